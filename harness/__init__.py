@@ -1,0 +1,1 @@
+"""How far can the images and video that feed a vision model be compressed before it gets worse?"""

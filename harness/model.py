@@ -1,0 +1,170 @@
+"""The contract of a model: prepare in a worker, predict on the device, learn in training.
+
+A model object is made without its network, so that it can be pickled to worker processes, where only `prepare` runs.
+`load` builds the network on a device; `predict` and `losses` need it. Predictions are of the task's own type and in
+the coordinates of the source frame.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
+
+from harness.options import Configured, Value
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from harness.codec import Frames
+    from harness.dataset import Outline
+
+__all__ = ["Memo", "Model", "NoMemo", "Precision", "Weights"]
+
+Precision = Literal["fp32", "bf16"]
+T = TypeVar("T")
+
+
+class Memo(Protocol):
+    """Keeps derived data (optical flow) between models and runs, under the engine's key for the decoded frames."""
+
+    def __call__(self, name: str, compute: Callable[[], np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+        """The array kept under `name`, or that of `compute`, kept from now on."""
+
+
+class NoMemo:
+    """A memo that keeps nothing."""
+
+    def __call__(self, name: str, compute: Callable[[], T]) -> T:
+        return compute()
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A file of weights, or the name of weights that a library knows.
+
+    Args:
+        name: what results call it.
+        path: the file; None for weights that a library brings (`torchvision` enums), or for random ones.
+        sha256: hex digest of the file (or of what stands for it), part of every experiment's key.
+        classes: the names of the classes the weights were trained on, where they are known.
+    """
+
+    name: str
+    path: Path | None
+    sha256: str
+    classes: tuple[str, ...] = ()
+
+
+class Model(Configured, ABC):
+    """A network with its pre- and post-processing.
+
+    Class attributes:
+        task: the task it serves.
+        parts: what is trained by itself (two streams; a GAN's two players).
+        default_batch: the batch size by device type, e.g. {"cpu": 1, "cuda": 8}.
+
+    Attributes:
+        classes: the names its predictions' labels stand for (set by `load`).
+    """
+
+    task: ClassVar[str]
+    parts: ClassVar[tuple[str, ...]] = ("model",)
+    default_batch: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 8, "mps": 4}
+    classes: tuple[str, ...] = ()
+
+    def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
+        """The weights that a text on the command line names; None asks for the model's own default.
+
+        Runs in preflight without importing torch where it can; the default reads `asked` as a path of a safetensors
+        or state-dict file.
+
+        Raises:
+            WeightsError: there is no such file or name, or there is no default.
+        """
+        from harness.weights import from_file
+
+        return from_file(self.name, asked)
+
+    def fingerprint(self) -> Mapping[str, Value]:
+        """Versions of the libraries that decide the predictions, read without importing them."""
+        return {}
+
+    def available(self) -> str | None:
+        """None when the model can work on this machine, else a sentence that says what is missing."""
+        return None
+
+    @abstractmethod
+    def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
+        """The shape that `prepare` will give for a sample so outlined: equal shapes share a batch."""
+
+    @abstractmethod
+    def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> Any:
+        """Decoded frames uint8[T, H, W, 3] -> one sample's input (tensors; in a worker, without the network).
+
+        Args:
+            frames: the decoded frames.
+            scored: the frames that are scored.
+            memo: keeps derived data.
+        """
+
+    def collate(self, prepared: Sequence[Any]) -> Any:
+        """Prepared samples of equal shape -> one batch. The default stacks with torch's own `default_collate`."""
+        from torch.utils.data import default_collate
+
+        return default_collate(list(prepared))
+
+    @abstractmethod
+    def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
+        """Build the network with its weights on a device, in evaluation mode.
+
+        Args:
+            weights: as `resolve_weights` gave them.
+            classes: the dataset's classes, for a model whose weights do not say theirs.
+            device: a torch device.
+            precision: of the forward pass.
+
+        Raises:
+            WeightsError: they do not fit the network; the message names what.
+        """
+
+    @abstractmethod
+    def predict(self, batch: Any) -> list[list[Any]]:
+        """A collated batch -> for each sample, for each scored frame, a prediction of the task's type.
+
+        Results are on the CPU, in source coordinates, labels index `self.classes`.
+        """
+
+    # Training: a model that cannot be trained leaves these as they are.
+
+    trainable: ClassVar[bool] = False
+
+    def build(self, classes: tuple[str, ...]) -> torch.nn.Module:
+        """A new network for these classes, initialised from torch's current random state, on the CPU."""
+        raise NotImplementedError(f"model {self.name} cannot be trained")
+
+    @property
+    def network(self) -> torch.nn.Module:
+        """The network that `load` or `build` made. Its state dict is what a checkpoint holds."""
+        raise NotImplementedError(f"model {self.name} has no network to train")
+
+    def prepare_train(
+        self, frames: Frames, targets: Mapping[int, Any], rng: np.random.Generator
+    ) -> Any:
+        """Frames and targets -> one training example, augmented with `rng` (in a worker, without the network)."""
+        raise NotImplementedError(f"model {self.name} cannot be trained")
+
+    def collate_train(self, examples: Sequence[Any]) -> Any:
+        """Training examples -> one batch."""
+        return self.collate(examples)
+
+    def losses(self, batch: Any, part: str) -> Mapping[str, torch.Tensor]:
+        """The named losses of one part on a batch (network in training mode); their sum is minimised."""
+        raise NotImplementedError(f"model {self.name} cannot be trained")
+
+    def parameters(self, part: str) -> list[torch.nn.Parameter]:
+        """The parameters that one part's optimizer moves."""
+        return [p for p in self.network.parameters() if p.requires_grad]

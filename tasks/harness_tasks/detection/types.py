@@ -1,0 +1,64 @@
+"""What detection models give and detection datasets want."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Boxes", "Detections"]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The detections in one frame, in any order.
+
+    Args:
+        boxes: float32[N, 4], x1, y1, x2, y2 in pixels of the source frame; x2 and y2 are exclusive (a box over the
+            whole of a 640x480 frame is 0, 0, 640, 480).
+        scores: float32[N], 0-1.
+        labels: int64[N], indices into the model's classes.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """The annotated objects in one frame.
+
+    Args:
+        boxes: float64[M, 4], x1, y1, x2, y2 in pixels, x2 and y2 exclusive.
+        labels: int64[M], indices into the dataset's classes.
+        crowd: bool[M], COCO's iscrowd: the box holds a crowd; detections in it are neither hits nor false.
+        difficult: bool[M], VOC's difficult.
+        area: float64[M], the object's area in pixels that the size ranges go by (COCO: of the mask; else the box's).
+    """
+
+    boxes: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    crowd: NDArray[np.bool_]
+    difficult: NDArray[np.bool_]
+    area: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, boxes: Any, labels: Any, crowd: Any = None, difficult: Any = None, area: Any = None) -> Boxes:
+        """Boxes from anything array-like; no crowd, nothing difficult, and the box's area where not given."""
+        import numpy as np
+
+        corners = np.asarray(boxes, np.float64).reshape(-1, 4)
+        count = len(corners)
+        flat = np.zeros(count, np.bool_)
+        sides = corners[:, 2:] - corners[:, :2]
+        return cls(
+            corners,
+            np.asarray(labels, np.int64).reshape(count),
+            flat if crowd is None else np.asarray(crowd, np.bool_).reshape(count),
+            flat if difficult is None else np.asarray(difficult, np.bool_).reshape(count),
+            sides[:, 0] * sides[:, 1] if area is None else np.asarray(area, np.float64).reshape(count),
+        )
