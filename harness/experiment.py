@@ -1,0 +1,93 @@
+"""One cell of the cross product: what it is, and the key it is known by."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Experiment", "Training", "canonical", "key_of"]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the weights came to be.
+
+    Args:
+        kind: "pretrained", or "retrained".
+        codec: what the training data were coded with; None when pretrained.
+        level: the level they were coded at; None when pretrained or of several levels.
+        mode: "matched", "level", "mixed", "all", "clean"; None when pretrained.
+        parts: the parts that were retrained, joined by "+"; None for all of them.
+    """
+
+    kind: str = "pretrained"
+    codec: str | None = None
+    level: float | None = None
+    mode: str | None = None
+    parts: str | None = None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One cell: codec x level x task x model x dataset x training.
+
+    Args:
+        key: SHA-256 (hex) of `identity`.
+        identity: everything that determines the result, as plain JSON values.
+        codec: the codec's name.
+        codec_options: its options, levers included.
+        level: the position on its scale; None for `none`.
+        level_name: what the codec calls it; None for `none`.
+        intra: whether a video codec coded single images.
+        task: the task's name.
+        model: the model as results call it.
+        weights: the weights as results call them.
+        dataset: the dataset as results call it.
+        split: its split.
+        samples: how many samples the cell has.
+        training: how the weights came to be.
+        reference: "labels", or "predictions" where the model's own output is the reference.
+        seed: of the limit's draw and of training.
+        baseline: the key of the pretrained model's cell on `none`; None where the plan has none, and for itself.
+    """
+
+    key: str
+    identity: Mapping[str, Any]
+    codec: str
+    codec_options: Mapping[str, Any]
+    level: float | None
+    level_name: str | None
+    intra: bool
+    task: str
+    model: str
+    weights: str
+    dataset: str
+    split: str
+    samples: int
+    training: Training = Training()
+    reference: str = "labels"
+    seed: int = 0
+    baseline: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What a person calls the cell: "jpeg@50 detection"."""
+        level = "" if self.level is None else f"@{self.level:g}"
+        return f"{self.codec}{level} {self.task}"
+
+
+def canonical(identity: Mapping[str, Any]) -> str:
+    """The one JSON text of some plain values: sorted keys, no spaces, no NaN."""
+    return json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+
+
+def key_of(identity: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of the canonical text.
+
+    >>> key_of({"b": 1, "a": 2}) == key_of({"a": 2, "b": 1})
+    True
+    """
+    return hashlib.sha256(canonical(identity).encode()).hexdigest()
