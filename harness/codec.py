@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     Frames = NDArray[np.uint8]
     """RGB frames, uint8[T, H, W, 3]."""
 
-__all__ = ["Codec", "Encoded", "ImageCodec", "Level", "Scale"]
+__all__ = ["Codec", "Encoded", "ImageCodec", "Level", "Scale", "check_frames"]
 
 Level = float | None
 """A position on a codec's scale; None for a codec without one (`none`)."""
@@ -156,37 +156,67 @@ class Codec(Configured, ABC):
 class ImageCodec(Codec):
     """A codec of single images: implement the image pair, video and framing come by themselves.
 
-    The frames' streams are joined in `data`, each behind its length (framing, not rate): `bits` counts the streams.
+    The frames' streams are joined in `data`, each behind its length (framing, not rate): `bits` counts the streams,
+    or what `stream_bits` says of them.
     """
 
     coding = "image"
 
     @abstractmethod
     def encode_image(self, image: NDArray[np.uint8], level: float) -> bytes:
-        """Code one image uint8[H, W, 3] (RGB); every byte of the result counts as rate."""
+        """Code one image uint8[H, W, 3] (RGB). The level has been checked against the scale."""
 
     @abstractmethod
     def decode_image(self, data: bytes) -> NDArray[np.uint8]:
         """The image of a stream, uint8[H, W, 3] (RGB)."""
 
+    def stream_bits(self, data: bytes) -> int:
+        """The rate in bits of what `encode_image` made: all of it, unless the codec wraps it in a container."""
+        return 8 * len(data)
+
     def encode(self, frames: Frames, level: Level, fps: float | None = None) -> Encoded:
-        if level is None:
+        check_frames(frames, self.name)
+        if level is None or self.scale is None:
             raise UsageError(f"codec {self.name} needs a level.")
+        self.scale.check(level, self.name)
         streams = [self.encode_image(frame, level) for frame in frames]
         data = b"".join(struct.pack("<Q", len(stream)) + stream for stream in streams)
-        bits = 8 * sum(len(stream) for stream in streams)
+        bits = sum(self.stream_bits(stream) for stream in streams)
         count, height, width, _ = frames.shape
         return Encoded(data, bits, count, height, width, fps)
 
     def decode(self, encoded: Encoded) -> Frames:
         import numpy as np
 
-        images, position = [], 0
+        frames = np.empty((encoded.frames, encoded.height, encoded.width, 3), np.uint8)
+        position, count = 0, 0
         while position < len(encoded.data):
             (length,) = struct.unpack_from("<Q", encoded.data, position)
             position += 8
-            images.append(self.decode_image(encoded.data[position : position + length]))
+            image = self.decode_image(encoded.data[position : position + length])
             position += length
-        if len(images) != encoded.frames:
-            raise CodecError(f"{self.name}: {encoded.frames} frames were coded, {len(images)} came back.")
-        return images[0][None] if len(images) == 1 else np.stack(images)
+            if count < encoded.frames:
+                _check_decoded(image, frames.shape[1:], self.name)
+                frames[count] = image
+            count += 1
+        if count != encoded.frames:
+            raise CodecError(f"{self.name}: {encoded.frames} frames were coded, {count} came back.")
+        return frames
+
+
+def check_frames(frames: Frames, codec: str) -> None:
+    """Refuse what is not uint8[T, H, W, 3] with at least one frame and one pixel.
+
+    Raises:
+        CodecError: the message says what was given.
+    """
+    shape, dtype = getattr(frames, "shape", None), getattr(frames, "dtype", None)
+    if shape is None or dtype is None:
+        raise CodecError(f"{codec} codes arrays uint8[T, H, W, 3], not {type(frames).__name__}.")
+    if str(dtype) != "uint8" or len(shape) != 4 or shape[3] != 3 or 0 in shape:
+        raise CodecError(f"{codec} codes RGB frames uint8[T, H, W, 3]; given: {dtype}{list(shape)}.")
+
+
+def _check_decoded(image: NDArray[np.uint8], shape: tuple[int, ...], codec: str) -> None:
+    if image.shape != shape or str(image.dtype) != "uint8":
+        raise CodecError(f"{codec}: an image uint8{list(shape)} was coded, {image.dtype}{list(image.shape)} came back.")
