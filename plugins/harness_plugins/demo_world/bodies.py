@@ -1,0 +1,87 @@
+"""What stands in the street, as the compositor wants it: flat convex parts, and sprites made of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from harness_plugins.demo_world import raster, texture
+from harness_plugins.demo_world.geometry import Pixel, Plane
+from harness_plugins.demo_world.light import Colour
+
+
+class Part(NamedTuple):
+    """A flat convex polygon on the canvas: corners in pixels, lit colour, texture strength (0-255), depth plane."""
+
+    outline: Sequence[Pixel]
+    colour: Colour
+    grain: int
+    plane: Plane
+
+
+@dataclass(frozen=True, slots=True)
+class Sprite:
+    """Pixels ready to be put on the canvas at (top, left): which, what colour, how near.
+
+    `cover` bool[h, w]; `colour` uint8[h, w, 3]; `nearness` float32[h, w] is 1 / depth in metres; `whole` is the
+    share of the body's bounding rectangle that lies inside the frame.
+    """
+
+    top: int
+    left: int
+    cover: npt.NDArray[np.bool_]
+    colour: npt.NDArray[np.uint8]
+    nearness: npt.NDArray[np.float32]
+    whole: float
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One thing in the street.
+
+    `segment` is its number in the class map, `label` its number among the detection classes or -1; `depth` in
+    metres decides who hides whom; `keypoints` (column, row on the canvas; empty unless a person) follow COCO.
+    """
+
+    segment: int
+    label: int
+    depth: float
+    sprite: Sprite
+    keypoints: tuple[Pixel, ...] = ()
+
+
+def sprite(parts: Sequence[Part], height: int, width: int, seed: int) -> Sprite | None:
+    """Draws the parts in order, each over the ones before; None when nothing falls inside the canvas."""
+    outlines = [part.outline for part in parts]
+    box = raster.window(outlines, height, width)
+    top, left, bottom, right = box
+    if top >= bottom or left >= right:
+        return None
+    number = raster.draw(outlines, box)
+    colours = np.array([(0, 0, 0)] + [part.colour for part in parts], dtype=np.int32)
+    grains = np.array([0] + [part.grain for part in parts], dtype=np.int32)
+    planes = np.array([(0.0, 0.0, 0.0)] + [part.plane for part in parts], dtype=np.float64)
+    relief = texture.patch(seed, seed >> 9, bottom - top, right - left).astype(np.int32)
+    colour = colours[number] * (2048 + ((grains[number] * relief) >> 3))[:, :, None] >> 11
+    rows = np.arange(top, bottom, dtype=np.float64)[:, None] + 0.5
+    columns = np.arange(left, right, dtype=np.float64)[None, :] + 0.5
+    a, b, c = planes[:, 0][number], planes[:, 1][number], planes[:, 2][number]
+    nearness = (a * columns + b * rows + c).astype(np.float32)
+    shown = (bottom - top) * (right - left)
+    return Sprite(
+        top,
+        left,
+        number > 0,
+        np.clip(colour, 0, 255).astype(np.uint8),
+        nearness,
+        min(1.0, shown / max(_extent(outlines), 1.0)),
+    )
+
+
+def _extent(outlines: Sequence[Sequence[Pixel]]) -> float:
+    """Area of the bounding rectangle, in canvas pixels, whether inside the frame or not."""
+    columns = [x for outline in outlines for x, _ in outline]
+    rows = [y for outline in outlines for _, y in outline]
+    return (max(columns) - min(columns)) * (max(rows) - min(rows))

@@ -1,0 +1,178 @@
+"""Persons: a frame of joints in clothes."""
+
+from dataclasses import dataclass
+
+from harness_plugins.demo_world.bodies import Part
+from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.geometry import Camera, Pixel, Point, Stand, cos_sin, hull
+from harness_plugins.demo_world.light import Colour, Light
+from harness_plugins.demo_world.postures import KEYPOINTS
+
+_CIRCLE = tuple(cos_sin(number / 10) for number in range(10))
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Skin, hair and clothes (colours 0-255) and the person's height in metres."""
+
+    tall: float
+    skin: Colour
+    hair: Colour
+    top: Colour
+    sleeve: Colour
+    bottom: Colour
+    shin: Colour
+    shoe: Colour
+    stripes: bool
+    bag: bool
+
+
+def look(draws: Draws) -> Look:
+    """Random looks. Brightness varies more than hue: colour is what compression takes first."""
+    skin = draws.choice(((224, 184, 156), (200, 156, 124), (150, 106, 78), (98, 68, 50)))
+    hair = draws.choice(((28, 24, 22), (60, 42, 30), (110, 84, 52), (150, 150, 148), (180, 150, 96)))
+    top, bottom = _cloth(draws, 24.0, 232.0), _cloth(draws, 20.0, 150.0)
+    if abs(sum(top) - sum(bottom)) < 120:
+        top = _cloth(draws, 190.0, 236.0) if sum(bottom) < 300 else _cloth(draws, 18.0, 50.0)
+    sleeve = top if draws.chance(0.6) else skin
+    shin = bottom if draws.chance(0.75) else skin
+    shoe = draws.choice(((24, 24, 26), (60, 44, 34), (206, 206, 202)))
+    return Look(
+        draws.uniform(1.5, 1.92), skin, hair, top, sleeve, bottom, shin, shoe, draws.chance(0.25), draws.chance(0.35)
+    )
+
+
+def _cloth(draws: Draws, low: float, high: float) -> Colour:
+    level = draws.uniform(low, high)
+    red, green, blue = (min(245, max(12, int(level * draws.uniform(0.72, 1.22)))) for _ in range(3))
+    return red, green, blue
+
+
+@dataclass(frozen=True, slots=True)
+class Tailor:
+    """Puts parts around joints for one person."""
+
+    camera: Camera
+    light: Light
+    tall: float
+
+    def limb(self, points: tuple[Point, Point], radii: tuple[float, float], colour: Colour) -> list[tuple[float, Part]]:
+        """A rounded limb with a lit side; radii are shares of the person's height. Parts come with their depth."""
+        ends = [self.camera.project(point) for point in points]
+        depth = (points[0][2] + points[1][2]) / 2.0
+        scales = [self.camera.focal / point[2] * self.tall for point in points]
+        outline, stripe = [], []
+        shift = 0.35 if self.light.sun[0] > 0.0 else -0.35
+        for (x, y), scale, radius in zip(ends, scales, radii, strict=True):
+            r = radius * scale
+            outline += [(x + r * c, y + r * s) for c, s in _CIRCLE]
+            stripe += [(x + r * (shift + 0.5 * c), y + 0.6 * r * s) for c, s in _CIRCLE]
+        plane = self.camera.upright(depth)
+        shade = self.light.ambient
+        return [
+            (depth, Part(hull(outline), self.light.lit(colour, shade * 0.8), 44, plane)),
+            (depth, Part(hull(stripe), self.light.lit(colour, shade + 0.6 * self.light.direct), 44, plane)),
+        ]
+
+    def slab(self, points: list[Pixel], depth: float, colour: Colour, bright: float = 1.0) -> tuple[float, Part]:
+        """The hull around points of the canvas."""
+        shade = (self.light.ambient + 0.3 * self.light.direct) * bright
+        return depth, Part(hull(points), self.light.lit(colour, shade), 40, self.camera.upright(depth))
+
+
+def person(frame: tuple[Point, ...], stand: Stand, dress: Look, camera: Camera, light: Light) -> list[Part]:
+    """The parts of a person whose 17 key points are `frame` (world metres), far ones first."""
+    at = dict(zip(KEYPOINTS, frame, strict=True))
+    tailor = Tailor(camera, light, dress.tall)
+    towards = -stand.cos
+    pieces: list[tuple[float, Part]] = []
+    for side in ("left", "right"):
+        hip, knee, ankle = at[f"{side}_hip"], at[f"{side}_knee"], at[f"{side}_ankle"]
+        pieces += tailor.limb((hip, knee), (0.052, 0.036), dress.bottom)
+        pieces += tailor.limb((knee, ankle), (0.036, 0.024), dress.shin)
+        toe = (ankle[0] + stand.sin * 0.16, 0.035, ankle[2] + stand.cos * 0.16)
+        pieces += tailor.limb(((ankle[0], ankle[1] - 0.035, ankle[2]), toe), (0.026, 0.02), dress.shoe)
+        shoulder, elbow, wrist = at[f"{side}_shoulder"], at[f"{side}_elbow"], at[f"{side}_wrist"]
+        nearer = -0.06 if towards > -0.5 else 0.02
+        arm = tailor.limb((shoulder, elbow), (0.034, 0.027), dress.top)
+        arm += tailor.limb((elbow, wrist), (0.027, 0.02), dress.sleeve)
+        hand = (wrist[0], wrist[1] - 0.05, wrist[2])
+        arm += tailor.limb((wrist, hand), (0.021, 0.019), dress.skin)
+        pieces += [(depth + nearer, part) for depth, part in arm]
+    pieces += _torso(at, stand, dress, tailor)
+    pieces += _head(at, stand, dress, tailor)
+    pieces.sort(key=lambda piece: -piece[0])
+    return [part for _, part in pieces]
+
+
+def _ring(at: dict[str, Point], names: tuple[str, str], stand: Stand, wide: float, deep: float) -> list[Point]:
+    """Four points around the line between two joints: widened sideways and thickened ahead, in metres."""
+    left, right = at[names[0]], at[names[1]]
+    points = []
+    for joint, way in ((left, wide), (right, -wide)):
+        for ahead in (deep, -deep):
+            x = joint[0] - way * stand.cos + ahead * stand.sin
+            points.append((x, joint[1], joint[2] + way * stand.sin + ahead * stand.cos))
+    return points
+
+
+def _torso(at: dict[str, Point], stand: Stand, dress: Look, tailor: Tailor) -> list[tuple[float, Part]]:
+    tall, project = dress.tall, tailor.camera.project
+    shoulders = _ring(at, ("left_shoulder", "right_shoulder"), stand, 0.02 * tall, 0.055 * tall)
+    hips = _ring(at, ("left_hip", "right_hip"), stand, 0.035 * tall, 0.055 * tall)
+    collar = [(x, y + 0.03 * tall, z) for x, y, z in _ring(at, ("left_ear", "right_ear"), stand, 0.0, 0.02)]
+    collar = [(x, shoulders[0][1] + 0.03 * tall, z) for x, _, z in collar]
+    depth = sum(point[2] for point in shoulders + hips) / 8.0
+    pieces = [
+        tailor.slab([project(p) for p in hips] + [project((x, y - 0.06 * tall, z)) for x, y, z in hips],
+                    depth + 0.001, dress.bottom),
+        tailor.slab([project(p) for p in shoulders + hips + collar], depth, dress.top),
+    ]  # fmt: skip
+    sunny = 0.55 if tailor.light.sun[0] > 0.0 else 0.0
+    flat = [project(p) for p in shoulders + hips]
+    low, high = min(x for x, _ in flat), max(x for x, _ in flat)
+    rows = sorted(y for _, y in flat)
+    lit = [(low + (high - low) * (u + sunny), rows[0] + (rows[-1] - rows[0]) * v)
+           for u, v in ((0.08, 0.08), (0.38, 0.08), (0.08, 0.9), (0.38, 0.9))]  # fmt: skip
+    pieces.append(tailor.slab(lit, depth - 0.001, dress.top, 1.16))
+    if dress.stripes:
+        for stripe in (0.2, 0.4, 0.6, 0.8):
+            band = [(low + (high - low) * u, rows[0] + (rows[-1] - rows[0]) * v)
+                    for u in (0.1, 0.9) for v in (stripe, stripe + 0.08)]  # fmt: skip
+            pieces.append(tailor.slab(band, depth - 0.002, dress.bottom))
+    if dress.bag:
+        x, y, z = at["left_hip"]
+        x, z = x - 0.1 * stand.cos, z + 0.1 * stand.sin
+        bag = [project((x + dx, y + dy, z)) for dx in (-0.14, 0.14) for dy in (-0.12, 0.16)]
+        pieces.append(tailor.slab(bag, z - 0.03, (70, 56, 44)))
+        strap = [project((x, y + 0.16, z)), project((x + 0.05, y + 0.16, z)), project(at["right_shoulder"])]
+        if stand.cos < 0.3:
+            pieces.append(tailor.slab(strap, depth - 0.01, (64, 50, 40)))
+    return pieces
+
+
+def _head(at: dict[str, Point], stand: Stand, dress: Look, tailor: Tailor) -> list[tuple[float, Part]]:
+    left, right = at["left_ear"], at["right_ear"]
+    centre = ((left[0] + right[0]) / 2.0, (left[1] + right[1]) / 2.0 + 0.01, (left[2] + right[2]) / 2.0)
+    depth, tall = centre[2], dress.tall
+    scale = tailor.camera.focal / depth * tall
+    x, y = tailor.camera.project(centre)
+    neck = (centre[0], centre[1] - 0.1 * tall, depth)
+    pieces = tailor.limb((neck, (centre[0], centre[1] - 0.05 * tall, depth)), (0.03, 0.03), dress.skin)
+
+    def oval(dx: float, dy: float, wide: float, high: float, near: float, colour: Colour, bright: float) -> None:
+        points = [(x + scale * (dx + wide * c), y + scale * (dy + high * s)) for c, s in _CIRCLE]
+        pieces.append(tailor.slab(points, depth - near, colour, bright))
+
+    oval(0.0, -0.012, 0.056, 0.066, 0.02, dress.hair, 1.0)
+    if stand.cos < 0.35:
+        turn = stand.sin * 0.03
+        oval(turn, 0.012, 0.046, 0.058, 0.03, dress.skin, 0.9)
+        oval(turn + (0.012 if tailor.light.sun[0] > 0.0 else -0.012), 0.01, 0.026, 0.045, 0.031, dress.skin, 1.08)
+        for eye in ("left_eye", "right_eye"):
+            if stand.cos < -0.3:
+                column, row = tailor.camera.project(at[eye])
+                r = 0.009 * scale
+                spot = [(column + r * c, row + r * s) for c, s in _CIRCLE[::2]]
+                pieces.append(tailor.slab(spot, depth - 0.04, (30, 24, 22)))
+    return pieces

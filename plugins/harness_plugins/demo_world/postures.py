@@ -1,0 +1,130 @@
+"""The human frame: from joint angles to joints in metres, with the 17 key points of COCO."""
+
+from dataclasses import dataclass, replace
+
+from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.geometry import Point, Stand, cos_sin
+
+KEYPOINTS = (
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+)
+"""Names of the key points in COCO's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limbs:
+    """Angles of one side's arm and leg, in turns; all 0 is standing straight with hanging arms.
+
+    `leg` and `arm` swing ahead, `knee` bends the shin back, `elbow` the forearm ahead, `out` lifts the arm sideways
+    (0.25 is level).
+    """
+
+    leg: float = 0.0
+    knee: float = 0.0
+    arm: float = 0.0
+    out: float = 0.03
+    elbow: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Posture:
+    """A whole body's angles in turns, and how far it leans ahead."""
+
+    left: Limbs
+    right: Limbs
+    lean: float = 0.0
+
+
+def walking(phase: float, stride: float) -> Posture:
+    """A walk at this phase (0-1 is two steps) with legs swinging by `stride` turns."""
+    swing, other = cos_sin(phase)
+
+    def limbs(way: float, lift: float) -> Limbs:
+        return Limbs(way * stride, 0.02 + 0.09 * max(lift, 0.0), -way * stride * 0.8, 0.035, 0.05)
+
+    return Posture(limbs(swing, other), limbs(-swing, -other), 0.01)
+
+
+def casual(draws: Draws) -> Posture:
+    """A random everyday posture: walking, standing, an arm lifted, waving, or hands together."""
+    kind = draws.below(8)
+    if kind < 4:
+        return walking(draws.unit(), draws.uniform(0.04, 0.09))
+    left, right = Limbs(out=draws.uniform(0.02, 0.06)), Limbs(out=draws.uniform(0.02, 0.06))
+    left, right = replace(left, leg=draws.uniform(-0.02, 0.02)), replace(right, leg=draws.uniform(-0.02, 0.02))
+    if kind == 5:
+        return Posture(left, replace(right, out=draws.uniform(0.2, 0.4), elbow=draws.uniform(0.0, 0.12)))
+    if kind == 6:
+        bent = {"arm": draws.uniform(0.02, 0.1), "elbow": draws.uniform(0.12, 0.28)}
+        return Posture(replace(left, **bent), replace(right, **bent))
+    if kind == 7:
+        return Posture(replace(left, arm=draws.uniform(0.05, 0.2), elbow=draws.uniform(0.02, 0.2)), right)
+    return Posture(left, right)
+
+
+def joints(posture: Posture, stand: Stand, tall: float) -> tuple[Point, ...]:
+    """World coordinates in metres of the 17 key points of a person of `tall` metres."""
+    reach = []
+    for limbs in (posture.left, posture.right):
+        thigh, shin = cos_sin(limbs.leg)[0], cos_sin(limbs.leg - limbs.knee)[0]
+        reach.append(0.245 * thigh + 0.235 * shin)
+    hip_up = (max(reach) + 0.04) * tall
+    lean_cos, lean_sin = cos_sin(posture.lean)
+
+    def trunk(side: float, above: float, ahead: float) -> Point:
+        up, forward = above * tall, ahead * tall
+        return (
+            side * tall,
+            hip_up + up * lean_cos - forward * lean_sin,
+            up * lean_sin + forward * lean_cos,
+        )
+
+    own = [trunk(0.0, 0.39, 0.07)]
+    own += [trunk(side, 0.41, 0.06) for side in (0.022, -0.022)]
+    own += [trunk(side, 0.4, 0.0) for side in (0.05, -0.05)]
+    shoulders = [trunk(side, 0.3, 0.0) for side in (0.108, -0.108)]
+    arms = [_arm(shoulder, limbs, way, tall) for shoulder, limbs, way in _sides(posture, shoulders)]
+    hips = [trunk(side, 0.0, 0.0) for side in (0.055, -0.055)]
+    legs = [_leg(hip, limbs, tall) for hip, limbs, _ in _sides(posture, hips)]
+    own += [*shoulders, arms[0][0], arms[1][0], arms[0][1], arms[1][1]]
+    own += [*hips, legs[0][0], legs[1][0], legs[0][1], legs[1][1]]
+    return tuple(stand.place(*point) for point in own)
+
+
+def _sides(posture: Posture, roots: list[Point]) -> list[tuple[Point, Limbs, float]]:
+    return [(roots[0], posture.left, 1.0), (roots[1], posture.right, -1.0)]
+
+
+def _arm(shoulder: Point, limbs: Limbs, way: float, tall: float) -> tuple[Point, Point]:
+    out_cos, out_sin = cos_sin(limbs.out)
+    swing_cos, swing_sin = cos_sin(limbs.arm)
+    bend_cos, bend_sin = cos_sin(limbs.arm + limbs.elbow)
+    elbow = _moved(shoulder, way * out_sin, -out_cos * swing_cos, out_cos * swing_sin, 0.165 * tall)
+    return elbow, _moved(elbow, way * out_sin * 0.8, -out_cos * bend_cos, out_cos * bend_sin, 0.15 * tall)
+
+
+def _leg(hip: Point, limbs: Limbs, tall: float) -> tuple[Point, Point]:
+    thigh_cos, thigh_sin = cos_sin(limbs.leg)
+    shin_cos, shin_sin = cos_sin(limbs.leg - limbs.knee)
+    knee = _moved(hip, 0.0, -thigh_cos, thigh_sin, 0.245 * tall)
+    return knee, _moved(knee, 0.0, -shin_cos, shin_sin, 0.235 * tall)
+
+
+def _moved(point: Point, side: float, up: float, ahead: float, length: float) -> Point:
+    return point[0] + side * length, point[1] + up * length, point[2] + ahead * length

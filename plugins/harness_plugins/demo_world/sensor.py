@@ -1,0 +1,51 @@
+"""From light to the camera's 8 bits: haze, averaging, tone, blur and noise. All in integers."""
+
+import numpy as np
+import numpy.typing as npt
+
+from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.light import Light
+
+Ints = npt.NDArray[np.int32]
+
+
+def gathered(
+    colour: npt.NDArray[np.uint8], nearness: npt.NDArray[np.float32], light: Light
+) -> npt.NDArray[np.int32]:
+    """int32[H / 2, W / 2, 3]: the light of 2x2 canvas pixels summed (0-1020), seen through the haze before them."""
+    rows = np.add(colour[0::2], colour[1::2], dtype=np.int32)
+    sums = rows[:, 0::2] + rows[:, 1::2]
+    near = nearness[0::2, 0::2] + nearness[1::2, 1::2]
+    share = (near * np.float32(256.0) / (near + np.float32(2.0 / light.haze_depth))).astype(np.int32)
+    haze = np.array(light.haze, dtype=np.int32) * 4
+    return haze + ((sums - haze) * share[:, :, None] >> 8)
+
+
+def developed(light_sums: npt.NDArray[np.int32], light: Light, draws: Draws) -> npt.NDArray[np.uint8]:
+    """uint8[H, W, 3]: tone, blur and noise applied to sums of four pixels (0-1020)."""
+    image = _tones(light.gain).take(light_sums)
+    if light.soft:
+        image = _blurred(image)
+    height, width = image.shape[:2]
+    coins = draws.bytes(4, height, width).astype(np.int16)
+    grey = (coins[0] + coins[1] - coins[2] - coins[3])[:, :, None]
+    tint = draws.bytes(2, height, width, 3).astype(np.int16)
+    noise = (grey + ((tint[0] - tint[1]) >> 1)) * np.int16(light.noise) >> 9
+    return (((image + noise * 4) + 8) >> 4).clip(0, 255).astype(np.uint8)
+
+
+def _tones(gain: float) -> npt.NDArray[np.int16]:
+    """Table from sums of four (0-1020) to 16ths of a grey level: gain, with a soft shoulder."""
+    table = []
+    for level in range(1021):
+        value = level / 1020.0 * gain
+        table.append(min(4080, int(4080.0 * value * (1.0 + 0.2 * value) / (1.0 + 0.2 * value * value))))
+    return np.array(table, dtype=np.int16)
+
+
+def _blurred(image: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    """Each pixel averaged with its neighbours, weights 1 6 1 both ways."""
+    wide = np.pad(image, ((0, 0), (1, 1), (0, 0)), mode="edge")
+    image = (wide[:, :-2] + image * 6 + wide[:, 2:]) >> 3
+    tall = np.pad(image, ((1, 1), (0, 0), (0, 0)), mode="edge")
+    return (tall[:-2] + image * 6 + tall[2:]) >> 3

@@ -1,0 +1,96 @@
+"""Convex solids with flat faces, and things painted on the faces."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness_plugins.demo_world.bodies import Part
+from harness_plugins.demo_world.geometry import Camera, Plane, Point, Stand, cos_sin, middle, outward
+from harness_plugins.demo_world.light import Colour, Light
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A visible flat face in world coordinates, with its brightness and depth plane."""
+
+    corners: tuple[Point, ...]
+    brightness: float
+    plane: Plane
+
+
+@dataclass(frozen=True, slots=True)
+class Painter:
+    """Turns faces and the figures on them into parts for one object."""
+
+    camera: Camera
+    light: Light
+
+    def part(self, corners: Sequence[Point], colour: Colour, face: Face, grain: int) -> Part:
+        """A polygon on a face, in the face's light."""
+        outline = [self.camera.project(corner) for corner in corners]
+        return Part(outline, self.light.lit(colour, face.brightness), grain, face.plane)
+
+    def fill(self, face: Face, colour: Colour, grain: int) -> Part:
+        """The whole face."""
+        return self.part(face.corners, colour, face, grain)
+
+    def patch(self, face: Face, area: tuple[float, float, float, float], colour: Colour, grain: int = 12) -> Part:
+        """A rectangle (left, bottom, right, top as shares of the face, 0-1) on a face with four corners.
+
+        Corners run bottom left, bottom right, top right, top left.
+        """
+        left, bottom, right, top = area
+        corners = [
+            _between(face, u, v) for u, v in ((left, bottom), (right, bottom), (right, top), (left, top))
+        ]
+        return self.part(corners, colour, face, grain)
+
+
+def _between(face: Face, u: float, v: float) -> Point:
+    low_left, low_right, high_right, high_left = face.corners
+    x, y, z = (
+        (a * (1.0 - u) + b * u) * (1.0 - v) + (d * (1.0 - u) + c * u) * v
+        for a, b, c, d in zip(low_left, low_right, high_right, high_left, strict=True)
+    )
+    return x, y, z
+
+
+@dataclass(frozen=True, slots=True)
+class Prism:
+    """A solid between two mirrored sides: a convex outline of (ahead, up, half width) in metres.
+
+    The outline runs counter-clockwise as seen from the object's right: rear bottom, front bottom, ... rear top.
+    """
+
+    outline: tuple[tuple[float, float, float], ...]
+
+    def faces(self, stand: Stand, camera: Camera, light: Light) -> Iterator[tuple[str, int, Face]]:
+        """The faces the camera sees: ("side", -1 or 1, face) and ("rim", number of the outline's edge, face)."""
+        left = tuple(stand.place(width, up, ahead) for ahead, up, width in self.outline)
+        right = tuple(stand.place(-width, up, ahead) for ahead, up, width in self.outline)
+        inside = middle((*left, *right))
+        for number in range(len(left)):
+            follower = (number + 1) % len(left)
+            low, high = (number, follower) if left[number][1] <= left[follower][1] else (follower, number)
+            rim = (left[low], right[low], right[high], left[high])
+            yield from _seen("rim", number, rim, inside, camera, light)
+        yield from _seen("side", 1, left, inside, camera, light)
+        yield from _seen("side", -1, right, inside, camera, light)
+
+
+def _seen(
+    kind: str, number: int, corners: tuple[Point, ...], inside: Point, camera: Camera, light: Light
+) -> Iterator[tuple[str, int, Face]]:
+    normal = outward(corners, inside)
+    corner = corners[0]
+    facing = normal[0] * corner[0] + normal[1] * (corner[1] - camera.height) + normal[2] * corner[2]
+    if facing < 0.0:
+        yield kind, number, Face(corners, light.on(normal), camera.plane(corner, normal))
+
+
+def disc(stand: Stand, side: float, up: float, ahead: float, radius: float, corners: int = 12) -> list[Point]:
+    """A round figure on the plane `side` metres to the left of the object's middle."""
+    points = []
+    for number in range(corners):
+        cosine, sine = cos_sin(number / corners)
+        points.append(stand.place(side, up + radius * sine, ahead + radius * cosine))
+    return points
