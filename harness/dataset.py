@@ -114,6 +114,7 @@ class Dataset(Configured, ABC):
         layout: what it expects on disk, for the message when it is missing.
         homepage: where the data are to be had.
         needs_root: whether it reads files of the user's.
+        still: whether its samples are single images (results label what video codecs make of them `intra`).
 
     Attributes:
         task: the task whose targets are wanted.
@@ -128,6 +129,7 @@ class Dataset(Configured, ABC):
     layout: ClassVar[str] = ""
     homepage: ClassVar[str] = ""
     needs_root: ClassVar[bool] = True
+    still: ClassVar[bool] = True
     classes: tuple[str, ...] = ()
 
     def __init__(self, task: str, split: str | None = None, root: Path | None = None, **options: object) -> None:

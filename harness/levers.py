@@ -25,7 +25,7 @@ from harness.options import Option, Value
 if TYPE_CHECKING:
     from harness.codec import Frames
 
-__all__ = ["LEVERS", "Resampled", "configure", "is_baseline", "split_levers"]
+__all__ = ["LEVERS", "Resampled", "is_baseline", "split_levers", "with_levers"]
 
 LEVERS = (
     Option("scale", float, None, "height and width given to the encoder, over the source's", minimum=0.01, maximum=1),
@@ -45,7 +45,7 @@ def split_levers(options: Mapping[str, object]) -> tuple[dict[str, object], dict
     return levers, {name: value for name, value in options.items() if name not in names}
 
 
-def configure(codec: type[Codec], options: Mapping[str, object]) -> Codec:
+def with_levers(codec: type[Codec], options: Mapping[str, object]) -> Codec:
     """A codec with options, levers among them.
 
     A lever that changes nothing (`scale=1`) is none: the codec is the same, and has the same identity, without it.

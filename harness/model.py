@@ -135,6 +135,7 @@ class Model(Configured, ABC):
     def predict(self, batch: Any) -> list[list[Any]]:
         """A collated batch -> for each sample, for each scored frame, a prediction of the task's type.
 
+        The engine has moved the batch's tensors to the device, and calls under `torch.inference_mode`.
         Results are on the CPU, in source coordinates, labels index `self.classes`.
         """
 

@@ -1,0 +1,107 @@
+"""What this machine is, and how many workers and threads it gets: chosen from its cores, never from its load."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from harness.engine.unit import Settings
+from harness.errors import UsageError
+from harness.model import Precision
+
+__all__ = ["choose", "device_words", "find_device", "git_revision", "host", "library_versions"]
+
+_LIBRARIES = ("codec-harness", "torch", "torchvision", "numpy", "pillow", "av", "opencv-python-headless", "sqlalchemy")
+
+
+def cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def find_device(asked: str | None) -> str:
+    """The torch device to use: the one asked for, else CUDA, else MPS, else the CPU.
+
+    Raises:
+        UsageError: the device asked for is not there.
+    """
+    import torch
+
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if asked is None:
+        return "cuda:0" if cuda else "mps" if mps else "cpu"
+    kind, _, number = asked.partition(":")
+    count = torch.cuda.device_count() if cuda else 0
+    if kind == "cpu" and not number:
+        return "cpu"
+    if kind == "mps" and mps:
+        return "mps"
+    if kind == "cuda" and (number or "0").isdigit() and int(number or 0) < count:
+        return f"cuda:{number or 0}"
+    there = ["cpu", *(f"cuda:{n}" for n in range(count)), *(["mps"] if mps else [])]
+    raise UsageError(f"device {asked!r} is not there. There is: {', '.join(there)}.")
+
+
+def device_words(device: str) -> str:
+    """The device as provenance: its torch name and what it is."""
+    if device.startswith("cuda"):
+        import torch
+
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({platform.processor() or platform.machine()}, {cores()} cores)"
+
+
+def choose(device: str, precision: Precision, workers: int | None = None, threads: int | None = None) -> Settings:
+    """Workers and threads for this machine.
+
+    On a GPU every core but one codes. On the CPU the forward pass takes most of the time, so it gets the cores, and
+    one worker in four codes ahead of it; threads do not follow from workers, because they may change the last bits.
+    """
+    count = cores()
+    if workers is None:
+        workers = max(1, count - 1) if device != "cpu" else max(1, count // 4)
+    if workers < 0:
+        raise UsageError(f"--workers {workers}: at least 0.")
+    return Settings(device, precision, workers, threads or (count if device == "cpu" else 1))
+
+
+def host() -> str:
+    """The machine's name."""
+    return socket.gethostname()
+
+
+def library_versions(more: Iterable[str] = ()) -> dict[str, str]:
+    """Distribution -> version of the libraries that matter, where they are installed."""
+    found = {"python": platform.python_version()}
+    for name in (*_LIBRARIES, *more):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_revision() -> str | None:
+    """The revision of the checkout that the harness runs from, with "+dirty" if it was changed; None if installed."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        revision = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+        changed = subprocess.run(
+            ["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return revision + ("+dirty" if changed else "")

@@ -1,0 +1,80 @@
+"""Carries out one unit of work: workers run ahead, the device predicts, the task scores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from harness.engine.transfer import to_device
+from harness.engine.unit import Settings, Unit
+from harness.engine.worker import Coded, reason
+from harness.errors import PluginError
+from harness.store import SampleRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.engine.report import Report
+
+__all__ = ["run_unit"]
+
+def run_unit(unit: Unit, settings: Settings, report: Report) -> Iterator[Sequence[SampleRow]]:
+    """Carry out a unit.
+
+    Yields:
+        the rows of one batch of one cell.
+
+    Raises:
+        WeightsError: the weights do not fit the network.
+    """
+    import torch
+
+    from harness.engine.loader import loader
+
+    torch.set_num_threads(settings.threads)
+    subject = unit.subject
+    report.status(f"loading model {subject.model_name}")
+    # The workers start first: they read and code while the network is loaded, and hold no copy of it.
+    batches = iter(loader(unit, settings))
+    subject.model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
+    translate = subject.task.translator(subject.model.classes, subject.dataset_name)
+    device = torch.device(settings.device)
+    report.status("")
+    for coded in batches:
+        yield [*coded.failed, *_score(unit, coded, device, translate)]
+
+
+def _score(unit: Unit, coded: Coded, device: Any, translate: Callable[[Any], Any]) -> list[SampleRow]:
+    if not coded.rows:
+        return []
+    import torch
+
+    task, model = unit.subject.task, unit.subject.model
+    started = time.perf_counter()
+    try:
+        with torch.inference_mode():
+            predictions = model.predict(to_device(coded.inputs, device))
+        if len(predictions) != len(coded.rows):
+            raise PluginError(f"{len(coded.rows)} samples went in, {len(predictions)} predictions came back")
+    except Exception as error:  # noqa: BLE001 - whatever a model raises costs its batch, and is recorded
+        text = reason(f"model {model.name}", error)
+        return [replace(row, status="failed", error=text) for row in coded.rows]
+    # Each sample's share of the batch; its own encoding and decoding are added below.
+    shared = (time.perf_counter() - started + coded.seconds.get("read", 0) + coded.seconds.get("prepare", 0)) / len(
+        coded.rows
+    )
+    rows = []
+    for row, targets, predicted in zip(coded.rows, coded.targets, predictions, strict=True):
+        begun = time.perf_counter()
+        try:
+            statistics = [task.score(translate(p), t) for p, t in zip(predicted, targets, strict=True)]
+            score = task.sample_score(statistics)
+        except Exception as error:  # noqa: BLE001 - as above
+            rows.append(replace(row, status="failed", error=reason(f"task {task.name}", error)))
+            continue
+        coding = ((row.encode_ms or 0) + (row.decode_ms or 0)) / 1000
+        seconds = shared + coding + time.perf_counter() - begun
+        rows.append(replace(row, statistics=statistics, score=score, seconds=seconds))
+    return rows

@@ -1,0 +1,188 @@
+"""Carries a plan out against a store: what is done is found, what is free is claimed, what was cut off continues."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.batches import outlines, plan_batches
+from harness.engine.finish import Finisher
+from harness.engine.heartbeat import Heartbeat
+from harness.engine.unit import Settings, Todo, Unit
+from harness.errors import HarnessError
+from harness.store import Claim, SampleRow, State
+
+if TYPE_CHECKING:
+    from harness.engine.report import Report
+    from harness.executor import Executor
+    from harness.plan import Cell, Pass, Plan
+    from harness.store import Store
+
+__all__ = ["Outcome", "Runner"]
+
+CHUNK_ROWS = 1000
+CHUNK_SECONDS = 10.0
+POLL_SECONDS = 2.0
+
+
+@dataclass
+class Outcome:
+    """How a run went.
+
+    Args:
+        found: keys that the database already had.
+        finished: keys finished in this run.
+        failed: key -> reason.
+        elsewhere: keys that another run finished meanwhile.
+    """
+
+    found: list[str] = field(default_factory=list)
+    finished: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    elsewhere: list[str] = field(default_factory=list)
+
+
+class Runner:
+    """Carries a plan out.
+
+    Args:
+        store: opened for writing.
+        executor: carries units out.
+        settings: device, precision, workers, threads.
+        claim: this process's.
+        report: takes progress.
+        finisher: turns an experiment's rows into its results.
+        max_failures: failed samples at which an experiment still counts as finished.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        settings: Settings,
+        claim: Claim,
+        report: Report,
+        finisher: Finisher,
+        max_failures: int = 0,
+    ) -> None:
+        self.store = store
+        self.executor = executor
+        self.settings = settings
+        self.claim = claim
+        self.report = report
+        self.finisher = finisher
+        self.max_failures = max_failures
+        self.outcome = Outcome()
+        self._held: set[str] = set()
+
+    def run(self, plan: Plan) -> Outcome:
+        """Do all that is not yet in the database; what another run holds is waited for.
+
+        Raises:
+            KeyboardInterrupt: after what was done has been kept and claims have been given up.
+        """
+        states = self.store.states([e.key for e in plan.experiments])
+        self.outcome.found = [key for key, state in states.items() if state.status == "finished"]
+        self.report.planned(plan.experiments, self.outcome.found)
+        try:
+            with Heartbeat(self.store, self.claim):
+                waiting = [p for p in plan.passes if not self._attempt(p)]
+                while waiting:
+                    time.sleep(POLL_SECONDS)
+                    waiting = [p for p in waiting if not self._attempt(p)]
+        except BaseException:
+            self.store.release(sorted(self._held), self.claim, "interrupted")
+            raise
+        return self.outcome
+
+    def _attempt(self, a_pass: Pass) -> bool:
+        """Do what is free of a pass; True when nothing of it is left to do or to wait for."""
+        settled = {*self.outcome.found, *self.outcome.finished, *self.outcome.failed, *self.outcome.elsewhere}
+        open_cells = [cell for cell in a_pass.cells if cell.experiment.key not in settled]
+        if not open_cells:
+            return True
+        experiments = [cell.experiment for cell in open_cells]
+        self.store.register(experiments, self.claim.run)
+        obtained = self.store.claim([e.key for e in experiments], self.claim)
+        self._held |= obtained
+        if obtained:
+            self._work(a_pass, [cell for cell in open_cells if cell.experiment.key in obtained])
+        missed = [e for e in experiments if e.key not in obtained]
+        held = []
+        states = self.store.states([e.key for e in missed])
+        for experiment in missed:
+            state = states.get(experiment.key, State("interrupted"))
+            if state.status == "finished":
+                self.outcome.elsewhere.append(experiment.key)
+            elif state.status == "failed":
+                self.outcome.failed[experiment.key] = state.reason or "failed in another run"
+            else:
+                held.append(state.owner or "another run")
+        self.report.status(f"waiting for {len(held)} experiments held by {held[0]}" if held else "")
+        return not held
+
+    def _work(self, a_pass: Pass, cells: Sequence[Cell]) -> None:
+        """Carry out claimed cells of one pass."""
+        subject = a_pass.subject
+        batches = plan_batches(
+            outlines(subject.dataset, subject.indices), subject.model.prepared_shape, subject.batch
+        )
+        done = {cell.experiment.key: self.store.done(cell.experiment.key) for cell in cells}
+        for cell in cells:
+            if kept := len(done[cell.experiment.key]):
+                self.report.resumed(cell.experiment, kept)
+        todo = []
+        for batch in batches:
+            lacking = tuple(n for n, c in enumerate(cells) if not done[c.experiment.key].issuperset(batch.indices))
+            if lacking:
+                todo.append(Todo(batch, lacking))
+        unit = Unit(subject, tuple(cells), tuple(todo))
+        try:
+            if todo:
+                self._collect(self.executor.run([unit], self.settings, self.report), done)
+        except HarnessError as error:
+            self._fail(cells, str(error))
+            return
+        self._finish(unit)
+
+    def _collect(self, results: Iterable[Sequence[SampleRow]], done: dict[str, set[int]]) -> None:
+        """Write rows in chunks of whole batches."""
+        chunk: list[SampleRow] = []
+        written = time.monotonic()
+        try:
+            for rows in results:
+                # A batch that an earlier run left half done (a failed sample is tried again) is predicted whole, so
+                # that its numbers are the same; only the rows that were missing are new.
+                fresh = [row for row in rows if row.index not in done[row.key]]
+                chunk += fresh
+                for row in fresh:
+                    self.report.advanced(row.key, 1, int(row.status == "failed"))
+                    self.finisher.see(row)
+                if len(chunk) >= CHUNK_ROWS or time.monotonic() - written > CHUNK_SECONDS:
+                    self.store.write(chunk, self.claim)
+                    chunk, written = [], time.monotonic()
+        finally:
+            if chunk:
+                self.store.write(chunk, self.claim)
+
+    def _finish(self, unit: Unit) -> None:
+        for cell in unit.cells:
+            key = cell.experiment.key
+            self.report.status(f"computing intervals of {cell.experiment.label}")
+            result = self.finisher.finish(unit.subject, cell, self.claim, self.max_failures)
+            self._held.discard(key)
+            if result.failed:
+                self.outcome.failed[key] = result.failed
+            else:
+                self.outcome.finished.append(key)
+            self.report.finished(cell.experiment, result.totals, result.metrics)
+        self.report.status("")
+
+    def _fail(self, cells: Sequence[Cell], reason: str) -> None:
+        keys = [cell.experiment.key for cell in cells]
+        self.store.release(keys, self.claim, "failed", reason)
+        self._held -= set(keys)
+        self.outcome.failed.update(dict.fromkeys(keys, reason))
+        self.report.warning(reason)

@@ -1,0 +1,187 @@
+"""What runs in worker processes: read a source once, then code and prepare it for every cell that wants it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from harness.dataset import Outline, Sample
+from harness.engine.transfer import pin
+from harness.errors import CodecError, HarnessError
+from harness.model import NoMemo
+from harness.quality import squared_error
+from harness.store import SampleRow
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.engine.unit import Todo, Unit
+    from harness.plan import Cell
+
+__all__ = ["Coded", "Source", "coded_batches", "start_worker"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A sample as it was read, with the row it begins with."""
+
+    sample: Sample
+    row: SampleRow
+    scored: tuple[int, ...]
+
+
+@dataclass
+class Coded:
+    """One batch of one cell, ready for the device.
+
+    Args:
+        cell: position in the unit's cells.
+        inputs: what the model collated; None when every sample failed.
+        rows: a row for each sample in `inputs`, in order, still without statistics.
+        targets: for each sample, the target of each scored frame.
+        failed: rows of the samples that failed.
+        seconds: seconds by phase.
+    """
+
+    cell: int
+    inputs: Any
+    rows: list[SampleRow]
+    targets: list[list[Any]]
+    failed: list[SampleRow]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def pin_memory(self) -> Coded:
+        """Called by the data loader's pinning thread."""
+        self.inputs = pin(self.inputs)
+        return self
+
+
+def start_worker(_: int) -> None:
+    """Ctrl-C is for the main process; one thread, since there are as many workers as cores to fill."""
+    import cv2
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+
+
+def coded_batches(unit: Unit, todo: Sequence[Todo]) -> Iterator[Coded]:
+    """Read, code, decode and prepare some batches; one source is read and decoded once for all cells."""
+    for entry in todo:
+        started = time.perf_counter()
+        sources: list[Source] = []
+        unreadable: list[SampleRow] = []
+        for index in entry.batch.indices:
+            source = _read(unit, index)
+            if isinstance(source, Source):
+                sources.append(source)
+            else:
+                unreadable.append(source)
+        read = (time.perf_counter() - started) / len(entry.cells)
+        for cell in entry.cells:
+            key = unit.cells[cell].experiment.key
+            failed = [replace(row, key=key) for row in unreadable]
+            yield from _code(unit, cell, sources, failed, read)
+
+
+def _read(unit: Unit, index: int) -> Source | SampleRow:
+    dataset = unit.subject.dataset
+    row = SampleRow(key="", index=index, id=str(index), group=str(index), status="failed")
+    try:
+        outline = dataset.outline(index)
+        row = replace(row, id=outline.id, group=outline.group or outline.id)
+        sample = dataset[index]
+        _check_frames(sample.frames)
+    except Exception as error:  # noqa: BLE001 - whatever a dataset raises costs one sample, and is recorded
+        return replace(row, error=reason("reading the source", error))
+    count, height, width, _ = sample.frames.shape
+    row = replace(
+        row,
+        status="ok",
+        pixels=count * height * width,
+        duration=count / sample.fps if sample.fps else None,
+        source_bytes=sample.source.bytes,
+        source_format=sample.source.format,
+        source_quality=sample.source.quality,
+    )
+    sample.frames.setflags(write=False)
+    return Source(sample, row, tuple(sorted(sample.targets)))
+
+
+def _code(unit: Unit, cell: int, sources: list[Source], failed: list[SampleRow], read: float) -> Iterator[Coded]:
+    """One cell's batch; more than one if what was read has not the shape that was planned."""
+    chosen = unit.cells[cell]
+    model = unit.subject.model
+    shapes: dict[tuple[int, ...], list[tuple[SampleRow, list[Any], Any]]] = {}
+    seconds = {"read": read, "encode": 0.0, "decode": 0.0, "prepare": 0.0}
+    for source in sources:
+        row = replace(source.row, key=chosen.experiment.key)
+        try:
+            row, frames = _encode_decode(chosen, source, row)
+            started = time.perf_counter()
+            prepared = model.prepare(frames, source.scored, NoMemo())
+            seconds["prepare"] += time.perf_counter() - started
+            shape = model.prepared_shape(_outline(row, source))
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises costs one sample, and is recorded
+            failed.append(replace(row, status="failed", error=reason(f"codec {chosen.codec.name}", error)))
+            continue
+        seconds["encode"] += (row.encode_ms or 0) / 1000
+        seconds["decode"] += (row.decode_ms or 0) / 1000
+        targets = [source.sample.targets[frame] for frame in source.scored]
+        shapes.setdefault(shape, []).append((row, targets, prepared))
+    if not shapes:
+        yield Coded(cell, None, [], [], failed, seconds)
+    for group in shapes.values():
+        started = time.perf_counter()
+        try:
+            inputs = model.collate([prepared for _, _, prepared in group])
+        except Exception as error:  # noqa: BLE001 - as above
+            rows = [replace(r, status="failed", error=reason(f"model {model.name}", error)) for r, _, _ in group]
+            yield Coded(cell, None, [], [], [*failed, *rows], seconds)
+        else:
+            seconds["prepare"] += time.perf_counter() - started
+            yield Coded(cell, inputs, [r for r, _, _ in group], [t for _, t, _ in group], failed, seconds)
+        failed, seconds = [], {}
+
+
+def _encode_decode(cell: Cell, source: Source, row: SampleRow) -> tuple[SampleRow, NDArray[np.uint8]]:
+    frames, fps = source.sample.frames, source.sample.fps
+    started = time.perf_counter()
+    encoded = cell.codec.encode(frames, cell.level, fps)
+    between = time.perf_counter()
+    decoded = cell.codec.decode(encoded)
+    ended = time.perf_counter()
+    if decoded.shape != frames.shape or decoded.dtype != frames.dtype:
+        raise CodecError(f"{frames.dtype}{frames.shape} went in, {decoded.dtype}{decoded.shape} came back")
+    if encoded.bits <= 0:
+        raise CodecError(f"a rate of {encoded.bits} bits")
+    error = None if cell.exact else squared_error(frames, decoded)[0]
+    timed = replace(
+        row,
+        bits=encoded.bits,
+        squared_error=error,
+        encode_ms=1000 * (between - started),
+        decode_ms=1000 * (ended - between),
+    )
+    return timed, decoded
+
+
+def _outline(row: SampleRow, source: Source) -> Outline:
+    count, height, width, _ = source.sample.frames.shape
+    return Outline(row.id, height, width, count, source.scored, row.group)
+
+
+def _check_frames(frames: NDArray[np.uint8]) -> None:
+    if frames.ndim != 4 or frames.shape[3] != 3 or str(frames.dtype) != "uint8" or not frames.size:
+        raise HarnessError(f"uint8[T, H, W, 3] expected, {frames.dtype}{frames.shape} found")
+
+
+def reason(where: str, error: BaseException) -> str:
+    """One sentence about a failure, for the database."""
+    kind = "" if isinstance(error, HarnessError) else f"{type(error).__name__}: "
+    return f"{where}: {kind}{error}"

@@ -1,0 +1,71 @@
+"""What a command line writes: `name[:key=value,...][@level,...]`.
+
+>>> parse("jpeg:subsampling=4:4:4@95,50")
+Asked(name='jpeg', options={'subsampling': '4:4:4'}, levels=(95.0, 50.0))
+>>> parse("smp:arch=unet,encoder=resnet34")
+Asked(name='smp', options={'arch': 'unet', 'encoder': 'resnet34'}, levels=None)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from harness.errors import UsageError
+
+__all__ = ["Asked", "parse"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A parsed text.
+
+    Args:
+        name: the plugin's or the registry's name.
+        options: option -> text.
+        levels: the levels, None when none were written.
+    """
+
+    name: str
+    options: dict[str, str] = field(default_factory=dict)
+    levels: tuple[float, ...] | None = None
+
+
+def parse(text: str, levels: bool = True) -> Asked:
+    """Parse a text; the last `@` splits off the levels, the first `:` the options.
+
+    Args:
+        text: as it was written.
+        levels: whether levels may follow (codecs).
+
+    Raises:
+        UsageError: what does not fit, and the form that does.
+    """
+    head, at, tail = text.rpartition("@") if levels else (text, "", "")
+    if not at:
+        head, tail = text, ""
+    name, colon, rest = head.partition(":")
+    if not name or (colon and not rest):
+        raise UsageError(f"{text!r} cannot be read. The form is name[:key=value,...]{'[@level,...]' if levels else ''}.")
+    options: dict[str, str] = {}
+    for item in rest.split(",") if rest else []:
+        key, equals, value = item.partition("=")
+        if not key or not equals or not value:
+            raise UsageError(f"{text!r}: {item!r} is no option. The form is key=value, joined by commas.")
+        if key in options:
+            raise UsageError(f"{text!r}: option {key} is given twice.")
+        options[key] = value
+    return Asked(name, options, _levels(text, tail) if at else None)
+
+
+def _levels(text: str, tail: str) -> tuple[float, ...]:
+    levels = []
+    for item in tail.split(","):
+        try:
+            level = float(item)
+        except ValueError:
+            level = math.nan
+        if not math.isfinite(level):
+            raise UsageError(f"{text!r}: {item!r} is no level. Levels are numbers, joined by commas: @95,50,10.")
+        levels.append(level)
+    return tuple(levels)

@@ -1,0 +1,247 @@
+"""The hooks a plugin can implement. Mark each implementation with `harness.hookimpl`.
+
+A plugin is a module named by an entry point of the group `harness`::
+
+    [project.entry-points.harness]
+    my-codec = "my_package.my_codec"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from harness.codec import Codec
+    from harness.dataset import Dataset
+    from harness.executor import Executor
+    from harness.experiment import Experiment
+    from harness.model import Model
+    from harness.store import MetricValue, RunInfo, Status, Store, Totals
+    from harness.task import Task
+
+hookspec = pluggy.HookspecMarker("harness")
+
+
+@hookspec
+def harness_codecs() -> Iterable[type[Codec]]:
+    """Provide codecs.
+
+    Example::
+
+        import harness
+        from harness.codec import ImageCodec, Scale
+
+        class MyCodec(ImageCodec):
+            name = "my-codec"
+            summary = "my codec"
+            scale = Scale("quality", ladder=(90, 50, 10), minimum=1, maximum=100, higher_is_better=True)
+
+            def encode_image(self, image, level):
+                return my_library.encode(image, quality=int(level))
+
+            def decode_image(self, data):
+                return my_library.decode(data)
+
+            def fingerprint(self):
+                return {"my_library": my_library.__version__}
+
+        @harness.hookimpl
+        def harness_codecs():
+            return [MyCodec]
+    """
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def harness_tasks() -> Iterable[type[Task]]:
+    """Provide tasks.
+
+    Example::
+
+        import harness
+        import numpy as np
+        from harness.task import Metric, Task
+
+        class Counting(Task):
+            name = "counting"
+            summary = "how many objects there are"
+            metrics = (Metric("mae", higher_is_better=False, primary=True),)
+
+            def score(self, prediction, target):
+                return {"error": np.array(abs(prediction - target), np.float64)}
+
+            def reduce(self, statistics, weights=None):
+                errors = np.array([s["error"] for s in statistics])
+                weights = np.ones((1, len(errors))) if weights is None else weights
+                return {"mae": weights @ errors / weights.sum(axis=1)}
+
+        @harness.hookimpl
+        def harness_tasks():
+            return [Counting]
+    """
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def harness_models() -> Iterable[type[Model]]:
+    """Provide kinds of models.
+
+    Example::
+
+        import harness
+        from harness.model import Model, Weights
+
+        class Brightness(Model):
+            name = "brightness"
+            summary = "counts bright pixels"
+            task = "counting"
+
+            def resolve_weights(self, asked, dataset_classes):
+                return Weights("none", None, "")
+
+            def prepared_shape(self, outline):
+                return (outline.height, outline.width)
+
+            def prepare(self, frames, scored, memo):
+                return torch.from_numpy(frames[scored[0]])
+
+            def load(self, weights, classes, device, precision="fp32"):
+                self.classes = classes
+
+            def predict(self, batch):
+                return [[int((image > 200).sum())] for image in batch]
+
+        @harness.hookimpl
+        def harness_models():
+            return [Brightness]
+    """
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def harness_datasets() -> Iterable[type[Dataset]]:
+    """Provide kinds of datasets.
+
+    Example::
+
+        import harness
+        from harness.dataset import Dataset, Outline, Sample
+        from harness.files import digest_files
+        from harness.images import image_size, read_image
+
+        class Folder(Dataset):
+            name = "count-folder"
+            summary = "images whose names begin with their number of objects"
+            tasks = ("counting",)
+            layout = "ROOT/<number>_*.png"
+
+            def open(self):
+                self.paths = sorted(self.require_root().glob("*.png"))
+
+            def __len__(self):
+                return len(self.paths)
+
+            def outline(self, index):
+                width, height = image_size(self.paths[index])
+                return Outline(self.paths[index].stem, height=height, width=width)
+
+            def __getitem__(self, index):
+                path = self.paths[index]
+                frames, source = read_image(path)
+                return Sample(path.stem, frames, {0: int(path.stem.split("_")[0])}, source=source)
+
+            def fingerprint(self):
+                return digest_files(self.paths)
+
+        @harness.hookimpl
+        def harness_datasets():
+            return [Folder]
+    """
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def harness_stores() -> Iterable[type[Store]]:
+    """Provide stores for results. `--db URL` picks one by the URL's scheme.
+
+    Example::
+
+        import harness
+        from my_package.lines import LinesStore  # implements every method of harness.store.Store
+
+        @harness.hookimpl
+        def harness_stores():
+            return [LinesStore]
+    """
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def harness_executors() -> Iterable[type[Executor]]:
+    """Provide executors.
+
+    Example::
+
+        import harness
+        from harness.engine.predict import run_unit
+        from harness.executor import Executor
+
+        class Inline(Executor):
+            name = "inline"
+            summary = "one unit after the other in this process"
+
+            def run(self, units, settings, report):
+                for unit in units:
+                    yield from run_unit(unit, settings, report)
+
+        @harness.hookimpl
+        def harness_executors():
+            return [Inline]
+    """
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def harness_run_started(run: int, info: RunInfo, experiments: int) -> None:
+    """A run was recorded and is about to begin.
+
+    Args:
+        run: its id in the database.
+        info: its provenance.
+        experiments: how many cells it has to do.
+
+    Example::
+
+        @harness.hookimpl
+        def harness_run_started(run, info, experiments):
+            print(f"run {run}: {experiments} experiments on {info.device}")
+    """
+
+
+@hookspec
+def harness_experiment_finished(
+    run: int, experiment: Experiment, status: Status, totals: Totals, metrics: list[MetricValue]
+) -> None:
+    """An experiment was finished (or failed with some samples), and its results are in the database.
+
+    Example::
+
+        @harness.hookimpl
+        def harness_experiment_finished(experiment, metrics):
+            print(experiment.label, {m.metric: m.value for m in metrics})
+    """
+
+
+@hookspec
+def harness_run_finished(run: int, status: Status) -> None:
+    """A run has ended.
+
+    Example::
+
+        @harness.hookimpl
+        def harness_run_finished(run, status):
+            print(f"run {run}: {status}")
+    """

@@ -1,0 +1,93 @@
+"""Pickles that hold NumPy arrays and nothing else (detectron2's model zoo), read without executing code.
+
+A pickle names functions to call. This unpickler admits a closed list of them: those that make an array of numbers.
+Python's documentation describes the method under "Restricting Globals".
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["read_arrays"]
+
+
+def read_arrays(path: Path) -> Any:
+    """The content of a pickle of dicts, lists, texts, numbers and NumPy arrays; arrays as tensors on the CPU.
+
+    Raises:
+        pickle.UnpicklingError: it names anything else, or is damaged.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return _tensors(_ArrayUnpickler(file, encoding="latin1").load())
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if module.startswith("numpy._core"):
+            module = module.replace("numpy._core", "numpy.core", 1)
+        try:
+            return _ADMITTED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"it names {module}.{name}; only arrays of numbers are admitted.") from None
+
+
+def _dtype(spec: object, *flags: object) -> np.dtype[Any]:
+    """`numpy.dtype` for the texts that stand for numbers ("f4", "<i8", "b1")."""
+    if not isinstance(spec, str) or spec.lstrip("<>=|")[:1] not in tuple("biufc"):
+        raise pickle.UnpicklingError(f"it holds arrays of {spec!r}; only arrays of numbers are admitted.")
+    return np.dtype(spec)
+
+
+def _reconstruct(subtype: object, shape: object, dtype: object) -> NDArray[Any]:
+    """`numpy.core.multiarray._reconstruct`: an empty array, filled by the state that follows."""
+    if subtype is not np.ndarray or shape != (0,):
+        raise pickle.UnpicklingError("it holds an array of an unknown kind.")
+    return np.ndarray((0,), np.int8)
+
+
+def _from_buffer(buffer: Any, dtype: Any, shape: Any, order: Any, *_: object) -> NDArray[Any]:
+    """`numpy.core.numeric._frombuffer`, which pickle protocol 5 uses."""
+    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
+
+
+def _scalar(dtype: Any, data: Any) -> Any:
+    """`numpy.core.multiarray.scalar`: one number."""
+    return np.frombuffer(data, dtype=dtype)[0]
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """`_codecs.encode` as pickle's protocol 2 uses it for bytes."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it holds text in {encoding!r}.")
+    return text.encode("latin1")
+
+
+_ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): _dtype,
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
+    ("_codecs", "encode"): _encode,
+    ("collections", "OrderedDict"): OrderedDict,
+}
+
+
+def _tensors(content: Any) -> Any:
+    import torch
+
+    if isinstance(content, dict):
+        return {key: _tensors(value) for key, value in content.items()}
+    if isinstance(content, np.ndarray):
+        if content.dtype.kind not in "biuf":
+            raise pickle.UnpicklingError(f"it holds an array of {content.dtype}.")
+        return torch.from_numpy(np.ascontiguousarray(content).astype(content.dtype.newbyteorder("="), copy=True))
+    return content

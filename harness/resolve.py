@@ -1,0 +1,249 @@
+"""From the texts of a request to a grid of opened objects: every name looked up, every file found, before any work.
+
+What is wrong is collected, not raised at the first: the user gets the whole list at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from harness.batches import draw
+from harness.codec import Codec
+from harness.dataset import Dataset
+from harness.errors import (
+    DatasetError,
+    HarnessError,
+    PreflightError,
+    SampleError,
+    UnknownNameError,
+    UsageError,
+    WeightsError,
+)
+from harness.grammar import Asked, parse
+from harness.levers import configure, is_baseline
+from harness.model import Model, Weights
+from harness.plan import CodecChoice, Grid, Subject
+from harness.plugin_manager import Plugins
+from harness.registry import Registry
+from harness.request import Request
+from harness.task import Task
+
+__all__ = ["Resolver", "resolve"]
+
+T = TypeVar("T")
+
+BASELINE = "none"
+
+
+def resolve(request: Request, plugins: Plugins, registry: Registry) -> Grid:
+    """The grid that a request describes.
+
+    Raises:
+        PreflightError: everything that does not fit, at once.
+    """
+    return Resolver(request, plugins, registry).grid()
+
+
+class Resolver:
+    """Looks up what a request names, and collects what is wrong with it."""
+
+    def __init__(self, request: Request, plugins: Plugins, registry: Registry) -> None:
+        self.request = request
+        self.plugins = plugins
+        self.registry = registry
+        self.problems: list[str] = []
+
+    def grid(self) -> Grid:
+        request = self.request
+        codecs = [choice for text in self._codec_texts() if (choice := self._try(lambda t=text: self.codec(t)))]
+        tasks = [name for name in self._task_names() if self._try(lambda n=name: self.plugins.get("task", n))]
+        subjects = [subject for name in tasks for subject in self._subjects(name)]
+        if request.limit is not None and request.limit < 1:
+            self.problems.append(f"--limit {request.limit}: at least 1.")
+        if request.batch is not None and request.batch < 1:
+            self.problems.append(f"--batch {request.batch}: at least 1.")
+        if self.problems:
+            raise PreflightError(list(dict.fromkeys(self.problems)))
+        return Grid(subjects, codecs, request.precision, request.limit, request.seed)
+
+    def _try(self, action: Callable[[], T]) -> T | None:
+        try:
+            return action()
+        except HarnessError as error:
+            self.problems.append(str(error))
+            return None
+
+    # Codecs
+
+    def _codec_texts(self) -> list[str]:
+        texts = list(dict.fromkeys(self.request.codecs))
+        return [BASELINE, *(t for t in texts if t != BASELINE)] if self.request.baseline else texts
+
+    def codec(self, text: str) -> CodecChoice:
+        """The codec, with its levels, that a text asks for.
+
+        Raises:
+            UsageError: an unknown codec, option or level; a codec this machine cannot run.
+        """
+        asked = parse(text)
+        provided = self.plugins.provided("codec", asked.name)
+        codec: Codec = configure(provided.cls, asked.options)
+        if missing := codec.available():
+            raise UsageError(f"codec {asked.name} cannot run here: {missing}")
+        return CodecChoice(codec, self._levels(codec, asked), str(provided.origin), is_baseline(codec))
+
+    def _levels(self, codec: Codec, asked: Asked) -> tuple[float | None, ...]:
+        if codec.scale is None:
+            if asked.levels is not None:
+                raise UsageError(f"codec {codec.name} has no levels.")
+            return (None,)
+        default = self.registry.entry("codecs", codec.name).get("ladder", codec.scale.ladder)
+        levels = tuple(float(level) for level in (default if asked.levels is None else asked.levels))
+        return codec.scale.mildest_first(tuple(codec.scale.check(level, codec.name) for level in levels))
+
+    # Tasks, models, datasets
+
+    def _task_names(self) -> list[str]:
+        if "all" in self.request.tasks:
+            return self.plugins.names("task")
+        return list(dict.fromkeys(self.request.tasks))
+
+    def _subjects(self, task: str) -> list[Subject]:
+        models = self._named(task, "model", self.request.models)
+        datasets = self._named(task, "dataset", self.request.datasets)
+        found = []
+        for dataset_text in datasets:
+            dataset = self._try(lambda d=dataset_text: self.dataset(d, task))
+            for model_text in models if dataset else ():
+                assert dataset is not None
+                if subject := self._try(lambda m=model_text, d=dataset_text, s=dataset: self._subject(task, m, d, s)):
+                    found.append(subject)
+        return found
+
+    def _named(self, task: str, kind: str, texts: Sequence[str]) -> list[str]:
+        """Those of the asked names that serve the task; its default when nothing was asked."""
+        if not texts:
+            default = self.registry.entry("tasks", task).get(kind)
+            if default is None:
+                self.problems.append(f"task {task} has no default {kind}: name one with --{kind}.")
+            return [default] if default else []
+        fitting, tasks = [], self._task_names()
+        for text in texts:
+            serves = self._try(lambda t=text: self.serves(kind, t))
+            if serves is None:
+                continue
+            if task in serves:
+                fitting.append(text)
+            elif not set(serves) & set(tasks):
+                self.problems.append(f"{kind} {text} serves {', '.join(serves)}, not {', '.join(tasks)}.")
+        if not fitting and not self.problems:
+            self.problems.append(f"none of the {kind}s asked for ({', '.join(texts)}) serves task {task}.")
+        return fitting
+
+    def kind_of(self, kind: str, text: str) -> tuple[type, Asked]:
+        """The class behind a name (of a plugin, or of a registry entry) and what was asked of it."""
+        asked = parse(text, levels=False)
+        entry = self.registry.entry(f"{kind}s", asked.name)
+        if not entry:
+            try:
+                return self.plugins.get(kind, asked.name), asked
+            except UnknownNameError:
+                named = [*self.plugins.names(kind), *self.registry.section(f"{kind}s")]
+                raise UnknownNameError(kind, asked.name, set(named), self.plugins.why_unknown(kind, asked.name)) from None
+        options = {key: str(value) for key, value in entry.get("options", {}).items()}
+        return self.plugins.get(kind, entry["kind"]), Asked(asked.name, {**options, **asked.options})
+
+    def serves(self, kind: str, text: str) -> tuple[str, ...]:
+        """The tasks that a named model or dataset serves."""
+        cls, _ = self.kind_of(kind, text)
+        if issubclass(cls, Model):
+            return (cls.task,)
+        assert issubclass(cls, Dataset)
+        return cls.tasks
+
+    def dataset(self, text: str, task: str, split: str | None = None) -> Dataset:
+        """The opened dataset that a text asks for.
+
+        Raises:
+            DatasetError: missing, half-present, malformed, or empty.
+        """
+        cls, asked = self.kind_of("dataset", text)
+        assert issubclass(cls, Dataset)
+        entry = self.registry.entry("datasets", asked.name)
+        if task not in cls.tasks:
+            raise UsageError(f"dataset {asked.name} serves {', '.join(cls.tasks)}, not {task}.")
+        root = self._root(asked.name, entry.get("folder", asked.name)) if cls.needs_root else None
+        split = split or self.request.split or entry.get("split")
+        dataset = cls(task=task, split=split, root=root, **asked.options)
+        dataset.open()
+        if not len(dataset):
+            raise DatasetError(f"dataset {asked.name}, split {dataset.split}: there is not one sample.")
+        return dataset
+
+    def _root(self, name: str, folder: str) -> Path | None:
+        """`--data-root NAME=PATH`; else PATH/folder where that exists, else PATH."""
+        roots = dict(self.request.data_roots)
+        if name in roots:
+            return Path(roots[name])
+        if "" not in roots:
+            return None
+        inside = Path(roots[""]) / folder
+        return inside if inside.is_dir() else Path(roots[""])
+
+    def model(self, text: str) -> tuple[Model, str]:
+        """The model that a text asks for, not loaded, and its name."""
+        cls, asked = self.kind_of("model", text)
+        assert issubclass(cls, Model)
+        model = cls(**asked.options)
+        if missing := model.available():
+            raise UsageError(f"model {asked.name} cannot run here: {missing}")
+        return model, asked.name
+
+    def _subject(self, task_name: str, model_text: str, dataset_text: str, dataset: Dataset) -> Subject:
+        request = self.request
+        task: Task = self.plugins.get("task", task_name)(classes=dataset.classes)
+        model, model_name = self.model(model_text)
+        weights = self._weights(model, model_name, dataset)
+        if weights.classes:
+            task.translator(weights.classes, dataset.name)
+        kinds = [("task", task_name), ("model", model.name), ("dataset", dataset.name)]
+        return Subject(
+            task=task,
+            model=model,
+            model_name=model_name,
+            weights=weights,
+            dataset=dataset,
+            dataset_name=parse(dataset_text, levels=False).name,
+            fingerprint=dataset.fingerprint(),
+            indices=draw(strata(dataset), request.limit, request.seed) if request.limit else tuple(range(len(dataset))),
+            batch=request.batch or model.default_batch.get(request.device, 1),
+            plugins=tuple({str(self.plugins.provided(kind, name).origin) for kind, name in kinds}),
+        )
+
+    def _weights(self, model: Model, name: str, dataset: Dataset) -> Weights:
+        entry = self.registry.entry("models", name)
+        asked = self.request.weights or entry.get("weights")
+        if asked and not self.request.weights:
+            local = self.registry.path("models", name, asked)
+            asked = str(local) if local.is_file() else asked
+        weights = model.resolve_weights(asked, dataset.classes)
+        facts = self.registry.entry("checkpoints", entry.get("checkpoint", weights.name))
+        expected = None if self.request.weights else facts.get("sha256")
+        if expected and weights.path and weights.sha256 != expected:
+            raise WeightsError(
+                f"weights {weights.path} of model {name} have SHA-256 {weights.sha256}, the registry knows {expected}."
+            )
+        return weights
+
+
+def strata(dataset: Dataset) -> list[str]:
+    """The stratum of each sample; unreadable ones share one of their own."""
+    found = []
+    for index in range(len(dataset)):
+        try:
+            found.append(dataset.outline(index).stratum)
+        except SampleError:
+            found.append("unreadable")
+    return found

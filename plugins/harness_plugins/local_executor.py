@@ -1,0 +1,34 @@
+"""The `local` executor: units one after the other, in this process and its workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from harness import hookimpl
+from harness.executor import Executor
+
+if TYPE_CHECKING:
+    from harness.engine.report import Report
+    from harness.engine.unit import Settings, Unit
+    from harness.store import SampleRow
+
+__all__ = ["Local"]
+
+
+class Local(Executor):
+    """Units one after the other, in this process and its workers."""
+
+    name = "local"
+    summary = "this process and its workers, one GPU or the CPU"
+
+    def run(self, units: Sequence[Unit], settings: Settings, report: Report) -> Iterator[Sequence[SampleRow]]:
+        from harness.engine.predict import run_unit
+
+        for unit in units:
+            yield from run_unit(unit, settings, report)
+
+
+@hookimpl
+def harness_executors() -> Iterable[type[Executor]]:
+    return [Local]
