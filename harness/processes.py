@@ -66,7 +66,7 @@ def _namespace() -> str:
 
 
 def _start(pid: int) -> str:
-    """When the process started (clock ticks since boot); "" when there is none, or it has ended and is not yet reaped."""
+    """When the process started (clock ticks since boot); "" when there is none, or it is a zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -1,8 +1,8 @@
 """Sufficient statistics as bytes, and back: what a store keeps of a sample.
 
 Layout: the magic `HST1`, the length of what follows when unpacked (uint64, little-endian), and a zlib stream (level 1)
-of: length of the header (uint64), the header (JSON: for each frame a list of [name, dtype, shape]), and the arrays, raw,
-little-endian, C order, each padded to 8 bytes. Nothing in it can run code, and zlib's checksum finds altered bytes.
+of: the length of the header (uint64), the header (JSON: for each frame a list of [name, dtype, shape]), and the arrays,
+raw, little-endian, C order, each padded to 8 bytes. Nothing in it can run code, and zlib's checksum finds altered bytes.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def _plain(name: str, value: Any) -> NDArray[Any]:
     array = array.astype(array.dtype.newbyteorder("<"), copy=False)
     if array.dtype.str not in _DTYPES:
         raise StoreError(
-            f"statistic {name!r} has dtype {array.dtype}: a task's statistics are arrays of bool, int, uint or float of "
-            "at most 64 bits."
+            f"statistic {name!r} has dtype {array.dtype}: a task's statistics are arrays of bool, int, uint or "
+            "float of at most 64 bits."
         )
     return array
 

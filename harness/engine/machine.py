@@ -30,6 +30,8 @@ def find_device(asked: str | None) -> str:
     Raises:
         UsageError: the device asked for is not there.
     """
+    if asked in (None, "cpu") and (asked == "cpu" or not _may_have_accelerator()):
+        return "cpu"
     import torch
 
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
@@ -45,6 +47,13 @@ def find_device(asked: str | None) -> str:
         return f"cuda:{number or 0}"
     there = ["cpu", *(f"cuda:{n}" for n in range(count)), *(["mps"] if mps else [])]
     raise UsageError(f"device {asked!r} is not there. There is: {', '.join(there)}.")
+
+
+def _may_have_accelerator() -> bool:
+    """Whether it is worth importing torch to ask; on Linux the driver's device nodes tell."""
+    if platform.system() != "Linux":
+        return True
+    return any(Path(node).exists() for node in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd", "/dev/nvhost-ctrl"))
 
 
 def device_words(device: str) -> str:

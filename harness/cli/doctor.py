@@ -1,0 +1,118 @@
+"""`harness doctor`: what this machine can do, and what is in the way."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness import __version__
+from harness.cache import cache_dir
+from harness.cli.options import database_option, make_registry, registry_option
+from harness.errors import HarnessError
+from harness.plugin_manager import Plugins, installed
+
+__all__ = ["doctor"]
+
+
+@click.command()
+@database_option
+@click.option("--data-root", envvar="HARNESS_DATA", type=click.Path(path_type=Path), help="Where datasets are.")
+@registry_option
+def doctor(db: str, data_root: Path | None, registries: tuple[Path, ...]) -> int:
+    """Check this machine: devices, codecs, datasets, plugins. Exit 1 when a plugin is broken."""
+    plugins = installed()
+    _machine()
+    _available(plugins, "codec")
+    _available(plugins, "model")
+    _datasets(plugins, registries, data_root)
+    _files(plugins, db)
+    return _plugins(plugins)
+
+
+def _section(title: str) -> None:
+    click.secho(f"\n{title}", bold=True)
+
+
+def _line(name: str, text: str, good: bool | None = None) -> None:
+    mark = {None: " ", True: "+", False: "-"}[good]
+    click.echo(f"  {mark} {name:<24} {text}")
+
+
+def _machine() -> None:
+    from harness.engine import machine
+
+    click.secho("machine", bold=True)
+    _line("harness", f"{__version__} on Python {platform.python_version()}, {platform.platform()}")
+    _line("cores", str(machine.cores()))
+    for name, version in machine.library_versions().items():
+        _line(name, version)
+    try:
+        device = machine.find_device(None)
+    except ImportError as error:
+        _line("device", f"torch cannot be imported: {error}", False)
+        return
+    _line("device", machine.device_words(device), True)
+    chosen = machine.choose(device, "fp32")
+    _line("defaults", f"--workers {chosen.workers} --threads {chosen.threads}")
+
+
+def _available(plugins: Plugins, kind: str) -> None:
+    _section(f"{kind}s")
+    for item in plugins.all(kind):
+        try:
+            made = item.cls()
+            missing = made.available()
+            facts = ", ".join(f"{key} {value}" for key, value in made.fingerprint().items()) if not missing else ""
+        except HarnessError as error:
+            missing, facts = str(error), ""
+        _line(item.name, missing or facts or "ok", not missing)
+
+
+def _datasets(plugins: Plugins, registries: tuple[Path, ...], data_root: Path | None) -> None:
+    from harness.request import Request
+    from harness.resolve import Resolver
+
+    _section(f"datasets ({f'under {data_root}' if data_root else 'no --data-root or HARNESS_DATA'})")
+    registry = make_registry(registries)
+    roots = (("", str(data_root)),) if data_root else ()
+    resolver = Resolver(Request((), (), data_roots=roots), plugins, registry)
+    for name in registry.section("datasets"):
+        try:
+            task = resolver.serves("dataset", name)[0]
+            dataset = resolver.dataset(name, task)
+        except HarnessError as error:
+            _line(name, str(error), False)
+        else:
+            _line(name, f"{len(dataset)} samples in split {dataset.split}, {len(dataset.classes)} classes", True)
+
+
+def _files(plugins: Plugins, db: str) -> None:
+    from harness.stores import open_store
+
+    _section("files")
+    cache = cache_dir()
+    _line("cache", f"{cache}{'' if cache.exists() else ' (not there yet)'}", _writable(cache))
+    try:
+        store = open_store(db, plugins, write=False)
+    except HarnessError as error:
+        _line("database", str(error))
+    else:
+        rows: list[Any] = store.view("results")[1]
+        _line("database", f"{db}: {len(rows)} results", True)
+        store.close()
+
+
+def _writable(folder: Path) -> bool:
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    return os.access(there, os.W_OK)
+
+
+def _plugins(plugins: Plugins) -> int:
+    _section("plugins")
+    for plugin in plugins.plugins.values():
+        _line(plugin.origin.entry_point, plugin.error or f"{plugin.origin}", not plugin.error)
+    return 1 if plugins.broken else 0

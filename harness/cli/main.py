@@ -1,0 +1,92 @@
+"""The root command, and the one place where errors become text and exit statuses."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from harness import __version__
+from harness.errors import HarnessError, closest
+
+__all__ = ["cli", "main"]
+
+_COMMANDS = {
+    "run": "Run a cross product of codecs, levels, tasks, models and datasets.",
+    "plan": "Show what a run would do; run nothing.",
+    "list": "List codecs, tasks, models, datasets, stores, executors or plugins.",
+    "results": "Show results, or query the database.",
+    "train": "Train a model and save a checkpoint.",
+    "doctor": "Check this machine: devices, codecs, datasets, plugins.",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command's module when it is called; the list of commands needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"harness.cli.{cmd_name}")
+        command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            near = closest(args[0], list(_COMMANDS))
+            hint = f" Did you mean {near!r}?" if near else ""
+            ctx.fail(f"no such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """How far can the images and video that feed a vision model be compressed before it gets worse?
+
+    \b
+    harness run --codec jpeg --task detection
+    harness run --codec jpeg:subsampling=4:4:4@95,50,10 --task detection --dataset voc --data-root VOCdevkit
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command line and exit: 0 all done, 1 some experiment failed, 2 bad usage or preflight, 130 interrupted."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        status = cli.main(args=arguments, prog_name="harness", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\ninterrupted; what was done is kept. Run the same command again to continue.", err=True)
+        return 130
+    except HarnessError as error:
+        click.echo(f"error: {error}", err=True)
+        return 2
+    except OSError as error:
+        if error.errno != errno.EPIPE:
+            raise
+        # The reader of our output has gone (`harness results | head`): nothing more to say, and nobody to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status if isinstance(status, int) else 0

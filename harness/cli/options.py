@@ -1,0 +1,134 @@
+"""Options that several commands share, from the command line, an experiment file, or the environment."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from harness.errors import UsageError, closest
+from harness.registry import Registry, load
+from harness.request import Request
+
+__all__ = ["database_option", "make_registry", "make_request", "registry_option", "request_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DATABASE = "sqlite:///harness.db"
+
+
+def _read_file(ctx: click.Context, _: click.Parameter, value: Path | None) -> Path | None:
+    """Make an experiment file's values the defaults of the options; the command line stays above them."""
+    if value is None:
+        return None
+    try:
+        data = tomllib.loads(value.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"experiment file {value}: {error}") from error
+    options = {p.name: p for p in ctx.command.params if isinstance(p, click.Option) and p.name}
+    defaults: dict[str, Any] = {}
+    for key, given in data.items():
+        name = key.replace("-", "_")
+        if name not in options:
+            near = closest(name, list(options))
+            hint = f" Did you mean {near!r}?" if near else ""
+            raise UsageError(f"experiment file {value}: no option {key!r}.{hint} There is: {', '.join(options)}.")
+        values = given if isinstance(given, list) else [given]
+        defaults[name] = [str(v) for v in values] if options[name].multiple else given
+    ctx.default_map = {**defaults}
+    return value
+
+
+def database_option(command: F) -> F:
+    """`--db`."""
+    return click.option(
+        "--db", envvar="HARNESS_DB", default=DATABASE, show_default=True, help="Results database: a URL or a file."
+    )(command)
+
+
+def registry_option(command: F) -> F:
+    """`--registry`."""
+    return click.option(
+        "--registry",
+        "registries",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        help="Overlay the shipped registry (default: registry.toml here, if there is one).",
+    )(command)
+
+
+def request_options(command: F) -> F:
+    """What describes a cross product."""
+    decorators = [
+        click.argument(
+            "file",
+            required=False,
+            is_eager=True,
+            expose_value=False,
+            callback=_read_file,
+            type=click.Path(path_type=Path),
+        ),
+        click.option("--codec", "-c", "codec", multiple=True, help="name[:key=value,...][@level,...]; repeatable."),
+        click.option("--task", "-t", "task", multiple=True, help="A task, or all; repeatable."),
+        click.option("--model", "-m", "model", multiple=True, help="name[:key=value,...]; default: the task's."),
+        click.option("--dataset", "-d", "dataset", multiple=True, help="name[:key=value,...]; default: the task's."),
+        click.option("--weights", help="A file, or a name that the model knows; default: the model's."),
+        click.option(
+            "--data-root",
+            multiple=True,
+            envvar="HARNESS_DATA",
+            help="Where datasets are: PATH (or a folder of that dataset's name in it), or NAME=PATH.",
+        ),
+        click.option("--split", help="The split to evaluate on; default: the dataset's."),
+        click.option("--limit", type=int, help="A seeded, stratified subset of so many samples."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Of the subset, and of the intervals."),
+        click.option("--device", help="cpu, cuda, cuda:N or mps; default: the best there is."),
+        click.option(
+            "--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Forward pass."
+        ),
+        click.option("--batch", type=int, help="Samples a batch; default: the model's for the device."),
+        click.option("--no-baseline", is_flag=True, help="Leave out the uncompressed baseline."),
+        registry_option,
+        database_option,
+    ]
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+def make_registry(registries: tuple[Path, ...]) -> Registry:
+    """The registry with the overlays that were asked for."""
+    return load(registries or None)
+
+
+def make_request(options: dict[str, Any], device: str) -> Request:
+    """A request from the values of `request_options`.
+
+    Raises:
+        UsageError: no codec or no task.
+    """
+    if not options["codec"] or not options["task"]:
+        lacking = " and ".join(f"--{name}" for name in ("codec", "task") if not options[name])
+        raise UsageError(f"{lacking} is needed, e.g. harness run --codec jpeg --task detection.")
+    roots = []
+    for text in options["data_root"]:
+        name, equals, path = text.partition("=")
+        roots.append((name, path) if equals else ("", text))
+    return Request(
+        codecs=tuple(options["codec"]),
+        tasks=tuple(options["task"]),
+        models=tuple(options["model"]),
+        datasets=tuple(options["dataset"]),
+        weights=options["weights"],
+        data_roots=tuple(roots),
+        split=options["split"],
+        limit=options["limit"],
+        seed=options["seed"],
+        precision=options["precision"],
+        batch=options["batch"],
+        device=device.partition(":")[0],
+        baseline=not options["no_baseline"],
+    )

@@ -1,0 +1,92 @@
+"""`harness plan`: what a run would do, what of it is done, and what the rest may cost. Runs nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from harness.cli.options import make_registry, make_request, request_options
+from harness.plugin_manager import installed
+
+__all__ = ["plan"]
+
+
+@click.command()
+@request_options
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) -> None:
+    """Show what a run would do; run nothing.
+
+    Takes the arguments of `harness run`. The time is estimated from what the database has of the same model and dataset.
+    """
+    from harness.engine import machine
+    from harness.session import prepare
+
+    device = machine.find_device(options["device"])
+    request = make_request(options, device)
+    made, store = prepare(request, installed(), make_registry(registries), db, write=False)
+    states, measured = {}, {}
+    if store is not None:
+        states = store.states([e.key for e in made.experiments])
+        columns, rows = store.view("results")
+        for row in rows:
+            record = dict(zip(columns, row, strict=True))
+            if record["status"] == "finished" and record["seconds"] and record["samples"]:
+                per_sample = record["seconds"] / record["samples"]
+                measured[record["model"], record["dataset"], record["codec"]] = per_sample
+                measured.setdefault((record["model"], record["dataset"], None), per_sample)
+        store.close()
+    listed, samples, seconds, unknown = [], 0, 0.0, 0
+    for experiment in made.experiments:
+        state = states.get(experiment.key)
+        status = state.status if state else "to do"
+        kept = state.samples if state else 0
+        lacking = 0 if status == "finished" else experiment.samples - kept
+        per_sample = measured.get(
+            (experiment.model, experiment.dataset, experiment.codec),
+            measured.get((experiment.model, experiment.dataset, None)),
+        )
+        samples += lacking
+        seconds += lacking * (per_sample or 0)
+        unknown += lacking if per_sample is None else 0
+        listed.append(
+            {
+                "key": experiment.key,
+                "task": experiment.task,
+                "model": experiment.model,
+                "dataset": f"{experiment.dataset}/{experiment.split}",
+                "codec": experiment.codec,
+                "level": experiment.level,
+                "samples": experiment.samples,
+                "status": status,
+                "kept": kept,
+            }
+        )
+    estimate = None if unknown else round(seconds, 1)
+    if as_json:
+        click.echo(json.dumps({"experiments": listed, "samples_to_do": samples, "seconds": estimate}, indent=2))
+        return
+    _print(listed)
+    todo = sum(1 for row in listed if row["status"] != "finished")
+    click.echo(f"{len(listed)} experiments, {todo} to do: {samples} predictions.")
+    if samples:
+        known = f"about {seconds:.0f} s of work" if not unknown else "not known: nothing like it has been measured yet"
+        click.echo(f"Estimated time: {known}. Database rows: {samples}.")
+
+
+def _print(listed: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    columns = ("task", "model", "dataset", "codec", "level", "samples", "status", "key")
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in listed:
+        level = "" if row["level"] is None else f"{row['level']:g}"
+        shown = {**row, "level": level, "key": row["key"][:12]}
+        if row["kept"] and row["status"] != "finished":
+            shown["status"] = f"{row['status']}, {row['kept']} kept"
+        table.add_row(*(Text(str(shown[column])) for column in columns))
+    Console(width=None if click.get_text_stream("stdout").isatty() else 140).print(table)

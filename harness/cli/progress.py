@@ -1,0 +1,155 @@
+"""Progress of a run: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from harness.experiment import Experiment
+from harness.store import MetricValue, Totals
+
+__all__ = ["Bars", "Lines", "make_report"]
+
+LINE_SECONDS = 10.0
+
+
+def make_report(console: Console) -> Bars | Lines:
+    """Bars where the console is a terminal, else lines."""
+    return Bars(console) if console.is_terminal else Lines(console)
+
+
+class _Speed(ProgressColumn):
+    """Samples a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f}/s")
+
+
+class _Counts:
+    """Which experiments there are, and how far each one is."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.experiments: dict[str, Experiment] = {}
+        self.done: dict[str, int] = {}
+        self.failed: dict[str, int] = {}
+
+    def planned(self, experiments: Sequence[Experiment], found: Sequence[str]) -> None:
+        self.experiments = {e.key: e for e in experiments if e.key not in set(found)}
+        self.done = dict.fromkeys(self.experiments, 0)
+        self.failed = dict.fromkeys(self.experiments, 0)
+        total, left = len(experiments), len(self.experiments)
+        self.console.print(f"{total} experiments: {total - left} found in the database, {left} to do.", highlight=False)
+
+    def resumed(self, experiment: Experiment, samples: int) -> None:
+        self.done[experiment.key] = samples
+        self.console.print(
+            f"{experiment.label}: continued, {samples} of {experiment.samples} samples were done.",
+            highlight=False,
+            markup=False,
+        )
+
+    def advanced(self, key: str, samples: int, failed: int) -> None:
+        self.done[key] += samples
+        self.failed[key] += failed
+
+    def finished(self, experiment: Experiment, totals: Totals, metrics: Sequence[MetricValue]) -> None:
+        primary = next((m for m in metrics if m.is_primary), None)
+        value = "" if primary is None or primary.value is None else f", {primary.metric} {primary.value:.4f}"
+        failures = f", {totals.failed} failed" if totals.failed else ""
+        self.console.print(
+            f"{experiment.label}: {totals.samples} samples{failures}{value}", highlight=False, markup=False
+        )
+
+    def warning(self, text: str) -> None:
+        self.console.print(f"warning: {text}", style="yellow", highlight=False, markup=False)
+
+
+class Lines(_Counts):
+    """A line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self.begun = self.last = time.monotonic()
+        self.fresh = 0
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        return None
+
+    def advanced(self, key: str, samples: int, failed: int) -> None:
+        super().advanced(key, samples, failed)
+        if not self.fresh:
+            self.begun = self.last = time.monotonic()
+        self.fresh += samples
+        now = time.monotonic()
+        if now - self.last >= LINE_SECONDS:
+            self.last = now
+            done, total = sum(self.done.values()), sum(e.samples for e in self.experiments.values())
+            speed = self.fresh / (now - self.begun)
+            left = (total - done) / speed if speed else 0
+            self.console.print(
+                f"{done} of {total} samples ({done / total:.0%}), {speed:.1f}/s, {left:.0f} s left", highlight=False
+            )
+
+    def status(self, text: str) -> None:
+        if text.startswith("waiting"):
+            self.console.print(text, highlight=False, markup=False)
+
+
+class Bars(_Counts):
+    """A bar overall and one for each experiment at work."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Speed(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self.overall = self.progress.add_task("all experiments", total=None, visible=False)
+        self.bars: dict[str, int] = {}
+
+    def __enter__(self) -> Bars:
+        self.progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.progress.stop()
+
+    def planned(self, experiments: Sequence[Experiment], found: Sequence[str]) -> None:
+        super().planned(experiments, found)
+        total = sum(e.samples for e in self.experiments.values())
+        self.progress.update(self.overall, total=total, visible=bool(total))
+
+    def resumed(self, experiment: Experiment, samples: int) -> None:
+        super().resumed(experiment, samples)
+        self.progress.update(self.overall, completed=sum(self.done.values()))
+
+    def advanced(self, key: str, samples: int, failed: int) -> None:
+        super().advanced(key, samples, failed)
+        if key not in self.bars:
+            experiment = self.experiments[key]
+            self.bars[key] = self.progress.add_task(escape(experiment.label), total=experiment.samples)
+        self.progress.update(self.bars[key], completed=self.done[key])
+        self.progress.advance(self.overall, samples)  # type: ignore[arg-type]
+
+    def finished(self, experiment: Experiment, totals: Totals, metrics: Sequence[MetricValue]) -> None:
+        super().finished(experiment, totals, metrics)
+        if experiment.key in self.bars:
+            self.progress.remove_task(self.bars.pop(experiment.key))  # type: ignore[arg-type]
+
+    def status(self, text: str) -> None:
+        self.progress.update(self.overall, description=escape(text) or "all experiments")

@@ -1,0 +1,143 @@
+"""One invocation of `run` or `plan`: from a request to a plan, and from a plan to an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.engine import machine
+from harness.engine.finish import Finisher
+from harness.engine.runner import Outcome, Runner
+from harness.errors import HarnessError, PreflightError, StoreError
+from harness.plan import Plan, make_plan
+from harness.processes import this_process
+from harness.resolve import resolve
+from harness.store import Claim, RunInfo, Status, Store
+from harness.stores import open_store
+
+if TYPE_CHECKING:
+    from harness.engine.report import Report
+    from harness.engine.unit import Settings
+    from harness.plugin_manager import Plugins
+    from harness.registry import Registry
+    from harness.request import Request
+
+__all__ = ["Bootstrap", "carry_out", "prepare"]
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are computed.
+
+    Args:
+        resamples: how many.
+        seed: of the resampling; equal seeds make experiments comparable in pairs.
+    """
+
+    resamples: int = 1000
+    seed: int = 0
+
+
+def prepare(
+    request: Request, plugins: Plugins, registry: Registry, database: str, write: bool
+) -> tuple[Plan, Store | None]:
+    """Preflight: the plan and the opened store, or everything that is wrong, at once.
+
+    Args:
+        request: what was asked for.
+        plugins: of this environment.
+        registry: merged.
+        database: URL or file.
+        write: whether the store must be writable; without, a missing one is None.
+
+    Raises:
+        PreflightError: all problems together.
+    """
+    problems: list[str] = []
+    plan = Plan(())
+    store: Store | None = None
+    try:
+        plan = make_plan(resolve(request, plugins, registry))
+    except PreflightError as error:
+        problems += error.problems
+    except HarnessError as error:
+        problems.append(str(error))
+    try:
+        # With nothing to write into it, a new database is not made.
+        store = open_store(database, plugins, write=write and not problems)
+    except StoreError as error:
+        if write and not problems:
+            problems.append(str(error))
+    if problems:
+        if store:
+            store.close()
+        raise PreflightError(problems)
+    return plan, store
+
+
+def carry_out(
+    plan: Plan,
+    store: Store,
+    settings: Settings,
+    plugins: Plugins,
+    report: Report,
+    command: Sequence[str],
+    bootstrap: Bootstrap,
+    max_failures: int = 0,
+    executor: str = "local",
+) -> Outcome:
+    """Run a plan against a store, recorded as a run.
+
+    Raises:
+        KeyboardInterrupt: what was done has been kept.
+    """
+    info = RunInfo(
+        command=" ".join(command),
+        host=machine.host(),
+        device=machine.device_words(settings.device),
+        versions={**machine.library_versions(), **plugins.versions(), **_codec_libraries(plan)},
+        git=machine.git_revision(),
+        settings={
+            "workers": settings.workers,
+            "threads": settings.threads,
+            "precision": settings.precision,
+            "executor": executor,
+            "resamples": bootstrap.resamples,
+            "max_failures": max_failures,
+        },
+    )
+    run = store.begin_run(info)
+    status: Status = "interrupted"
+    _tell(plugins, report, "harness_run_started", run=run, info=info, experiments=len(plan.experiments))
+    try:
+        finisher = Finisher(store, report, plugins, run, bootstrap.resamples, bootstrap.seed)
+        runner = Runner(
+            store,
+            plugins.get("executor", executor)(),
+            settings,
+            Claim(this_process(), run),
+            report,
+            finisher,
+            max_failures,
+        )
+        outcome = runner.run(plan)
+        status = "failed" if outcome.failed else "finished"
+    finally:
+        store.end_run(run, status)
+        _tell(plugins, report, "harness_run_finished", run=run, status=status)
+    return outcome
+
+
+def _codec_libraries(plan: Plan) -> dict[str, str]:
+    return {
+        f"{cell.codec.name}/{name}": str(value)
+        for p in plan.passes
+        for cell in p.cells
+        for name, value in cell.codec.fingerprint().items()
+    }
+
+
+def _tell(plugins: Plugins, report: Report, event: str, **arguments: Any) -> None:
+    for problem in plugins.emit(event, arguments):
+        report.warning(problem)
