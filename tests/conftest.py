@@ -1,0 +1,21 @@
+"""What every test may ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder of small parts of real data sets, from the environment's HARNESS_TEST_DATA."""
+    asked = os.environ.get("HARNESS_TEST_DATA")
+    if not asked:
+        pytest.skip("HARNESS_TEST_DATA is not set: it names a folder with voc2007_mini, coco_mini, ...")
+    return Path(asked)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests keep nothing in the user's cache."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path_factory.getbasetemp() / "harness-cache"))
