@@ -2,7 +2,7 @@
 
 Layout: the magic `HST1`, the length of what follows when unpacked (uint64, little-endian), and a zlib stream (level 1)
 of: the length of the header (uint64), the header (JSON: for each frame a list of [name, dtype, shape]), and the arrays,
-raw, little-endian, C order, each padded to 8 bytes. Nothing in it can run code, and zlib's checksum finds altered bytes.
+raw, little-endian, C order, each padded to 8 bytes. Nothing in it can run code; zlib's checksum finds altered bytes.
 """
 
 from __future__ import annotations

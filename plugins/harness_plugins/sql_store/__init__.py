@@ -1,0 +1,165 @@
+"""Results in an SQL database: a SQLite file by default, PostgreSQL by URL.
+
+SQLAlchemy is imported when a store is opened, so that listing the stores costs nothing. What is where: `schema` the
+tables, `views` the public views, `migrations` and `upgrade` the versions, `database` the connection, `location` and
+`holders` what is said about files, `runs`, `claims`, `records` and `outcomes` the rows, `read_only` the user's queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness import hookimpl
+from harness.errors import StoreError
+from harness.store import (
+    Claim,
+    Comparison,
+    Filters,
+    MetricValue,
+    RunInfo,
+    SampleRow,
+    SampleStatistics,
+    State,
+    Status,
+    Store,
+    Totals,
+)
+
+if TYPE_CHECKING:
+    from harness.experiment import Experiment
+    from harness_plugins.sql_store.database import Database
+
+
+__all__ = ["SqlStore", "harness_stores"]
+
+_ALL = Filters()
+
+
+class SqlStore(Store):
+    """The store of the default `sqlite:///harness.db`; a plain path is a SQLite file too.
+
+    It can be used from several threads of a process. It is to be opened after a fork, not before.
+    """
+
+    name: ClassVar[str] = "sql"
+    summary: ClassVar[str] = "SQLite file, or PostgreSQL server"
+    schemes: ClassVar[tuple[str, ...]] = ("sqlite", "postgresql")
+
+    _opened: Database | None = None
+
+    @property
+    def _database(self) -> Database:
+        if self._opened is None:
+            raise StoreError(f"the store {self.url} is not open.")
+        return self._opened
+
+    def open(self, write: bool = True) -> None:
+        from harness_plugins.sql_store.database import Database
+
+        self.close()
+        self._opened = Database(self.url, write)
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def begin_run(self, info: RunInfo) -> int:
+        from harness_plugins.sql_store import runs
+
+        with self._database.writing() as connection:
+            return runs.begin(connection, info)
+
+    def end_run(self, run: int, status: Status) -> None:
+        from harness_plugins.sql_store import runs
+
+        with self._database.writing() as connection:
+            runs.end(connection, run, status)
+
+    def register(self, experiments: Sequence[Experiment], run: int) -> None:
+        from harness_plugins.sql_store import claims
+
+        with self._database.writing() as connection:
+            claims.register(connection, experiments, run)
+
+    def states(self, keys: Sequence[str]) -> dict[str, State]:
+        from harness_plugins.sql_store import claims
+
+        with self._database.reading() as connection:
+            return claims.states(connection, keys)
+
+    def claim(self, keys: Sequence[str], claim: Claim) -> set[str]:
+        from harness_plugins.sql_store import claims
+
+        with self._database.writing() as connection:
+            return claims.claim(connection, keys, claim)
+
+    def renew(self, claim: Claim) -> set[str]:
+        from harness_plugins.sql_store import claims
+
+        with self._database.writing() as connection:
+            return claims.renew(connection, claim)
+
+    def release(self, keys: Sequence[str], claim: Claim, status: Status, reason: str | None = None) -> None:
+        from harness_plugins.sql_store import claims
+
+        with self._database.writing() as connection:
+            claims.release(connection, keys, claim, status, reason)
+
+    def done(self, key: str) -> set[int]:
+        from harness_plugins.sql_store import records
+
+        with self._database.reading() as connection:
+            return records.done(connection, key)
+
+    def write(self, rows: Sequence[SampleRow], claim: Claim) -> None:
+        from harness_plugins.sql_store import records
+
+        with self._database.writing() as connection:
+            records.append(connection, rows, claim)
+
+    def statistics(self, key: str) -> Iterator[SampleStatistics]:
+        from harness_plugins.sql_store import records
+
+        return records.read_statistics(self._database, key)
+
+    def rows(self, key: str) -> Iterator[SampleRow]:
+        from harness_plugins.sql_store import records
+
+        return records.read_rows(self._database, key)
+
+    def finish(
+        self, key: str, claim: Claim, totals: Totals, metrics: Sequence[MetricValue], failed: str | None = None
+    ) -> None:
+        from harness_plugins.sql_store import outcomes
+
+        with self._database.writing() as connection:
+            outcomes.finish(connection, key, claim, totals, metrics, failed)
+
+    def compare(self, comparisons: Sequence[Comparison]) -> None:
+        from harness_plugins.sql_store import outcomes
+
+        with self._database.writing() as connection:
+            outcomes.compare(connection, comparisons)
+
+    def view(self, name: str, filters: Filters = _ALL) -> tuple[list[str], list[tuple[Any, ...]]]:
+        from harness_plugins.sql_store import outcomes
+
+        with self._database.reading() as connection:
+            return outcomes.read_view(connection, name, filters)
+
+    def select(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        from harness_plugins.sql_store import read_only
+
+        database = self._database
+        if database.file:
+            return read_only.select_from_file(database.file, sql, database.wait)
+        with database.reading() as connection:
+            return read_only.select_from_server(connection, sql)
+
+
+@hookimpl
+def harness_stores() -> Iterator[type[Store]]:
+    """The SQL store."""
+    yield SqlStore

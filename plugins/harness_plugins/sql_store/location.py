@@ -1,0 +1,111 @@
+"""Where a database is: its URL taken apart, and what can be said of a SQLite file before it is opened."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from harness.errors import StoreError
+
+__all__ = ["check_file", "file_of", "file_url", "tidy"]
+
+_MAGIC = b"SQLite format 3\x00"
+
+
+def file_of(url: str) -> Path | None:
+    """The file of `sqlite:///results.db`, `sqlite:////absolute/results.db` or a plain path; None for a server.
+
+    Raises:
+        StoreError: a URL that names no file.
+
+    >>> file_of("sqlite:///results.db")
+    PosixPath('results.db')
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return Path(url).expanduser()
+    if scheme.split("+")[0] != "sqlite":
+        return None
+    name = rest.removeprefix("/").partition("?")[0]
+    if not rest.startswith("/") or not name or name == ":memory:":
+        raise StoreError(
+            f"{url!r} names no file: results are kept in one, as in sqlite:///results.db (here) or "
+            "sqlite:////data/results.db (anywhere)."
+        )
+    return Path(name).expanduser()
+
+
+def file_url(path: Path, mode: str) -> str:
+    """What `sqlite3.connect(..., uri=True)` takes.
+
+    A file in a folder that cannot be written, and that no writer left a journal of, is opened as one that does not
+    change: SQLite could not make the files beside it that it would need otherwise.
+    """
+    url = f"file:{quote(str(path.absolute()))}?mode={mode}"
+    if mode == "ro" and not os.access(path.parent, os.W_OK) and not _journal(path).exists():
+        url += "&immutable=1"
+    return url
+
+
+def check_file(path: Path, write: bool) -> None:
+    """Say in words what SQLite would only give a code for.
+
+    Raises:
+        StoreError: no such file or folder, no database, or not writable.
+    """
+    if path.is_dir():
+        raise StoreError(f"the results database {path} is a folder. Give a file with --db.")
+    if not path.exists():
+        if not write:
+            raise StoreError(f"there is no results database {path} yet. `harness run` makes one; --db names another.")
+        if not path.parent.is_dir():
+            raise StoreError(f"the results database {path} cannot be made: there is no folder {path.parent}.")
+    else:
+        _check_content(path, write)
+    if write:
+        _check_writable(path)
+
+
+def tidy(path: Path) -> None:
+    """Take away the two empty files that reading leaves beside a database whose writers are gone.
+
+    The last connection that may write does so when it closes; it changes nothing else.
+    """
+    journal = _journal(path)
+    if (
+        journal.exists()
+        and journal.stat().st_size == 0
+        and os.access(path, os.W_OK)
+        and os.access(path.parent, os.W_OK)
+    ):
+        with closing(sqlite3.connect(file_url(path, "rw"), uri=True)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def _check_content(path: Path, write: bool) -> None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_MAGIC))
+    except OSError as error:
+        raise StoreError(f"the results database {path} cannot be read: {error.strerror}.") from error
+    if not start and not write and not _journal(path).exists():
+        raise StoreError(f"the results database {path} is empty: nothing was ever written to it.")
+    if start and start != _MAGIC:
+        raise StoreError(
+            f"{path} is no SQLite database (it begins with {start[:8]!r}). It was left as it is; give another file "
+            "with --db."
+        )
+
+
+def _check_writable(path: Path) -> None:
+    for place in (path, path.parent):
+        if place.exists() and not os.access(place, os.W_OK):
+            what = "folder of the results database" if place is path.parent else "results database"
+            raise StoreError(f"the {what} {place} is read-only. Make it writable, or give another file with --db.")
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")

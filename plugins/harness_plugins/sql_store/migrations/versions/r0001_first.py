@@ -1,0 +1,181 @@
+"""The first schema: runs, experiments, metrics, comparisons, samples, statistics, checkpoints."""
+
+from alembic import op
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Text,
+    UniqueConstraint,
+)
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    _results()
+    _samples()
+
+
+def _results() -> None:
+    op.create_table(
+        "runs",
+        Column("id", Integer, primary_key=True),
+        Column("command", Text, nullable=False),
+        Column("status", Text, nullable=False),
+        Column("started_at", Text, nullable=False),
+        Column("finished_at", Text),
+        Column("host", Text, nullable=False),
+        Column("process", Text, nullable=False),
+        Column("device", Text, nullable=False),
+        Column("git", Text),
+        Column("versions", Text, nullable=False),
+        Column("settings", Text, nullable=False),
+    )
+    op.create_table(
+        "experiments",
+        Column("id", Integer, primary_key=True),
+        Column("key", Text, nullable=False),
+        # What the cell is.
+        Column("codec", Text, nullable=False),
+        Column("codec_options", Text, nullable=False),
+        Column("level", Float),
+        Column("level_name", Text),
+        Column("intra", Boolean, nullable=False),
+        Column("task", Text, nullable=False),
+        Column("model", Text, nullable=False),
+        Column("weights", Text, nullable=False),
+        Column("dataset", Text, nullable=False),
+        Column("split", Text, nullable=False),
+        Column("planned_samples", Integer, nullable=False),
+        Column("training", Text, nullable=False),
+        Column("train_codec", Text),
+        Column("train_level", Float),
+        Column("train_mode", Text),
+        Column("parts", Text),
+        Column("reference", Text, nullable=False),
+        Column("seed", BigInteger, nullable=False),
+        Column("baseline", Text),
+        Column("checkpoint", Text),
+        Column("identity", Text, nullable=False),
+        # Who works or worked on it; status is NULL until it is first claimed.
+        Column("run", Integer, ForeignKey("runs.id"), nullable=False),
+        Column("status", Text),
+        Column("reason", Text),
+        Column("owner", Text),
+        Column("lease", Float),
+        Column("lease_until", Float),
+        Column("finished_at", Text),
+        # Totals over the samples that did not fail.
+        Column("samples", Integer),
+        Column("failed_samples", Integer),
+        Column("bits", BigInteger),
+        Column("pixels", BigInteger),
+        Column("bpp", Float),
+        Column("bpp_mean", Float),
+        Column("kbps", Float),
+        Column("psnr", Float),
+        Column("source_bpp", Float),
+        Column("encode_ms", Float),
+        Column("decode_ms", Float),
+        Column("seconds", Float),
+        Column("timings", Text),
+        UniqueConstraint("key", name="uq_experiments_key"),
+    )
+    op.create_index("ix_experiments_baseline", "experiments", ["baseline"])
+    op.create_index("ix_experiments_status", "experiments", ["status"])
+    op.create_table(
+        "metrics",
+        Column("experiment", Text, ForeignKey("experiments.key", ondelete="CASCADE"), nullable=False),
+        Column("metric", Text, nullable=False),
+        Column("value", Float),
+        Column("ci_low", Float),
+        Column("ci_high", Float),
+        Column("n", Integer, nullable=False),
+        Column("is_primary", Boolean, nullable=False),
+        Column("higher_is_better", Boolean, nullable=False),
+        Column("unit", Text, nullable=False),
+        Column("reason", Text),
+        PrimaryKeyConstraint("experiment", "metric", name="pk_metrics"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "comparisons",
+        Column("experiment", Text, ForeignKey("experiments.key", ondelete="CASCADE"), nullable=False),
+        Column("other", Text, nullable=False),
+        Column("metric", Text, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("value", Float),
+        Column("ci_low", Float),
+        Column("ci_high", Float),
+        Column("n", Integer, nullable=False),
+        Column("reason", Text),
+        PrimaryKeyConstraint("experiment", "metric", "kind", "other", name="pk_comparisons"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_comparisons_other", "comparisons", ["other"])
+
+
+def _samples() -> None:
+    op.create_table(
+        "samples",
+        Column("experiment_id", Integer, ForeignKey("experiments.id", ondelete="CASCADE"), nullable=False),
+        Column("sample_index", Integer, nullable=False),
+        Column("sample", Text, nullable=False),
+        Column("group", Text, nullable=False),
+        Column("status", Text, nullable=False),
+        Column("error", Text),
+        Column("bits", BigInteger),
+        Column("pixels", BigInteger),
+        Column("duration", Float),
+        Column("squared_error", BigInteger),
+        Column("psnr", Float),
+        Column("source_bytes", BigInteger),
+        Column("source_format", Text),
+        Column("source_quality", Integer),
+        Column("encode_ms", Float),
+        Column("decode_ms", Float),
+        Column("seconds", Float),
+        Column("score", Float),
+        PrimaryKeyConstraint("experiment_id", "sample_index", name="pk_samples"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "statistics",
+        Column("experiment_id", Integer, nullable=False),
+        Column("sample_index", Integer, nullable=False),
+        Column("data", LargeBinary, nullable=False),
+        PrimaryKeyConstraint("experiment_id", "sample_index", name="pk_statistics"),
+        ForeignKeyConstraint(
+            ["experiment_id", "sample_index"],
+            ["samples.experiment_id", "samples.sample_index"],
+            name="fk_statistics_samples",
+            ondelete="CASCADE",
+        ),
+    )
+    op.create_table(
+        "checkpoints",
+        Column("key", Text, primary_key=True),
+        Column("identity", Text, nullable=False),
+        Column("status", Text),
+        Column("reason", Text),
+        Column("run", Integer, ForeignKey("runs.id")),
+        Column("owner", Text),
+        Column("lease", Float),
+        Column("lease_until", Float),
+        Column("started_at", Text),
+        Column("finished_at", Text),
+        Column("path", Text),
+        Column("sha256", Text),
+        Column("bytes", BigInteger),
+        Column("steps", Integer),
+        Column("seconds", Float),
+        Column("loss_curve", Text),
+    )

@@ -1,0 +1,48 @@
+"""Rows of `runs`: one an invocation."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from harness.processes import is_gone, this_process
+from harness_plugins.sql_store.schema import runs
+
+if TYPE_CHECKING:
+    from harness.store import RunInfo, Status
+
+__all__ = ["begin", "end", "now_text"]
+
+
+def begin(connection: sa.Connection, info: RunInfo) -> int:
+    """Record an invocation, and that those whose process is gone were interrupted."""
+    for run, process in connection.execute(sa.select(runs.c.id, runs.c.process).where(runs.c.status == "running")):
+        if is_gone(process):
+            end(connection, run, "interrupted")
+    row = {
+        "command": info.command,
+        "status": "running",
+        "started_at": now_text(),
+        "host": info.host,
+        "process": this_process(),
+        "device": info.device,
+        "git": info.git,
+        "versions": json.dumps(dict(info.versions), sort_keys=True),
+        "settings": json.dumps(dict(info.settings), sort_keys=True, default=str),
+    }
+    key = connection.execute(sa.insert(runs).values(row)).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def end(connection: sa.Connection, run: int, status: Status) -> None:
+    """Record how an invocation ended."""
+    connection.execute(sa.update(runs).where(runs.c.id == run).values(status=status, finished_at=now_text()))
+
+
+def now_text() -> str:
+    """The moment, ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,78 @@
+"""The version of a database: found out, and brought up to the newest. Alembic is imported only when there is work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import Connection, inspect, text
+
+from harness.errors import StoreError
+from harness_plugins.sql_store.schema import REVISION, metadata
+from harness_plugins.sql_store.views import create_views, drop_views
+
+__all__ = ["state_of", "to_newest"]
+
+_LOCK = 0x68_61_72_6E  # of PostgreSQL's advisory locks; any number that nobody else uses
+
+
+def state_of(connection: Connection, where: str, newest: str = REVISION) -> Literal["empty", "older", "current"]:
+    """How the database stands to this version.
+
+    Raises:
+        StoreError: it is of a newer version, or another program's.
+    """
+    tables = set(inspect(connection).get_table_names())
+    if "alembic_version" not in tables:
+        if foreign := tables - set(metadata.tables):
+            names = ", ".join(sorted(foreign)[:5])
+            raise StoreError(
+                f"{where} is a database, but not one of results: it holds the tables {names}. It was left as it is; "
+                "give another with --db."
+            )
+        return "older" if tables else "empty"
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "0000"
+    if found == newest:
+        return "current"
+    if not (found.isdecimal() and len(found) == len(newest)):
+        raise StoreError(f"{where} has the schema {found!r}, which is none of this program's. Give another with --db.")
+    if found > newest:
+        raise StoreError(
+            f"{where} has schema version {found}, this program knows versions up to {newest}: it was written by a "
+            "newer codec-harness. Upgrade (pip install --upgrade codec-harness), or give another database with --db."
+        )
+    return "older"
+
+
+def to_newest(connection: Connection, where: str, newest: str = REVISION, further: Path | None = None) -> None:
+    """Create the schema or upgrade it, in the connection's transaction; the views are made anew.
+
+    Args:
+        connection: one that may write.
+        where: the database's name in messages.
+        newest: the revision to go to.
+        further: a folder with further revisions.
+    """
+    from alembic import command
+    from alembic.config import Config
+
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    if state_of(connection, where, newest) == "current":  # another process was faster
+        return
+    drop_views(connection)
+    folder = Path(__file__).parent / "migrations"
+    config = Config()
+    config.set_main_option("script_location", _escaped(folder))
+    config.set_main_option("path_separator", "os")
+    versions = [folder / "versions", *([further] if further else [])]
+    config.set_main_option("version_locations", os.pathsep.join(map(_escaped, versions)))
+    config.attributes["connection"] = connection
+    command.upgrade(config, newest)
+    create_views(connection)
+
+
+def _escaped(path: Path) -> str:
+    """For a configuration file's values, in which % begins a reference."""
+    return str(path).replace("%", "%%")
