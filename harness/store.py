@@ -338,6 +338,10 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def dependents(self, key: str) -> list[str]:
+        """The keys of finished experiments that have this one as their baseline."""
+
+    @abstractmethod
     def compare(self, comparisons: Sequence[Comparison]) -> None:
         """Write comparisons, replacing older ones of the same pair, metric and kind."""
 

@@ -137,6 +137,12 @@ class SqlStore(Store):
         with self._database.writing() as connection:
             outcomes.finish(connection, key, claim, totals, metrics, failed)
 
+    def dependents(self, key: str) -> list[str]:
+        from harness_plugins.sql_store import outcomes
+
+        with self._database.reading() as connection:
+            return outcomes.dependents(connection, key)
+
     def compare(self, comparisons: Sequence[Comparison]) -> None:
         from harness_plugins.sql_store import outcomes
 

@@ -18,7 +18,7 @@ from harness_plugins.sql_store.views import BOOLEANS, VIEWS, columns_of
 if TYPE_CHECKING:
     from harness.store import Claim, Comparison, Filters, MetricValue, Totals
 
-__all__ = ["compare", "finish", "read_view"]
+__all__ = ["compare", "dependents", "finish", "read_view"]
 
 
 def finish(
@@ -52,6 +52,13 @@ def finish(
     connection.execute(sa.delete(metrics).where(metrics.c.experiment == key))
     if values:
         connection.execute(sa.insert(metrics), [_metric(key, value) for value in values])
+
+
+def dependents(connection: sa.Connection, key: str) -> list[str]:
+    """The keys of finished experiments that have `key` as their baseline."""
+    e = experiments.c
+    query = sa.select(e.key).where(e.baseline == key, e.status == "finished").order_by(e.id)
+    return list(connection.scalars(query))
 
 
 def compare(connection: sa.Connection, found: Sequence[Comparison]) -> None:

@@ -1,0 +1,230 @@
+"""Turns an experiment's rows into its results: totals, metrics with intervals, paired drops against the baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.bootstrap import Replicates, interval, paired_interval, replicates
+from harness.quality import psnr_of
+from harness.store import Comparison, MetricValue, SampleRow, SampleStatistics, Totals
+
+if TYPE_CHECKING:
+    from harness.engine.report import Report
+    from harness.experiment import Experiment
+    from harness.plan import Cell, Subject
+    from harness.plugin_manager import Plugins
+    from harness.store import Claim, Store
+    from harness.task import Task
+
+__all__ = ["Finisher", "Result", "totals_of"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of an experiment.
+
+    Args:
+        totals: its totals.
+        metrics: its metrics.
+        failed: the reason when more samples failed than were allowed.
+    """
+
+    totals: Totals
+    metrics: Sequence[MetricValue]
+    failed: str | None
+
+
+@dataclass
+class _Sources:
+    """Samples of one cell that a codec's level says little about."""
+
+    count: int = 0
+    text: str = ""
+
+
+@dataclass
+class _Drawn:
+    """The bootstrap of one experiment, kept while others are compared with it."""
+
+    key: str
+    samples: dict[int, SampleStatistics]
+    replicates: Replicates = field(repr=False)
+
+
+class Finisher:
+    """Computes and writes the results of experiments whose samples are all there.
+
+    Args:
+        store: where rows are and results go.
+        report: takes warnings.
+        plugins: whose loggers are told.
+        run: the run's id.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+
+    def __init__(
+        self, store: Store, report: Report, plugins: Plugins, run: int, resamples: int = 1000, seed: int = 0
+    ) -> None:
+        self.store = store
+        self.report = report
+        self.plugins = plugins
+        self.run = run
+        self.resamples = resamples
+        self.seed = seed
+        self._baseline: _Drawn | None = None
+        self._sources: dict[str, list[tuple[str | None, int | None]]] = {}
+
+    def see(self, row: SampleRow) -> None:
+        """Take note of how a sample's source was stored."""
+        if row.source_quality is not None:
+            self._sources.setdefault(row.key, []).append((row.source_format, row.source_quality))
+
+    def finish(self, subject: Subject, cell: Cell, claim: Claim, max_failures: int) -> Result:
+        """Compute totals, metrics and intervals from the stored rows, write them, and compare with the baseline."""
+        experiment, task = cell.experiment, subject.task
+        key = experiment.key
+        self._warn_of_sources(cell)
+        totals = totals_of(self.store.rows(key))
+        drawn = self._draw(key, task)
+        metrics = [self._metric(task, drawn, m.name) for m in task.all_metrics()]
+        failed = self._too_many(key, totals, max_failures)
+        self.store.finish(key, claim, totals, metrics, failed)
+        if failed is None:
+            self._compare(experiment, task, drawn, cell.exact)
+        status = "failed" if failed else "finished"
+        problems = self.plugins.emit(
+            "harness_experiment_finished",
+            {"run": self.run, "experiment": experiment, "status": status, "totals": totals, "metrics": metrics},
+        )
+        for problem in problems:
+            self.report.warning(problem)
+        return Result(totals, metrics, failed)
+
+    # Metrics
+
+    def _draw(self, key: str, task: Task, only: set[int] | None = None) -> _Drawn:
+        """The bootstrap of an experiment's finished samples (or of some of them), by dataset index."""
+        samples = {s.index: s for s in self.store.statistics(key) if only is None or s.index in only}
+        return self._draw_samples(key, task, samples)
+
+    def _draw_samples(self, key: str, task: Task, samples: dict[int, SampleStatistics]) -> _Drawn:
+        ordered = [samples[index] for index in sorted(samples)]
+        frames = [frame for sample in ordered for frame in sample.statistics]
+        groups = [sample.group for sample in ordered for _ in sample.statistics]
+        return _Drawn(key, samples, replicates(task, frames, groups, self.resamples, self.seed))
+
+    def _metric(self, task: Task, drawn: _Drawn, name: str) -> MetricValue:
+        metric = next(m for m in task.all_metrics() if m.name == name)
+        found = interval(drawn.replicates, name)
+        return MetricValue(
+            metric=name,
+            value=found.value,
+            ci_low=found.low,
+            ci_high=found.high,
+            n=len(drawn.samples),
+            is_primary=metric.primary,
+            higher_is_better=metric.higher_is_better,
+            unit=metric.unit,
+            reason=found.reason,
+        )
+
+    def _too_many(self, key: str, totals: Totals, max_failures: int) -> str | None:
+        if totals.failed <= max_failures and totals.samples:
+            return None
+        first = next(row for row in self.store.rows(key) if row.status == "failed")
+        count = f"{totals.failed} of {totals.samples + totals.failed} samples failed"
+        return f"{count} (allowed: {max_failures}); sample {first.id}: {first.error}"
+
+    # Comparisons
+
+    def _compare(self, experiment: Experiment, task: Task, drawn: _Drawn, exact: bool) -> None:
+        """Paired drops of this experiment, or, when it is a baseline, of all that were waiting for it."""
+        if exact and experiment.baseline is None:
+            self._baseline = drawn
+            for key in self.store.dependents(experiment.key):
+                self.store.compare(self._drops(self._draw(key, task), drawn, task))
+        elif experiment.baseline:
+            if self._baseline is None or self._baseline.key != experiment.baseline:
+                state = self.store.states([experiment.baseline]).get(experiment.baseline)
+                if state is None or state.status != "finished":
+                    return
+                self._baseline = self._draw(experiment.baseline, task)
+            self.store.compare(self._drops(drawn, self._baseline, task))
+
+    def _drops(self, drawn: _Drawn, baseline: _Drawn, task: Task) -> list[Comparison]:
+        """Drops on the samples that finished in both; positive when the model got worse."""
+        shared = drawn.samples.keys() & baseline.samples.keys()
+        if len(shared) < len(drawn.samples):
+            drawn = self._draw_samples(drawn.key, task, {i: drawn.samples[i] for i in shared})
+        if len(shared) < len(baseline.samples):
+            baseline = self._draw_samples(baseline.key, task, {i: baseline.samples[i] for i in shared})
+        drops = []
+        for metric in task.all_metrics():
+            found = paired_interval(drawn.replicates, baseline.replicates, metric.name, metric.higher_is_better)
+            drops.append(
+                Comparison(
+                    key=drawn.key,
+                    other=baseline.key,
+                    metric=metric.name,
+                    kind="drop",
+                    value=found.value,
+                    ci_low=found.low,
+                    ci_high=found.high,
+                    n=len(shared),
+                    reason=found.reason,
+                )
+            )
+        return drops
+
+    # Warnings
+
+    def _warn_of_sources(self, cell: Cell) -> None:
+        """Say once for a cell how many of its sources were already coded more strongly than its level."""
+        found = _Sources()
+        for source_format, quality in self._sources.pop(cell.experiment.key, []):
+            if text := cell.codec.warn(cell.level, source_format, quality):
+                found.count += 1
+                found.text = found.text or text
+        if found.count:
+            self.report.warning(f"{cell.experiment.label}: {found.count} samples, e.g.: {found.text}")
+
+
+def totals_of(rows: Iterable[SampleRow]) -> Totals:
+    """Totals over the rows of an experiment; rates and times over those that did not fail.
+
+    `bpp` is total bits / total pixels; its mean over samples stands under its own name. Totals of whole numbers are
+    exact, totals of times are rounded once (`math.fsum`), so that the order of rows does not matter.
+    """
+    good: list[SampleRow] = []
+    failed = 0
+    for row in rows:
+        if row.status == "ok":
+            good.append(row)
+        else:
+            failed += 1
+    if not good:
+        return Totals(samples=0, failed=failed)
+    bits = sum(row.bits or 0 for row in good)
+    pixels = sum(row.pixels or 0 for row in good)
+    durations = [row.duration for row in good if row.duration is not None]
+    duration = math.fsum(durations) if len(durations) == len(good) else 0.0
+    errors = [row.squared_error for row in good if row.squared_error is not None]
+    sources = [row.source_bytes for row in good if row.source_bytes is not None]
+    return Totals(
+        samples=len(good),
+        failed=failed,
+        bits=bits,
+        pixels=pixels,
+        bpp=bits / pixels,
+        bpp_mean=math.fsum((row.bits or 0) / (row.pixels or 1) for row in good) / len(good),
+        kbps=bits / duration / 1000 if duration else None,
+        psnr=psnr_of(sum(errors), 3 * pixels) if len(errors) == len(good) else None,
+        source_bpp=8 * sum(sources) / pixels if len(sources) == len(good) else None,
+        encode_ms=math.fsum(row.encode_ms or 0 for row in good) / len(good),
+        decode_ms=math.fsum(row.decode_ms or 0 for row in good) / len(good),
+        seconds=math.fsum(row.seconds or 0 for row in good),
+    )
