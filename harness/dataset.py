@@ -16,7 +16,7 @@ A complete dataset of labelled images::
             return len(self.paths)
 
         def outline(self, index):
-            width, height = Image.open(self.paths[index]).size
+            height, width = image_size(self.paths[index])
             return Outline(self.paths[index].stem, height=height, width=width)
 
         def __getitem__(self, index):

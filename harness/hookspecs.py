@@ -145,7 +145,7 @@ def harness_datasets() -> Iterable[type[Dataset]]:
                 return len(self.paths)
 
             def outline(self, index):
-                width, height = image_size(self.paths[index])
+                height, width = image_size(self.paths[index])
                 return Outline(self.paths[index].stem, height=height, width=width)
 
             def __getitem__(self, index):
