@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Avif", "Jpeg", "Jpeg2000", "PillowCodec", "Webp", "harness_codecs"]
 
+# What Pillow's readers raise when a stream is no image of theirs.
+_UNREADABLE = (OSError, ValueError, RuntimeError, SyntaxError, OverflowError)
+
 
 class PillowCodec(ImageCodec):
     """An image codec that Pillow brings: what it saves and opens under `file_format`.
@@ -32,7 +35,7 @@ class PillowCodec(ImageCodec):
         file_format: Pillow's name of the format.
         feature: Pillow's name of the library (`PIL.features`).
         library: the library's own name, for the fingerprint.
-        largest: the longest side, in pixels, that the format or its encoder takes.
+        largest: the longest side in pixels that the format takes and the library reads back.
     """
 
     file_format: ClassVar[str]
@@ -46,7 +49,7 @@ class PillowCodec(ImageCodec):
 
     @abstractmethod
     def reader(self) -> type[ImageFile]:
-        """Pillow's class that reads the format. (`Image.open` would warn of, or refuse, honest large images.)"""
+        """Pillow's class that reads the format. (`Image.open` would warn of large images, which are honest here.)"""
 
     def encode_image(self, image: NDArray[np.uint8], level: float) -> bytes:
         from PIL import Image
@@ -63,11 +66,12 @@ class PillowCodec(ImageCodec):
 
     def decode_image(self, data: bytes) -> NDArray[np.uint8]:
         import numpy as np
+        from PIL import Image
 
         try:
             with self.reader()(io.BytesIO(data)) as image:
                 return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-        except (OSError, ValueError, RuntimeError, SyntaxError, EOFError) as error:
+        except (*_UNREADABLE, Image.DecompressionBombError) as error:
             raise CodecError(f"{self.name} cannot decode {len(data)} bytes: {error}") from error
 
     def fingerprint(self) -> Mapping[str, Value]:
@@ -162,7 +166,7 @@ class Avif(PillowCodec):
         Option("speed", int, 6, "0 (small) to 10 (fast)", minimum=0, maximum=10),
         Option("subsampling", str, "4:2:0", "chroma subsampling", choices=("4:4:4", "4:2:2", "4:2:0")),
     )
-    file_format, feature, library, largest = "AVIF", "avif", "libavif", 65536
+    file_format, feature, library, largest = "AVIF", "avif", "libavif", 32768
 
     def arguments(self, level: float) -> dict[str, object]:
         return {"quality": int(level), **self.config, "codec": "aom", "max_threads": 1, "autotiling": False}
