@@ -51,7 +51,7 @@ def finish(
     )
     connection.execute(sa.delete(metrics).where(metrics.c.experiment == key))
     if values:
-        connection.execute(sa.insert(metrics), [_metric(key, value) for value in values])
+        connection.execute(sa.insert(metrics), [_metric(key, place, value) for place, value in enumerate(values)])
 
 
 def dependents(connection: sa.Connection, key: str) -> list[str]:
@@ -87,14 +87,17 @@ def compare(connection: sa.Connection, found: Sequence[Comparison]) -> None:
 
 
 def read_view(connection: sa.Connection, name: str, filters: Filters) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Columns and rows of a view; a running experiment whose process is gone reads `interrupted`."""
+    """Columns and rows of a view, by experiment in order of registration, then metric as its task lists them.
+
+    A running experiment whose process is gone reads `interrupted`.
+    """
     if name not in VIEWS:
         raise StoreError(f"there is no view {name!r}. There is: {', '.join(VIEWS)}.")
     columns = columns_of(connection, name)
     if unknown := [column for column in filters.columns if column not in columns]:
         raise StoreError(f"view {name} has no column {unknown[0]!r}. Its columns: {', '.join(columns)}.")
     view = sa.table(name, *(sa.column(column) for column in columns))
-    query = sa.select(view)
+    query = _ordered(sa.select(view), view)
     for column, allowed in filters.columns.items():
         if allowed and not (name == "results" and column == "status"):
             query = query.where(_among(view.c[column], allowed))
@@ -106,6 +109,15 @@ def read_view(connection: sa.Connection, name: str, filters: Filters) -> tuple[l
     if name == "results":
         rows = _with_status(connection, columns, rows, filters.columns.get("status", ()))
     return columns, [tuple(row) for row in rows]
+
+
+def _ordered(query: sa.Select[Any], view: sa.TableClause) -> sa.Select[Any]:
+    """In an order that stays: the views themselves have none."""
+    query = query.join(experiments, experiments.c.key == view.c.experiment)
+    if "metric" not in view.c:
+        return query.order_by(experiments.c.id)  # samples of one experiment come by index: that is how they are kept
+    same = sa.and_(metrics.c.experiment == view.c.experiment, metrics.c.metric == view.c.metric)
+    return query.outerjoin(metrics, same).order_by(experiments.c.id, metrics.c.position)
 
 
 def _among(column: sa.ColumnClause[Any], allowed: Sequence[object]) -> sa.ColumnElement[bool]:
@@ -126,10 +138,11 @@ def _with_status(
     return [row for row in rows if not allowed or row[status] in allowed]
 
 
-def _metric(key: str, value: MetricValue) -> dict[str, Any]:
+def _metric(key: str, place: int, value: MetricValue) -> dict[str, Any]:
     return {
         "experiment": key,
         "metric": value.metric,
+        "position": place,
         "value": _real(value.value),
         "ci_low": _real(value.ci_low),
         "ci_high": _real(value.ci_high),

@@ -22,6 +22,8 @@ __all__ = ["append", "done", "read_rows", "read_statistics"]
 
 _PAGE = 256
 
+_PLAIN = frozenset({int, str, type(None)})
+
 _KEPT = (
     *("status", "error", "bits", "pixels", "duration", "squared_error", "source_bytes", "source_format"),
     *("source_quality", "encode_ms", "decode_ms", "seconds", "score"),
@@ -33,17 +35,12 @@ def append(connection: sa.Connection, rows: Sequence[SampleRow], claim: Claim) -
     if not rows:
         return
     ids = held_ids(connection, (row.key for row in rows), claim)
+    kept = [(ids[row.key], int(row.index), pack(row.statistics)) for row in rows if row.status == "ok"]
     try:
-        connection.execute(sa.insert(samples), [_row(row, ids[row.key]) for row in rows])
+        _insert(connection, samples, [_row(row, ids[row.key]) for row in rows])
     except sa.exc.IntegrityError as error:
         raise StoreError(f"a sample was written twice, so nothing was written: {error.orig}") from error
-    kept = [
-        {"experiment_id": ids[row.key], "sample_index": int(row.index), "data": pack(row.statistics)}
-        for row in rows
-        if row.status == "ok"
-    ]
-    if kept:
-        connection.execute(sa.insert(statistics), kept)
+    _insert(connection, statistics, kept)
 
 
 def done(connection: sa.Connection, key: str) -> set[int]:
@@ -91,28 +88,31 @@ def _pages(database: Database, key: str, query: sa.Select[Any]) -> Iterator[sa.R
         after = rows[-1].sample_index
 
 
-def _row(row: SampleRow, number: int) -> dict[str, Any]:
-    """Numbers as Python's own: SQLite's driver stores NumPy's integers as bytes."""
-    return {
-        "experiment_id": number,
-        "sample_index": int(row.index),
-        "sample": row.id,
-        "group": row.group,
-        "status": row.status,
-        "error": row.error,
-        "bits": _whole(row.bits),
-        "pixels": _whole(row.pixels),
-        "duration": _real(row.duration),
-        "squared_error": _whole(row.squared_error),
-        "psnr": _psnr(row),
-        "source_bytes": _whole(row.source_bytes),
-        "source_format": row.source_format,
-        "source_quality": _whole(row.source_quality),
-        "encode_ms": _real(row.encode_ms),
-        "decode_ms": _real(row.decode_ms),
-        "seconds": _real(row.seconds),
-        "score": _real(row.score),
-    }
+def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert whole rows by the driver's own `executemany`: SQLAlchemy's takes three times as long."""
+    if not rows:
+        return
+    quote = connection.dialect.identifier_preparer.quote
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    names = ", ".join(quote(column.name) for column in table.columns)
+    marks = ", ".join([mark] * len(table.columns))
+    connection.exec_driver_sql(f"INSERT INTO {quote(table.name)} ({names}) VALUES ({marks})", list(rows))
+
+
+def _row(row: SampleRow, number: int) -> tuple[Any, ...]:
+    """The values in the order of the table's columns."""
+    values = (
+        *(number, row.index, row.id, row.group, row.status, row.error, row.bits, row.pixels, row.duration),
+        *(row.squared_error, _psnr(row), row.source_bytes, row.source_format, row.source_quality),
+        *(row.encode_ms, row.decode_ms, row.seconds, row.score),
+    )
+    return tuple(value if type(value) in _PLAIN else _number(value) for value in values)
+
+
+def _number(value: Any) -> int | float | None:
+    """A number as Python's own (SQLite's driver would store NumPy's as bytes); None for one that is not finite."""
+    number: int | float = value.item() if hasattr(value, "item") else value
+    return number if math.isfinite(number) else None
 
 
 def _psnr(row: SampleRow) -> float | None:
@@ -120,12 +120,3 @@ def _psnr(row: SampleRow) -> float | None:
     if not row.squared_error or not row.pixels:
         return None
     return 10.0 * math.log10(255.0**2 * 3 * int(row.pixels) / int(row.squared_error))
-
-
-def _whole(value: int | None) -> int | None:
-    return None if value is None else int(value)
-
-
-def _real(value: float | None) -> float | None:
-    """A number that a database knows: not NaN, not infinite."""
-    return None if value is None or not math.isfinite(value) else float(value)

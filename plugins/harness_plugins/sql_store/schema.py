@@ -116,6 +116,7 @@ metrics = Table(
     metadata,
     Column("experiment", Text, ForeignKey("experiments.key", ondelete="CASCADE"), nullable=False),
     Column("metric", Text, nullable=False),
+    Column("position", Integer, nullable=False),
     Column("value", Float),
     Column("ci_low", Float),
     Column("ci_high", Float),

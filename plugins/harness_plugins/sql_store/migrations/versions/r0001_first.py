@@ -95,6 +95,7 @@ def _results() -> None:
         "metrics",
         Column("experiment", Text, ForeignKey("experiments.key", ondelete="CASCADE"), nullable=False),
         Column("metric", Text, nullable=False),
+        Column("position", Integer, nullable=False),
         Column("value", Float),
         Column("ci_low", Float),
         Column("ci_high", Float),
