@@ -1,0 +1,58 @@
+"""Detections drawn into an image."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness_tasks.detection.types import Detections
+
+__all__ = ["draw_detections"]
+
+
+def draw_detections(
+    image: NDArray[np.uint8], prediction: Detections, classes: Sequence[str], confidence: float
+) -> NDArray[np.uint8]:
+    """A copy of the image with the boxes, classes and scores of the confident detections, the surest on top.
+
+    Args:
+        image: uint8[H, W, 3], RGB.
+        prediction: in pixels of the image.
+        classes: the names that the labels index.
+        confidence: detections below are left out.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    canvas = Image.fromarray(image)
+    pen = ImageDraw.Draw(canvas)
+    height, width = image.shape[:2]
+    size = max(10, round(min(height, width) / 32))
+    line = max(1, round(min(height, width) / 240))
+    font = ImageFont.load_default(size)
+    shown = np.flatnonzero(prediction.scores >= confidence)
+    for index in shown[np.argsort(prediction.scores[shown], kind="stable")].tolist():
+        label = int(prediction.labels[index])
+        name = classes[label] if label < len(classes) else f"class {label}"
+        fill = _colour(label)
+        x1, y1, x2, y2 = prediction.boxes[index].tolist()
+        pen.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=fill, width=line)
+        text = f"{name} {prediction.scores[index]:.2f}"
+        left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
+        x = min(max(0.0, x1), max(0.0, width - (right - left) - 2))
+        y = y1 - (bottom - top) - 3
+        y = y if y >= 0 else max(0.0, y1)
+        pen.rectangle((x, y, x + right - left + 2, y + bottom - top + 2), fill=fill)
+        pen.text((x + 1 - left, y + 1 - top), text, fill=(0, 0, 0), font=font)
+    return np.asarray(canvas)
+
+
+def _colour(label: int) -> tuple[int, int, int]:
+    """A light colour for each class; neighbours differ (steps of the golden ratio around the hue circle)."""
+    red, green, blue = colorsys.hsv_to_rgb(label * 0.61803398875 % 1, 0.65, 1.0)
+    return round(red * 255), round(green * 255), round(blue * 255)
