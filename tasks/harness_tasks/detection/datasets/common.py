@@ -1,0 +1,71 @@
+"""What the dataset formats share: names that stay inside their folder, files that are there, strata."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from harness.dataset import Dataset
+from harness.errors import SampleError
+
+__all__ = ["check_size", "rarest_classes", "require_files", "stays_inside"]
+
+
+def stays_inside(name: str) -> bool:
+    """Whether a relative path leads to somewhere inside the folder that it is relative to.
+
+    >>> [stays_inside(name) for name in ("a.jpg", "sub/a.jpg")]
+    [True, True]
+    >>> [stays_inside(name) for name in ("../a.jpg", "/a.jpg", "C:/a.jpg", "sub\\\\..\\\\..\\\\a.jpg", "")]
+    [False, False, False, False, False]
+    """
+    windows = PureWindowsPath(name)
+    absolute = PurePosixPath(name).is_absolute() or windows.is_absolute() or windows.drive or windows.root
+    return bool(name.strip()) and not absolute and ".." not in windows.parts and "\0" not in name
+
+
+def require_files(dataset: Dataset, folder: Path, names: Sequence[str]) -> None:
+    """Check that every relative name is a file in the folder, which is listed once.
+
+    Raises:
+        DatasetError: some are not; the message says how many, and the first few.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            there = {entry.name for entry in entries}
+    except OSError:
+        there = set()
+    missing = [name for name in names if name not in there and not ("/" in name and (folder / name).is_file())]
+    if missing:
+        few = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        raise dataset.problem(f"{len(missing)} of {len(names)} files are not in {folder}: {few}")
+
+
+def rarest_classes(classes: Sequence[str], present: Sequence[Iterable[int]]) -> list[str]:
+    """For each sample the class in it that the fewest samples have; "" for a sample without objects.
+
+    Args:
+        classes: the names.
+        present: for each sample, the labels in it.
+
+    >>> rarest_classes(["cat", "dog"], [[0, 1, 0], [0], []])
+    ['dog', 'cat', '']
+    """
+    kinds = [set(labels) for labels in present]
+    counts = Counter(label for labels in kinds for label in labels)
+    return [classes[min(labels, key=lambda n: (counts[n], n))] if labels else "" for labels in kinds]
+
+
+def check_size(path: Path, stated: tuple[int, int] | None, found: tuple[int, int]) -> None:
+    """Compare the size (height, width) in the annotations with the file's.
+
+    Raises:
+        SampleError: they differ: the boxes would not fit the pixels.
+    """
+    if stated is not None and stated != found:
+        raise SampleError(
+            f"{path}: the annotations say {stated[1]}x{stated[0]}, the file has {found[1]}x{found[0]} pixels (width x "
+            "height). Were the annotations made on the picture as EXIF turns it? Boxes are in stored pixels here."
+        )
