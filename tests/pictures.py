@@ -14,7 +14,7 @@ def data_root() -> Path | None:
 
 
 def textured(height: int, width: int, seed: int = 1) -> np.ndarray:
-    """Random texture uint8[H, W, 3]: amplitudes fall as 1 / f ** 1.3, and channels are correlated, as in photographs."""
+    """Random texture uint8[H, W, 3]: amplitudes fall as 1 / f ** 1.3, channels are correlated, as in photographs."""
     rng = np.random.default_rng(seed)
     rows, columns = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :]
     frequency = np.maximum(np.hypot(rows, columns), 1 / max(height, width))

@@ -163,14 +163,12 @@ def test_codes_images_that_pillow_would_call_a_bomb(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("codec", LOSSY, ids=repr)
-@pytest.mark.parametrize("damage", ["cut", "nothing", "garbage"])
-def test_says_so_when_a_stream_cannot_be_decoded(codec: ImageCodec, damage: str) -> None:
+def test_says_so_when_a_stream_cannot_be_decoded(codec: ImageCodec) -> None:
     stream = codec.encode_image(textured(64, 64), codec.scale.ladder[0])
-    broken = {"cut": stream[: len(stream) // 4], "nothing": b"", "garbage": b"x" * 500}[damage]
-    if damage == "cut" and isinstance(codec, Jpeg2000):
-        pytest.skip("a JPEG 2000 codestream may be cut anywhere")
-    with pytest.raises(CodecError, match=f"{codec.name} cannot decode {len(broken)} bytes"):
-        codec.decode_image(broken)
+    cut = len(stream) // (20 if isinstance(codec, Jpeg2000) else 4)  # a JPEG 2000 codestream may end in mid-picture
+    for broken in (stream[:cut], b"", b"x" * 500):
+        with pytest.raises(CodecError, match=f"{codec.name} cannot decode {len(broken)} bytes"):
+            codec.decode_image(broken)
 
 
 def test_notices_frames_lost_or_of_another_size() -> None:
