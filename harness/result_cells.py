@@ -1,0 +1,125 @@
+"""Experiments as a store has them, each with all its metrics, in the order people read them in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.store import Filters
+
+if TYPE_CHECKING:
+    from harness.store import Store
+
+__all__ = ["Cell", "Measured", "in_order", "read_cells"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric of one experiment, with its interval and its paired drop against the baseline."""
+
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    is_primary: bool
+    higher_is_better: bool
+    drop: float | None = None
+    drop_ci_low: float | None = None
+    drop_ci_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One experiment: a row of the view `results` but for its metric, and the metrics by name in the task's order."""
+
+    facts: Mapping[str, Any]
+    metrics: Mapping[str, Measured]
+    reason: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The codec's options."""
+        options: dict[str, Any] = json.loads(self.facts["codec_options"])
+        return options
+
+    @property
+    def compression_ratio(self) -> float | None:
+        """24 bits per pixel over bpp."""
+        bpp = self.facts["bpp"]
+        return 24.0 / bpp if bpp else None
+
+
+def read_cells(store: Store, filters: Filters) -> list[Cell]:
+    """The experiments of a store, in order.
+
+    Args:
+        store: an open store.
+        filters: on the columns of the view `results`.
+    """
+    others = {column: allowed for column, allowed in filters.columns.items() if column != "status"}
+    drops = {(row["experiment"], row["metric"]): row for row in _view(store, "curves", Filters(others))}
+    facts: dict[str, dict[str, Any]] = {}
+    measured: dict[str, dict[str, Measured]] = {}
+    for row in _view(store, "results", filters):
+        key, metric = row["experiment"], row["metric"]
+        facts.setdefault(key, row)
+        measured.setdefault(key, {})
+        if metric is not None:
+            drop = drops.get((key, metric), {})
+            measured[key][metric] = Measured(
+                row["value"],
+                row["ci_low"],
+                row["ci_high"],
+                bool(row["is_primary"]),
+                bool(row["higher_is_better"]),
+                *(drop.get(name) for name in ("drop", "drop_ci_low", "drop_ci_high")),
+            )
+    undone = [key for key, row in facts.items() if row["status"] != "finished"]
+    states = store.states(undone) if undone else {}
+    reasons = {key: state.reason for key, state in states.items()}
+    return in_order([Cell(row, measured[key], reasons.get(key)) for key, row in facts.items()])
+
+
+def in_order(cells: Sequence[Cell]) -> list[Cell]:
+    """By task, model, data and training; there the baseline first, then each codec from its mildest level on."""
+    upwards: dict[tuple[Any, ...], list[tuple[float, float]]] = {}
+    for cell in cells:
+        if cell.facts["level"] is not None and cell.facts["bpp"]:
+            upwards.setdefault(_ladder(cell), []).append((cell.facts["level"], cell.facts["bpp"]))
+    signs = {ladder: -1 if _rises(points) else 1 for ladder, points in upwards.items()}
+
+    def place(cell: Cell) -> tuple[Any, ...]:
+        row = cell.facts
+        level = row["level"]
+        return (
+            *(row[name] or "" for name in ("task", "model", "weights", "dataset", "split", "reference")),
+            row["seed"],
+            row["training"],
+            *(row[name] or "" for name in ("train_mode", "train_codec")),
+            -(row["train_level"] or 0.0),
+            row["parts"] or "",
+            row["codec"] != "none",
+            row["codec"],
+            row["codec_options"],
+            level is not None,
+            0.0 if level is None else signs.get(_ladder(cell), -1) * level,
+        )
+
+    return sorted(cells, key=place)
+
+
+def _ladder(cell: Cell) -> tuple[Any, ...]:
+    return tuple(cell.facts[name] for name in ("codec", "level_name"))
+
+
+def _rises(points: Sequence[tuple[float, float]]) -> bool:
+    """Whether a higher level costs more bits: the sign of the covariance."""
+    levels = sum(level for level, _ in points) / len(points)
+    rates = sum(rate for _, rate in points) / len(points)
+    return sum((level - levels) * (rate - rates) for level, rate in points) >= 0
+
+
+def _view(store: Store, name: str, filters: Filters) -> list[dict[str, Any]]:
+    columns, rows = store.view(name, filters)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
