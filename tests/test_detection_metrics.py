@@ -5,22 +5,20 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from harness.errors import SampleError
 from harness_tasks.detection.matching import STEPS, frame_statistics, overlaps, unpack
 from harness_tasks.detection.task import Detection
 from harness_tasks.detection.types import Boxes, Detections
 from harness_tasks.detection.voc import FALSE, TRUE, VOID, voc_outcomes
 
-from harness.errors import SampleError
-
-COCO_METRICS = (
-    "AP AP50 AP75 AP_small AP_medium AP_large AR1 AR10 AR100 AR_small AR_medium AR_large".split()  # in COCOeval's order
-)
+COCO_METRICS = ["AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large"]  # in COCOeval's order
+COCO_METRICS += ["AR1", "AR10", "AR100", "AR_small", "AR_medium", "AR_large"]
 Frame = tuple[Detections, Boxes]
 NOTHING = Boxes.of([], [])
 
@@ -68,7 +66,9 @@ def evaluate(task: Detection, frames: Iterable[Frame]) -> dict[str, float]:
     return {name: float(value[0]) for name, value in values.items()}
 
 
-def pycocotools(frames: Sequence[Frame], classes: int, ignore_difficult: bool = False) -> tuple[list[float], np.ndarray]:
+def pycocotools(
+    frames: Sequence[Frame], classes: int, ignore_difficult: bool = False
+) -> tuple[list[float], np.ndarray]:
     """The twelve numbers, and AP by class. Difficult objects become so large that no size range holds them."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -115,14 +115,14 @@ def voc_kit(frames: Sequence[Frame], label: int, threshold: float = 0.5) -> tupl
     kit_truth, taken, positives = [], [], 0
     for _, target in frames:
         chosen = target.labels == label
-        corners = target.boxes[chosen] + [1, 1, 0, 0]
+        corners = target.boxes[chosen] + np.array([1.0, 1.0, 0.0, 0.0])
         kit_truth.append((corners, target.difficult[chosen]))
         taken.append([False] * int(chosen.sum()))
         positives += int((~target.difficult[chosen]).sum())
     if not positives:
         return float("nan"), float("nan")
     listed = [
-        (float(score), image, box.astype(np.float64) + [1, 1, 0, 0])
+        (float(score), image, box + np.array([1.0, 1.0, 0.0, 0.0]))
         for image, (prediction, _) in enumerate(frames)
         for box, score, name in zip(prediction.boxes, prediction.scores, prediction.labels, strict=True)
         if name == label
@@ -301,7 +301,10 @@ def test_metrics_that_are_named_are_the_metrics_that_come() -> None:
 
 def test_perfect_detections_score_one() -> None:
     frames = [
-        (detections(truth.boxes, np.linspace(1, 0.5, len(truth.labels)), truth.labels), Boxes.of(truth.boxes, truth.labels))
+        (
+            detections(truth.boxes, np.linspace(1, 0.5, len(truth.labels)), truth.labels),
+            Boxes.of(truth.boxes, truth.labels),
+        )
         for _, truth in random_frames(5, 30)
     ]
     values = evaluate(task_of(4), frames)
@@ -377,11 +380,8 @@ def test_predictions_as_reference_and_drawn() -> None:
 
 
 @pytest.fixture
-def oracles() -> Path:
-    root = os.environ.get("HARNESS_TEST_DATA")
-    if not root:
-        pytest.skip("HARNESS_TEST_DATA is not set: it names the folder of the real data")
-    folder = Path(root) / "metric_oracles"
+def oracles(data_root: Path) -> Path:
+    folder = data_root / "metric_oracles"
     if not folder.is_dir():
         pytest.skip("HARNESS_TEST_DATA has no folder metric_oracles")
     return folder

@@ -118,16 +118,20 @@ def interpolated(points: int) -> Rule:
     def rule(recall: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
         nearest = (recall * (points - 1) + 0.5).astype(np.intp)
         reached = np.add(nearest, recall >= levels.take(nearest), dtype=np.float64)
-        total = np.einsum("ij,ij->i", reached[:, 1:] - reached[:, :-1], precision[:, 1:])
-        return (total + reached[:, 0] * precision[:, 0]) / points
+        return _steps_below(reached, precision) / points
 
     return rule
 
 
 def area(recall: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
     """The area under the curve of falling precision (VOC since 2010)."""
-    gained = np.einsum("ij,ij->i", recall[:, 1:] - recall[:, :-1], precision[:, 1:])
-    return gained + recall[:, 0] * precision[:, 0]
+    return _steps_below(recall, precision)
+
+
+def _steps_below(reached: NDArray[np.float64], height: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64[R]: the sum over the points of the increase of `reached` (from 0) times `height`, float64[R, n]."""
+    total: NDArray[np.float64] = np.einsum("ij,ij->i", reached[:, 1:] - reached[:, :-1], height[:, 1:])
+    return total + reached[:, 0] * height[:, 0]
 
 
 def _running(values: NDArray[np.float64]) -> NDArray[np.float64]:
