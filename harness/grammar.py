@@ -46,7 +46,9 @@ def parse(text: str, levels: bool = True) -> Asked:
         head, tail = text, ""
     name, colon, rest = head.partition(":")
     if not name or (colon and not rest):
-        raise UsageError(f"{text!r} cannot be read. The form is name[:key=value,...]{'[@level,...]' if levels else ''}.")
+        raise UsageError(
+            f"{text!r} cannot be read. The form is name[:key=value,...]{'[@level,...]' if levels else ''}."
+        )
     options: dict[str, str] = {}
     for item in rest.split(",") if rest else []:
         key, equals, value = item.partition("=")

@@ -184,7 +184,7 @@ class Plugins:
         return self.provided(kind, name).cls
 
     def why_unknown(self, kind: str, name: str) -> str:
-        """What may help somebody who asked for a name that nothing provides: a package, or the plugins that are broken."""
+        """What may help somebody who asked for a name that nothing provides: a package, or plugins that are broken."""
         hints = []
         if self._hint and (package := self._hint(kind, name)):
             hints.append(f"It comes with the package {package}: pip install {package}")

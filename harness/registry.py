@@ -118,7 +118,9 @@ def shipped() -> Path:
     """
     package = Path(__file__).parent
     checkout = package.parent / "registry.toml"
-    return checkout if checkout.is_file() and (package.parent / "pyproject.toml").is_file() else package / "registry.toml"
+    return (
+        checkout if checkout.is_file() and (package.parent / "pyproject.toml").is_file() else package / "registry.toml"
+    )
 
 
 def load(overlays: Iterable[Path] | None = None) -> Registry:

@@ -22,7 +22,7 @@ from harness.errors import (
     WeightsError,
 )
 from harness.grammar import Asked, parse
-from harness.levers import configure, is_baseline
+from harness.levers import is_baseline, with_levers
 from harness.model import Model, Weights
 from harness.plan import CodecChoice, Grid, Subject
 from harness.plugin_manager import Plugins
@@ -89,7 +89,7 @@ class Resolver:
         """
         asked = parse(text)
         provided = self.plugins.provided("codec", asked.name)
-        codec: Codec = configure(provided.cls, asked.options)
+        codec: Codec = with_levers(provided.cls, asked.options)
         if missing := codec.available():
             raise UsageError(f"codec {asked.name} cannot run here: {missing}")
         return CodecChoice(codec, self._levels(codec, asked), str(provided.origin), is_baseline(codec))
@@ -151,7 +151,9 @@ class Resolver:
                 return self.plugins.get(kind, asked.name), asked
             except UnknownNameError:
                 named = [*self.plugins.names(kind), *self.registry.section(f"{kind}s")]
-                raise UnknownNameError(kind, asked.name, set(named), self.plugins.why_unknown(kind, asked.name)) from None
+                raise UnknownNameError(
+                    kind, asked.name, set(named), self.plugins.why_unknown(kind, asked.name)
+                ) from None
         options = {key: str(value) for key, value in entry.get("options", {}).items()}
         return self.plugins.get(kind, entry["kind"]), Asked(asked.name, {**options, **asked.options})
 

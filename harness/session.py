@@ -1,4 +1,4 @@
-"""One invocation of `run` or `plan`: from a request to a plan, and from a plan to an outcome."""
+"""One run: a plan carried out against a store, with its provenance, and the loggers told."""
 
 from __future__ import annotations
 
@@ -9,21 +9,16 @@ from typing import TYPE_CHECKING, Any
 from harness.engine import machine
 from harness.engine.finish import Finisher
 from harness.engine.runner import Outcome, Runner
-from harness.errors import HarnessError, PreflightError, StoreError
-from harness.plan import Plan, make_plan
+from harness.plan import Plan
 from harness.processes import this_process
-from harness.resolve import resolve
 from harness.store import Claim, RunInfo, Status, Store
-from harness.stores import open_store
 
 if TYPE_CHECKING:
     from harness.engine.report import Report
     from harness.engine.unit import Settings
     from harness.plugin_manager import Plugins
-    from harness.registry import Registry
-    from harness.request import Request
 
-__all__ = ["Bootstrap", "carry_out", "prepare"]
+__all__ = ["Bootstrap", "carry_out"]
 
 
 @dataclass(frozen=True)
@@ -37,43 +32,6 @@ class Bootstrap:
 
     resamples: int = 1000
     seed: int = 0
-
-
-def prepare(
-    request: Request, plugins: Plugins, registry: Registry, database: str, write: bool
-) -> tuple[Plan, Store | None]:
-    """Preflight: the plan and the opened store, or everything that is wrong, at once.
-
-    Args:
-        request: what was asked for.
-        plugins: of this environment.
-        registry: merged.
-        database: URL or file.
-        write: whether the store must be writable; without, a missing one is None.
-
-    Raises:
-        PreflightError: all problems together.
-    """
-    problems: list[str] = []
-    plan = Plan(())
-    store: Store | None = None
-    try:
-        plan = make_plan(resolve(request, plugins, registry))
-    except PreflightError as error:
-        problems += error.problems
-    except HarnessError as error:
-        problems.append(str(error))
-    try:
-        # With nothing to write into it, a new database is not made.
-        store = open_store(database, plugins, write=write and not problems)
-    except StoreError as error:
-        if write and not problems:
-            problems.append(str(error))
-    if problems:
-        if store:
-            store.close()
-        raise PreflightError(problems)
-    return plan, store
 
 
 def carry_out(

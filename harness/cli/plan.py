@@ -19,10 +19,11 @@ __all__ = ["plan"]
 def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) -> None:
     """Show what a run would do; run nothing.
 
-    Takes the arguments of `harness run`. The time is estimated from what the database has of the same model and dataset.
+    Takes the arguments of `harness run`. The time is estimated from what the database has of the same model and
+    dataset.
     """
     from harness.engine import machine
-    from harness.session import prepare
+    from harness.preflight import prepare
 
     device = machine.find_device(options["device"])
     request = make_request(options, device)

@@ -55,7 +55,8 @@ def run(
     from harness.cli.progress import make_report
     from harness.engine import machine
     from harness.engine.report import Report, Silence
-    from harness.session import Bootstrap, carry_out, prepare
+    from harness.preflight import prepare
+    from harness.session import Bootstrap, carry_out
     from harness.tables import print_table, results_table
 
     device = machine.find_device(options["device"])

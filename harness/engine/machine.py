@@ -68,15 +68,16 @@ def device_words(device: str) -> str:
 def choose(device: str, precision: Precision, workers: int | None = None, threads: int | None = None) -> Settings:
     """Workers and threads for this machine.
 
-    On a GPU every core but one codes. On the CPU the forward pass takes most of the time, so it gets the cores, and
-    one worker in four codes ahead of it; threads do not follow from workers, because they may change the last bits.
+    On a GPU every core but one codes. On the CPU a quarter of the cores codes and the others predict: more threads
+    than free cores cost up to four times the work of one, since they wait for each other by spinning. The number of
+    threads does not follow from `workers`, because it may change the last bits of a result.
     """
     count = cores()
-    if workers is None:
-        workers = max(1, count - 1) if device != "cpu" else max(1, count // 4)
-    if workers < 0:
+    coding = max(1, count // 4) if device == "cpu" else max(1, count - 1)
+    if workers is not None and workers < 0:
         raise UsageError(f"--workers {workers}: at least 0.")
-    return Settings(device, precision, workers, threads or (count if device == "cpu" else 1))
+    predicting = max(1, count - coding) if device == "cpu" else 1
+    return Settings(device, precision, coding if workers is None else workers, threads or predicting)
 
 
 def host() -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_unit"]
 
+
 def run_unit(unit: Unit, settings: Settings, report: Report) -> Iterator[Sequence[SampleRow]]:
     """Carry out a unit.
 

@@ -126,9 +126,7 @@ class Runner:
     def _work(self, a_pass: Pass, cells: Sequence[Cell]) -> None:
         """Carry out claimed cells of one pass."""
         subject = a_pass.subject
-        batches = plan_batches(
-            outlines(subject.dataset, subject.indices), subject.model.prepared_shape, subject.batch
-        )
+        batches = plan_batches(outlines(subject.dataset, subject.indices), subject.model.prepared_shape, subject.batch)
         done = {cell.experiment.key: self.store.done(cell.experiment.key) for cell in cells}
         for cell in cells:
             if kept := len(done[cell.experiment.key]):

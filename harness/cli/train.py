@@ -1,0 +1,135 @@
+"""`harness train`: a model, a dataset and a recipe in, a file of weights out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.options import make_registry, registry_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.request import Request
+    from harness.training.job import Job
+
+__all__ = ["train"]
+
+
+@click.command()
+@click.option("--task", "-t", required=True, help="The task.")
+@click.option("--model", "-m", help="name[:key=value,...]; default: the task's.")
+@click.option("--dataset", "-d", help="name[:key=value,...]; default: the task's.")
+@click.option("--recipe", "-r", help="Of registry.toml, [recipes.TASK.NAME]; default: the task's.")
+@click.option("--set", "settings", multiple=True, help="A value of the recipe, key=value; repeatable.")
+@click.option("--weights", help="A file of weights to start from; default: random ones.")
+@click.option("--data-root", multiple=True, envvar="HARNESS_DATA", help="PATH, or NAME=PATH.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides all that is random.")
+@click.option("--device", help="cpu, cuda, cuda:N or mps; default: the best there is.")
+@click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="How many of them.")
+@click.option("--workers", type=click.IntRange(0), help="Processes that read and augment; default: from the cores.")
+@click.option("--threads", type=click.IntRange(1), help="Threads on the CPU; default: the cores.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Where the weights go, besides the cache.")
+@registry_option
+def train(registries: tuple[Path, ...], output: Path | None, threads: int | None, **options: Any) -> None:
+    """Train a model and save a checkpoint.
+
+    \b
+    harness train --task detection --dataset demo
+    harness train --task detection --dataset voc --data-root VOCdevkit --set iterations=2000 -o voc.safetensors
+
+    Checkpoints, the loss curve and the weights (safetensors) are kept in the cache folder under the training's
+    identity: the same command continues what was cut off, and finds what is done.
+    """
+    from rich.console import Console
+
+    from harness.engine import machine
+
+    device = machine.find_device(options["device"])
+    job = _job(options, registries, device)
+
+    import torch
+
+    from harness.training.job import place_of
+    from harness.training.loop import Runtime
+    from harness.training.loop import train as carry_out
+
+    if device == "cpu":
+        torch.set_num_threads(threads or machine.cores())
+    workers = options["workers"]
+    if workers is None:
+        workers = 1 if device == "cpu" else max(1, machine.cores() - 1)
+    place = place_of(job)
+    console = Console(stderr=True)
+    console.print(f"training in {place.folder}", highlight=False, soft_wrap=True)
+    with make_watcher(console) as watcher:
+        result = carry_out(job, place, Runtime(device, options["devices"], workers), watcher)
+    if not result.iterations:
+        console.print("done before: nothing to do.", highlight=False)
+    written = result.weights
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(result.weights, output)
+        written = output
+    if result.sha256:
+        click.echo(f"weights {written}\nsha256 {result.sha256}\ncurve {result.curve}")
+
+
+def _job(options: Mapping[str, Any], registries: tuple[Path, ...], device: str) -> Job:
+    from harness.errors import UsageError
+    from harness.plugin_manager import installed
+    from harness.resolve import Resolver
+    from harness.training.job import Job
+    from harness.training.recipe import Recipe
+
+    registry, plugins, task = make_registry(registries), installed(), options["task"]
+    plugins.get("task", task)
+    defaults = registry.entry("tasks", task)
+    asked: dict[str, str] = {}
+    for name in ("recipe", "dataset", "model"):
+        text = options[name] or defaults.get(name)
+        if text is None:
+            raise UsageError(f"task {task} has no default {name}: name one with --{name}.")
+        asked[name] = text
+    where = f"recipe {task}.{asked['recipe']}"
+    recipe = Recipe.of(registry.recipe(task, asked["recipe"]), where).changed(options["settings"])
+    resolver = Resolver(_request(options, asked, device), plugins, registry)
+    dataset = resolver.dataset(asked["dataset"], task, recipe.split)
+    model, name = resolver.model(asked["model"])
+    if model.task != task:
+        raise UsageError(f"model {name} serves {model.task}, not {task}.")
+    initial = None
+    if options["weights"]:
+        initial = model.resolve_weights(options["weights"], dataset.classes)
+    job = Job(model, dataset, recipe, options["seed"], initial)
+    job.check()
+    return job
+
+
+def _request(options: Mapping[str, Any], asked: Mapping[str, str], device: str) -> Request:
+    from harness.request import Request
+
+    roots = []
+    for text in options["data_root"]:
+        name, equals, path = text.partition("=")
+        roots.append((name, path) if equals else ("", text))
+    return Request(
+        codecs=(),
+        tasks=(options["task"],),
+        models=(asked["model"],),
+        datasets=(asked["dataset"],),
+        data_roots=tuple(roots),
+        seed=options["seed"],
+        device=device.partition(":")[0],
+    )
+
+
+def make_watcher(console: Console) -> Any:
+    """A bar where the console is a terminal, else lines."""
+    from harness.cli.training_progress import Bar, Lines
+
+    return Bar(console) if console.is_terminal else Lines(console)

@@ -1,0 +1,223 @@
+"""The training loop, on Lightning Fabric: devices, precision and gradient exchange are its; the order is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from harness.errors import TrainingError
+from harness.training.examples import Examples, Order, set_up_worker
+from harness.training.learner import Average, Learner, optimizer
+from harness.training.state import Curve, Place, export, load_checkpoint, save_checkpoint
+
+if TYPE_CHECKING:
+    from harness.training.job import Job
+
+__all__ = ["Result", "Runtime", "Watcher", "train"]
+
+_REPORT = 20
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where a training runs; none of it decides the result on one kind of machine.
+
+    Args:
+        device: cpu, cuda or mps.
+        devices: how many of them.
+        workers: processes that read and augment.
+    """
+
+    device: str = "cpu"
+    devices: int = 1
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training made.
+
+    Args:
+        weights: the exported file, safetensors.
+        sha256: its digest.
+        curve: the losses, CSV.
+        iterations: how many were done by this call (0 when the result was there already).
+    """
+
+    weights: Path
+    sha256: str
+    curve: Path
+    iterations: int
+
+
+class Watcher(Protocol):
+    """Is told how a training goes."""
+
+    def started(self, begin: int, end: int) -> None:
+        """Training goes on from iteration `begin` (0 at first) to `end`."""
+
+    def advanced(self, iteration: int, losses: Mapping[str, float]) -> None:
+        """So many iterations are done; mean losses since the last call."""
+
+
+def train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Result:
+    """Trains, from the last checkpoint on where there is one.
+
+    Raises:
+        TrainingError: it cannot start or continue, or the loss became infinite.
+    """
+    job.check()
+    place.make()
+    key = job.key()
+    state = load_checkpoint(place.checkpoint, key)
+    if state is not None and place.weights.is_file() and state["iteration"] == job.recipe.iterations:
+        from harness.files import sha256_file
+
+        return Result(place.weights, sha256_file(place.weights), place.curve, 0)
+    session = _Session(job, key, runtime)
+    begin = session.restore(state) if state is not None else 0
+    end = job.recipe.iterations
+    watcher.started(begin, end)
+    curve = Curve(place.curve, begin) if session.first else None
+    tally = _Tally()
+    for iteration, batch in session.batches(begin, end):
+        tally.add(session.step(iteration, batch))
+        done = iteration + 1
+        if done % _REPORT == 0 or done == end:
+            rows = tally.take()
+            _check_finite(rows, done)
+            if curve is not None:
+                curve.add(done, rows)
+            watcher.advanced(done, {f"{part} {loss}".removeprefix("model "): value for part, loss, value in rows})
+        if session.first and (done % job.recipe.checkpoint == 0 or done == end):
+            save_checkpoint(place.checkpoint, session.state(done))
+    digest = session.export(place) if session.first else ""
+    return Result(place.weights, digest, place.curve, end - begin)
+
+
+def _check_finite(rows: list[tuple[str, str, float]], iteration: int) -> None:
+    for part, loss, value in rows:
+        if not abs(value) < float("inf"):
+            raise TrainingError(
+                f"the loss {loss} of part {part} is {value} after iteration {iteration}. A lower learning rate "
+                "(--set lr=...), a longer warm-up or clipping helps."
+            )
+
+
+class _Tally:
+    """Means of the losses since they were last taken."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[str, str], torch.Tensor] = {}
+        self._count = 0
+
+    def add(self, losses: Mapping[tuple[str, str], torch.Tensor]) -> None:
+        self._count += 1
+        for name, value in losses.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+
+    def take(self) -> list[tuple[str, str, float]]:
+        rows = [(part, loss, float(total) / self._count) for (part, loss), total in self._sums.items()]
+        self._sums, self._count = {}, 0
+        return rows
+
+
+class _Session:
+    """A network, its optimizers and its average, at work on a device."""
+
+    def __init__(self, job: Job, key: str, runtime: Runtime) -> None:
+        from lightning.fabric import Fabric
+
+        self.job, self.key, self.runtime = job, key, runtime
+        precision = "bf16-mixed" if job.recipe.precision == "bf16" else "32-true"
+        self.fabric = Fabric(accelerator=runtime.device, devices=runtime.devices, precision=precision)
+        self.fabric.launch()
+        self.first = bool(self.fabric.is_global_zero)
+        torch.manual_seed(job.seed)
+        network = job.model.build(job.dataset.classes)
+        if job.initial is not None and job.initial.path is not None:
+            from harness.weights import load_into, load_state
+
+            load_into(network, load_state(job.initial.path), f"weights {job.initial.path}")
+        if job.recipe.channels_last:
+            network.to(memory_format=torch.channels_last)
+        network.train()
+        parts = job.trained_parts
+        self.owned = {part: job.model.parameters(part) for part in parts}
+        self.plain = {p: optimizer(self.owned[p], job.recipe, job.recipe.rate(p)) for p in parts}
+        self.learner, *optimizers = self.fabric.setup(Learner(job.model), *self.plain.values())
+        self.optimizers = dict(zip(parts, optimizers, strict=True))
+        self.average = Average(network, job.recipe.average)
+        self.network = network
+
+    def restore(self, state: Mapping[str, Any]) -> int:
+        """Goes on from a checkpoint; returns the iterations it has done."""
+        self.network.load_state_dict(state["network"])
+        for part, plain in self.plain.items():
+            plain.load_state_dict(state["optimizers"][part])
+        self.average.restore(state["average"])
+        return int(state["iteration"])
+
+    def state(self, done: int) -> dict[str, Any]:
+        """What a checkpoint holds after so many iterations."""
+        return {
+            "key": self.key,
+            "iteration": done,
+            "network": dict(self.network.state_dict()),
+            "optimizers": {part: plain.state_dict() for part, plain in self.plain.items()},
+            "average": dict(self.average.state),
+        }
+
+    def batches(self, begin: int, end: int) -> Iterator[tuple[int, Any]]:
+        """The batches of the iterations from `begin` up to `end`, read ahead by worker processes."""
+        from torch.utils.data import DataLoader
+
+        from harness.engine.transfer import to_device
+
+        job, workers = self.job, self.runtime.workers
+        world, rank = self.fabric.world_size, self.fabric.global_rank
+        if job.recipe.batch % world:
+            raise TrainingError(f"a batch of {job.recipe.batch} cannot be shared by {world} devices.")
+        order = Order(len(job.dataset), job.recipe.batch, job.seed, begin, end)
+        mine = [slots[rank::world] for slots in order] if world > 1 else order
+        loader: DataLoader[Any] = DataLoader(
+            Examples(job.dataset, job.model, job.seed, job.through),
+            batch_sampler=mine,
+            collate_fn=job.model.collate_train,
+            num_workers=workers,
+            worker_init_fn=set_up_worker if workers else None,
+            pin_memory=self.runtime.device == "cuda",
+            multiprocessing_context="spawn" if workers and self.runtime.device != "cpu" else None,
+        )
+        for iteration, batch in zip(range(begin, end), loader, strict=True):
+            yield iteration, to_device(batch, self.fabric.device)
+
+    def step(self, iteration: int, batch: Any) -> dict[tuple[str, str], torch.Tensor]:
+        """One iteration: each part in turn computes its losses and moves. Returns the losses."""
+        recipe = self.job.recipe
+        told: dict[tuple[str, str], torch.Tensor] = {}
+        for number, part in enumerate(self.optimizers):
+            torch.manual_seed((self.job.seed * 1_000_003 + iteration) * 16 + number)
+            moved = self.optimizers[part]
+            for group in moved.param_groups:
+                group["lr"] = recipe.rate(part) * recipe.factor(iteration)
+            losses = self.learner(batch, part)
+            moved.zero_grad()
+            self.fabric.backward(torch.stack([loss.float() for loss in losses.values()]).sum())
+            if recipe.clip:
+                torch.nn.utils.clip_grad_norm_(self.owned[part], recipe.clip)
+            moved.step()
+            told.update({(part, name): value.detach().float() for name, value in losses.items()})
+        self.average.update(iteration)
+        return told
+
+    def export(self, place: Place) -> str:
+        """Writes the result; returns its SHA-256."""
+        recipe = self.job.recipe
+        facts = {"training": self.key, "seed": str(self.job.seed), "dataset": self.job.dataset.name}
+        classes = self.job.model.classes
+        return export(place.weights, self.average.result(), classes, recipe.export == "fp16", facts)

@@ -1,0 +1,132 @@
+"""What training leaves on disk: checkpoints that are whole or not there, the loss curve, and the exported weights."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import TrainingError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Curve", "Place", "export", "load_checkpoint", "save_checkpoint"]
+
+
+class Place:
+    """The folder of one training.
+
+    Attributes:
+        checkpoint: networks, optimizers and average after the last saved iteration.
+        curve: the losses, CSV.
+        weights: the result, safetensors.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.checkpoint = folder / "checkpoint.pt"
+        self.curve = folder / "curve.csv"
+        self.weights = folder / "weights.safetensors"
+
+    def make(self) -> None:
+        """Creates the folder.
+
+        Raises:
+            TrainingError: it cannot be created or written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainingError(f"training cannot keep its checkpoints in {self.folder}: {error}.") from error
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Writes tensors and plain values so that a kill at any moment leaves the old file or the new one."""
+    import torch
+
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with part.open("wb") as file:
+        torch.save(dict(state), file)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def load_checkpoint(path: Path, key: str) -> dict[str, Any] | None:
+    """The checkpoint of the training with that key; None when there is none. Executes no code from the file.
+
+    Raises:
+        TrainingError: the file is damaged, or belongs to another training.
+    """
+    import pickle
+
+    import torch
+
+    if not path.is_file():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        found = state["key"]
+    except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        raise TrainingError(f"checkpoint {path} cannot be read ({error}). Delete it to train anew.") from error
+    if found != key:
+        raise TrainingError(f"checkpoint {path} belongs to another training ({found[:12]}). Delete it or its folder.")
+    return state
+
+
+class Curve:
+    """The losses of a training, a CSV row for every few iterations: iteration, part, loss, value.
+
+    Rows after the checkpoint that training goes on from are dropped, so that none is there twice.
+    """
+
+    COLUMNS = ("iteration", "part", "loss", "value")
+
+    def __init__(self, path: Path, begin: int) -> None:
+        self._path = path
+        rows = []
+        if begin and path.is_file():
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = [row for row in csv.DictReader(file) if int(row["iteration"]) <= begin]
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def add(self, iteration: int, rows: Sequence[tuple[str, str, float]]) -> None:
+        """Appends (part, loss, mean value since the last rows) of an iteration (from 1)."""
+        with self._path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            for part, loss, value in rows:
+                writer.writerow((iteration, part, loss, f"{value:.6g}"))
+
+
+def export(
+    path: Path, state: Mapping[str, torch.Tensor], classes: tuple[str, ...], half: bool, facts: Mapping[str, str]
+) -> str:
+    """Writes the weights as safetensors, and says their SHA-256 (hex).
+
+    Args:
+        path: the file.
+        state: named tensors.
+        classes: names of the classes, written into the metadata.
+        half: whether floating-point tensors are stored in fp16.
+        facts: further metadata.
+    """
+    import torch
+
+    from harness.weights import save_state
+
+    stored = {
+        name: tensor.to(torch.float16) if half and tensor.dtype == torch.float32 else tensor
+        for name, tensor in state.items()
+    }
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    save_state(part, stored, classes, **facts)
+    digest = hashlib.sha256(part.read_bytes()).hexdigest()
+    part.replace(path)
+    return digest

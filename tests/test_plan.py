@@ -1,0 +1,164 @@
+"""The plan crosses what was asked into experiments whose keys say all that determines a result."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.codec import Codec
+from harness.errors import PreflightError
+from harness.levers import is_baseline, with_levers
+from harness.model import Weights
+from harness.plan import CodecChoice, Grid, Plan, Subject, make_plan
+from harness.plugin_manager import installed
+from harness.registry import load
+from harness.request import Request
+from harness.resolve import resolve
+
+DETECTION = Request(codecs=("jpeg",), tasks=("detection",))
+
+
+def plan_of(request: Request) -> Plan:
+    return make_plan(resolve(request, installed(), load(())))
+
+
+def keys(plan: Plan) -> list[str]:
+    return [e.key for e in plan.experiments]
+
+
+@pytest.fixture(scope="module")
+def grid() -> Grid:
+    return resolve(DETECTION, installed(), load(()))
+
+
+def test_the_main_command_plans_the_baseline_and_the_study_s_ladder() -> None:
+    experiments = plan_of(DETECTION).experiments
+    assert [(e.codec, e.level) for e in experiments] == [
+        ("none", None),
+        *(("jpeg", float(q)) for q in (95, 75, 50, 15, 10, 5)),
+    ]
+    baseline = experiments[0]
+    assert baseline.baseline is None
+    assert {e.baseline for e in experiments[1:]} == {baseline.key}
+    assert baseline.samples == 200
+
+
+def test_equal_requests_give_equal_keys_in_equal_order() -> None:
+    assert keys(plan_of(DETECTION)) == keys(plan_of(DETECTION))
+    jumbled = replace(DETECTION, codecs=("jpeg@5,95,10,50,15,75",))
+    assert keys(plan_of(jumbled)) == keys(plan_of(DETECTION))
+
+
+def test_one_cell_has_one_key_whatever_else_is_asked() -> None:
+    alone = plan_of(replace(DETECTION, codecs=("jpeg@50",)))
+    among = plan_of(replace(DETECTION, codecs=("webp", "jpeg@50,10")))
+    assert set(keys(alone)) < set(keys(among))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(DETECTION, codecs=("jpeg:subsampling=4:4:4",)),
+        replace(DETECTION, codecs=("jpeg:scale=0.5",)),
+        replace(DETECTION, split="val"),
+        replace(DETECTION, limit=10),
+        replace(DETECTION, precision="bf16"),
+        replace(DETECTION, batch=7),
+    ],
+)
+def test_whatever_determines_the_result_changes_the_key(changed: Request) -> None:
+    before, after = plan_of(DETECTION).experiments, plan_of(changed).experiments
+    coded = [{e.key for e in experiments if e.codec == "jpeg"} for experiments in (before, after)]
+    assert not coded[0] & coded[1]
+
+
+def test_identity_covers_weights_data_fingerprints_and_versions(grid: Grid) -> None:
+    subject: Subject = grid.subjects[0]
+    choice: CodecChoice = grid.codecs[1]
+
+    class Other(type(choice.codec)):  # type: ignore[misc]
+        def fingerprint(self) -> dict[str, str]:
+            return {"libjpeg": "another"}
+
+    grids = [
+        grid,
+        replace(grid, subjects=[replace(subject, weights=Weights("w", None, "0" * 64))]),
+        replace(grid, subjects=[replace(subject, fingerprint="other pixels")]),
+        replace(grid, subjects=[replace(subject, plugins=("codec-harness 999",))]),
+        replace(grid, codecs=[replace(choice, codec=Other())]),
+        replace(grid, codecs=[replace(choice, plugin="codec-harness 999")]),
+    ]
+    found = [{e.key for e in make_plan(g).experiments if e.codec == "jpeg"} for g in grids]
+    for one, other in itertools.combinations(found, 2):
+        assert not one & other
+
+
+def test_device_workers_and_seed_of_an_undrawn_set_are_provenance() -> None:
+    assert keys(plan_of(replace(DETECTION, seed=3, batch=4))) == keys(plan_of(replace(DETECTION, device="mps", batch=4)))
+    drawn = replace(DETECTION, limit=10)
+    assert keys(plan_of(drawn)) != keys(plan_of(replace(drawn, seed=1)))
+
+
+def test_the_baseline_can_be_declined_and_a_lever_on_none_is_no_baseline() -> None:
+    declined = plan_of(replace(DETECTION, baseline=False)).experiments
+    assert {e.codec for e in declined} == {"jpeg"}
+    assert {e.baseline for e in declined} == {None}
+    levered = plan_of(replace(DETECTION, codecs=("none:scale=0.5",))).experiments
+    assert [dict(e.codec_options) for e in levered] == [{}, {"scale": 0.5}]
+    assert levered[1].baseline == levered[0].key
+
+
+def test_one_pass_serves_every_level_of_every_codec() -> None:
+    plan = plan_of(replace(DETECTION, codecs=("jpeg", "webp", "jpeg:subsampling=4:4:4")))
+    assert len(plan.passes) == 1
+    assert len(plan.passes[0].cells) == 1 + 6 + 6 + 6
+    assert plan.passes[0].cells[0].exact
+
+
+def test_is_baseline() -> None:
+    none: type[Codec] = installed().get("codec", "none")
+    assert is_baseline(with_levers(none, {}))
+    assert not is_baseline(with_levers(none, {"scale": "0.5"}))
+
+
+@pytest.mark.parametrize(
+    ("request_", "messages"),
+    [
+        (replace(DETECTION, codecs=("jpg",)), ["unknown codec 'jpg'. Did you mean 'jpeg'?"]),
+        (replace(DETECTION, codecs=("jpeg@0",)), ["quality is a whole number from 1 to 100"]),
+        (replace(DETECTION, codecs=("jpeg@101", "webp@-1")), ["no level 101", "no level -1"]),
+        (replace(DETECTION, codecs=("none@5",)), ["codec none has no levels"]),
+        (replace(DETECTION, codecs=("jpeg:subsamplin=4:4:4",)), ["Did you mean 'subsampling'?"]),
+        (replace(DETECTION, tasks=("detecton",)), ["unknown task 'detecton'. Did you mean 'detection'?"]),
+        (replace(DETECTION, models=("demo-detectr",)), ["Did you mean 'demo-detector'?"]),
+        (replace(DETECTION, datasets=("dem",)), ["unknown dataset 'dem'. Did you mean 'demo'?"]),
+        (replace(DETECTION, datasets=("voc",)), ["no --data-root", "Expected:", "host.robots.ox.ac.uk"]),
+        (
+            replace(DETECTION, datasets=("voc",), data_roots=(("", "/no/such/folder"),)),
+            ["/no/such/folder", "Expected:"],
+        ),
+        (replace(DETECTION, split="nosuch"), ["no split 'nosuch'"]),
+        (replace(DETECTION, limit=0), ["--limit 0"]),
+        (replace(DETECTION, weights="/no/such.safetensors"), ["/no/such.safetensors"]),
+        (
+            replace(DETECTION, codecs=("jpg",), models=("modell",), datasets=("dataa",)),
+            ["unknown codec", "unknown model", "unknown dataset"],
+        ),
+    ],
+)
+def test_preflight_says_everything_that_is_wrong_at_once(request_: Request, messages: list[str]) -> None:
+    with pytest.raises(PreflightError) as caught:
+        plan_of(request_)
+    for message in messages:
+        assert message in str(caught.value)
+
+
+def test_a_named_data_root_or_a_folder_of_the_dataset_s_name(tmp_path: Path) -> None:
+    (tmp_path / "voc").mkdir()
+    for roots in ((("", str(tmp_path)),), (("voc", str(tmp_path / "voc")),)):
+        with pytest.raises(PreflightError) as caught:
+            plan_of(replace(DETECTION, datasets=("voc",), data_roots=roots))
+        assert str(tmp_path / "voc") in str(caught.value)
