@@ -172,7 +172,7 @@ def test_a_polygon_covers_the_pixels_whose_centres_it_holds() -> None:
     assert drawn.tolist() == [
         [0, 0, 0, 0, 0, 0],
         [0, 1, 1, 1, 0, 0],
-        [0, 1, 1, 2, 2, 2],
+        [0, 1, 2, 2, 2, 2],
         [0, 0, 0, 2, 2, 2],
         [0, 0, 0, 0, 2, 2],
     ]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "Runner"]
 
 CHUNK_ROWS = 1000
-CHUNK_SECONDS = 10.0
+CHUNK_SECONDS = 5.0
 POLL_SECONDS = 2.0
 
 

@@ -1,0 +1,84 @@
+"""Runs the command line as a user does: in a process of its own, with a database and a cache of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Session", "kill_after_rows"]
+
+
+class Session:
+    """A working directory with a database, and the commands run in it.
+
+    Args:
+        folder: the working directory.
+        cache: the cache folder, shared so that scenes are rendered once.
+    """
+
+    def __init__(self, folder: Path, cache: Path, path: Path | None = None) -> None:
+        self.folder = folder
+        self.database = folder / "harness.db"
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("HARNESS_")}
+        self.env |= {"HARNESS_CACHE": str(cache), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+        if path:
+            self.env["PYTHONPATH"] = str(path)
+        self.code = "from harness.cli import main; main()"
+
+    def write_each_batch(self) -> None:
+        """Let commands write every batch at once, not in chunks, so that there is something to interrupt."""
+        self.code = f"import harness.engine.runner as r; r.CHUNK_SECONDS = 0; {self.code}"
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """A running command, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-c", self.code, *arguments],
+            cwd=self.folder,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, status: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """A finished command, whose exit status is checked."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=300)
+        if status is not None:
+            assert process.returncode == status, f"exit status {process.returncode}\n{out}\n{err}"
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def select(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of the database, read by sqlite3 itself."""
+        with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def values(self) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+        """Everything a run measured, by cell and metric: what must not depend on how it was carried out."""
+        columns = "value, ci_low, ci_high, bpp, bytes, psnr, samples, failed_samples, status"
+        rows = self.select(f"select experiment, codec, level, metric, {columns} from results")
+        drops = self.select("select experiment, metric, 'drop', drop, drop_ci_low, drop_ci_high from curves")
+        return {row[:4]: row[4:] for row in rows} | {row[:3]: row[3:] for row in drops}
+
+
+def kill_after_rows(session: Session, process: subprocess.Popen[str], rows: int, number: int = signal.SIGKILL) -> int:
+    """Send a signal to the whole process group once the database holds so many samples; gives how many it held."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            held = session.select("select count(*) from samples")[0][0]
+        except sqlite3.Error:
+            held = 0
+        if held >= rows:
+            os.killpg(process.pid, number)
+            return int(held)
+        time.sleep(0.02)
+    raise AssertionError(f"the run ended before {rows} samples were written: {process.communicate()}")

@@ -1,0 +1,391 @@
+"""What every store must do, as tests to inherit: a class that derives from `StoreCases` gives the fixture `url`."""
+
+import dataclasses
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.errors import StoreError
+from harness.experiment import Experiment, Training, key_of
+from harness.processes import this_process
+from harness.store import Claim, Comparison, Filters, MetricValue, RunInfo, SampleRow, Store, Totals
+from harness_plugins.sql_store import SqlStore
+
+INFO = RunInfo("harness run --codec jpeg", "here", "cpu", {"codec-harness": "0.1"}, None, {"workers": 2})
+
+NONE_KEY = key_of({"codec": "none", "task": "detection"})
+
+
+def cell(codec: str = "jpeg", level: float | None = 50.0, **changes: Any) -> Experiment:
+    """An experiment whose baseline is `cell("none", None)`."""
+    identity = {"codec": codec, "task": changes.get("task", "detection")}
+    identity |= {} if level is None else {"level": level}
+    identity |= {name: repr(value) for name, value in changes.items() if name not in ("task", "baseline")}
+    made = Experiment(
+        key=key_of(identity),
+        identity=identity,
+        codec=codec,
+        codec_options={},
+        level=level,
+        level_name=None if level is None else "quality",
+        intra=False,
+        task="detection",
+        model="rcnn",
+        weights="w1",
+        dataset="streets",
+        split="test",
+        samples=4,
+        baseline=None if codec == "none" else NONE_KEY,
+    )
+    return dataclasses.replace(made, **changes)
+
+
+def row(key: str, index: int, **changes: Any) -> SampleRow:
+    """A sample that went well, with one scored frame."""
+    made = SampleRow(
+        key=key,
+        index=index,
+        id=f"img{index}",
+        group=f"drive{index // 2}",
+        status="ok",
+        bits=1001 + index,
+        pixels=100,
+        squared_error=300,
+        encode_ms=1.5,
+        decode_ms=0.5,
+        seconds=0.25,
+        score=0.5,
+        statistics=[{"hits": np.array([index, 2]), "scores": np.array([[0.25]])}],
+    )
+    return dataclasses.replace(made, **changes)
+
+
+def failed(key: str, index: int) -> SampleRow:
+    """A sample that failed."""
+    return SampleRow(key=key, index=index, id=f"img{index}", group="drive0", status="failed", error="cut short")
+
+
+def metric(name: str, value: float | None, low: float | None = None, high: float | None = None) -> MetricValue:
+    """A metric; the one named AP is the primary one."""
+    return MetricValue(name, value, low, high, 4, name == "AP", True, "", None if value is not None else "no objects")
+
+
+def rows_of(found: tuple[list[str], list[tuple[Any, ...]]]) -> list[dict[str, Any]]:
+    """The rows of a view as dictionaries."""
+    columns, rows = found
+    return [dict(zip(columns, values, strict=True)) for values in rows]
+
+
+def put_results(store: Store) -> tuple[Experiment, Experiment]:
+    """A baseline and a JPEG cell with made-up, consistent numbers."""
+    none, jpeg = cell("none", None), cell()
+    run = store.begin_run(INFO)
+    claim = Claim(this_process(), run)
+    store.register([none, jpeg], run)
+    store.claim([none.key, jpeg.key], claim)
+    store.finish(
+        none.key, claim, Totals(4, 0, 9600, 400, 24.0, 24.0), [metric("AP", 0.5, 0.4, 0.6), metric("AP50", 0.8)]
+    )
+    store.finish(
+        jpeg.key,
+        claim,
+        Totals(4, 0, 801, 400, 2.0, 2.1, None, 31.5, 8.0, 1.5, 0.5, 1.0, {"encode": 0.006}),
+        [metric("AP", 0.4, 0.3, 0.5), metric("AP50", 0.7), metric("AP_large", None)],
+    )
+    store.compare([Comparison(jpeg.key, none.key, "AP", "drop", 0.1, 0.05, 0.15, 4)])
+    store.end_run(run, "finished")
+    return none, jpeg
+
+
+class StoreCases:
+    """Semantics of `harness.store.Store`."""
+
+    @pytest.fixture
+    def url(self) -> str:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def store(self, url: str) -> Iterator[SqlStore]:
+        made = SqlStore(url)
+        made.open()
+        yield made
+        made.close()
+
+    @pytest.fixture
+    def run(self, store: SqlStore) -> int:
+        return store.begin_run(INFO)
+
+    @pytest.fixture
+    def mine(self, run: int) -> Claim:
+        return Claim(this_process(), run)
+
+    def test_what_is_registered_but_never_claimed_is_unknown(self, store: SqlStore, run: int) -> None:
+        store.register([cell()], run)
+        store.register([cell()], run)
+        assert store.states([cell().key, "other"]) == {}
+        assert store.view("results")[1] == []
+
+    def test_a_claim_is_held_against_others_until_given_up(self, store: SqlStore, mine: Claim) -> None:
+        key, other = cell().key, Claim("somebody else", mine.run)
+        store.register([cell()], mine.run)
+        assert store.claim([key], mine) == {key}
+        assert store.claim([key], mine) == {key}
+        assert store.claim([key], other) == set()
+        assert store.renew(mine) == {key}
+        assert store.renew(other) == set()
+        store.release([key], other, "interrupted")
+        assert store.states([key])[key].status == "running"
+        store.release([key], mine, "interrupted")
+        assert store.states([key])[key].status == "interrupted"
+        assert store.claim([key], other) == {key}
+
+    def test_a_lapsed_lease_reads_interrupted_and_can_be_claimed(self, store: SqlStore, mine: Claim) -> None:
+        key, late = cell().key, Claim("machine that froze", mine.run, lease=-1.0)
+        store.register([cell()], mine.run)
+        store.claim([key], late)
+        store.write([row(key, 0)], late)
+        state = store.states([key])[key]
+        assert (state.status, state.owner, state.samples) == ("interrupted", "machine that froze", 1)
+        assert rows_of(store.view("results"))[0]["status"] == "interrupted"
+        assert store.claim([key], mine) == {key}
+        assert store.done(key) == {0}
+        with pytest.raises(StoreError, match="was lost"):
+            store.write([row(key, 1)], late)
+        with pytest.raises(StoreError, match="was lost"):
+            store.finish(key, late, Totals(1, 0), [])
+        assert store.done(key) == {0}
+
+    def test_a_lease_far_in_the_future_was_given_under_a_wrong_clock(self, store: SqlStore, mine: Claim) -> None:
+        key = cell().key
+        store.register([cell()], mine.run)
+        store.claim([key], Claim("clock a day ahead", mine.run, lease=86400.0))
+        assert store.claim([key], mine) == set()
+        store.renew(Claim("clock a day ahead", mine.run, lease=60.0))
+        assert store.states([key])[key].status == "running"
+
+    def test_rows_come_back_as_they_were_written(self, store: SqlStore, mine: Claim) -> None:
+        key = cell().key
+        store.register([cell()], mine.run)
+        store.claim([key], mine)
+        written = [row(key, index) for index in (2, 0, 3)] + [failed(key, 1)]
+        store.write(written, mine)
+        expected = sorted(written, key=lambda r: r.index)
+        assert list(store.rows(key)) == [dataclasses.replace(r, statistics=()) for r in expected]
+        found = list(store.statistics(key))
+        assert [(s.index, s.group) for s in found] == [(0, "drive0"), (2, "drive1"), (3, "drive1")]
+        assert found[1].statistics[0]["hits"].tolist() == [2, 2]
+        assert found[1].statistics[0]["scores"].tolist() == [[0.25]]
+        assert store.done(key) == {0, 1, 2, 3}
+
+    def test_numbers_of_numpy_and_numbers_that_are_none(self, store: SqlStore, mine: Claim) -> None:
+        key = cell().key
+        store.register([cell()], mine.run)
+        store.claim([key], mine)
+        odd: dict[str, Any] = {"bits": np.int64(8), "squared_error": np.uint64(9), "score": np.float32(0.5)}
+        store.write([row(key, 0, **odd, seconds=float("nan"))], mine)
+        (found,) = store.rows(key)
+        assert (found.bits, found.squared_error, found.score, found.seconds) == (8, 9, 0.5, None)
+
+    def test_pages_of_rows_have_no_seams(self, store: SqlStore, mine: Claim) -> None:
+        key = cell().key
+        store.register([cell()], mine.run)
+        store.claim([key], mine)
+        store.write([row(key, index) for index in range(600)], mine)
+        assert [r.index for r in store.rows(key)] == list(range(600))
+        assert [s.index for s in store.statistics(key)] == list(range(600))
+
+    def test_a_chunk_is_written_whole_or_not_at_all(self, store: SqlStore, mine: Claim) -> None:
+        key = cell().key
+        store.register([cell()], mine.run)
+        store.claim([key], mine)
+        store.write([row(key, 0)], mine)
+        with pytest.raises(StoreError, match="written twice"):
+            store.write([row(key, 1), row(key, 0)], mine)
+        with pytest.raises(StoreError, match=r"was lost.*nobody"):
+            store.write([row(key, 1), row(cell(level=5.0).key, 1)], mine)
+        assert store.done(key) == {0}
+
+    def test_a_failed_experiment_is_tried_again_without_its_failed_samples(self, store: SqlStore, mine: Claim) -> None:
+        key = cell().key
+        store.register([cell()], mine.run)
+        store.claim([key], mine)
+        store.write([row(key, 0), failed(key, 1)], mine)
+        store.finish(key, mine, Totals(1, 1), [metric("AP", 0.5)], failed="1 sample failed")
+        state = store.states([key])[key]
+        assert (state.status, state.reason, state.samples) == ("failed", "1 sample failed", 2)
+        (shown,) = rows_of(store.view("results"))
+        assert (shown["status"], shown["metric"], shown["failed_samples"]) == ("failed", "AP", 1)
+        assert store.view("curves")[1] == []
+        assert store.claim([key], mine) == {key}
+        assert store.done(key) == {0}
+        (shown,) = rows_of(store.view("results"))
+        assert (shown["status"], shown["metric"], shown["samples"]) == ("running", None, None)
+
+    def test_an_interrupted_experiment_keeps_its_failed_samples(self, store: SqlStore, mine: Claim) -> None:
+        key = cell().key
+        store.register([cell()], mine.run)
+        store.claim([key], mine)
+        store.write([row(key, 0), failed(key, 1)], mine)
+        store.release([key], mine, "interrupted")
+        store.claim([key], mine)
+        assert store.done(key) == {0, 1}
+
+    def test_a_finished_experiment_is_never_claimed(self, store: SqlStore) -> None:
+        none, jpeg = put_results(store)
+        assert store.claim([none.key, jpeg.key], Claim("anybody", 1)) == set()
+        assert {s.status for s in store.states([none.key, jpeg.key]).values()} == {"finished"}
+
+    def test_claiming_what_was_never_registered_is_an_error(self, store: SqlStore, mine: Claim) -> None:
+        with pytest.raises(StoreError, match="before they were registered"):
+            store.claim(["f" * 64], mine)
+
+    def test_a_baseline_that_comes_later_is_filled_in(self, store: SqlStore, mine: Claim) -> None:
+        store.register([cell(baseline=None)], mine.run)
+        store.claim([cell().key], mine)
+        store.finish(cell().key, mine, Totals(4, 0, bpp=2.0), [metric("AP", 0.4)])
+        (alone,) = rows_of(store.view("curves"))
+        assert (alone["baseline"], alone["drop"], alone["relative_drop"]) == (None, None, None)
+        none = cell("none", None)
+        store.register([none, cell()], mine.run)
+        store.claim([none.key], mine)
+        store.finish(none.key, mine, Totals(4, 0, bpp=24.0), [metric("AP", 0.5)])
+        assert rows_of(store.view("curves", Filters({"codec": ["jpeg"]})))[0]["baseline"] == 0.5
+
+    def test_results(self, store: SqlStore) -> None:
+        _, jpeg = put_results(store)
+        found = rows_of(store.view("results"))
+        assert [(r["codec"], r["metric"]) for r in found] == [
+            ("none", "AP"),
+            ("none", "AP50"),
+            ("jpeg", "AP"),
+            ("jpeg", "AP50"),
+            ("jpeg", "AP_large"),
+        ]
+        assert found[0].items() >= {"level": None, "bpp": 24.0, "psnr": None, "is_primary": True}.items()
+        expected = {
+            **{"experiment": jpeg.key, "run": 1, "codec": "jpeg", "codec_options": "{}", "level": 50.0},
+            **{"level_name": "quality", "task": "detection", "model": "rcnn", "weights": "w1", "dataset": "streets"},
+            **{"split": "test", "training": "pretrained", "train_codec": None, "train_level": None},
+            **{"train_mode": None, "parts": None, "reference": "labels", "seed": 0, "metric": "AP", "value": 0.4},
+            **{"ci_low": 0.3, "ci_high": 0.5, "is_primary": True, "higher_is_better": True, "bpp": 2.0},
+            **{"kbps": None, "bytes": 101, "psnr": 31.5, "encode_ms": 1.5, "decode_ms": 0.5, "samples": 4},
+            **{"failed_samples": 0, "seconds": 1.0, "status": "finished"},
+        }
+        assert found[2].pop("finished_at").endswith("Z")
+        assert found[2] == expected
+        assert found[4]["value"] is None
+
+    def test_curves(self, store: SqlStore) -> None:
+        put_results(store)
+        found = {(r["codec"], r["metric"]): r for r in rows_of(store.view("curves"))}
+        names = ("value", "baseline", "drop", "drop_ci_low", "drop_ci_high", "relative_drop")
+        assert [found["jpeg", "AP"][n] for n in names] == [0.4, 0.5, 0.1, 0.05, 0.15, pytest.approx(0.2)]
+        assert [found["none", "AP"][n] for n in names] == [0.5, 0.5, 0.0, 0.0, 0.0, 0.0]
+        assert [found["jpeg", "AP50"][n] for n in names] == [0.7, 0.8, None, None, None, None]
+        assert [found["jpeg", "AP_large"][n] for n in names] == [None] * 6
+        rates = ("level", "bpp", "compression_ratio", "source_bpp")
+        assert [found["jpeg", "AP"][n] for n in rates] == [50.0, 2.0, 12.0, 8.0]
+        assert [found["none", "AP"][n] for n in rates] == [None, 24.0, 1.0, None]
+
+    def test_a_comparison_replaces_the_older_one(self, store: SqlStore) -> None:
+        none, jpeg = put_results(store)
+        store.compare([Comparison(jpeg.key, none.key, "AP", "drop", 0.2, 0.1, 0.3, 4)])
+        store.compare([Comparison(jpeg.key, none.key, "AP", "other kind", 9.0, None, None, 4)])
+        (found,) = rows_of(store.view("curves", Filters({"codec": ["jpeg"], "metric": ["AP"]})))
+        assert (found["drop"], found["drop_ci_low"]) == (0.2, 0.1)
+
+    def test_recovery_sets_pretrained_retrained_and_clean_side_by_side(self, store: SqlStore, mine: Claim) -> None:
+        put_results(store)
+        (alone,) = rows_of(store.view("recovery", Filters({"metric": ["AP"]})))
+        shown = ("baseline", "pretrained", "retrained", "clean", "recovery")
+        assert [alone[name] for name in shown] == [0.5, 0.4, None, None, None]
+        matched = cell(training=Training("retrained", "jpeg", 50.0, "matched"))
+        clean = cell(training=Training("retrained", None, None, "clean"))
+        store.register([matched, clean], mine.run)
+        store.claim([matched.key, clean.key], mine)
+        store.finish(matched.key, mine, Totals(4, 0, bpp=2.0), [metric("AP", 0.48)])
+        store.finish(clean.key, mine, Totals(4, 0, bpp=2.0), [metric("AP", 0.43)])
+        store.compare([Comparison(matched.key, cell().key, "AP", "recovery", 0.8, 0.5, 1.1, 4)])
+        (both,) = rows_of(store.view("recovery", Filters({"metric": ["AP"]})))
+        assert [both[name] for name in shown] == [0.5, 0.4, 0.48, 0.43, 0.8]
+        assert (both["train_mode"], both["retrained_experiment"]) == ("matched", matched.key)
+
+    def test_per_sample(self, store: SqlStore, mine: Claim) -> None:
+        key = cell().key
+        store.register([cell()], mine.run)
+        store.claim([key], mine)
+        store.write([row(key, 0), failed(key, 1), row(key, 2, squared_error=0)], mine)
+        found = rows_of(store.view("per_sample", Filters({"experiment": [key]})))
+        first = {"experiment": key, "sample": "img0", "group": "drive0", "bytes": 126, "pixels": 100, "seconds": 0.25}
+        assert found[0].pop("psnr") == pytest.approx(10 * np.log10(255**2))
+        assert found[0] == {**first, "status": "ok", "error": None, "score": 0.5}
+        assert [found[1][name] for name in ("bytes", "psnr", "status", "error")] == [None, None, "failed", "cut short"]
+        assert found[2]["psnr"] is None
+
+    def test_filters(self, store: SqlStore) -> None:
+        put_results(store)
+        assert len(store.view("results", Filters({"codec": ["jpeg"], "metric": ["AP", "AP50"]}))[1]) == 2
+        assert len(store.view("results", Filters({"level": [None, 50.0]}))[1]) == 5
+        assert len(store.view("results", Filters({"level": [None]}))[1]) == 2
+        assert store.view("results", Filters({"status": ["failed"]}))[1] == []
+        with pytest.raises(StoreError, match="no column 'colour'"):
+            store.view("results", Filters({"colour": ["red"]}))
+        with pytest.raises(StoreError, match="no view 'samples'"):
+            store.view("samples")
+
+    def test_an_image_coded_as_video_is_labelled(self, store: SqlStore, mine: Claim) -> None:
+        video = cell("h264", 23.0, intra=True, codec_options={"preset": "fast"})
+        store.register([video], mine.run)
+        store.claim([video.key], mine)
+        (found,) = rows_of(store.view("results"))
+        assert found["codec_options"] == '{"intra":true,"preset":"fast"}'
+
+    def test_select_reads(self, store: SqlStore) -> None:
+        put_results(store)
+        columns, rows = store.select("SELECT metric, value FROM results WHERE codec = 'jpeg' AND metric = 'AP50'")
+        assert (columns, rows) == (["metric", "value"], [("AP50", 0.7)])
+
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "INSERT INTO runs (id) VALUES (9)",
+            "UPDATE experiments SET status = 'finished'",
+            "DELETE FROM runs",
+            "DROP TABLE runs",
+            "CREATE TABLE mine (a INTEGER)",
+            "SELECT 1; DELETE FROM runs",
+            "DROP VIEW results",
+            "BEGIN",
+            "not a query",
+            "",
+        ],
+    )
+    def test_select_cannot_write(self, store: SqlStore, sql: str) -> None:
+        put_results(store)
+        before = store.select("SELECT count(*) FROM runs")
+        with pytest.raises(StoreError, match="the query"):
+            store.select(sql)
+        assert store.select("SELECT count(*) FROM runs") == before
+
+    def test_what_was_written_is_there_when_opened_again(self, store: SqlStore, url: str) -> None:
+        put_results(store)
+        expected = store.view("results")
+        for write in (True, False):
+            again = SqlStore(url)
+            again.open(write)
+            assert again.view("results") == expected
+            again.close()
+
+    def test_views_are_ordered(self, store: SqlStore, mine: Claim) -> None:
+        cells = [cell(level=float(level)) for level in (10, 95, 50)]
+        store.register(cells, mine.run)
+        store.claim([c.key for c in cells], mine)
+        for done in reversed(cells):
+            store.finish(done.key, mine, Totals(4, 0), [metric("b", 1.0), metric("a", 2.0)])
+        found = [(r["level"], r["metric"]) for r in rows_of(store.view("results"))]
+        assert found == [(level, name) for level in (10.0, 95.0, 50.0) for name in ("b", "a")]
+        ids = [r["level"] for r in rows_of(store.view("curves"))]
+        assert sum(a != b for a, b in pairwise(ids)) == 2

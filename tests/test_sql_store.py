@@ -1,0 +1,243 @@
+"""The SQL store: the contract on SQLite, and on PostgreSQL where a server and its driver are installed."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from store_cases import INFO, StoreCases, put_results, rows_of
+
+from harness.errors import StoreError
+from harness.plugin_manager import Plugins
+from harness.stores import open_store
+from harness_plugins.sql_store import SqlStore, schema, upgrade, views
+from harness_plugins.sql_store.database import Database
+
+IDENTIFYING = [
+    *("experiment", "run", "codec", "codec_options", "level", "level_name", "task", "model", "weights", "dataset"),
+    *("split", "training", "train_codec", "train_level", "train_mode", "parts", "reference", "seed", "metric"),
+]
+COLUMNS = {
+    "results": [
+        *IDENTIFYING,
+        *("value", "ci_low", "ci_high", "is_primary", "higher_is_better", "bpp", "kbps", "bytes", "psnr", "encode_ms"),
+        *("decode_ms", "samples", "failed_samples", "seconds", "status", "finished_at"),
+    ],
+    "curves": [
+        *IDENTIFYING,
+        *("value", "baseline", "drop", "drop_ci_low", "drop_ci_high", "relative_drop", "bpp", "compression_ratio"),
+        *("source_bpp", "is_primary"),
+    ],
+    "per_sample": [
+        *("experiment", "sample", "group", "bytes", "pixels", "psnr", "seconds", "status", "error", "score"),
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new database, to be copied: making one takes longer than most tests."""
+    made = SqlStore(str(tmp_path_factory.mktemp("empty") / "harness.db"))
+    made.open()
+    made.close()
+    return Path(made.url)
+
+
+class TestSqlite(StoreCases):
+    @pytest.fixture
+    def url(self, empty: Path, tmp_path: Path) -> str:
+        shutil.copy(empty, tmp_path / "harness.db")
+        return f"sqlite:///{tmp_path}/harness.db"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of our own: the URL of its cluster, without a database's name."""
+    programs = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
+    if programs is None or find_spec("psycopg") is None:
+        pytest.skip("needs PostgreSQL's server (apt install postgresql) and psycopg")
+    folder = Path("/tmp") / f"harness-postgres-{os.getpid()}"
+    folder.mkdir()
+    user = "nobody" if os.getuid() == 0 else None  # the server refuses to run as root
+    if user:
+        shutil.chown(folder, user)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("postgres") / "log"
+    command = [programs / "initdb", "-D", folder / "data", "-U", "harness", "-A", "trust", "--no-sync"]
+    subprocess.run(command, user=user, check=True, capture_output=True, cwd=folder)
+    settings = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-k", str(folder), "-p", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [programs / "postgres", "-D", folder / "data", *settings], user=user, cwd=folder, stderr=output
+        )
+    try:
+        ready = [programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-q"]
+        for _ in range(100):
+            if subprocess.run(ready).returncode == 0:
+                break
+            subprocess.run(["sleep", "0.1"], check=True)
+        yield f"postgresql://harness@127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+        shutil.rmtree(folder)
+
+
+class TestPostgresql(StoreCases):
+    @pytest.fixture
+    def url(self, server: str, request: pytest.FixtureRequest) -> str:
+        engine = sa.create_engine(
+            f"{server}/postgres".replace("//", "//", 1).replace("postgresql:", "postgresql+psycopg:")
+        )
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("DROP DATABASE IF EXISTS results WITH (FORCE)")
+            connection.exec_driver_sql("CREATE DATABASE results")
+        engine.dispose()
+        return f"{server}/results"
+
+
+@pytest.fixture
+def store(empty: Path, tmp_path: Path) -> Iterator[SqlStore]:
+    shutil.copy(empty, tmp_path / "harness.db")
+    made = SqlStore(str(tmp_path / "harness.db"))
+    made.open()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("view", COLUMNS)
+def test_the_columns_of_the_views_are_what_people_script_against(store: SqlStore, view: str) -> None:
+    assert store.view(view)[0] == COLUMNS[view]
+
+
+def test_the_migrations_make_the_tables_of_the_schema(store: SqlStore) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with store._database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}/r.db", "sqlite:////{}/r.db", "{}/r.db"])
+def test_urls_and_paths(tmp_path: Path, url: str) -> None:
+    made = SqlStore(url.format(tmp_path))
+    made.open()
+    made.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["r.db"]
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite://host/file.db"])
+def test_urls_that_name_no_file(url: str) -> None:
+    with pytest.raises(StoreError, match="names no file"):
+        SqlStore(url).open()
+
+
+def test_a_run_is_recorded(store: SqlStore) -> None:
+    run = store.begin_run(INFO)
+    store.end_run(run, "failed")
+    _, rows = store.select("SELECT command, host, device, git, versions, settings, status FROM runs")
+    assert rows == [
+        ("harness run --codec jpeg", "here", "cpu", None, '{"codec-harness": "0.1"}', '{"workers": 2}', "failed")
+    ]
+
+
+def test_an_older_file_is_upgraded_with_its_views(store: SqlStore, tmp_path: Path) -> None:
+    put_results(store)
+    before = rows_of(store.view("results"))
+    further = tmp_path / "further"
+    further.mkdir()
+    (further / "r0002_more.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0002'\ndown_revision = '0001'\n\n"
+        "def upgrade():\n"
+        "    op.add_column('samples', sa.Column('lost', sa.Float))\n"
+        "    with op.batch_alter_table('metrics') as table:\n"
+        "        table.alter_column('n', new_column_name='count')\n"
+    )
+    database = store._database
+    with database.writing() as connection:
+        upgrade.to_newest(connection, "it", "0002", further)
+    assert store.select("SELECT version_num FROM alembic_version")[1] == [("0002",)]
+    assert store.select("SELECT lost FROM samples")[1] == []
+    assert store.select("SELECT sum(count) FROM metrics")[1] == [(20,)]
+    assert rows_of(store.view("results")) == before
+
+
+def test_a_file_without_any_revision_is_upgraded(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/old.db")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+        connection.exec_driver_sql("CREATE VIEW results AS SELECT 1 AS one")
+    engine.dispose()
+    made = SqlStore(f"{tmp_path}/old.db")
+    made.open(write=False)  # reading upgrades too, where it may
+    assert made.view("results")[0] == COLUMNS["results"]
+    made.close()
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_a_newer_file_is_refused_and_left_alone(store: SqlStore, tmp_path: Path, write: bool) -> None:
+    put_results(store)
+    with store._database.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0007'")
+    store.close()
+    before = (tmp_path / "harness.db").read_bytes()
+    with pytest.raises(StoreError, match=r"schema version 0007.*up to 0001.*[Uu]pgrade"):
+        SqlStore(str(tmp_path / "harness.db")).open(write)
+    assert (tmp_path / "harness.db").read_bytes() == before
+
+
+def test_alembic_is_imported_only_to_create_or_upgrade(store: SqlStore, tmp_path: Path) -> None:
+    put_results(store)
+    store.close()
+    script = (
+        "import sys\nfrom harness_plugins.sql_store import SqlStore\nassert 'sqlalchemy' not in sys.modules\n"
+        f"s = SqlStore({str(tmp_path / 'harness.db')!r})\ns.open()\ns.view('results')\ns.close()\n"
+        "assert 'alembic' not in sys.modules\nassert 'numpy' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_every_view_has_a_name_and_is_made(store: SqlStore) -> None:
+    names = {name for (name,) in store.select("SELECT name FROM sqlite_master WHERE type = 'view'")[1]}
+    assert names == set(views.VIEWS)
+
+
+def test_totals_come_from_the_experiment_not_from_its_samples(store: SqlStore) -> None:
+    plan = (
+        store.select("EXPLAIN QUERY PLAN SELECT * FROM curves")[1]
+        + store.select("EXPLAIN QUERY PLAN SELECT * FROM results")[1]
+    )
+    assert not [step for step in plan if "samples" in str(step)]
+
+
+def test_the_store_is_found_by_its_scheme(tmp_path: Path) -> None:
+    plugins = Plugins([])
+    with pytest.raises(StoreError, match=r"no store opens mysql://.*There is: none"):
+        open_store("mysql://host/db", plugins)
+    from harness.plugin_manager import installed
+
+    with pytest.raises(StoreError, match=r"no store opens postgres://.*Did you mean postgresql://"):
+        open_store("postgres://host/db", installed())
+    made = open_store(str(tmp_path / "a.db"), installed())
+    assert isinstance(made, SqlStore)
+    made.close()
+
+
+def test_a_store_that_is_not_open_says_so(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="is not open"):
+        SqlStore(str(tmp_path / "a.db")).states([])
+
+
+def test_the_engine_is_closed_when_opening_fails(tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_bytes(b"SQLite format 3\x00" + bytes(200))
+    with pytest.raises(StoreError, match="damaged"):
+        Database(str(tmp_path / "a.db"), write=True)
