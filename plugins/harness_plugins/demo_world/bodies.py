@@ -68,7 +68,7 @@ def sprite(parts: Sequence[Part], height: int, width: int, seed: int) -> Sprite 
     rows = np.arange(top, bottom, dtype=np.float64)[:, None] + 0.5
     columns = np.arange(left, right, dtype=np.float64)[None, :] + 0.5
     a, b, c = planes[:, 0][number], planes[:, 1][number], planes[:, 2][number]
-    nearness = (a * columns + b * rows + c).astype(np.float32)
+    nearness = (a * columns + b * rows + c).clip(0.001, 2.0).astype(np.float32)
     shown = (bottom - top) * (right - left)
     return Sprite(
         top,

@@ -11,9 +11,7 @@ from harness_plugins.demo_world.light import Colour, Light
 _STEEL: Colour = (112, 114, 116)
 
 
-def _flat(
-    corners: list[tuple[float, float]], stand: Stand, camera: Camera, colour: Colour, grain: int = 16
-) -> Part:
+def _flat(corners: list[tuple[float, float]], stand: Stand, camera: Camera, colour: Colour, grain: int = 16) -> Part:
     """A polygon of (side, up) metres on the upright plane at the stand."""
     outline = [camera.project(stand.place(side, up, 0.0)) for side, up in corners]
     return Part(outline, colour, grain, camera.upright(stand.z))
@@ -121,11 +119,13 @@ def crown(
     scale = camera.focal / stand.z
     clumps = []
     for _ in range(5):
-        clumps.append((
-            column + draws.uniform(-0.3, 0.3) * size * scale,
-            row + draws.uniform(-0.28, 0.28) * size * scale,
-            draws.uniform(0.22, 0.36) * size * scale,
-        ))  # fmt: skip
+        clumps.append(
+            (
+                column + draws.uniform(-0.3, 0.3) * size * scale,
+                row + draws.uniform(-0.28, 0.28) * size * scale,
+                draws.uniform(0.22, 0.36) * size * scale,
+            )
+        )
     green = draws.uniform(0.0, 1.0)
     base: Colour = (int(66 + 40 * green), int(88 + 22 * green), int(44 + 8 * green))
     seed, grow = draws.below(1 << 18), 1.5

@@ -87,7 +87,7 @@ def _vehicle(kind: str, draws: Draws, road: Street, seed: int) -> Placement:
     near = LENGTHS[kind] / 2.0 + 3.4
     lane = draws.below(10)
     jitter = draws.uniform(-0.02, 0.02)
-    if lane < 3 or kind == "bus" and lane < 5:  # crossing the view
+    if lane < 3 or (kind == "bus" and lane < 5):  # crossing the view
         depth = draws.uniform(7.0, 24.0) + (2.5 if kind != "car" else 0.0)
         x = draws.uniform(-0.45, 0.45) * depth
         return Placement(kind, standing(x, depth, 0.25 * draws.sign() + 2.0 * jitter), 0.0, 1.0, seed)
@@ -109,9 +109,14 @@ def _extras(draws: Draws, road: Street) -> list[Placement]:
         edge = road.left if side < 0.0 else road.right
         x = edge - side * draws.uniform(0.4, 1.2)
         extras.append(
-            Placement("tree", standing(x, draws.uniform(6.0, 30.0), 0.0), draws.uniform(3.6, 5.4),
-                      draws.uniform(2.6, 5.0), draws.below(1 << 30))
-        )  # fmt: skip
+            Placement(
+                "tree",
+                standing(x, draws.uniform(6.0, 30.0), 0.0),
+                draws.uniform(3.6, 5.4),
+                draws.uniform(2.6, 5.0),
+                draws.below(1 << 30),
+            )
+        )
     for _ in range(draws.below(3)):
         side = draws.sign()
         x = road.middle + side * (road.kerb + 0.4)

@@ -124,21 +124,29 @@ def _torso(at: dict[str, Point], stand: Stand, dress: Look, tailor: Tailor) -> l
     collar = [(x, shoulders[0][1] + 0.03 * tall, z) for x, _, z in collar]
     depth = sum(point[2] for point in shoulders + hips) / 8.0
     pieces = [
-        tailor.slab([project(p) for p in hips] + [project((x, y - 0.06 * tall, z)) for x, y, z in hips],
-                    depth + 0.001, dress.bottom),
+        tailor.slab(
+            [project(p) for p in hips] + [project((x, y - 0.06 * tall, z)) for x, y, z in hips],
+            depth + 0.001,
+            dress.bottom,
+        ),
         tailor.slab([project(p) for p in shoulders + hips + collar], depth, dress.top),
-    ]  # fmt: skip
+    ]
     sunny = 0.55 if tailor.light.sun[0] > 0.0 else 0.0
     flat = [project(p) for p in shoulders + hips]
     low, high = min(x for x, _ in flat), max(x for x, _ in flat)
     rows = sorted(y for _, y in flat)
-    lit = [(low + (high - low) * (u + sunny), rows[0] + (rows[-1] - rows[0]) * v)
-           for u, v in ((0.08, 0.08), (0.38, 0.08), (0.08, 0.9), (0.38, 0.9))]  # fmt: skip
+    lit = [
+        (low + (high - low) * (u + sunny), rows[0] + (rows[-1] - rows[0]) * v)
+        for u, v in ((0.08, 0.08), (0.38, 0.08), (0.08, 0.9), (0.38, 0.9))
+    ]
     pieces.append(tailor.slab(lit, depth - 0.001, dress.top, 1.16))
     if dress.stripes:
         for stripe in (0.2, 0.4, 0.6, 0.8):
-            band = [(low + (high - low) * u, rows[0] + (rows[-1] - rows[0]) * v)
-                    for u in (0.1, 0.9) for v in (stripe, stripe + 0.08)]  # fmt: skip
+            band = [
+                (low + (high - low) * u, rows[0] + (rows[-1] - rows[0]) * v)
+                for u in (0.1, 0.9)
+                for v in (stripe, stripe + 0.08)
+            ]
             pieces.append(tailor.slab(band, depth - 0.002, dress.bottom))
     if dress.bag:
         x, y, z = at["left_hip"]

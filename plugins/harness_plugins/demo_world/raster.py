@@ -63,9 +63,7 @@ def window(outlines: Sequence[Sequence[Pixel]], height: int, width: int) -> tupl
     return top, left, max(bottom, top), max(right, left)
 
 
-def draw(
-    outlines: Sequence[Sequence[Pixel]], box: tuple[int, int, int, int]
-) -> npt.NDArray[np.uint8]:
+def draw(outlines: Sequence[Sequence[Pixel]], box: tuple[int, int, int, int]) -> npt.NDArray[np.uint8]:
     """Number (from 1) of the last polygon over each pixel of the window `box`, 0 where there is none; uint8."""
     top, left, bottom, right = box
     first, last = spans(outlines, top, bottom)

@@ -1,8 +1,8 @@
 """A rendered scene and its truth.
 
-    scene = render("test", 0)
-    scene.image      # uint8[192, 256, 3], RGB
-    scene.boxes      # float32[N, 4]
+scene = render("test", 0)
+scene.image      # uint8[192, 256, 3], RGB
+scene.boxes      # float32[N, 4]
 """
 
 from dataclasses import dataclass
@@ -26,6 +26,11 @@ SPLITS = {"train": 3600, "val": 200, "test": 200}
 _SEEDS = {"train": 101, "val": 202, "test": 303}
 _SCALE = 2
 _LEAST_SHARE, _LEAST_AREA, _LEAST_SIDE = 0.3, 60.0, 6.0
+
+
+def seed(split: str) -> int:
+    """The number that all scenes of a split are drawn from."""
+    return _SEEDS[split]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ def render(split: str, index: int) -> Scene:
     """The scene number `index` of "train", "val" or "test": the same on every machine."""
     if not 0 <= index < SPLITS[split]:
         raise IndexError(f"scene {index} of {split}: there are {SPLITS[split]}")
-    key = (_SEEDS[split], index)
+    key = (seed(split), index)
     return compose(plan(Draws(*key), HEIGHT * _SCALE, WIDTH * _SCALE), Draws(*key, 1))
 
 
@@ -138,9 +143,7 @@ def _seen(owner: npt.NDArray[np.uint8], body: Body, number: int) -> _Seen | None
     return _Seen(body, box, area, share)
 
 
-def _keypoints(
-    seen: list[_Seen], owner: npt.NDArray[np.uint8], present: list[Body]
-) -> npt.NDArray[np.float32]:
+def _keypoints(seen: list[_Seen], owner: npt.NDArray[np.uint8], present: list[Body]) -> npt.NDArray[np.float32]:
     table = np.zeros((len(seen), 17, 3), dtype=np.float32)
     for row, found in enumerate(seen):
         number = next(index for index, body in enumerate(present, start=1) if body is found.body)

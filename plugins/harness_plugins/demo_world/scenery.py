@@ -18,6 +18,7 @@ Floats = npt.NDArray[np.float64]
 SKY, ROAD, WALK, WALL, GREEN = (SEGMENTS.index(name) for name in ("sky", "road", "sidewalk", "building", "vegetation"))
 SKY_DEPTH = 1000.0
 """Metres that stand for the sky in the depth map."""
+_OPEN = 400.0  # how far a side road can be seen, in metres
 
 
 @dataclass(slots=True)
@@ -43,17 +44,17 @@ def backdrop(street: Street, camera: Camera, light: Light, height: int, width: i
     depth = np.where(ahead, aside, street.end)
     along = np.where(ahead, np.where(columns < 0.0, depth, depth + 97.0), columns * street.end / camera.focal + 60.0)
     fronts = street.fronts
-    number = np.searchsorted(np.array([front.start for front in fronts[1:]]), along % 220.0)
+    number = np.searchsorted(np.array([front.start for front in fronts[1:]]), along - 220.0 * np.floor(along / 220.0))
     heights = np.array([front.height for front in fronts])[number]
     rough = np.array([1.0 if front.green else 0.0 for front in fronts])[number]
     jag = texture.lookup((along * 40.0).astype(np.int64), np.full(width, street.seed & 511)).astype(np.float64)
     heights = heights + rough * jag * (heights * 0.0015)
     if street.crossing:
-        open_road = ahead & (depth > street.crossing) & (depth < street.crossing + 6.0)
-        heights = np.where(open_road, 0.0, heights)
+        gap = ahead & (depth > street.crossing) & (depth < street.crossing + 6.0)
+        depth, heights = np.where(gap, _OPEN, depth), np.where(gap, 0.0, heights)
     up = camera.height - rows[:, None] * (depth / camera.focal)[None, :]
     canvas = Canvas(
-        np.empty((height, width, 3), dtype=np.uint8),
+        np.zeros((height, width, 3), dtype=np.uint8),
         np.full((height, width), SKY, dtype=np.uint8),
         np.full((height, width), 1.0 / SKY_DEPTH, dtype=np.float32),
     )
@@ -65,7 +66,8 @@ def backdrop(street: Street, camera: Camera, light: Light, height: int, width: i
 
 def _sky(canvas: Canvas, street: Street, light: Light, camera: Camera) -> None:
     width = canvas.segment.shape[1]
-    height = min(int(camera.horizon) + 2, canvas.segment.shape[0])
+    lowest = camera.horizon + camera.focal * camera.height / _OPEN
+    height = min(int(lowest) + 2, canvas.segment.shape[0])
     low, high = np.array(light.haze, dtype=np.int16), np.array(light.sky_high, dtype=np.int16)
     ramp = (np.arange(height, dtype=np.float64) * (128.0 / max(camera.horizon, 1.0))).clip(0.0, 128.0).astype(np.int16)
     colour = (high * (128 - ramp[:, None]) + low * ramp[:, None]) >> 7
@@ -75,10 +77,22 @@ def _sky(canvas: Canvas, street: Street, light: Light, camera: Camera) -> None:
     canvas.colour[:height] = (colour[:, None, :] + cover[:, :, None]).clip(0, 255)
 
 
+def _fraction(values: Floats) -> Floats:
+    """What is above the next lower whole number."""
+    return values - np.floor(values)
+
+
 def _fronts(
-    canvas: Canvas, street: Street, camera: Camera, light: Light, where: npt.NDArray[np.intp],
-    up: Floats, along: Floats, depth: Floats, number: npt.NDArray[np.intp],
-) -> None:  # fmt: skip
+    canvas: Canvas,
+    street: Street,
+    camera: Camera,
+    light: Light,
+    where: npt.NDArray[np.intp],
+    up: Floats,
+    along: Floats,
+    depth: Floats,
+    number: npt.NDArray[np.intp],
+) -> None:
     width = canvas.segment.shape[1]
     column = where % width
     up, along, which = up.ravel()[where], along[column], number[column]
@@ -101,7 +115,7 @@ def _fronts(
     shine = texture.lookup((up * 9.0).astype(np.int32), (along * 14.0).astype(np.int32))
     glass = np.array([f.glass for f in fronts], dtype=np.int32)[which] + ((panes + shine) >> 2).clip(-20, 90)
     shade = 256 + np.where(green, relief * 2, relief)
-    joint = np.array([f.bricks for f in fronts])[which] & ((up * 3.3) % 1.0 < 0.16)
+    joint = np.array([f.bricks for f in fronts])[which] & (_fraction(up * 3.3) < 0.16)
     shade[joint] = shade[joint] * 13 >> 4
     shade[ledge] = shade[ledge] * 5 >> 2
     shade = np.where(window & ~rim, glass * 2, shade)
@@ -125,18 +139,19 @@ def _ground(canvas: Canvas, street: Street, camera: Camera, light: Light, where:
     if street.crossing:
         road |= (depth > street.crossing) & (depth < street.crossing + 6.0)
     kerb = (aside > street.kerb) & (aside < street.kerb + 0.16) & ~road
-    mark = road & (aside < 0.07) & (depth % 4.0 < 2.2)
+    mark = road & (aside < 0.07) & (_fraction(depth * 0.25) < 0.55)
     mark |= road & (np.abs(aside - street.kerb + 0.3) < 0.05)
     if street.stripes:
         on = (depth > street.stripes) & (depth < street.stripes + 2.4) & (aside < street.kerb)
-        mark = np.where(on, (x + 64.0) % 1.0 < 0.5, mark)
+        mark = np.where(on, _fraction(x) < 0.5, mark)
     deep, across = (depth * 90.0).astype(np.int32), (x * 90.0 + 65536.0).astype(np.int32)
     fine = texture.lookup(deep + street.seed, across).astype(np.int32)
     coarse = texture.lookup((deep >> 3) + 77, (across >> 3) + street.seed).astype(np.int32)
     fade = (1600.0 / (4.0 + depth)).astype(np.int32)
     shade = 256 + (fine * fade >> 8) + (coarse * 3 >> 3)
     if street.slab:
-        joint = ~road & (((depth % street.slab) < 0.04) | ((x + 64.0) % street.slab < 0.03))
+        slabs = 1.0 / street.slab
+        joint = ~road & ((_fraction(depth * slabs) < 0.04 * slabs) | (_fraction(x * slabs) < 0.03 * slabs))
         shade[joint] = shade[joint] * 3 >> 2
     red, green, blue = street.paving
     tarmac = street.tarmac
@@ -150,15 +165,20 @@ def _ground(canvas: Canvas, street: Street, camera: Camera, light: Light, where:
 
 
 def _paint(
-    canvas: Canvas, where: npt.NDArray[np.intp], colours: Sequence[Colour],
-    material: npt.NDArray[np.intp], shade: Ints, light: Light,
-) -> None:  # fmt: skip
+    canvas: Canvas,
+    where: npt.NDArray[np.intp],
+    colours: Sequence[Colour],
+    material: npt.NDArray[np.intp],
+    shade: Ints,
+    light: Light,
+) -> None:
     """Colours by material, times the shade (65536 is plain), in the light's tint."""
-    palette = np.array([[int(value * tint) for value, tint in zip(colour, light.tint, strict=True)] for colour in colours])
+    tinted = [[int(value * tint) for value, tint in zip(colour, light.tint, strict=True)] for colour in colours]
+    palette = np.array(tinted, dtype=np.int32)
     level = (shade >> 8).clip(0, 2047)
     pixels = canvas.colour.reshape(-1, 3)
     for channel in range(3):
-        value = palette[:, channel].astype(np.int32)[material]
+        value = palette[:, channel][material]
         value *= level
         value >>= 8
         pixels[where, channel] = np.minimum(value, 255)

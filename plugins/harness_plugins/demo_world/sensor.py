@@ -9,9 +9,7 @@ from harness_plugins.demo_world.light import Light
 Ints = npt.NDArray[np.int32]
 
 
-def gathered(
-    colour: npt.NDArray[np.uint8], nearness: npt.NDArray[np.float32], light: Light
-) -> npt.NDArray[np.int32]:
+def gathered(colour: npt.NDArray[np.uint8], nearness: npt.NDArray[np.float32], light: Light) -> npt.NDArray[np.int32]:
     """int32[H / 2, W / 2, 3]: the light of 2x2 canvas pixels summed (0-1020), seen through the haze before them."""
     rows = np.add(colour[0::2], colour[1::2], dtype=np.int32)
     sums = rows[:, 0::2] + rows[:, 1::2]
@@ -31,7 +29,8 @@ def developed(light_sums: npt.NDArray[np.int32], light: Light, draws: Draws) -> 
     grey = (coins[0] + coins[1] - coins[2] - coins[3])[:, :, None]
     tint = draws.bytes(2, height, width, 3).astype(np.int16)
     noise = (grey + ((tint[0] - tint[1]) >> 1)) * np.int16(light.noise) >> 9
-    return (((image + noise * 4) + 8) >> 4).clip(0, 255).astype(np.uint8)
+    levels: npt.NDArray[np.int16] = ((image + noise * 4) + 8) >> 4
+    return levels.clip(0, 255).astype(np.uint8)
 
 
 def _tones(gain: float) -> npt.NDArray[np.int16]:

@@ -39,9 +39,7 @@ class Painter:
         Corners run bottom left, bottom right, top right, top left.
         """
         left, bottom, right, top = area
-        corners = [
-            _between(face, u, v) for u, v in ((left, bottom), (right, bottom), (right, top), (left, top))
-        ]
+        corners = [_between(face, u, v) for u, v in ((left, bottom), (right, bottom), (right, top), (left, top))]
         return self.part(corners, colour, face, grain)
 
 

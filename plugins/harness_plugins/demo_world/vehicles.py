@@ -24,6 +24,8 @@ _PAINTS: tuple[Colour, ...] = (
     (60, 92, 74),
     (124, 108, 90),
 )
+_LIVERIES: tuple[Colour, ...] = ((206, 170, 60), (170, 44, 40), (70, 110, 150), (218, 218, 214), (86, 130, 92))
+_LOADS: tuple[Colour, ...] = ((206, 204, 196), (160, 150, 132), (92, 104, 118), (226, 226, 224))
 
 
 def vehicle(kind: str, stand: Stand, camera: Camera, light: Light, draws: Draws) -> list[Part]:
@@ -87,14 +89,25 @@ def _car(stand: Stand, painter: Painter, draws: Draws) -> list[Part]:
     tall = draws.uniform(1.38, 1.72)
     estate = draws.uniform(0.0, 0.55)
     waist = tall * 0.6
-    body = Prism((
-        (-end, 0.26, half), (end, 0.26, half), (end + 0.04, 0.55, half), (end - 0.1, waist - 0.16, half * 0.97),
-        (0.9, waist, half * 0.97), (-end + 0.25, waist + 0.02, half * 0.97), (-end - 0.02, waist - 0.1, half),
-    ))  # fmt: skip
-    cabin = Prism((
-        (-end + 0.2, waist, half * 0.95), (1.0, waist, half * 0.95),
-        (0.25, tall, half * 0.78), (-end + 0.85 - estate, tall, half * 0.78),
-    ))  # fmt: skip
+    body = Prism(
+        (
+            (-end, 0.26, half),
+            (end, 0.26, half),
+            (end + 0.04, 0.55, half),
+            (end - 0.1, waist - 0.16, half * 0.97),
+            (0.9, waist, half * 0.97),
+            (-end + 0.25, waist + 0.02, half * 0.97),
+            (-end - 0.02, waist - 0.1, half),
+        )
+    )
+    cabin = Prism(
+        (
+            (-end + 0.2, waist, half * 0.95),
+            (1.0, waist, half * 0.95),
+            (0.25, tall, half * 0.78),
+            (-end + 0.85 - estate, tall, half * 0.78),
+        )
+    )
     parts = _under(stand, painter, 2.0 * end, half, 0.32)
     for kind, number, face in body.faces(stand, painter.camera, painter.light):
         parts.append(painter.fill(face, paint, 36))
@@ -127,7 +140,7 @@ def _box(rear: float, front: float, low: float, high: float, half: float) -> Pri
 
 def _truck(stand: Stand, painter: Painter, draws: Draws) -> list[Part]:
     paint = _varied(draws, draws.choice(_PAINTS))
-    load = _varied(draws, draws.choice(((206, 204, 196), (160, 150, 132), (92, 104, 118), (226, 226, 224))))
+    load = _varied(draws, draws.choice(_LOADS))
     end, half = draws.uniform(3.3, 3.9), draws.uniform(1.12, 1.25)
     roof, cab_roof = draws.uniform(2.9, 3.5), draws.uniform(2.2, 2.7)
     split = end - draws.uniform(1.5, 1.9)
@@ -177,7 +190,7 @@ def _cargo_face(painter: Painter, kind: str, number: int, face: Face, load: Colo
 
 
 def _bus(stand: Stand, painter: Painter, draws: Draws) -> list[Part]:
-    paint = _varied(draws, draws.choice(((206, 170, 60), (170, 44, 40), (70, 110, 150), (218, 218, 214), (86, 130, 92))))
+    paint = _varied(draws, draws.choice(_LIVERIES))
     end, half, roof = draws.uniform(4.6, 5.4), draws.uniform(1.2, 1.28), draws.uniform(2.85, 3.15)
     panes = draws.choice((6, 7, 8))
     parts = _under(stand, painter, 2.0 * end, half, 0.48)
@@ -186,9 +199,7 @@ def _bus(stand: Stand, painter: Painter, draws: Draws) -> list[Part]:
         if kind == "side":
             parts.append(painter.patch(face, (0.0, 0.0, 1.0, 0.1), (60, 60, 62), 20))
             for pane in range(panes):
-                parts.append(
-                    painter.patch(face, ((pane + 0.1) / panes, 0.46, (pane + 0.9) / panes, 0.84), GLASS, 60)
-                )
+                parts.append(painter.patch(face, ((pane + 0.1) / panes, 0.46, (pane + 0.9) / panes, 0.84), GLASS, 60))
             for door in (0.56, 0.86):
                 parts.append(painter.patch(face, (door, 0.06, door + 0.09, 0.84), (58, 64, 72), 40))
         elif number in (1, 3):
