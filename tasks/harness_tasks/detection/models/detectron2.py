@@ -1,0 +1,296 @@
+"""Detectors of detectron2: a config of its model zoo, or one's own, with weights.
+
+Pre-processing is that of detectron2's own evaluation (`DatasetMapper` with `build_augmentation(cfg, is_train=False)`):
+the channel order of INPUT.FORMAT, Pillow's bilinear resizing of the shorter side to INPUT.MIN_SIZE_TEST with the longer
+one no longer than INPUT.MAX_SIZE_TEST, uint8; the network normalises. One difference: detectron2 turns a picture as its
+EXIF orientation says, the harness leaves pixels as they are stored.
+
+detectron2 is no dependency of the harness; a user installs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.errors import WeightsError
+from harness.model import Memo, Model, Precision, Weights
+from harness.options import Option, Value
+from harness_tasks.detection.models.detectron2_config import INSTALLATION, read_config, zoo_weights
+from harness_tasks.detection.types import Boxes, Detections
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from harness.codec import Frames
+    from harness.dataset import Outline
+
+__all__ = ["Detectron2"]
+
+_OTHER_HEADS = ("roi_heads.mask_", "roi_heads.keypoint_")
+_NOT_LEARNT = ("pixel_mean", "pixel_std")
+
+
+class Detectron2(Model):
+    """A detectron2 detector.
+
+    A prepared sample is a dict of `image` (uint8[S, 3, h, w], resized, in the config's channel order) and `size`
+    (int64[2], the source's H and W); batches stack both.
+    """
+
+    name = "detectron2"
+    summary = "any detectron2 detector with a YAML config, e.g. of its model zoo"
+    task: ClassVar[str] = "detection"
+    trainable: ClassVar[bool] = True
+    options = (
+        Option(
+            "config",
+            str,
+            "COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml",
+            "a name in detectron2's model zoo, or a path of a YAML file",
+        ),
+        Option(
+            "score_thresh", float, None, "detections below are dropped; not set: the config's", minimum=0, maximum=1
+        ),
+    )
+    default_batch: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 8, "mps": 1}
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self._cfg: Any = None
+        self._network: torch.nn.Module | None = None
+        self._precision: Precision = "fp32"
+
+    def available(self) -> str | None:
+        if find_spec("detectron2") is None:
+            return (
+                "detectron2 is not installed (No module named 'detectron2'). It is built from source for the torch "
+                f"that is installed; its own instructions: {INSTALLATION}"
+            )
+        return None
+
+    def fingerprint(self) -> Mapping[str, Value]:
+        """Versions, and a digest of the config with everything that it is based on."""
+        import hashlib
+
+        try:
+            found = version("detectron2")
+        except PackageNotFoundError:
+            return {"detectron2": None}
+        config = hashlib.sha256(self._config().dump().encode()).hexdigest()
+        return {"detectron2": found, "torch": version("torch"), "pillow": version("pillow"), "config": config}
+
+    def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
+        """Weights from a file (.pth, .pkl of the model zoo, .safetensors); None downloads the zoo's own.
+
+        Raises:
+            WeightsError: no such file, or not to be downloaded.
+            PluginError: detectron2 cannot be imported.
+            UsageError: no such config, or one that wants to execute code.
+        """
+        from harness.weights import from_file
+
+        cfg = self._config()
+        weights = from_file(self.name, asked if asked is not None else zoo_weights(self.option("config")))
+        return weights if weights.classes else replace(weights, classes=_test_classes(cfg))
+
+    def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
+        height, width = self._resized(outline.height, outline.width)
+        return (len(outline.scored), 3, height, width, outline.height, outline.width)
+
+    def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> dict[str, torch.Tensor]:
+        import torch
+        from detectron2.data.detection_utils import build_augmentation
+        from detectron2.data.transforms import AugInput, AugmentationList
+
+        augmentation = AugmentationList(build_augmentation(self._config(), is_train=False))
+        images = []
+        for number in scored:
+            given = AugInput(self._ordered(frames[number]))
+            augmentation(given)
+            images.append(_channels_first(given.image))
+        return {"image": torch.stack(images), "size": torch.tensor(frames.shape[1:3])}
+
+    def build(self, classes: tuple[str, ...]) -> torch.nn.Module:
+        cfg = self._config().clone()
+        cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(classes)
+        self._network, self.classes = _made(cfg, "cpu"), classes
+        return self._network
+
+    @property
+    def network(self) -> torch.nn.Module:
+        if self._network is None:
+            raise RuntimeError(f"model {self.name} has no network yet: load() or build() makes it")
+        return self._network
+
+    def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
+        from harness.weights import load_into, load_state
+
+        if weights.path is None:
+            raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
+        cfg = self._config().clone()
+        state = load_state(weights.path)
+        names = weights.classes or classes
+        _check_classes(cfg, state, names, weights, stated=bool(weights.classes))
+        if weights.classes:
+            cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(names)
+        network = _made(cfg, device)
+        load_into(network, _own_tensors(network, state), f"weights {weights.path}")
+        self._network, self.classes, self._precision = network.eval(), names, precision
+
+    def predict(self, batch: Mapping[str, torch.Tensor]) -> list[list[Detections]]:
+        import torch
+
+        images, sizes = batch["image"], batch["size"].tolist()
+        count, scored = images.shape[:2]
+        inputs = [
+            {"image": images[i, j], "height": sizes[i][0], "width": sizes[i][1]}
+            for i in range(count)
+            for j in range(scored)
+        ]
+        device = next(self.network.parameters()).device.type
+        with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=self._precision == "bf16"):
+            found = [_detections(output["instances"]) for output in self.network(inputs)]
+        return [found[i * scored : (i + 1) * scored] for i in range(count)]
+
+    def prepare_train(self, frames: Frames, targets: Mapping[int, Boxes], rng: np.random.Generator) -> dict[str, Any]:
+        """One scored frame, resized to one of INPUT.MIN_SIZE_TRAIN and mirrored half of the time.
+
+        Crowds, difficult and empty boxes are not learnt. The example is a dict of `image` (uint8[3, h, w]), `boxes`
+        (float32[N, 4]) and `labels` (int64[N]).
+        """
+        import numpy as np
+        import torch
+        from detectron2.data.transforms import HFlipTransform, ResizeShortestEdge
+
+        cfg = self._config().INPUT
+        number = sorted(targets)[int(rng.integers(len(targets)))]
+        image, target = self._ordered(frames[number]), targets[number]
+        sides = list(cfg.MIN_SIZE_TRAIN)
+        one_of = cfg.MIN_SIZE_TRAIN_SAMPLING == "choice"
+        side = int(rng.choice(sides)) if one_of else int(rng.integers(sides[0], sides[-1] + 1))
+        resize = ResizeShortestEdge([side, side], cfg.MAX_SIZE_TRAIN).get_transform(image)
+        image, boxes = resize.apply_image(image), resize.apply_box(target.boxes.copy())
+        if rng.random() < 0.5:
+            flip = HFlipTransform(image.shape[1])
+            image, boxes = flip.apply_image(image), flip.apply_box(boxes)
+        boxes = np.clip(boxes, 0, [image.shape[1], image.shape[0]] * 2)
+        learnt = ~target.crowd & ~target.difficult & ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
+        return {
+            "image": _channels_first(image),
+            "boxes": torch.from_numpy(boxes[learnt].astype(np.float32)),
+            "labels": torch.from_numpy(target.labels[learnt]),
+        }
+
+    def collate_train(self, examples: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        return list(examples)
+
+    def losses(self, batch: Sequence[Mapping[str, Any]], part: str) -> Mapping[str, torch.Tensor]:
+        from detectron2.structures import Boxes as Corners
+        from detectron2.structures import Instances
+        from detectron2.utils.events import EventStorage
+
+        inputs = []
+        for example in batch:
+            target = Instances(example["image"].shape[-2:])
+            target.gt_boxes, target.gt_classes = Corners(example["boxes"]), example["labels"]
+            inputs.append({"image": example["image"], "instances": target})
+        with EventStorage():  # detectron2's heads log into one
+            losses: Mapping[str, torch.Tensor] = self.network(inputs)
+        return losses
+
+    def _config(self) -> Any:
+        if self._cfg is None:
+            self._cfg = read_config(self.option("config"), self.option("score_thresh"))
+        return self._cfg
+
+    def _ordered(self, image: Frames) -> Frames:
+        return image[:, :, ::-1] if self._config().INPUT.FORMAT == "BGR" else image
+
+    def _resized(self, height: int, width: int) -> tuple[int, int]:
+        from detectron2.data.transforms import ResizeShortestEdge
+
+        cfg = self._config().INPUT
+        if cfg.MIN_SIZE_TEST == 0:
+            return height, width
+        shape: tuple[int, int] = ResizeShortestEdge.get_output_shape(
+            height, width, cfg.MIN_SIZE_TEST, cfg.MAX_SIZE_TEST
+        )
+        return shape
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Worker processes read the config for themselves, and need no network."""
+        return {**self.__dict__, "_cfg": None, "_network": None}
+
+
+def _made(cfg: Any, device: str) -> torch.nn.Module:
+    from detectron2.modeling import build_model
+
+    cfg.MODEL.DEVICE = device
+    network: torch.nn.Module = build_model(cfg)
+    return network
+
+
+def _test_classes(cfg: Any) -> tuple[str, ...]:
+    """The classes of the dataset that the config is tested on, if detectron2 knows them and the head has as many."""
+    from detectron2.data import MetadataCatalog
+
+    for name in cfg.DATASETS.TEST:
+        known = tuple(MetadataCatalog.get(name).get("thing_classes", None) or ())
+        if len(known) == _head_classes(cfg):
+            return known
+    return ()
+
+
+def _head_classes(cfg: Any) -> int:
+    single = cfg.MODEL.META_ARCHITECTURE in ("RetinaNet", "FCOS")
+    return int(cfg.MODEL.RETINANET.NUM_CLASSES if single else cfg.MODEL.ROI_HEADS.NUM_CLASSES)
+
+
+def _check_classes(
+    cfg: Any, state: Mapping[str, torch.Tensor], names: tuple[str, ...], weights: Weights, *, stated: bool
+) -> None:
+    """Compare the classes' names with the size of the head.
+
+    Raises:
+        WeightsError: they differ; the message says both numbers.
+    """
+    head = next((t for n, t in state.items() if n.endswith("box_predictor.cls_score.weight")), None)
+    found = _head_classes(cfg) if head is None else head.shape[0] - 1
+    if found != len(names):
+        origin = "their file names" if stated else "the dataset has"
+        raise WeightsError(
+            f"weights {weights.path} were trained on {found} classes, {origin} {len(names)}. Name the weights' own in "
+            'a file beside them (NAME.json: {"classes": [...]}), or give weights for these.'
+        )
+    if not stated and found != _head_classes(cfg):
+        raise WeightsError(
+            f"weights {weights.path} were trained on {found} classes, the config has {_head_classes(cfg)} "
+            "(MODEL.ROI_HEADS.NUM_CLASSES)."
+        )
+
+
+def _own_tensors(network: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Leave out what detectron2's checkpointer leaves out, too: constants, and the heads that are not built."""
+    own = network.state_dict()
+
+    def constant(name: str) -> bool:
+        return name in _NOT_LEARNT or "anchor_generator.cell_anchors" in name or name.endswith("num_batches_tracked")
+
+    return {n: t for n, t in state.items() if n in own or not (constant(n) or n.startswith(_OTHER_HEADS))}
+
+
+def _detections(instances: Any) -> Detections:
+    boxes = instances.pred_boxes.tensor.float().cpu().numpy()
+    return Detections(boxes, instances.scores.float().cpu().numpy(), instances.pred_classes.cpu().numpy())
+
+
+def _channels_first(image: Frames) -> torch.Tensor:
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -1,0 +1,118 @@
+"""detectron2's configs and the addresses of its weights, read without executing code."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from harness.errors import PluginError, UsageError, WeightsError, closest
+
+__all__ = ["INSTALLATION", "read_config", "zoo_weights"]
+
+_ZOO = "https://github.com/facebookresearch/detectron2/blob/main/MODEL_ZOO.md"
+INSTALLATION = "https://detectron2.readthedocs.io/en/latest/tutorials/install.html"
+
+
+def read_config(asked: str, score_thresh: float | None) -> Any:
+    """A detectron2 config (`CfgNode`) without initial weights, for boxes only.
+
+    Mask and keypoint heads are switched off: they cost time and do not touch the boxes.
+
+    Args:
+        asked: a name in the model zoo, or a path of a YAML file.
+        score_thresh: instead of the config's.
+
+    Raises:
+        PluginError: detectron2 cannot be imported.
+        UsageError: there is no such config, it is malformed, or it wants to execute code.
+    """
+    package = _imported()
+    import yaml  # type: ignore[import-untyped]
+    from detectron2.config import get_cfg
+
+    path = _found(asked, package)
+    cfg = get_cfg()
+    try:
+        cfg.merge_from_file(str(path), allow_unsafe=False)
+    except yaml.constructor.ConstructorError as error:
+        raise UsageError(
+            f"config {asked}: it wants to execute code ({str(error.problem).strip()}), which is refused. Write the "
+            "values out in a YAML file of your own (the model zoo's RetinaNet configs compute their anchors' SIZES so)."
+        ) from error
+    except (yaml.YAMLError, OSError, KeyError, ValueError, AssertionError, TypeError, AttributeError) as error:
+        raise UsageError(f"config {path} cannot be read by detectron2: {error}.") from error
+    cfg.MODEL.WEIGHTS = ""
+    cfg.MODEL.MASK_ON = cfg.MODEL.KEYPOINT_ON = False
+    if score_thresh is not None:
+        cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = cfg.MODEL.RETINANET.SCORE_THRESH_TEST = score_thresh
+    return cfg
+
+
+def zoo_weights(config: str) -> str:
+    """The path of the model zoo's weights for a config, downloaded to detectron2's cache if they are not there.
+
+    Raises:
+        WeightsError: the zoo has none for it, or they cannot be downloaded; the message says the address.
+    """
+    _imported()
+    if Path(config).suffix != ".yaml" or Path(config).expanduser().is_file():
+        raise WeightsError(f"config {config} is no name in the model zoo: give its weights by --weights.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from detectron2 import model_zoo
+    except ImportError as error:
+        raise WeightsError(
+            f"detectron2's list of weights cannot be read ({error}). Find those of {config} at {_ZOO}, download the "
+            "file and give it by --weights."
+        ) from error
+    from detectron2.utils.file_io import PathManager
+
+    try:
+        address = model_zoo.get_checkpoint_url(config)
+    except RuntimeError as error:
+        raise WeightsError(f"detectron2's model zoo has no weights for {config}: give them by --weights.") from error
+    try:
+        return str(PathManager.get_local_path(address))
+    except (OSError, RuntimeError) as error:
+        raise WeightsError(
+            f"weights {address} could not be downloaded: {error}. Download the file elsewhere and give it by --weights."
+        ) from error
+
+
+def _imported() -> Path:
+    """The folder of the package.
+
+    Raises:
+        PluginError: it cannot be imported.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it uses functions that torch and setuptools have deprecated
+            import detectron2
+            import detectron2.config
+            import detectron2.data
+            import detectron2.modeling  # loads its compiled code
+    except ImportError as error:
+        raise PluginError(
+            f"detectron2 cannot be imported: {error}. It has to be built for the torch that is installed: "
+            f"{INSTALLATION}"
+        ) from error
+    return Path(detectron2.__file__).parent
+
+
+def _found(asked: str, package: Path) -> Path:
+    own, zoo = Path(asked).expanduser(), package / "model_zoo" / "configs"
+    if own.suffix in (".yaml", ".yml"):
+        if own.is_file():
+            return own
+        if (zoo / asked).is_file():
+            return zoo / asked
+    known = sorted(path.relative_to(zoo).as_posix() for path in zoo.glob("*/*.yaml"))
+    near = closest(asked, known)
+    raise UsageError(
+        f"config {asked!r}: no YAML file of that path, and none of that name in detectron2's model zoo."
+        + (f" Did you mean {near}?" if near else "")
+        + f" The zoo: {_ZOO}"
+    )
