@@ -44,7 +44,7 @@ def file_url(path: Path, mode: str) -> str:
     A file in a folder that cannot be written, and that no writer left a journal of, is opened as one that does not
     change: SQLite could not make the files beside it that it would need otherwise.
     """
-    url = f"file:{quote(str(path.absolute()))}?mode={mode}"
+    url = f"file:///{quote(str(path.absolute()).lstrip('/'))}?mode={mode}"
     if mode == "ro" and not os.access(path.parent, os.W_OK) and not _journal(path).exists():
         url += "&immutable=1"
     return url
