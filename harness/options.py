@@ -65,7 +65,7 @@ class Option:
             try:
                 if self.type is int and isinstance(value, float) and value != int(value):
                     raise ValueError
-                number = self.type(value)  # type: ignore[arg-type]
+                number = self.type(value)  # type: ignore[call-overload,arg-type]
             except (ValueError, TypeError, OverflowError):
                 pass
             else:

@@ -131,14 +131,16 @@ class Plugins:
         base = _base(kind)
         items = []
         for implementation in self._implementations(f"harness_{kind}s", label):
-            for cls in implementation() or ():
+            found: Iterable[Any] = implementation() or ()
+            for cls in found:
                 if not (isinstance(cls, type) and issubclass(cls, base)):
                     raise PluginError(f"harness_{kind}s gave {cls!r}, which is no subclass of {base.__name__}")
-                if not _NAME.fullmatch(getattr(cls, "name", "")):
+                name = getattr(cls, "name", "")
+                if not _NAME.fullmatch(name):
                     raise PluginError(f"{cls.__name__}.name must be lower-case letters, digits, '.', '_', '-'")
                 if missing := sorted(getattr(cls, "__abstractmethods__", ())):
-                    raise PluginError(f"{kind} {cls.name} does not implement {', '.join(missing)}")
-                items.append(Provided(kind, cls.name, cls, origin))
+                    raise PluginError(f"{kind} {name} does not implement {', '.join(missing)}")
+                items.append(Provided(kind, name, cls, origin))
         return items
 
     def _implementations(self, hook: str, label: str | None = None) -> list[Callable[..., Any]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from harness.batches import draw
 from harness.codec import Codec
@@ -32,6 +32,7 @@ from harness.task import Task
 
 __all__ = ["Resolver", "resolve"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 BASELINE = "none"
@@ -57,8 +58,8 @@ class Resolver:
 
     def grid(self) -> Grid:
         request = self.request
-        codecs = [choice for text in self._codec_texts() if (choice := self._try(lambda t=text: self.codec(t)))]
-        tasks = [name for name in self._task_names() if self._try(lambda n=name: self.plugins.get("task", n))]
+        codecs = [choice for text in self._codec_texts() if (choice := self._try(self.codec, text))]
+        tasks = [name for name in self._task_names() if self._try(self.plugins.get, "task", name)]
         subjects = [subject for name in tasks for subject in self._subjects(name)]
         if request.limit is not None and request.limit < 1:
             self.problems.append(f"--limit {request.limit}: at least 1.")
@@ -68,9 +69,10 @@ class Resolver:
             raise PreflightError(list(dict.fromkeys(self.problems)))
         return Grid(subjects, codecs, request.precision, request.limit, request.seed)
 
-    def _try(self, action: Callable[[], T]) -> T | None:
+    def _try(self, action: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
+        """What an action gives; None when it fails, which is noted."""
         try:
-            return action()
+            return action(*arguments, **named)
         except HarnessError as error:
             self.problems.append(str(error))
             return None
@@ -115,10 +117,10 @@ class Resolver:
         datasets = self._named(task, "dataset", self.request.datasets)
         found = []
         for dataset_text in datasets:
-            dataset = self._try(lambda d=dataset_text: self.dataset(d, task))
+            dataset = self._try(self.dataset, dataset_text, task)
             for model_text in models if dataset else ():
                 assert dataset is not None
-                if subject := self._try(lambda m=model_text, d=dataset_text, s=dataset: self._subject(task, m, d, s)):
+                if subject := self._try(self._subject, task, model_text, dataset_text, dataset):
                     found.append(subject)
         return found
 
@@ -131,7 +133,7 @@ class Resolver:
             return [default] if default else []
         fitting, tasks = [], self._task_names()
         for text in texts:
-            serves = self._try(lambda t=text: self.serves(kind, t))
+            serves = self._try(self.serves, kind, text)
             if serves is None:
                 continue
             if task in serves:

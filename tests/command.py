@@ -65,7 +65,7 @@ class Session:
         """Everything a run measured, by cell and metric: what must not depend on how it was carried out."""
         columns = "value, ci_low, ci_high, bpp, bytes, psnr, samples, failed_samples, status"
         rows = self.select(f"select experiment, codec, level, metric, {columns} from results")
-        drops = self.select("select experiment, metric, 'drop', drop, drop_ci_low, drop_ci_high from curves")
+        drops = self.select("select experiment, metric, 'drop', \"drop\", drop_ci_low, drop_ci_high from curves")
         return {row[:4]: row[4:] for row in rows} | {row[:3]: row[3:] for row in drops}
 
 

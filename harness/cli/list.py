@@ -100,12 +100,8 @@ def _named(section: Any) -> list[dict[str, Any]]:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from harness.tables import print_table
+    from harness.text_tables import Table
 
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(str(row.get(column, ""))) for column in columns))
-    Console(width=None if click.get_text_stream("stdout").isatty() else 160).print(table)
+    print_table(Table(tuple(columns), tuple(tuple(row.get(c, "") for c in columns) for row in rows)))

@@ -78,16 +78,14 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
 
 
 def _print(listed: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from harness.tables import print_table
+    from harness.text_tables import Table
 
     columns = ("task", "model", "dataset", "codec", "level", "samples", "status", "key")
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    rows = []
     for row in listed:
+        kept = f", {row['kept']} kept" if row["kept"] and row["status"] != "finished" else ""
         level = "" if row["level"] is None else f"{row['level']:g}"
-        shown = {**row, "level": level, "key": row["key"][:12]}
-        if row["kept"] and row["status"] != "finished":
-            shown["status"] = f"{row['status']}, {row['kept']} kept"
-        table.add_row(*(Text(str(shown[column])) for column in columns))
-    Console(width=None if click.get_text_stream("stdout").isatty() else 140).print(table)
+        shown = {**row, "level": level, "key": row["key"][:12], "status": row["status"] + kept}
+        rows.append(tuple(shown[column] for column in columns))
+    print_table(Table(columns, tuple(rows)))

@@ -8,7 +8,16 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from harness.experiment import Experiment
@@ -120,7 +129,7 @@ class Bars(_Counts):
             console=console,
         )
         self.overall = self.progress.add_task("all experiments", total=None, visible=False)
-        self.bars: dict[str, int] = {}
+        self.bars: dict[str, TaskID] = {}
 
     def __enter__(self) -> Bars:
         self.progress.start()
@@ -144,12 +153,12 @@ class Bars(_Counts):
             experiment = self.experiments[key]
             self.bars[key] = self.progress.add_task(escape(experiment.label), total=experiment.samples)
         self.progress.update(self.bars[key], completed=self.done[key])
-        self.progress.advance(self.overall, samples)  # type: ignore[arg-type]
+        self.progress.advance(self.overall, samples)
 
     def finished(self, experiment: Experiment, totals: Totals, metrics: Sequence[MetricValue]) -> None:
         super().finished(experiment, totals, metrics)
         if experiment.key in self.bars:
-            self.progress.remove_task(self.bars.pop(experiment.key))  # type: ignore[arg-type]
+            self.progress.remove_task(self.bars.pop(experiment.key))
 
     def status(self, text: str) -> None:
         self.progress.update(self.overall, description=escape(text) or "all experiments")
