@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import struct
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -207,4 +208,6 @@ def _read(path: Path) -> Any:
         return read_arrays(path)
     import torch
 
-    return torch.load(path, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on old pickle protocols; what cannot be read is an error anyway
+        return torch.load(path, map_location="cpu", weights_only=True)
