@@ -98,5 +98,5 @@ def _tensors(content: Any) -> Any:
     if isinstance(content, np.ndarray):
         if content.dtype.kind not in "biuf":
             raise pickle.UnpicklingError(f"it holds an array of {content.dtype}.")
-    XX
+        return torch.from_numpy(content.astype(content.dtype.newbyteorder("="), order="C"))
     return content
