@@ -72,7 +72,7 @@ class Replicates:
         values: by metric; NaN where undefined.
         draws: float64[R] by metric, for those that want an interval; NaN where undefined.
         groups: G, how many groups were resampled.
-        ratios: the metrics that lie in 0-1.
+        ratios: the metrics that lie in 0-1, 1 the best; their intervals do too.
         source: what was resampled: equal for two experiments with the same samples in the same order, the same groups
             and the same resamples.
     """
@@ -128,7 +128,7 @@ def replicates(
             for _ in pool.map(reduce, parts):
                 pass
     source = hashlib.sha256("\0".join([*groups, str(resamples), str(seed)]).encode()).hexdigest()
-    ratios = frozenset(metric.name for metric in metrics if not metric.unit)
+    ratios = frozenset(metric.name for metric in metrics if not metric.unit and metric.higher_is_better)
     return Replicates(values, draws, len(names), ratios, source)
 
 
@@ -213,4 +213,4 @@ def student(freedom: int, confidence: float = CONFIDENCE) -> float:
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
-    return z + sum(term / freedom ** (power + 1) for power, term in enumerate(terms))
+    return z + sum(term / math.pow(freedom, power) for power, term in enumerate(terms, start=1))

@@ -94,6 +94,9 @@ def class_metrics(table: ClassTable, weights: NDArray[np.float64]) -> dict[str, 
         positives = weights[part] @ table.objects
         drawn = weights[part].take(table.detection, axis=1)
         for size, chosen in enumerate(sizes):
+            if not table.objects[:, size].any():
+                precision[part, size] = np.nan
+                continue
             some = drawn if len(chosen) == drawn.shape[1] else drawn.take(chosen, axis=1)
             found = average_precision(some, *shapes[size], positives[:, size], (_COCO,))
             precision[part, size] = found[:, :, 0]

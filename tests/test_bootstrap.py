@@ -1,0 +1,226 @@
+"""Intervals: against the textbook's for a mean, against plain reduction of each resample, and their rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from harness.bootstrap import interval, paired_interval, replicates, standard_error, student, subset
+from harness.task import Metric, Task
+from harness_tasks.detection.task import Detection
+from harness_tasks.detection.types import Boxes, Detections
+
+
+class Mean(Task):
+    """The mean of a number a frame, and of the frames that are marked; and a metric that wants no interval."""
+
+    name = "mean"
+    metrics = (
+        Metric("error", unit="m", higher_is_better=False, primary=True),
+        Metric("marked", unit="m"),
+        Metric("share"),
+        Metric("plain", interval=False),
+    )
+
+    def score(self, prediction: object, target: object) -> dict[str, np.ndarray]:
+        return {"error": np.array(prediction, np.float64), "mark": np.array(target, np.float64)}
+
+    def reduce(self, statistics: Sequence, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        errors, marks = (np.array([float(frame[key]) for frame in statistics]) for key in ("error", "mark"))
+        drawn = np.ones((1, len(errors))) if weights is None else weights
+        total, marked = drawn.sum(axis=1), drawn @ marks
+        mean = drawn @ errors / total
+        some = np.where(marked > 0, drawn @ (errors * marks) / np.maximum(marked, 1), np.nan)
+        return {"error": mean, "marked": some, "share": marked / total, "plain": mean}
+
+
+def mean_of(errors: Sequence[float], marks: Sequence[float] | None = None) -> list[dict[str, np.ndarray]]:
+    marks = [1.0] * len(errors) if marks is None else marks
+    return [Mean().score(error, mark) for error, mark in zip(errors, marks, strict=True)]
+
+
+def alone(count: int) -> list[str]:
+    return [f"sample{index}" for index in range(count)]
+
+
+def frames(seed: int, count: int, loss: float = 0.0) -> list[tuple[Detections, Boxes]]:
+    """Frames of easy and hard objects; with a loss, of the same objects fewer are found, the hard ones first."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for _ in range(count):
+        objects = int(rng.integers(1, 6))
+        corner = rng.uniform(0, 200, (objects, 2))
+        boxes = np.concatenate([corner, corner + rng.uniform(10, 150, (objects, 2))], axis=1)
+        labels = rng.integers(0, 3, objects)
+        ease, noise = rng.uniform(size=objects) + rng.uniform(-0.3, 0.3), rng.normal(0, 3, (objects, 4))
+        found = ease > 0.2 + loss
+        false = rng.uniform(0, 200, (2, 2))
+        given = np.concatenate([(boxes + noise)[found], np.concatenate([false, false + 40], axis=1)])
+        scores = np.concatenate([ease[found].clip(0, 1), rng.uniform(0, 0.6, 2)])
+        detections = Detections(
+            given.astype(np.float32), scores.astype(np.float32), np.concatenate([labels[found], rng.integers(0, 3, 2)])
+        )
+        made.append((detections, Boxes.of(boxes, labels)))
+    return made
+
+
+def detection_statistics(seed: int, count: int, loss: float = 0.0) -> tuple[Detection, list]:
+    task = Detection(("a", "b", "c"))
+    return task, [task.score(*frame) for frame in frames(seed, count, loss)]
+
+
+def test_the_standard_error_of_a_mean_is_the_textbooks() -> None:
+    errors = np.random.default_rng(1).normal(3, 2, 50)
+    found = replicates(Mean(), mean_of(errors), alone(50), resamples=4000)
+    expected = errors.std(ddof=1) / math.sqrt(50)
+    assert standard_error(found.values["error"], found.draws["error"], 50) == pytest.approx(expected, rel=0.03)
+    ends = interval(found, "error")
+    assert ends.value == pytest.approx(errors.mean())
+    assert ends.high - ends.value == pytest.approx(2.0096 * expected, rel=0.03)  # Student's t, 49 degrees of freedom
+    assert ends.value - ends.low == pytest.approx(ends.high - ends.value)
+
+
+def test_two_groups_give_the_interval_of_two_numbers() -> None:
+    found = interval(replicates(Mean(), mean_of([1.0, 1.0, 2.0]), ["x", "x", "y"]), "error")
+    assert found.groups == 2
+    assert found.value == pytest.approx(4 / 3)
+    assert found.high - found.low > 2 * 12.7 * 0.5  # hardly anything is known from two
+
+
+@pytest.mark.parametrize(
+    ("freedom", "table"), [(1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (10, 2.228), (65, 1.997), (10**6, 1.960)]
+)
+def test_students_quantiles_are_the_tables(freedom: int, table: float) -> None:
+    assert student(freedom) == pytest.approx(table, rel=0.01 if freedom == 3 else 0.003)
+
+
+def test_intervals_of_a_mean_hold_the_truth_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(5)
+    held = 0
+    for seed in range(300):
+        errors = np.repeat(rng.normal(0, 1, 15), 4) + rng.normal(0, 0.5, 60)  # 15 groups of 4
+        groups = [f"drive{index // 4}" for index in range(60)]
+        ends = interval(replicates(Mean(), mean_of(errors), groups, resamples=200, seed=seed, threads=1), "error")
+        assert ends.low is not None
+        assert ends.high is not None
+        held += ends.low <= 0 <= ends.high
+    assert 0.91 < held / 300 < 0.98
+
+
+def test_samples_of_one_group_go_together() -> None:
+    errors = np.repeat(np.random.default_rng(2).normal(0, 1, 20), 5)
+    apart = interval(replicates(Mean(), mean_of(errors), alone(100)), "error")
+    together = interval(replicates(Mean(), mean_of(errors), [str(index // 5) for index in range(100)]), "error")
+    assert together.groups == 20
+    assert together.high - together.low > 1.8 * (apart.high - apart.low)
+
+
+def test_each_draw_is_the_reduction_of_its_frames() -> None:
+    task, statistics = detection_statistics(3, 30)
+    groups = [f"group{index // 2}" for index in range(30)]
+    found = replicates(task, statistics, groups, resamples=12, seed=7)
+    for number in range(12):
+        kept = subset(15, 7, number)
+        assert kept.sum() == 10
+        part = [frame for index, frame in enumerate(statistics) if kept[index // 2]]
+        for name, value in task.reduce(part).items():
+            np.testing.assert_allclose(found.draws[name][number], value[0], atol=1e-12, err_msg=name)
+
+
+def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads() -> None:
+    task, statistics = detection_statistics(4, 40)
+    first = replicates(task, statistics, alone(40), resamples=600, seed=1, threads=1)
+    again = replicates(task, statistics, alone(40), resamples=600, seed=1, threads=3)
+    other = replicates(task, statistics, alone(40), resamples=600, seed=2)
+    for name, draws in first.draws.items():
+        np.testing.assert_array_equal(draws, again.draws[name], err_msg=name)
+    assert interval(first, "AP") == interval(again, "AP")
+    assert interval(first, "AP") != interval(other, "AP")
+
+
+def test_paired_intervals_are_narrower_than_unpaired_ones() -> None:
+    task, before = detection_statistics(5, 80)
+    _, after = detection_statistics(5, 80, loss=0.15)
+    baseline = replicates(task, before, alone(80))
+    worse = replicates(task, after, alone(80))
+    drop = paired_interval(worse, baseline, "AP", higher_is_better=True)
+    assert drop.value == pytest.approx(baseline.values["AP"] - worse.values["AP"])
+    assert drop.value > 0
+    assert drop.low > 0  # significant
+    single = [interval(found, "AP") for found in (baseline, worse)]
+    unpaired = math.hypot(*((ends.high - ends.low) / 2 for ends in single))
+    assert (drop.high - drop.low) / 2 < 0.75 * unpaired
+    same = paired_interval(baseline, baseline, "AP", higher_is_better=True)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+
+
+def test_a_drop_is_positive_when_an_error_grew() -> None:
+    rng = np.random.default_rng(0)
+    errors = rng.normal(1, 1, 40)
+    baseline = replicates(Mean(), mean_of(errors), alone(40))
+    worse = replicates(Mean(), mean_of(errors + 0.5 + rng.normal(0, 0.1, 40)), alone(40))
+    drop = paired_interval(worse, baseline, "error", higher_is_better=False)
+    assert drop.low < 0.5 < drop.high
+    assert drop.high - drop.low < 0.2
+    assert paired_interval(worse, baseline, "error", higher_is_better=True).value == pytest.approx(-drop.value)
+
+
+def test_only_the_same_samples_can_be_paired() -> None:
+    baseline = replicates(Mean(), mean_of([1.0, 2, 3, 4]), alone(4))
+    for other in (
+        replicates(Mean(), mean_of([1.0, 2, 3]), alone(3)),
+        replicates(Mean(), mean_of([1.0, 2, 3, 4]), list(reversed(alone(4)))),
+        replicates(Mean(), mean_of([1.0, 2, 3, 4]), alone(4), seed=1),
+        replicates(Mean(), mean_of([1.0, 2, 3, 4]), alone(4), resamples=500),
+    ):
+        with pytest.raises(ValueError, match="same samples"):
+            paired_interval(other, baseline, "error", higher_is_better=False)
+    with pytest.raises(ValueError, match="4 frames but 3 groups"):
+        replicates(Mean(), mean_of([1.0, 2, 3, 4]), alone(3))
+
+
+def test_a_metric_that_resamples_often_lack_has_a_value_but_no_interval() -> None:
+    rare = replicates(Mean(), mean_of(range(20), [1.0] + [0.0] * 19), alone(20))
+    ends = interval(rare, "marked")
+    assert (ends.value, ends.low, ends.high) == (0, None, None)
+    assert ends.reason is not None
+    assert "undefined in 3" in ends.reason  # about a third
+    drop = paired_interval(rare, rare, "marked", higher_is_better=True)
+    assert (drop.value, drop.low) == (0, None)
+    frequent = replicates(Mean(), mean_of(range(20), [1.0] * 5 + [0.0] * 15), alone(20))
+    assert 0 < np.isnan(frequent.draws["marked"]).mean() < 0.05
+    assert interval(frequent, "marked").reason is None
+
+
+def test_undefined_metrics_and_single_groups_say_why() -> None:
+    none = interval(replicates(Mean(), mean_of([1.0, 2.0], [0.0, 0.0]), alone(2)), "marked")
+    assert (none.value, none.low) == (None, None)
+    assert none.reason is not None
+    assert "undefined" in none.reason
+    one = interval(replicates(Mean(), mean_of([1.0, 2.0]), ["drive", "drive"]), "error")
+    assert (one.value, one.low, one.groups) == (1.5, None, 1)
+    assert one.reason is not None
+    assert "one group" in one.reason
+    plain = interval(replicates(Mean(), mean_of([1.0, 2.0]), alone(2)), "plain")
+    assert (plain.value, plain.low) == (1.5, None)
+    assert plain.reason is not None
+
+
+def test_no_samples_at_all() -> None:
+    found = replicates(Mean(), [], [])
+    assert interval(found, "error").value is None
+    assert paired_interval(found, found, "error", higher_is_better=False).value is None
+
+
+def test_intervals_of_ratios_stay_between_0_and_1() -> None:
+    found = replicates(Mean(), mean_of([0.0] * 30, [1.0] * 28 + [0.0] * 2), alone(30))
+    ends = interval(found, "share")
+    assert ends.high == 1
+    assert 0.8 < ends.low < ends.value
+    low = interval(replicates(Mean(), mean_of([0.0] * 30, [1.0] + [0.0] * 29), alone(30)), "share")
+    assert low.low == 0
+    drop = paired_interval(found, found, "share", higher_is_better=True)
+    assert (drop.low, drop.high) == (0, 0)
