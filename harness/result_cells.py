@@ -7,12 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import StoreError
 from harness.store import Filters
 
 if TYPE_CHECKING:
     from harness.store import Store
 
 __all__ = ["Cell", "Measured", "in_order", "read_cells"]
+
+
+_NUMBERS = frozenset(
+    [
+        *("run", "level", "train_level", "seed", "value", "ci_low", "ci_high", "is_primary", "higher_is_better"),
+        *("bpp", "kbps", "bytes", "psnr", "encode_ms", "decode_ms", "samples", "failed_samples", "seconds"),
+        *("baseline", "drop", "drop_ci_low", "drop_ci_high", "relative_drop", "compression_ratio", "source_bpp"),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +50,12 @@ class Cell:
     @property
     def options(self) -> dict[str, Any]:
         """The codec's options."""
-        options: dict[str, Any] = json.loads(self.facts["codec_options"])
-        return options
+        try:
+            return dict(json.loads(self.facts["codec_options"]))
+        except (ValueError, TypeError) as error:
+            raise StoreError(
+                f"the database is damaged: codec_options of experiment {self.facts['experiment']} is no JSON object."
+            ) from error
 
     @property
     def compression_ratio(self) -> float | None:
@@ -122,4 +136,9 @@ def _rises(points: Sequence[tuple[float, float]]) -> bool:
 
 def _view(store: Store, name: str, filters: Filters) -> list[dict[str, Any]]:
     columns, rows = store.view(name, filters)
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    found = [dict(zip(columns, row, strict=True)) for row in rows]
+    for row in found:
+        for column, value in row.items():
+            if value is not None and isinstance(value, int | float) != (column in _NUMBERS):
+                raise StoreError(f"the database is damaged: column {column} of view {name} holds {value!r:.50}.")
+    return found

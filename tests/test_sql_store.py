@@ -1,17 +1,15 @@
 """The SQL store: the contract on SQLite, and on PostgreSQL where a server and its driver are installed."""
 
-import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from store_cases import INFO, StoreCases, put_results, rows_of
+from store_cases import StoreCases
+from store_rows import INFO, put_results, rows_of
 
 from harness.errors import StoreError
 from harness.plugin_manager import Plugins
@@ -54,54 +52,6 @@ class TestSqlite(StoreCases):
     def url(self, empty: Path, tmp_path: Path) -> str:
         shutil.copy(empty, tmp_path / "harness.db")
         return f"sqlite:///{tmp_path}/harness.db"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of our own: the URL of its cluster, without a database's name."""
-    programs = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-    if programs is None or find_spec("psycopg") is None:
-        pytest.skip("needs PostgreSQL's server (apt install postgresql) and psycopg")
-    folder = Path("/tmp") / f"harness-postgres-{os.getpid()}"
-    folder.mkdir()
-    user = "nobody" if os.getuid() == 0 else None  # the server refuses to run as root
-    if user:
-        shutil.chown(folder, user)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("postgres") / "log"
-    command = [programs / "initdb", "-D", folder / "data", "-U", "harness", "-A", "trust", "--no-sync"]
-    subprocess.run(command, user=user, check=True, capture_output=True, cwd=folder)
-    settings = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-k", str(folder), "-p", str(port)]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [programs / "postgres", "-D", folder / "data", *settings], user=user, cwd=folder, stderr=output
-        )
-    try:
-        ready = [programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-q"]
-        for _ in range(100):
-            if subprocess.run(ready).returncode == 0:
-                break
-            subprocess.run(["sleep", "0.1"], check=True)
-        yield f"postgresql://harness@127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
-        shutil.rmtree(folder)
-
-
-class TestPostgresql(StoreCases):
-    @pytest.fixture
-    def url(self, server: str, request: pytest.FixtureRequest) -> str:
-        engine = sa.create_engine(
-            f"{server}/postgres".replace("//", "//", 1).replace("postgresql:", "postgresql+psycopg:")
-        )
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("DROP DATABASE IF EXISTS results WITH (FORCE)")
-            connection.exec_driver_sql("CREATE DATABASE results")
-        engine.dispose()
-        return f"{server}/results"
 
 
 @pytest.fixture

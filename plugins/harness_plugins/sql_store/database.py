@@ -80,11 +80,12 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise self._explained(error) from error
+            raise self._explained(str(error.orig).strip()) from error
+        except UnicodeDecodeError as error:  # a text of the file, or SQLite's message about it
+            raise self._explained("it holds text that is not UTF-8") from error
 
-    def _explained(self, error: DBAPIError) -> StoreError:
+    def _explained(self, said: str) -> StoreError:
         """The error with what was found and what to do."""
-        said = str(error.orig).strip()
         where = f"the results database {self.file or self.url}"
         if "locked" in said and self.file:
             who = holders.who_holds(self.file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -75,13 +75,10 @@ def tidy(path: Path) -> None:
     The last connection that may write does so when it closes; it changes nothing else.
     """
     journal = _journal(path)
-    if (
-        journal.exists()
-        and journal.stat().st_size == 0
-        and os.access(path, os.W_OK)
-        and os.access(path.parent, os.W_OK)
-    ):
-        with closing(sqlite3.connect(file_url(path, "rw"), uri=True)) as connection:
+    may_write = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    if may_write and journal.exists() and journal.stat().st_size == 0:
+        url = file_url(path, "rw")
+        with suppress(sqlite3.Error, UnicodeError), closing(sqlite3.connect(url, uri=True)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
@@ -101,9 +98,8 @@ def _check_content(path: Path, write: bool) -> None:
 
 
 def _check_writable(path: Path) -> None:
-    for place in (path, path.parent):
+    for place, what in ((path, "results database"), (path.parent, "folder of the results database")):
         if place.exists() and not os.access(place, os.W_OK):
-            what = "folder of the results database" if place is path.parent else "results database"
             raise StoreError(f"the {what} {place} is read-only. Make it writable, or give another file with --db.")
 
 
