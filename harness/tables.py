@@ -225,14 +225,19 @@ def _interval(value: float | None, low: float | None, high: float | None) -> str
     if value is None:
         return "undefined"
     digits = _digits(value)
-    text = f"{value:.{digits}f}"
-    return text if low is None or high is None else f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
+    text = _fixed(value, digits)
+    return text if low is None or high is None else f"{text} [{_fixed(low, digits)}, {_fixed(high, digits)}]"
 
 
 def _drop(cell: Cell, measured: Measured | None) -> str:
     if measured is None or measured.drop is None or (cell.facts["codec"] == "none" and measured.drop == 0):
         return ""
     return _interval(measured.drop, measured.drop_ci_low, measured.drop_ci_high)
+
+
+def _fixed(value: float, digits: int) -> str:
+    """The number with so many decimals; never "-0.000"."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def _digits(value: float) -> int:

@@ -57,9 +57,10 @@ def show(table: Table, console: Console) -> None:
     from rich.text import Text
 
     cells = _cells(table)
-    if sum(_widths(table, cells)) + 2 * len(table.columns) > console.width:
+    short = sum(_widths(table, [table.columns, *cells])) + 2 * len(table.columns) > console.width
+    if short:
         cells = [[cell.replace(" [", "\n[") for cell in row] for row in cells]
-    drawn = RichTable(box=None, header_style="bold", pad_edge=False)
+    drawn = RichTable(box=None, header_style="bold", pad_edge=False, collapse_padding=short)
     for column, right in zip(table.columns, _numeric(table), strict=True):
         drawn.add_column(Text(_clean(column)), justify="right" if right else "left")
     for row in cells:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from harness.errors import StoreError
 from harness.experiment import canonical
@@ -39,8 +38,7 @@ def register(connection: sa.Connection, cells: Sequence[Experiment], run: int) -
     """Record what is not there yet; a baseline that was not known before is filled in."""
     if not cells:
         return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    connection.execute(insert(experiments).on_conflict_do_nothing(), [_row(cell, run) for cell in cells])
+    connection.execute(_insert_new(connection), [_row(cell, run) for cell in cells])
     late = [{"its_key": cell.key, "its_baseline": cell.baseline} for cell in cells if cell.baseline]
     if late:
         connection.execute(
@@ -183,6 +181,17 @@ def _counts(connection: sa.Connection, ids: Sequence[int]) -> dict[int, int]:
     s = samples.c
     query = sa.select(s.experiment_id, sa.func.count()).where(s.experiment_id.in_(ids)).group_by(s.experiment_id)
     return {row[0]: row[1] for row in connection.execute(query)} if ids else {}
+
+
+def _insert_new(connection: sa.Connection) -> sa.Insert:
+    """What inserts experiments that are not there; each dialect has its own, and its module takes time to import."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(experiments).on_conflict_do_nothing()
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(experiments).on_conflict_do_nothing()
 
 
 def _row(cell: Experiment, run: int) -> dict[str, Any]:
