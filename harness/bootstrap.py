@@ -30,12 +30,25 @@ if TYPE_CHECKING:
 
     from harness.task import Statistics, Task
 
-__all__ = ["Interval", "Replicates", "interval", "paired_interval", "replicates", "standard_error", "student", "subset"]
+__all__ = [
+    "HOLDS_FROM",
+    "Interval",
+    "Replicates",
+    "interval",
+    "paired_interval",
+    "replicates",
+    "standard_error",
+    "student",
+    "subset",
+]
 
 CONFIDENCE = 0.95
 """Of every interval."""
 KEPT = 2 / 3
 """The share of the groups in a resample."""
+HOLDS_FROM = 200
+"""From how many groups on the simulated intervals of AP, AP50 and their drops held the truth in 95% of the cases or
+more; below, somewhat less often (`docs/explanation/statistics.md`)."""
 UNDEFINED_ALLOWED = 0.05
 """With more resamples than this share in which a metric is undefined, it gets no interval."""
 
