@@ -71,6 +71,7 @@ class Provided:
     name: str
     cls: type[Any]
     origin: Origin
+    label: str
 
 
 class Hint(Protocol):
@@ -91,6 +92,7 @@ class Plugins:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
         self._found: dict[tuple[str, str], list[Provided]] = {}
+        self._asked: set[str] = set()
         self._hint = hint
         self.plugins: dict[str, Plugin] = {}
         for point in entry_points(group=GROUP) if points is None else points:
@@ -107,25 +109,43 @@ class Plugins:
             distribution.version if distribution else "0",
         )
         label = f"{origin.distribution}:{point.name}"
-        plugin = self.plugins[label] = Plugin(origin)
+        self.plugins[label] = Plugin(origin)
         try:
-            module = point.load()
-            self._register(module, label)
-            provided = [p for kind in KINDS for p in self._provided(kind, label, origin)]
+            self._register(point.load(), label)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin raises disables it alone
-            plugin.error = f"{type(error).__name__}: {error}"
-            if self._manager.has_plugin(label):
-                self._manager.unregister(name=label)
-            return
-        for item in provided:
-            self._found.setdefault((item.kind, item.name), []).append(item)
-            plugin.provides.append(f"{item.kind} {item.name}")
+            self._disable(label, error)
+
+    def _disable(self, label: str, error: BaseException) -> None:
+        """Leave a plugin out, and everything it provided."""
+        self.plugins[label].error = f"{type(error).__name__}: {error}"
+        self.plugins[label].provides.clear()
+        if self._manager.has_plugin(label):
+            self._manager.unregister(name=label)
+        for items in self._found.values():
+            items[:] = [item for item in items if item.label != label]
 
     def _register(self, module: ModuleType, label: str) -> None:
         self._manager.register(module, name=label)
         if not self._manager.get_hookcallers(module):
             raise PluginError("the module has no function marked with harness.hookimpl")
         self._manager.check_pending()
+
+    def _ask(self, kind: str) -> None:
+        """Ask every plugin what it provides of a kind, once: what nobody wants to know imports nothing."""
+        if kind in self._asked:
+            return
+        self._asked.add(kind)
+        for label, plugin in self.plugins.items():
+            if plugin.error:
+                continue
+            try:
+                items = self._provided(kind, label, plugin.origin)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
+                self._disable(label, error)
+                continue
+            for item in items:
+                self._found.setdefault((item.kind, item.name), []).append(item)
+                plugin.provides.append(f"{item.kind} {item.name}")
 
     def _provided(self, kind: str, label: str, origin: Origin) -> list[Provided]:
         base = _base(kind)
@@ -140,7 +160,7 @@ class Plugins:
                     raise PluginError(f"{cls.__name__}.name must be lower-case letters, digits, '.', '_', '-'")
                 if missing := sorted(getattr(cls, "__abstractmethods__", ())):
                     raise PluginError(f"{kind} {name} does not implement {', '.join(missing)}")
-                items.append(Provided(kind, name, cls, origin))
+                items.append(Provided(kind, name, cls, origin, label))
         return items
 
     def _implementations(self, hook: str, label: str | None = None) -> list[Callable[..., Any]]:
@@ -150,13 +170,19 @@ class Plugins:
 
     # Asking
 
+    def ask_all(self) -> None:
+        """Ask every plugin for all it provides; until then, only what was wanted has been asked for."""
+        for kind in KINDS:
+            self._ask(kind)
+
     @property
     def broken(self) -> list[Plugin]:
-        """The plugins that are disabled by their own error."""
+        """The plugins that are disabled by their own error, as far as it has shown."""
         return [plugin for plugin in self.plugins.values() if plugin.error]
 
     def all(self, kind: str) -> list[Provided]:
         """Everything of a kind, collisions included, by name."""
+        self._ask(kind)
         return sorted(
             (p for (k, _), items in self._found.items() if k == kind for p in items),
             key=lambda p: (p.name, p.origin.distribution),
@@ -164,7 +190,7 @@ class Plugins:
 
     def names(self, kind: str) -> list[str]:
         """The names of a kind."""
-        return sorted(name for k, name in self._found if k == kind)
+        return sorted({item.name for item in self.all(kind)})
 
     def provided(self, kind: str, name: str) -> Provided:
         """What provides a name.
@@ -173,6 +199,7 @@ class Plugins:
             UnknownNameError: nothing does; broken plugins that might have are named.
             CollisionError: more than one distribution does.
         """
+        self._ask(kind)
         items = self._found.get((kind, name), [])
         if not items:
             raise UnknownNameError(kind, name, self.names(kind), self.why_unknown(kind, name))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, PreflightError, StoreError
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from harness.request import Request
     from harness.store import Store
 
-__all__ = ["prepare"]
+__all__ = ["check_weights", "prepare"]
 
 
 def prepare(
@@ -53,3 +55,28 @@ def prepare(
             store.close()
         raise PreflightError(problems)
     return plan, store
+
+
+def check_weights(plan: Plan, found: Collection[str]) -> None:
+    """Load the weights of every model that has something to do, on the CPU, and let them go again.
+
+    Args:
+        plan: what was planned.
+        found: keys of the experiments that are done: what they used is not looked at again.
+
+    Raises:
+        PreflightError: weights that do not fit their network, or know none of the dataset's classes.
+    """
+    problems: list[str] = []
+    for a_pass in plan.passes:
+        subject = a_pass.subject
+        if all(cell.experiment.key in found for cell in a_pass.cells):
+            continue
+        model = copy.copy(subject.model)
+        try:
+            model.load(subject.weights, subject.dataset.classes, "cpu")
+            subject.task.translator(model.classes, subject.dataset_name)
+        except HarnessError as error:
+            problems.append(str(error))
+    if problems:
+        raise PreflightError(list(dict.fromkeys(problems)))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from harness.batches import draw
-from harness.codec import Codec
+from harness.codec import Codec, Scale
 from harness.dataset import Dataset
 from harness.errors import (
     DatasetError,
@@ -94,14 +94,17 @@ class Resolver:
         codec: Codec = with_levers(provided.cls, asked.options)
         if missing := codec.available():
             raise UsageError(f"codec {asked.name} cannot run here: {missing}")
-        return CodecChoice(codec, self._levels(codec, asked), str(provided.origin), is_baseline(codec))
+        levels = self._levels(codec, asked, provided.cls().scale)
+        return CodecChoice(codec, levels, str(provided.origin), is_baseline(codec))
 
-    def _levels(self, codec: Codec, asked: Asked) -> tuple[float | None, ...]:
+    def _levels(self, codec: Codec, asked: Asked, plain: Scale | None) -> tuple[float | None, ...]:
         if codec.scale is None:
             if asked.levels is not None:
                 raise UsageError(f"codec {codec.name} has no levels.")
             return (None,)
-        default = self.registry.entry("codecs", codec.name).get("ladder", codec.scale.ladder)
+        default = codec.scale.ladder
+        if codec.scale == plain:  # an option that changes the scale has a ladder of its own
+            default = self.registry.entry("codecs", codec.name).get("ladder", default)
         levels = tuple(float(level) for level in (default if asked.levels is None else asked.levels))
         return codec.scale.mildest_first(tuple(codec.scale.check(level, codec.name) for level in levels))
 

@@ -49,6 +49,7 @@ def test_the_example_of_a_hook_is_a_plugin_that_loads(name, tmp_path, monkeypatc
     module = f"plugged_{name}"
     write_distribution(tmp_path, "example", module, source)
     plugins = Plugins(entry_points_in(tmp_path))
+    plugins.ask_all()
     assert plugins.broken == []
     del sys.modules[module]
 

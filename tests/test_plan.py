@@ -97,7 +97,9 @@ def test_identity_covers_weights_data_fingerprints_and_versions(grid: Grid) -> N
 
 
 def test_device_workers_and_seed_of_an_undrawn_set_are_provenance() -> None:
-    assert keys(plan_of(replace(DETECTION, seed=3, batch=4))) == keys(plan_of(replace(DETECTION, device="mps", batch=4)))
+    assert keys(plan_of(replace(DETECTION, seed=3, batch=4))) == keys(
+        plan_of(replace(DETECTION, device="mps", batch=4))
+    )
     drawn = replace(DETECTION, limit=10)
     assert keys(plan_of(drawn)) != keys(plan_of(replace(drawn, seed=1)))
 

@@ -83,9 +83,7 @@ def test_what_else_was_asked_changes_nothing(session: Session, undisturbed: Sess
     assert all(mine[key] == undisturbed.values()[key] for key in shared)
 
 
-def test_a_killed_run_continues_and_gives_the_same_numbers(
-    session: Session, undisturbed: Session
-) -> None:
+def test_a_killed_run_continues_and_gives_the_same_numbers(session: Session, undisturbed: Session) -> None:
     session.write_each_batch()
     process = session.start(*JPEG)
     held = kill_after_rows(session, process, rows=20)
@@ -97,7 +95,9 @@ def test_a_killed_run_continues_and_gives_the_same_numbers(
     assert "continued" in continued.stderr
     assert held >= 20
     assert session.values() == undisturbed.values()
-    assert session.select("select count(*), count(distinct experiment_id || '/' || sample_index) from samples") == [(84, 84)]
+    assert session.select("select count(*), count(distinct experiment_id || '/' || sample_index) from samples") == [
+        (84, 84)
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -121,7 +121,9 @@ def test_two_runs_at_once_share_the_work(session: Session, undisturbed: Session)
     outputs = [process.communicate(timeout=240) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     assert session.values() == undisturbed.values()
-    assert session.select("select count(*), count(distinct experiment_id || '/' || sample_index) from samples") == [(84, 84)]
+    assert session.select("select count(*), count(distinct experiment_id || '/' || sample_index) from samples") == [
+        (84, 84)
+    ]
 
 
 def test_an_experiment_file_and_the_environment(session: Session) -> None:

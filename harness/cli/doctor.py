@@ -25,6 +25,7 @@ __all__ = ["doctor"]
 def doctor(db: str, data_root: Path | None, registries: tuple[Path, ...]) -> int:
     """Check this machine: devices, codecs, datasets, plugins. Exit 1 when a plugin is broken."""
     plugins = installed()
+    plugins.ask_all()
     _machine()
     _available(plugins, "codec")
     _available(plugins, "model")

@@ -22,6 +22,8 @@ _PLURALS = {f"{kind}s": kind for kind in KINDS}
 def list_(what: str, as_json: bool, registries: tuple[Any, ...]) -> None:
     """List codecs, tasks, models, datasets, stores, executors or plugins: origin, version, state."""
     plugins = installed()
+    if what == "plugins":
+        plugins.ask_all()
     rows = _plugins(plugins) if what == "plugins" else _kind(plugins, _PLURALS[what])
     if what in ("models", "datasets"):
         rows += _named(make_registry(registries).section(what))

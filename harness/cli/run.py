@@ -55,7 +55,7 @@ def run(
     from harness.cli.progress import make_report
     from harness.engine import machine
     from harness.engine.report import Report, Silence
-    from harness.preflight import prepare
+    from harness.preflight import check_weights, prepare
     from harness.session import Bootstrap, carry_out
     from harness.tables import print_table, results_table
 
@@ -72,9 +72,11 @@ def run(
         console = Console(stderr=True, quiet=quiet)
         states = store.states(keys)
         failed: dict[str, str] = {}
-        if all(key in states and states[key].status == "finished" for key in keys):
+        found = {key for key in keys if key in states and states[key].status == "finished"}
+        if len(found) == len(keys):
             console.print(f"{len(keys)} experiments, all found in the database.", highlight=False)
         else:
+            check_weights(plan, found)
             report = make_report(console)
             with report:
                 watcher: Report = Silence() if quiet else report

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from harness import hookimpl
 from harness.options import Option
 from harness.task import Metric, Task
 from harness_tasks.detection.classes import Translation, translation
@@ -144,8 +143,3 @@ def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     count = defined.sum(axis=0)
     total = np.where(defined, values, 0.0).sum(axis=0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-@hookimpl
-def harness_tasks() -> Iterable[type[Task]]:
-    return [Detection]

@@ -10,12 +10,13 @@ detectron2 is no dependency of the harness; a user installs it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness import hookimpl
 from harness.errors import WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Option, Value
@@ -294,3 +295,8 @@ def _channels_first(image: Frames) -> torch.Tensor:
     import torch
 
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+
+
+@hookimpl
+def harness_models() -> Iterable[type[Model]]:
+    return [Detectron2]

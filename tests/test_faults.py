@@ -1,0 +1,189 @@
+"""Bad input and broken plugins: a clear message, the rest done, nothing lost."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from command import Session
+from harness_plugins.demo_world.dataset import DemoWorld
+from plugin_kit import write_distribution
+
+SAMPLES = 6
+VOC = ("run", "--task", "detection", "--dataset", "voc", "--data-root", "data", "--resamples", "100")
+
+RAISES = """
+from harness import hookimpl
+from harness.codec import ImageCodec, Scale
+from harness_codecs.pillow_family import Jpeg
+
+class Fickle(Jpeg):
+    name = "{name}"
+    def encode_image(self, image, level):
+        if image.sum() % {modulus} == 0:
+            raise ArithmeticError("the encoder gave up")
+        return super().encode_image(image, level)
+
+@hookimpl
+def harness_codecs():
+    return [Fickle]
+"""
+
+
+def write_voc(root: Path, quality: int = 90) -> list[Path]:
+    """Demo scenes as a data set in the layout of VOC; gives the image files."""
+    world = DemoWorld("detection", "val")
+    world.open()
+    folder = root / "VOCdevkit" / "VOC2007"
+    for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        (folder / name).mkdir(parents=True)
+    names, files = [], []
+    for index in range(SAMPLES):
+        sample = world[index]
+        name = f"{index:06d}"
+        names.append(name)
+        files.append(folder / "JPEGImages" / f"{name}.jpg")
+        Image.fromarray(sample.frames[0]).save(files[-1], quality=quality)
+        objects = ""
+        for box, label in zip(sample.targets[0].boxes, sample.targets[0].labels, strict=True):
+            kind = world.classes[label]
+            if kind in ("person", "car", "bus"):
+                x1, y1, x2, y2 = (round(v) for v in box)
+                objects += (
+                    f"<object><name>{kind}</name><difficult>0</difficult><bndbox><xmin>{x1 + 1}</xmin>"
+                    f"<ymin>{y1 + 1}</ymin><xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox></object>"
+                )
+        height, width = sample.frames.shape[1:3]
+        (folder / "Annotations" / f"{name}.xml").write_text(
+            f"<annotation><filename>{name}.jpg</filename><size><width>{width}</width><height>{height}</height>"
+            f"<depth>3</depth></size>{objects}</annotation>"
+        )
+    (folder / "ImageSets" / "Main" / "test.txt").write_text("\n".join(names) + "\n")
+    return files
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def session(tmp_path: Path, cache: Path) -> Session:
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    return Session(tmp_path, cache, path=plugins)
+
+
+def test_corrupt_images_are_recorded_and_the_rest_is_done(session: Session) -> None:
+    files = write_voc(session.folder / "data")
+    files[1].write_bytes(files[1].read_bytes()[:2000])
+    files[4].write_bytes(b"this is no image")
+    run = (*VOC, "--codec", "jpeg@50,10")
+    result = session.run(*run, status=1)
+    assert "Traceback" not in result.stderr
+    assert "2 of 6 samples failed (allowed: 0)" in result.stderr
+    failed = session.select("select sample, error from per_sample where status = 'failed' order by sample")
+    assert [sample for sample, _ in failed] == ["000001"] * 3 + ["000004"] * 3
+    assert all(error.startswith("reading the source: ") for _, error in failed)
+    assert session.select("select distinct samples, failed_samples, status from results") == [(4, 2, "failed")]
+    # With the failures allowed, the same command finishes, and its metrics stand on the four samples that are left.
+    session.run(*run, "--max-failures", "2")
+    assert session.select("select distinct samples, failed_samples, status from results") == [(4, 2, "finished")]
+    assert session.select("select distinct n from metrics") == [(4,)]
+    assert session.select("select distinct n from comparisons where kind = 'drop'") == [(4,)]
+
+
+def test_an_encoder_that_raises_costs_its_samples_and_no_other_codec(session: Session) -> None:
+    write_voc(session.folder / "data")
+    write_distribution(session.folder / "plugins", "fickle", "plugged_fickle", RAISES.format(name="fickle", modulus=1))
+    result = session.run(*VOC, "--codec", "fickle@50", "--codec", "jpeg@50", status=1)
+    assert "failed: fickle@50 detection: 6 of 6 samples failed" in result.stderr
+    assert "ArithmeticError: the encoder gave up" in result.stderr
+    statuses = session.select("select codec, status from experiments order by codec")
+    assert statuses == [("fickle", "failed"), ("jpeg", "finished"), ("none", "finished")]
+    # Only the failed cell is tried again.
+    again = session.run(*VOC, "--codec", "fickle@50", "--codec", "jpeg@50", status=1)
+    assert "3 experiments: 2 found in the database, 1 to do" in again.stderr
+
+
+def test_a_broken_plugin_that_nobody_asked_for_is_not_in_the_way(session: Session) -> None:
+    write_distribution(session.folder / "plugins", "wrecked", "plugged_wrecked", "import no_such_module")
+    write_voc(session.folder / "data")
+    session.run(*VOC, "--codec", "jpeg@50", "--limit", "2")
+    listed = session.run("list", "plugins").stdout
+    assert "plugged_wrecked" in listed
+    assert "broken: ModuleNotFoundError" in listed
+    assert "wrecked 1.0 is broken" in session.run(*VOC, "--codec", "wreck", status=2).stderr
+    assert session.run("doctor", "--db", "none.db", status=1).stdout.count("no_such_module") == 1
+
+
+def test_two_plugins_that_claim_one_name_are_refused_when_it_is_used(session: Session) -> None:
+    for number in ("one", "two"):
+        source = RAISES.format(name="twin", modulus=10**9)
+        write_distribution(session.folder / "plugins", f"dist-{number}", f"plugged_{number}", source)
+    write_voc(session.folder / "data")
+    session.run(*VOC, "--codec", "jpeg@50", "--limit", "2")
+    error = session.run(*VOC, "--codec", "twin@50", status=2).stderr
+    assert "dist-one 1.0" in error
+    assert "dist-two 1.0" in error
+
+
+def test_results_of_a_codec_that_was_uninstalled_stay_readable(session: Session) -> None:
+    write_voc(session.folder / "data")
+    source = RAISES.format(name="guest", modulus=10**9)
+    write_distribution(session.folder / "plugins", "guest", "plugged_guest", source)
+    session.run(*VOC, "--codec", "guest@50", "--limit", "2")
+    for file in (session.folder / "plugins").iterdir():
+        (file / "entry_points.txt").unlink() if file.is_dir() else file.unlink()
+    assert "guest" in session.run("results").stdout
+    assert "unknown codec 'guest'" in session.run(*VOC, "--codec", "guest@50", status=2).stderr
+
+
+def test_a_level_above_its_source_s_quality_is_warned_of_and_the_quality_is_stored(session: Session) -> None:
+    write_voc(session.folder / "data", quality=60)
+    result = session.run(*VOC, "--codec", "jpeg@75,50", "--limit", "3")
+    assert "warning: jpeg@75 detection: 3 samples" in result.stderr
+    assert "jpeg@50" not in "".join(line for line in result.stderr.splitlines() if line.startswith("warning"))
+    assert session.select("select distinct source_format, source_quality from samples") == [("jpeg", 60)]
+    ((source_bpp, bpp),) = session.select("select distinct source_bpp, bpp from curves where level = 50")
+    assert source_bpp > bpp
+
+
+def test_a_half_present_dataset_is_refused_with_what_is_missing(session: Session) -> None:
+    files = write_voc(session.folder / "data")
+    files[3].unlink()
+    error = session.run(*VOC, "--codec", "jpeg@50", status=2).stderr
+    assert "000003" in error
+    assert not session.database.exists()
+
+
+def test_weights_that_do_not_fit_are_refused_with_what_does_not(session: Session) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    write_voc(session.folder / "data")
+    save_file({"backbone.weight": torch.zeros(3)}, session.folder / "other.safetensors")
+    (session.folder / "notes.safetensors").write_text("no weights")
+    for name in ("other.safetensors", "notes.safetensors"):
+        result = session.run(*VOC, "--codec", "jpeg@50", "--weights", name, status=None)
+        assert result.returncode == 2, result.stderr
+        assert name in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_a_locked_database_is_waited_for(session: Session) -> None:
+    write_voc(session.folder / "data")
+    session.run(*VOC, "--codec", "jpeg@50", "--limit", "2")
+    holder = sqlite3.connect(session.database, isolation_level=None)
+    holder.execute("begin immediate")
+    process = session.start(*VOC, "--codec", "jpeg@40", "--limit", "2")
+    with pytest.raises(Exception, match="timed out"):
+        process.wait(timeout=8)
+    holder.execute("rollback")
+    holder.close()
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "40" in out

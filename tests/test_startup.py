@@ -1,0 +1,34 @@
+"""Commands that compute nothing answer at once: they import no torch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "torchvision", "cv2", "av", "lightning", "sqlalchemy", "numpy")
+
+
+def cpu_seconds(arguments: list[str]) -> float:
+    """CPU seconds (user and system) of one command: what a busy machine does not change much."""
+    process = subprocess.Popen([sys.executable, "-m", "harness", *arguments], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_utime + usage.ru_stime
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list", "codecs"], ["list", "models"], ["run", "--help"]])
+def test_a_light_command_imports_nothing_heavy_and_takes_half_a_second(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom harness.cli import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
+        f"print('HEAVY', [m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    heavy = out.rpartition("HEAVY")[2].strip()
+    # The task's own module may need NumPy, which takes a tenth of a second; nothing else.
+    assert heavy in ("[]", "['numpy']")
+    assert min(cpu_seconds(arguments) for _ in range(3)) < 0.5
