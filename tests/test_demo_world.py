@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from harness_plugins.demo_world.classes import CLASSES, FIRST_OBJECT, SEGMENTS
 from harness_plugins.demo_world.dataset import DemoWorld
 from harness_plugins.demo_world.draws import Draws
 from harness_plugins.demo_world.geometry import cos_sin, hull
 from harness_plugins.demo_world.raster import draw
 from harness_plugins.demo_world.scene import SPLITS, Scene, render
-from PIL import Image
 
 SHOWN = (("train", 0), ("train", 17), ("train", 3599), ("val", 5), ("test", 0), ("test", 101), ("test", 199))
 DIGEST = "db097f39c61821695ecbf9b55e1245366a12404ef90783d6f90a9322392cffea"
@@ -137,7 +138,7 @@ def test_truth_fits_the_image(scenes: list[Scene]) -> None:
         assert (scene.boxes[:, 3] <= 192).all()
         assert len(scene.boxes) == len(scene.labels) == len(scene.areas) == len(scene.keypoints)
         for box, label in zip(scene.boxes, scene.labels, strict=True):
-            x1, y1, x2, y2 = (int(round(float(value))) for value in box)
+            x1, y1, x2, y2 = (round(float(value)) for value in box)
             inside = scene.classes[y1:y2, x1:x2] == label + FIRST_OBJECT
             assert inside.mean() > 0.05
 

@@ -87,13 +87,14 @@ def train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Result:
     for iteration, batch in session.batches(begin, end):
         tally.add(session.step(iteration, batch))
         done = iteration + 1
-        if done % _REPORT == 0 or done == end:
+        due = done % job.recipe.checkpoint == 0 or done == end
+        if due or done % _REPORT == 0:
             rows = tally.take()
             _check_finite(rows, done)
             if curve is not None:
                 curve.add(done, rows)
             watcher.advanced(done, {f"{part} {loss}".removeprefix("model "): value for part, loss, value in rows})
-        if session.first and (done % job.recipe.checkpoint == 0 or done == end):
+        if due and session.first:
             save_checkpoint(place.checkpoint, session.state(done))
     digest = session.export(place) if session.first else ""
     return Result(place.weights, digest, place.curve, end - begin)
@@ -203,7 +204,7 @@ class _Session:
         for number, part in enumerate(self.optimizers):
             torch.manual_seed((self.job.seed * 1_000_003 + iteration) * 16 + number)
             moved = self.optimizers[part]
-            for group in moved.param_groups:
+            for group in self.plain[part].param_groups:
                 group["lr"] = recipe.rate(part) * recipe.factor(iteration)
             losses = self.learner(batch, part)
             moved.zero_grad()

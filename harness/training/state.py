@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -127,6 +128,15 @@ def export(
     }
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     save_state(part, stored, classes, **facts)
-    digest = hashlib.sha256(part.read_bytes()).hexdigest()
+    content = _ordered(part.read_bytes())
+    part.write_bytes(content)
     part.replace(path)
-    return digest
+    return hashlib.sha256(content).hexdigest()
+
+
+def _ordered(content: bytes) -> bytes:
+    """A safetensors file with its header in a fixed order: the library's own order differs from run to run."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[8 + length :]

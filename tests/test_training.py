@@ -1,0 +1,324 @@
+"""Training: the order, the recipe, falling losses, and the same weights after being killed."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from harness.cli.train import train as train_command
+from harness.dataset import Dataset, Outline, Sample
+from harness.errors import RegistryError, SampleError, TrainingError, UsageError
+from harness.model import Model
+from harness.training.examples import Examples, Order, Slot
+from harness.training.job import Job, place_of
+from harness.training.loop import Runtime, train
+from harness.training.recipe import Recipe
+from harness.training.state import Place
+from harness.weights import load_state, read_classes
+
+RECIPE = Recipe(iterations=30, batch=4, lr=0.05, warmup=3, clip=1.0, average=0.9, checkpoint=10)
+
+
+class Slope(Dataset):
+    """Images of one grey level, and that level as the target."""
+
+    name = "slope"
+    tasks = ("brightness",)
+    splits = ("train",)
+    needs_root = False
+
+    def open(self) -> None:
+        self.classes = ("dark", "bright")
+
+    def __len__(self) -> int:
+        return 10
+
+    def outline(self, index: int) -> Outline:
+        return Outline(str(index), 4, 4)
+
+    def __getitem__(self, index: int) -> Sample:
+        if index == 3:
+            raise SampleError("sample 3 is corrupt")
+        return Sample(str(index), np.full((1, 4, 4, 3), 25 * index, np.uint8), {0: index / 10})
+
+    def fingerprint(self) -> str:
+        return "f" * 64
+
+
+class Player(Model):
+    """Two parts that each learn to say how bright an image is."""
+
+    name = "player"
+    task = "brightness"
+    parts = ("one", "two")
+    trainable = True
+
+    def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
+        return (3, outline.height, outline.width)
+
+    def prepare(self, frames: Any, scored: Any, memo: Any) -> torch.Tensor:
+        return torch.from_numpy(frames[0])
+
+    def load(self, weights: Any, classes: Any, device: str, precision: Any = "fp32") -> None:
+        raise NotImplementedError
+
+    def predict(self, batch: Any) -> list[list[Any]]:
+        raise NotImplementedError
+
+    def build(self, classes: tuple[str, ...]) -> torch.nn.Module:
+        self.classes = classes
+        self._network = torch.nn.ModuleDict(
+            {
+                part: torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout(0.2), torch.nn.Linear(4, 1))
+                for part in self.parts
+            }
+        )
+        return self._network
+
+    @property
+    def network(self) -> torch.nn.Module:
+        return self._network
+
+    def prepare_train(self, frames: Any, targets: Mapping[int, Any], rng: np.random.Generator) -> Any:
+        level = torch.tensor(frames[0].mean(axis=(0, 1)) / 255 + rng.normal(0, 0.01), dtype=torch.float32)
+        return level, torch.tensor([targets[0]], dtype=torch.float32)
+
+    def losses(self, batch: Any, part: str) -> Mapping[str, torch.Tensor]:
+        levels, wanted = batch
+        return {"squares": ((self._network[part](levels) - wanted) ** 2).mean()}
+
+    def parameters(self, part: str) -> list[torch.nn.Parameter]:
+        return list(self._network[part].parameters())
+
+
+@dataclass
+class Log:
+    """Remembers what it is told."""
+
+    begun: list[int] = field(default_factory=list)
+    losses: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+
+    def started(self, begin: int, end: int) -> None:
+        self.begun.append(begin)
+
+    def advanced(self, iteration: int, losses: Mapping[str, float]) -> None:
+        self.losses.append((iteration, dict(losses)))
+
+
+class CutError(Exception):
+    """What a test ends a training with."""
+
+
+class Knife(Log):
+    """Ends a training after some iterations."""
+
+    def advanced(self, iteration: int, losses: Mapping[str, float]) -> None:
+        super().advanced(iteration, losses)
+        if iteration == 20:
+            raise CutError
+
+
+def job(**changes: Any) -> Job:
+    dataset = Slope("brightness", "train")
+    dataset.open()
+    return replace(Job(Player(), dataset, RECIPE), **changes)
+
+
+def same(one: Path, other: Path) -> bool:
+    first, second = load_state(one), load_state(other)
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_losses_fall_and_the_curve_is_written(tmp_path: Path) -> None:
+    log = Log()
+    recipe = replace(RECIPE, iterations=200, export="fp16")
+    result = train(job(recipe=recipe), Place(tmp_path), Runtime(workers=0), log)
+    assert log.begun == [0]
+    assert log.losses[-1][1]["one squares"] < log.losses[0][1]["one squares"] / 3
+    with result.curve.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["iteration"] for row in rows if row["part"] == "two"] == [str(n) for n in range(10, 201, 10)]
+    state = load_state(result.weights)
+    assert all(tensor.dtype == torch.float16 for tensor in state.values())
+    assert read_classes(result.weights) == ("dark", "bright")
+    assert len(result.sha256) == 64
+
+
+def test_done_is_done(tmp_path: Path) -> None:
+    first = train(job(), Place(tmp_path), Runtime(workers=0), Log())
+    log = Log()
+    again = train(job(), Place(tmp_path), Runtime(workers=0), log)
+    assert again.iterations == 0
+    assert again.sha256 == first.sha256
+    assert log.begun == []
+
+
+def test_goes_on_with_the_same_result(tmp_path: Path) -> None:
+    whole = train(job(), Place(tmp_path / "whole"), Runtime(workers=0), Log())
+    with pytest.raises(CutError):
+        train(job(), Place(tmp_path / "cut"), Runtime(workers=0), Knife())
+    log = Log()
+    cut = train(job(), Place(tmp_path / "cut"), Runtime(workers=0), log)
+    assert log.begun == [10]
+    assert cut.sha256 == whole.sha256
+    assert cut.curve.read_text() == whole.curve.read_text()
+
+
+def test_workers_do_not_change_the_result(tmp_path: Path) -> None:
+    alone = train(job(), Place(tmp_path / "alone"), Runtime(workers=0), Log())
+    helped = train(job(), Place(tmp_path / "helped"), Runtime(workers=2), Log())
+    assert alone.sha256 == helped.sha256
+
+
+def test_seed_and_recipe_change_the_result(tmp_path: Path) -> None:
+    jobs = [job(), job(seed=1), job(recipe=replace(RECIPE, lr=0.04)), job(recipe=replace(RECIPE, parts={"two": 0.01}))]
+    assert len({one.key() for one in jobs}) == 4
+    found = [train(one, Place(tmp_path / str(n)), Runtime(workers=0), Log()).sha256 for n, one in enumerate(jobs)]
+    assert len(set(found)) == 4
+
+
+def test_one_part_leaves_the_other_alone(tmp_path: Path) -> None:
+    both = train(job(), Place(tmp_path / "both"), Runtime(workers=0), Log())
+    one = train(job(parts=("one",)), Place(tmp_path / "one"), Runtime(workers=0), Log())
+    torch.manual_seed(0)
+    fresh = Player().build(("dark", "bright")).state_dict()
+    trained = load_state(one.weights)
+    assert all(torch.allclose(trained[name], fresh[name]) for name in fresh if name.startswith("two."))
+    assert not same(both.weights, one.weights)
+
+
+def test_frames_go_through_what_is_asked_for(tmp_path: Path) -> None:
+    def black(frames: Any, fps: float | None, rng: np.random.Generator) -> Any:
+        return np.zeros_like(frames)
+
+    compressed = job(through=black, through_key="black")
+    assert compressed.key() != job().key()
+    level, _ = Examples(compressed.dataset, compressed.model, 0, black)[Slot(0, 0, 9)]
+    assert float(level.max()) < 0.1
+
+
+def test_every_sample_is_seen_equally_often() -> None:
+    slots = [slot for batch in Order(10, 4, seed=3, begin=0, end=5) for slot in batch]
+    assert sorted(slot.sample for slot in slots) == sorted([*range(10), *range(10)])
+    later = [slot for batch in Order(10, 4, seed=3, begin=2, end=5) for slot in batch]
+    assert later == slots[8:]
+
+
+def test_a_corrupt_sample_is_replaced_by_the_next() -> None:
+    one = job()
+    _, wanted = Examples(one.dataset, one.model, 0)[Slot(0, 0, 3)]
+    assert wanted.tolist() == pytest.approx([0.4])
+
+
+def test_another_trainings_checkpoint_is_refused(tmp_path: Path) -> None:
+    train(job(), Place(tmp_path), Runtime(workers=0), Log())
+    with pytest.raises(TrainingError, match="another training"):
+        train(job(seed=1), Place(tmp_path), Runtime(workers=0), Log())
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"nothing of the kind")
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt cannot be read"):
+        train(job(), Place(tmp_path), Runtime(workers=0), Log())
+
+
+def test_an_infinite_loss_ends_training(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, lr=1e30, clip=0.0, optimizer="sgd")
+    with pytest.raises(TrainingError, match="lower learning rate"):
+        train(job(recipe=recipe), Place(tmp_path), Runtime(workers=0), Log())
+
+
+def test_jobs_find_their_place_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    assert place_of(job()).folder == place_of(job()).folder
+    assert place_of(job()).folder != place_of(job(seed=2)).folder
+
+
+def test_rates_follow_the_schedule() -> None:
+    cosine = Recipe(iterations=100, batch=1, lr=1.0, warmup=10)
+    assert cosine.factor(0) == pytest.approx(0.1, rel=0.01)
+    assert cosine.factor(10) > cosine.factor(50) > cosine.factor(99)
+    step = Recipe(iterations=100, batch=1, lr=1.0, schedule="step", milestones=(0.5, 0.75))
+    assert [step.factor(n) for n in (0, 50, 80)] == pytest.approx([1.0, 0.1, 0.01])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"iterations": 1, "batch": 1}, "lacks lr"),
+        ({"iterations": 1, "batch": 1, "lr": 0.1, "optimiser": "sgd"}, "Did you mean 'optimizer'"),
+        ({"iterations": 0, "batch": 1, "lr": 0.1}, "iterations is 0"),
+        ({"iterations": 1, "batch": 1, "lr": "fast"}, "lr is 'fast'"),
+        ({"iterations": 1, "batch": 1, "lr": 0.1, "schedule": "sine"}, "cosine, constant, step"),
+        ({"iterations": 1, "batch": 1, "lr": 0.1, "average": 1.0}, "below 1"),
+    ],
+)
+def test_recipes_that_do_not_fit(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(RegistryError, match=message):
+        Recipe.of(values, "recipe x")
+
+
+@pytest.mark.parametrize("setting", ["lr", "speed=1", "iterations=many", "batch=0", "channels_last=perhaps"])
+def test_settings_that_do_not_fit(setting: str) -> None:
+    with pytest.raises(UsageError):
+        RECIPE.changed([setting])
+
+
+def test_settings() -> None:
+    changed = RECIPE.changed(["lr=1e-4", "milestones=0.5+0.8", "parts=one:0.1", "channels_last=true", "schedule=step"])
+    assert (changed.lr, changed.milestones, changed.parts) == (1e-4, (0.5, 0.8), {"one": 0.1})
+    assert changed.channels_last
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--task", "detecton"], "Did you mean 'detection'"),
+        (["--task", "detection", "--recipe", "none-such"], "no recipe 'none-such'"),
+        (["--task", "detection", "--set", "lr=0.1x"], "does not fit"),
+        (["--task", "detection", "--model", "none-such"], "none-such"),
+    ],
+)
+def test_bad_command_lines(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(train_command, arguments)
+    assert result.exception is not None
+    assert message in str(result.exception)
+
+
+def test_killed_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """kill -9, and the same command again: the same weights as without, bit for bit."""
+    command = [
+        *(sys.executable, "-m", "harness", "train", "--task", "detection", "--dataset", "demo", "--threads", "1"),
+        *("--workers", "0", "--set", "iterations=6", "--set", "batch=1", "--set", "checkpoint=2", "-o"),
+    ]
+    environment = {**os.environ, "HARNESS_CACHE": str(tmp_path / "cut")}
+    process = subprocess.Popen([*command, str(tmp_path / "never")], env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not list(tmp_path.glob("cut/training/*/checkpoint.pt")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "never").exists()
+    told = subprocess.run(
+        [*command, str(tmp_path / "cut.safetensors")], env=environment, check=True, capture_output=True, text=True
+    )
+    assert "continued after iteration" in told.stderr
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "whole"))
+    threads = torch.get_num_threads()
+    whole = CliRunner().invoke(train_command, [*command[4:], str(tmp_path / "whole.safetensors")])
+    torch.set_num_threads(threads)
+    assert whole.exit_code == 0
+    assert (tmp_path / "cut.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
