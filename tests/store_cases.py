@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from store_rows import INFO, cell, failed, metric, put_results, row, rows_of
 
 from harness.errors import StoreError
 from harness.experiment import Training
 from harness.processes import this_process
 from harness.store import Claim, Comparison, Filters, Totals
 from harness_plugins.sql_store import SqlStore
+from store_rows import INFO, cell, failed, metric, put_results, row, rows_of
 
 
 class StoreCases:

@@ -12,7 +12,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from pictures import noise, photograph, textured
 from PIL import Image
 
 from harness.codec import Codec, Encoded, ImageCodec
@@ -21,6 +20,7 @@ from harness.levers import Resampled, is_baseline
 from harness.quality import psnr
 from harness_codecs.none import Uncompressed
 from harness_codecs.pillow_family import Avif, Jpeg, Jpeg2000, Webp
+from pictures import noise, photograph, textured
 
 LOSSY = [
     Jpeg(),

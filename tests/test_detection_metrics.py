@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from detection_kit import (
     COCO_METRICS,
     NOTHING,
@@ -18,7 +19,6 @@ from detection_kit import (
     task_of,
     voc_kit,
 )
-
 from harness_tasks.detection.task import Detection
 from harness_tasks.detection.types import Boxes, Detections
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from detection_kit import NOTHING, detections, evaluate, task_of
 
+from detection_kit import NOTHING, detections, evaluate, task_of
 from harness.errors import SampleError
 from harness_tasks.detection.matching import STEPS, frame_statistics, unpack
 from harness_tasks.detection.task import Detection

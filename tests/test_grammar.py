@@ -22,7 +22,7 @@ def test_all_parts() -> None:
     "text", ["", ":a=1", "@5", "jpeg:", "jpeg:a", "jpeg:a=", "jpeg:=1", "jpeg:a=1,a=2", "jpeg@", "jpeg@5,", "jpeg@x"]
 )
 def test_what_cannot_be_read_is_refused_with_its_text(text: str) -> None:
-    with pytest.raises(UsageError, match="cannot be read|is no option|is no level|given twice"):
+    with pytest.raises(UsageError, match=r"cannot be read|is no option|is no level|given twice"):
         parse(text)
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import noise, photograph, textured
 from PIL import Image
 
 from harness.codec import Codec
 from harness.errors import UsageError
 from harness.levers import Resampled
 from harness_codecs.pillow_family import Avif, Jpeg
+from pictures import noise, photograph, textured
 
 OPTIONS = [
     {},

@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from pictures import noise, photograph, textured
 
 from harness.codec import Codec, Encoded, ImageCodec, Scale
 from harness.errors import CodecError, PluginError, UsageError
@@ -13,6 +12,7 @@ from harness.options import Option
 from harness.quality import psnr
 from harness_codecs.none import Uncompressed
 from harness_codecs.pillow_family import Jpeg, Webp
+from pictures import noise, photograph, textured
 
 
 class Video(Codec):

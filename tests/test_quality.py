@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from pictures import noise, photograph
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from harness.quality import psnr, psnr_of, squared_error
+from pictures import noise, photograph
 
 
 def exact(a: np.ndarray, b: np.ndarray) -> int:

@@ -81,7 +81,7 @@ def test_a_missing_registry_is_an_error(tmp_path: Path) -> None:
 
 
 def test_an_unknown_recipe_names_those_there_are() -> None:
-    with pytest.raises(RegistryError, match="no recipe 'fast'. There is: "):
+    with pytest.raises(RegistryError, match=r"no recipe 'fast'\. There is: "):
         registry.load(()).recipe("detection", "fast")
 
 
@@ -92,7 +92,7 @@ def test_a_checkout_reads_its_top_level_file_not_the_installed_copy(tmp_path: Pa
     (checkout / "registry.toml").write_text("[codecs.jpeg]\nladder = [42]\n")
     (checkout / "harness" / "registry.toml").write_text(
         "[codecs.jpeg]\nladder = [1]\n"
-    )  # as an editable install leaves
+    )
     code = "from harness.registry import load; print(load(()).entry('codecs', 'jpeg')['ladder'])"
     for expected in ("[42]", "[43]"):
         (checkout / "registry.toml").write_text(f"[codecs.jpeg]\nladder = {expected}\n")

@@ -12,7 +12,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from store_rows import INFO, cell, failed, metric, put_results, row
 
 from harness.cli import main
 from harness.experiment import Training
@@ -21,6 +20,7 @@ from harness.store import Claim, Comparison, Filters, MetricValue, Totals
 from harness.tables import FORMATS, results_table
 from harness.text_tables import Table, render
 from harness_plugins.sql_store import SqlStore
+from store_rows import INFO, cell, failed, metric, put_results, row
 
 
 @pytest.fixture(scope="module")

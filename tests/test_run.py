@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
@@ -13,6 +14,7 @@ from command import Session, kill_after_rows
 
 RUN = ("run", "--task", "detection", "--resamples", "100")
 JPEG = (*RUN, "--codec", "jpeg", "--limit", "12")
+EACH_ONCE = "select count(*), count(distinct experiment_id || '/' || sample_index) from samples"
 QUICK = (*RUN, "--codec", "jpeg@50", "--limit", "4")
 
 
@@ -45,7 +47,7 @@ def test_the_main_job_and_again(undisturbed: Session) -> None:
     ]
     rates = [row[5] for row in rows]
     assert rates[0] == 24
-    assert all(a > b for a, b in zip(rates, rates[1:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(rates))
     for *_, value, low, high, _, samples, status in rows:
         assert low <= value <= high
         assert samples == 12

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from store_cases import StoreCases
-from store_rows import INFO, put_results, rows_of
 
 from harness.errors import StoreError
 from harness.plugin_manager import Plugins
 from harness.stores import open_store
 from harness_plugins.sql_store import SqlStore, schema, upgrade, views
 from harness_plugins.sql_store.database import Database
+from store_cases import StoreCases
+from store_rows import INFO, put_results, rows_of
 
 IDENTIFYING = [
     *("experiment", "run", "codec", "codec_options", "level", "level_name", "task", "model", "weights", "dataset"),

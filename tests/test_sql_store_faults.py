@@ -13,12 +13,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from store_rows import INFO, cell, metric, put_results, row
 
 from harness.errors import StoreError
 from harness.processes import describe, is_gone, this_process
 from harness.store import Claim, Totals
 from harness_plugins.sql_store import SqlStore, database
+from store_rows import INFO, cell, metric, put_results, row
 
 HERE = Path(__file__).parent
 

@@ -33,7 +33,9 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=1000)
     arguments = parser.parse_args()
     few, many = peak(arguments.few), peak(arguments.many)
-    print(f"{arguments.few} samples: {few:.0f} MB, {arguments.many} samples: {many:.0f} MB, growth {many - few:+.0f} MB")
+    print(
+        f"{arguments.few} samples: {few:.0f} MB, {arguments.many} samples: {many:.0f} MB, growth {many - few:+.0f} MB"
+    )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 Three ways to evaluate the demo detector on demo images, uncompressed and at six JPEG levels, in turn, on this machine:
 
 - the harness: workers, statistics, PSNR, database, intervals;
-- the bare calls: source, encode, decode, prepare in as many worker processes, forward in the same batches; nothing else;
+- the bare calls: source, encode, decode, prepare in as many workers, forward in the same batches; nothing else;
 - the user's loop: level by level, open, save to memory, open, batch of one, torchmetrics; in one process.
 
 Prints the median of the ratios of each round.

@@ -107,7 +107,7 @@ experiments = Table(
     Column("seconds", Float),
     Column("timings", Text),
     UniqueConstraint("key", name="uq_experiments_key"),
-    Index("ix_experiments_baseline", "baseline"),
+    Index("ix_experiments_baseline", "baseline", "training", "codec", "level"),
     Index("ix_experiments_status", "status"),
 )
 

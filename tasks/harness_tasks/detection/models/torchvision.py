@@ -6,12 +6,14 @@ Pre-processing is torchvision's own (the network resizes bilinearly and normalis
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness import hookimpl
 from harness.errors import UsageError, WeightsError, closest
-from harness.model import Precision, Weights
+from harness.model import Model, Precision, Weights
 from harness.options import Option
 from harness_tasks.detection.models.common import ImageListDetector, Labels, head_outputs
 
@@ -257,3 +259,8 @@ def _match_norms(network: torch.nn.Module, state: dict[str, torch.Tensor], epsil
             place = f"{prefix}.{name}" if prefix else name
             if isinstance(child, torch.nn.BatchNorm2d) and f"{place}.num_batches_tracked" not in state:
                 setattr(parent, name, FrozenBatchNorm2d(child.num_features, epsilon))
+
+
+@hookimpl
+def harness_models() -> Iterable[type[Model]]:
+    return [Torchvision]

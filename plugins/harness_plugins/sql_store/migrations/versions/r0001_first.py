@@ -89,7 +89,7 @@ def _results() -> None:
         Column("timings", Text),
         UniqueConstraint("key", name="uq_experiments_key"),
     )
-    op.create_index("ix_experiments_baseline", "experiments", ["baseline"])
+    op.create_index("ix_experiments_baseline", "experiments", ["baseline", "training", "codec", "level"])
     op.create_index("ix_experiments_status", "experiments", ["status"])
     op.create_table(
         "metrics",
