@@ -28,7 +28,7 @@ from statistics import NormalDist
 import numpy as np
 
 from harness.bootstrap import KEPT, standard_error, student, subset
-from harness_tasks.detection.average_precision import Curve, average_precision, curves, interpolated
+from harness_tasks.detection.average_precision import Curves, average_precision, curves, interpolated
 
 IMAGES = 40_000
 RESAMPLES = 200
@@ -131,8 +131,7 @@ class Table:
     """One class in a sample: the image of each detection (the most confident first), curves, objects by image."""
 
     image: Floats
-    common: Floats
-    shapes: tuple[Curve, ...]
+    shape: Curves
     objects: Floats
 
 
@@ -146,7 +145,7 @@ def tables(answers: Answers, chosen: Floats, classes: int) -> list[Table]:
         rows = rows[np.argsort(-answers.score[detection[rows]], kind="stable")]
         hits = answers.reached[detection[rows], None] > np.arange(10)
         objects = np.bincount(home[answers.object_label[thing] == label], minlength=len(chosen)).astype(np.float64)
-        found.append(Table(image[rows], *curves(hits, np.ones_like(hits)), objects))
+        found.append(Table(image[rows], curves(hits, np.ones_like(hits)), objects))
     return found
 
 
@@ -162,9 +161,7 @@ def _ranges(starts: Floats, chosen: Floats) -> tuple[Floats, Floats]:
 def reduced(found: list[Table], weights: Floats) -> Floats:
     """AP and AP50, float64[R, 2]: means over the classes that have an object."""
     rule = (interpolated(101),)
-    by_class = [
-        average_precision(weights.take(t.image, axis=1), t.common, t.shapes, weights @ t.objects, rule) for t in found
-    ]
+    by_class = [average_precision(weights.take(t.image, axis=1), t.shape, weights @ t.objects, rule) for t in found]
     values = np.stack(by_class)[..., 0]  # classes, R, thresholds
     return np.stack([np.nanmean(values.mean(axis=2), axis=0), np.nanmean(values[:, :, 0], axis=0)], axis=1)
 

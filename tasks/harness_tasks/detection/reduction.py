@@ -98,9 +98,9 @@ def class_metrics(table: ClassTable, weights: NDArray[np.float64]) -> dict[str, 
                 precision[part, size] = np.nan
                 continue
             some = drawn if len(chosen) == drawn.shape[1] else drawn.take(chosen, axis=1)
-            found = average_precision(some, *shapes[size], positives[:, size], (_COCO,))
+            found = average_precision(some, shapes[size], positives[:, size], (_COCO,))
             precision[part, size] = found[:, :, 0]
-        pascal[part] = average_precision(drawn, *voc, positives[:, 0], (_VOC07, area))[:, 0]
+        pascal[part] = average_precision(drawn, voc, positives[:, 0], (_VOC07, area))[:, 0]
         objects = positives[:, [0, 0, 0, 1, 2, 3]] * len(THRESHOLDS)
         recall[part] = (drawn @ reached) / np.where(objects > 0, objects, np.nan)
     return {"precision": precision, "recall": recall, "voc07": pascal[:, 0], "voc": pascal[:, 1]}
