@@ -49,7 +49,7 @@ def draw_detections(
         y = y if y >= 0 else max(0.0, y1)
         pen.rectangle((x, y, x + right - left + 2, y + bottom - top + 2), fill=fill)
         pen.text((x + 1 - left, y + 1 - top), text, fill=(0, 0, 0), font=font)
-    return np.asarray(canvas)
+    return np.array(canvas)
 
 
 def _colour(label: int) -> tuple[int, int, int]:
