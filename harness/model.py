@@ -152,9 +152,7 @@ class Model(Configured, ABC):
         """The network that `load` or `build` made. Its state dict is what a checkpoint holds."""
         raise NotImplementedError(f"model {self.name} has no network to train")
 
-    def prepare_train(
-        self, frames: Frames, targets: Mapping[int, Any], rng: np.random.Generator
-    ) -> Any:
+    def prepare_train(self, frames: Frames, targets: Mapping[int, Any], rng: np.random.Generator) -> Any:
         """Frames and targets -> one training example, augmented with `rng` (in a worker, without the network)."""
         raise NotImplementedError(f"model {self.name} cannot be trained")
 

@@ -90,9 +90,7 @@ def test_a_checkout_reads_its_top_level_file_not_the_installed_copy(tmp_path: Pa
     shutil.copytree(ROOT / "harness", checkout / "harness", ignore=shutil.ignore_patterns("__pycache__"))
     (checkout / "pyproject.toml").write_text("")
     (checkout / "registry.toml").write_text("[codecs.jpeg]\nladder = [42]\n")
-    (checkout / "harness" / "registry.toml").write_text(
-        "[codecs.jpeg]\nladder = [1]\n"
-    )
+    (checkout / "harness" / "registry.toml").write_text("[codecs.jpeg]\nladder = [1]\n")
     code = "from harness.registry import load; print(load(()).entry('codecs', 'jpeg')['ladder'])"
     for expected in ("[42]", "[43]"):
         (checkout / "registry.toml").write_text(f"[codecs.jpeg]\nladder = {expected}\n")

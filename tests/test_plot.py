@@ -1,0 +1,54 @@
+"""`harness plot` draws what the database holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command import Session
+from harness.figures import curve_figure
+
+
+def record(codec: str, level: float | None, bpp: float, value: float | None, **more: Any) -> dict[str, Any]:
+    common = {"model": "m", "dataset": "d", "split": "test", "task": "detection", "metric": "AP"}
+    ends = {"ci_low": None if value is None else value - 0.1, "ci_high": None if value is None else value + 0.1}
+    named = {"codec_options": "{}", "training": "pretrained", "level_name": "quality" if level else None}
+    return {"codec": codec, "level": level, "bpp": bpp, "value": value, **common, **ends, **named, **more}
+
+
+RECORDS = [
+    record("none", None, 24.0, 0.8),
+    record("jpeg", 10.0, 0.3, 0.3),
+    record("jpeg", 95.0, 3.0, 0.75),
+    record("jpeg", 5.0, 0.2, None),
+    record("webp", 50.0, 0.8, 0.7),
+]
+
+
+@pytest.mark.parametrize("against", ["bpp", "level"])
+def test_a_line_a_codec_with_its_points_and_the_baseline(against: str) -> None:
+    (axes,) = curve_figure(RECORDS, against).axes
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    assert set(lines) == {"jpeg", "webp", "uncompressed"}
+    assert list(lines["jpeg"].get_ydata()) == [0.3, 0.75]  # by rising rate, the undefined value left out
+    assert list(lines["jpeg"].get_xdata()) == ([0.3, 3.0] if against == "bpp" else [10.0, 95.0])
+    assert set(lines["uncompressed"].get_ydata()) == {0.8}
+    assert axes.get_ylabel() == "AP"
+    assert len(axes.collections) == 2  # a band for each codec
+
+
+def test_the_command_writes_a_picture_or_says_why_not(tmp_path: Path) -> None:
+    session = Session(tmp_path, tmp_path / "cache")
+    session.run("run", "--codec", "jpeg@50,10", "--task", "detection", "--limit", "2", "--resamples", "100")
+    for name in ("curve.png", "curve.svg"):
+        session.run("plot", "--task", "detection", "-o", name)
+        assert (tmp_path / name).stat().st_size > 5000
+    assert b"\x89PNG" in (tmp_path / "curve.png").read_bytes()[:8]
+    for arguments, message in (
+        (("--task", "detection", "-o", "curve.bmp"), ".png, .svg, .pdf"),
+        (("--task", "pose", "-o", "curve.png"), "no finished results of task pose"),
+        (("--task", "detection", "--db", "none.db", "-o", "curve.png"), "none.db"),
+    ):
+        assert message in session.run("plot", *arguments, status=2).stderr
