@@ -34,7 +34,7 @@ def open_store(url: str, plugins: Plugins, write: bool = True) -> Store:
         hints = [f"Did you mean {match}://?"] if match else []
         hints.append(plugins.why_unknown("store", scheme))
         raise StoreError(
-            f"no store opens {scheme}:// ({url!r}). {' '.join(filter(None, hints))} "
+            f"no store opens {scheme}://. {' '.join(filter(None, hints))} "
             f"There is: {', '.join(f'{name}://' for name in known) or 'none'}."
         )
     if len(fitting) > 1:

@@ -12,8 +12,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, closest
-from harness.result_cells import Cell, Measured, read_cells
+from harness.result_cells import Cell, read_cells
 from harness.store import Filters
+from harness.task_table import task_table
 from harness.text_tables import FORMATS, Table, render, show
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Results:
     def by_task(self) -> list[Table]:
         """One table for each task, for people."""
         groups = (list(group) for _, group in groupby(self.cells, lambda cell: cell.facts["task"]))
-        return [_task_table(cells, self.shown(cells)) for cells in groups]
+        return [task_table(cells, self.shown(cells)) for cells in groups]
 
     def long(self) -> Table:
         """One row for each experiment and metric, for programs."""
@@ -147,136 +148,3 @@ def _long_row(cell: Cell, metric: str | None) -> tuple[Any, ...]:
         cell.reason,
         cell.facts["finished_at"],
     )
-
-
-def _task_table(cells: Sequence[Cell], names: Sequence[str]) -> Table:
-    """The table of one task: what is the same in every row stands in the title."""
-    first = cells[0].facts
-    columns: dict[str, list[str]] = {}
-    title = [f"{first['task']}:"]
-    for name, values in _conditions(cells).items():
-        if len(set(values)) > 1:
-            columns[name] = values
-        elif name in ("model", "data"):
-            title.append(("on " if name == "data" else "") + values[0])
-    columns["codec"] = _codec_names(cells)
-    units = {cell.facts["level_name"] for cell in cells} - {None}
-    one_unit = len(units) == 1
-    columns[units.pop() if one_unit else "level"] = [_level(cell, one_unit) for cell in cells]
-    for name in names:
-        found = [cell.metrics.get(name) for cell in cells]
-        columns[name] = ["" if m is None else _interval(m.value, m.ci_low, m.ci_high) for m in found]
-        if any(m is not None and (m.is_primary or len(names) == 1) for m in found):
-            columns[f"{name} drop"] = [_drop(cell, m) for cell, m in zip(cells, found, strict=True)]
-    columns |= _rates(cells)
-    columns |= _troubles(cells)
-    rows = tuple(zip(*columns.values(), strict=True))
-    return Table(tuple(columns), rows, " ".join(title).removesuffix(":"), _notes(cells, columns))
-
-
-def _conditions(cells: Sequence[Cell]) -> dict[str, list[str]]:
-    """What the experiments of a task may differ in besides the codec."""
-    rows = [cell.facts for cell in cells]
-    return {
-        "model": [str(row["model"]) for row in rows],
-        "weights": [str(row["weights"]) for row in rows],
-        "data": [f"{row['dataset']}/{row['split']}" for row in rows],
-        "reference": [str(row["reference"]) for row in rows],
-        "seed": [str(row["seed"]) for row in rows],
-        "training": [_training(cell) for cell in cells],
-    }
-
-
-def _training(cell: Cell) -> str:
-    row = cell.facts
-    if row["training"] == "pretrained":
-        return "pretrained"
-    level = "" if row["train_level"] is None else f"@{row['train_level']:g}"
-    coded = f" {row['train_codec']}{level}" if row["train_codec"] else ""
-    mode = f" ({row['train_mode']})" if row["train_mode"] else ""
-    parts = f", {row['parts']} only" if row["parts"] else ""
-    return f"{row['training']}{coded}{mode}{parts}"
-
-
-def _codec_names(cells: Sequence[Cell]) -> list[str]:
-    """Each codec with those of its options that differ within the table."""
-    values: dict[tuple[str, str], set[str]] = {}
-    for cell in cells:
-        for option, value in cell.options.items():
-            values.setdefault((cell.facts["codec"], option), set()).add(str(value))
-    names = []
-    for cell in cells:
-        codec, options = cell.facts["codec"], cell.options
-        differing = [f"{o}={v}" for o, v in options.items() if o != "intra" and len(values[codec, o]) > 1]
-        name = codec + (":" + ",".join(differing) if differing else "")
-        names.append(name + (" (intra)" if options.get("intra") is True else ""))
-    return names
-
-
-def _level(cell: Cell, one_unit: bool) -> str:
-    level = cell.facts["level"]
-    if level is None:
-        return ""
-    return f"{level:g}" if one_unit else f"{cell.facts['level_name']} {level:g}"
-
-
-def _interval(value: float | None, low: float | None, high: float | None) -> str:
-    """ "0.482 [0.451, 0.513]", with as many decimals as its size calls for."""
-    if value is None:
-        return "undefined"
-    digits = _digits(value)
-    text = _fixed(value, digits)
-    return text if low is None or high is None else f"{text} [{_fixed(low, digits)}, {_fixed(high, digits)}]"
-
-
-def _drop(cell: Cell, measured: Measured | None) -> str:
-    if measured is None or measured.drop is None or (cell.facts["codec"] == "none" and measured.drop == 0):
-        return ""
-    return _interval(measured.drop, measured.drop_ci_low, measured.drop_ci_high)
-
-
-def _fixed(value: float, digits: int) -> str:
-    """The number with so many decimals; never "-0.000"."""
-    return f"{round(value, digits) + 0.0:.{digits}f}"
-
-
-def _digits(value: float) -> int:
-    return 3 if abs(value) < 10 else 2 if abs(value) < 100 else 1
-
-
-def _rates(cells: Sequence[Cell]) -> dict[str, list[str]]:
-    def column(values: Sequence[float | None]) -> list[str]:
-        return ["" if value is None else f"{value:.{_digits(value)}f}" for value in values]
-
-    rows = [cell.facts for cell in cells]
-    columns = {
-        "bpp": column([row["bpp"] for row in rows]),
-        "ratio": ["" if (ratio := cell.compression_ratio) is None else f"{ratio:.1f}" for cell in cells],
-    }
-    for name in ("kbps", "psnr"):
-        if any(row[name] is not None for row in rows):
-            columns["PSNR" if name == "psnr" else name] = column([row[name] for row in rows])
-    return columns
-
-
-def _troubles(cells: Sequence[Cell]) -> dict[str, list[str]]:
-    """Columns for what did not go well, where there is any."""
-    columns = {}
-    if any(cell.facts["failed_samples"] for cell in cells):
-        columns["failed samples"] = [str(cell.facts["failed_samples"] or 0) for cell in cells]
-    if any(cell.facts["status"] != "finished" for cell in cells):
-        columns["status"] = [cell.facts["status"] + (f": {cell.reason}" if cell.reason else "") for cell in cells]
-    return columns
-
-
-def _notes(cells: Sequence[Cell], columns: dict[str, list[str]]) -> tuple[str, ...]:
-    counts = {cell.facts["samples"] for cell in cells} - {None}
-    notes = []
-    if len(counts) == 1:
-        notes.append(f"{counts.pop()} samples.")
-    if any("[" in text for name, texts in columns.items() for text in texts if name != "status"):
-        notes.append("[ ]: 95% interval.")
-    if any(name.endswith(" drop") for name in columns):
-        notes.append("drop: against none, paired by sample; positive is worse.")
-    notes.append("ratio: 24 bits per pixel over bpp.")
-    return (" ".join(notes),)

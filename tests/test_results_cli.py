@@ -79,7 +79,7 @@ def test_the_table_of_a_ladder(ladder: Path, capsys: pytest.CaptureFixture[str])
         capsys, "results", "--db", ladder, "--task", "detection", "--codec", "none", "--codec", "jpeg"
     ).splitlines()
     assert lines[0] == "detection: rcnn on streets/test"
-    assert lines[1].split() == ["codec", "quality", "AP", "AP", "drop", "AP50", "bpp", "ratio", "PSNR"]
+    assert lines[1].split() == ["codec", "quality", "AP", "AP", "drop", "AP50", "bpp", "comp.", "ratio", "PSNR"]
     rows = lines[2:-1]
     assert len(rows) == 7
     assert [line.split()[:2] for line in rows[1:]] == [["jpeg", str(level)] for level in (95, 75, 50, 15, 10, 5)]
@@ -189,7 +189,7 @@ def test_differences_become_columns_and_what_is_equal_the_title(tmp_path: Path) 
     store.close()
     assert table.columns[:3] == ("training", "codec", "level")
     rows = {tuple(cells[:3]) for cells in table.rows}
-    assert ("pretrained", "jpeg:subsampling=4:4:4", "quality 50") in rows
+    assert ("pretrained", "jpeg:optimize=true,subsampling=4:4:4", "quality 50") in rows
     assert ("pretrained", "h264 (intra)", "crf 23") in rows
     assert ("retrained jpeg@15 (level)", "jpeg", "quality 50") in rows
     assert ("pretrained", "none", "") in rows

@@ -189,5 +189,5 @@ def test_a_store_that_is_not_open_says_so(tmp_path: Path) -> None:
 
 def test_the_engine_is_closed_when_opening_fails(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_bytes(b"SQLite format 3\x00" + bytes(200))
-    with pytest.raises(StoreError, match="damaged"):
+    with pytest.raises(StoreError, match="is no SQLite database"):
         Database(str(tmp_path / "a.db"), write=True)

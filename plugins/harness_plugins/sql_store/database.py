@@ -32,10 +32,11 @@ class Database:
     """
 
     def __init__(self, url: str, write: bool) -> None:
-        self.url = url
         self.file = file_of(url)
+        self.name = str(self.file) if self.file else _without_password(url)
         self.write = write
         self.wait = WAIT
+        self._url = url
         self._engine = _file_engine(self.file, write) if self.file else _server_engine(url)
         try:
             self._prepare()
@@ -64,16 +65,16 @@ class Database:
     def _prepare(self) -> None:
         """Check the version; create or upgrade."""
         with self.reading() as connection:
-            found = upgrade.state_of(connection, self.url)
+            found = upgrade.state_of(connection, self.name)
         if found == "current":
             return
         if not self.write:
             if found == "empty":
-                raise StoreError(f"the database {self.url} holds no results: nothing was ever written to it.")
-            Database(self.url, write=True).close()
+                raise StoreError(f"the database {self.name} holds no results: nothing was ever written to it.")
+            Database(self._url, write=True).close()
             return
         with self.writing() as connection:
-            upgrade.to_newest(connection, self.url)
+            upgrade.to_newest(connection, self.name)
 
     @contextmanager
     def _worded(self) -> Iterator[None]:
@@ -86,7 +87,7 @@ class Database:
 
     def _explained(self, said: str) -> StoreError:
         """The error with what was found and what to do."""
-        where = f"the results database {self.file or self.url}"
+        where = f"the results database {self.name}"
         if "locked" in said and self.file:
             who = holders.who_holds(self.file)
             return StoreError(f"{where} is locked: waited {WAIT:g} s for {who}. End that, or wait and run again.")
@@ -96,10 +97,12 @@ class Database:
             return StoreError(
                 f"{where} could not be written: {said}. What was written before is kept; make room and run again."
             )
-        if "not a database" in said or "malformed" in said or "UTF-8" in said:
+        if "not a database" in said:
+            return StoreError(f"{where} is no SQLite database. It was left as it is; give another file with --db.")
+        if "malformed" in said or "UTF-8" in said:
             return StoreError(f"{where} is damaged ({said}). Restore it from a copy, or give another file with --db.")
         if "unable to open" in said:
-            return StoreError(f"{where} cannot be opened: {said}. Its folder must exist and be writable.")
+            return StoreError(f"{where} cannot be opened: {said}. It must be readable, and its folder writable.")
         return StoreError(f"{where} gave an error: {said}")
 
 
@@ -133,13 +136,20 @@ def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
+def _without_password(url: str) -> str:
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url.rpartition("@")[2]
+
+
 def _server_engine(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
         driver = parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
         return sa.create_engine(driver, pool_pre_ping=True)
     except (ArgumentError, NoSuchModuleError) as error:
-        raise StoreError(f"{url!r} is no URL of a database: {error}") from error
+        raise StoreError(f"{_without_password(url)} is no URL of a database.") from error
     except ImportError as error:
         raise StoreError(
             "a PostgreSQL database needs the driver psycopg: pip install 'codec-harness[postgres]'."

@@ -12,8 +12,6 @@ from harness.errors import StoreError
 
 __all__ = ["check_file", "file_of", "file_url", "tidy"]
 
-_MAGIC = b"SQLite format 3\x00"
-
 
 def file_of(url: str) -> Path | None:
     """The file of `sqlite:///results.db`, `sqlite:////absolute/results.db` or a plain path; None for a server.
@@ -53,6 +51,8 @@ def file_url(path: Path, mode: str) -> str:
 def check_file(path: Path, write: bool) -> None:
     """Say in words what SQLite would only give a code for.
 
+    The file itself is not opened: closing it again would release the locks that this process holds on it.
+
     Raises:
         StoreError: no such file or folder, no database, or not writable.
     """
@@ -63,8 +63,8 @@ def check_file(path: Path, write: bool) -> None:
             raise StoreError(f"there is no results database {path} yet. `harness run` makes one; --db names another.")
         if not path.parent.is_dir():
             raise StoreError(f"the results database {path} cannot be made: there is no folder {path.parent}.")
-    else:
-        _check_content(path, write)
+    elif not write and path.stat().st_size == 0 and not _journal(path).exists():
+        raise StoreError(f"the results database {path} is empty: nothing was ever written to it.")
     if write:
         _check_writable(path)
 
@@ -80,21 +80,6 @@ def tidy(path: Path) -> None:
         url = file_url(path, "rw")
         with suppress(sqlite3.Error, UnicodeError), closing(sqlite3.connect(url, uri=True)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-
-
-def _check_content(path: Path, write: bool) -> None:
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(_MAGIC))
-    except OSError as error:
-        raise StoreError(f"the results database {path} cannot be read: {error.strerror}.") from error
-    if not start and not write and not _journal(path).exists():
-        raise StoreError(f"the results database {path} is empty: nothing was ever written to it.")
-    if start and start != _MAGIC:
-        raise StoreError(
-            f"{path} is no SQLite database (it begins with {start[:8]!r}). It was left as it is; give another file "
-            "with --db."
-        )
 
 
 def _check_writable(path: Path) -> None:

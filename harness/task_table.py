@@ -1,0 +1,172 @@
+"""The table of one task for people: one row an experiment, only the columns in which something is told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.text_tables import Table
+
+if TYPE_CHECKING:
+    from harness.result_cells import Cell, Measured
+
+__all__ = ["task_table"]
+
+Column = tuple[str, list[str]]
+
+
+def task_table(cells: Sequence[Cell], metrics: Sequence[str]) -> Table:
+    """The table of one task: what is the same in every row stands in the title.
+
+    Args:
+        cells: the task's experiments, in the order to show them in.
+        metrics: the names of those to show.
+    """
+    same, columns = _conditions(cells)
+    columns += [("codec", _codec_names(cells)), _levels(cells)]
+    if max(Counter(zip(*(values for _, values in columns), strict=True)).values()) > 1:
+        columns.insert(0, ("experiment", [cell.facts["experiment"][:12] for cell in cells]))
+    compared = False
+    for name in metrics:
+        found = [cell.metrics.get(name) for cell in cells]
+        columns.append((name, ["" if m is None else _interval(m.value, m.ci_low, m.ci_high) for m in found]))
+        if any(m is not None and (m.is_primary or len(metrics) == 1) for m in found):
+            drops = [_drop(cell, m) for cell, m in zip(cells, found, strict=True)]
+            columns.append((f"{name} drop", drops))
+            compared = compared or any(drops)
+    intervals = any("[" in text for _, values in columns for text in values)
+    columns += _rates(cells) + _troubles(cells)
+    rows = tuple(zip(*(values for _, values in columns), strict=True))
+    title = f"{cells[0].facts['task']}: {' '.join(same)}".removesuffix(": ")
+    return Table(tuple(name for name, _ in columns), rows, title, _notes(cells, intervals, compared))
+
+
+def _conditions(cells: Sequence[Cell]) -> tuple[list[str], list[Column]]:
+    """What the experiments differ in besides the codec, as columns; and what model and data are the same, in words."""
+    rows = [cell.facts for cell in cells]
+    conditions: list[Column] = [
+        ("model", [str(row["model"]) for row in rows]),
+        ("weights", [str(row["weights"]) for row in rows]),
+        ("data", [f"{row['dataset']}/{row['split']}" for row in rows]),
+        ("samples", [_count(cell) for cell in cells]),
+        ("reference", [str(row["reference"]) for row in rows]),
+        ("seed", [str(row["seed"]) for row in rows]),
+        ("training", [_training(cell) for cell in cells]),
+    ]
+    differing = [(name, values) for name, values in conditions if len(set(values) - {""}) > 1]
+    told = {name for name, _ in differing}
+    words = {name: values[0] for name, values in conditions if name not in told}
+    same = [words["model"]] if "model" in words else []
+    return same + ([f"on {words['data']}"] if "data" in words else []), differing
+
+
+def _count(cell: Cell) -> str:
+    samples, failed = cell.facts["samples"], cell.facts["failed_samples"]
+    return "" if samples is None else str(samples + (failed or 0))
+
+
+def _training(cell: Cell) -> str:
+    row = cell.facts
+    if row["training"] == "pretrained":
+        return "pretrained"
+    level = "" if row["train_level"] is None else f"@{row['train_level']:g}"
+    coded = f" {row['train_codec']}{level}" if row["train_codec"] else ""
+    mode = f" ({row['train_mode']})" if row["train_mode"] else ""
+    parts = f", {row['parts']} only" if row["parts"] else ""
+    return f"{row['training']}{coded}{mode}{parts}"
+
+
+def _codec_names(cells: Sequence[Cell]) -> list[str]:
+    """Each codec with those of its options that differ within the table."""
+    options = [cell.options for cell in cells]
+    values: dict[tuple[str, str], set[object]] = {}
+    for cell in cells:
+        for name in {name for given in options for name in given}:
+            values.setdefault((cell.facts["codec"], name), set()).add(str(cell.options.get(name)))
+    names = []
+    for cell, given in zip(cells, options, strict=True):
+        codec = cell.facts["codec"]
+        differing = [
+            f"{n}={str(v).lower() if isinstance(v, bool) else v}"
+            for n, v in given.items()
+            if n != "intra" and len(values[codec, n]) > 1
+        ]
+        name = codec + (":" + ",".join(differing) if differing else "")
+        names.append(name + (" (intra)" if given.get("intra") is True else ""))
+    return names
+
+
+def _levels(cells: Sequence[Cell]) -> Column:
+    """The levels under the name that their codec has for them, or, where there are several, with it."""
+    units = sorted({cell.facts["level_name"] for cell in cells if cell.facts["level_name"] is not None})
+    texts = []
+    for cell in cells:
+        level = cell.facts["level"]
+        text = "" if level is None else f"{level:g}"
+        texts.append(f"{cell.facts['level_name']} {text}" if text and len(units) > 1 else text)
+    return (units[0] if len(units) == 1 else "level"), texts
+
+
+def _interval(value: float | None, low: float | None, high: float | None) -> str:
+    """ "0.482 [0.451, 0.513]", with as many decimals as its size calls for."""
+    if value is None:
+        return "undefined"
+    digits = _digits(value)
+    text = _fixed(value, digits)
+    return text if low is None or high is None else f"{text} [{_fixed(low, digits)}, {_fixed(high, digits)}]"
+
+
+def _drop(cell: Cell, measured: Measured | None) -> str:
+    if measured is None or measured.drop is None or (cell.facts["codec"] == "none" and measured.drop == 0):
+        return ""
+    return _interval(measured.drop, measured.drop_ci_low, measured.drop_ci_high)
+
+
+def _fixed(value: float, digits: int) -> str:
+    """The number with so many decimals; never "-0.000"."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def _digits(value: float) -> int:
+    return 3 if abs(value) < 10 else 2 if abs(value) < 100 else 1
+
+
+def _rates(cells: Sequence[Cell]) -> list[Column]:
+    def texts(name: str) -> list[str]:
+        values = [cell.facts[name] for cell in cells]
+        return ["" if value is None else f"{value:.{_digits(value)}f}" for value in values]
+
+    ratios = [cell.compression_ratio for cell in cells]
+    columns = [
+        ("bpp", texts("bpp")),
+        ("comp. ratio", ["" if ratio is None else f"{ratio:.1f}" for ratio in ratios]),
+    ]
+    for name, title in (("kbps", "kbps"), ("psnr", "PSNR")):
+        if any(texts(name)):
+            columns.append((title, texts(name)))
+    return columns
+
+
+def _troubles(cells: Sequence[Cell]) -> list[Column]:
+    """Columns for what did not go well, where there is any."""
+    columns = []
+    if any(cell.facts["failed_samples"] for cell in cells):
+        columns.append(("failed samples", [str(cell.facts["failed_samples"] or 0) for cell in cells]))
+    if any(cell.facts["status"] != "finished" for cell in cells):
+        told = [cell.facts["status"] + (f": {cell.reason}" if cell.reason else "") for cell in cells]
+        columns.append(("status", told))
+    return columns
+
+
+def _notes(cells: Sequence[Cell], intervals: bool, compared: bool) -> tuple[str, ...]:
+    counts = {_count(cell) for cell in cells} - {""}
+    notes = []
+    if len(counts) == 1:
+        notes.append(f"{counts.pop()} samples.")
+    if intervals:
+        notes.append("[ ]: 95% interval.")
+    if compared:
+        notes.append("drop: against none, paired by sample; positive is worse.")
+    notes.append("comp. ratio: compression ratio, 24 bits per pixel over bpp.")
+    return (" ".join(notes),)
