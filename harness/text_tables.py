@@ -52,7 +52,7 @@ def render(table: Table, format: str) -> str:
 
 
 def show(table: Table, console: Console) -> None:
-    """Print the table on a terminal; cells of two parts ("0.482 [0.451, 0.513]") break there when room is short."""
+    """Print the table on a terminal; heads, and cells of two parts ("0.482 [0.451, 0.513]"), break if room is short."""
     from rich.table import Table as RichTable
     from rich.text import Text
 
@@ -62,7 +62,8 @@ def show(table: Table, console: Console) -> None:
         cells = [[cell.replace(" [", "\n[") for cell in row] for row in cells]
     drawn = RichTable(box=None, header_style="bold", pad_edge=False, collapse_padding=short)
     for column, right in zip(table.columns, _numeric(table), strict=True):
-        drawn.add_column(Text(_clean(column)), justify="right" if right else "left")
+        head = _clean(column)
+        drawn.add_column(Text(head.replace(" ", "\n") if short else head), justify="right" if right else "left")
     for row in cells:
         drawn.add_row(*map(Text, row))
     if table.title:
