@@ -87,14 +87,15 @@ def _codec_names(cells: Sequence[Cell]) -> list[str]:
     names = []
     for cell, given in zip(cells, options, strict=True):
         codec = cell.facts["codec"]
-        differing = [
-            f"{n}={str(v).lower() if isinstance(v, bool) else v}"
-            for n, v in given.items()
-            if n != "intra" and len(values[codec, n]) > 1
-        ]
-        name = codec + (":" + ",".join(differing) if differing else "")
+        differing = [n for n in given if n != "intra" and len(values[codec, n]) > 1]
+        name = codec + (":" if differing else "") + ",".join(f"{n}={_value(given[n])}" for n in differing)
         names.append(name + (" (intra)" if given.get("intra") is True else ""))
     return names
+
+
+def _value(value: object) -> str:
+    """An option's value as the command line takes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _levels(cells: Sequence[Cell]) -> Column:
