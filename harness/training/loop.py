@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,8 +28,8 @@ class Runtime:
     """Where a training runs; none of it decides the result on one kind of machine.
 
     Args:
-        device: cpu, cuda or mps.
-        devices: how many of them.
+        device: cpu, cuda, cuda:N or mps.
+        devices: how many of them; more than one share each batch.
         workers: processes that read and augment.
     """
 
@@ -134,11 +135,14 @@ class _Session:
         from lightning.fabric import Fabric
 
         self.job, self.key, self.runtime = job, key, runtime
+        self.kind, _, number = runtime.device.partition(":")
+        devices = [int(number)] if number and runtime.devices == 1 else runtime.devices
         precision = "bf16-mixed" if job.recipe.precision == "bf16" else "32-true"
-        self.fabric = Fabric(accelerator=runtime.device, devices=runtime.devices, precision=precision)
+        self.fabric = Fabric(accelerator=self.kind, devices=devices, precision=precision)
         self.fabric.launch()
         self.first = bool(self.fabric.is_global_zero)
         torch.manual_seed(job.seed)
+        self.reader = copy(job.model)  # stays without the network: it goes to worker processes
         network = job.model.build(job.dataset.classes)
         if job.initial is not None and job.initial.path is not None:
             from harness.weights import load_into, load_state
@@ -186,13 +190,13 @@ class _Session:
         order = Order(len(job.dataset), job.recipe.batch, job.seed, begin, end)
         mine = [slots[rank::world] for slots in order] if world > 1 else order
         loader: DataLoader[Any] = DataLoader(
-            Examples(job.dataset, job.model, job.seed, job.through),
+            Examples(job.dataset, self.reader, job.seed, job.through),
             batch_sampler=mine,
             collate_fn=job.model.collate_train,
             num_workers=workers,
             worker_init_fn=set_up_worker if workers else None,
-            pin_memory=self.runtime.device == "cuda",
-            multiprocessing_context="spawn" if workers and self.runtime.device != "cpu" else None,
+            pin_memory=self.kind == "cuda",
+            multiprocessing_context="spawn" if workers and self.kind != "cpu" else None,
         )
         for iteration, batch in zip(range(begin, end), loader, strict=True):
             yield iteration, to_device(batch, self.fabric.device)

@@ -6,7 +6,7 @@ SEGMENTS = (
     "sidewalk",
     "building",
     "vegetation",
-    "pole",
+    "furniture",
     "person",
     "car",
     "truck",

@@ -12,7 +12,7 @@ from harness_plugins.demo_world.persons import look, person
 from harness_plugins.demo_world.postures import casual, joints
 from harness_plugins.demo_world.vehicles import LENGTHS, WIDTHS, vehicle
 
-_POLE, _GREEN = SEGMENTS.index("pole"), SEGMENTS.index("vegetation")
+_GREEN = SEGMENTS.index("vegetation")
 
 
 def bodies(scene: Plan, height: int, width: int) -> list[Body]:
@@ -41,15 +41,15 @@ def _bodies(placement: Placement, scene: Plan, height: int, width: int) -> Itera
         yield from made(kind, person(frame, stand, dress, camera, light), stand.z, points)
     elif kind == "sign":
         size = draws.uniform(0.75, 1.15)
-        yield from made("pole", furniture.pole(stand, placement.up, 0.09, camera, light), stand.z + 0.01)
+        yield from made("furniture", furniture.pole(stand, placement.up, 0.09, camera, light), stand.z + 0.01)
         yield from made(kind, furniture.sign(stand, placement.up, size, camera, light, draws), stand.z)
     elif kind == "light":
-        yield from made("pole", furniture.pole(stand, placement.up, 0.12, camera, light), stand.z + 0.01)
+        yield from made("furniture", furniture.pole(stand, placement.up, 0.12, camera, light), stand.z + 0.01)
         yield from made(kind, furniture.traffic_light(stand, placement.up, camera, light, draws), stand.z)
     elif kind == "lamp":
-        yield from made("pole", furniture.lamp_post(stand, placement.size, camera, light), stand.z)
+        yield from made("furniture", furniture.lamp_post(stand, placement.size, camera, light), stand.z)
     elif kind == "bin":
-        yield from made("pole", furniture.bin_or_box(stand, camera, light, draws), stand.z)
+        yield from made("furniture", furniture.bin_or_box(stand, camera, light, draws), stand.z)
     elif kind == "tree":
         yield from made("vegetation", furniture.trunk(stand, placement.up, 0.16, camera, light), stand.z + 0.01)
         leaves = furniture.crown(stand, placement.up, placement.size, camera, light, draws, height, width)
