@@ -20,7 +20,7 @@ from harness import hookimpl
 from harness.errors import WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Option, Value
-from harness_tasks.detection.models.detectron2_config import INSTALLATION, read_config, zoo_weights
+from harness_tasks.detection.models.detectron2_config import INSTALLATION, quiet, read_config, zoo_weights
 from harness_tasks.detection.types import Boxes, Detections
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Detectron2(Model):
             for j in range(scored)
         ]
         device = next(self.network.parameters()).device.type
-        with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=self._precision == "bf16"):
+        with quiet(), torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=self._precision == "bf16"):
             found = [_detections(output["instances"]) for output in self.network(inputs)]
         return [found[i * scored : (i + 1) * scored] for i in range(count)]
 
@@ -200,7 +200,7 @@ class Detectron2(Model):
             target = Instances(example["image"].shape[-2:])
             target.gt_boxes, target.gt_classes = Corners(example["boxes"]), example["labels"]
             inputs.append({"image": example["image"], "instances": target})
-        with EventStorage():  # detectron2's heads log into one
+        with quiet(), EventStorage():  # its heads log into one
             losses: Mapping[str, torch.Tensor] = self.network(inputs)
         return losses
 

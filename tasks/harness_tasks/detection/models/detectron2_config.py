@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness.errors import PluginError, UsageError, WeightsError, closest
 
-__all__ = ["INSTALLATION", "read_config", "zoo_weights"]
+__all__ = ["INSTALLATION", "quiet", "read_config", "zoo_weights"]
 
 _ZOO = "https://github.com/facebookresearch/detectron2/blob/main/MODEL_ZOO.md"
 INSTALLATION = "https://detectron2.readthedocs.io/en/latest/tutorials/install.html"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without warnings: detectron2 calls functions that torch and setuptools have deprecated."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def read_config(asked: str, score_thresh: float | None) -> Any:
@@ -59,8 +69,7 @@ def zoo_weights(config: str) -> str:
     if Path(config).suffix != ".yaml" or Path(config).expanduser().is_file():
         raise WeightsError(f"config {config} is no name in the model zoo: give its weights by --weights.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             from detectron2 import model_zoo
     except ImportError as error:
         raise WeightsError(
@@ -88,8 +97,7 @@ def _imported() -> Path:
         PluginError: it cannot be imported.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it uses functions that torch and setuptools have deprecated
+        with quiet():
             import detectron2
             import detectron2.config
             import detectron2.data
