@@ -129,9 +129,10 @@ def _print_failed(store: Store, filters: Filters, format_: str) -> None:
     for cell in read_cells(store, filters):
         facts = cell.facts
         place = (facts["experiment"][:12], *(facts[name] for name in (*_FILTERS, "level")))
-        if facts["status"] != "finished":
+        undone = facts["status"] in ("failed", "interrupted")
+        if undone:
             found.append((*place, None, facts["status"], cell.reason))
-        if facts["status"] != "finished" or facts["failed_samples"]:
+        if undone or facts["failed_samples"]:
             mine = Filters({"experiment": [facts["experiment"]], "status": ["failed"]})
             columns, rows = store.view("per_sample", mine)
             sample, error = columns.index("sample"), columns.index("error")
