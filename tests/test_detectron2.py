@@ -210,10 +210,25 @@ def test_the_model_zoos_configs() -> None:
     # 480x640 to a shorter side of 800, as the zoo's Faster R-CNN is tested.
     assert model.prepared_shape(Outline("a", 480, 640)) == (1, 3, 800, 1067, 480, 640)
     assert model.fingerprint()["config"] != Detectron2(score_thresh=0.5).fingerprint()["config"]
-    with pytest.raises(UsageError, match="wants to execute code"):
-        Detectron2(config="COCO-Detection/retinanet_R_50_FPN_3x.yaml").fingerprint()
     with pytest.raises(UsageError, match=r"Did you mean COCO-Detection/faster_rcnn_R_50_FPN_3x\.yaml"):
         Detectron2(config="faster_rcnn_R_50_FPN_3x.yaml").fingerprint()
+
+
+@needs_detectron2
+def test_every_config_of_the_zoo_is_read_as_detectron2_reads_it() -> None:
+    import detectron2
+    from detectron2.config import get_cfg
+
+    from harness_tasks.detection.models.detectron2_config import read_config
+
+    zoo = Path(detectron2.__file__).parent / "model_zoo" / "configs"
+    names = sorted(path.relative_to(zoo).as_posix() for path in zoo.glob("*/*.yaml"))
+    assert len(names) > 50
+    for name in names:
+        own = get_cfg()
+        own.merge_from_file(str(zoo / name), allow_unsafe=True)
+        own.MODEL.WEIGHTS, own.MODEL.MASK_ON, own.MODEL.KEYPOINT_ON = "", False, False
+        assert read_config(name, None) == own
 
 
 @needs_detectron2

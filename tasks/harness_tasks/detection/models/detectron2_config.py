@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,12 @@ __all__ = ["INSTALLATION", "quiet", "read_config", "zoo_weights"]
 
 _ZOO = "https://github.com/facebookresearch/detectron2/blob/main/MODEL_ZOO.md"
 INSTALLATION = "https://detectron2.readthedocs.io/en/latest/tutorials/install.html"
+
+# The only value in the model zoo's YAML that is code: the anchors of its RetinaNets.
+_RETINANET_SIZES = re.compile(
+    r"!!python/object/apply:eval \["
+    r"\"\[\[x, x \* 2\*\*\(1\.0/3\), x \* 2\*\*\(2\.0/3\) \] for x in \[([0-9]+(?:, [0-9]+)*) \]\]\"\]"
+)
 
 
 @contextmanager
@@ -39,16 +47,15 @@ def read_config(asked: str, score_thresh: float | None) -> Any:
     """
     package = _imported()
     import yaml  # type: ignore[import-untyped]
-    from detectron2.config import get_cfg
 
     path = _found(asked, package)
-    cfg = get_cfg()
+    cfg = _empty_config()
     try:
         cfg.merge_from_file(str(path), allow_unsafe=False)
     except yaml.constructor.ConstructorError as error:
         raise UsageError(
             f"config {asked}: it wants to execute code ({str(error.problem).strip()}), which is refused. Write the "
-            "values out in a YAML file of your own (the model zoo's RetinaNet configs compute their anchors' SIZES so)."
+            "values out in a YAML file of your own."
         ) from error
     except (yaml.YAMLError, OSError, KeyError, ValueError, AssertionError, TypeError, AttributeError) as error:
         raise UsageError(f"config {path} cannot be read by detectron2: {error}.") from error
@@ -57,6 +64,23 @@ def read_config(asked: str, score_thresh: float | None) -> Any:
     if score_thresh is not None:
         cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = cfg.MODEL.RETINANET.SCORE_THRESH_TEST = score_thresh
     return cfg
+
+
+def _empty_config() -> Any:
+    """detectron2's default config, as a class that reads the zoo's one computed value without computing."""
+    from detectron2.config import CfgNode, get_cfg
+
+    class Config(CfgNode):  # type: ignore[misc]
+        @classmethod
+        def _open_cfg(cls, filename: str) -> io.StringIO:
+            with super()._open_cfg(filename) as file:
+                return io.StringIO(_RETINANET_SIZES.sub(_written_out, file.read()))
+
+    return Config(get_cfg())
+
+
+def _written_out(found: re.Match[str]) -> str:
+    return str([[x, x * 2 ** (1.0 / 3), x * 2 ** (2.0 / 3)] for x in map(int, found.group(1).split(","))])
 
 
 def zoo_weights(config: str) -> str:
