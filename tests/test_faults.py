@@ -187,3 +187,60 @@ def test_a_locked_database_is_waited_for(session: Session) -> None:
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "40" in out
+
+
+WEAK_MODEL = """
+from harness import hookimpl
+from harness_tasks.detection.models.demo import DemoDetector
+
+class Weak(DemoDetector):
+    name = "weak"
+    def {method}(self, *arguments):
+        found = super().{method}(*arguments)
+        {fault}
+        return found
+
+@hookimpl
+def harness_models():
+    return [Weak]
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "fault", "message"),
+    [
+        ("predict", "raise RuntimeError('out of tune')", "model weak: RuntimeError: out of tune"),
+        ("predict", "found = found[:-1]", "model weak: 1 samples went in, 0 predictions came back"),
+        ("prepare", "raise ValueError('bad frame')", "model weak: ValueError: bad frame"),
+        ("collate", "raise ValueError('bad batch')", "model weak: ValueError: bad batch"),
+    ],
+)
+def test_a_model_that_fails_is_named_with_its_reason(session: Session, method: str, fault: str, message: str) -> None:
+    source = WEAK_MODEL.format(method=method, fault=fault)
+    write_distribution(session.folder / "plugins", "weak", "plugged_weak", source)
+    write_voc(session.folder / "data")
+    result = session.run(*VOC, "--codec", "jpeg@50", "--model", "weak", "--limit", "2", status=1)
+    assert message in result.stderr
+    assert session.select("select count(*) from per_sample where status = 'failed'") == [(4,)]
+    assert session.select("select distinct value from metrics") == [(None,)]
+    assert session.select("select count(*) from metrics where reason is null") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return super().decode(encoded)[:, :-1]", "came back"),
+        ("return super().decode(encoded).astype('float32')", "float32"),
+    ],
+)
+def test_a_codec_that_breaks_its_contract_is_caught(session: Session, body: str, message: str) -> None:
+    source = (
+        "from harness import hookimpl\nfrom harness_codecs.pillow_family import Jpeg\n"
+        f"class Odd(Jpeg):\n    name = 'odd'\n    def decode(self, encoded):\n        {body}\n"
+        "@hookimpl\ndef harness_codecs(): return [Odd]\n"
+    )
+    write_distribution(session.folder / "plugins", "odd", "plugged_odd", source)
+    write_voc(session.folder / "data")
+    error = session.run(*VOC, "--codec", "odd@50", "--limit", "2", status=1).stderr
+    assert "codec odd: " in error
+    assert message in error

@@ -120,15 +120,16 @@ def _code(unit: Unit, cell: int, sources: list[Source], failed: list[SampleRow],
     shapes: dict[tuple[int, ...], list[tuple[SampleRow, list[Any], Any]]] = {}
     seconds = {"read": read, "encode": 0.0, "decode": 0.0, "prepare": 0.0}
     for source in sources:
-        row = replace(source.row, key=chosen.experiment.key)
+        row, at_work = replace(source.row, key=chosen.experiment.key), f"codec {chosen.codec.name}"
         try:
             row, frames = _encode_decode(chosen, source, row)
+            at_work = f"model {model.name}"
             started = time.perf_counter()
             prepared = model.prepare(frames, source.scored, NoMemo())
             seconds["prepare"] += time.perf_counter() - started
             shape = model.prepared_shape(_outline(row, source))
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises costs one sample, and is recorded
-            failed.append(replace(row, status="failed", error=reason(f"codec {chosen.codec.name}", error)))
+            failed.append(replace(row, status="failed", error=reason(at_work, error)))
             continue
         seconds["encode"] += (row.encode_ms or 0) / 1000
         seconds["decode"] += (row.decode_ms or 0) / 1000
