@@ -2,9 +2,9 @@
 
     python tests/benchmarks/store.py [--millions 1] [--experiments 500]
 
-Writes rows of samples of about 500 experiments in chunks of 1,000, with statistics of a few bytes (what packing real ones
-costs depends on the task), finishes the experiments with 20 metrics each, and reads the views. Seconds are processor
-seconds, so that they hold on a busy machine too.
+Writes rows of samples of about 500 experiments in chunks of 1,000, without statistics (what packing them costs depends
+on the task), finishes the experiments with 20 metrics each, and reads the views. Seconds are processor seconds, so
+that they hold on a busy machine too.
 """
 
 from __future__ import annotations

@@ -116,8 +116,9 @@ class SqlStore(Store):
     def write(self, rows: Sequence[SampleRow], claim: Claim) -> None:
         from harness_plugins.sql_store import records
 
+        data = records.packed(rows)
         with self._database.writing() as connection:
-            records.append(connection, rows, claim)
+            records.append(connection, rows, data, claim)
 
     def statistics(self, key: str) -> Iterator[SampleStatistics]:
         from harness_plugins.sql_store import records

@@ -118,11 +118,15 @@ def _file_engine(file: Path, write: bool) -> sa.Engine:
     def connect() -> sqlite3.Connection:
         url = file_url(file, "rwc" if write else "ro")
         connection = sqlite3.connect(url, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
-        if write:
-            connection.execute("PRAGMA journal_mode = WAL")
-        # In WAL mode NORMAL loses nothing committed when the process dies; a power cut may take the last transactions.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
+        try:
+            if write:
+                connection.execute("PRAGMA journal_mode = WAL")
+            # In WAL mode NORMAL loses nothing committed when the process dies; a power cut may take the last ones.
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.store import Claim
     from harness_plugins.sql_store.database import Database
 
-__all__ = ["append", "done", "read_rows", "read_statistics"]
+__all__ = ["append", "done", "packed", "read_rows", "read_statistics"]
 
 _PAGE = 256
 
@@ -30,12 +30,17 @@ _KEPT = (
 )
 
 
-def append(connection: sa.Connection, rows: Sequence[SampleRow], claim: Claim) -> None:
-    """Write rows under a claim."""
+def packed(rows: Sequence[SampleRow]) -> list[bytes | None]:
+    """The statistics of each row; None for samples that failed. To be called before the database is locked."""
+    return [pack(row.statistics) if row.status == "ok" else None for row in rows]
+
+
+def append(connection: sa.Connection, rows: Sequence[SampleRow], data: Sequence[bytes | None], claim: Claim) -> None:
+    """Write rows under a claim, with their packed statistics."""
     if not rows:
         return
     ids = held_ids(connection, (row.key for row in rows), claim)
-    kept = [(ids[row.key], int(row.index), pack(row.statistics)) for row in rows if row.status == "ok"]
+    kept = [(ids[row.key], int(row.index), d) for row, d in zip(rows, data, strict=True) if d is not None]
     try:
         _insert(connection, samples, [_row(row, ids[row.key]) for row in rows])
     except sa.exc.IntegrityError as error:
