@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 __all__ = ["LUMINANCE", "estimate_quality", "scaled_table"]
 
@@ -59,17 +59,20 @@ def estimate_quality(tables: Mapping[int, Sequence[int]]) -> int | None:
     Returns:
         The quality, or None where there is no table.
     """
-    found = [tuple(tables[number]) for number in sorted(tables)][:2]
+    return _nearest(tuple(tuple(tables[number]) for number in sorted(tables)[:2]))
+
+
+@lru_cache(maxsize=4096)
+def _nearest(found: tuple[tuple[int, ...], ...]) -> int | None:
     if not found or any(len(table) != 64 for table in found):
         return None
-    bases = (LUMINANCE, CHROMINANCE)
-    distances = {quality: _distance(found, bases, quality) for quality in range(1, 101)}
+    distances = {quality: _distance(found, quality) for quality in range(1, 101)}
     return min(distances, key=lambda quality: (distances[quality], -quality))
 
 
-def _distance(found: list[tuple[int, ...]], bases: tuple[tuple[int, ...], ...], quality: int) -> float:
+def _distance(found: tuple[tuple[int, ...], ...], quality: int) -> float:
     total = 0.0
-    for table, base in zip(found, bases, strict=False):
+    for table, base in zip(found, (LUMINANCE, CHROMINANCE), strict=False):
         wanted = scaled_table(base, quality)
         if table != wanted:
             total += sum(abs(math.log(max(a, 1) / b)) for a, b in zip(table, wanted, strict=True))
