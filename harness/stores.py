@@ -33,10 +33,8 @@ def open_store(url: str, plugins: Plugins, write: bool = True) -> Store:
         match = closest(scheme, known)
         hints = [f"Did you mean {match}://?"] if match else []
         hints.append(plugins.why_unknown("store", scheme))
-        raise StoreError(
-            f"no store opens {scheme}://. {' '.join(filter(None, hints))} "
-            f"There is: {', '.join(f'{name}://' for name in known) or 'none'}."
-        )
+        hints.append(f"There is: {', '.join(f'{name}://' for name in known) or 'none'}.")
+        raise StoreError(" ".join([f"no store opens {scheme}://.", *filter(None, hints)]))
     if len(fitting) > 1:
         owners = " and ".join(f"{p.name} of {p.origin}" for p in fitting)
         raise CollisionError(f"{scheme}:// is opened by {owners}. Uninstall one of them.")
