@@ -6,6 +6,7 @@ about detectors. Weights are kept in a folder that the caller names (pytest's ca
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,7 +83,7 @@ def coco_part(data_root: Path, folder: Path) -> Path:
     content = json.loads((source / "annotations" / "instances_train2017.json").read_text())
     content["images"] = [entry for entry in content["images"] if entry["id"] in COCO_IMAGES]
     content["annotations"] = [entry for entry in content["annotations"] if entry["image_id"] in COCO_IMAGES]
-    (folder / "annotations").mkdir()
+    (folder / "annotations").mkdir(parents=True)
     (folder / "annotations" / "instances_part.json").write_text(json.dumps(content))
     (folder / "part").mkdir()
     for entry in content["images"]:
@@ -97,7 +98,8 @@ def trained_torchvision(root: Path, cache: Path) -> Path:
         arch, *sizes = TORCHVISION_MODEL.partition(":")[2].split(",")
         model = Torchvision(**dict(option.split("=") for option in (arch, *sizes)))
         state = _fitted(model, VOC_CLASSES, _samples(Voc("detection", "part", root)), iterations=80)
-        save_state(path, state, VOC_CLASSES)
+        save_state(path.with_suffix(f".{os.getpid()}"), state, VOC_CLASSES)
+        path.with_suffix(f".{os.getpid()}").replace(path)
     return path
 
 
@@ -109,7 +111,9 @@ def trained_detectron2(root: Path, config: Path, cache: Path) -> Path:
     if not path.is_file():
         dataset = Coco("detection", "part", root)
         samples = _samples(dataset)
-        torch.save({"model": _fitted(Detectron2(config=str(config)), dataset.classes, samples, iterations=120)}, path)
+        state = _fitted(Detectron2(config=str(config)), dataset.classes, samples, iterations=200)
+        torch.save({"model": state}, path.with_suffix(f".{os.getpid()}"))
+        path.with_suffix(f".{os.getpid()}").replace(path)
     return path
 
 

@@ -63,7 +63,7 @@ def trained(
 ) -> tuple[Path, Path]:
     """A part of COCO on disk, and weights trained on it."""
     root = coco_part(data_root, tmp_path_factory.mktemp("coco"))
-    return root, trained_detectron2(root, config, pytestconfig.cache.mkdir("detectron2"))
+    return root, trained_detectron2(root, config, pytestconfig.cache.mkdir("real-detector"))
 
 
 def through_the_harness(root: Path, config: Path, weights: Path, batch: int) -> tuple[dict[str, Detections], Any]:
