@@ -97,7 +97,7 @@ def trained_torchvision(root: Path, cache: Path) -> Path:
     if not path.is_file():
         arch, *sizes = TORCHVISION_MODEL.partition(":")[2].split(",")
         model = Torchvision(**dict(option.split("=") for option in (arch, *sizes)))
-        state = _fitted(model, VOC_CLASSES, _samples(Voc("detection", "part", root)), iterations=80)
+        state = _fitted(model, VOC_CLASSES, _samples(Voc("detection", "part", root)), iterations=100)
         save_state(path.with_suffix(f".{os.getpid()}"), state, VOC_CLASSES)
         path.with_suffix(f".{os.getpid()}").replace(path)
     return path
