@@ -7,6 +7,7 @@ that its AP is far from 0 makes the comparison worth something; it says nothing 
 import contextlib
 import io
 import json
+import pickle
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -187,6 +188,15 @@ def test_classes_and_weights_that_do_not_fit(config: Path, tmp_path: Path) -> No
     assert set(model.predict(prepared)[0][0].labels.tolist()) <= {0, 1, 2}
     model.load(model.resolve_weights(str(tmp_path / "w.safetensors"), ()), ("other",), "cpu", "bf16")
     assert np.isfinite(model.predict(prepared)[0][0].boxes).all()
+
+    # As the model zoo's files are.
+    arrays = {name: tensor.numpy() for name, tensor in state.items()}
+    (tmp_path / "w.pkl").write_bytes(pickle.dumps({"model": arrays, "__author__": "the model zoo"}, protocol=2))
+    (tmp_path / "w.json").write_text(json.dumps({"classes": names}))
+    zoo = Detectron2(config=str(config))
+    zoo.load(zoo.resolve_weights(str(tmp_path / "w.pkl"), ()), ("other",), "cpu")
+    assert all(torch.equal(tensor, state[name]) for name, tensor in zoo.network.state_dict().items())
+    (tmp_path / "w.json").unlink()
 
     torch.save({"model": {**state, "pixel_mean": torch.zeros(3)}}, tmp_path / "w.pth")
     with pytest.raises(WeightsError, match="trained on 3 classes, the dataset has 2"):
