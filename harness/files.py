@@ -21,7 +21,7 @@ from harness.cache import cache_dir
 __all__ = ["digest_files", "sha256_file"]
 
 _SETTLED_NS = 2_000_000_000
-_Facts = tuple[str, int, int, int, int, int]
+_Facts = tuple[bytes, int, int, int, int, int]
 
 
 def sha256_file(path: Path) -> str:
@@ -45,7 +45,7 @@ def digest_files(paths: Iterable[Path]) -> str:
     whole = hashlib.sha256()
     with _Memo() as memo:
         for path in paths:
-            whole.update(f"{path.name}\0{memo.digest(path)}\n".encode())
+            whole.update(_bytes(path.name) + f"\0{memo.digest(path)}\n".encode())
     return whole.hexdigest()
 
 
@@ -53,7 +53,7 @@ class _Memo:
     """Digests by what the file system says of a file. New ones are written in transactions of up to 1,000."""
 
     def __init__(self) -> None:
-        self._new: list[tuple[str | int, ...]] = []
+        self._new: list[tuple[bytes | str | int, ...]] = []
         self._known: sqlite3.Connection | None = None
 
     def __enter__(self) -> _Memo:
@@ -94,7 +94,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         with memo:
             memo.execute(
-                "create table if not exists files (path text primary key, device integer, inode integer, "
+                "create table if not exists files (path blob primary key, device integer, inode integer, "
                 "size integer, mtime integer, ctime integer, sha256 text not null)"
             )
     except sqlite3.Error:
@@ -112,7 +112,12 @@ def _facts(path: Path) -> _Facts:
     found = path.stat()
     # Windows gives inodes of 64 unsigned bits; SQLite's integers are signed.
     inode, device = (number - (1 << 64) if number >= 1 << 63 else number for number in (found.st_ino, found.st_dev))
-    return str(path.absolute()), device, inode, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return _bytes(str(path.absolute())), device, inode, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _bytes(name: str) -> bytes:
+    """A name as UTF-8; bytes that are none (file systems allow them) as they are."""
+    return name.encode("utf-8", "surrogateescape")
 
 
 def _settled(facts: _Facts) -> bool:

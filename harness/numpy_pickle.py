@@ -29,14 +29,20 @@ def read_arrays(path: Path) -> Any:
         return _tensors(_ArrayUnpickler(file, encoding="latin1").load())
 
 
+_ARRAY = object()  # what the name numpy.ndarray stands for: it is only ever compared
+
+
 class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module.startswith("numpy._core"):
             module = module.replace("numpy._core", "numpy.core", 1)
-        try:
-            return _ADMITTED[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it names {module}.{name}; only arrays of numbers are admitted.") from None
+        if (module, name) == ("numpy", "ndarray"):
+            return _ARRAY
+        function = _ADMITTED.get((module, name))
+        if function is None:
+            raise pickle.UnpicklingError(f"it names {module}.{name}; only arrays of numbers are admitted.")
+        # A wrapper for each use: a pickle can set attributes of what it names.
+        return lambda *given: function(*given)
 
 
 def _dtype(spec: object, *flags: object) -> np.dtype[Any]:
@@ -48,7 +54,7 @@ def _dtype(spec: object, *flags: object) -> np.dtype[Any]:
 
 def _reconstruct(subtype: object, shape: object, dtype: object) -> NDArray[Any]:
     """`numpy.core.multiarray._reconstruct`: an empty array, filled by the state that follows."""
-    if subtype is not np.ndarray or shape != (0,):
+    if subtype is not _ARRAY or shape != (0,):
         raise pickle.UnpicklingError("it holds an array of an unknown kind.")
     return np.ndarray((0,), np.int8)
 
@@ -78,7 +84,6 @@ def _no_bytes(*content: object) -> bytes:
 
 
 _ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
-    ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): _dtype,
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy.core.multiarray", "scalar"): _scalar,

@@ -91,6 +91,18 @@ def test_digest_of_many_keeps_order_and_names_but_no_folder(tmp_path: Path, memo
         digest_files([tmp_path / "absent"])
 
 
+def test_names_that_are_no_text(tmp_path: Path, memo: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe"))
+    try:
+        path.write_bytes(b"one")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    settle(path)
+    assert sha256_file(path) == sha256_file(path) == digest(b"one")
+    assert len(digest_files([path])) == 64
+    assert len(rows(memo)) == 1
+
+
 def test_a_damaged_memo_is_done_without(tmp_path: Path, memo: Path) -> None:
     memo.parent.mkdir()
     memo.write_bytes(b"this is no database, and longer than a header of one hundred bytes" * 3)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from harness import numpy_pickle
 from harness.errors import WeightsError
 from harness.files import sha256_file
 from harness.weights import check_sha256, from_file, load_into, load_state, read_classes, save_state
@@ -101,6 +102,17 @@ def test_code_in_a_file_is_not_executed(tmp_path: Path, suffix: str, protocol: i
     with pytest.raises(WeightsError):
         load_state(path)
     assert not witness.exists()
+
+
+def test_a_pickle_changes_nothing_of_what_it_names(tmp_path: Path) -> None:
+    # GLOBAL numpy.dtype, then BUILD with the state (None, {"__defaults__": ("O",)})
+    (tmp_path / "w.pkl").write_bytes(b"cnumpy\ndtype\n(N(S'__defaults__'\n(S'O'\ntdtb.")
+    with pytest.raises(WeightsError, match="found function"):
+        load_state(tmp_path / "w.pkl")
+    assert numpy_pickle._dtype.__defaults__ is None
+    (tmp_path / "w.pkl").write_bytes(b"cnumpy\nndarray\n(I3\ntR.")
+    with pytest.raises(WeightsError, match="not callable"):
+        load_state(tmp_path / "w.pkl")
 
 
 @pytest.mark.parametrize(
