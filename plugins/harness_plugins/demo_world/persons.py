@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from harness_plugins.demo_world.bodies import Part
 from harness_plugins.demo_world.draws import Draws
-from harness_plugins.demo_world.geometry import Camera, Pixel, Point, Stand, cos_sin, hull
+from harness_plugins.demo_world.geometry import Camera, Pixel, Point, Stand, cos_sin, hull, middle
 from harness_plugins.demo_world.light import Colour, Light
 from harness_plugins.demo_world.postures import KEYPOINTS
 
@@ -122,7 +122,7 @@ def _torso(at: dict[str, Point], stand: Stand, dress: Look, tailor: Tailor) -> l
     hips = _ring(at, ("left_hip", "right_hip"), stand, 0.035 * tall, 0.055 * tall)
     collar = [(x, y + 0.03 * tall, z) for x, y, z in _ring(at, ("left_ear", "right_ear"), stand, 0.0, 0.02)]
     collar = [(x, shoulders[0][1] + 0.03 * tall, z) for x, _, z in collar]
-    depth = sum(point[2] for point in shoulders + hips) / 8.0
+    depth = middle(shoulders + hips)[2]  # not sum(): what that gives for floats changed with Python 3.12
     pieces = [
         tailor.slab(
             [project(p) for p in hips] + [project((x, y - 0.06 * tall, z)) for x, y, z in hips],
