@@ -25,7 +25,7 @@ from harness.training.job import Job, place_of
 from harness.training.loop import Runtime, train
 from harness.training.recipe import Recipe
 from harness.training.state import Place
-from harness.weights import load_state, read_classes
+from harness.weights import from_file, load_state, read_classes
 
 RECIPE = Recipe(iterations=30, batch=4, lr=0.05, warmup=3, clip=1.0, average=0.9, checkpoint=10)
 
@@ -196,6 +196,15 @@ def test_one_part_leaves_the_other_alone(tmp_path: Path) -> None:
     trained = load_state(one.weights)
     assert all(torch.allclose(trained[name], fresh[name]) for name in fresh if name.startswith("two."))
     assert not same(both.weights, one.weights)
+
+
+def test_starts_from_weights(tmp_path: Path) -> None:
+    first = train(job(), Place(tmp_path / "first"), Runtime(workers=0), Log())
+    recipe = replace(RECIPE, iterations=1, lr=0.0)
+    onward = job(recipe=recipe, initial=from_file("player", str(first.weights)))
+    assert onward.key() != job(recipe=recipe).key()
+    second = train(onward, Place(tmp_path / "second"), Runtime(workers=0), Log())
+    assert same(first.weights, second.weights)
 
 
 def test_frames_go_through_what_is_asked_for(tmp_path: Path) -> None:
