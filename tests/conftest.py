@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# One thread for each test's own torch: on a busy machine, two wait for each other by spinning.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
