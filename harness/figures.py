@@ -42,11 +42,11 @@ def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Fig
         else:
             key = (record["codec"], record["codec_options"], record["training"], *subject)
             lines.setdefault(key, []).append(record)
-    subjects = {key[3:] for key in lines}
+    names = _names(list(lines))
     for number, (key, points) in enumerate(sorted(lines.items())):
-        _line(axes, points, _name(key, len(subjects) > 1), against, number)
+        _line(axes, points, names[key], against, number)
     for subject, record in sorted(baselines.items()):
-        label = "uncompressed" + (f", {' on '.join(subject[:2])}" if len(subjects) > 1 else "")
+        label = "uncompressed" + (f", {' on '.join(subject[:2])}" if len(baselines) > 1 else "")
         axes.axhline(record["value"], color="#555555", linestyle="--", linewidth=1, label=label)
     _label(axes, records, lines, against)
     return figure
@@ -78,9 +78,10 @@ def _label(axes: Axes, records: Sequence[dict[str, Any]], lines: dict[tuple[str,
     names = {p["level_name"] for points in lines.values() for p in points if p["level_name"]}
     level = " or ".join(sorted(names)) or "level"
     if against == "bpp":
-        from matplotlib.ticker import FuncFormatter, NullFormatter
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(f"bits per pixel (numbers at the points: {level})")
@@ -95,12 +96,20 @@ def _label(axes: Axes, records: Sequence[dict[str, Any]], lines: dict[tuple[str,
     axes.legend(frameon=False)
 
 
-def _name(key: tuple[str, ...], with_subject: bool) -> str:
-    codec, options, training, model, dataset, _ = key
-    given = json.loads(options) if options else {}
-    text = codec + "".join(
-        f", {name}={value}" for name, value in given.items() if name in ("scale", "fps", "subsampling")
-    )
-    if training != "pretrained":
-        text += f", {training}"
-    return f"{text}, {model} on {dataset}" if with_subject else text
+def _names(keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """What each line is called: its codec, and as much more as tells it from the others."""
+    options = {key: json.loads(key[1]) if key[1] else {} for key in keys}
+    several = len({key[3:] for key in keys}) > 1
+    names = {}
+    for key in keys:
+        codec, _, training, model, dataset, _ = key
+        alike = [options[other] for other in keys if other[0] == codec]
+        told = [
+            f"{name}={value}"
+            for name, value in options[key].items()
+            if name in ("scale", "fps") or any(other.get(name) != value for other in alike)
+        ]
+        told += [training] if training != "pretrained" else []
+        told += [f"{model} on {dataset}"] if several else []
+        names[key] = ", ".join([codec, *told])
+    return names
