@@ -8,13 +8,15 @@ Three ways to evaluate the demo detector on demo images, uncompressed and at six
 - the bare calls: source, encode, decode, prepare in as many workers, forward in the same batches; nothing else;
 - the user's loop: level by level, open, save to memory, open, batch of one, torchmetrics; in one process.
 
-Prints the median of the ratios of each round.
+Prints the median of the ratios of each round: of wall time, and of CPU time (all processes, user and system), which
+other programs on the machine disturb less.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import os
 import statistics
 import tempfile
 import time
@@ -128,6 +130,12 @@ def by_user(plan: Plan, settings: Any) -> float:
         return time.perf_counter() - started
 
 
+def cpu_seconds() -> float:
+    """CPU seconds of this process and of the workers that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=100)
@@ -141,14 +149,20 @@ def main() -> None:
             subject.dataset[index]
     by_bare_calls(plan, settings)
     ways = {"harness": by_harness, "bare calls": by_bare_calls, "user's loop": by_user}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    wall: dict[str, list[float]] = {name: [] for name in ways}
+    cpu: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(arguments.rounds):
         for name, way in ways.items():
-            seconds[name].append(way(plan, settings))
-        print(f"round {number + 1}: " + ", ".join(f"{name} {s[-1]:.2f} s" for name, s in seconds.items()))
-    for other in ("bare calls", "user's loop"):
-        ratios = [a / b for a, b in zip(seconds["harness"], seconds[other], strict=True)]
-        print(f"harness / {other}: {statistics.median(ratios):.3f} (of {', '.join(f'{r:.3f}' for r in ratios)})")
+            before = cpu_seconds()
+            wall[name].append(way(plan, settings))
+            cpu[name].append(cpu_seconds() - before)
+        found = ", ".join(f"{name} {wall[name][-1]:.2f} s (CPU {cpu[name][-1]:.2f} s)" for name in ways)
+        print(f"round {number + 1}: {found}", flush=True)
+    for what, seconds in (("wall time", wall), ("CPU time", cpu)):
+        for other in ("bare calls", "user's loop"):
+            ratios = [a / b for a, b in zip(seconds["harness"], seconds[other], strict=True)]
+            each = ", ".join(f"{ratio:.3f}" for ratio in ratios)
+            print(f"{what}, harness / {other}: {statistics.median(ratios):.3f} (of {each})")
     print(f"{arguments.samples} samples x 7 cells, {settings.workers} workers, {settings.threads} threads")
 
 
