@@ -4,7 +4,8 @@ The samples are resampled by group (samples of one drive or person are not indep
 thirds of the groups, drawn without replacement, and every metric is reduced again from it. The spread of the results,
 scaled from the resample's size to the whole's, is the standard error (the delete-d jackknife of Shao and Wu, Annals of
 Statistics 17, 1989, by random subsets; also known as the m-out-of-n bootstrap without replacement, Politis and Romano
-1994), and the interval is the value with so many standard errors on either side.
+1994), and the interval is the value with so many standard errors on either side. A metric of a small set may lie off
+the metric of a large one (average precision does); for values, not for differences, that is counted as error too.
 
 Why not the usual bootstrap: drawing with replacement repeats images, and average precision of rare classes is no smooth
 function of the data, so its percentile, basic and BCa intervals cover too seldom; `docs/explanation/statistics.md` has
@@ -37,7 +38,8 @@ __all__ = [
     "interval",
     "paired_interval",
     "replicates",
-    "standard_error",
+    "size_bias",
+    "spread",
     "student",
     "subset",
 ]
@@ -150,7 +152,7 @@ def interval(found: Replicates, metric: str) -> Interval:
     value = found.values[metric]
     if math.isnan(value):
         return Interval(None, None, None, found.groups, "undefined: no sample has anything of its kind")
-    ends = _around(value, found.draws.get(metric), found.groups)
+    ends = _around(value, found.draws.get(metric), found.groups, biased=True)
     if metric in found.ratios and not ends.reason and 0 <= value <= 1:
         return Interval(value, max(0.0, ends.low or 0.0), min(1.0, ends.high or 0.0), found.groups)
     return ends
@@ -181,21 +183,30 @@ def subset(groups: int, seed: int, number: int) -> NDArray[np.bool_]:
     return chosen
 
 
-def standard_error(value: float, draws: NDArray[np.float64], groups: int) -> float:
+def spread(draws: NDArray[np.float64], groups: int) -> float:
     """The standard error of a value on G groups, from its values on the resamples (`subset`).
 
-    Taken around the value itself, not the resamples' mean: what a metric gains or loses by the size of the set alone
-    counts as error. For a mean it is the usual standard deviation over the square root of G.
+    For a mean it is the usual standard deviation over the square root of G.
     """
     kept = _kept(groups)
-    return math.sqrt(float(np.mean((draws - value) ** 2)) * kept / (groups - kept))
+    return float(np.std(draws, ddof=1)) * math.sqrt(kept / (groups - kept))
+
+
+def size_bias(value: float, draws: NDArray[np.float64], groups: int) -> float:
+    """The jackknife's estimate of how far a value on G groups lies off because a set of G is small.
+
+    What the value gains from two thirds of the groups to all of them, it gains twice as much from there to a set
+    without end, if the bias falls as 1/G. For a mean it is 0.
+    """
+    kept = _kept(groups)
+    return (float(np.mean(draws)) - value) * kept / (groups - kept)
 
 
 def _kept(groups: int) -> int:
     return min(groups - 1, max(1, round(KEPT * groups)))
 
 
-def _around(value: float, draws: NDArray[np.float64] | None, groups: int) -> Interval:
+def _around(value: float, draws: NDArray[np.float64] | None, groups: int, biased: bool = False) -> Interval:
     if groups < 2:
         return Interval(value, None, None, groups, "no interval: all samples come from one group")
     if draws is None:
@@ -205,7 +216,10 @@ def _around(value: float, draws: NDArray[np.float64] | None, groups: int) -> Int
     if missing > UNDEFINED_ALLOWED:
         share = f"{missing:.0%} of the resamples"
         return Interval(value, None, None, groups, f"no interval: undefined in {share}, too few samples have its kind")
-    reach = student(groups - 1) * standard_error(value, defined, groups)
+    error = spread(defined, groups)
+    if biased:
+        error = math.hypot(error, size_bias(value, defined, groups))
+    reach = student(groups - 1) * error
     return Interval(value, value - reach, value + reach, groups)
 
 

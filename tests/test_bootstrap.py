@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from harness.bootstrap import interval, paired_interval, replicates, standard_error, student, subset
+from harness.bootstrap import interval, paired_interval, replicates, size_bias, spread, student, subset
 from harness.task import Metric, Task
 from harness_tasks.detection.task import Detection
 from harness_tasks.detection.types import Boxes, Detections
@@ -76,11 +77,36 @@ def test_the_standard_error_of_a_mean_is_the_textbooks() -> None:
     errors = np.random.default_rng(1).normal(3, 2, 50)
     found = replicates(Mean(), mean_of(errors), alone(50), resamples=4000)
     expected = errors.std(ddof=1) / math.sqrt(50)
-    assert standard_error(found.values["error"], found.draws["error"], 50) == pytest.approx(expected, rel=0.03)
+    assert spread(found.draws["error"], 50) == pytest.approx(expected, rel=0.03)
+    assert abs(size_bias(found.values["error"], found.draws["error"], 50)) < 0.1 * expected
     ends = interval(found, "error")
     assert ends.value == pytest.approx(errors.mean())
     assert ends.high - ends.value == pytest.approx(2.0096 * expected, rel=0.03)  # Student's t, 49 degrees of freedom
     assert ends.value - ends.low == pytest.approx(ends.high - ends.value)
+
+
+def test_what_a_small_set_exaggerates_counts_as_error() -> None:
+    """The plain variance of n numbers is (n - 1) / n of the truth; the jackknife finds that -1/n of it."""
+
+    class Variance(Mean):
+        def reduce(self, statistics: Sequence, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+            errors = np.array([float(frame["error"]) for frame in statistics])
+            drawn = np.ones((1, len(errors))) if weights is None else weights
+            share = drawn / drawn.sum(axis=1, keepdims=True)
+            return {"error": share @ errors**2 - (share @ errors) ** 2}
+
+        def all_metrics(self) -> tuple[Metric, ...]:
+            return (Metric("error", unit="m"),)
+
+    errors = np.random.default_rng(1).normal(3, 2, 12)
+    found = replicates(Variance(), mean_of(errors), alone(12), resamples=20_000)
+    bias = size_bias(found.values["error"], found.draws["error"], 12)
+    assert bias == pytest.approx(-errors.var(ddof=1) / 12, rel=0.1)
+    ends = interval(found, "error")
+    error = math.hypot(spread(found.draws["error"], 12), bias)
+    assert ends.high - ends.value == pytest.approx(2.201 * error, rel=0.001)  # Student's t, 11 degrees of freedom
+    drop = paired_interval(found, replace(found, draws={"error": 0 * found.draws["error"]}), "error", False)
+    assert drop.high - drop.value == pytest.approx(2.201 * spread(found.draws["error"], 12), rel=0.001)
 
 
 def test_two_groups_give_the_interval_of_two_numbers() -> None:

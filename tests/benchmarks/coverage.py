@@ -27,7 +27,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from harness.bootstrap import KEPT, standard_error, student, subset
+from harness.bootstrap import size_bias, spread, student, subset
 from harness_tasks.detection.average_precision import Curves, average_precision, curves, interpolated
 
 IMAGES = 40_000
@@ -219,13 +219,13 @@ def halves(found: Drawn) -> tuple[float, float]:
     return _reach(found, float(found.halves.std(ddof=1)))
 
 
-def thirds_spread(found: Drawn) -> tuple[float, float]:
-    return _reach(found, float(found.thirds.std(ddof=1)) * np.sqrt(KEPT / (1 - KEPT)))
-
-
 def thirds(found: Drawn) -> tuple[float, float]:
-    """What `harness.bootstrap` does."""
-    return _reach(found, standard_error(found.value, found.thirds, found.groups))
+    return _reach(found, spread(found.thirds, found.groups))
+
+
+def thirds_and_bias(found: Drawn) -> tuple[float, float]:
+    bias = size_bias(found.value, found.thirds, found.groups)
+    return _reach(found, float(np.hypot(spread(found.thirds, found.groups), bias)))
 
 
 def _reach(found: Drawn, error: float) -> tuple[float, float]:
@@ -239,8 +239,8 @@ METHODS: dict[str, Callable[[Drawn], tuple[float, float]]] = {
     "bootstrap, BCa": accelerated,
     "bootstrap, value ± t s.d.": normal,
     "halves, value ± t s.d.": halves,
-    "two thirds, value ± t s.d.": thirds_spread,
-    "two thirds, around the value (used)": thirds,
+    "two thirds, value ± t s.e. (used for drops)": thirds,
+    "two thirds, value ± t s.e. and bias (used for values)": thirds_and_bias,
 }
 
 
@@ -260,8 +260,8 @@ def simulate(name: str, images: int, seed: int) -> list[Drawn]:
     versions = [tables(answers, chosen.ravel(), kind.classes) for answers in population(name)]
 
     def measures(weights: Floats) -> Floats:
-        spread = np.repeat(np.asarray(weights, np.float64), kind.group, axis=1)
-        before, after = (reduced(version, spread) for version in versions)
+        by_image = np.repeat(np.asarray(weights, np.float64), kind.group, axis=1)
+        before, after = (reduced(version, by_image) for version in versions)
         return np.concatenate([before, before - after], axis=1)
 
     value = measures(np.ones((1, groups)))[0]
@@ -278,25 +278,27 @@ def simulate(name: str, images: int, seed: int) -> list[Drawn]:
 
 
 def outcomes(job: tuple[str, int, range]) -> Floats:
-    """For each simulation, measure and method: the ends of the interval; and the value and errors: [S, 4, M + 1, 2]."""
+    """Of each simulation and measure, the ends of M intervals, then the value and its error: float64[S, 4, M + 1, 2]."""
     name, images, seeds = job
     rows = []
     for seed in seeds:
         drawn = simulate(name, images, seed)
         ends = [[method(found) for method in METHODS.values()] for found in drawn]
-        extra = [(found.value, standard_error(found.value, found.thirds, found.groups)) for found in drawn]
+        extra = [(found.value, spread(found.thirds, found.groups)) for found in drawn]
         rows.append([[*methods, more] for methods, more in zip(ends, extra, strict=True)])
     return np.array(rows)
 
 
 def report(name: str, images: int, found: Floats, expected: Floats, seconds: float) -> None:
-    values, ends = found[:, :, -1, 0], found[:, :, :-1]
+    values, errors, ends = found[:, :, -1, 0], found[:, :, -1, 1], found[:, :, :-1]
     print(f"\n### {name}, n = {images}: {len(found)} simulations, {RESAMPLES} resamples each ({seconds:.0f} s)\n")
     print("| | " + " | ".join(MEASURES) + " |\n|---|" + "---:|" * len(MEASURES))
     print("| true value | " + " | ".join(f"{value:.3f}" for value in expected) + " |")
     print("| mean error of the value | " + " | ".join(f"{v:+.4f}" for v in values.mean(axis=0) - expected) + " |")
     print("| its standard deviation | " + " | ".join(f"{v:.4f}" for v in values.std(axis=0)) + " |")
-    print("| mean standard error (used) | " + " | ".join(f"{v:.4f}" for v in found[:, :, -1, 1].mean(axis=0)) + " |")
+    print(
+        "| mean standard error, two thirds | " + " | ".join(f"{v:.4f}" for v in found[:, :, -1, 1].mean(axis=0)) + " |"
+    )
     for place, method in enumerate(METHODS):
         low, high = ends[:, :, place, 0], ends[:, :, place, 1]
         cover = ((low <= expected) & (expected <= high)).mean(axis=0)
