@@ -278,7 +278,7 @@ def simulate(name: str, images: int, seed: int) -> list[Drawn]:
 
 
 def outcomes(job: tuple[str, int, range]) -> Floats:
-    """Of each simulation and measure, the ends of M intervals, then the value and its error: float64[S, 4, M + 1, 2]."""
+    """For each simulation and measure the ends of M intervals, then value and error: float64[S, 4, M + 1, 2]."""
     name, images, seeds = job
     rows = []
     for seed in seeds:
@@ -296,9 +296,7 @@ def report(name: str, images: int, found: Floats, expected: Floats, seconds: flo
     print("| true value | " + " | ".join(f"{value:.3f}" for value in expected) + " |")
     print("| mean error of the value | " + " | ".join(f"{v:+.4f}" for v in values.mean(axis=0) - expected) + " |")
     print("| its standard deviation | " + " | ".join(f"{v:.4f}" for v in values.std(axis=0)) + " |")
-    print(
-        "| mean standard error, two thirds | " + " | ".join(f"{v:.4f}" for v in found[:, :, -1, 1].mean(axis=0)) + " |"
-    )
+    print("| mean standard error, two thirds | " + " | ".join(f"{v:.4f}" for v in errors.mean(axis=0)) + " |")
     for place, method in enumerate(METHODS):
         low, high = ends[:, :, place, 0], ends[:, :, place, 1]
         cover = ((low <= expected) & (expected <= high)).mean(axis=0)
