@@ -58,6 +58,11 @@ class Cell:
             ) from error
 
     @property
+    def is_baseline(self) -> bool:
+        """Whether it is the pretrained model on uncompressed frames: `none` without a lever."""
+        return self.facts["codec"] == "none" and self.facts["training"] == "pretrained" and not self.options
+
+    @property
     def compression_ratio(self) -> float | None:
         """24 bits per pixel over bpp."""
         bpp = self.facts["bpp"]
@@ -113,6 +118,7 @@ def in_order(cells: Sequence[Cell]) -> list[Cell]:
             *(row[name] or "" for name in ("train_mode", "train_codec")),
             -(row["train_level"] or 0.0),
             row["parts"] or "",
+            not cell.is_baseline,
             row["codec"] != "none",
             row["codec"],
             row["codec_options"],

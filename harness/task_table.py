@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from harness.levers import LEVERS
 from harness.text_tables import Table
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["task_table"]
 
 Column = tuple[str, list[str]]
+
+_LEVERS = frozenset(lever.name for lever in LEVERS)
 
 
 def task_table(cells: Sequence[Cell], metrics: Sequence[str]) -> Table:
@@ -78,7 +81,7 @@ def _training(cell: Cell) -> str:
 
 
 def _codec_names(cells: Sequence[Cell]) -> list[str]:
-    """Each codec with those of its options that differ within the table."""
+    """Each codec with its levers, and with those of its options that differ within the table."""
     options = [cell.options for cell in cells]
     values: dict[tuple[str, str], set[object]] = {}
     for cell in cells:
@@ -87,15 +90,17 @@ def _codec_names(cells: Sequence[Cell]) -> list[str]:
     names = []
     for cell, given in zip(cells, options, strict=True):
         codec = cell.facts["codec"]
-        differing = [n for n in given if n != "intra" and len(values[codec, n]) > 1]
-        name = codec + (":" if differing else "") + ",".join(f"{n}={_value(given[n])}" for n in differing)
+        told = [n for n in given if n in _LEVERS or (n != "intra" and len(values[codec, n]) > 1)]
+        name = codec + (":" if told else "") + ",".join(f"{n}={_value(given[n])}" for n in told)
         names.append(name + (" (intra)" if given.get("intra") is True else ""))
     return names
 
 
 def _value(value: object) -> str:
     """An option's value as the command line takes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _levels(cells: Sequence[Cell]) -> Column:
@@ -119,7 +124,7 @@ def _interval(value: float | None, low: float | None, high: float | None) -> str
 
 
 def _drop(cell: Cell, measured: Measured | None) -> str:
-    if measured is None or measured.drop is None or (cell.facts["codec"] == "none" and measured.drop == 0):
+    if measured is None or measured.drop is None or cell.is_baseline:
         return ""
     return _interval(measured.drop, measured.drop_ci_low, measured.drop_ci_high)
 

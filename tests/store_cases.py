@@ -206,6 +206,16 @@ class StoreCases:
         assert [found["jpeg", "AP"][n] for n in rates] == [50.0, 2.0, 12.0, 8.0]
         assert [found["none", "AP"][n] for n in rates] == [None, 24.0, 1.0, None]
 
+    def test_none_behind_a_lever_is_no_baseline(self, store: SqlStore, mine: Claim) -> None:
+        small = cell("none", None, codec_options={"scale": 0.25}, baseline=None)
+        store.register([small], mine.run)
+        store.claim([small.key], mine)
+        assert rows_of(store.view("results"))[0]["bpp"] is None
+        store.finish(small.key, mine, Totals(4, 0, bpp=1.5), [metric("AP", 0.2)])
+        (found,) = rows_of(store.view("curves"))
+        names = ("value", "baseline", "drop", "drop_ci_low", "drop_ci_high", "relative_drop", "bpp")
+        assert [found[n] for n in names] == [0.2, None, None, None, None, None, 1.5]
+
     def test_a_comparison_replaces_the_older_one(self, store: SqlStore) -> None:
         none, jpeg = put_results(store)
         store.compare([Comparison(jpeg.key, none.key, "AP", "drop", 0.2, 0.1, 0.3, 4)])

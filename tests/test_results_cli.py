@@ -196,6 +196,30 @@ def test_differences_become_columns_and_what_is_equal_the_title(tmp_path: Path) 
     assert none.key
 
 
+def test_levers_are_always_told(tmp_path: Path) -> None:
+    store = SqlStore(str(tmp_path / "harness.db"))
+    store.open()
+    none, _ = put_results(store)
+    claim = Claim(this_process(), store.begin_run(INFO))
+    more = [
+        cell("none", None, codec_options={"scale": 0.25}, baseline=none.key),
+        cell("webp", 50.0, codec_options={"lossless": False, "scale": 0.5, "fps": 5.0}),
+    ]
+    store.register(more, claim.run)
+    store.claim([one.key for one in more], claim)
+    for one in more:
+        store.finish(one.key, claim, Totals(4, 0, bpp=1.0), [metric("AP", 0.4)])
+    store.compare([Comparison(more[0].key, none.key, "AP", "drop", 0.0, -0.1, 0.1, 4)])
+    (table,) = results_table(store).by_task()
+    (alone,) = results_table(store, [more[1].key]).by_task()
+    store.close()
+    place = table.columns.index("codec")
+    assert [r[place] for r in table.rows] == ["none", "none:scale=0.25", "jpeg", "webp:fps=5,scale=0.5"]
+    assert alone.rows[0][0] == "webp:fps=5,scale=0.5"
+    drops = [r[table.columns.index("AP drop")] for r in table.rows]
+    assert drops == ["", "0.000 [-0.100, 0.100]", "0.100 [0.050, 0.150]", ""]
+
+
 def test_levels_go_from_mild_to_strong_whatever_their_direction(tmp_path: Path) -> None:
     store = SqlStore(str(tmp_path / "harness.db"))
     store.open()

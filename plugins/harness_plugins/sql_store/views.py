@@ -19,7 +19,9 @@ _CELL = """e.key AS experiment, e.run AS run, e.codec AS codec, e.codec_options 
     e.split AS split, e.training AS training, e.train_codec AS train_codec, e.train_level AS train_level,
     e.train_mode AS train_mode, e.parts AS parts, e.reference AS reference, e.seed AS seed"""
 
-_BPP = "COALESCE(e.bpp, CASE WHEN e.codec = 'none' THEN 24.0 END)"
+_UNCOMPRESSED = "e.codec = 'none' AND e.codec_options = '{}'"  # with a lever, `none` loses pixels
+
+_BPP = f"COALESCE(e.bpp, CASE WHEN {_UNCOMPRESSED} THEN 24.0 END)"
 
 _RESULTS = f"""CREATE VIEW results AS
 SELECT {_CELL},
@@ -35,7 +37,7 @@ LEFT JOIN metrics m ON m.experiment = e.key
 WHERE e.status IS NOT NULL"""
 
 # The baseline itself has no other: its drop is 0 by definition.
-_IS_BASELINE = "e.baseline IS NULL AND e.codec = 'none' AND e.training = 'pretrained' AND m.value IS NOT NULL"
+_IS_BASELINE = f"e.baseline IS NULL AND {_UNCOMPRESSED} AND e.training = 'pretrained' AND m.value IS NOT NULL"
 
 _CURVES = f"""CREATE VIEW curves AS
 SELECT {_CELL},
