@@ -25,6 +25,9 @@ A complete dataset of labelled images::
 
         def fingerprint(self):
             return digest_files(self.paths)
+
+        def decoders(self):
+            return decoders()  # of harness.images
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import DatasetError
-from harness.options import Configured
+from harness.options import Configured, Value
 
 if TYPE_CHECKING:
     from harness.codec import Frames
@@ -187,3 +190,11 @@ class Dataset(Configured, ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """SHA-256 (hex) of what the samples are: pixels (or what they are rendered from) and targets."""
+
+    def decoders(self) -> Mapping[str, Value]:
+        """Versions of the libraries that turn its files into pixels: part of every experiment's key.
+
+        `fingerprint` is of the files; another version of a decoder may make other pixels of the same file. Datasets
+        of image files return `harness.images.decoders()`. The default is for data that need no decoder.
+        """
+        return {}

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from harness.codec import Frames
+    from harness.options import Value
 
-__all__ = ["image_size", "read_image"]
+__all__ = ["decoders", "image_size", "read_image"]
 
 _DIRECT = ("RGB", "L", "1", "P", "CMYK", "YCbCr", "RGBX")
 _ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
@@ -70,6 +71,17 @@ def image_size(path: Path) -> tuple[int, int]:
     with _opened(path) as image:
         width, height = image.size
     return height, width
+
+
+def decoders() -> Mapping[str, Value]:
+    """Versions of Pillow and of the libraries it decodes with (None for one it was built without)."""
+    import PIL
+    from PIL import features
+
+    libraries = {"libjpeg": "jpg", "libjpeg_turbo": "libjpeg_turbo", "zlib": "zlib", "libwebp": "webp"}
+    libraries |= {"libtiff": "libtiff", "openjpeg": "jpg_2000"}
+    found = {name: features.version(feature) for name, feature in libraries.items()}
+    return {"pillow": PIL.__version__, **found, "mozjpeg": bool(features.check("mozjpeg"))}
 
 
 @contextmanager

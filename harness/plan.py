@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -169,9 +170,10 @@ def _experiment(grid: Grid, subject: Subject, choice: CodecChoice, level: Level)
             "options": dict(subject.dataset.config),
             "split": subject.dataset.split,
             "fingerprint": subject.fingerprint,
+            "decoders": dict(subject.dataset.decoders()),
         },
         "plugins": sorted(subject.plugins),
-        "limit": None if grid.limit is None else {"samples": len(subject.indices), "seed": grid.seed},
+        "limit": _subset(subject, grid.seed),
         "batch": {"size": subject.batch, "planner": PLANNER_VERSION},
         "precision": grid.precision,
         "training": {"kind": training.kind},
@@ -191,6 +193,16 @@ def _experiment(grid: Grid, subject: Subject, choice: CodecChoice, level: Level)
         dataset=subject.dataset_name,
         split=subject.dataset.split,
         samples=len(subject.indices),
+        precision=grid.precision,
+        batch=subject.batch,
         training=training,
         seed=grid.seed,
     )
+
+
+def _subset(subject: Subject, seed: int) -> Mapping[str, Any] | None:
+    """Which samples of the split the cell has, whatever drew them; None when it has all."""
+    if len(subject.indices) == len(subject.dataset):
+        return None
+    digest = hashlib.sha256(",".join(map(str, subject.indices)).encode()).hexdigest()
+    return {"samples": len(subject.indices), "seed": seed, "indices": digest}

@@ -5,18 +5,17 @@ What is wrong is collected, not raised at the first: the user gets the whole lis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from harness.batches import draw
+from harness.batches import draw, outlines
 from harness.codec import Codec, Scale
 from harness.dataset import Dataset
 from harness.errors import (
     DatasetError,
     HarnessError,
     PreflightError,
-    SampleError,
     UnknownNameError,
     UsageError,
     WeightsError,
@@ -24,6 +23,7 @@ from harness.errors import (
 from harness.grammar import Asked, parse
 from harness.levers import is_baseline, with_levers
 from harness.model import Model, Weights
+from harness.options import Configured, Value
 from harness.plan import CodecChoice, Grid, Subject
 from harness.plugin_manager import Plugins
 from harness.registry import Registry
@@ -75,7 +75,9 @@ class Resolver:
             return action(*arguments, **named)
         except HarnessError as error:
             self.problems.append(str(error))
-            return None
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises is one of the problems
+            self.problems.append(f"{describe(arguments)}: {type(error).__name__}: {error}")
+        return None
 
     # Codecs
 
@@ -219,15 +221,21 @@ class Resolver:
         return Subject(
             task=task,
             model=model,
-            model_name=model_name,
+            model_name=self._called("model", model_text, model),
             weights=weights,
             dataset=dataset,
-            dataset_name=parse(dataset_text, levels=False).name,
+            dataset_name=self._called("dataset", dataset_text, dataset),
             fingerprint=dataset.fingerprint(),
             indices=draw(strata(dataset), request.limit, request.seed) if request.limit else tuple(range(len(dataset))),
             batch=request.batch or model.default_batch.get(request.device, 1),
             plugins=tuple({str(self.plugins.provided(kind, name).origin) for kind, name in kinds}),
         )
+
+    def _called(self, kind: str, text: str, made: Configured) -> str:
+        """What results call a model or a dataset: its name, and the given options that change something."""
+        asked = parse(text, levels=False)
+        usual = made.resolve(self.registry.entry(f"{kind}s", asked.name).get("options", {}))
+        return called(asked.name, {o: made.config[o] for o in asked.options if made.config[o] != usual[o]})
 
     def _weights(self, model: Model, name: str, dataset: Dataset) -> Weights:
         entry = self.registry.entry("models", name)
@@ -245,12 +253,34 @@ class Resolver:
         return weights
 
 
+def called(name: str, options: Mapping[str, Value]) -> str:
+    """A name with options, sorted, as results show it. Of a local path only the file's name is told.
+
+    >>> called("torchvision", {"max_size": 640, "arch": "ssd300_vgg16"})
+    'torchvision:arch=ssd300_vgg16,max_size=640'
+    >>> called("detectron2", {"config": "/home/somebody/mine.yaml"})
+    'detectron2:config=mine.yaml'
+    """
+    texts = []
+    for option, value in sorted(options.items()):
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        if isinstance(value, str):
+            path = Path(text)
+            text = path.name if path.is_absolute() or text.startswith("~") or path.is_file() else text
+        texts.append(f"{option}={text}")
+    return name + (f":{','.join(texts)}" if texts else "")
+
+
 def strata(dataset: Dataset) -> list[str]:
     """The stratum of each sample; unreadable ones share one of their own."""
-    found = []
-    for index in range(len(dataset)):
-        try:
-            found.append(dataset.outline(index).stratum)
-        except SampleError:
-            found.append("unreadable")
-    return found
+    known = outlines(dataset, range(len(dataset)))
+    return [outline.stratum if outline else "unreadable" for outline in known.values()]
+
+
+def describe(arguments: Sequence[object]) -> str:
+    """What an action was about: the texts among its arguments.
+
+    >>> describe(("detection", "demo-detector", 3))
+    'detection demo-detector'
+    """
+    return " ".join(a for a in arguments if isinstance(a, str)) or "plugin"

@@ -77,12 +77,14 @@ class State:
         status: `interrupted` also when the lease of a running one has lapsed or its process is gone.
         owner: who holds or held it.
         samples: rows of samples kept.
+        failed: how many of them failed, once the experiment is finished.
         reason: why it failed.
     """
 
     status: Status
     owner: str | None = None
     samples: int = 0
+    failed: int = 0
     reason: str | None = None
 
 
@@ -157,7 +159,10 @@ class Totals:
         encode_ms: mean milliseconds of encoding a sample.
         decode_ms: mean milliseconds of decoding a sample.
         seconds: of all samples together.
-        timings: seconds by phase.
+        groups: how many groups the samples come from that did not fail.
+        interval_method: how the intervals of the metrics were computed.
+        resamples: from how many resamples; None where nothing was resampled.
+        interval_seed: their seed.
     """
 
     samples: int
@@ -172,7 +177,10 @@ class Totals:
     encode_ms: float | None = None
     decode_ms: float | None = None
     seconds: float | None = None
-    timings: Mapping[str, float] = field(default_factory=dict)
+    groups: int | None = None
+    interval_method: str | None = None
+    resamples: int | None = None
+    interval_seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -338,8 +346,8 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def dependents(self, key: str) -> list[str]:
-        """The keys of finished experiments that have this one as their baseline."""
+    def uncompared(self, keys: Sequence[str]) -> set[str]:
+        """Those finished experiments whose baseline is finished too, but that have no drop against it yet."""
 
     @abstractmethod
     def compare(self, comparisons: Sequence[Comparison]) -> None:

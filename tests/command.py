@@ -46,6 +46,8 @@ class Session:
             stdin=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
+            # A test run in the background ignores Ctrl-C, and its children inherit that; a user's shell does not.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, *arguments: str, status: int | None = 0) -> subprocess.CompletedProcess[str]:

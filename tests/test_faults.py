@@ -94,6 +94,8 @@ def test_corrupt_images_are_recorded_and_the_rest_is_done(session: Session) -> N
     assert session.select("select distinct samples, failed_samples, status from results") == [(4, 2, "finished")]
     assert session.select("select distinct n from metrics") == [(4,)]
     assert session.select("select distinct n from comparisons where kind = 'drop'") == [(4,)]
+    # And who allows fewer again is told, though nothing has to be computed.
+    assert "2 of 6 samples failed (allowed: 1)" in session.run(*run, "--max-failures", "1", status=1).stderr
 
 
 def test_an_encoder_that_raises_costs_its_samples_and_no_other_codec(session: Session) -> None:
@@ -244,3 +246,60 @@ def test_a_codec_that_breaks_its_contract_is_caught(session: Session, body: str,
     error = session.run(*VOC, "--codec", "odd@50", "--limit", "2", status=1).stderr
     assert "codec odd: " in error
     assert message in error
+
+
+RAISING = {
+    "codec": (
+        "from harness_codecs.pillow_family import Jpeg\n"
+        "class Weak(Jpeg):\n    name = 'weak'\n    def __init__(self, **options): raise OSError('no licence')\n",
+        ("--codec", "weak@50"),
+        "weak@50: OSError: no licence",
+        2,
+    ),
+    "model": (
+        "from harness_tasks.detection.models.demo import DemoDetector\n"
+        "class Weak(DemoDetector):\n    name = 'weak'\n    def load(self, *a): raise RuntimeError('no memory')\n",
+        ("--codec", "jpeg@50", "--model", "weak"),
+        "model weak: RuntimeError: no memory",
+        2,
+    ),
+    "dataset": (
+        "from harness_plugins.demo_world.dataset import DemoWorld\n"
+        "class Weak(DemoWorld):\n    name = 'weak'\n    def outline(self, index): raise OSError('unplugged')\n",
+        ("--codec", "jpeg@50", "--dataset", "weak", "--limit", "2"),
+        "reading the source: OSError: unplugged",
+        1,
+    ),
+    "task": (
+        "from harness_tasks.detection.task import Detection\n"
+        "class Weak(Detection):\n    name = 'weak'\n    def reduce(self, *a): raise ValueError('no such sum')\n",
+        None,
+        "task weak: ValueError: no such sum",
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(RAISING))
+def test_a_plugin_that_raises_anywhere_gives_a_reason_and_no_traceback(session: Session, kind: str) -> None:
+    body, arguments, message, status = RAISING[kind]
+    hook = f"from harness import hookimpl\n@hookimpl\ndef harness_{kind}s(): return [Weak]\n"
+    if kind == "task":  # a task needs a model and a dataset that serve it
+        body += (
+            "from harness_tasks.detection.models.demo import DemoDetector\n"
+            "from harness_plugins.demo_world.dataset import DemoWorld\n"
+            "class M(DemoDetector):\n    name = 'weak-model'\n    task = 'weak'\n"
+            "class D(DemoWorld):\n    name = 'weak-data'\n    tasks = ('weak',)\n"
+        )
+        hook += "@hookimpl\ndef harness_models(): return [M]\n@hookimpl\ndef harness_datasets(): return [D]\n"
+    write_distribution(session.folder / "plugins", "weak", "plugged_weak", body + hook)
+    run = ("run", "--task", "detection", *(arguments or ()))
+    if kind == "task":
+        run = ("run", "--task", "weak", "--codec", "jpeg@50", "--model", "weak-model", "--dataset", "weak-data")
+        run += ("--limit", "2")
+    result = session.run(*run, "--resamples", "100", status=status)
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    for command in (("list", "codecs"), ("doctor", "--db", "none.db")):
+        shown = session.run(*command, status=None)
+        assert "Traceback" not in shown.stderr

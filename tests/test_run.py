@@ -102,6 +102,31 @@ def test_a_killed_run_continues_and_gives_the_same_numbers(session: Session, und
     ]
 
 
+CUT_OFF_BEFORE = "import os, harness.engine.finish as f; f.Finisher.compare = lambda *a: os._exit(9); "
+
+
+def test_drops_that_a_dying_run_did_not_write_are_written_by_the_next(session: Session) -> None:
+    code = session.code
+    session.code = CUT_OFF_BEFORE + code
+    session.run(*QUICK, status=9)
+    assert session.select("select distinct status from results") == [("finished",)]
+    assert session.select("select count(*) from comparisons") == [(0,)]
+    session.code = code
+    assert "all found" not in session.run(*QUICK).stderr
+    assert session.select("select count(*) from curves where codec = 'jpeg' and \"drop\" is null and value > 0") == [
+        (0,)
+    ]
+    assert "all found" in session.run(*QUICK).stderr
+
+
+def test_a_baseline_that_comes_later_gives_the_drops(session: Session) -> None:
+    session.run(*QUICK, "--no-baseline")
+    assert session.select('select codec, "drop" from curves where is_primary') == [("jpeg", None)]
+    session.run(*QUICK)
+    ((drop,),) = session.select("select \"drop\" from curves where is_primary and codec = 'jpeg'")
+    assert drop is not None
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_keeps_what_was_done_and_exits_130(
     session: Session, undisturbed: Session, number: int

@@ -68,8 +68,8 @@ def _available(plugins: Plugins, kind: str) -> None:
             made = item.cls()
             missing = made.available()
             facts = ", ".join(f"{key} {value}" for key, value in made.fingerprint().items()) if not missing else ""
-        except HarnessError as error:
-            missing, facts = str(error), ""
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises is what is wrong with it
+            missing, facts = f"{type(error).__name__}: {error}", ""
         _line(item.name, missing or facts or "ok", not missing)
 
 
@@ -85,7 +85,7 @@ def _datasets(plugins: Plugins, registries: tuple[Path, ...], data_root: Path | 
         try:
             task = resolver.serves("dataset", name)[0]
             dataset = resolver.dataset(name, task)
-        except HarnessError as error:
+        except Exception as error:  # noqa: BLE001 - as above
             _line(name, str(error), False)
         else:
             _line(name, f"{len(dataset)} samples in split {dataset.split}, {len(dataset.classes)} classes", True)

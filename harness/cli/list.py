@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.options import make_registry, registry_option
 from harness.plugin_manager import KINDS, Plugins, installed
+
+if TYPE_CHECKING:
+    from harness.codec import Codec
 
 __all__ = ["list_"]
 
@@ -53,9 +56,16 @@ def _kind(plugins: Plugins, kind: str) -> list[dict[str, Any]]:
     rows = []
     for item in plugins.all(kind):
         row: dict[str, Any] = {"name": item.name}
-        if kind == "codec":
-            row |= _codec(item.cls)
-        elif kind == "model":
+        state = ""
+        if kind in ("codec", "model"):
+            try:
+                made = item.cls()
+                missing = made.available()
+                row |= _codec(made) if kind == "codec" else {}
+            except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its state
+                missing = f"{type(error).__name__}: {error}"
+            state = f"not available: {missing}" if missing else ""
+        if kind == "model":
             row["task"] = item.cls.task
         elif kind == "dataset":
             row["tasks"] = ", ".join(item.cls.tasks)
@@ -63,27 +73,21 @@ def _kind(plugins: Plugins, kind: str) -> list[dict[str, Any]]:
             row["schemes"] = ", ".join(item.cls.schemes)
         row |= {"summary": item.cls.summary, "origin": str(item.origin)}
         others = [p for p in plugins.all(kind) if p.name == item.name and p is not item]
-        row["state"] = f"collides with {others[0].origin}" if others else _state(kind, item.cls)
+        row["state"] = f"collides with {others[0].origin}" if others else state or "ok"
         rows.append(row)
     return rows
 
 
-def _codec(cls: type[Any]) -> dict[str, Any]:
-    scale = cls().scale
+def _codec(codec: Codec) -> dict[str, Any]:
+    scale = codec.scale
     if scale is None:
         return {"level": "", "ladder": "", "options": ""}
     arrow = "up is better" if scale.higher_is_better else "down is better"
     return {
         "level": f"{scale.name} {scale.minimum:g}-{scale.maximum:g}, {arrow}",
         "ladder": ", ".join(f"{level:g}" for level in scale.ladder),
-        "options": ", ".join(f"{o.name}={o.default}" for o in cls.options),
+        "options": ", ".join(f"{o.name}={o.default}" for o in codec.options),
     }
-
-
-def _state(kind: str, cls: type[Any]) -> str:
-    """Whether it can work on this machine, where asking is cheap."""
-    missing = cls().available() if kind in ("codec", "model") else None
-    return f"not available: {missing}" if missing else "ok"
 
 
 def _named(section: Any) -> list[dict[str, Any]]:

@@ -55,6 +55,7 @@ def run(
     from harness.cli.progress import make_report
     from harness.engine import machine
     from harness.engine.report import Report, Silence
+    from harness.engine.runner import too_many_failures
     from harness.preflight import check_weights, prepare
     from harness.session import Bootstrap, carry_out
     from harness.tables import print_table, results_table
@@ -71,9 +72,9 @@ def run(
     try:
         console = Console(stderr=True, quiet=quiet)
         states = store.states(keys)
-        failed: dict[str, str] = {}
         found = {key for key in keys if key in states and states[key].status == "finished"}
-        if len(found) == len(keys):
+        failed = too_many_failures({key: states[key] for key in found}, max_failures)
+        if len(found) == len(keys) and not store.uncompared(keys):
             console.print(f"{len(keys)} experiments, all found in the database.", highlight=False)
         else:
             check_weights(plan, found)

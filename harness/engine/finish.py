@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.bootstrap import Replicates, interval, paired_interval, replicates
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from harness.task import Task
 
 __all__ = ["Finisher", "Result", "totals_of"]
+
+METHOD = "delete-d jackknife"
+"""What the database calls the method of `harness.bootstrap`."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Finisher:
         self.resamples = resamples
         self.seed = seed
         self._baseline: _Drawn | None = None
+        self._last: _Drawn | None = None
         self._sources: dict[str, list[tuple[str | None, int | None]]] = {}
 
     def see(self, row: SampleRow) -> None:
@@ -84,17 +88,23 @@ class Finisher:
             self._sources.setdefault(row.key, []).append((row.source_format, row.source_quality))
 
     def finish(self, subject: Subject, cell: Cell, claim: Claim, max_failures: int) -> Result:
-        """Compute totals, metrics and intervals from the stored rows, write them, and compare with the baseline."""
+        """Compute totals, metrics and intervals from the stored rows, and write them."""
         experiment, task = cell.experiment, subject.task
         key = experiment.key
         self._warn_of_sources(cell)
-        totals = totals_of(self.store.rows(key))
+        totals = replace(
+            totals_of(self.store.rows(key)),
+            interval_method=METHOD,
+            resamples=self.resamples,
+            interval_seed=self.seed,
+        )
         drawn = self._draw(key, task)
         metrics = [self._metric(task, drawn, m.name) for m in task.all_metrics()]
         failed = self._too_many(key, totals, max_failures)
         self.store.finish(key, claim, totals, metrics, failed)
-        if failed is None:
-            self._compare(experiment, task, drawn, cell.exact)
+        self._last = drawn
+        if failed is None and cell.exact:
+            self._baseline = drawn
         status = "failed" if failed else "finished"
         problems = self.plugins.emit(
             "harness_experiment_finished",
@@ -141,19 +151,21 @@ class Finisher:
 
     # Comparisons
 
-    def _compare(self, experiment: Experiment, task: Task, drawn: _Drawn, exact: bool) -> None:
-        """Paired drops of this experiment, or, when it is a baseline, of all that were waiting for it."""
-        if exact and experiment.baseline is None:
-            self._baseline = drawn
-            for key in self.store.dependents(experiment.key):
-                self.store.compare(self._drops(self._draw(key, task), drawn, task))
-        elif experiment.baseline:
+    def compare(self, subject: Subject, experiments: Sequence[Experiment]) -> None:
+        """Paired drops of those experiments that are finished, as their baseline is, and have none yet.
+
+        Whichever of two is finished last, here or by another run, and whatever was cut off in between: the drops of a
+        plan's experiments are there when its run ends.
+        """
+        lacking = self.store.uncompared([experiment.key for experiment in experiments])
+        for experiment in experiments:
+            if experiment.key not in lacking or experiment.baseline is None:
+                continue
             if self._baseline is None or self._baseline.key != experiment.baseline:
-                state = self.store.states([experiment.baseline]).get(experiment.baseline)
-                if state is None or state.status != "finished":
-                    return
-                self._baseline = self._draw(experiment.baseline, task)
-            self.store.compare(self._drops(drawn, self._baseline, task))
+                self._baseline = self._draw(experiment.baseline, subject.task)
+            last = self._last
+            drawn = last if last and last.key == experiment.key else self._draw(experiment.key, subject.task)
+            self.store.compare(self._drops(drawn, self._baseline, subject.task))
 
     def _drops(self, drawn: _Drawn, baseline: _Drawn, task: Task) -> list[Comparison]:
         """Drops on the samples that finished in both; positive when the model got worse."""
@@ -227,4 +239,5 @@ def totals_of(rows: Iterable[SampleRow]) -> Totals:
         encode_ms=math.fsum(row.encode_ms or 0 for row in good) / len(good),
         decode_ms=math.fsum(row.decode_ms or 0 for row in good) / len(good),
         seconds=math.fsum(row.seconds or 0 for row in good),
+        groups=len({row.group for row in good}),
     )

@@ -35,6 +35,10 @@ def run_unit(unit: Unit, settings: Settings, report: Report) -> Iterator[Sequenc
     from harness.engine.loader import loader
 
     torch.set_num_threads(settings.threads)
+    # fp32 is fp32 on a GPU too, where torch's default for convolutions is TF32; and the same algorithm each time.
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
     subject = unit.subject
     report.status(f"loading model {subject.model_name}")
     # The workers start first: they read and code while the network is loaded, and hold no copy of it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,8 @@ from harness.batches import outlines, plan_batches
 from harness.engine.finish import Finisher
 from harness.engine.heartbeat import Heartbeat
 from harness.engine.unit import Settings, Todo, Unit
-from harness.errors import HarnessError
+from harness.engine.worker import reason
+from harness.errors import HarnessError, PluginError, StoreError
 from harness.store import Claim, SampleRow, State
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from harness.plan import Cell, Pass, Plan
     from harness.store import Store
 
-__all__ = ["Outcome", "Runner"]
+__all__ = ["Outcome", "Runner", "too_many_failures"]
 
 CHUNK_ROWS = 1000
 CHUNK_SECONDS = 5.0
@@ -83,6 +84,8 @@ class Runner:
         Raises:
             KeyboardInterrupt: after what was done has been kept and claims have been given up.
         """
+        # All of the plan, also what is done: a baseline that was not planned before becomes known here.
+        self.store.register(plan.experiments, self.claim.run)
         states = self.store.states([e.key for e in plan.experiments])
         self.outcome.found = [key for key, state in states.items() if state.status == "finished"]
         self.report.planned(plan.experiments, self.outcome.found)
@@ -92,9 +95,15 @@ class Runner:
                 while waiting:
                     time.sleep(POLL_SECONDS)
                     waiting = [p for p in waiting if not self._attempt(p)]
-        except BaseException:
-            self.store.release(sorted(self._held), self.claim, "interrupted")
+                for a_pass in plan.passes:
+                    self.finisher.compare(a_pass.subject, [cell.experiment for cell in a_pass.cells])
+        except BaseException as error:
+            try:
+                self.store.release(sorted(self._held), self.claim, "interrupted")
+            except StoreError as second:
+                error.add_note(f"The claims could not be given up either, and will lapse: {second}")
             raise
+        self.outcome.failed.update(too_many_failures(states, self.max_failures))
         return self.outcome
 
     def _attempt(self, a_pass: Pass) -> bool:
@@ -104,7 +113,6 @@ class Runner:
         if not open_cells:
             return True
         experiments = [cell.experiment for cell in open_cells]
-        self.store.register(experiments, self.claim.run)
         obtained = self.store.claim([e.key for e in experiments], self.claim)
         self._held |= obtained
         if obtained:
@@ -139,11 +147,22 @@ class Runner:
         unit = Unit(subject, tuple(cells), tuple(todo))
         try:
             if todo:
-                self._collect(self.executor.run([unit], self.settings, self.report), done)
+                self._collect(self._guarded(self.executor.run([unit], self.settings, self.report)), done)
+        except StoreError:
+            raise  # nothing can be kept any more: the run ends, and the next one continues
         except HarnessError as error:
             self._fail(cells, str(error))
             return
         self._finish(unit)
+
+    def _guarded(self, results: Iterable[Sequence[SampleRow]]) -> Iterator[Sequence[SampleRow]]:
+        """The executor's rows; whatever it raises, or a plugin in it, becomes an error of ours."""
+        try:
+            yield from results
+        except HarnessError:
+            raise
+        except Exception as error:
+            raise PluginError(reason(f"executor {self.executor.name}", error)) from error
 
     def _collect(self, results: Iterable[Sequence[SampleRow]], done: dict[str, set[int]]) -> None:
         """Write rows in chunks of whole batches."""
@@ -159,8 +178,10 @@ class Runner:
                     self.report.advanced(row.key, 1, int(row.status == "failed"))
                     self.finisher.see(row)
                 if len(chunk) >= CHUNK_ROWS or time.monotonic() - written > CHUNK_SECONDS:
-                    self.store.write(chunk, self.claim)
-                    chunk, written = [], time.monotonic()
+                    # Emptied first: an interruption after the transaction must not write it twice.
+                    whole, chunk = chunk, []
+                    self.store.write(whole, self.claim)
+                    written = time.monotonic()
         finally:
             if chunk:
                 self.store.write(chunk, self.claim)
@@ -169,7 +190,13 @@ class Runner:
         for cell in unit.cells:
             key = cell.experiment.key
             self.report.status(f"computing intervals of {cell.experiment.label}")
-            result = self.finisher.finish(unit.subject, cell, self.claim, self.max_failures)
+            try:
+                result = self.finisher.finish(unit.subject, cell, self.claim, self.max_failures)
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a task raises costs the experiment, and is recorded
+                self._fail([cell], reason(f"task {unit.subject.task.name}", error))
+                continue
             self._held.discard(key)
             if result.failed:
                 self.outcome.failed[key] = result.failed
@@ -184,3 +211,12 @@ class Runner:
         self._held -= set(keys)
         self.outcome.failed.update(dict.fromkeys(keys, reason))
         self.report.warning(reason)
+
+
+def too_many_failures(states: Mapping[str, State], allowed: int) -> dict[str, str]:
+    """Finished experiments, done when more failures were allowed, and why they count as failed now."""
+    return {
+        key: f"{state.failed} of {state.samples} samples failed (allowed: {allowed})"
+        for key, state in states.items()
+        if state.status == "finished" and state.failed > allowed
+    }

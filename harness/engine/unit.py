@@ -48,7 +48,9 @@ class Unit:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a unit is carried out. Provenance, not identity: none of it changes a result on one machine's CPU.
+    """How a unit is carried out. Workers change no result; device and threads may change the last bits of one.
+
+    All of it is provenance, recorded with the run. The precision is part of every cell's identity too.
 
     Args:
         device: a torch device ("cpu", "cuda:0", "mps").

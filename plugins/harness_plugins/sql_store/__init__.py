@@ -138,11 +138,11 @@ class SqlStore(Store):
         with self._database.writing() as connection:
             outcomes.finish(connection, key, claim, totals, metrics, failed)
 
-    def dependents(self, key: str) -> list[str]:
+    def uncompared(self, keys: Sequence[str]) -> set[str]:
         from harness_plugins.sql_store import outcomes
 
         with self._database.reading() as connection:
-            return outcomes.dependents(connection, key)
+            return outcomes.uncompared(connection, keys)
 
     def compare(self, comparisons: Sequence[Comparison]) -> None:
         from harness_plugins.sql_store import outcomes

@@ -30,7 +30,8 @@ _SKEW = 300.0
 
 _TOTALS = (
     *("samples", "failed_samples", "bits", "pixels", "bpp", "bpp_mean", "kbps", "psnr", "source_bpp"),
-    *("encode_ms", "decode_ms", "seconds", "timings"),
+    *("encode_ms", "decode_ms", "seconds", "groups"),
+    *("interval_method", "resamples", "interval_seed"),
 )
 
 
@@ -63,7 +64,7 @@ def states(connection: sa.Connection, keys: Sequence[str]) -> dict[str, State]:
         for row in rows:
             count = counts.get(row.id, 0) if row.samples is None else row.samples + (row.failed_samples or 0)
             status = status_now(row.status, row.owner, row.lease, row.lease_until)
-            found[row.key] = State(status, row.owner, count, row.reason)
+            found[row.key] = State(status, row.owner, count, row.failed_samples or 0, row.reason)
     return found
 
 
@@ -201,6 +202,8 @@ def _row(cell: Experiment, run: int) -> dict[str, Any]:
         **{name: getattr(cell, name) for name in ("weights", "dataset", "split", "reference", "seed", "baseline")},
         "codec_options": canonical(options),
         "planned_samples": cell.samples,
+        "precision": cell.precision,
+        "batch": cell.batch,
         "training": cell.training.kind,
         "train_codec": cell.training.codec,
         "train_level": cell.training.level,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 
 from harness.errors import StoreError
 from harness_plugins.sql_store.claims import held_ids, status_now
+from harness_plugins.sql_store.database import chunks
 from harness_plugins.sql_store.runs import now_text
 from harness_plugins.sql_store.schema import comparisons, experiments, metrics
 from harness_plugins.sql_store.views import BOOLEANS, VIEWS, columns_of
@@ -18,7 +18,7 @@ from harness_plugins.sql_store.views import BOOLEANS, VIEWS, columns_of
 if TYPE_CHECKING:
     from harness.store import Claim, Comparison, Filters, MetricValue, Totals
 
-__all__ = ["compare", "dependents", "finish", "read_view"]
+__all__ = ["compare", "finish", "read_view", "uncompared"]
 
 
 def finish(
@@ -45,7 +45,10 @@ def finish(
             failed_samples=int(totals.failed),
             bits=None if totals.bits is None else int(totals.bits),
             pixels=None if totals.pixels is None else int(totals.pixels),
-            timings=json.dumps({name: float(value) for name, value in totals.timings.items()}),
+            groups=totals.groups,
+            interval_method=totals.interval_method,
+            resamples=totals.resamples,
+            interval_seed=totals.interval_seed,
             **{name: _real(getattr(totals, name)) for name in real},
         )
     )
@@ -54,11 +57,20 @@ def finish(
         connection.execute(sa.insert(metrics), [_metric(key, place, value) for place, value in enumerate(values)])
 
 
-def dependents(connection: sa.Connection, key: str) -> list[str]:
-    """The keys of finished experiments that have `key` as their baseline."""
-    e = experiments.c
-    query = sa.select(e.key).where(e.baseline == key, e.status == "finished").order_by(e.id)
-    return list(connection.scalars(query))
+def uncompared(connection: sa.Connection, keys: Sequence[str]) -> set[str]:
+    """Finished experiments with a finished baseline and no drop against it."""
+    one, other = experiments.alias("one"), experiments.alias("other")
+    c = comparisons.c
+    drop = sa.exists().where(c.experiment == one.c.key, c.other == other.c.key, c.kind == "drop")
+    found: set[str] = set()
+    for some in chunks(keys):
+        query = (
+            sa.select(one.c.key)
+            .join(other, other.c.key == one.c.baseline)
+            .where(one.c.key.in_(some), one.c.status == "finished", other.c.status == "finished", ~drop)
+        )
+        found.update(connection.scalars(query))
+    return found
 
 
 def compare(connection: sa.Connection, found: Sequence[Comparison]) -> None:

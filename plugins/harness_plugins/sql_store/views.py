@@ -19,6 +19,8 @@ _CELL = """e.key AS experiment, e.run AS run, e.codec AS codec, e.codec_options 
     e.split AS split, e.training AS training, e.train_codec AS train_codec, e.train_level AS train_level,
     e.train_mode AS train_mode, e.parts AS parts, e.reference AS reference, e.seed AS seed"""
 
+_CONDITIONS = "e.planned_samples AS planned_samples, e.precision AS precision, e.batch AS batch"
+
 _UNCOMPRESSED = "e.codec = 'none' AND e.codec_options = '{}'"  # with a lever, `none` loses pixels
 
 _BPP = f"COALESCE(e.bpp, CASE WHEN {_UNCOMPRESSED} THEN 24.0 END)"
@@ -31,7 +33,7 @@ SELECT {_CELL},
     e.encode_ms AS encode_ms, e.decode_ms AS decode_ms, e.samples AS samples, e.failed_samples AS failed_samples,
     e.seconds AS seconds,
     CASE WHEN e.status = 'running' AND e.lease_until < %NOW% THEN 'interrupted' ELSE e.status END AS status,
-    e.finished_at AS finished_at
+    e.finished_at AS finished_at, {_CONDITIONS}, e.groups AS groups
 FROM experiments e
 LEFT JOIN metrics m ON m.experiment = e.key
 WHERE e.status IS NOT NULL"""
@@ -48,7 +50,7 @@ SELECT {_CELL},
     CASE WHEN {_IS_BASELINE} THEN 0.0 ELSE c.ci_high END AS drop_ci_high,
     CASE WHEN {_IS_BASELINE} THEN 0.0 / NULLIF(m.value, 0) ELSE c.value / NULLIF(ABS(b.value), 0) END AS relative_drop,
     {_BPP} AS bpp, 24.0 / NULLIF({_BPP}, 0) AS compression_ratio, e.source_bpp AS source_bpp,
-    m.is_primary AS is_primary
+    m.is_primary AS is_primary, {_CONDITIONS}
 FROM experiments e
 JOIN metrics m ON m.experiment = e.key
 LEFT JOIN experiments be ON be.key = e.baseline AND be.status = 'finished'

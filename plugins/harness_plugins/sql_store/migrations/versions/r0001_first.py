@@ -55,6 +55,8 @@ def _results() -> None:
         Column("dataset", Text, nullable=False),
         Column("split", Text, nullable=False),
         Column("planned_samples", Integer, nullable=False),
+        Column("precision", Text, nullable=False),
+        Column("batch", Integer, nullable=False),
         Column("training", Text, nullable=False),
         Column("train_codec", Text),
         Column("train_level", Float),
@@ -86,7 +88,11 @@ def _results() -> None:
         Column("encode_ms", Float),
         Column("decode_ms", Float),
         Column("seconds", Float),
-        Column("timings", Text),
+        Column("groups", Integer),
+        # How the intervals of its metrics were computed.
+        Column("interval_method", Text),
+        Column("resamples", Integer),
+        Column("interval_seed", BigInteger),
         UniqueConstraint("key", name="uq_experiments_key"),
     )
     op.create_index("ix_experiments_baseline", "experiments", ["baseline", "training", "codec", "level"])
