@@ -9,8 +9,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+import PIL
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from harness.errors import DatasetError, SampleError
 from harness_tasks.detection.datasets.coco import Coco
@@ -112,6 +113,15 @@ def test_coco_fingerprint_follows_annotations_and_pixels(tmp_path: Path) -> None
     assert second != first
     write_coco(tmp_path / "moved", lambda content: content["annotations"].pop())
     assert opened(Coco, tmp_path / "moved").fingerprint() != first
+
+
+@pytest.mark.parametrize("kind", [Coco, Voc])
+def test_the_decoder_of_the_images_is_named(kind: type[Coco] | type[Voc], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = kind("detection").decoders()
+    assert found["pillow"] == PIL.__version__
+    assert found["libjpeg_turbo"] == features.version("libjpeg_turbo")
+    monkeypatch.setattr(PIL, "__version__", "999")
+    assert kind("detection").decoders() == {**found, "pillow": "999"}
 
 
 def test_coco_splits_and_folders_that_are_not_there(tmp_path: Path, data_root: Path) -> None:

@@ -83,8 +83,15 @@ def test_identity_covers_weights_data_fingerprints_and_versions(grid: Grid) -> N
         def fingerprint(self) -> dict[str, str]:
             return {"libjpeg": "another"}
 
+    class Redecoded(type(subject.dataset)):  # type: ignore[misc]
+        def decoders(self) -> dict[str, str]:
+            return {"pillow": "another"}
+
+    redecoded = Redecoded("detection", "test")
+    redecoded.open()
     grids = [
         grid,
+        replace(grid, subjects=[replace(subject, dataset=redecoded)]),
         replace(grid, subjects=[replace(subject, weights=Weights("w", None, "0" * 64))]),
         replace(grid, subjects=[replace(subject, fingerprint="other pixels")]),
         replace(grid, subjects=[replace(subject, plugins=("codec-harness 999",))]),

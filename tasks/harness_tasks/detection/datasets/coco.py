@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness import hookimpl
 from harness.dataset import Dataset, Outline, Sample
 from harness.errors import DatasetError
+from harness.options import Value
 from harness_tasks.detection.datasets.common import check_size, rarest_classes, require_files, stays_inside
 from harness_tasks.detection.types import Boxes
 
@@ -72,6 +73,11 @@ class Coco(Dataset):
         frames, source = read_image(self._path(index))
         check_size(self._path(index), self._index.sizes[index], frames.shape[1:3])
         return Sample(str(self._index.ids[index]), frames, {0: self._index.boxes_of(index)}, source=source)
+
+    def decoders(self) -> Mapping[str, Value]:
+        from harness.images import decoders
+
+        return decoders()
 
     def fingerprint(self) -> str:
         from harness.files import digest_files

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from harness import hookimpl
 from harness.dataset import Dataset, Outline, Sample
 from harness.errors import DatasetError, SampleError
-from harness.options import Option
+from harness.options import Option, Value
 from harness_tasks.detection.datasets.common import check_size, rarest_classes, require_files, stays_inside
 from harness_tasks.detection.types import Boxes
 
@@ -97,6 +97,11 @@ class Voc(Dataset):
         frames, source = read_image(self._image(index))
         check_size(self._image(index), size, frames.shape[1:3])
         return Sample(self._ids[index], frames, {0: boxes}, source=source)
+
+    def decoders(self) -> Mapping[str, Value]:
+        from harness.images import decoders
+
+        return decoders()
 
     def fingerprint(self) -> str:
         from harness.files import digest_files
