@@ -48,7 +48,8 @@ class Weights:
 
     Args:
         name: what results call it.
-        path: the file; None for weights that a library brings (`torchvision` enums), or for random ones.
+        path: the file, also that of weights which a library brings and downloads. None where there is no file; then
+            the model makes the weights itself. The built-in detectors have none such, and refuse it.
         sha256: hex digest of the file (or of what stands for it), part of every experiment's key.
         classes: the names of the classes the weights were trained on, where they are known.
     """
@@ -92,6 +93,13 @@ class Model(Configured, ABC):
     def fingerprint(self) -> Mapping[str, Value]:
         """Versions of the libraries that decide the predictions, read without importing them."""
         return {}
+
+    def identity_config(self) -> Mapping[str, Value]:
+        """The options as they identify results. A path of the user's is to be replaced by a digest of the content.
+
+        The default is `config` as it is.
+        """
+        return dict(self.config)
 
     def available(self) -> str | None:
         """None when the model can work on this machine, else a sentence that says what is missing."""
@@ -143,8 +151,17 @@ class Model(Configured, ABC):
 
     trainable: ClassVar[bool] = False
 
-    def build(self, classes: tuple[str, ...]) -> torch.nn.Module:
-        """A new network for these classes, initialised from torch's current random state, on the CPU."""
+    def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
+        """A new network for these classes, on the CPU.
+
+        Args:
+            classes: of the dataset that it is to learn.
+            initial: what it starts from; a file that `load` takes is taken here. None initialises the network from
+                torch's current random state.
+
+        Raises:
+            WeightsError: the initial weights do not fit the network, or were trained on another number of classes.
+        """
         raise NotImplementedError(f"model {self.name} cannot be trained")
 
     @property

@@ -160,7 +160,7 @@ def _experiment(grid: Grid, subject: Subject, choice: CodecChoice, level: Level)
         },
         "model": {
             "kind": subject.model.name,
-            "options": dict(subject.model.config),
+            "options": dict(subject.model.identity_config()),
             "fingerprint": dict(subject.model.fingerprint()),
             "weights": subject.weights.sha256,
             "classes": list(subject.weights.classes),

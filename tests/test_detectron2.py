@@ -9,6 +9,7 @@ import io
 import json
 import pickle
 import warnings
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,11 @@ def test_classes_and_weights_that_do_not_fit(config: Path, tmp_path: Path) -> No
     (tmp_path / "w.json").unlink()
 
     torch.save({"model": {**state, "pixel_mean": torch.zeros(3)}}, tmp_path / "w.pth")
+    begun = Detectron2(config=str(config))
+    network = begun.build(names, begun.resolve_weights(str(tmp_path / "w.pth"), names))
+    assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
+    with pytest.raises(WeightsError, match="trained on 3 classes, the dataset has 2: x, y"):
+        begun.build(("x", "y"), begun.resolve_weights(str(tmp_path / "w.pth"), names))
     with pytest.raises(WeightsError, match="trained on 3 classes, the dataset has 2"):
         model.load(model.resolve_weights(str(tmp_path / "w.pth"), ("x", "y")), ("x", "y"), "cpu")
     with pytest.raises(WeightsError, match="trained on 3 classes, the config has 80"):
@@ -222,6 +228,19 @@ def test_the_model_zoos_configs() -> None:
     assert model.fingerprint()["config"] != Detectron2(score_thresh=0.5).fingerprint()["config"]
     with pytest.raises(UsageError, match=r"Did you mean COCO-Detection/faster_rcnn_R_50_FPN_3x\.yaml"):
         Detectron2(config="faster_rcnn_R_50_FPN_3x.yaml").fingerprint()
+
+
+@needs_detectron2
+def test_a_config_goes_by_its_content_not_by_its_path(config: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere.yaml"
+    moved.write_text(config.read_text())
+    here, there = Detectron2(config=str(config)), Detectron2(config=str(moved))
+    assert here.identity_config() == there.identity_config()
+    assert str(moved) not in str(there.identity_config())
+    moved.write_text(config.read_text().replace("NUM_CLASSES: 80", "NUM_CLASSES: 3"))
+    assert here.identity_config() != Detectron2(config=str(moved)).identity_config()
+    assert Detectron2().identity_config() == Detectron2().config
+    assert here.fingerprint()["torchvision"] == version("torchvision")
 
 
 @needs_detectron2

@@ -16,6 +16,7 @@ from harness.dataset import Outline
 from harness.errors import UsageError, WeightsError
 from harness.model import NoMemo, Weights
 from harness.weights import save_state
+from harness_tasks.detection.models import torchvision as ours
 from harness_tasks.detection.models.torchvision import Torchvision
 from harness_tasks.detection.types import Boxes
 
@@ -230,6 +231,53 @@ def test_training_lowers_the_losses(tmp_path: Path) -> None:
     assert sums[-1] < 0.8 * sums[0]
     save_state(tmp_path / "trained.safetensors", network.state_dict(), CLASSES)
     assert loaded(tmp_path / "trained.safetensors").classes == CLASSES
+
+
+FROZEN = "fasterrcnn_mobilenet_v3_large_320_fpn"
+
+
+def test_training_starts_from_what_load_takes(tmp_path: Path) -> None:
+    """torchvision's own files come from frozen batch norms: they have no count of batches."""
+    path = file_of(tmp_path, 4, FROZEN)
+    state = {n: t for n, t in torch.load(path, weights_only=True).items() if not n.endswith("num_batches_tracked")}
+    torch.save({**state, "roi_heads.mask_head.0.0.weight": torch.zeros(1)}, path)
+    used = loaded(path, CLASSES, FROZEN)
+    begun = Torchvision(arch=FROZEN, score_thresh=0.0)
+    network = begun.build(CLASSES, begun.resolve_weights(str(path), CLASSES))
+    assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
+    assert begun.classes == CLASSES
+    network.eval()
+    for found, wanted in zip(predicted(begun, IMAGE)[0], predicted(used, IMAGE)[0], strict=True):
+        assert np.array_equal(found, wanted)
+    with pytest.raises(WeightsError, match=r"trained on 3 classes, the dataset has 2: a, b\. Training can start"):
+        begun.build(("a", "b"), begun.resolve_weights(str(path), ()))
+
+
+def test_training_from_norms_without_epsilon_starts_where_load_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ours, "_WITHOUT_EPSILON", {FROZEN})
+    path = file_of(tmp_path, 91, FROZEN)
+    state = {n: t for n, t in torch.load(path, weights_only=True).items() if not n.endswith("num_batches_tracked")}
+    for key in [key for key in state if key.endswith("running_var")]:
+        state[key] = state[key] * 1e-4
+        state[key.replace("running_var", "weight")] *= 1e-2
+    torch.save(state, path)
+    member = ours._members(FROZEN)["COCO_V1"]
+    weights = Weights("COCO_V1", path, ours._digits(member) + "0" * 56)
+    names = tuple(str(number) for number in range(90))
+    used, begun = (Torchvision(arch=FROZEN, score_thresh=0.0) for _ in range(2))
+    used.load(weights, (), "cpu")
+    network = begun.build(names, weights).eval()
+    image = torch.rand(3, 90, 120)
+    with torch.no_grad():
+        wanted, found = (n.backbone(image[None])["0"] for n in (used.network, network))
+    assert torch.allclose(found, wanted, rtol=1e-3, atol=1e-4 * float(wanted.abs().max()))
+    # What it saves is loaded with the usual epsilon, and computes the same.
+    save_state(tmp_path / "on.safetensors", network.state_dict(), names)
+    again = loaded(tmp_path / "on.safetensors", names, FROZEN)
+    with torch.no_grad():
+        assert torch.equal(again.network.backbone(image[None])["0"], found)
 
 
 def test_stages_can_be_held(tmp_path: Path) -> None:

@@ -19,13 +19,13 @@ from click.testing import CliRunner
 from harness.cli.train import train as train_command
 from harness.dataset import Dataset, Outline, Sample
 from harness.errors import RegistryError, SampleError, TrainingError, UsageError
-from harness.model import Model
+from harness.model import Model, Weights
 from harness.training.examples import Examples, Order, Slot
 from harness.training.job import Job, place_of
 from harness.training.loop import Runtime, train
 from harness.training.recipe import Recipe
 from harness.training.state import Place
-from harness.weights import from_file, load_state, read_classes
+from harness.weights import from_file, load_into, load_state, read_classes
 
 RECIPE = Recipe(iterations=30, batch=4, lr=0.05, warmup=3, clip=1.0, average=0.9, checkpoint=10)
 
@@ -76,7 +76,7 @@ class Player(Model):
     def predict(self, batch: Any) -> list[list[Any]]:
         raise NotImplementedError
 
-    def build(self, classes: tuple[str, ...]) -> torch.nn.Module:
+    def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         self.classes = classes
         self._network = torch.nn.ModuleDict(
             {
@@ -84,6 +84,8 @@ class Player(Model):
                 for part in self.parts
             }
         )
+        if initial is not None and initial.path is not None:
+            load_into(self._network, load_state(initial.path), initial.name)
         return self._network
 
     @property

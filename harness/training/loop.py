@@ -143,11 +143,7 @@ class _Session:
         self.first = bool(self.fabric.is_global_zero)
         torch.manual_seed(job.seed)
         self.reader = copy(job.model)  # stays without the network: it goes to worker processes
-        network = job.model.build(job.dataset.classes)
-        if job.initial is not None and job.initial.path is not None:
-            from harness.weights import load_into, load_state
-
-            load_into(network, load_state(job.initial.path), f"weights {job.initial.path}")
+        network = job.model.build(job.dataset.classes, job.initial)
         if job.recipe.channels_last:
             network.to(memory_format=torch.channels_last)
         network.train()

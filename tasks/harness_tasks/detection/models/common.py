@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from harness.codec import Frames
     from harness.dataset import Outline
 
-__all__ = ["ImageListDetector", "Labels"]
+__all__ = ["ImageListDetector", "Labels", "check_head", "head_outputs"]
 
 _BACKGROUND = ("__background__", "background", "no person")
 
@@ -95,8 +95,38 @@ class ImageListDetector(Model):
     def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> torch.Tensor:
         return _channels_first(frames[list(scored)])
 
-    def build(self, classes: tuple[str, ...]) -> torch.nn.Module:
-        return self._use(self.make(len(classes) + 1), Labels.of(classes))
+    def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
+        network = self.make(len(classes) + 1)
+        if initial is not None:
+            self.start_from(network, initial, classes)
+        return self._use(network, Labels.of(classes))
+
+    def start_from(self, network: torch.nn.Module, initial: Weights, classes: tuple[str, ...]) -> None:
+        """Fill a network that is to be trained.
+
+        Raises:
+            WeightsError: the weights do not fit.
+        """
+        from harness.weights import load_into
+
+        load_into(network, self.initial_state(network, initial, classes), f"weights {initial.path}")
+
+    def initial_state(
+        self, network: torch.nn.Module, initial: Weights, classes: tuple[str, ...]
+    ) -> dict[str, torch.Tensor]:
+        """The tensors that training starts from, whose head has as many classes as the dataset.
+
+        Raises:
+            WeightsError: they are no file, cannot be read, or have another number of classes.
+        """
+        from harness.weights import load_state
+
+        if initial.path is None:
+            raise WeightsError(f"model {self.name}: weights {initial.name} are no file.")
+        state = load_state(initial.path)
+        found = head_outputs(network, len(classes) + 1, state)
+        check_head(initial, found - 1, classes)
+        return state
 
     @property
     def network(self) -> torch.nn.Module:
@@ -201,6 +231,19 @@ class ImageListDetector(Model):
     def _place(self, network: torch.nn.Module, device: str, precision: Precision) -> None:
         network.eval().to(device)
         self._device, self._precision = device, precision
+
+
+def check_head(initial: Weights, found: int, classes: Sequence[str]) -> None:
+    """Compare the classes that weights were trained on with those that training is to go on with.
+
+    Raises:
+        WeightsError: their numbers differ.
+    """
+    if found != len(classes):
+        raise WeightsError(
+            f"weights {initial.path} were trained on {found} classes, the dataset has {len(classes)}: "
+            f"{_few(classes)}. Training can start from weights for as many classes as the dataset has, or from none."
+        )
 
 
 def head_outputs(network: torch.nn.Module, outputs: int, state: Mapping[str, torch.Tensor]) -> int:

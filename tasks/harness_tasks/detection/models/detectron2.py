@@ -20,7 +20,8 @@ from harness import hookimpl
 from harness.errors import WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Option, Value
-from harness_tasks.detection.models.detectron2_config import INSTALLATION, quiet, read_config, zoo_weights
+from harness_tasks.detection.models.common import check_head
+from harness_tasks.detection.models.detectron2_config import INSTALLATION, is_file, quiet, read_config, zoo_weights
 from harness_tasks.detection.types import Boxes, Detections
 
 if TYPE_CHECKING:
@@ -75,15 +76,21 @@ class Detectron2(Model):
         return None
 
     def fingerprint(self) -> Mapping[str, Value]:
-        """Versions, and a digest of the config with everything that it is based on."""
-        import hashlib
+        """Versions, and a digest of the config with everything that it is based on.
 
+        torchvision is among them: detectron2 suppresses overlapping boxes by its operators.
+        """
         try:
             found = version("detectron2")
         except PackageNotFoundError:
             return {"detectron2": None}
-        config = hashlib.sha256(self._config().dump().encode()).hexdigest()
-        return {"detectron2": found, "torch": version("torch"), "pillow": version("pillow"), "config": config}
+        libraries = {name: version(name) for name in ("torch", "torchvision", "pillow")}
+        return {"detectron2": found, **libraries, "config": self._digest()}
+
+    def identity_config(self) -> Mapping[str, Value]:
+        """The options; a config of the user's own goes by its digest, wherever its file lies."""
+        own = is_file(self.option("config"))
+        return {**self.config, "config": f"sha256:{self._digest()}"} if own else dict(self.config)
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
         """Weights from a file (.pth, .pkl of the model zoo, .safetensors); None downloads the zoo's own.
@@ -116,11 +123,20 @@ class Detectron2(Model):
             images.append(_channels_first(given.image))
         return {"image": torch.stack(images), "size": torch.tensor(frames.shape[1:3])}
 
-    def build(self, classes: tuple[str, ...]) -> torch.nn.Module:
+    def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
+        from harness.weights import load_into, load_state
+
         cfg = self._config().clone()
         cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(classes)
-        self._network, self.classes = _made(cfg, "cpu"), classes
-        return self._network
+        network = _made(cfg, "cpu")
+        if initial is not None:
+            if initial.path is None:
+                raise WeightsError(f"model {self.name}: weights {initial.name} are no file.")
+            state = load_state(initial.path)
+            check_head(initial, _trained_classes(cfg, state), classes)
+            load_into(network, _own_tensors(network, state), f"weights {initial.path}")
+        self._network, self.classes = network, classes
+        return network
 
     @property
     def network(self) -> torch.nn.Module:
@@ -209,6 +225,11 @@ class Detectron2(Model):
             self._cfg = read_config(self.option("config"), self.option("score_thresh"))
         return self._cfg
 
+    def _digest(self) -> str:
+        import hashlib
+
+        return hashlib.sha256(self._config().dump().encode()).hexdigest()
+
     def _ordered(self, image: Frames) -> Frames:
         return image[:, :, ::-1] if self._config().INPUT.FORMAT == "BGR" else image
 
@@ -252,6 +273,12 @@ def _head_classes(cfg: Any) -> int:
     return int(cfg.MODEL.RETINANET.NUM_CLASSES if single else cfg.MODEL.ROI_HEADS.NUM_CLASSES)
 
 
+def _trained_classes(cfg: Any, state: Mapping[str, torch.Tensor]) -> int:
+    """How many classes the head of a state dict has; the config's number where it has no such head."""
+    head = next((t for n, t in state.items() if n.endswith("box_predictor.cls_score.weight")), None)
+    return _head_classes(cfg) if head is None else head.shape[0] - 1
+
+
 def _check_classes(
     cfg: Any, state: Mapping[str, torch.Tensor], names: tuple[str, ...], weights: Weights, *, stated: bool
 ) -> None:
@@ -260,8 +287,7 @@ def _check_classes(
     Raises:
         WeightsError: they differ; the message says both numbers.
     """
-    head = next((t for n, t in state.items() if n.endswith("box_predictor.cls_score.weight")), None)
-    found = _head_classes(cfg) if head is None else head.shape[0] - 1
+    found = _trained_classes(cfg, state)
     if found != len(names):
         origin = "their file names" if stated else "the dataset has"
         raise WeightsError(

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.errors import PluginError, UsageError, WeightsError, closest
 
-__all__ = ["INSTALLATION", "quiet", "read_config", "zoo_weights"]
+__all__ = ["INSTALLATION", "is_file", "quiet", "read_config", "zoo_weights"]
 
 _ZOO = "https://github.com/facebookresearch/detectron2/blob/main/MODEL_ZOO.md"
 INSTALLATION = "https://detectron2.readthedocs.io/en/latest/tutorials/install.html"
@@ -134,13 +134,18 @@ def _imported() -> Path:
     return Path(detectron2.__file__).parent
 
 
+def is_file(asked: str) -> bool:
+    """Whether a text names a YAML file of the user's, which goes before a name in the model zoo."""
+    own = Path(asked).expanduser()
+    return own.suffix in (".yaml", ".yml") and own.is_file()
+
+
 def _found(asked: str, package: Path) -> Path:
     own, zoo = Path(asked).expanduser(), package / "model_zoo" / "configs"
-    if own.suffix in (".yaml", ".yml"):
-        if own.is_file():
-            return own
-        if (zoo / asked).is_file():
-            return zoo / asked
+    if is_file(asked):
+        return own
+    if own.suffix in (".yaml", ".yml") and (zoo / asked).is_file():
+        return zoo / asked
     known = sorted(path.relative_to(zoo).as_posix() for path in zoo.glob("*/*.yaml"))
     near = closest(asked, known)
     raise UsageError(

@@ -6,7 +6,7 @@ Pre-processing is torchvision's own (the network resizes bilinearly and normalis
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -32,6 +32,7 @@ _WITHOUT_EPSILON = {
     "keypointrcnn_resnet50_fpn",
     "retinanet_resnet50_fpn",
 }
+_EPSILON = 1e-5
 
 
 class Torchvision(ImageListDetector):
@@ -130,9 +131,9 @@ class Torchvision(ImageListDetector):
 
         if weights.path is None:
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
-        state = {n: t for n, t in load_state(weights.path).items() if not n.startswith(_OTHER_HEADS)}
+        state = _boxes_only(load_state(weights.path))
         member = _member_of(self._arch(), weights.sha256)
-        names = _outputs(member) if member else read_classes(weights.path)
+        names = _outputs(member) if member else read_classes(weights.path) or weights.classes
         labels = Labels.of(names or classes)
         network = self.make(labels.outputs)
         found = head_outputs(network, labels.outputs, state)
@@ -142,9 +143,19 @@ class Torchvision(ImageListDetector):
             labels = Labels.of(usual)
             network = self.make(labels.outputs)
         self.check_outputs(network, state, labels, weights)
-        _match_norms(network, state, 0.0 if member and _without_epsilon(self._arch(), member) else 1e-5)
+        _match_norms(network, state, 0.0 if member and _without_epsilon(self._arch(), member) else _EPSILON)
         load_into(network, state, f"weights {weights.path}")
         self._place(self._use(network, labels), device, precision)
+
+    def start_from(self, network: torch.nn.Module, initial: Weights, classes: tuple[str, ...]) -> None:
+        from harness.weights import load_into
+
+        state = _boxes_only(self.initial_state(network, initial, classes))
+        _match_norms(network, state, _EPSILON)
+        member = _member_of(self._arch(), initial.sha256)
+        if member and _without_epsilon(self._arch(), member):
+            _allow_for_epsilon(network, state)
+        load_into(network, state, f"weights {initial.path}")
 
     def _arch(self) -> str:
         import torchvision
@@ -243,6 +254,24 @@ def _freeze_stages(network: Any, arch: str, trained: int) -> None:
     for name, parameter in network.backbone.body.named_parameters():
         if not name.startswith(tuple(learning)):
             parameter.requires_grad_(False)
+
+
+def _boxes_only(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Without the mask and keypoint heads."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith(_OTHER_HEADS)}
+
+
+def _allow_for_epsilon(network: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
+    """Scale weights of frozen batch norms that had no epsilon, so that with one they compute the same.
+
+    What is trained from them is saved, and loaded with the usual epsilon like every other file.
+    """
+    from torchvision.ops import FrozenBatchNorm2d
+
+    for name, module in network.named_modules():
+        if isinstance(module, FrozenBatchNorm2d):
+            variance = state[f"{name}.running_var"]
+            state[f"{name}.weight"] = state[f"{name}.weight"] * ((variance + module.eps) / variance).sqrt()
 
 
 def _match_norms(network: torch.nn.Module, state: dict[str, torch.Tensor], epsilon: float) -> None:
