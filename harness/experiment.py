@@ -43,11 +43,13 @@ class Experiment:
         level_name: what the codec calls it; None for `none`.
         intra: whether a video codec coded single images.
         task: the task's name.
-        model: the model as results call it.
+        model: the model as results call it, with the options that differ from its defaults.
         weights: the weights as results call them.
-        dataset: the dataset as results call it.
+        dataset: the dataset as results call it, with the options that differ from its defaults.
         split: its split.
         samples: how many samples the cell has.
+        precision: of the forward pass.
+        batch: samples a batch.
         training: how the weights came to be.
         reference: "labels", or "predictions" where the model's own output is the reference.
         seed: of the limit's draw and of training.
@@ -67,6 +69,8 @@ class Experiment:
     dataset: str
     split: str
     samples: int
+    precision: str = "fp32"
+    batch: int = 1
     training: Training = Training()
     reference: str = "labels"
     seed: int = 0

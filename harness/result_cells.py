@@ -13,7 +13,7 @@ from harness.store import Filters
 if TYPE_CHECKING:
     from harness.store import Store
 
-__all__ = ["Cell", "Measured", "in_order", "read_cells"]
+__all__ = ["Cell", "Measured", "in_order", "meant", "read_cells"]
 
 
 _NUMBERS = frozenset(
@@ -21,6 +21,7 @@ _NUMBERS = frozenset(
         *("run", "level", "train_level", "seed", "value", "ci_low", "ci_high", "is_primary", "higher_is_better"),
         *("bpp", "kbps", "bytes", "psnr", "encode_ms", "decode_ms", "samples", "failed_samples", "seconds"),
         *("baseline", "drop", "drop_ci_low", "drop_ci_high", "relative_drop", "compression_ratio", "source_bpp"),
+        *("planned_samples", "batch", "groups"),
     ]
 )
 
@@ -100,6 +101,15 @@ def read_cells(store: Store, filters: Filters) -> list[Cell]:
     return in_order([Cell(row, measured[key], reasons.get(key)) for key, row in facts.items()])
 
 
+def meant(name: str, known: Sequence[str]) -> list[str]:
+    """Which of the known models, say, a filter's name is about: that one, else those of that name with options.
+
+    >>> meant("torchvision", ["demo", "torchvision:arch=ssd300_vgg16", "torchvision:arch=fcos_resnet50_fpn"])
+    ['torchvision:arch=ssd300_vgg16', 'torchvision:arch=fcos_resnet50_fpn']
+    """
+    return [one for one in known if one == name or one.startswith(f"{name}:")]
+
+
 def in_order(cells: Sequence[Cell]) -> list[Cell]:
     """By task, model, data and training; there the baseline first, then each codec from its mildest level on."""
     upwards: dict[tuple[Any, ...], list[tuple[float, float]]] = {}
@@ -113,8 +123,7 @@ def in_order(cells: Sequence[Cell]) -> list[Cell]:
         level = row["level"]
         return (
             *(row[name] or "" for name in ("task", "model", "weights", "dataset", "split", "reference")),
-            row["seed"],
-            row["training"],
+            *(row[name] for name in ("seed", "planned_samples", "precision", "batch", "training")),
             *(row[name] or "" for name in ("train_mode", "train_codec")),
             -(row["train_level"] or 0.0),
             row["parts"] or "",

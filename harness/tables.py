@@ -32,6 +32,7 @@ _ALL = Filters()
 _FACTS = (
     *("experiment", "run", "task", "model", "weights", "dataset", "split", "reference", "seed"),
     *("training", "train_codec", "train_level", "train_mode", "parts"),
+    *("planned_samples", "precision", "batch"),
     *("codec", "codec_options", "level_name", "level"),
 )
 _MEASURED = ("value", "ci_low", "ci_high", "drop", "drop_ci_low", "drop_ci_high", "is_primary", "higher_is_better")

@@ -52,9 +52,11 @@ def _conditions(cells: Sequence[Cell]) -> tuple[list[str], list[Column]]:
         ("model", [str(row["model"]) for row in rows]),
         ("weights", [str(row["weights"]) for row in rows]),
         ("data", [f"{row['dataset']}/{row['split']}" for row in rows]),
-        ("samples", [_count(cell) for cell in cells]),
+        ("samples", [str(row["planned_samples"]) for row in rows]),
         ("reference", [str(row["reference"]) for row in rows]),
         ("seed", [str(row["seed"]) for row in rows]),
+        ("precision", [str(row["precision"]) for row in rows]),
+        ("batch", [str(row["batch"]) for row in rows]),
         ("training", [_training(cell) for cell in cells]),
     ]
     differing = [(name, values) for name, values in conditions if len(set(values) - {""}) > 1]
@@ -62,11 +64,6 @@ def _conditions(cells: Sequence[Cell]) -> tuple[list[str], list[Column]]:
     words = {name: values[0] for name, values in conditions if name not in told}
     same = [words["model"]] if "model" in words else []
     return same + ([f"on {words['data']}"] if "data" in words else []), differing
-
-
-def _count(cell: Cell) -> str:
-    samples, failed = cell.facts["samples"], cell.facts["failed_samples"]
-    return "" if samples is None else str(samples + (failed or 0))
 
 
 def _training(cell: Cell) -> str:
@@ -165,13 +162,39 @@ def _troubles(cells: Sequence[Cell]) -> list[Column]:
     return columns
 
 
+def _stands_on(cells: Sequence[Cell]) -> list[str]:
+    """On how many samples the metrics stand, and how many failed."""
+    rows = [cell.facts for cell in cells if cell.facts["samples"] is not None]
+    stand = sorted({row["samples"] for row in rows})
+    failed = sorted({row["failed_samples"] or 0 for row in rows})
+    if not any(failed):
+        return [f"{stand[0]} samples."] if len(stand) == 1 else []
+    if len(stand) == len(failed) == 1:
+        return [f"Metrics stand on {stand[0]} samples; {failed[0]} more failed."]
+    return [f"Metrics stand on {_range(stand)} samples: those that did not fail ({_range(failed)} did)."]
+
+
+def _few_groups(cells: Sequence[Cell]) -> list[str]:
+    """Whether intervals stand on so few groups that they may be too narrow."""
+    from harness.bootstrap import HOLDS_FROM
+
+    known = (cell.facts["groups"] for cell in cells if any(m.ci_low is not None for m in cell.metrics.values()))
+    few = sorted({groups for groups in known if groups is not None and groups < HOLDS_FROM})
+    if not few:
+        return []
+    what = "groups of samples: on fewer than"
+    return [f"They stand on {_range(few)} {what} {HOLDS_FROM}, intervals can be too narrow."]
+
+
+def _range(numbers: Sequence[int]) -> str:
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+
+
 def _notes(cells: Sequence[Cell], intervals: bool, compared: bool) -> tuple[str, ...]:
-    counts = {_count(cell) for cell in cells} - {""}
-    notes = []
-    if len(counts) == 1:
-        notes.append(f"{counts.pop()} samples.")
+    notes = _stands_on(cells)
     if intervals:
         notes.append("[ ]: 95% interval.")
+        notes += _few_groups(cells)
     if compared:
         notes.append("drop: against none, paired by sample; positive is worse.")
     notes.append("comp. ratio: compression ratio, 24 bits per pixel over bpp.")

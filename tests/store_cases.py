@@ -189,6 +189,7 @@ class StoreCases:
             **{"ci_low": 0.3, "ci_high": 0.5, "is_primary": True, "higher_is_better": True, "bpp": 2.0},
             **{"kbps": None, "bytes": 101, "psnr": 31.5, "encode_ms": 1.5, "decode_ms": 0.5, "samples": 4},
             **{"failed_samples": 0, "seconds": 1.0, "status": "finished"},
+            **{"planned_samples": 4, "precision": "fp32", "batch": 1, "groups": 2},
         }
         assert found[2].pop("finished_at").endswith("Z")
         assert found[2] == expected
@@ -215,6 +216,21 @@ class StoreCases:
         (found,) = rows_of(store.view("curves"))
         names = ("value", "baseline", "drop", "drop_ci_low", "drop_ci_high", "relative_drop", "bpp")
         assert [found[n] for n in names] == [0.2, None, None, None, None, None, 1.5]
+
+    def test_how_intervals_were_computed_is_kept_with_them(self, store: SqlStore) -> None:
+        put_results(store)
+        query = "SELECT interval_method, resamples, interval_seed FROM experiments ORDER BY id"
+        assert store.select(query)[1] == [(None, None, None), ("by hand", 1000, 7)]
+
+    def test_experiments_that_differ_in_anything_can_be_told_apart(self, store: SqlStore, mine: Claim) -> None:
+        cells = [cell(), cell(samples=2), cell(precision="bf16"), cell(batch=8)]
+        store.register(cells, mine.run)
+        store.claim([one.key for one in cells], mine)
+        for one in cells:
+            store.finish(one.key, mine, Totals(2, 0, bpp=2.0), [metric("AP", 0.4)])
+        for view in ("results", "curves"):
+            found = [(r["planned_samples"], r["precision"], r["batch"]) for r in rows_of(store.view(view))]
+            assert found == [(4, "fp32", 1), (2, "fp32", 1), (4, "bf16", 1), (4, "fp32", 8)]
 
     def test_a_comparison_replaces_the_older_one(self, store: SqlStore) -> None:
         none, jpeg = put_results(store)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from harness.codec import Codec
 from harness.errors import PreflightError
@@ -87,11 +88,16 @@ def test_identity_covers_weights_data_fingerprints_and_versions(grid: Grid) -> N
         def decoders(self) -> dict[str, str]:
             return {"pillow": "another"}
 
+    class Reconfigured(type(subject.model)):  # type: ignore[misc]
+        def identity_config(self) -> dict[str, str]:
+            return {"config": "another"}
+
     redecoded = Redecoded("detection", "test")
     redecoded.open()
     grids = [
         grid,
         replace(grid, subjects=[replace(subject, dataset=redecoded)]),
+        replace(grid, subjects=[replace(subject, model=Reconfigured())]),
         replace(grid, subjects=[replace(subject, weights=Weights("w", None, "0" * 64))]),
         replace(grid, subjects=[replace(subject, fingerprint="other pixels")]),
         replace(grid, subjects=[replace(subject, plugins=("codec-harness 999",))]),
@@ -125,6 +131,20 @@ def test_one_pass_serves_every_level_of_every_codec() -> None:
     assert len(plan.passes) == 1
     assert len(plan.passes[0].cells) == 1 + 6 + 6 + 6
     assert plan.passes[0].cells[0].exact
+
+
+def test_results_name_the_options_that_change_something(tmp_path: Path) -> None:
+    weights = tmp_path / "weights.pth"
+    torch.save({"weight": torch.zeros(1)}, weights)
+    request = replace(DETECTION, codecs=("none",), weights=str(weights), precision="bf16", batch=3)
+    plain, default, other = (
+        plan_of(replace(request, models=(f"torchvision{options}",))).experiments[0]
+        for options in ("", ":arch=fasterrcnn_resnet50_fpn", ":score_thresh=0.10,arch=ssd300_vgg16")
+    )
+    assert plain == default
+    assert plain.model == "torchvision"
+    assert other.model == "torchvision:arch=ssd300_vgg16,score_thresh=0.1"
+    assert (other.dataset, other.precision, other.batch) == ("demo", "bf16", 3)
 
 
 def test_is_baseline() -> None:

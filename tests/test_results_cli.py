@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.bootstrap import HOLDS_FROM
 from harness.cli import main
 from harness.experiment import Training
 from harness.processes import this_process
@@ -218,6 +219,58 @@ def test_levers_are_always_told(tmp_path: Path) -> None:
     assert alone.rows[0][0] == "webp:fps=5,scale=0.5"
     drops = [r[table.columns.index("AP drop")] for r in table.rows]
     assert drops == ["", "0.000 [-0.100, 0.100]", "0.100 [0.050, 0.150]", ""]
+
+
+def footer_of(file: Path, *totals: Totals) -> str:
+    """What stands below the table of experiments with those totals."""
+    store = SqlStore(str(file))
+    store.open()
+    claim = Claim(this_process(), store.begin_run(INFO))
+    cells = [cell(level=float(level)) for level, _ in enumerate(totals, 1)]
+    store.register(cells, claim.run)
+    store.claim([one.key for one in cells], claim)
+    for one, its in zip(cells, totals, strict=True):
+        store.finish(one.key, claim, its, [metric("AP", 0.4, 0.3, 0.5)])
+    (table,) = results_table(store).by_task()
+    store.close()
+    return " ".join(table.notes)
+
+
+@pytest.mark.parametrize(
+    ("totals", "said"),
+    [
+        ([Totals(4, 0), Totals(4, 0)], "4 samples. "),
+        ([Totals(2, 1), Totals(2, 1)], "Metrics stand on 2 samples; 1 more failed. "),
+        ([Totals(4, 0), Totals(1, 3)], "Metrics stand on 1 to 4 samples: those that did not fail (0 to 3 did). "),
+        ([Totals(4, 0), Totals(3, 0)], "[ ]: 95% interval. "),
+    ],
+)
+def test_the_footer_says_on_how_many_samples_metrics_stand(tmp_path: Path, totals: list[Totals], said: str) -> None:
+    assert footer_of(tmp_path / "harness.db", *totals).startswith(said)
+
+
+def test_the_footer_warns_of_intervals_on_few_groups(tmp_path: Path) -> None:
+    enough, one, two = (Totals(4, 0, groups=groups) for groups in (HOLDS_FROM, HOLDS_FROM - 1, 12))
+    assert "too narrow" not in footer_of(tmp_path / "0.db", enough, enough)
+    assert f"stand on {HOLDS_FROM - 1} groups" in footer_of(tmp_path / "1.db", enough, one)
+    said = f"They stand on 12 to {HOLDS_FROM - 1} groups of samples: on fewer than {HOLDS_FROM}, intervals can be too"
+    assert said in footer_of(tmp_path / "2.db", enough, one, two)
+
+
+def test_a_name_stands_for_it_with_any_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = SqlStore(str(tmp_path / "harness.db"))
+    store.open()
+    claim = Claim(this_process(), store.begin_run(INFO))
+    ssd, rcnn = "torchvision:arch=ssd300_vgg16", "torchvision:arch=fasterrcnn_mobilenet_v3_large_fpn"
+    cells = [cell(model=model) for model in (ssd, rcnn, "demo")]
+    store.register(cells, claim.run)
+    store.claim([one.key for one in cells], claim)
+    for one in cells:
+        store.finish(one.key, claim, Totals(4, 0, bpp=1.0), [metric("AP", 0.4)])
+    store.close()
+    shown = ("results", "--db", tmp_path / "harness.db", "--format", "json", "--model")
+    assert {r["model"] for r in json.loads(run(capsys, *shown, "torchvision"))} == {ssd, rcnn}
+    assert {r["model"] for r in json.loads(run(capsys, *shown, ssd, "--model", "demo"))} == {ssd, "demo"}
 
 
 def test_levels_go_from_mild_to_strong_whatever_their_direction(tmp_path: Path) -> None:

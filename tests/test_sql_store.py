@@ -26,11 +26,12 @@ COLUMNS = {
         *IDENTIFYING,
         *("value", "ci_low", "ci_high", "is_primary", "higher_is_better", "bpp", "kbps", "bytes", "psnr", "encode_ms"),
         *("decode_ms", "samples", "failed_samples", "seconds", "status", "finished_at"),
+        *("planned_samples", "precision", "batch", "groups"),
     ],
     "curves": [
         *IDENTIFYING,
         *("value", "baseline", "drop", "drop_ci_low", "drop_ci_high", "relative_drop", "bpp", "compression_ratio"),
-        *("source_bpp", "is_primary"),
+        *("source_bpp", "is_primary", "planned_samples", "precision", "batch"),
     ],
     "per_sample": [
         *("experiment", "sample", "group", "bytes", "pixels", "psnr", "seconds", "status", "error", "score"),

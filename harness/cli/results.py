@@ -65,8 +65,7 @@ def results(
 
     wanted = {"task": task, "codec": codec, "dataset": dataset, "model": model}
     with _opened(db) as store:
-        _check(store, wanted)
-        filters = Filters({column: list(names) for column, names in wanted.items() if names})
+        filters = _filters(store, wanted)
         if failed:
             _print_failed(store, filters, format_)
             return
@@ -103,21 +102,31 @@ def _opened(db: str) -> Iterator[Store]:
         yield store
 
 
-def _check(store: Store, wanted: dict[str, Sequence[str]]) -> None:
-    """Say which value of a filter nothing in the database has."""
+def _filters(store: Store, wanted: dict[str, Sequence[str]]) -> Filters:
+    """The filters that were asked for; a name without options stands for it with any.
+
+    Raises:
+        UsageError: a name that nothing in the database has.
+    """
+    from harness.result_cells import meant
+
     if not any(wanted.values()):
-        return
+        return Filters()
     columns, rows = store.view("results")
+    allowed: dict[str, list[str]] = {}
     for column, names in wanted.items():
         place = columns.index(column)
         known = sorted({str(row[place]) for row in rows})
         for name in names:
-            if name not in known:
+            found = meant(name, known)
+            allowed.setdefault(column, []).extend(found)
+            if not found:
                 near = closest(name, known)
                 hint = f" Did you mean {near!r}?" if near else ""
                 raise UsageError(
                     f"the database has no results of {column} {name!r}.{hint} It has: {', '.join(known) or 'none'}."
                 )
+    return Filters(allowed)
 
 
 def _print_failed(store: Store, filters: Filters, format_: str) -> None:
