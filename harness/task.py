@@ -113,6 +113,10 @@ class Task(Configured, ABC):
             )
         return lambda prediction: prediction
 
+    def translation_notes(self, model_classes: tuple[str, ...], dataset: str) -> list[str]:
+        """What a user should know of the way from the model's classes to the dataset's: sentences for warnings."""
+        return []
+
     def sample_score(self, statistics: Sequence[Statistics]) -> float | None:
         """One number that says how well a sample went (for sorting samples), or None."""
         return None

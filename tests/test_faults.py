@@ -98,6 +98,14 @@ def test_corrupt_images_are_recorded_and_the_rest_is_done(session: Session) -> N
     assert "2 of 6 samples failed (allowed: 1)" in session.run(*run, "--max-failures", "1", status=1).stderr
 
 
+def test_classes_that_the_model_lacks_are_warned_of(session: Session) -> None:
+    write_voc(session.folder / "data")
+    told = session.run(*VOC, "--codec", "jpeg@50", "--limit", "2").stderr
+    (line,) = [line for line in told.splitlines() if line.startswith("warning: dataset voc")]
+    assert "the model lacks 17 of its 20 classes (aeroplane, bicycle, bird, " in line
+    assert "AP is 0" in line
+
+
 def test_an_encoder_that_raises_costs_its_samples_and_no_other_codec(session: Session) -> None:
     write_voc(session.folder / "data")
     write_distribution(session.folder / "plugins", "fickle", "plugged_fickle", RAISES.format(name="fickle", modulus=1))

@@ -45,6 +45,8 @@ def run_unit(unit: Unit, settings: Settings, report: Report) -> Iterator[Sequenc
     batches = iter(loader(unit, settings))
     subject.model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
     translate = subject.task.translator(subject.model.classes, subject.dataset_name)
+    for note in subject.task.translation_notes(subject.model.classes, subject.dataset_name):
+        report.warning(note)
     device = torch.device(settings.device)
     report.status("")
     for coded in batches:

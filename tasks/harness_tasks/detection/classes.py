@@ -14,7 +14,7 @@ from harness_tasks.detection.types import Detections
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["SYNONYMS", "Translation", "canonical", "translation"]
+__all__ = ["SYNONYMS", "Translation", "canonical", "some", "translation"]
 
 SYNONYMS: dict[str, str] = {
     "aeroplane": "airplane",
@@ -84,7 +84,7 @@ def translation(model_classes: Sequence[str], dataset_classes: Sequence[str], da
     table = np.array([places.get(canonical(name), _DROPPED) for name in model_classes], np.int64)
     if not (table != _DROPPED).any():
         raise WeightsError(
-            f"the weights know the classes {_some(model_classes)}; dataset {dataset} has {_some(dataset_classes)}: "
+            f"the weights know the classes {some(model_classes)}; dataset {dataset} has {some(dataset_classes)}: "
             f"none in common. Choose a dataset of the model's classes, or retrain the model on this one."
         )
     reached = set(table.tolist())
@@ -95,6 +95,7 @@ def translation(model_classes: Sequence[str], dataset_classes: Sequence[str], da
     )
 
 
-def _some(names: Sequence[str], limit: int = 10) -> str:
+def some(names: Sequence[str], limit: int = 10) -> str:
+    """The first names of a list, and how many more there are."""
     rest = len(names) - limit
     return (", ".join(names[:limit]) or "none at all") + (f" and {rest} more" if rest > 0 else "")

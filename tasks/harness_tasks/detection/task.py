@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.options import Option
 from harness.task import Metric, Task
-from harness_tasks.detection.classes import Translation, translation
+from harness_tasks.detection.classes import Translation, some, translation
 from harness_tasks.detection.matching import THRESHOLDS, frame_statistics, unpack
 from harness_tasks.detection.reduction import class_metrics, class_tables
 from harness_tasks.detection.types import Boxes, Detections
@@ -111,6 +111,16 @@ class Detection(Task):
             WeightsError: no class in common.
         """
         return translation(model_classes, self.classes, dataset)
+
+    def translation_notes(self, model_classes: tuple[str, ...], dataset: str) -> list[str]:
+        """Which classes of the dataset the model cannot find."""
+        missing = translation(model_classes, self.classes, dataset).missing
+        if not missing:
+            return []
+        return [
+            f"dataset {dataset}: the model lacks {len(missing)} of its {len(self.classes)} classes ({some(missing)}); "
+            "where they have objects, their AP is 0 and counts in the mean."
+        ]
 
     def sample_score(self, statistics: Sequence[Statistics]) -> float | None:
         """AP of the sample's frames at overlap 0.5, all classes in one list; None without objects."""
