@@ -48,9 +48,9 @@ CONFIDENCE = 0.95
 """Of every interval."""
 KEPT = 2 / 3
 """The share of the groups in a resample."""
-HOLDS_FROM = 200
-"""From how many groups on the simulated intervals of AP, AP50 and their drops held the truth in 95% of the cases or
-more; below, somewhat less often (`docs/explanation/statistics.md`)."""
+HOLDS_FROM = 66
+"""The smallest number of independent images for which the simulation showed that the intervals of AP, AP50 and of
+their drops hold (`docs/explanation/statistics.md`); below, it is not known."""
 UNDEFINED_ALLOWED = 0.05
 """With more resamples than this share in which a metric is undefined, it gets no interval."""
 
