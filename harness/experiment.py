@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = ["Experiment", "Training", "canonical", "key_of"]
@@ -54,6 +54,7 @@ class Experiment:
         reference: "labels", or "predictions" where the model's own output is the reference.
         seed: of the limit's draw and of training.
         baseline: the key of the pretrained model's cell on `none`; None where the plan has none, and for itself.
+        changed: the codec's options that are not its defaults.
     """
 
     key: str
@@ -75,12 +76,19 @@ class Experiment:
     reference: str = "labels"
     seed: int = 0
     baseline: str | None = None
+    changed: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def variant(self) -> str:
+        """The codec with the options that are not its defaults, as the command line takes it: "jpeg:scale=0.5"."""
+        options = ",".join(f"{name}={value}" for name, value in self.changed.items())
+        return f"{self.codec}:{options}" if options else self.codec
 
     @property
     def label(self) -> str:
-        """What a person calls the cell: "jpeg@50 detection"."""
+        """What a person calls the cell: "jpeg:scale=0.5@50 detection"."""
         level = "" if self.level is None else f"@{self.level:g}"
-        return f"{self.codec}{level} {self.task}"
+        return f"{self.variant}{level} {self.task}"
 
 
 def canonical(identity: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.batches import PLANNER_VERSION
 from harness.experiment import Experiment, Training, key_of
+from harness.levers import Resampled
 
 if TYPE_CHECKING:
     from harness.codec import Codec, Level
@@ -145,6 +146,8 @@ def _cells(grid: Grid, subject: Subject) -> tuple[Cell, ...]:
 
 def _experiment(grid: Grid, subject: Subject, choice: CodecChoice, level: Level) -> Experiment:
     codec, training = choice.codec, Training()
+    plain = codec.codec if isinstance(codec, Resampled) else codec
+    defaults = {(option.name, option.default) for option in plain.options}
     identity: Mapping[str, Any] = {
         "codec": {
             "name": codec.name,
@@ -197,6 +200,7 @@ def _experiment(grid: Grid, subject: Subject, choice: CodecChoice, level: Level)
         batch=subject.batch,
         training=training,
         seed=grid.seed,
+        changed={name: value for name, value in codec.config.items() if (name, value) not in defaults},
     )
 
 

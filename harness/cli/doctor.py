@@ -12,8 +12,9 @@ import click
 from harness import __version__
 from harness.cache import cache_dir
 from harness.cli.options import database_option, make_registry, registry_option
-from harness.errors import HarnessError
+from harness.errors import HarnessError, RegistryError
 from harness.plugin_manager import Plugins, installed
+from harness.registry import Registry, load
 
 __all__ = ["doctor"]
 
@@ -27,9 +28,15 @@ def doctor(db: str, data_root: Path | None, registries: tuple[Path, ...]) -> int
     plugins = installed()
     plugins.ask_all()
     _machine()
+    try:
+        registry = make_registry(registries)
+    except RegistryError as error:
+        _section("registry")
+        _line("registry", f"{error} The checks below use the one that ships with the harness.", False)
+        registry = load(())
     _available(plugins, "codec")
     _available(plugins, "model")
-    _datasets(plugins, registries, data_root)
+    _datasets(plugins, registry, data_root)
     _files(plugins, db)
     return _plugins(plugins)
 
@@ -73,12 +80,11 @@ def _available(plugins: Plugins, kind: str) -> None:
         _line(item.name, missing or facts or "ok", not missing)
 
 
-def _datasets(plugins: Plugins, registries: tuple[Path, ...], data_root: Path | None) -> None:
+def _datasets(plugins: Plugins, registry: Registry, data_root: Path | None) -> None:
     from harness.request import Request
     from harness.resolve import Resolver
 
     _section(f"datasets ({f'under {data_root}' if data_root else 'no --data-root or HARNESS_DATA'})")
-    registry = make_registry(registries)
     roots = (("", str(data_root)),) if data_root else ()
     resolver = Resolver(Request((), (), data_roots=roots), plugins, registry)
     for name in registry.section("datasets"):

@@ -73,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         status = cli.main(args=arguments, prog_name="harness", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
@@ -86,8 +87,12 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 2
     except OSError as error:
         if error.errno != errno.EPIPE:
-            raise
+            click.echo(f"error: {error}", err=True)
+            return 2
         # The reader of our output has gone (`harness results | head`): nothing more to say, and nobody to say it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except UnicodeEncodeError as error:
+        click.echo(f"error: a name that is no UTF-8 cannot be used: {error.object!r}", err=True)
+        return 2
     return status if isinstance(status, int) else 0

@@ -84,7 +84,13 @@ def request_options(command: F) -> F:
         ),
         click.option("--split", help="The split to evaluate on; default: the dataset's."),
         click.option("--limit", type=int, help="A seeded, stratified subset of so many samples."),
-        click.option("--seed", type=int, default=0, show_default=True, help="Of the subset, and of the intervals."),
+        click.option(
+            "--seed",
+            type=click.IntRange(0, 2**63 - 1),
+            default=0,
+            show_default=True,
+            help="Of the subset, and of the intervals.",
+        ),
         click.option("--device", help="cpu, cuda, cuda:N or mps; default: the best there is."),
         click.option(
             "--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Forward pass."

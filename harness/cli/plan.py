@@ -58,7 +58,7 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
                 "task": experiment.task,
                 "model": experiment.model,
                 "dataset": f"{experiment.dataset}/{experiment.split}",
-                "codec": experiment.codec,
+                "codec": experiment.variant,
                 "level": experiment.level,
                 "samples": experiment.samples,
                 "status": status,

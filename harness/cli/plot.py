@@ -37,7 +37,8 @@ def plot(
     db: str,
 ) -> None:
     """Draw a metric against rate or level, with 95% intervals and the uncompressed baseline."""
-    from harness.figures import curve_figure
+    from harness.figures import can_draw, curve_figure, is_baseline
+    from harness.result_cells import meant
     from harness.store import Filters
     from harness.stores import open_store
 
@@ -46,7 +47,6 @@ def plot(
     if not output.absolute().parent.is_dir():
         raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")
     wanted: dict[str, Sequence[object]] = {"task": [task], "status": ["finished"]}
-    wanted |= {name: [value] for name, value in (("dataset", dataset), ("model", model)) if value}
     wanted |= {"metric": [metric]} if metric else {"is_primary": [True]}
     store = open_store(db, installed(), write=False)
     try:
@@ -54,8 +54,10 @@ def plot(
     finally:
         store.close()
     records: list[dict[str, Any]] = [dict(zip(columns, row, strict=True)) for row in rows]
-    records = [r for r in records if not codec or r["codec"] in (*codec, "none")]
-    if not any(r["codec"] != "none" and r["value"] is not None for r in records):
+    records = [r for r in records if not codec or r["codec"] in codec or is_baseline(r)]
+    for column, name in (("dataset", dataset), ("model", model)):
+        records = [r for r in records if not name or meant(name, [r[column]])]
+    if not any(can_draw(r, against) for r in records):
         raise UsageError(
             f"{db} has no finished results of task {task}{f', metric {metric}' if metric else ''} to draw."
         )
@@ -63,5 +65,8 @@ def plot(
         figure = curve_figure(records, against)
     except ImportError as error:
         raise HarnessError("harness plot needs matplotlib: pip install 'codec-harness[plot]'") from error
-    figure.savefig(output, dpi=160)
+    try:
+        figure.savefig(output, dpi=160)
+    except OSError as error:
+        raise UsageError(f"--output {output} cannot be written: {error}.") from error
     click.echo(f"{output}: {len(records)} results")

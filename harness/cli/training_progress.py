@@ -48,6 +48,9 @@ class Lines:
         left = (self._end - iteration) / speed
         self._print(f"iteration {iteration} of {self._end}, {speed:.2f}/s, {left:.0f} s left: {_words(losses)}")
 
+    def warning(self, text: str) -> None:
+        self._print(f"warning: {text}")
+
     def _print(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
@@ -72,3 +75,6 @@ class Bar:
 
     def advanced(self, iteration: int, losses: Mapping[str, float]) -> None:
         self._progress.update(self._task, completed=iteration, losses=_words(losses))
+
+    def warning(self, text: str) -> None:
+        self._progress.console.print(f"warning: {text}", highlight=False, markup=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from harness.engine.heartbeat import Heartbeat
 from harness.engine.unit import Settings, Todo, Unit
 from harness.engine.worker import reason
 from harness.errors import HarnessError, PluginError, StoreError
+from harness.processes import describe
 from harness.store import Claim, SampleRow, State
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Runner:
                 self.outcome.failed[experiment.key] = state.reason or "failed in another run"
             else:
                 held.append(state.owner or "another run")
-        self.report.status(f"waiting for {len(held)} experiments held by {held[0]}" if held else "")
+        self.report.status(f"waiting for {len(held)} experiments held by {describe(held[0])}" if held else "")
         return not held
 
     def _work(self, a_pass: Pass, cells: Sequence[Cell]) -> None:
@@ -198,6 +199,7 @@ class Runner:
                 self._fail([cell], reason(f"task {unit.subject.task.name}", error))
                 continue
             self._held.discard(key)
+            self.finisher.compare(unit.subject, [cell.experiment])
             if result.failed:
                 self.outcome.failed[key] = result.failed
             else:
