@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from harness.result_cells import Cell
+from harness.task_table import codec_names, conditions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["curve_figure"]
+__all__ = ["can_draw", "curve_figure", "is_baseline"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Distinguishable with colour-blind eyes: Okabe and Ito, "Color Universal Design" (2008)."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("--", ":", "-.")
+
+_SUBJECT = (
+    *("task", "model", "weights", "dataset", "split", "planned_samples", "reference", "seed", "precision", "batch"),
+    *("training", "train_codec", "train_level", "train_mode", "parts"),
+)
+"""The columns in which the points of one line are the same, beside those of its codec."""
+_NUMBERS = frozenset({"samples", "seed", "batch"})
+"""Conditions that say nothing without their names."""
+
+
+def is_baseline(record: dict[str, Any]) -> bool:
+    """Whether a row is the pretrained model on uncompressed frames."""
+    return Cell(record, {}).is_baseline
+
+
+def can_draw(record: dict[str, Any], against: str) -> bool:
+    """Whether a row is a point of a curve: it has a value, and a place on the axis."""
+    return not is_baseline(record) and record["value"] is not None and record[against] is not None
 
 
 def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Figure:
-    """A metric against rate or level: a line a codec (and model, and dataset), its interval as a band.
+    """A metric against rate or level: a line for all that differs in codec, model, data or conditions, with a band.
 
     Args:
-        records: rows of the view `results`, all of one metric.
+        records: rows of the view `results`, all of one metric; one of them at least can be drawn.
         against: "bpp" (logarithmic) or "level".
 
     Returns:
@@ -31,32 +52,36 @@ def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Fig
 
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
-    lines: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    baselines: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for record in records:
-        if record["value"] is None:
-            continue
-        subject = (record["model"], record["dataset"], record["split"])
-        if record["codec"] == "none" and record["codec_options"] in (None, "", "{}"):
-            baselines[subject] = record
-        else:
-            key = (record["codec"], record["codec_options"], record["training"], *subject)
-            lines.setdefault(key, []).append(record)
-    names = _names(list(lines))
-    for number, (key, points) in enumerate(sorted(lines.items())):
-        _line(axes, points, names[key], against, number)
-    for subject, record in sorted(baselines.items()):
-        label = "uncompressed" + (f", {' on '.join(subject[:2])}" if len(baselines) > 1 else "")
-        axes.axhline(record["value"], color="#555555", linestyle="--", linewidth=1, label=label)
-    _label(axes, records, lines, against)
+    baselines = _grouped([r for r in records if is_baseline(r) and r["value"] is not None])
+    lines = _grouped([r for r in records if can_draw(r, against)])
+    title, names = _names(lines)
+    for number, (points, name) in enumerate(zip(lines, names, strict=True)):
+        _line(axes, points, name, against, number)
+    for number, (points, name) in enumerate(zip(baselines, _names(baselines)[1], strict=True)):
+        label = name.replace("none", "uncompressed", 1)
+        axes.axhline(points[0]["value"], color="#555555", linestyle=DASHES[number % 3], linewidth=1, label=label)
+    _label(axes, lines, against)
+    axes.set_title(f"{records[0]['task']}: {title}".removesuffix(": "), size=10)
     return figure
+
+
+def _grouped(records: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The points of each line, in an order that depends on nothing but them."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for record in records:
+        if record["train_mode"] == "matched":  # trained at each point's own level
+            record = {**record, "train_level": None}
+        key = tuple(str(record[name]) for name in ("codec", "codec_options", "level_name", *_SUBJECT))
+        groups.setdefault(key, []).append(record)
+    return [points for _, points in sorted(groups.items())]
 
 
 def _line(axes: Axes, points: list[dict[str, Any]], name: str, against: str, number: int) -> None:
     points = sorted(points, key=lambda p: p[against])
     x = [p[against] for p in points]
     colour = COLOURS[number % len(COLOURS)]
-    axes.plot(x, [p["value"] for p in points], color=colour, marker=MARKERS[number % len(MARKERS)], label=name)
+    marker = MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
+    axes.plot(x, [p["value"] for p in points], color=colour, marker=marker, label=name)
     known = [p for p in points if p["ci_low"] is not None and p["ci_high"] is not None]
     axes.fill_between(
         [p[against] for p in known],
@@ -74,9 +99,8 @@ def _line(axes: Axes, points: list[dict[str, Any]], name: str, against: str, num
                 )
 
 
-def _label(axes: Axes, records: Sequence[dict[str, Any]], lines: dict[tuple[str, ...], Any], against: str) -> None:
-    names = {p["level_name"] for points in lines.values() for p in points if p["level_name"]}
-    level = " or ".join(sorted(names)) or "level"
+def _label(axes: Axes, lines: Sequence[list[dict[str, Any]]], against: str) -> None:
+    level = " or ".join(sorted({p["level_name"] for points in lines for p in points if p["level_name"]})) or "level"
     if against == "bpp":
         from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -87,29 +111,21 @@ def _label(axes: Axes, records: Sequence[dict[str, Any]], lines: dict[tuple[str,
         axes.set_xlabel(f"bits per pixel (numbers at the points: {level})")
     else:
         axes.set_xlabel(level)
-    axes.set_ylabel(records[0]["metric"])
-    subjects = sorted({(key[3], key[4], key[5]) for key in lines})
-    model, dataset, split = subjects[0]
-    more = f" and {len(subjects) - 1} more" if len(subjects) > 1 else ""
-    axes.set_title(f"{records[0]['task']}: {model} on {dataset}/{split}{more}", size=10)
+    axes.set_ylabel(lines[0][0]["metric"])
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
 
 
-def _names(keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
-    """What each line is called: its codec, and as much more as tells it from the others."""
-    options = {key: json.loads(key[1]) if key[1] else {} for key in keys}
-    several = len({key[3:] for key in keys}) > 1
-    names = {}
-    for key in keys:
-        codec, _, training, model, dataset, _ = key
-        alike = [options[other] for other in keys if other[0] == codec]
-        told = [
-            f"{name}={value}"
-            for name, value in options[key].items()
-            if name in ("scale", "fps") or any(other.get(name) != value for other in alike)
-        ]
-        told += [training] if training != "pretrained" else []
-        told += [f"{model} on {dataset}"] if several else []
-        names[key] = ", ".join([codec, *told])
-    return names
+def _names(lines: Sequence[list[dict[str, Any]]]) -> tuple[str, list[str]]:
+    """What is the same for all lines, and what each is called: its codec, and all that tells it from the others."""
+    if not lines:
+        return "", []
+    cells = [Cell(points[0], {}) for points in lines]
+    same, differing = conditions(cells)
+    names = codec_names(cells)
+    for title, values in differing:
+        for number, value in enumerate(values):
+            names[number] += f", {title} {value}" if title in _NUMBERS else f", {value}"
+    if not any(title == "training" for title, _ in differing) and cells[0].facts["training"] != "pretrained":
+        names = [f"{name}, {cell.facts['training']}" for name, cell in zip(names, cells, strict=True)]
+    return " ".join(same), names

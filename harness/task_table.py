@@ -12,7 +12,7 @@ from harness.text_tables import Table
 if TYPE_CHECKING:
     from harness.result_cells import Cell, Measured
 
-__all__ = ["task_table"]
+__all__ = ["codec_names", "conditions", "task_table"]
 
 Column = tuple[str, list[str]]
 
@@ -26,8 +26,8 @@ def task_table(cells: Sequence[Cell], metrics: Sequence[str]) -> Table:
         cells: the task's experiments, in the order to show them in.
         metrics: the names of those to show.
     """
-    same, columns = _conditions(cells)
-    columns += [("codec", _codec_names(cells)), _levels(cells)]
+    same, columns = conditions(cells)
+    columns += [("codec", codec_names(cells)), _levels(cells)]
     if max(Counter(zip(*(values for _, values in columns), strict=True)).values()) > 1:
         columns.insert(0, ("experiment", [cell.facts["experiment"][:12] for cell in cells]))
     compared = False
@@ -45,7 +45,7 @@ def task_table(cells: Sequence[Cell], metrics: Sequence[str]) -> Table:
     return Table(tuple(name for name, _ in columns), rows, title, _notes(cells, intervals, compared))
 
 
-def _conditions(cells: Sequence[Cell]) -> tuple[list[str], list[Column]]:
+def conditions(cells: Sequence[Cell]) -> tuple[list[str], list[Column]]:
     """What the experiments differ in besides the codec, as columns; and what model and data are the same, in words."""
     rows = [cell.facts for cell in cells]
     conditions: list[Column] = [
@@ -77,7 +77,7 @@ def _training(cell: Cell) -> str:
     return f"{row['training']}{coded}{mode}{parts}"
 
 
-def _codec_names(cells: Sequence[Cell]) -> list[str]:
+def codec_names(cells: Sequence[Cell]) -> list[str]:
     """Each codec with its levers, and with those of its options that differ within the table."""
     options = [cell.options for cell in cells]
     values: dict[tuple[str, str], set[object]] = {}

@@ -12,7 +12,16 @@ from harness.figures import curve_figure
 
 
 def record(codec: str, level: float | None, bpp: float, value: float | None, **more: Any) -> dict[str, Any]:
-    common = {"model": "m", "dataset": "d", "split": "test", "task": "detection", "metric": "AP"}
+    common: dict[str, Any] = {
+        "model": "m",
+        "dataset": "d",
+        "split": "test",
+        "task": "detection",
+        "metric": "AP",
+        "weights": "w",
+    }
+    common |= {"reference": "labels", "seed": 0, "planned_samples": 9, "precision": "fp32", "batch": 1}
+    common |= dict.fromkeys(("train_codec", "train_level", "train_mode", "parts"))
     ends = {"ci_low": None if value is None else value - 0.1, "ci_high": None if value is None else value + 0.1}
     named = {"codec_options": "{}", "training": "pretrained", "level_name": "quality" if level else None}
     return {"codec": codec, "level": level, "bpp": bpp, "value": value, **common, **ends, **named, **more}
@@ -37,6 +46,43 @@ def test_a_line_a_codec_with_its_points_and_the_baseline(against: str) -> None:
     assert set(lines["uncompressed"].get_ydata()) == {0.8}
     assert axes.get_ylabel() == "AP"
     assert len(axes.collections) == 2  # a band for each codec
+
+
+def labels(records: list[dict[str, Any]], against: str = "bpp") -> list[str]:
+    (axes,) = curve_figure(records, against).axes
+    return [str(line.get_label()) for line in axes.get_lines()]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"weights": "other"}, ("w", "other")),
+        ({"model": "m:arch=x"}, ("m", "m:arch=x")),
+        ({"split": "val"}, ("d/test", "d/val")),
+        ({"reference": "predictions"}, ("labels", "predictions")),
+        ({"seed": 3}, ("seed 0", "seed 3")),
+        ({"planned_samples": 4}, ("samples 9", "samples 4")),
+        ({"precision": "bf16"}, ("fp32", "bf16")),
+        ({"batch": 8}, ("batch 1", "batch 8")),
+    ],
+)
+def test_what_differs_has_a_line_and_a_baseline_of_its_own(changes: dict[str, Any], told: tuple[str, str]) -> None:
+    found = labels(RECORDS[:3] + [{**r, **changes, "value": 0.5} for r in RECORDS[:3]])
+    assert sorted(found) == sorted(f"{codec}, {word}" for codec in ("jpeg", "uncompressed") for word in told)
+
+
+def test_levers_and_training_make_lines_of_their_own() -> None:
+    small = record("none", None, 1.5, 0.4, codec_options='{"scale": 0.25}')
+    matched = {"training": "retrained", "train_codec": "jpeg", "train_mode": "matched"}
+    trained = [record("jpeg", q, q / 30, 0.6, train_level=q, **matched) for q in (10.0, 95.0)]
+    found = labels([*RECORDS, small, *trained])
+    assert sorted(found) == sorted(
+        [
+            *("jpeg, pretrained", "jpeg, retrained jpeg (matched)", "webp, pretrained"),
+            *("none:scale=0.25, pretrained", "uncompressed"),
+        ]
+    )
+    assert "none:scale=0.25, pretrained" not in labels([*RECORDS, small, *trained], "level")  # it has no level
 
 
 def test_the_command_writes_a_picture_or_says_why_not(tmp_path: Path) -> None:
