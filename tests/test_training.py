@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors import safe_open
 
 from harness.cli.train import train as train_command
 from harness.dataset import Dataset, Outline, Sample
 from harness.errors import RegistryError, SampleError, TrainingError, UsageError
 from harness.model import Model, Weights
-from harness.training.examples import Examples, Order, Slot
+from harness.training.examples import Examples, Order, Slot, Through
 from harness.training.job import Job, place_of
 from harness.training.loop import Runtime, train
 from harness.training.recipe import Recipe
@@ -110,12 +111,16 @@ class Log:
 
     begun: list[int] = field(default_factory=list)
     losses: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def started(self, begin: int, end: int) -> None:
         self.begun.append(begin)
 
     def advanced(self, iteration: int, losses: Mapping[str, float]) -> None:
         self.losses.append((iteration, dict(losses)))
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
 
 
 class CutError(Exception):
@@ -213,10 +218,30 @@ def test_frames_go_through_what_is_asked_for(tmp_path: Path) -> None:
     def black(frames: Any, fps: float | None, rng: np.random.Generator) -> Any:
         return np.zeros_like(frames)
 
-    compressed = job(through=black, through_key="black")
-    assert compressed.key() != job().key()
-    level, _ = Examples(compressed.dataset, compressed.model, 0, black)[Slot(0, 0, 9)]
+    compressed = job(through=Through("black", black))
+    assert len({one.key() for one in (job(), compressed, job(through=Through("dark", black)))}) == 3
+    level, _ = Examples(compressed.dataset, compressed.model, 0, compressed.through)[Slot(0, 0, 9)].content
     assert float(level.max()) < 0.1
+    with pytest.raises(ValueError, match="needs a key"):
+        Through("", black)
+
+
+def test_what_decides_the_weights_is_in_the_key() -> None:
+    class Redecoded(Slope):
+        def decoders(self) -> Mapping[str, str]:
+            return {"pillow": "another"}
+
+    dataset = Redecoded("brightness", "train")
+    dataset.open()
+    assert job(dataset=dataset).key() != job().key()
+    assert set(job().facts()["libraries"]) == {"codec-harness", "torch", "lightning", "numpy"}
+
+    class Vague(Player):
+        def fingerprint(self) -> Mapping[str, Any]:
+            return {"library": object()}
+
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        job(model=Vague()).key()
 
 
 def test_every_sample_is_seen_equally_often() -> None:
@@ -228,8 +253,43 @@ def test_every_sample_is_seen_equally_often() -> None:
 
 def test_a_corrupt_sample_is_replaced_by_the_next() -> None:
     one = job()
-    _, wanted = Examples(one.dataset, one.model, 0)[Slot(0, 0, 3)]
-    assert wanted.tolist() == pytest.approx([0.4])
+    example = Examples(one.dataset, one.model, 0)[Slot(0, 0, 3)]
+    assert example.content[1].tolist() == pytest.approx([0.4])
+    assert example.unreadable == (3,)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_samples_that_could_not_be_read_are_counted(tmp_path: Path, workers: int) -> None:
+    """Of 10 samples one; 30 iterations of 4 go 12 times through them. Being cut off changes no count."""
+    with pytest.raises(CutError):
+        train(job(), Place(tmp_path), Runtime(workers=workers), Knife())
+    log = Log()
+    result = train(job(), Place(tmp_path), Runtime(workers=workers), log)
+    assert result.unreadable == 1
+    assert (tmp_path / "unreadable.csv").read_text().split() == ["index,sample,times", "3,3,12"]
+    with safe_open(result.weights, "pt") as file:
+        facts = file.metadata()
+    assert (facts["unreadable_samples"], facts["replaced_examples"]) == ("1", "12")
+    assert log.warnings == []  # the first call said so
+    assert train(job(), Place(tmp_path), Runtime(workers=0), Log()).unreadable == 1
+    fresh = Log()
+    train(job(), Place(tmp_path / "fresh"), Runtime(workers=workers), fresh)
+    (text,) = fresh.warnings
+    assert "1 of 10 samples of dataset slope could not be read" in text
+
+
+def test_a_folder_is_one_trainings_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = f"from pathlib import Path; from harness.training.state import Place; p = Place(Path({str(tmp_path)!r}))"
+    code = f"{held}\nwith p.held(): print('held', flush=True); input()"
+    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"held\n"
+    with pytest.raises(TrainingError, match=f"process {other.pid} on .* is at this training .* Wait"):
+        train(job(), Place(tmp_path), Runtime(workers=0), Log())
+    assert not (tmp_path / "curve.csv").exists()
+    other.kill()
+    other.communicate()
+    assert train(job(), Place(tmp_path), Runtime(workers=0), Log()).iterations == 30
 
 
 def test_another_trainings_checkpoint_is_refused(tmp_path: Path) -> None:

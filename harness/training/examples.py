@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,15 +15,33 @@ from harness.errors import SampleError
 
 if TYPE_CHECKING:
     from harness.codec import Frames
-    from harness.dataset import Dataset
+    from harness.dataset import Dataset, Sample
     from harness.model import Model
 
-__all__ = ["Examples", "Order", "Slot", "Through"]
-
-Through = Callable[["Frames", "float | None", np.random.Generator], "Frames"]
-"""What frames (uint8[T, H, W, 3], frames a second) go through before they are prepared: a codec at a level."""
+__all__ = ["Collate", "Example", "Examples", "Order", "Slot", "Through"]
 
 _SKIPS = 8
+
+
+@dataclass(frozen=True)
+class Through:
+    """What frames go through before they are prepared, such as a codec at a level.
+
+    Args:
+        key: what identifies it, and with it the training.
+        action: frames uint8[T, H, W, 3], frames a second (None for an image) and a random generator -> frames. It
+            goes to worker processes.
+    """
+
+    key: str
+    action: Callable[[Frames, float | None, np.random.Generator], Frames]
+
+    def __post_init__(self) -> None:
+        if not self.key:
+            raise ValueError("what frames go through needs a key: two trainings that differ in it must not share one")
+
+    def __call__(self, frames: Frames, fps: float | None, rng: np.random.Generator) -> Frames:
+        return self.action(frames, fps, rng)
 
 
 class Slot(NamedTuple):
@@ -31,6 +50,13 @@ class Slot(NamedTuple):
     iteration: int
     place: int
     sample: int
+
+
+class Example(NamedTuple):
+    """A training example, and the indices of the samples that could not be read and whose place it takes."""
+
+    content: Any
+    unreadable: tuple[int, ...] = ()
 
 
 class Order(Sampler[list[Slot]]):
@@ -80,23 +106,36 @@ class Examples(TorchDataset[Any]):
     def __len__(self) -> int:
         return len(self._dataset)
 
-    def __getitem__(self, slot: Slot) -> Any:
+    def __getitem__(self, slot: Slot) -> Example:
         rng = np.random.default_rng((self._seed, 2, slot.iteration, slot.place))
-        sample = self._read(slot.sample)
+        sample, unreadable = self._read(slot.sample)
         frames = sample.frames
         if self._through is not None:
             frames = self._through(frames, sample.fps, rng)
-        return self._model.prepare_train(frames, sample.targets, rng)
+        return Example(self._model.prepare_train(frames, sample.targets, rng), unreadable)
 
-    def _read(self, index: int) -> Any:
-        """The sample, or the next one that can be read: a corrupt image does not end a training."""
-        for skip in range(_SKIPS):
+    def _read(self, index: int) -> tuple[Sample, tuple[int, ...]]:
+        """The sample, or the next one that can be read: a corrupt image does not end a training. And those skipped."""
+        unreadable: list[int] = []
+        while True:
+            place = (index + len(unreadable)) % len(self._dataset)
             try:
-                return self._dataset[(index + skip) % len(self._dataset)]
+                return self._dataset[place], tuple(unreadable)
             except SampleError:
-                if skip == _SKIPS - 1:
+                unreadable.append(place)
+                if len(unreadable) == _SKIPS:
                     raise
-        raise AssertionError("the loop above returns or raises")
+
+
+class Collate:
+    """Examples -> the model's batch, and the indices of all samples that could not be read."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def __call__(self, examples: Sequence[Example]) -> tuple[Any, tuple[int, ...]]:
+        unreadable = tuple(index for example in examples for index in example.unreadable)
+        return self._model.collate_train([example.content for example in examples]), unreadable
 
 
 def set_up_worker(_: int) -> None:

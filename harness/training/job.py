@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cache import cache_dir
 from harness.errors import TrainingError
+from harness.experiment import key_of
 from harness.training.recipe import Recipe
 from harness.training.state import Place
 
@@ -36,7 +35,6 @@ class Job:
         seed: of the first weights, the order and the augmentation.
         initial: weights to start from; None starts from random ones.
         through: what frames go through before they are prepared (a codec at a level); None for nothing.
-        through_key: what identifies `through`.
         parts: the parts that are trained; empty for all.
     """
 
@@ -46,7 +44,6 @@ class Job:
     seed: int = 0
     initial: Weights | None = None
     through: Through | None = None
-    through_key: str = ""
     parts: tuple[str, ...] = ()
 
     @property
@@ -69,23 +66,24 @@ class Job:
         return {
             "loop": LOOP_VERSION,
             "model": self.model.name,
-            "model_config": self.model.config,
+            "model_config": dict(self.model.identity_config()),
             "model_fingerprint": dict(self.model.fingerprint()),
             "dataset": self.dataset.name,
-            "dataset_config": self.dataset.config,
+            "dataset_config": dict(self.dataset.config),
             "dataset_fingerprint": self.dataset.fingerprint(),
+            "decoders": dict(self.dataset.decoders()),
+            "classes": list(self.dataset.classes),
             "recipe": self.recipe.identity(),
             "seed": self.seed,
             "initial": self.initial.sha256 if self.initial else "",
-            "through": self.through_key,
-            "parts": self.trained_parts,
-            "harness": version("codec-harness"),
+            "through": self.through.key if self.through else "",
+            "parts": list(self.trained_parts),
+            "libraries": {name: version(name) for name in ("codec-harness", "torch", "lightning", "numpy")},
         }
 
     def key(self) -> str:
         """SHA-256 (hex) of `facts`."""
-        text = json.dumps(self.facts(), sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return key_of(self.facts())
 
 
 def place_of(job: Job) -> Place:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from harness.errors import TrainingError
-from harness.training.examples import Examples, Order, set_up_worker
+from harness.training.examples import Collate, Examples, Order, set_up_worker
 from harness.training.learner import Average, Learner, optimizer
-from harness.training.state import Curve, Place, export, load_checkpoint, save_checkpoint
+from harness.training.state import Curve, Place, export, load_checkpoint, save_checkpoint, write_unreadable
 
 if TYPE_CHECKING:
     from harness.training.job import Job
@@ -47,12 +47,14 @@ class Result:
         sha256: its digest.
         curve: the losses, CSV.
         iterations: how many were done by this call (0 when the result was there already).
+        unreadable: how many samples could not be read; others took their places.
     """
 
     weights: Path
     sha256: str
     curve: Path
     iterations: int
+    unreadable: int = 0
 
 
 class Watcher(Protocol):
@@ -64,21 +66,30 @@ class Watcher(Protocol):
     def advanced(self, iteration: int, losses: Mapping[str, float]) -> None:
         """So many iterations are done; mean losses since the last call."""
 
+    def warning(self, text: str) -> None:
+        """Something the user should know."""
+
 
 def train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Result:
     """Trains, from the last checkpoint on where there is one.
 
     Raises:
-        TrainingError: it cannot start or continue, or the loss became infinite.
+        TrainingError: it cannot start or continue, another process is at it, or the loss became infinite.
+        WeightsError: the initial weights do not fit.
     """
     job.check()
     place.make()
+    with place.held():
+        return _train(job, place, runtime, watcher)
+
+
+def _train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Result:
     key = job.key()
     state = load_checkpoint(place.checkpoint, key)
     if state is not None and place.weights.is_file() and state["iteration"] == job.recipe.iterations:
         from harness.files import sha256_file
 
-        return Result(place.weights, sha256_file(place.weights), place.curve, 0)
+        return Result(place.weights, sha256_file(place.weights), place.curve, 0, len(state["unreadable"]))
     session = _Session(job, key, runtime)
     begin = session.restore(state) if state is not None else 0
     end = job.recipe.iterations
@@ -95,10 +106,28 @@ def train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Result:
             if curve is not None:
                 curve.add(done, rows)
             watcher.advanced(done, {f"{part} {loss}".removeprefix("model "): value for part, loss, value in rows})
+        if due:
+            _report_unreadable(session, place, watcher)
         if due and session.first:
             save_checkpoint(place.checkpoint, session.state(done))
     digest = session.export(place) if session.first else ""
-    return Result(place.weights, digest, place.curve, end - begin)
+    return Result(place.weights, digest, place.curve, end - begin, len(session.unreadable))
+
+
+def _report_unreadable(session: _Session, place: Place, watcher: Watcher) -> None:
+    """Warns of samples that could not be read for the first time, and writes the list of all."""
+    before = len(session.unreadable)
+    session.share_unreadable()
+    count = len(session.unreadable)
+    if not count or not session.first:
+        return
+    dataset = session.job.dataset
+    write_unreadable(place.unreadable, dataset, session.unreadable)
+    if count > before:
+        watcher.warning(
+            f"{count} of {len(dataset)} samples of dataset {dataset.name} could not be read; the next ones took their "
+            f"places in {sum(session.unreadable.values())} examples. They are listed in {place.unreadable}."
+        )
 
 
 def _check_finite(rows: list[tuple[str, str, float]], iteration: int) -> None:
@@ -154,6 +183,9 @@ class _Session:
         self.optimizers = dict(zip(parts, optimizers, strict=True))
         self.average = Average(network, job.recipe.average)
         self.network = network
+        self.unreadable: dict[int, int] = {}
+        """How often each sample that could not be read was asked for, by index; on all devices, as last shared."""
+        self._met = torch.zeros(len(job.dataset), dtype=torch.int64)
 
     def restore(self, state: Mapping[str, Any]) -> int:
         """Goes on from a checkpoint; returns the iterations it has done."""
@@ -161,6 +193,7 @@ class _Session:
         for part, plain in self.plain.items():
             plain.load_state_dict(state["optimizers"][part])
         self.average.restore(state["average"])
+        self.unreadable = dict(state["unreadable"])
         return int(state["iteration"])
 
     def state(self, done: int) -> dict[str, Any]:
@@ -171,7 +204,16 @@ class _Session:
             "network": dict(self.network.state_dict()),
             "optimizers": {part: plain.state_dict() for part, plain in self.plain.items()},
             "average": dict(self.average.state),
+            "unreadable": dict(self.unreadable),
         }
+
+    def share_unreadable(self) -> None:
+        """Adds what could not be read on any device since the last call. All devices call it at once."""
+        met = self.fabric.all_reduce(self._met.to(self.fabric.device), reduce_op="sum")
+        counts = met.cpu()
+        for index in counts.nonzero().flatten().tolist():
+            self.unreadable[index] = self.unreadable.get(index, 0) + int(counts[index])
+        self._met.zero_()
 
     def batches(self, begin: int, end: int) -> Iterator[tuple[int, Any]]:
         """The batches of the iterations from `begin` up to `end`, read ahead by worker processes."""
@@ -188,13 +230,15 @@ class _Session:
         loader: DataLoader[Any] = DataLoader(
             Examples(job.dataset, self.reader, job.seed, job.through),
             batch_sampler=mine,
-            collate_fn=job.model.collate_train,
+            collate_fn=Collate(job.model),
             num_workers=workers,
             worker_init_fn=set_up_worker if workers else None,
             pin_memory=self.kind == "cuda",
             multiprocessing_context="spawn" if workers and self.kind != "cpu" else None,
         )
-        for iteration, batch in zip(range(begin, end), loader, strict=True):
+        for iteration, (batch, unreadable) in zip(range(begin, end), loader, strict=True):
+            for index in unreadable:
+                self._met[index] += 1
             yield iteration, to_device(batch, self.fabric.device)
 
     def step(self, iteration: int, batch: Any) -> dict[tuple[str, str], torch.Tensor]:
@@ -220,5 +264,8 @@ class _Session:
         """Writes the result; returns its SHA-256."""
         recipe = self.job.recipe
         facts = {"training": self.key, "seed": str(self.job.seed), "dataset": self.job.dataset.name}
+        if self.unreadable:
+            facts["unreadable_samples"] = str(len(self.unreadable))
+            facts["replaced_examples"] = str(sum(self.unreadable.values()))
         classes = self.job.model.classes
         return export(place.weights, self.average.result(), classes, recipe.export == "fp16", facts)

@@ -6,16 +6,21 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import TrainingError
+from harness.errors import SampleError, TrainingError
+from harness.processes import describe, this_process
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Curve", "Place", "export", "load_checkpoint", "save_checkpoint"]
+    from harness.dataset import Dataset
+
+__all__ = ["Curve", "Place", "export", "load_checkpoint", "save_checkpoint", "write_unreadable"]
 
 
 class Place:
@@ -25,6 +30,7 @@ class Place:
         checkpoint: networks, optimizers and average after the last saved iteration.
         curve: the losses, CSV.
         weights: the result, safetensors.
+        unreadable: the samples that could not be read, CSV; not there when there were none.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,6 +38,7 @@ class Place:
         self.checkpoint = folder / "checkpoint.pt"
         self.curve = folder / "curve.csv"
         self.weights = folder / "weights.safetensors"
+        self.unreadable = folder / "unreadable.csv"
 
     def make(self) -> None:
         """Creates the folder.
@@ -43,6 +50,38 @@ class Place:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TrainingError(f"training cannot keep its checkpoints in {self.folder}: {error}.") from error
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other processes out of the folder until the block ends.
+
+        The system takes the lock from a process that dies. Where it has no such locks (Windows) nobody is kept out.
+        Of the processes that share one training among several devices, the first one holds it for all.
+
+        Raises:
+            TrainingError: another process is at work in the folder.
+        """
+        first = {os.environ.get(name, "0") for name in ("LOCAL_RANK", "RANK")} == {"0"}
+        if not first or find_spec("fcntl") is None:
+            yield
+            return
+        import fcntl
+
+        path = self.folder / "lock"
+        with path.open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                file.seek(0)
+                owner = describe(file.read().strip()) or "another process"
+                raise TrainingError(
+                    f"{owner} is at this training in {self.folder}. Wait until it has ended: the same command then "
+                    "continues it, or finds it done."
+                ) from error
+            file.truncate(0)
+            file.write(this_process())
+            file.flush()
+            yield
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -77,6 +116,19 @@ def load_checkpoint(path: Path, key: str) -> dict[str, Any] | None:
     if found != key:
         raise TrainingError(f"checkpoint {path} belongs to another training ({found[:12]}). Delete it or its folder.")
     return state
+
+
+def write_unreadable(path: Path, dataset: Dataset, counts: Mapping[int, int]) -> None:
+    """Writes the samples that could not be read: index, id ("" where not even that is known), and how often asked."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("index", "sample", "times"))
+        for index in sorted(counts):
+            try:
+                name = dataset.outline(index).id
+            except SampleError:
+                name = ""
+            writer.writerow((index, name, counts[index]))
 
 
 class Curve:
