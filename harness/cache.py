@@ -1,4 +1,4 @@
-"""Where the harness keeps what can be made again: digests, encoded frames, rendered scenes."""
+"""Where the harness keeps what can be made again: digests of files, rendered scenes, trainings."""
 
 from __future__ import annotations
 

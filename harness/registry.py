@@ -6,7 +6,8 @@ directory, or the files given by `--registry`. Sections:
 - `[tasks.NAME]`: `model`, `dataset`, `recipe`: what a task uses when nothing is asked for
 - `[codecs.NAME]`: `ladder`: the levels it is tested at when none are asked for
 - `[models.NAME]`: `kind`, `options`, `weights`, `checkpoint`: a named model
-- `[checkpoints.NAME]`: `sha256`, `licence`, `url`, `classes`, `source`, `score`: facts about weights
+- `[checkpoints.NAME]`: `sha256`, `licence`, `url`, `classes`, `source`, `score`: facts about weights. `classes` names
+  them for a file that does not; `score` is what the weights reach uncompressed, with a tolerance
 - `[datasets.NAME]`: `kind`, `options`, `folder`, `split`, `licence`, `url`, `source`: a named dataset
 - `[packages.KIND]`: name = package, for plugins that are not installed
 - `[recipes.TASK.NAME]`: how a task's models are trained
@@ -29,10 +30,9 @@ __all__ = ["Registry", "load", "package_hint", "shipped"]
 _NUMBER = (int, float)
 _SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
     "tasks": {"model": str, "dataset": str, "recipe": str},
-    "codecs": {"ladder": list, "source": str},
+    "codecs": {"ladder": list},
     "models": {
         "kind": str,
-        "task": str,
         "options": dict,
         "weights": str,
         "checkpoint": str,
@@ -45,7 +45,6 @@ _SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
         "url": str,
         "classes": list,
         "source": str,
-        "parameters": int,
         "score": dict,
     },
     "datasets": {

@@ -6,6 +6,7 @@ What is wrong is collected, not raised at the first: the user gets the whole lis
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -250,6 +251,10 @@ class Resolver:
             raise WeightsError(
                 f"weights {weights.path} of model {name} have SHA-256 {weights.sha256}, the registry knows {expected}."
             )
+        # A file of the user's own is another checkpoint than the model's, unless it has the same content.
+        known = not self.request.weights or facts.get("sha256") == weights.sha256
+        if known and not weights.classes and facts.get("classes"):
+            weights = replace(weights, classes=tuple(facts["classes"]))
         return weights
 
 

@@ -5,16 +5,24 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 import harness
 from harness import registry
 from harness.errors import RegistryError
+from harness.files import sha256_file
 from harness.plugin_manager import installed
+from harness.request import Request
+from harness.resolve import resolve
+from harness_tasks.detection.models.torchvision import Torchvision
 
 ROOT = Path(harness.__file__).parents[1]
+SMALL = "ssdlite320_mobilenet_v3_large"
 
 
 def overlay(tmp_path: Path, text: str) -> Path:
@@ -78,6 +86,31 @@ def test_a_malformed_registry_says_file_line_and_key(tmp_path: Path, text: str, 
 def test_a_missing_registry_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="cannot be read"):
         registry.load([tmp_path / "none.toml"])
+
+
+def test_a_checkpoint_s_classes_name_those_of_a_file_that_does_not(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save_file(Torchvision(arch=SMALL).make(4).state_dict(), tmp_path / "w.safetensors")
+    save_file(Torchvision(arch=SMALL).make(3).state_dict(), tmp_path / "other.safetensors")
+    facts = 'classes = ["bus", "person", "car"]\n'
+    text = (
+        f'[models.mine]\nkind = "torchvision"\noptions = {{ arch = "{SMALL}" }}\nweights = "w.safetensors"\n'
+        f'checkpoint = "mine"\n[checkpoints.mine]\n{facts}'
+    )
+    request = Request(codecs=(), tasks=("detection",), models=("mine",))
+    found = registry.load([overlay(tmp_path, text)])
+    (subject,) = resolve(request, installed(), found).subjects
+    assert subject.weights.classes == ("bus", "person", "car")
+    subject.model.load(subject.weights, subject.dataset.classes, "cpu")
+    assert subject.model.classes == ("bus", "person", "car")
+    # Another file is not that checkpoint; the same one is, whoever names it.
+    own = replace(request, weights=str(tmp_path / "other.safetensors"))
+    assert resolve(own, installed(), found).subjects[0].weights.classes == ()
+    same = replace(request, weights=str(tmp_path / "w.safetensors"))
+    assert resolve(same, installed(), found).subjects[0].weights.classes == ()
+    digest = sha256_file(tmp_path / "w.safetensors")
+    found = registry.load([overlay(tmp_path, f'{text}sha256 = "{digest}"\n')])
+    assert resolve(same, installed(), found).subjects[0].weights.classes == ("bus", "person", "car")
 
 
 def test_an_unknown_recipe_names_those_there_are() -> None:
