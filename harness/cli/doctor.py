@@ -11,7 +11,7 @@ import click
 
 from harness import __version__
 from harness.cache import cache_dir
-from harness.cli.options import database_option, make_registry, registry_option
+from harness.cli.options import data_root_option, database_option, make_registry, registry_option
 from harness.errors import HarnessError, RegistryError
 from harness.plugin_manager import Plugins, installed
 from harness.registry import Registry, load
@@ -21,9 +21,9 @@ __all__ = ["doctor"]
 
 @click.command()
 @database_option
-@click.option("--data-root", envvar="HARNESS_DATA", type=click.Path(path_type=Path), help="Where datasets are.")
+@data_root_option
 @registry_option
-def doctor(db: str, data_root: Path | None, registries: tuple[Path, ...]) -> int:
+def doctor(db: str, data_root: tuple[tuple[str, str], ...], registries: tuple[Path, ...]) -> int:
     """Check this machine: devices, codecs, datasets, plugins. Exit 1 when a plugin is broken."""
     plugins = installed()
     plugins.ask_all()
@@ -80,12 +80,12 @@ def _available(plugins: Plugins, kind: str) -> None:
         _line(item.name, missing or facts or "ok", not missing)
 
 
-def _datasets(plugins: Plugins, registry: Registry, data_root: Path | None) -> None:
+def _datasets(plugins: Plugins, registry: Registry, roots: tuple[tuple[str, str], ...]) -> None:
     from harness.request import Request
     from harness.resolve import Resolver
 
-    _section(f"datasets ({f'under {data_root}' if data_root else 'no --data-root or HARNESS_DATA'})")
-    roots = (("", str(data_root)),) if data_root else ()
+    told = ", ".join(f"{name}={path}" if name else path for name, path in roots)
+    _section(f"datasets ({f'under {told}' if told else 'no --data-root or HARNESS_DATA'})")
     resolver = Resolver(Request((), (), data_roots=roots), plugins, registry)
     for name in registry.section("datasets"):
         try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,7 +14,14 @@ from harness.errors import UsageError, closest
 from harness.registry import Registry, load
 from harness.request import Request
 
-__all__ = ["database_option", "make_registry", "make_request", "registry_option", "request_options"]
+__all__ = [
+    "data_root_option",
+    "database_option",
+    "make_registry",
+    "make_request",
+    "registry_option",
+    "request_options",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,6 +48,57 @@ def _read_file(ctx: click.Context, _: click.Parameter, value: Path | None) -> Pa
         defaults[name] = [str(v) for v in values] if options[name].multiple else given
     ctx.default_map = {**defaults}
     return value
+
+
+if TYPE_CHECKING:
+    _RootType = click.ParamType[tuple[str, str]]
+else:
+    _RootType = click.ParamType
+
+
+class _DataRoot(_RootType):
+    """PATH, or NAME=PATH, as (name, path); the name of a plain path is "". The environment's are a list, like PATH."""
+
+    name = "path"
+    envvar_list_splitter = os.pathsep
+
+    def convert(
+        self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, equals, path = value.partition("=")
+        if not equals or os.sep in name or (os.altsep and os.altsep in name):  # /data/a=b is a path
+            name, path = "", value
+        if not path:
+            raise UsageError(f"--data-root {value!r}: the form is PATH or NAME=PATH.")
+        return name, path
+
+
+def _one_root_each(_: click.Context, __: click.Parameter, roots: tuple[tuple[str, str], ...]) -> Any:
+    known: dict[str, str] = {}
+    for name, path in roots:
+        if name in known:
+            what = f"for {name}" if name else "without a dataset's name"
+            raise UsageError(
+                f"--data-root (or HARNESS_DATA): {known[name]} and {path} are both given {what}. Others than one need "
+                "NAME=PATH."
+            )
+        known[name] = path
+    return roots
+
+
+def data_root_option(command: F) -> F:
+    """`--data-root`: (dataset name, folder) pairs, at most one for each name and one under ""."""
+    return click.option(
+        "--data-root",
+        multiple=True,
+        type=_DataRoot(),
+        envvar="HARNESS_DATA",
+        callback=_one_root_each,
+        metavar="[NAME=]PATH",
+        help="Where datasets are: PATH (or a folder of that dataset's name in it), or NAME=PATH; repeatable.",
+    )(command)
 
 
 def database_option(command: F) -> F:
@@ -76,12 +135,7 @@ def request_options(command: F) -> F:
         click.option("--model", "-m", "model", multiple=True, help="name[:key=value,...]; default: the task's."),
         click.option("--dataset", "-d", "dataset", multiple=True, help="name[:key=value,...]; default: the task's."),
         click.option("--weights", help="A file, or a name that the model knows; default: the model's."),
-        click.option(
-            "--data-root",
-            multiple=True,
-            envvar="HARNESS_DATA",
-            help="Where datasets are: PATH (or a folder of that dataset's name in it), or NAME=PATH.",
-        ),
+        data_root_option,
         click.option("--split", help="The split to evaluate on; default: the dataset's."),
         click.option("--limit", type=int, help="A seeded, stratified subset of so many samples."),
         click.option(
@@ -119,17 +173,13 @@ def make_request(options: dict[str, Any], device: str) -> Request:
     if not options["codec"] or not options["task"]:
         lacking = " and ".join(f"--{name}" for name in ("codec", "task") if not options[name])
         raise UsageError(f"{lacking} is needed, e.g. harness run --codec jpeg --task detection.")
-    roots = []
-    for text in options["data_root"]:
-        name, equals, path = text.partition("=")
-        roots.append((name, path) if equals else ("", text))
     return Request(
         codecs=tuple(options["codec"]),
         tasks=tuple(options["task"]),
         models=tuple(options["model"]),
         datasets=tuple(options["dataset"]),
         weights=options["weights"],
-        data_roots=tuple(roots),
+        data_roots=options["data_root"],
         split=options["split"],
         limit=options["limit"],
         seed=options["seed"],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import make_registry, registry_option
+from harness.cli.options import data_root_option, make_registry, registry_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +27,7 @@ __all__ = ["train"]
 @click.option("--recipe", "-r", help="Of registry.toml, [recipes.TASK.NAME]; default: the task's.")
 @click.option("--set", "settings", multiple=True, help="A value of the recipe, key=value; repeatable.")
 @click.option("--weights", help="A file of weights to start from; default: random ones.")
-@click.option("--data-root", multiple=True, envvar="HARNESS_DATA", help="PATH, or NAME=PATH.")
+@data_root_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides all that is random.")
 @click.option("--device", help="cpu, cuda, cuda:N or mps; default: the best there is.")
 @click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="How many of them.")
@@ -113,16 +113,12 @@ def _job(options: Mapping[str, Any], registries: tuple[Path, ...], device: str) 
 def _request(options: Mapping[str, Any], asked: Mapping[str, str], device: str) -> Request:
     from harness.request import Request
 
-    roots = []
-    for text in options["data_root"]:
-        name, equals, path = text.partition("=")
-        roots.append((name, path) if equals else ("", text))
     return Request(
         codecs=(),
         tasks=(options["task"],),
         models=(asked["model"],),
         datasets=(asked["dataset"],),
-        data_roots=tuple(roots),
+        data_roots=options["data_root"],
         seed=options["seed"],
         device=device.partition(":")[0],
     )
