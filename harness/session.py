@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from harness.engine.unit import Settings
     from harness.plugin_manager import Plugins
 
-__all__ = ["Bootstrap", "carry_out"]
+__all__ = ["Resampling", "carry_out"]
 
 
 @dataclass(frozen=True)
-class Bootstrap:
+class Resampling:
     """How intervals are computed.
 
     Args:
@@ -41,7 +41,7 @@ def carry_out(
     plugins: Plugins,
     report: Report,
     command: Sequence[str],
-    bootstrap: Bootstrap,
+    resampling: Resampling,
     max_failures: int = 0,
     executor: str = "local",
 ) -> Outcome:
@@ -61,7 +61,8 @@ def carry_out(
             "threads": settings.threads,
             "precision": settings.precision,
             "executor": executor,
-            "resamples": bootstrap.resamples,
+            "resamples": resampling.resamples,
+            "interval_seed": resampling.seed,
             "max_failures": max_failures,
         },
     )
@@ -69,7 +70,7 @@ def carry_out(
     status: Status = "interrupted"
     _tell(plugins, report, "harness_run_started", run=run, info=info, experiments=len(plan.experiments))
     try:
-        finisher = Finisher(store, report, plugins, run, bootstrap.resamples, bootstrap.seed)
+        finisher = Finisher(store, report, plugins, run, resampling.resamples, resampling.seed)
         runner = Runner(
             store,
             plugins.get("executor", executor)(),

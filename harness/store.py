@@ -135,7 +135,7 @@ class SampleRow:
 
 @dataclass(frozen=True)
 class SampleStatistics:
-    """The statistics of one finished sample, as `reduce` and the bootstrap want them."""
+    """The statistics of one finished sample, as `reduce` and the resampling want them."""
 
     index: int
     group: str

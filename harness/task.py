@@ -2,7 +2,7 @@
 
 `score` turns one scored frame into *sufficient statistics* (a confusion matrix, sums of errors, detections with what
 they matched); `reduce` turns any weighted set of them into metrics. From the pair come exact metrics of a dataset,
-shards that merge without loss, resuming, and bootstrap intervals without running a model again. A complete task::
+shards that merge without loss, resuming, and intervals by resampling without running a model again. A complete task::
 
     class Counting(Task):
         name = "counting"
@@ -46,7 +46,7 @@ class Metric:
         primary: whether it is the one metric to look at first; a task has one.
         unit: "" for a ratio in 0-1.
         description: one line, with the source of the definition.
-        interval: whether to compute a bootstrap interval (per-class values may be too many).
+        interval: whether to compute an interval (per-class values may be too many).
     """
 
     name: str
@@ -92,7 +92,7 @@ class Task(Configured, ABC):
         Args:
             statistics: N, in dataset order (the caller sorts, so that ties break the same way every time).
             weights: float64[R, N], how often each frame counts in each set; None is once each (R = 1). Whole
-                numbers in a bootstrap.
+                numbers in a resample.
 
         Returns:
             float64[R] for each name of `all_metrics`; NaN where a metric is undefined (no object of the kind).

@@ -27,7 +27,13 @@ __all__ = ["run"]
     show_default=True,
     help="Failed samples with which an experiment still counts as finished.",
 )
-@click.option("--resamples", type=click.IntRange(100), default=1000, show_default=True, help="Of the bootstrap.")
+@click.option(
+    "--resamples",
+    type=click.IntRange(100),
+    default=1000,
+    show_default=True,
+    help="From how many the intervals are computed.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Only the table.")
 def run(
     workers: int | None,
@@ -57,7 +63,7 @@ def run(
     from harness.engine.report import Report, Silence
     from harness.engine.runner import too_many_failures
     from harness.preflight import check_weights, prepare
-    from harness.session import Bootstrap, carry_out
+    from harness.session import Resampling, carry_out
     from harness.tables import print_table, results_table
 
     device = machine.find_device(options["device"])
@@ -88,7 +94,7 @@ def run(
                     plugins,
                     watcher,
                     ["harness", *sys.argv[1:]],
-                    Bootstrap(resamples, request.seed),
+                    Resampling(resamples, request.seed),
                     max_failures,
                     executor,
                 )

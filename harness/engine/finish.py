@@ -50,7 +50,7 @@ class _Sources:
 
 @dataclass
 class _Drawn:
-    """The bootstrap of one experiment, kept while others are compared with it."""
+    """The resamples of one experiment, kept while others are compared with it."""
 
     key: str
     samples: dict[int, SampleStatistics]
@@ -65,8 +65,8 @@ class Finisher:
         report: takes warnings.
         plugins: whose loggers are told.
         run: the run's id.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        resamples: from how many the intervals are computed.
+        seed: of the resampling.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Finisher:
     # Metrics
 
     def _draw(self, key: str, task: Task, only: set[int] | None = None) -> _Drawn:
-        """The bootstrap of an experiment's finished samples (or of some of them), by dataset index."""
+        """The resamples of an experiment's finished samples (or of some of them), by dataset index."""
         samples = {s.index: s for s in self.store.statistics(key) if only is None or s.index in only}
         return self._draw_samples(key, task, samples)
 

@@ -39,7 +39,7 @@ from harness.plugin_manager import installed
 from harness.registry import load
 from harness.request import Request
 from harness.resolve import resolve
-from harness.session import Bootstrap, carry_out
+from harness.session import Resampling, carry_out
 from harness.stores import open_store
 
 
@@ -48,7 +48,7 @@ def by_harness(plan: Plan, settings: Any) -> float:
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(str(Path(folder) / "harness.db"), installed())
         started = time.perf_counter()
-        outcome = carry_out(plan, store, settings, installed(), Silence(), ["benchmark"], Bootstrap())
+        outcome = carry_out(plan, store, settings, installed(), Silence(), ["benchmark"], Resampling())
         seconds = time.perf_counter() - started
         store.close()
     assert len(outcome.finished) == len(plan.experiments)
