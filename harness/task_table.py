@@ -175,15 +175,14 @@ def _stands_on(cells: Sequence[Cell]) -> list[str]:
 
 
 def _few_groups(cells: Sequence[Cell]) -> list[str]:
-    """Whether intervals stand on so few groups that they may be too narrow."""
+    """Whether intervals stand on so few groups that nobody has seen them hold."""
     from harness.bootstrap import HOLDS_FROM
 
     known = (cell.facts["groups"] for cell in cells if any(m.ci_low is not None for m in cell.metrics.values()))
     few = sorted({groups for groups in known if groups is not None and groups < HOLDS_FROM})
     if not few:
         return []
-    what = "groups of samples: on fewer than"
-    return [f"They stand on {_range(few)} {what} {HOLDS_FROM}, intervals can be too narrow."]
+    return [f"They stand on {_range(few)} groups of samples: too few (below {HOLDS_FROM}) to be sure that they hold."]
 
 
 def _range(numbers: Sequence[int]) -> str:

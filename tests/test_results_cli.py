@@ -251,9 +251,9 @@ def test_the_footer_says_on_how_many_samples_metrics_stand(tmp_path: Path, total
 
 def test_the_footer_warns_of_intervals_on_few_groups(tmp_path: Path) -> None:
     enough, one, two = (Totals(4, 0, groups=groups) for groups in (HOLDS_FROM, HOLDS_FROM - 1, 12))
-    assert "too narrow" not in footer_of(tmp_path / "0.db", enough, enough)
+    assert "too few" not in footer_of(tmp_path / "0.db", enough, enough)
     assert f"stand on {HOLDS_FROM - 1} groups" in footer_of(tmp_path / "1.db", enough, one)
-    said = f"They stand on 12 to {HOLDS_FROM - 1} groups of samples: on fewer than {HOLDS_FROM}, intervals can be too"
+    said = f"They stand on 12 to {HOLDS_FROM - 1} groups of samples: too few (below {HOLDS_FROM}) to be sure"
     assert said in footer_of(tmp_path / "2.db", enough, one, two)
 
 
