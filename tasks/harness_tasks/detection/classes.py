@@ -53,14 +53,13 @@ class Translation:
     """Turns detections in a model's classes into detections in a dataset's; call it.
 
     Args:
-        table: int64[len(model's classes)], the dataset's label of each of the model's, -1 for those it lacks.
-        dropped: the model's classes that the dataset lacks; their detections are left out.
+        table: int64[len(model's classes)], the dataset's label of each of the model's, -1 for those it lacks, whose
+            detections are left out.
         missing: the dataset's classes that the model lacks. Nothing can find their objects, so their AP is 0 and
             counts in the mean: results of one dataset stay comparable between models.
     """
 
     table: NDArray[np.int64]
-    dropped: tuple[str, ...]
     missing: tuple[str, ...]
 
     def __call__(self, prediction: Detections) -> Detections:
@@ -90,7 +89,6 @@ def translation(model_classes: Sequence[str], dataset_classes: Sequence[str], da
     reached = set(table.tolist())
     return Translation(
         table,
-        dropped=tuple(name for name, label in zip(model_classes, table, strict=True) if label == _DROPPED),
         missing=tuple(name for index, name in enumerate(dataset_classes) if index not in reached),
     )
 
