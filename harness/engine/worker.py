@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from harness.dataset import Outline, Sample
@@ -66,8 +68,21 @@ def start_worker(_: int) -> None:
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _only_once)
+    sys.excepthook = _unless_hung_up
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
+
+
+def _only_once(number: int, frame: FrameType | None) -> None:
+    """A first SIGTERM meant the whole process group: the main process ends its workers. A second one ends this one."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _unless_hung_up(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+    """Report an error, unless it is that an interrupted main process no longer takes what was ready for it."""
+    if not issubclass(kind, ConnectionError | EOFError):
+        sys.__excepthook__(kind, error, at)
 
 
 def coded_batches(unit: Unit, todo: Sequence[Todo]) -> Iterator[Coded]:
