@@ -81,8 +81,7 @@ def _one_root_each(_: click.Context, __: click.Parameter, roots: tuple[tuple[str
         if name in known:
             what = f"for {name}" if name else "without a dataset's name"
             raise UsageError(
-                f"--data-root (or HARNESS_DATA): {known[name]} and {path} are both given {what}. Others than one need "
-                "NAME=PATH."
+                f"--data-root (or HARNESS_DATA): {known[name]} and {path} are both given {what}. Name them: NAME=PATH."
             )
         known[name] = path
     return roots
