@@ -29,7 +29,10 @@ T = TypeVar("T")
 
 
 class Memo(Protocol):
-    """Keeps derived data (optical flow) between models and runs, under the engine's key for the decoded frames."""
+    """Where `prepare` leaves derived data (optical flow) that another model or run could use again.
+
+    What is kept, and for how long, is the engine's affair: it may keep nothing (`NoMemo`), as it does today.
+    """
 
     def __call__(self, name: str, compute: Callable[[], np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
         """The array kept under `name`, or that of `compute`, kept from now on."""

@@ -97,6 +97,10 @@ class Resolver:
         codec: Codec = with_levers(provided.cls, asked.options)
         if missing := codec.available():
             raise UsageError(f"codec {asked.name} cannot run here: {missing}")
+        if codec.wants_device:
+            raise UsageError(
+                f"codec {asked.name} asks for the device, and cannot run yet: codecs run in worker processes, on the CPU."
+            )
         levels = self._levels(codec, asked, provided.cls().scale)
         return CodecChoice(codec, levels, str(provided.origin), is_baseline(codec))
 
@@ -116,7 +120,12 @@ class Resolver:
     def _task_names(self) -> list[str]:
         if "all" in self.request.tasks:
             return self.plugins.names("task")
-        return list(dict.fromkeys(self.request.tasks))
+        return list(self._task_options())
+
+    def _task_options(self) -> dict[str, dict[str, str]]:
+        """The options of each task that was asked for by name."""
+        asked = [self._try(parse, text, levels=False) for text in self.request.tasks if text != "all"]
+        return {one.name: one.options for one in asked if one}
 
     def _subjects(self, task: str) -> list[Subject]:
         models = self._named(task, "model", self.request.models)
@@ -213,7 +222,8 @@ class Resolver:
 
     def _subject(self, task_name: str, model_text: str, dataset_text: str, dataset: Dataset) -> Subject:
         request = self.request
-        task: Task = self.plugins.get("task", task_name)(classes=dataset.classes)
+        options = self._task_options().get(task_name, {})
+        task: Task = self.plugins.get("task", task_name)(classes=dataset.classes, **options)
         model, model_name = self.model(model_text)
         weights = self._weights(model, model_name, dataset)
         if weights.classes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.engine import machine
 from harness.engine.finish import Finisher
 from harness.engine.runner import Outcome, Runner
+from harness.grammar import parse
 from harness.plan import Plan
 from harness.processes import this_process
 from harness.store import Claim, RunInfo, Status, Store
@@ -50,6 +51,7 @@ def carry_out(
     Raises:
         KeyboardInterrupt: what was done has been kept.
     """
+    asked = parse(executor, levels=False)
     info = RunInfo(
         command=" ".join(command),
         host=machine.host(),
@@ -73,7 +75,7 @@ def carry_out(
         finisher = Finisher(store, report, plugins, run, resampling.resamples, resampling.seed)
         runner = Runner(
             store,
-            plugins.get("executor", executor)(),
+            plugins.get("executor", asked.name)(**asked.options),
             settings,
             Claim(this_process(), run),
             report,

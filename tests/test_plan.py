@@ -67,6 +67,7 @@ def test_one_cell_has_one_key_whatever_else_is_asked() -> None:
         replace(DETECTION, split="val"),
         replace(DETECTION, limit=10),
         replace(DETECTION, precision="bf16"),
+        replace(DETECTION, tasks=("detection:confidence=0.3",)),
         replace(DETECTION, batch=7),
     ],
 )
@@ -161,6 +162,7 @@ def test_is_baseline() -> None:
         (replace(DETECTION, codecs=("jpeg@101", "webp@-1")), ["no level 101", "no level -1"]),
         (replace(DETECTION, codecs=("none@5",)), ["codec none has no levels"]),
         (replace(DETECTION, codecs=("jpeg:subsamplin=4:4:4",)), ["Did you mean 'subsampling'?"]),
+        (replace(DETECTION, tasks=("detection:confidnce=1",)), ["Did you mean 'confidence'?"]),
         (replace(DETECTION, tasks=("detecton",)), ["unknown task 'detecton'. Did you mean 'detection'?"]),
         (replace(DETECTION, models=("demo-detectr",)), ["Did you mean 'demo-detector'?"]),
         (replace(DETECTION, datasets=("dem",)), ["unknown dataset 'dem'. Did you mean 'demo'?"]),

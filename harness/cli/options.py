@@ -130,7 +130,7 @@ def request_options(command: F) -> F:
             type=click.Path(path_type=Path),
         ),
         click.option("--codec", "-c", "codec", multiple=True, help="name[:key=value,...][@level,...]; repeatable."),
-        click.option("--task", "-t", "task", multiple=True, help="A task, or all; repeatable."),
+        click.option("--task", "-t", "task", multiple=True, help="name[:key=value,...], or all; repeatable."),
         click.option("--model", "-m", "model", multiple=True, help="name[:key=value,...]; default: the task's."),
         click.option("--dataset", "-d", "dataset", multiple=True, help="name[:key=value,...]; default: the task's."),
         click.option("--weights", help="A file, or a name that the model knows; default: the model's."),

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from harness.cli.options import make_registry, make_request, request_options
+from harness.grammar import parse
 from harness.plugin_manager import installed
 
 __all__ = ["run"]
@@ -19,7 +20,7 @@ __all__ = ["run"]
 @request_options
 @click.option("--workers", type=int, help="Processes that read and code; default: chosen from the cores.")
 @click.option("--threads", type=click.IntRange(1), help="Threads that predict on the CPU; default: from the cores.")
-@click.option("--executor", default="local", show_default=True, help="What carries the work out.")
+@click.option("--executor", default="local", show_default=True, help="What carries the work out: name[:key=value,...].")
 @click.option(
     "--max-failures",
     type=click.IntRange(0),
@@ -69,7 +70,8 @@ def run(
     device = machine.find_device(options["device"])
     settings = machine.choose(device, options["precision"], workers, threads)
     plugins = installed()
-    plugins.get("executor", executor)
+    asked = parse(executor, levels=False)
+    plugins.get("executor", asked.name).resolve(asked.options)
     request = make_request(options, device)
     plan, store = prepare(request, plugins, make_registry(registries), db, write=True)
     assert store is not None
