@@ -99,7 +99,7 @@ class Resolver:
             raise UsageError(f"codec {asked.name} cannot run here: {missing}")
         if codec.wants_device:
             raise UsageError(
-                f"codec {asked.name} asks for the device, and cannot run yet: codecs run in worker processes, on the CPU."
+                f"codec {asked.name} asks for the device, and cannot run yet: codecs run in workers, on the CPU."
             )
         levels = self._levels(codec, asked, provided.cls().scale)
         return CodecChoice(codec, levels, str(provided.origin), is_baseline(codec))
