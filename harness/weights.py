@@ -118,6 +118,8 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
         content = _read(path)
     except (OSError, ValueError, RuntimeError, MemoryError, *damaged) as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
+        if "weights_only" in reason:  # torch advises to load it all the same, which would run whatever it holds
+            reason = "it is no torch file, or holds more than tensors."
         raise WeightsError(
             f"weights {path} cannot be read without executing code: {reason} Known formats: safetensors, a torch state "
             "dict (weights_only), a pickle of NumPy arrays (.pkl)."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.options import data_root_option, make_registry, registry_option
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,6 +51,8 @@ def train(registries: tuple[Path, ...], output: Path | None, threads: int | None
 
     from harness.engine import machine
 
+    if output is not None and not os.access(_existing(output.absolute().parent), os.W_OK):
+        raise UsageError(f"--output {output}: its folder cannot be written.")
     device = machine.find_device(options["device"])
     job = _job(options, registries, device)
 
@@ -80,7 +84,6 @@ def train(registries: tuple[Path, ...], output: Path | None, threads: int | None
 
 
 def _job(options: Mapping[str, Any], registries: tuple[Path, ...], device: str) -> Job:
-    from harness.errors import UsageError
     from harness.plugin_manager import installed
     from harness.resolve import Resolver
     from harness.training.job import Job
@@ -129,3 +132,8 @@ def make_watcher(console: Console) -> Any:
     from harness.cli.training_progress import Bar, Lines
 
     return Bar(console) if console.is_terminal else Lines(console)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return next(parent for parent in (folder, *folder.parents) if parent.exists())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from math import inf
 from typing import Any
 
 from harness.errors import RegistryError, UsageError, closest
@@ -105,7 +106,7 @@ class Recipe:
                 raise UsageError(f"{name} is {value!r}: a whole number of at least 1 is expected.")
         for name in ("lr", "weight_decay", "momentum", "warmup", "clip", "average"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
                 raise UsageError(f"{name} is {value!r}: a number of at least 0 is expected.")
         if self.average >= 1:
             raise UsageError(f"average is {self.average}: it has to be below 1.")
