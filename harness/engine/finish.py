@@ -116,10 +116,9 @@ class Finisher:
 
     # Metrics
 
-    def _draw(self, key: str, task: Task, only: set[int] | None = None) -> _Drawn:
-        """The resamples of an experiment's finished samples (or of some of them), by dataset index."""
-        samples = {s.index: s for s in self.store.statistics(key) if only is None or s.index in only}
-        return self._draw_samples(key, task, samples)
+    def _draw(self, key: str, task: Task) -> _Drawn:
+        """The resamples of an experiment's finished samples."""
+        return self._draw_samples(key, task, {s.index: s for s in self.store.statistics(key)})
 
     def _draw_samples(self, key: str, task: Task, samples: dict[int, SampleStatistics]) -> _Drawn:
         ordered = [samples[index] for index in sorted(samples)]

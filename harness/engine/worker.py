@@ -46,7 +46,7 @@ class Coded:
         rows: a row for each sample in `inputs`, in order, still without statistics.
         targets: for each sample, the target of each scored frame.
         failed: rows of the samples that failed.
-        seconds: seconds by phase.
+        seconds: seconds of reading and preparing; those of coding stand in the rows.
     """
 
     cell: int
@@ -133,7 +133,7 @@ def _code(unit: Unit, cell: int, sources: list[Source], failed: list[SampleRow],
     chosen = unit.cells[cell]
     model = unit.subject.model
     shapes: dict[tuple[int, ...], list[tuple[SampleRow, list[Any], Any]]] = {}
-    seconds = {"read": read, "encode": 0.0, "decode": 0.0, "prepare": 0.0}
+    seconds = {"read": read, "prepare": 0.0}
     for source in sources:
         row, at_work = replace(source.row, key=chosen.experiment.key), f"codec {chosen.codec.name}"
         try:
@@ -146,8 +146,6 @@ def _code(unit: Unit, cell: int, sources: list[Source], failed: list[SampleRow],
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises costs one sample, and is recorded
             failed.append(replace(row, status="failed", error=reason(at_work, error)))
             continue
-        seconds["encode"] += (row.encode_ms or 0) / 1000
-        seconds["decode"] += (row.decode_ms or 0) / 1000
         targets = [source.sample.targets[frame] for frame in source.scored]
         shapes.setdefault(shape, []).append((row, targets, prepared))
     if not shapes:
