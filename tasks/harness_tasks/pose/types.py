@@ -1,0 +1,64 @@
+"""What pose models give and pose datasets want."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["KEYPOINTS", "Persons", "Poses"]
+
+KEYPOINTS = (
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+)
+"""COCO's key points, in its order."""
+
+
+@dataclass(frozen=True)
+class Poses:
+    """The persons found in one frame, in any order.
+
+    Args:
+        keypoints: float32[N, 17, 3], x and y in pixels of the source frame and the key point's confidence (0 for one
+            that was not found; its x and y then say nothing).
+        scores: float32[N], the persons' scores.
+    """
+
+    keypoints: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Persons:
+    """The annotated persons of one frame.
+
+    Args:
+        keypoints: float64[M, 17, 3], x and y in pixels and COCO's visibility: 0 not labelled, 1 hidden, 2 visible.
+        boxes: float64[M, 4], x1, y1, x2, y2 in pixels, x2 and y2 exclusive.
+        area: float64[M], in pixels, that OKS and the size ranges go by (COCO: of the mask).
+        crowd: bool[M], COCO's iscrowd.
+    """
+
+    keypoints: NDArray[np.float64]
+    boxes: NDArray[np.float64]
+    area: NDArray[np.float64]
+    crowd: NDArray[np.bool_]
