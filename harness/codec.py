@@ -115,6 +115,8 @@ class Codec(Configured, ABC):
         coding: "image" codecs code each frame by itself and serve video frame by frame; "video" codecs serve an
             image as a one-frame clip, which results label `intra`.
         wants_device: whether `to_device` shall be called (learned codecs).
+        costly: whether encoding takes so much longer than reading back that what was encoded is kept in the cache
+            folder, for the next model, retraining or run that codes the same frames in the same way.
 
     Attributes:
         scale: the codec's control; None for a codec that has none. It may be set in `__init__`, since it may depend
@@ -123,6 +125,7 @@ class Codec(Configured, ABC):
 
     coding: ClassVar[Literal["image", "video"]]
     wants_device: ClassVar[bool] = False
+    costly: ClassVar[bool] = False
     scale: Scale | None
 
     @abstractmethod

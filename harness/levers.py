@@ -90,7 +90,8 @@ class Resampled(Codec):
         self.config = {**codec.config, **self.levers}
         self.scale = codec.scale
         # What a codec's class says of itself, this one's objects say each of the codec they wrap.
-        vars(self).update(name=codec.name, summary=codec.summary, coding=codec.coding, wants_device=codec.wants_device)
+        own = ("name", "summary", "coding", "wants_device", "costly")
+        vars(self).update({fact: getattr(codec, fact) for fact in own})
 
     def __repr__(self) -> str:
         return ", ".join([f"Resampled({self.codec!r}", *(f"{k}={v!r}" for k, v in self.levers.items())]) + ")"

@@ -31,7 +31,9 @@ T = TypeVar("T")
 class Memo(Protocol):
     """Where `prepare` leaves derived data (optical flow) that another model or run could use again.
 
-    What is kept, and for how long, is the engine's affair: it may keep nothing (`NoMemo`), as it does today.
+    The engine knows what the frames are and how they were coded; the name says what is derived from them, and all that
+    decides it (method, settings, library version). What is kept, and for how long, is the engine's affair: what is
+    quicker to compute than to read it does not keep, and nothing where there is no engine (`NoMemo`).
     """
 
     def __call__(self, name: str, compute: Callable[[], np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:

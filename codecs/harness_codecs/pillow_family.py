@@ -161,6 +161,7 @@ class Avif(PillowCodec):
 
     name = "avif"
     summary = "AVIF (libaom through Pillow)"
+    costly = True
     scale = Scale("quality", (90, 70, 50, 30, 15, 5), minimum=0, maximum=100, higher_is_better=True)
     options = (
         Option("speed", int, 6, "0 (small) to 10 (fast)", minimum=0, maximum=10),

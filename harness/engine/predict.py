@@ -49,7 +49,12 @@ def run_unit(unit: Unit, settings: Settings, report: Report) -> Iterator[Sequenc
         report.warning(note)
     device = torch.device(settings.device)
     report.status("")
+    told: set[str] = set()
     for coded in batches:
+        for note in coded.notes:
+            if note not in told:
+                told.add(note)
+                report.warning(note)
         yield [*coded.failed, *_score(unit, coded, device, translate)]
 
 

@@ -7,13 +7,15 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from harness.dataset import Outline, Sample
+from harness.engine.keeper import Keeper
 from harness.engine.transfer import pin
 from harness.errors import CodecError, HarnessError
-from harness.model import NoMemo
+from harness.kept import frames_digest
 from harness.quality import squared_error
 from harness.store import SampleRow
 
@@ -35,6 +37,11 @@ class Source:
     row: SampleRow
     scored: tuple[int, ...]
 
+    @cached_property
+    def digest(self) -> str:
+        """What its frames are known by in the cache."""
+        return frames_digest(self.sample.frames, self.sample.fps)
+
 
 @dataclass
 class Coded:
@@ -47,6 +54,7 @@ class Coded:
         targets: for each sample, the target of each scored frame.
         failed: rows of the samples that failed.
         seconds: seconds of reading and preparing; those of coding stand in the rows.
+        notes: what the user should know of the worker.
     """
 
     cell: int
@@ -55,6 +63,7 @@ class Coded:
     targets: list[list[Any]]
     failed: list[SampleRow]
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def pin_memory(self) -> Coded:
         """Called by the data loader's pinning thread."""
@@ -87,6 +96,7 @@ def _unless_hung_up(kind: type[BaseException], error: BaseException, at: Traceba
 
 def coded_batches(unit: Unit, todo: Sequence[Todo]) -> Iterator[Coded]:
     """Read, code, decode and prepare some batches; one source is read and decoded once for all cells."""
+    keeper = Keeper()
     for entry in todo:
         started = time.perf_counter()
         sources: list[Source] = []
@@ -101,7 +111,8 @@ def coded_batches(unit: Unit, todo: Sequence[Todo]) -> Iterator[Coded]:
         for cell in entry.cells:
             key = unit.cells[cell].experiment.key
             failed = [replace(row, key=key) for row in unreadable]
-            yield from _code(unit, cell, sources, failed, read)
+            for coded in _code(unit, cell, sources, failed, read, keeper):
+                yield replace(coded, notes=keeper.problems())
 
 
 def _read(unit: Unit, index: int) -> Source | SampleRow:
@@ -128,7 +139,9 @@ def _read(unit: Unit, index: int) -> Source | SampleRow:
     return Source(sample, row, tuple(sorted(sample.targets)))
 
 
-def _code(unit: Unit, cell: int, sources: list[Source], failed: list[SampleRow], read: float) -> Iterator[Coded]:
+def _code(
+    unit: Unit, cell: int, sources: list[Source], failed: list[SampleRow], read: float, keeper: Keeper
+) -> Iterator[Coded]:
     """One cell's batch; more than one if what was read has not the shape that was planned."""
     chosen = unit.cells[cell]
     model = unit.subject.model
@@ -137,10 +150,10 @@ def _code(unit: Unit, cell: int, sources: list[Source], failed: list[SampleRow],
     for source in sources:
         row, at_work = replace(source.row, key=chosen.experiment.key), f"codec {chosen.codec.name}"
         try:
-            row, frames = _encode_decode(chosen, source, row)
+            row, frames = _encode_decode(chosen, source, row, keeper)
             at_work = f"model {model.name}"
             started = time.perf_counter()
-            prepared = model.prepare(frames, source.scored, NoMemo())
+            prepared = model.prepare(frames, source.scored, keeper.memo(chosen, source))
             seconds["prepare"] += time.perf_counter() - started
             shape = model.prepared_shape(_outline(row, source))
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises costs one sample, and is recorded
@@ -163,13 +176,12 @@ def _code(unit: Unit, cell: int, sources: list[Source], failed: list[SampleRow],
         failed, seconds = [], {}
 
 
-def _encode_decode(cell: Cell, source: Source, row: SampleRow) -> tuple[SampleRow, NDArray[np.uint8]]:
-    frames, fps = source.sample.frames, source.sample.fps
+def _encode_decode(cell: Cell, source: Source, row: SampleRow, keeper: Keeper) -> tuple[SampleRow, NDArray[np.uint8]]:
+    frames = source.sample.frames
+    encoded, encode_ms = keeper.encode(cell, source)
     started = time.perf_counter()
-    encoded = cell.codec.encode(frames, cell.level, fps)
-    between = time.perf_counter()
     decoded = cell.codec.decode(encoded)
-    ended = time.perf_counter()
+    decode_ms = 1000 * (time.perf_counter() - started)
     if decoded.shape != frames.shape or decoded.dtype != frames.dtype:
         raise CodecError(f"{frames.dtype}{frames.shape} went in, {decoded.dtype}{decoded.shape} came back")
     if encoded.bits <= 0:
@@ -179,8 +191,8 @@ def _encode_decode(cell: Cell, source: Source, row: SampleRow) -> tuple[SampleRo
         row,
         bits=encoded.bits,
         squared_error=error,
-        encode_ms=1000 * (between - started),
-        decode_ms=1000 * (ended - between),
+        encode_ms=encode_ms,
+        decode_ms=decode_ms,
     )
     return timed, decoded
 
