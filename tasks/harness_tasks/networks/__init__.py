@@ -1,0 +1,1 @@
+"""Networks that models of several tasks share."""

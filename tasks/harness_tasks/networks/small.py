@@ -1,0 +1,83 @@
+"""The small front: a residual backbone for models that are to learn and to run on one core.
+
+Imports torch: only files that make networks import it. A model keeps its front as a module called `front`, so that
+another model, of another task, can start from the front of its checkpoint (`front_of`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+__all__ = ["CHANNELS", "Convolution", "Residual", "SmallFront", "front_of"]
+
+CHANNELS = (32, 64, 128)
+"""The channels of the front's features at strides 2, 4 and 8."""
+_PREFIX = "front."
+
+
+class Convolution(nn.Sequential):
+    """3x3 convolution without bias, batch norm, ReLU; "same" padding, optionally strided or dilated."""
+
+    def __init__(self, inside: int, outside: int, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(inside, outside, 3, stride, dilation, dilation, bias=False),
+            nn.BatchNorm2d(outside),
+            nn.ReLU(inplace=True),
+        )
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions beside a shortcut (He et al., CVPR 2016); begins as the identity."""
+
+    def __init__(self, channels: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.first = Convolution(channels, channels)
+        self.second = nn.Conv2d(channels, channels, 3, 1, dilation, dilation, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return functional.relu(features + self.norm(self.second(self.first(features))))
+
+
+class SmallFront(nn.Module):
+    """A stem and two residual stages: 0.46 M parameters, 0.58 GMAC for an image of 256x192.
+
+    Images are float32[B, channels, H, W]; features are ReLU outputs float32[B, C, ceil(H / s), ceil(W / s)], C = 32,
+    64, 128 at strides s = 2, 4, 8.
+
+    Args:
+        channels: of the images: 3, or what a stack of flow fields has.
+    """
+
+    def __init__(self, channels: int = 3) -> None:
+        super().__init__()
+        self.stem = Convolution(channels, CHANNELS[0], 2)
+        self.stages = nn.ModuleList(
+            nn.Sequential(Convolution(a, b, 2), Residual(b)) for a, b in itertools.pairwise(CHANNELS)
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """The features at stride 8."""
+        return self.pyramid(images)[-1]
+
+    def pyramid(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """The features at strides 2, 4 and 8."""
+        features = [self.stem(images)]
+        for stage in self.stages:
+            features.append(stage(features[-1]))
+        return features
+
+
+def front_of(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors of a front in the state dict of a whole model, under the front's own names; empty where none is.
+
+    >>> list(front_of({"front.stem.0.weight": torch.zeros(1), "head.weight": torch.zeros(1)}))
+    ['stem.0.weight']
+    """
+    return {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
