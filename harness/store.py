@@ -291,6 +291,10 @@ class Store(ABC):
         """What is known of each key; keys never seen are left out."""
 
     @abstractmethod
+    def identities(self, keys: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """What determines the result of each experiment: what its key is the hash of. Unknown keys are left out."""
+
+    @abstractmethod
     def claim(self, keys: Sequence[str], claim: Claim) -> set[str]:
         """Claim what is neither finished nor held by a living claim, in one transaction; gives the keys obtained.
 

@@ -44,6 +44,10 @@ class StoreCases:
         assert store.states([cell().key, "other"]) == {}
         assert store.view("results")[1] == []
 
+    def test_an_experiment_is_known_by_its_identity(self, store: SqlStore, run: int) -> None:
+        store.register([cell(), cell("none", None)], run)
+        assert store.identities([cell().key, "other"]) == {cell().key: cell().identity}
+
     def test_a_claim_is_held_against_others_until_given_up(self, store: SqlStore, mine: Claim) -> None:
         key, other = cell().key, Claim("somebody else", mine.run)
         store.register([cell()], mine.run)

@@ -7,7 +7,7 @@ tables, `views` the public views, `migrations` and `upgrade` the versions, `data
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness import hookimpl
@@ -88,6 +88,12 @@ class SqlStore(Store):
 
         with self._database.reading() as connection:
             return claims.states(connection, keys)
+
+    def identities(self, keys: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        from harness_plugins.sql_store import claims
+
+        with self._database.reading() as connection:
+            return claims.identities(connection, keys)
 
     def claim(self, keys: Sequence[str], claim: Claim) -> set[str]:
         from harness_plugins.sql_store import claims

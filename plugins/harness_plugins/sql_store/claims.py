@@ -6,8 +6,9 @@ owner's process is known to be gone, or when the moment lies so far ahead that t
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from harness.experiment import Experiment
     from harness.store import Claim, Status
 
-__all__ = ["claim", "held_ids", "register", "release", "renew", "states", "status_now"]
+__all__ = ["claim", "held_ids", "identities", "register", "release", "renew", "states", "status_now"]
 
 _SKEW = 300.0
 """Seconds by which the clocks of two machines may differ."""
@@ -65,6 +66,16 @@ def states(connection: sa.Connection, keys: Sequence[str]) -> dict[str, State]:
             count = counts.get(row.id, 0) if row.samples is None else row.samples + (row.failed_samples or 0)
             status = status_now(row.status, row.owner, row.lease, row.lease_until)
             found[row.key] = State(status, row.owner, count, row.failed_samples or 0, row.reason)
+    return found
+
+
+def identities(connection: sa.Connection, keys: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """The identity of each key that was ever registered."""
+    e = experiments.c
+    found: dict[str, Mapping[str, Any]] = {}
+    for some in chunks(keys):
+        for key, identity in connection.execute(sa.select(e.key, e.identity).where(e.key.in_(some))):
+            found[key] = json.loads(identity)
     return found
 
 
