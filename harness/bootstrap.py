@@ -35,6 +35,7 @@ __all__ = [
     "HOLDS_FROM",
     "Interval",
     "Replicates",
+    "around",
     "interval",
     "paired_interval",
     "replicates",
@@ -152,7 +153,7 @@ def interval(found: Replicates, metric: str) -> Interval:
     value = found.values[metric]
     if math.isnan(value):
         return Interval(None, None, None, found.groups, "undefined: no sample has anything of its kind")
-    ends = _around(value, found.draws.get(metric), found.groups, biased=True)
+    ends = around(value, found.draws.get(metric), found.groups, biased=True)
     if metric in found.ratios and not ends.reason and 0 <= value <= 1:
         return Interval(value, max(0.0, ends.low or 0.0), min(1.0, ends.high or 0.0), found.groups)
     return ends
@@ -171,8 +172,8 @@ def paired_interval(found: Replicates, baseline: Replicates, metric: str, higher
     if math.isnan(value):
         return Interval(None, None, None, found.groups, "undefined: no sample has anything of its kind")
     if metric not in found.draws:
-        return _around(value, None, found.groups)
-    return _around(value, sign * (baseline.draws[metric] - found.draws[metric]), found.groups)
+        return around(value, None, found.groups)
+    return around(value, sign * (baseline.draws[metric] - found.draws[metric]), found.groups)
 
 
 def subset(groups: int, seed: int, number: int) -> NDArray[np.bool_]:
@@ -206,7 +207,15 @@ def _kept(groups: int) -> int:
     return min(groups - 1, max(1, round(KEPT * groups)))
 
 
-def _around(value: float, draws: NDArray[np.float64] | None, groups: int, biased: bool = False) -> Interval:
+def around(value: float, draws: NDArray[np.float64] | None, groups: int, biased: bool = False) -> Interval:
+    """A value with its interval, from its values on the resamples.
+
+    Args:
+        value: on all groups; not NaN.
+        draws: float64[R], NaN where undefined; None where nothing was resampled.
+        groups: G.
+        biased: whether what a small set is off by counts as error too.
+    """
     if groups < 2:
         return Interval(value, None, None, groups, "no interval: all samples come from one group")
     if draws is None:

@@ -13,6 +13,7 @@
     ├── StoreError               a results database that cannot be used
     ├── PreflightError           everything that preflight found wrong, at once
     └── TrainingError            training that cannot start or continue
+        └── BusyError            another process is at the same training
 
 A library raises; only the command line prints and exits. A message says what was asked, what was found, what there
 is, and what to do next.
@@ -24,6 +25,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "BusyError",
     "CodecError",
     "CollisionError",
     "DatasetError",
@@ -117,6 +119,10 @@ class PreflightError(HarnessError):
 
 class TrainingError(HarnessError):
     """Training that cannot start or continue."""
+
+
+class BusyError(TrainingError):
+    """Another process is at the same training: to be waited for."""
 
 
 def closest(name: str, names: Sequence[str]) -> str | None:

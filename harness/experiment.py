@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Experiment", "Training", "canonical", "key_of"]
+__all__ = ["Experiment", "Training", "canonical", "key_of", "variant"]
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,14 @@ class Training:
 
     Args:
         kind: "pretrained", or "retrained".
-        codec: what the training data were coded with; None when pretrained.
-        level: the level they were coded at; None when pretrained or of several levels.
-        mode: "matched", "level", "mixed", "all", "clean"; None when pretrained.
+        codec: what the training data were coded with, options and all; None when pretrained or trained on uncompressed
+            data.
+        level: the level they were coded at; None when there was none, or a random one of several.
+        mode: "level" when coded at one level, "mixed" at several, "clean" when not coded; None when pretrained.
         parts: the parts that were retrained, joined by "+"; None for all of them.
+        seed: of the training; None when pretrained.
+        checkpoint: the training's key; None when pretrained.
+        control: the key of the same training on uncompressed data; None when pretrained.
     """
 
     kind: str = "pretrained"
@@ -28,6 +32,20 @@ class Training:
     level: float | None = None
     mode: str | None = None
     parts: str | None = None
+    seed: int | None = None
+    checkpoint: str | None = None
+    control: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What a person calls it: "retrained on jpeg@15", "retrained on uncompressed data"; "" when pretrained."""
+        if self.kind == "pretrained":
+            return ""
+        level = "" if self.level is None else f"@{self.level:g}"
+        what = "uncompressed data" if self.codec is None else f"{self.codec}{level}"
+        mixed = " at mixed levels" if self.mode == "mixed" else ""
+        parts = f" ({self.parts} only)" if self.parts else ""
+        return f"retrained on {what}{mixed}{parts}"
 
 
 @dataclass(frozen=True)
@@ -81,14 +99,24 @@ class Experiment:
     @property
     def variant(self) -> str:
         """The codec with the options that are not its defaults, as the command line takes it: "jpeg:scale=0.5"."""
-        options = ",".join(f"{name}={value}" for name, value in self.changed.items())
-        return f"{self.codec}:{options}" if options else self.codec
+        return variant(self.codec, self.changed)
 
     @property
     def label(self) -> str:
         """What a person calls the cell: "jpeg:scale=0.5@50 detection"."""
         level = "" if self.level is None else f"@{self.level:g}"
-        return f"{self.variant}{level} {self.task}"
+        training = f", {self.training.label}" if self.training.label else ""
+        return f"{self.variant}{level} {self.task}{training}"
+
+
+def variant(codec: str, changed: Mapping[str, Any]) -> str:
+    """A codec with the options that are not its defaults.
+
+    >>> variant("jpeg", {"scale": 0.5})
+    'jpeg:scale=0.5'
+    """
+    options = ",".join(f"{name}={value}" for name, value in changed.items())
+    return f"{codec}:{options}" if options else codec
 
 
 def canonical(identity: Mapping[str, Any]) -> str:

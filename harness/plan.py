@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.batches import PLANNER_VERSION
-from harness.experiment import Experiment, Training, key_of
+from harness.experiment import Experiment, Training, key_of, variant
 from harness.levers import Resampled
 
 if TYPE_CHECKING:
@@ -16,8 +16,21 @@ if TYPE_CHECKING:
     from harness.dataset import Dataset
     from harness.model import Model, Precision, Weights
     from harness.task import Task
+    from harness.training.job import Job
+    from harness.training.recipe import Recipe
 
-__all__ = ["Cell", "CodecChoice", "Grid", "Pass", "Plan", "Subject", "make_plan"]
+__all__ = [
+    "Cell",
+    "CodecChoice",
+    "Course",
+    "Grid",
+    "Lesson",
+    "Pass",
+    "Plan",
+    "School",
+    "Subject",
+    "make_plan",
+]
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,58 @@ class CodecChoice:
 
 
 @dataclass(frozen=True)
+class Lesson:
+    """What a model is trained on.
+
+    Args:
+        codec: what codes the training data, levers included; None leaves them uncompressed.
+        levels: the level they are coded at; several for a random one of them for each example.
+        plugin: distribution and version that provide the codec.
+    """
+
+    codec: Codec | None = None
+    levels: tuple[Level, ...] = ()
+    plugin: str = ""
+
+    @property
+    def mode(self) -> str:
+        """What results call it."""
+        if self.codec is None:
+            return "clean"
+        return "mixed" if len(self.levels) > 1 else "level"
+
+
+@dataclass(frozen=True)
+class Course:
+    """A lesson, and what the model that learned it is tested on.
+
+    Args:
+        lesson: what is learned.
+        tests: codecs with their levels.
+    """
+
+    lesson: Lesson
+    tests: tuple[CodecChoice, ...]
+
+
+@dataclass(frozen=True)
+class School:
+    """How the models of a subject are retrained.
+
+    Args:
+        dataset: the training split, opened.
+        recipe: how.
+        initial: the weights to start from; None starts from random ones.
+        parts: the parts that are trained; empty for all.
+    """
+
+    dataset: Dataset
+    recipe: Recipe
+    initial: Weights | None
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Subject:
     """What is compressed and judged: a task with a model on a dataset.
 
@@ -52,6 +117,7 @@ class Subject:
         indices: the samples, ascending; a subset under a limit.
         batch: samples a batch.
         plugins: distribution and version that provide task, model and dataset.
+        school: how it is retrained; None where nothing is.
     """
 
     task: Task
@@ -64,6 +130,7 @@ class Subject:
     indices: tuple[int, ...]
     batch: int
     plugins: tuple[str, ...]
+    school: School | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +142,9 @@ class Grid:
         codecs: with their levels; the baseline among them unless it was declined.
         precision: of the forward pass.
         limit: how many samples were asked for; None for all.
-        seed: of the subset's draw.
+        seed: of the subset's draw, and of the first training.
+        courses: the retrainings.
+        seeds: how often each is done, each time from another seed.
     """
 
     subjects: Sequence[Subject]
@@ -83,6 +152,8 @@ class Grid:
     precision: Precision = "fp32"
     limit: int | None = None
     seed: int = 0
+    courses: Sequence[Course] = ()
+    seeds: int = 1
 
 
 @dataclass(frozen=True)
@@ -98,10 +169,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Pass:
-    """The cells of one subject: one pass over its data serves them all."""
+    """The cells of one subject with the same weights: one pass over its data serves them all.
+
+    Args:
+        subject: with the pretrained weights.
+        cells: experiments with their codecs.
+        job: the training that gives the weights; None for the pretrained ones.
+    """
 
     subject: Subject
     cells: tuple[Cell, ...]
+    job: Job | None = None
 
 
 @dataclass(frozen=True)
@@ -127,35 +205,97 @@ def make_plan(grid: Grid) -> Plan:
         size = len(subject.indices)
         first[subject.fingerprint] = min(size, first.get(subject.fingerprint, size))
     subjects = sorted(grid.subjects, key=lambda s: (first[s.fingerprint], s.fingerprint, s.task.name, s.model_name))
-    return Plan(tuple(Pass(subject, _cells(grid, subject)) for subject in subjects))
+    passes = []
+    known: dict[str, Cell] = {}
+    for subject in subjects:
+        passes.append(Pass(subject, _cells(grid, subject, known)))
+        baseline = next((cell.experiment.key for cell in passes[-1].cells if cell.exact), None)
+        for course in grid.courses:
+            for seed in range(grid.seed, grid.seed + grid.seeds):
+                taught = _taught(subject, course.lesson, seed)
+                if cells := _cells(grid, subject, known, course.tests, taught, baseline):
+                    passes.append(Pass(subject, cells, taught.job))
+    return Plan(tuple(passes))
 
 
-def _cells(grid: Grid, subject: Subject) -> tuple[Cell, ...]:
-    cells: dict[str, Cell] = {}
-    baseline: str | None = None
-    for choice in sorted(grid.codecs, key=lambda c: not c.baseline):
+@dataclass(frozen=True)
+class _Taught:
+    """Weights that a training gives."""
+
+    training: Training
+    job: Job
+
+
+def _taught(subject: Subject, lesson: Lesson, seed: int) -> _Taught:
+    from harness.training.coded import coded
+    from harness.training.job import Job
+
+    school = subject.school
+    assert school is not None, "a course was planned for a subject that cannot be retrained"
+    through = None
+    name = None
+    if lesson.codec is not None:
+        through = coded(lesson.codec, lesson.levels, _codec_identity(lesson.codec, lesson.plugin))
+        name = variant(lesson.codec.name, _changed(lesson.codec))
+    job = Job(subject.model, school.dataset, school.recipe, seed, school.initial, through, school.parts)
+    training = Training(
+        "retrained",
+        codec=name,
+        level=lesson.levels[0] if len(lesson.levels) == 1 else None,
+        mode=lesson.mode,
+        parts="+".join(school.parts) or None,
+        seed=seed,
+        checkpoint=job.key(),
+        control=replace(job, through=None).key(),
+    )
+    return _Taught(training, job)
+
+
+def _cells(
+    grid: Grid,
+    subject: Subject,
+    known: dict[str, Cell],
+    choices: Sequence[CodecChoice] | None = None,
+    taught: _Taught | None = None,
+    baseline: str | None = None,
+) -> tuple[Cell, ...]:
+    """The cells of one pass that no pass before it has."""
+    cells: list[Cell] = []
+    training = taught.training if taught else Training()
+    for choice in sorted(grid.codecs if choices is None else choices, key=lambda c: not c.baseline):
         for level in choice.levels:
-            experiment = _experiment(grid, subject, choice, level)
-            if choice.baseline:
+            experiment = _experiment(grid, subject, choice, level, training)
+            if choice.baseline and taught is None:
                 baseline = experiment.key
             else:
                 experiment = replace(experiment, baseline=baseline)
-            cells.setdefault(experiment.key, Cell(experiment, choice.codec, level, choice.baseline))
-    return tuple(cells.values())
+            if experiment.key not in known:
+                known[experiment.key] = Cell(experiment, choice.codec, level, choice.baseline)
+                cells.append(known[experiment.key])
+    return tuple(cells)
 
 
-def _experiment(grid: Grid, subject: Subject, choice: CodecChoice, level: Level) -> Experiment:
-    codec, training = choice.codec, Training()
+def _codec_identity(codec: Codec, plugin: str) -> dict[str, Any]:
+    """All that decides what a codec makes of frames at a level."""
+    return {
+        "name": codec.name,
+        "options": dict(codec.config),
+        "fingerprint": dict(codec.fingerprint()),
+        "plugin": plugin,
+    }
+
+
+def _changed(codec: Codec) -> dict[str, Any]:
+    """The options that are not the codec's defaults."""
     plain = codec.codec if isinstance(codec, Resampled) else codec
     defaults = {(option.name, option.default) for option in plain.options}
+    return {name: value for name, value in codec.config.items() if (name, value) not in defaults}
+
+
+def _experiment(grid: Grid, subject: Subject, choice: CodecChoice, level: Level, training: Training) -> Experiment:
+    codec = choice.codec
     identity: Mapping[str, Any] = {
-        "codec": {
-            "name": codec.name,
-            "options": dict(codec.config),
-            "fingerprint": dict(codec.fingerprint()),
-            "level": level,
-            "plugin": choice.plugin,
-        },
+        "codec": {**_codec_identity(codec, choice.plugin), "level": level},
         "task": {
             "name": subject.task.name,
             "options": dict(subject.task.config),
@@ -179,7 +319,7 @@ def _experiment(grid: Grid, subject: Subject, choice: CodecChoice, level: Level)
         "limit": _subset(subject, grid.seed),
         "batch": {"size": subject.batch, "planner": PLANNER_VERSION},
         "precision": grid.precision,
-        "training": {"kind": training.kind},
+        "training": {"kind": training.kind, **({"job": training.checkpoint} if training.checkpoint else {})},
         "reference": "labels",
     }
     return Experiment(
@@ -199,8 +339,8 @@ def _experiment(grid: Grid, subject: Subject, choice: CodecChoice, level: Level)
         precision=grid.precision,
         batch=subject.batch,
         training=training,
-        seed=grid.seed,
-        changed={name: value for name, value in codec.config.items() if (name, value) not in defaults},
+        seed=grid.seed if training.seed is None else training.seed,
+        changed=_changed(codec),
     )
 
 

@@ -3,7 +3,8 @@
 The file that ships with the harness is overlaid by the user's own, table by table: `registry.toml` in the working
 directory, or the files given by `--registry`. Sections:
 
-- `[tasks.NAME]`: `model`, `dataset`, `recipe`: what a task uses when nothing is asked for
+- `[tasks.NAME]`: `model`, `dataset`, `recipe` (of `train`), `retrain` (the recipe of `run --retrain`): what a task uses
+  when nothing is asked for
 - `[codecs.NAME]`: `ladder`: the levels it is tested at when none are asked for
 - `[models.NAME]`: `kind`, `options`, `weights`, `checkpoint`: a named model
 - `[checkpoints.NAME]`: `sha256`, `licence`, `url`, `classes`, `source`, `score`: facts about weights. `classes` names
@@ -29,7 +30,7 @@ __all__ = ["Registry", "load", "package_hint", "shipped"]
 
 _NUMBER = (int, float)
 _SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
-    "tasks": {"model": str, "dataset": str, "recipe": str},
+    "tasks": {"model": str, "dataset": str, "recipe": str, "retrain": str},
     "codecs": {"ladder": list},
     "models": {
         "kind": str,

@@ -26,6 +26,12 @@ class Request:
         batch: samples a batch; None takes the model's default for the device.
         device: the torch device's type ("cpu", "cuda", "mps"), for that default.
         baseline: whether the uncompressed baseline belongs to the plan.
+        retrain: "matched", "all", "mixed", "clean", a level, or `codec@level` each; empty trains nothing.
+        scratch: whether retraining starts from random weights instead of the pretrained ones.
+        recipe: of the retraining; None takes the task's default for it.
+        settings: values of the recipe that are changed, "key=value" each.
+        seeds: how often each training is done, each time from another seed.
+        parts: the parts of the model that are retrained; empty for all.
     """
 
     codecs: tuple[str, ...]
@@ -41,3 +47,9 @@ class Request:
     batch: int | None = None
     device: str = "cpu"
     baseline: bool = True
+    retrain: tuple[str, ...] = ()
+    scratch: bool = False
+    recipe: str | None = None
+    settings: tuple[str, ...] = ()
+    seeds: int = 1
+    parts: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from harness.errors import (
     DatasetError,
     HarnessError,
     PreflightError,
+    TrainingError,
     UnknownNameError,
     UsageError,
     WeightsError,
@@ -25,11 +26,13 @@ from harness.grammar import Asked, parse
 from harness.levers import is_baseline, with_levers
 from harness.model import Model, Weights
 from harness.options import Configured, Value
-from harness.plan import CodecChoice, Grid, Subject
+from harness.plan import CodecChoice, Grid, School, Subject
 from harness.plugin_manager import Plugins
 from harness.registry import Registry
 from harness.request import Request
+from harness.retrain import courses
 from harness.task import Task
+from harness.training.recipe import Recipe
 
 __all__ = ["Resolver", "resolve"]
 
@@ -66,9 +69,10 @@ class Resolver:
             self.problems.append(f"--limit {request.limit}: at least 1.")
         if request.batch is not None and request.batch < 1:
             self.problems.append(f"--batch {request.batch}: at least 1.")
+        taught = self._try(courses, request.retrain, codecs, self.codec) if codecs else None
         if self.problems:
             raise PreflightError(list(dict.fromkeys(self.problems)))
-        return Grid(subjects, codecs, request.precision, request.limit, request.seed)
+        return Grid(subjects, codecs, request.precision, request.limit, request.seed, taught or (), request.seeds)
 
     def _try(self, action: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
         """What an action gives; None when it fails, which is noted."""
@@ -229,6 +233,7 @@ class Resolver:
         if weights.classes:
             task.translator(weights.classes, dataset.name)
         kinds = [("task", task_name), ("model", model.name), ("dataset", dataset.name)]
+        school = self._school(task_name, model, model_name, dataset_text, weights) if request.retrain else None
         return Subject(
             task=task,
             model=model,
@@ -240,7 +245,27 @@ class Resolver:
             indices=draw(strata(dataset), request.limit, request.seed) if request.limit else tuple(range(len(dataset))),
             batch=request.batch or model.default_batch.get(request.device, 1),
             plugins=tuple({str(self.plugins.provided(kind, name).origin) for kind, name in kinds}),
+            school=school,
         )
+
+    def _school(self, task: str, model: Model, model_name: str, dataset_text: str, weights: Weights) -> School:
+        """How a model is retrained on the training split of the dataset that it is tested on.
+
+        Raises:
+            UsageError: no recipe, or an unknown one; a part that the model does not have.
+            TrainingError: the model cannot be trained.
+        """
+        request = self.request
+        if not model.trainable:
+            raise TrainingError(f"--retrain: model {model_name} cannot be trained.")
+        if unknown := [part for part in request.parts if part not in model.parts]:
+            raise UsageError(f"model {model_name} has no part {unknown[0]!r}: {', '.join(model.parts)}.")
+        name = request.recipe or self.registry.entry("tasks", task).get("retrain")
+        if name is None:
+            raise UsageError(f"task {task} has no default recipe for retraining: name one with --recipe.")
+        recipe = Recipe.of(self.registry.recipe(task, name), f"recipe {task}.{name}").changed(request.settings)
+        dataset = self.dataset(dataset_text, task, recipe.split)
+        return School(dataset, recipe, None if request.scratch else weights, request.parts)
 
     def _called(self, kind: str, text: str, made: Configured) -> str:
         """What results call a model or a dataset: its name, and the given options that change something."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.task import Statistics
 
 __all__ = [
+    "Checkpoint",
     "Claim",
     "Comparison",
     "Filters",
@@ -218,7 +219,8 @@ class Comparison:
         key: the experiment.
         other: the key of the experiment it is compared with.
         metric: the metric's name.
-        kind: "drop" (positive when the experiment is worse than the other).
+        kind: "drop" (positive when the experiment is worse than the other); for retrained experiments "gain" (positive
+            when it is better than the pretrained one), and the shares "recovery", "net_recovery" and "study_gain".
         value: None with a reason.
         ci_low: lower end of the paired 95 % interval.
         ci_high: upper end.
@@ -235,6 +237,31 @@ class Comparison:
     ci_high: float | None
     n: int
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights that a training of a run made.
+
+    Args:
+        key: the training's.
+        identity: all that decides the weights.
+        path: the file, on the machine that made it.
+        sha256: hex digest of the file.
+        bytes: its size.
+        steps: iterations of training.
+        seconds: what training took on the machine that made it, over all runs it took; None where it is not known.
+        loss_curve: CSV: iteration, part, loss, value.
+    """
+
+    key: str
+    identity: Mapping[str, Any]
+    path: str
+    sha256: str
+    bytes: int
+    steps: int
+    seconds: float | None
+    loss_curve: str
 
 
 @dataclass(frozen=True)
@@ -356,6 +383,22 @@ class Store(ABC):
     @abstractmethod
     def compare(self, comparisons: Sequence[Comparison]) -> None:
         """Write comparisons, replacing older ones of the same pair, metric and kind."""
+
+    @abstractmethod
+    def comparisons(self, key: str) -> list[Comparison]:
+        """What an experiment was compared with."""
+
+    # Checkpoints
+
+    @abstractmethod
+    def keep_checkpoint(self, checkpoint: Checkpoint, run: int) -> None:
+        """Record what a training made, in place of an older record of the same training."""
+
+    @abstractmethod
+    def checkpoints(self, keys: Sequence[str]) -> dict[str, Checkpoint]:
+        """The record of each training; keys that are not known are left out."""
+
+    # What people ask
 
     @abstractmethod
     def view(self, name: str, filters: Filters = Filters()) -> tuple[list[str], list[tuple[Any, ...]]]:

@@ -21,11 +21,12 @@ from harness.cli.train import train as train_command
 from harness.dataset import Dataset, Outline, Sample
 from harness.errors import RegistryError, SampleError, TrainingError, UsageError
 from harness.model import Model, Weights
-from harness.training.examples import Examples, Order, Slot, Through
+from harness.training.examples import Examples, Order, Slot
 from harness.training.job import Job, place_of
 from harness.training.loop import Runtime, train
 from harness.training.recipe import Recipe
 from harness.training.state import Place
+from harness.training.through import Through
 from harness.weights import from_file, load_into, load_state, read_classes
 
 RECIPE = Recipe(iterations=30, batch=4, lr=0.05, warmup=3, clip=1.0, average=0.9, checkpoint=10)

@@ -40,10 +40,12 @@ def _read_file(ctx: click.Context, _: click.Parameter, value: Path | None) -> Pa
     defaults: dict[str, Any] = {}
     for key, given in data.items():
         name = key.replace("-", "_")
+        name = f"{name}_" if f"{name}_" in options else name  # --from, --set: words of Python's own
         if name not in options:
             near = closest(name, list(options))
             hint = f" Did you mean {near!r}?" if near else ""
-            raise UsageError(f"experiment file {value}: no option {key!r}.{hint} There is: {', '.join(options)}.")
+            known = ", ".join(option.rstrip("_") for option in options)
+            raise UsageError(f"experiment file {value}: no option {key!r}.{hint} There is: {known}.")
         values = given if isinstance(given, list) else [given]
         defaults[name] = [str(v) for v in values] if options[name].multiple else given
     ctx.default_map = {**defaults}
@@ -150,6 +152,26 @@ def request_options(command: F) -> F:
         ),
         click.option("--batch", type=int, help="Samples a batch; default: the model's for the device."),
         click.option("--no-baseline", is_flag=True, help="Leave out the uncompressed baseline."),
+        click.option(
+            "--retrain",
+            multiple=True,
+            metavar="WHAT",
+            help="Retrain and test: matched, all, mixed, clean, a level, or codec@level; repeatable.",
+        ),
+        click.option(
+            "--from",
+            "from_",
+            type=click.Choice(["pretrained", "scratch"]),
+            default="pretrained",
+            show_default=True,
+            help="What retraining starts from.",
+        ),
+        click.option("--recipe", help="Of retraining, [recipes.TASK.NAME] of the registry; default: the task's."),
+        click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="A value of the recipe; repeatable."),
+        click.option(
+            "--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many seeds to retrain from."
+        ),
+        click.option("--retrain-parts", multiple=True, metavar="PART", help="Retrain only this part; repeatable."),
         registry_option,
         database_option,
     ]
@@ -186,4 +208,10 @@ def make_request(options: dict[str, Any], device: str) -> Request:
         batch=options["batch"],
         device=device.partition(":")[0],
         baseline=not options["no_baseline"],
+        retrain=tuple(options["retrain"]),
+        scratch=options["from_"] == "scratch",
+        recipe=options["recipe"],
+        settings=tuple(options["set_"]),
+        seeds=options["seeds"],
+        parts=tuple(options["retrain_parts"]),
     )

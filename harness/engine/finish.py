@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.bootstrap import Replicates, interval, paired_interval, replicates
+from harness.engine.recovery import lacking, recoveries
 from harness.quality import psnr_of
 from harness.store import Comparison, MetricValue, SampleRow, SampleStatistics, Totals
 
@@ -190,6 +191,22 @@ class Finisher:
                 )
             )
         return drops
+
+    def recover(self, task: Task, experiments: Sequence[Experiment]) -> None:
+        """What retraining won back, wherever it is not known yet of a plan's experiments."""
+        baselines = {e.key: e.baseline for e in experiments if e.baseline and e.training.kind == "pretrained"}
+        for quartet in lacking(self.store, baselines):
+            self.store.compare(recoveries(quartet, task, lambda keys: self._together(task, keys)))
+
+    def _together(self, task: Task, keys: Sequence[str]) -> tuple[list[Replicates], int]:
+        """The resamples of experiments on the samples that finished in all of them, and how many these are."""
+        kept = [{s.index: s for s in self.store.statistics(key)} for key in keys]
+        shared = set.intersection(*(set(samples) for samples in kept))
+        drawn = [
+            self._draw_samples(key, task, {i: samples[i] for i in shared})
+            for key, samples in zip(keys, kept, strict=True)
+        ]
+        return [one.replicates for one in drawn], len(shared)
 
     # Warnings
 

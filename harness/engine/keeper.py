@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from harness.kept import Kept, digest_of, pack, unpack
+from harness.kept import Kept, digest_of
+from harness.streams import encode, stream_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,15 +40,8 @@ class Keeper:
 
     def encode(self, cell: Cell, source: Source) -> tuple[Encoded, float]:
         """A source's stream, and the milliseconds that encoding took, now or when it was first made."""
-        if not cell.codec.costly:
-            return _timed(cell, source)
-        key = _stream_key(cell, source)
-        if (payload := self._streams.get(key)) is not None:
-            encoded, facts = unpack(payload)
-            return encoded, facts["encode_ms"]
-        encoded, milliseconds = _timed(cell, source)
-        self._streams.put(key, pack(encoded, {"encode_ms": milliseconds}))
-        return encoded, milliseconds
+        frames, fps = source.sample.frames, source.sample.fps
+        return encode(cell.codec, frames, cell.level, fps, self._streams, lambda: _stream_key(cell, source))
 
     def memo(self, cell: Cell, source: Source) -> Memory:
         """Where a model keeps what it derives from the frames of a source, coded and decoded."""
@@ -78,11 +72,5 @@ class Memory:
         return array
 
 
-def _timed(cell: Cell, source: Source) -> tuple[Encoded, float]:
-    started = time.perf_counter()
-    encoded = cell.codec.encode(source.sample.frames, cell.level, source.sample.fps)
-    return encoded, 1000 * (time.perf_counter() - started)
-
-
 def _stream_key(cell: Cell, source: Source) -> str:
-    return digest_of("stream", cell.experiment.identity["codec"], source.digest)
+    return stream_key(cell.experiment.identity["codec"], source.digest)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.batches import outlines, plan_batches
 from harness.engine.finish import Finisher
 from harness.engine.heartbeat import Heartbeat
+from harness.engine.trainer import Trainer
 from harness.engine.unit import Settings, Todo, Unit
 from harness.engine.worker import reason
 from harness.errors import HarnessError, PluginError, StoreError
@@ -76,6 +77,7 @@ class Runner:
         self.report = report
         self.finisher = finisher
         self.max_failures = max_failures
+        self.trainer = Trainer(store, settings, report, claim.run)
         self.outcome = Outcome()
         self._held: set[str] = set()
 
@@ -98,6 +100,8 @@ class Runner:
                     waiting = [p for p in waiting if not self._attempt(p)]
                 for a_pass in plan.passes:
                     self.finisher.compare(a_pass.subject, [cell.experiment for cell in a_pass.cells])
+                for a_pass in plan.passes:
+                    self.finisher.recover(a_pass.subject.task, [cell.experiment for cell in a_pass.cells])
         except BaseException as error:
             try:
                 self.store.release(sorted(self._held), self.claim, "interrupted")
@@ -135,6 +139,15 @@ class Runner:
     def _work(self, a_pass: Pass, cells: Sequence[Cell]) -> None:
         """Carry out claimed cells of one pass."""
         subject = a_pass.subject
+        if a_pass.job is not None:
+            try:
+                label = f"{subject.task.name}, {cells[0].experiment.training.label}"
+                subject = replace(subject, weights=self.trainer.weights(a_pass.job, label))
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a model raises costs its cells, and is recorded
+                self._fail(cells, reason("training", error))
+                return
         batches = plan_batches(outlines(subject.dataset, subject.indices), subject.model.prepared_shape, subject.batch)
         done = {cell.experiment.key: self.store.done(cell.experiment.key) for cell in cells}
         for cell in cells:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,34 +13,13 @@ from torch.utils.data import Sampler
 from harness.errors import SampleError
 
 if TYPE_CHECKING:
-    from harness.codec import Frames
     from harness.dataset import Dataset, Sample
     from harness.model import Model
+    from harness.training.through import Through
 
-__all__ = ["Collate", "Example", "Examples", "Order", "Slot", "Through"]
+__all__ = ["Collate", "Example", "Examples", "Order", "Slot"]
 
 _SKIPS = 8
-
-
-@dataclass(frozen=True)
-class Through:
-    """What frames go through before they are prepared, such as a codec at a level.
-
-    Args:
-        key: what identifies it, and with it the training.
-        action: frames uint8[T, H, W, 3], frames a second (None for an image) and a random generator -> frames. It
-            goes to worker processes.
-    """
-
-    key: str
-    action: Callable[[Frames, float | None, np.random.Generator], Frames]
-
-    def __post_init__(self) -> None:
-        if not self.key:
-            raise ValueError("what frames go through needs a key: two trainings that differ in it must not share one")
-
-    def __call__(self, frames: Frames, fps: float | None, rng: np.random.Generator) -> Frames:
-        return self.action(frames, fps, rng)
 
 
 class Slot(NamedTuple):

@@ -16,7 +16,7 @@ from harness.training.state import Place
 if TYPE_CHECKING:
     from harness.dataset import Dataset
     from harness.model import Model, Weights
-    from harness.training.examples import Through
+    from harness.training.through import Through
 
 __all__ = ["LOOP_VERSION", "Job", "place_of"]
 

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import SampleError, TrainingError
+from harness.errors import BusyError, SampleError, TrainingError
 from harness.processes import describe, this_process
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Place:
         Of the processes that share one training among several devices, the first one holds it for all.
 
         Raises:
-            TrainingError: another process is at work in the folder.
+            BusyError: another process is at work in the folder.
         """
         first = {os.environ.get(name, "0") for name in ("LOCAL_RANK", "RANK")} == {"0"}
         if not first or find_spec("fcntl") is None:
@@ -74,7 +74,7 @@ class Place:
             except BlockingIOError as error:
                 file.seek(0)
                 owner = describe(file.read().strip()) or "another process"
-                raise TrainingError(
+                raise BusyError(
                     f"{owner} is at this training in {self.folder}. Wait until it has ended: the same command then "
                     "continues it, or finds it done."
                 ) from error

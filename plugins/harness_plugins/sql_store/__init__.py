@@ -2,7 +2,8 @@
 
 SQLAlchemy is imported when a store is opened, so that listing the stores costs nothing. What is where: `schema` the
 tables, `views` the public views, `migrations` and `upgrade` the versions, `database` the connection, `location` and
-`holders` what is said about files, `runs`, `claims`, `records` and `outcomes` the rows, `read_only` the user's queries.
+`holders` what is said about files, `runs`, `claims`, `records`, `outcomes` and `trainings` the rows, `read_only` the
+user's queries.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness import hookimpl
 from harness.errors import StoreError
 from harness.store import (
+    Checkpoint,
     Claim,
     Comparison,
     Filters,
@@ -155,6 +157,24 @@ class SqlStore(Store):
 
         with self._database.writing() as connection:
             outcomes.compare(connection, comparisons)
+
+    def comparisons(self, key: str) -> list[Comparison]:
+        from harness_plugins.sql_store import outcomes
+
+        with self._database.reading() as connection:
+            return outcomes.read_comparisons(connection, key)
+
+    def keep_checkpoint(self, checkpoint: Checkpoint, run: int) -> None:
+        from harness_plugins.sql_store import trainings
+
+        with self._database.writing() as connection:
+            trainings.keep(connection, checkpoint, run)
+
+    def checkpoints(self, keys: Sequence[str]) -> dict[str, Checkpoint]:
+        from harness_plugins.sql_store import trainings
+
+        with self._database.reading() as connection:
+            return trainings.read(connection, keys)
 
     def view(self, name: str, filters: Filters = _ALL) -> tuple[list[str], list[tuple[Any, ...]]]:
         from harness_plugins.sql_store import outcomes

@@ -220,6 +220,8 @@ def _row(cell: Experiment, run: int) -> dict[str, Any]:
         "train_level": cell.training.level,
         "train_mode": cell.training.mode,
         "parts": cell.training.parts,
+        "checkpoint": cell.training.checkpoint,
+        "control": cell.training.control,
         "identity": canonical(cell.identity),
         "run": run,
     }

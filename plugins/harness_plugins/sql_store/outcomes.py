@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from harness.errors import StoreError
+from harness.store import Comparison
 from harness_plugins.sql_store.claims import held_ids, status_now
 from harness_plugins.sql_store.database import chunks
 from harness_plugins.sql_store.runs import now_text
@@ -16,9 +17,9 @@ from harness_plugins.sql_store.schema import comparisons, experiments, metrics
 from harness_plugins.sql_store.views import BOOLEANS, VIEWS, columns_of
 
 if TYPE_CHECKING:
-    from harness.store import Claim, Comparison, Filters, MetricValue, Totals
+    from harness.store import Claim, Filters, MetricValue, Totals
 
-__all__ = ["compare", "finish", "read_view", "uncompared"]
+__all__ = ["compare", "finish", "read_comparisons", "read_view", "uncompared"]
 
 
 def finish(
@@ -96,6 +97,16 @@ def compare(connection: sa.Connection, found: Sequence[Comparison]) -> None:
     same = sa.and_(*(c[name] == sa.bindparam(f"its_{name}") for name in names))
     connection.execute(sa.delete(comparisons).where(same), [{f"its_{n}": row[n] for n in names} for row in rows])
     connection.execute(sa.insert(comparisons), rows)
+
+
+def read_comparisons(connection: sa.Connection, key: str) -> list[Comparison]:
+    """What an experiment was compared with."""
+    query = sa.select(comparisons).where(comparisons.c.experiment == key)
+    found = []
+    for row in connection.execute(query):
+        values = dict(row._mapping)
+        found.append(Comparison(key=values.pop("experiment"), **values))
+    return found
 
 
 def read_view(connection: sa.Connection, name: str, filters: Filters) -> tuple[list[str], list[tuple[Any, ...]]]:

@@ -36,7 +36,7 @@ __all__ = [
     "statistics",
 ]
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest revision in `migrations/versions`; revisions are numbers, so that newer and older can be told apart."""
 
 metadata = MetaData()
@@ -85,6 +85,7 @@ experiments = Table(
     Column("seed", BigInteger, nullable=False),
     Column("baseline", Text),
     Column("checkpoint", Text),
+    Column("control", Text),
     Column("identity", Text, nullable=False),
     # Who works or worked on it; status is NULL until it is first claimed.
     Column("run", Integer, ForeignKey("runs.id"), nullable=False),

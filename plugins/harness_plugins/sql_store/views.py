@@ -59,31 +59,47 @@ LEFT JOIN comparisons c ON c.experiment = e.key AND c.metric = m.metric AND c.ki
 WHERE e.status = 'finished'"""
 
 # Retrained cells meet the pretrained one of the same codec, options, level and baseline; the baseline's key stands for
-# task, model, dataset, split, limit and seed at once. `clean` is the model trained as long on uncompressed data.
-_RECOVERY = """CREATE VIEW recovery AS
+# task, model, dataset, split, limit and seed of the subset at once. `clean` is the same training on uncompressed data.
+_SAME_CELL = """{0}.baseline = e.baseline AND {0}.codec = e.codec AND {0}.codec_options = e.codec_options
+    AND COALESCE({0}.level, -1e9) = COALESCE(e.level, -1e9)
+    AND {0}.training = 'retrained' AND {0}.status = 'finished'"""
+
+
+def _compared(alias: str, kind: str) -> str:
+    return f"""LEFT JOIN comparisons {alias} ON {alias}.experiment = r.key AND {alias}.metric = m.metric
+    AND {alias}.kind = '{kind}' AND {alias}.other = {"k.key" if kind == "net_recovery" else "e.key"}"""
+
+
+_RECOVERY = f"""CREATE VIEW recovery AS
 SELECT e.codec AS codec, e.codec_options AS codec_options, e.level AS level, e.level_name AS level_name,
     e.task AS task, e.model AS model, e.weights AS weights, e.dataset AS dataset, e.split AS split,
-    e.reference AS reference, e.seed AS seed,
+    e.reference AS reference, COALESCE(r.seed, e.seed) AS seed,
     r.train_codec AS train_codec, r.train_level AS train_level, r.train_mode AS train_mode, r.parts AS parts,
     m.metric AS metric, m.is_primary AS is_primary, m.higher_is_better AS higher_is_better,
     b.value AS baseline, m.value AS pretrained, rm.value AS retrained, km.value AS clean,
     cr.value AS recovery, cr.ci_low AS recovery_ci_low, cr.ci_high AS recovery_ci_high,
     cn.value AS net_recovery, cn.ci_low AS net_recovery_ci_low, cn.ci_high AS net_recovery_ci_high,
-    cr.reason AS reason, e.bpp AS bpp,
-    e.key AS experiment, r.key AS retrained_experiment, k.key AS clean_experiment
+    COALESCE(cr.reason, cn.reason) AS reason, e.bpp AS bpp,
+    e.key AS experiment, r.key AS retrained_experiment, k.key AS clean_experiment,
+    cg.value AS gain, cg.ci_low AS gain_ci_low, cg.ci_high AS gain_ci_high,
+    cs.value AS study_gain, cs.ci_low AS study_gain_ci_low, cs.ci_high AS study_gain_ci_high,
+    nm.value AS retrained_on_none
 FROM experiments e
 JOIN metrics m ON m.experiment = e.key
 LEFT JOIN experiments be ON be.key = e.baseline AND be.status = 'finished'
 LEFT JOIN metrics b ON b.experiment = be.key AND b.metric = m.metric
-LEFT JOIN experiments r ON r.baseline = e.baseline AND r.codec = e.codec AND r.codec_options = e.codec_options
-    AND r.level = e.level AND r.training = 'retrained' AND r.train_mode <> 'clean' AND r.status = 'finished'
+LEFT JOIN experiments r ON {_SAME_CELL.format("r")} AND r.train_mode <> 'clean'
 LEFT JOIN metrics rm ON rm.experiment = r.key AND rm.metric = m.metric
-LEFT JOIN experiments k ON k.baseline = e.baseline AND k.codec = e.codec AND k.codec_options = e.codec_options
-    AND k.level = e.level AND k.training = 'retrained' AND k.train_mode = 'clean' AND k.status = 'finished'
+LEFT JOIN experiments k ON {_SAME_CELL.format("k")} AND k.checkpoint = r.control
 LEFT JOIN metrics km ON km.experiment = k.key AND km.metric = m.metric
-LEFT JOIN comparisons cr ON cr.experiment = r.key AND cr.metric = m.metric AND cr.kind = 'recovery'
-LEFT JOIN comparisons cn ON cn.experiment = r.key AND cn.metric = m.metric AND cn.kind = 'net_recovery'
-WHERE e.status = 'finished' AND e.training = 'pretrained' AND e.codec <> 'none'"""
+LEFT JOIN experiments n ON n.baseline = e.baseline AND n.checkpoint = r.checkpoint AND n.status = 'finished'
+    AND n.codec = 'none' AND n.codec_options = '{{}}'
+LEFT JOIN metrics nm ON nm.experiment = n.key AND nm.metric = m.metric
+{_compared("cr", "recovery")}
+{_compared("cn", "net_recovery")}
+{_compared("cg", "gain")}
+{_compared("cs", "study_gain")}
+WHERE e.status = 'finished' AND e.training = 'pretrained' AND NOT ({_UNCOMPRESSED})"""
 
 _PER_SAMPLE = """CREATE VIEW per_sample AS
 SELECT e.key AS experiment, s.sample AS sample, s."group" AS "group", (s.bits + 7) / 8 AS bytes, s.pixels AS pixels,

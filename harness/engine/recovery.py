@@ -1,0 +1,112 @@
+"""What retraining won back: the comparisons of retrained experiments with pretrained and clean-trained ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.bootstrap import Interval, Replicates
+from harness.ratios import Difference, difference, ratio_interval
+from harness.store import Comparison, Filters
+
+if TYPE_CHECKING:
+    from harness.store import Store
+    from harness.task import Task
+
+__all__ = ["Quartet", "lacking", "recoveries"]
+
+KINDS = ("gain", "recovery", "study_gain")
+
+
+@dataclass(frozen=True)
+class Quartet:
+    """The experiments that say what one retraining won back at one codec and level: their keys.
+
+    Args:
+        baseline: pretrained, uncompressed.
+        pretrained: pretrained, at the level.
+        retrained: retrained, at the level.
+        clean: trained as long on uncompressed data, at the level; None where that was not done.
+    """
+
+    baseline: str
+    pretrained: str
+    retrained: str
+    clean: str | None
+
+
+def lacking(store: Store, baselines: Mapping[str, str]) -> Iterator[Quartet]:
+    """The quartets of a store that are finished and not compared yet.
+
+    Args:
+        store: opened.
+        baselines: the key of the baseline by the key of each pretrained experiment that is of interest.
+    """
+    columns, rows = store.view("recovery", Filters({"experiment": sorted(baselines)})) if baselines else ([], [])
+    place = {name: columns.index(name) for name in columns}
+    seen: set[tuple[str, str | None]] = set()
+    for row in rows:
+        retrained, clean = row[place["retrained_experiment"]], row[place["clean_experiment"]]
+        if retrained is None or not row[place["is_primary"]] or (retrained, clean) in seen:
+            continue
+        seen.add((retrained, clean))
+        pretrained = row[place["experiment"]]
+        done = {(one.other, one.kind) for one in store.comparisons(retrained)}
+        wanted = {(pretrained, kind) for kind in KINDS} | ({(clean, "net_recovery")} if clean else set())
+        if not wanted <= done:
+            yield Quartet(baselines[pretrained], pretrained, retrained, clean)
+
+
+def recoveries(
+    quartet: Quartet, task: Task, drawn: Callable[[Sequence[str]], tuple[list[Replicates], int]]
+) -> list[Comparison]:
+    """Gain, recovery, net recovery and the study's gain of one retraining, for every metric.
+
+    Args:
+        quartet: the experiments.
+        task: theirs.
+        drawn: gives the replicates of some experiments on the samples that finished in all of them, and how many
+            these are.
+    """
+    keys = [quartet.baseline, quartet.pretrained, quartet.retrained]
+    (base, before, after), count = drawn(keys)
+    found: list[Comparison] = []
+
+    def add(kind: str, other: str, metric: str, interval: Interval) -> None:
+        values = (interval.value, interval.low, interval.high)
+        found.append(Comparison(quartet.retrained, other, metric, kind, *values, count, interval.reason))
+
+    for metric in task.all_metrics():
+        up = metric.higher_is_better
+        gain, loss = difference(after, before, metric.name, up), difference(base, before, metric.name, up)
+        add("gain", quartet.pretrained, metric.name, _plain(gain))
+        add("recovery", quartet.pretrained, metric.name, _share(gain, loss, "the pretrained model's drop"))
+        add("study_gain", quartet.pretrained, metric.name, _share(gain, _itself(after, metric.name), metric.name))
+    if quartet.clean:
+        (base, after, clean), count = drawn([quartet.baseline, quartet.retrained, quartet.clean])
+        for metric in task.all_metrics():
+            up = metric.higher_is_better
+            gain, loss = difference(after, clean, metric.name, up), difference(base, clean, metric.name, up)
+            add("net_recovery", quartet.clean, metric.name, _share(gain, loss, "the clean-trained model's drop"))
+    return found
+
+
+def _itself(found: Replicates, metric: str) -> Difference | None:
+    """A metric's value, as a difference from 0."""
+    if metric not in found.draws:
+        return None
+    return Difference(found.values[metric], found.draws[metric], found.groups)
+
+
+_NONE = Interval(None, None, None, 0, "no interval is computed for this metric")
+
+
+def _plain(gain: Difference | None) -> Interval:
+    from harness.bootstrap import around
+
+    return _NONE if gain is None else around(gain.value, gain.draws, gain.groups)
+
+
+def _share(part: Difference | None, whole: Difference | None, what: str) -> Interval:
+    return _NONE if part is None or whole is None else ratio_interval(part, whole, what)

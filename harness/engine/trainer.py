@@ -1,0 +1,108 @@
+"""Weights that experiments need and that do not exist yet: trained once, recorded, shared by all that need them."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harness.errors import BusyError
+from harness.model import Weights
+from harness.store import Checkpoint
+
+if TYPE_CHECKING:
+    from harness.engine.report import Report
+    from harness.engine.unit import Settings
+    from harness.store import Store
+    from harness.training.job import Job
+
+__all__ = ["Trainer"]
+
+POLL_SECONDS = 2.0
+
+
+class Trainer:
+    """Carries trainings out, or finds that they are done.
+
+    Args:
+        store: records what was made.
+        settings: device and threads.
+        report: takes progress.
+        run: the run's id.
+    """
+
+    def __init__(self, store: Store, settings: Settings, report: Report, run: int) -> None:
+        self.store = store
+        self.settings = settings
+        self.report = report
+        self.run = run
+
+    def weights(self, job: Job, label: str) -> Weights:
+        """The weights that a training gives; what another process is at is waited for.
+
+        Raises:
+            TrainingError: it cannot start or continue, or the loss became infinite.
+            WeightsError: the initial weights do not fit.
+        """
+        import torch
+
+        from harness.training.job import place_of
+        from harness.training.loop import Runtime, train
+
+        if self.settings.device == "cpu":
+            torch.set_num_threads(self.settings.threads)
+        # The subject's own model stays without a network: copies of it go to worker processes.
+        job = replace(job, model=copy.copy(job.model))
+        place = place_of(job)
+        watcher = _Watcher(self.report, label)
+        runtime = Runtime(self.settings.device, 1, min(1, self.settings.workers))
+        started = time.monotonic()
+        while True:
+            try:
+                result = train(job, place, runtime, watcher)
+                break
+            except BusyError as busy:
+                self.report.status(f"waiting: {busy}")
+                time.sleep(POLL_SECONDS)
+        self.report.status("")
+        key = job.key()
+        known = self.store.checkpoints([key]).get(key)
+        seconds = time.monotonic() - started if result.iterations == job.recipe.iterations else None
+        if known is None or known.sha256 != result.sha256:
+            self.store.keep_checkpoint(
+                Checkpoint(
+                    key=key,
+                    identity=job.facts(),
+                    path=str(result.weights),
+                    sha256=result.sha256,
+                    bytes=result.weights.stat().st_size,
+                    steps=job.recipe.iterations,
+                    seconds=seconds,
+                    loss_curve=result.curve.read_text("utf-8"),
+                ),
+                self.run,
+            )
+        return Weights(result.weights.name, result.weights, result.sha256, job.dataset.classes)
+
+
+class _Watcher:
+    """Tells a report how a training goes."""
+
+    def __init__(self, report: Report, label: str) -> None:
+        self._report = report
+        self._label = label
+        self._end = 0
+
+    def started(self, begin: int, end: int) -> None:
+        self._end = end
+        goes_on = f", going on from iteration {begin}" if begin else ""
+        self._report.status(f"training {self._label}: {end} iterations{goes_on}")
+
+    def advanced(self, iteration: int, losses: Mapping[str, float]) -> None:
+        words = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        self._report.status(f"training {self._label}: iteration {iteration} of {self._end}, {words}")
+
+    def warning(self, text: str) -> None:
+        self._report.warning(text)
