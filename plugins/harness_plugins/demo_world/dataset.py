@@ -3,48 +3,44 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import harness
-from harness.cache import cache_dir
 from harness.dataset import Dataset, Outline, Sample
+from harness_plugins.demo_world.kept import kept
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from harness_plugins.demo_world.kept import Arrays
+    from harness_plugins.demo_world.scene import Scene
 
 HEIGHT, WIDTH = 192, 256
 """Pixels of every scene (as in scene.py, which needs NumPy to be imported)."""
-_SKY = 999.0
-"""Metres: what is as far as this is the sky."""
 
 
 class DemoWorld(Dataset):
     """Rendered street scenes of 256x192 pixels: 3600 to train on, 200 to choose by, 200 held out for tests.
 
-    Each scene is rendered once, in the worker process that first wants it, and kept as a file without loss. Nothing
-    has to be downloaded, and nothing about it is real. The sky has no depth.
+    The task pose has scenes of its own (2400, 200 and 200), with one to three persons close to the camera. Each scene
+    is rendered once, in the worker process that first wants it, and kept as a file without loss. Nothing has to be
+    downloaded, and nothing about it is real. The sky has no depth.
     """
 
     name = "demo-world"
-    summary = "rendered street scenes with classes, depth and boxes; nothing to download"
-    tasks = ("detection", "segmentation", "depth")
+    summary = "rendered street scenes with classes, depth, boxes and key points; nothing to download"
+    tasks = ("detection", "segmentation", "depth", "pose")
     splits = ("test", "val", "train")
     layout = "nothing on disk: scenes are rendered"
     needs_root = False
     _count = 0
 
     def open(self) -> None:
-        from harness_plugins.demo_world.classes import CLASSES, SEGMENTS
-        from harness_plugins.demo_world.scene import SPLITS
+        from harness_plugins.demo_world import closeups, scene
+        from harness_plugins.demo_world.truths import class_names
 
-        self.classes = {"detection": CLASSES, "segmentation": SEGMENTS, "depth": ()}[self.task]
-        self._count = SPLITS[self.split]
+        self.classes = class_names(self.task)
+        self._count = (closeups if self.task == "pose" else scene).SPLITS[self.split]
 
     def __len__(self) -> int:
         return self._count
@@ -53,13 +49,19 @@ class DemoWorld(Dataset):
         return Outline(self._id(index), height=HEIGHT, width=WIDTH, group=self._id(index))
 
     def __getitem__(self, index: int) -> Sample:
-        view = _cached(self.split, index)
-        return Sample(self._id(index), view.image[None], {0: _target(self.task, view)})
+        from harness_plugins.demo_world.truths import target
+
+        arrays = self._arrays(index)
+        return Sample(self._id(index), arrays["image"][None], {0: target(self.task, arrays)})
 
     def fingerprint(self) -> str:
-        from harness_plugins.demo_world.scene import VERSION, seed
+        from harness_plugins.demo_world import closeups, scene
 
-        facts = f"demo-world renderer {VERSION} split {self.split} seed {seed(self.split)} scenes {len(self)}"
+        if self.task == "pose":
+            number, seed, what = closeups.VERSION, closeups.seed(self.split), "close-ups"
+        else:
+            number, seed, what = scene.VERSION, scene.seed(self.split), "renderer"
+        facts = f"demo-world {what} {number} split {self.split} seed {seed} scenes {len(self)}"
         return hashlib.sha256(facts.encode()).hexdigest()
 
     def _id(self, index: int) -> str:
@@ -67,62 +69,24 @@ class DemoWorld(Dataset):
             raise IndexError(f"scene {index} of {self.split}: there are {self._count}")
         return f"{self.split}-{index:05d}"
 
+    def _arrays(self, index: int) -> Arrays:
+        """The scene from the cache, or new."""
+        from harness_plugins.demo_world import closeups, scene
 
-@dataclass(frozen=True)
-class _View:
-    """What the tasks need of a scene (`Scene` says what each is); depth is in metres, 1000 for the sky."""
-
-    image: NDArray[np.uint8]
-    boxes: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    classes: NDArray[np.uint8]
-    depth: NDArray[np.float32]
-
-
-def _target(task: str, view: _View) -> Any:
-    """The truth that a task wants."""
-    import numpy as np
-
-    if task == "segmentation":
-        return view.classes
-    if task == "depth":
-        from harness_tasks.depth.types import MISSING
-
-        return np.where(view.depth < _SKY, view.depth, np.float32(MISSING))
-    from harness_tasks.detection.types import Boxes
-
-    return Boxes.of(view.boxes, view.labels)
+        if self.task == "pose":
+            folder, names, render = f"closeups-v{closeups.VERSION}", _CLOSEUP, closeups.render
+        else:
+            folder, names, render = f"v{scene.VERSION}", _STREET, scene.render
+        path = Path(folder, self.split, f"{index:05d}.npz")
+        return kept(path, names, lambda: _fields(render(self.split, index)))
 
 
-def _cached(split: str, index: int) -> _View:
-    """A scene from the cache, or new."""
-    import numpy as np
-
-    from harness_plugins.demo_world.scene import VERSION, render
-
-    path = cache_dir() / "demo-world" / f"v{VERSION}" / split / f"{index:05d}.npz"
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return _View(**{field.name: file[field.name] for field in fields(_View)})
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
-        scene = render(split, index)
-        view = _View(**{field.name: getattr(scene, field.name) for field in fields(_View)})
-        _keep(path, view)
-        return view
+_STREET = ("image", "boxes", "labels", "classes", "depth")
+_CLOSEUP = ("image", "boxes", "labels", "areas", "keypoints")
 
 
-def _keep(path: Path, view: _View) -> None:
-    """Writes a file that is either whole or not there, whoever else writes it."""
-    import numpy as np
-
-    part = path.with_name(f"{path.stem}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            np.savez(file, **vars(view))
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
+def _fields(scene: Scene) -> Arrays:
+    return {name: getattr(scene, name) for name in {*_STREET, *_CLOSEUP}}
 
 
 @harness.hookimpl

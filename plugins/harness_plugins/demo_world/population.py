@@ -8,8 +8,8 @@ from harness_plugins.demo_world.classes import FIRST_OBJECT, SEGMENTS
 from harness_plugins.demo_world.draws import Draws
 from harness_plugins.demo_world.geometry import Pixel, hull
 from harness_plugins.demo_world.layout import Placement, Plan
-from harness_plugins.demo_world.persons import look, person
-from harness_plugins.demo_world.postures import casual, joints
+from harness_plugins.demo_world.persons import look, other_side, person
+from harness_plugins.demo_world.postures import casual, gesturing, joints
 from harness_plugins.demo_world.vehicles import LENGTHS, WIDTHS, vehicle
 
 _GREEN = SEGMENTS.index("vegetation")
@@ -36,9 +36,10 @@ def _bodies(placement: Placement, scene: Plan, height: int, width: int) -> Itera
         yield from made(kind, vehicle(kind, stand, camera, light, draws), stand.z)
     elif kind == "person":
         dress = look(draws)
-        frame = joints(casual(draws), stand, dress.tall)
+        frame = joints(gesturing(draws) if scene.posing else casual(draws), stand, dress.tall)
         points = tuple(camera.project(joint) for joint in frame)
-        yield from made(kind, person(frame, stand, dress, camera, light), stand.z, points)
+        left = other_side(dress) if scene.posing else None
+        yield from made(kind, person(frame, stand, dress, camera, light, left), stand.z, points)
     elif kind == "sign":
         size = draws.uniform(0.75, 1.15)
         yield from made("furniture", furniture.pole(stand, placement.up, 0.09, camera, light), stand.z + 0.01)

@@ -24,7 +24,8 @@ HEIGHT, WIDTH = 192, 256
 SPLITS = {"train": 3600, "val": 200, "test": 200}
 """Scenes in each split."""
 _SEEDS = {"train": 101, "val": 202, "test": 303}
-_SCALE = 2
+SCALE = 2
+"""Canvas pixels along each side of a pixel of the image."""
 _LEAST_SHARE, _LEAST_AREA, _LEAST_SIDE = 0.3, 60.0, 6.0
 
 
@@ -67,12 +68,12 @@ def render(split: str, index: int) -> Scene:
     if not 0 <= index < SPLITS[split]:
         raise IndexError(f"scene {index} of {split}: there are {SPLITS[split]}")
     key = (seed(split), index)
-    return compose(plan(Draws(*key), HEIGHT * _SCALE, WIDTH * _SCALE), Draws(*key, 1))
+    return compose(plan(Draws(*key), HEIGHT * SCALE, WIDTH * SCALE), Draws(*key, 1))
 
 
 def compose(scene: Plan, noise: Draws) -> Scene:
     """Draws a planned scene, with the sensor noise of that stream."""
-    height, width = HEIGHT * _SCALE, WIDTH * _SCALE
+    height, width = HEIGHT * SCALE, WIDTH * SCALE
     canvas = backdrop(scene.street, scene.camera, scene.light, height, width)
     _darken(canvas, scene, height, width)
     present = bodies(scene, height, width)
@@ -83,8 +84,8 @@ def compose(scene: Plan, noise: Draws) -> Scene:
     seen = [found for number, body in enumerate(present, start=1) if (found := _seen(owner, body, number))]
     return Scene(
         image=sensor.developed(light_sums, scene.light, noise),
-        classes=canvas.segment[::_SCALE, ::_SCALE].copy(),
-        depth=np.float32(1.0) / canvas.nearness[::_SCALE, ::_SCALE],
+        classes=canvas.segment[::SCALE, ::SCALE].copy(),
+        depth=np.float32(1.0) / canvas.nearness[::SCALE, ::SCALE],
         boxes=np.array([found.box for found in seen], dtype=np.float32).reshape(-1, 4),
         labels=np.array([found.body.label for found in seen], dtype=np.int64),
         areas=np.array([found.area for found in seen], dtype=np.float32),
@@ -128,15 +129,15 @@ def _seen(owner: npt.NDArray[np.uint8], body: Body, number: int) -> _Seen | None
     mine = owner[pixels.top : pixels.top + height, pixels.left : pixels.left + width] == number
     count = int(np.count_nonzero(mine))
     share = count / max(int(np.count_nonzero(pixels.cover)), 1) * pixels.whole
-    area = count / (_SCALE * _SCALE)
+    area = count / (SCALE * SCALE)
     if share < _LEAST_SHARE or area < _LEAST_AREA:
         return None
     rows, columns = np.flatnonzero(mine.any(axis=1)), np.flatnonzero(mine.any(axis=0))
     box = (
-        (pixels.left + int(columns[0])) / _SCALE,
-        (pixels.top + int(rows[0])) / _SCALE,
-        (pixels.left + int(columns[-1]) + 1) / _SCALE,
-        (pixels.top + int(rows[-1]) + 1) / _SCALE,
+        (pixels.left + int(columns[0])) / SCALE,
+        (pixels.top + int(rows[0])) / SCALE,
+        (pixels.left + int(columns[-1]) + 1) / SCALE,
+        (pixels.top + int(rows[-1]) + 1) / SCALE,
     )
     if min(box[2] - box[0], box[3] - box[1]) < _LEAST_SIDE:
         return None
@@ -151,5 +152,5 @@ def _keypoints(seen: list[_Seen], owner: npt.NDArray[np.uint8], present: list[Bo
             inside = 0.0 <= x < owner.shape[1] and 0.0 <= y < owner.shape[0]
             if inside:
                 mine = owner[int(y), int(x)] == number
-                table[row, point] = (x / _SCALE, y / _SCALE, 2.0 if mine else 1.0)
+                table[row, point] = (x / SCALE, y / SCALE, 2.0 if mine else 1.0)
     return table
