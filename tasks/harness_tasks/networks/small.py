@@ -49,8 +49,8 @@ class Residual(nn.Module):
 class SmallFront(nn.Module):
     """A stem and two residual stages: 0.46 M parameters, 0.58 GMAC for an image of 256x192.
 
-    Images are float32[B, channels, H, W] (RGB through `normalised`); features are ReLU outputs float32[B, C, ceil(H / s), ceil(W / s)], C = 32,
-    64, 128 at strides s = 2, 4, 8.
+    Images are float32[B, channels, H, W] (RGB through `normalised`); features are ReLU outputs float32[B, C,
+    ceil(H / s), ceil(W / s)], C = 32, 64, 128 at strides s = 2, 4, 8.
 
     Args:
         channels: of the images: 3, or what a stack of flow fields has.
