@@ -4,11 +4,12 @@ scene = render("test", 0)
 scene.keypoints  # float32[N, 17, 3]
 """
 
+from harness_plugins.demo_world.compositor import SCALE, Scene
 from harness_plugins.demo_world.draws import Draws
 from harness_plugins.demo_world.geometry import Camera, standing
 from harness_plugins.demo_world.layout import Crowd, Placement, Plan, candidate, extras
 from harness_plugins.demo_world.light import daylight
-from harness_plugins.demo_world.scene import HEIGHT, SCALE, WIDTH, Scene, compose
+from harness_plugins.demo_world.scene import HEIGHT, WIDTH, compose
 from harness_plugins.demo_world.street import street
 
 VERSION = 1

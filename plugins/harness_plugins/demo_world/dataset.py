@@ -13,7 +13,7 @@ from harness_plugins.demo_world.kept import kept
 
 if TYPE_CHECKING:
     from harness_plugins.demo_world.kept import Arrays
-    from harness_plugins.demo_world.scene import Scene
+    from harness_plugins.demo_world.compositor import Scene
 
 HEIGHT, WIDTH = 192, 256
 """Pixels of every scene (as in scene.py, which needs NumPy to be imported)."""
