@@ -40,8 +40,10 @@ def _persons(scene: Mapping[str, npt.NDArray[Any]]) -> Any:
     from harness_tasks.pose.types import Persons
 
     persons = scene["labels"] == CLASSES.index("person")
+    keypoints = scene["keypoints"][persons].astype(np.float64)
+    keypoints[..., :2] -= 0.5 * (keypoints[..., 2:] > 0)  # from corners of pixels to their centres
     return Persons(
-        keypoints=scene["keypoints"][persons].astype(np.float64),
+        keypoints=keypoints,
         boxes=scene["boxes"][persons].astype(np.float64),
         area=scene["areas"][persons].astype(np.float64),
         crowd=np.zeros(int(persons.sum()), dtype=np.bool_),
