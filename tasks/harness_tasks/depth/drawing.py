@@ -20,22 +20,17 @@ _TICKS = 4
 
 
 def draw_depth(depth: NDArray[np.float32], nearest: float, farthest: float) -> NDArray[np.uint8]:
-    """A depth map in colours, near bright and far dark, even in the logarithm of depth; a scale is drawn into it.
+    """A depth map in colours, near bright and far dark, even in the logarithm of depth; the scale is drawn into it.
 
     Args:
         depth: float32[H, W]; what is missing (NaN) is grey.
-        nearest: the depth that is brightest; what is nearer looks the same. The map's own nearest, if that is farther.
+        nearest: the depth that is brightest; what is nearer looks the same.
         farthest: likewise, the darkest.
 
     Returns:
         uint8[H, W, 3], RGB.
     """
-    known = depth[np.isfinite(depth) & (depth > 0)]
-    if known.size:
-        nearest, farthest = max(nearest, float(known.min())), min(farthest, float(known.max()))
-    farthest = max(farthest, nearest * 1.01)
-    canvas = colours_of(depth, nearest, farthest)
-    return _with_scale(canvas, nearest, farthest)
+    return _with_scale(colours_of(depth, nearest, farthest), nearest, farthest)
 
 
 def colours_of(depth: NDArray[np.float32], nearest: float, farthest: float) -> NDArray[np.uint8]:

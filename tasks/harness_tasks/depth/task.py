@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Depth"]
 
+_DRAWN_RANGE = 40
+"""The farthest over the nearest depth of a drawing's scale."""
+
 _EIGEN = "Eigen et al. 2014"
 _MEANS = (
     Metric("abs_rel", False, description=f"mean of |d - p| / d, {_EIGEN}"),
@@ -53,6 +56,7 @@ class Depth(Task):
     name = "depth"
     summary = "monocular depth estimation (errors of Eigen et al. 2014)"
     metrics: ClassVar[tuple[Metric, ...]] = (*_MEANS, *_POOLED)
+    sample_metric: ClassVar[Metric] = Metric("rmse", False, unit="m", description="over the sample's pixels")
     options = (
         Option("min_depth", float, 1e-3, "nearer truth is left out, nearer predictions are set to it", minimum=1e-9),
         Option("max_depth", float, 80.0, "farther truth is left out, farther predictions are set to it", minimum=1e-9),
@@ -107,8 +111,20 @@ class Depth(Task):
         return prediction
 
     def draw(self, image: NDArray[np.uint8], prediction: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """The depth map in colours, with its scale; the image itself is not shown."""
+        """The depth map in colours instead of the image, near bright and far dark, with its scale.
+
+        The scale ends at `max_depth` and begins at a fortieth of it (2 m to 80 m), whatever the map holds, so that
+        drawings of several predictions can be compared.
+        """
         from harness_tasks.depth.drawing import draw_depth
 
-        return draw_depth(prediction, self.option("min_depth"), self.option("max_depth"))
+        farthest = self.option("max_depth")
+        return draw_depth(prediction, max(self.option("min_depth"), farthest / _DRAWN_RANGE), farthest)
 
+    def draw_target(self, image: NDArray[np.uint8], target: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """The true map, as `draw` draws a prediction; grey where nothing was measured."""
+        return self.draw(image, target)
+
+    def enlarged(self, result: NDArray[np.float32], times: int) -> NDArray[np.float32]:
+        """A map with each pixel repeated so many times in both directions."""
+        return result.repeat(times, axis=0).repeat(times, axis=1)
