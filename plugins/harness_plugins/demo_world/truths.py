@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness_plugins.demo_world.actions import ACTIONS
 from harness_plugins.demo_world.classes import CLASSES, SEGMENTS
 
 _SKY = 999.0
@@ -14,7 +15,7 @@ _SKY = 999.0
 
 def class_names(task: str) -> tuple[str, ...]:
     """The classes of that task's targets; none for depth and pose."""
-    return {"detection": CLASSES, "segmentation": SEGMENTS}.get(task, ())
+    return {"detection": CLASSES, "segmentation": SEGMENTS, "action": ACTIONS}.get(task, ())
 
 
 def target(task: str, scene: Mapping[str, npt.NDArray[Any]]) -> Any:
