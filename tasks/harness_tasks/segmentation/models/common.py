@@ -134,9 +134,14 @@ class PixelClassifier(Model):
             torch.no_grad(),
             torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._precision == "bf16"),
         ):
-            scores = self.network(_resized(images, self._size or (height, width)))
+            scores = self.scores(_resized(images, self._size or (height, width)))
         labels = _resized(scores.float(), (height, width)).argmax(dim=1).to(torch.uint8).cpu().numpy()
         return [list(labels[i * scored : (i + 1) * scored]) for i in range(count)]
+
+    def scores(self, images: torch.Tensor) -> torch.Tensor:
+        """Normalised images float[N, 3, H, W] -> scores float[N, classes, H, W]: the network, unless it wants more."""
+        found: torch.Tensor = self.network(images)
+        return found
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:
         """uint8[N, 3, H, W] -> float32, as the option `normalise` says."""
@@ -179,7 +184,7 @@ class PixelClassifier(Model):
         """The cross entropy over all pixels of the batch that have a label, and the Dice loss where it is asked for."""
         device = next(self.network.parameters()).device
         labels = batch["labels"].to(device).long()
-        scores = self.network(self._normalised(batch["image"].to(device))).float()
+        scores = self.scores(self._normalised(batch["image"].to(device))).float()
         found = {"cross_entropy": _cross_entropy(scores, labels, self._class_weights)}
         if self.option("dice"):
             found["dice"] = self.option("dice") * _dice(scores, labels)
