@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -53,6 +53,7 @@ class Action(Task):
     name = "action"
     summary = "action recognition (top-1 and top-5 of spatial stream, motion stream and fusion)"
     metrics: ClassVar[tuple[Metric, ...]] = _METRICS
+    sample_metric: ClassVar[Metric] = Metric("probability", description="of the true class, by the fusion")
 
     def score(self, prediction: ClipScores, target: int) -> Statistics:
         """`label` int64, `ranks` int32[3] of the true class (0 = first; `STREAMS`), `probability` float64 (fusion)."""
@@ -135,6 +136,16 @@ class Action(Task):
         from harness_tasks.action.drawing import draw_scores
 
         return draw_scores(image, prediction, fusion(prediction), self.classes)
+
+    def draw_target(self, image: NDArray[np.uint8], target: int) -> NDArray[np.uint8]:
+        """The name of the true class."""
+        from harness_tasks.action.drawing import draw_class
+
+        return draw_class(image, target, self.classes)
+
+    def enlarged(self, result: Any, times: int) -> Any:
+        """As it is: a class lies nowhere in the image."""
+        return result
 
 
 def _rank(scores: NDArray[np.float32] | NDArray[np.float64], target: int) -> int:
