@@ -1,6 +1,6 @@
 """The human frame: from joint angles to joints in metres, with the 17 key points of COCO."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from harness_plugins.demo_world.draws import Draws
 from harness_plugins.demo_world.geometry import Point, Stand, cos_sin
@@ -110,6 +110,23 @@ def _gesture(draws: Draws) -> Limbs:
     if kind == 7:
         return Limbs(arm=draws.uniform(0.04, 0.14), out=draws.uniform(0.0, 0.06), elbow=draws.uniform(0.1, 0.28))
     return Limbs(out=draws.uniform(0.02, 0.07), elbow=draws.uniform(0.0, 0.05))
+
+
+def between(one: Posture, other: Posture, share: float) -> Posture:
+    """The posture on the way from `one` (share 0) to `other` (share 1), every angle as far."""
+
+    def mixed(a: float, b: float) -> float:
+        return a + (b - a) * share
+
+    def limbs(a: Limbs, b: Limbs) -> Limbs:
+        return Limbs(*(mixed(getattr(a, field.name), getattr(b, field.name)) for field in fields(Limbs)))
+
+    return Posture(
+        limbs(one.left, other.left),
+        limbs(one.right, other.right),
+        mixed(one.lean, other.lean),
+        mixed(one.lift, other.lift),
+    )
 
 
 def joints(posture: Posture, stand: Stand, tall: float) -> tuple[Point, ...]:
