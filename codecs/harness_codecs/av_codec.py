@@ -40,7 +40,7 @@ def shared(gop: str, pix_fmts: tuple[str, ...], ranges: tuple[str, ...] = tuple(
         Option("pix_fmt", str, "yuv420p", "pixel format", choices=pix_fmts),
         Option("matrix", str, "bt709", "RGB to YUV matrix", choices=tuple(MATRICES)),
         Option("range", str, "limited", "16-235 or 0-255", choices=ranges),
-        Option("threads", int, 1, "of the encoder; another number gives other bytes", minimum=1, maximum=64),
+        Option("threads", int, 1, "of the encoder; another number gives other bytes", minimum=1, maximum=16),
     )  # fmt: skip
 
 
@@ -131,11 +131,14 @@ class AvCodec(Codec):
 
         if find_spec("av") is None:
             return "PyAV is not installed: pip install av."
-        if self.encoder is self.encoders[0]:
+        if self.encoder == self.encoders[0]:
             return None
         if said := refusal(self.encoder.name):
-            others = ", ".join(f"encoder={other.name}" for other in self.encoders if other is not self.encoder)
-            return f"encoder {self.encoder.name} does not work on this machine ({said}). There is: {others}."
+            others = ", ".join(f"encoder={other.name}" for other in self.encoders if other != self.encoder)
+            return (
+                f"encoder {self.encoder.name} does not work on this machine (libav says: {said}). It needs an NVIDIA "
+                f"GPU that has an encoder, and its driver. Here there is: {others}."
+            )
         return None
 
     def clips_only(self) -> str | None:

@@ -114,6 +114,7 @@ def decode(decoder: str, packets: Iterable[bytes]) -> Iterator[av.VideoFrame]:
         context = av.CodecContext.create(decoder, "r")
         assert isinstance(context, av.VideoCodecContext)
         context.thread_count = 1
+        context.options = {"err_detect": "explode"}  # or the H.264 and MPEG-2 decoders paint over what is damaged
         for packet in packets:
             yield from context.decode(av.Packet(packet))
         yield from context.decode(None)
@@ -159,7 +160,7 @@ def _library_file(prefix: str) -> str | None:
 
 @cache
 def refusal(encoder: str) -> str | None:
-    """What an encoder says on this machine when it is asked to code one grey frame; None when it does it."""
+    """What libav says on this machine when an encoder is asked to code one frame; None when it does it."""
     import av
 
     try:
@@ -169,6 +170,8 @@ def refusal(encoder: str) -> str | None:
         context.framerate, context.time_base = Fraction(25), Fraction(1, 25)
         context.encode(av.VideoFrame(256, 256, "yuv420p"))
         context.encode(None)
-    except (av.FFmpegError, ValueError) as error:
+    except av.FFmpegError as error:
+        return str(error.strerror)
+    except ValueError as error:  # libavcodec was built without it
         return str(error)
     return None

@@ -34,7 +34,7 @@ class _X26x(AvCodec):
         given = {"preset": self.config["preset"], "tune": self.config["tune"], "bf": self.config["bframes"]}
         options = {key: str(value) for key, value in given.items() if value is not None}
         quality = self.option("rate") == "quality"
-        if self.encoder is self.encoders[0]:
+        if self.encoder == self.encoders[0]:
             return options | ({"crf": f"{level:g}"} if quality else {})
         options |= {"rc": "cbr" if self.option("rate") == "cbr" else "vbr"}
         return options | ({"cq": f"{level:g}", "b": "0"} if quality else {})
@@ -44,11 +44,9 @@ class _X26x(AvCodec):
 
 
 def _options(encoders: tuple[Encoder, ...], bframes: int) -> tuple[Option, ...]:
-    presets = dict.fromkeys(preset for encoder in encoders for preset in encoder.presets)
-    tunes = dict.fromkeys(tune for encoder in encoders for tune in encoder.tunes)
     return (
-        Option("preset", str, "medium", "effort", choices=tuple(presets)),
-        Option("tune", str, None, "what the encoder is tuned for", choices=(None, *tunes)),
+        Option("preset", str, "medium", "effort: ultrafast to placebo; p1 to p7 of a GPU"),
+        Option("tune", str, None, "what the encoder is tuned for"),
         Option("bframes", int, None, f"B-frames in a row at most; the preset's when not set (medium: {bframes})",
                minimum=0, maximum=16),
         Option("encoder", str, encoders[0].name, "encoder", choices=tuple(encoder.name for encoder in encoders)),
@@ -74,7 +72,7 @@ class H264(_X26x):
 
 
 class Hevc(_X26x):
-    """HEVC (H.265) by x265."""
+    """HEVC (H.265) by x265. Level 0 is lossless."""
 
     name = "hevc"
     summary = "HEVC (x265 through PyAV)"
@@ -92,11 +90,13 @@ class Hevc(_X26x):
 
     def parameters(self, level: float) -> dict[str, str]:
         options = super().parameters(level)
-        if self.encoder is not self.encoders[0]:
+        if self.encoder != self.encoders[0]:
             return options
         threads = self.option("threads")
-        pools = "none" if threads == 1 else str(threads)
-        return {**options, "x265-params": f"info=0:log-level=none:pools={pools}:frame-threads={min(threads, 16)}"}
+        own = {"info": 0, "log-level": "none", "pools": "none" if threads == 1 else threads, "frame-threads": threads}
+        if level == 0 and "crf" in options:
+            own["lossless"] = 1  # as 0 is for x264 and libvpx; to x265 alone it is only its finest step
+        return {**options, "x265-params": ":".join(f"{key}={value}" for key, value in own.items())}
 
 
 class Av1(AvCodec):
@@ -117,9 +117,7 @@ class Av1(AvCodec):
     decoder = "libdav1d"
     options = (
         Option("preset", int, 8, "0 (small) to 13 (fast)", minimum=0, maximum=13),
-        Option(
-            "tune", str, None, "what the encoder is tuned for (psnr when not set)", choices=(None, *encoders[0].tunes)
-        ),
+        Option("tune", str, None, "what the encoder is tuned for (psnr when not set)"),
         Option("low_delay", bool, False, "no frame waits for a later one"),
         *shared("250", ("yuv420p",)),
     )
@@ -156,9 +154,7 @@ class Vp9(AvCodec):
     options = (
         Option("deadline", str, "good", "effort, in whole", choices=("best", "good", "realtime")),
         Option("cpu_used", int, 4, "effort, in part: 0 (small) to 8 (fast)", minimum=0, maximum=8),
-        Option(
-            "tune", str, None, "what the encoder is tuned for (psnr when not set)", choices=(None, *encoders[0].tunes)
-        ),
+        Option("tune", str, None, "what the encoder is tuned for (psnr when not set)"),
         Option("low_delay", bool, False, "no frame waits for a later one: no hidden frames, no look-ahead"),
         *shared("250", _ALL_PIX_FMTS),
     )
