@@ -63,8 +63,8 @@ class LabelledClips(Dataset):
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("action",)
-    options = PART
-    still: ClassVar[bool] = False
+    options: ClassVar[tuple[Option, ...]] = PART
+    still = False
     clips: tuple[Clip, ...] = ()
 
     def __len__(self) -> int:

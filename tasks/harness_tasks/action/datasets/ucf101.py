@@ -34,7 +34,10 @@ class UCF101(LabelledClips):
     name = "ucf101"
     summary = "clips of human actions in the layout of UCF101"
     splits: ClassVar[tuple[str, ...]] = ("test", "train")
-    options = (Option("list", int, 1, "which of the three official lists", choices=(1, 2, 3)), *PART)
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("list", int, 1, "which of the three official lists", choices=(1, 2, 3)),
+        *PART,
+    )
     layout = (
         "ROOT/UCF-101/<Class>/v_<Class>_gNN_cNN.avi and ROOT/ucfTrainTestlist/{classInd,trainlist0N,testlist0N}.txt"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import ClassVar
 
 from harness import hookimpl
 from harness.dataset import Dataset
@@ -32,7 +33,7 @@ class VideoFolder(LabelledClips):
 
     name = "video-folder"
     summary = "video files in a folder a class"
-    options = (
+    options: ClassVar[tuple[Option, ...]] = (
         Option("group", str, None, "regular expression on <class>/<file>; clips with equal first parentheses belong"),
         Option("list", str, None, "text file in ROOT, one <class>/<file> a line: only these clips"),
         *PART,
