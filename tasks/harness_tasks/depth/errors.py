@@ -1,8 +1,8 @@
 """The sums that depth's metrics are made of, and the metrics made of the sums.
 
-The errors of a pixel with true depth d and predicted depth p, as in Eigen, Puhrsch, Fergus, "Depth Map Prediction from a
-Single Image using a Multi-Scale Deep Network" (NIPS 2014), section 4.2, and in the code that the field evaluates KITTI
-with (Garg et al. 2016, Godard et al. 2017):
+The errors of a pixel with true depth d and predicted depth p, as in Eigen, Puhrsch, Fergus, "Depth Map Prediction from
+a Single Image using a Multi-Scale Deep Network" (NIPS 2014), and in the code that the field evaluates KITTI with (Garg
+et al. 2016, Godard et al. 2017):
 
 | name | sum over pixels of | metric, of the mean over pixels |
 |---|---|---|
@@ -114,8 +114,9 @@ def metrics_of(statistics: Sequence[Statistics], weights: NDArray[np.float64]) -
         weights: float64[R, N], how often each frame counts.
 
     Returns:
-        float64[R] for each of `NAMES`: the weighted mean over frames of each frame's metric, frames without an evaluated
-        pixel left out; and, as "NAME_pooled", the metric of all their pixels in one. NaN where no pixel is left.
+        float64[R] for each of `NAMES`: the weighted mean over frames of each frame's metric, frames without an
+        evaluated pixel left out; and, as "NAME_pooled", the metric of all their pixels in one. NaN where no pixel is
+        left.
     """
     pixels = np.array([frame["pixels"] for frame in statistics], np.float64).reshape(-1)
     sums = np.array([frame["sums"] for frame in statistics], np.float64).reshape(-1, len(NAMES))

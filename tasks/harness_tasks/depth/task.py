@@ -11,7 +11,7 @@ import numpy as np
 from harness.errors import UsageError
 from harness.options import Option
 from harness.task import Metric, Task
-from harness_tasks.depth.errors import NAMES, frame_statistics, metrics_of, rmse_of
+from harness_tasks.depth.errors import frame_statistics, metrics_of, rmse_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,11 +46,11 @@ class Depth(Task):
     set in one, under its name with `_pooled` (the two differ where frames differ in their number of valid pixels, and
     for the roots always). A frame without a valid pixel is left out. `rmse` is the primary metric, as in the study.
 
-    The options change what is measured, and so the identity of results. Evaluated are pixels whose true depth is known
-    and lies between `min_depth` and `max_depth` (both excluded), inside the crop; predictions are scaled (`align`), then
-    clipped to the two depths. With `normalised`, both are then divided by `max_depth`: the study reports an RMSE of
-    .0588, which is no figure in metres, and says nothing of its unit; a share of the cap is the reading that fits. It
-    changes `rmse` and `sq_rel` alone.
+    The options change what is measured, and so the identity of results. Evaluated are pixels whose true depth is
+    known and lies between `min_depth` and `max_depth` (both excluded), inside the crop; predictions are scaled
+    (`align`), then clipped to the two depths. With `normalised`, both are then divided by `max_depth`: the study
+    reports an RMSE of .0588, which is no figure in metres, and does not state its unit; a share of the cap is the
+    reading that fits. It changes `rmse` and `sq_rel` alone.
     """
 
     name = "depth"

@@ -127,10 +127,7 @@ def read_values(path: Path, channel: int | None = None) -> NDArray[np.generic]:
     import numpy as np
 
     try:
-        if path.suffix.lower() == ".npy":
-            values = np.load(path, allow_pickle=False)
-        else:
-            values = _decoded(path)
+        values = np.load(path, allow_pickle=False) if path.suffix.lower() == ".npy" else _decoded(path)
     except (OSError, ValueError, EOFError) as error:
         raise SampleError(f"{path}: cannot be read as depth values ({error or type(error).__name__}).") from error
     if values.ndim == 3 and values.shape[2] >= 3 and channel is not None:

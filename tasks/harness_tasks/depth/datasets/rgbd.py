@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from harness import hookimpl
 from harness.dataset import Dataset
@@ -26,9 +26,9 @@ class Rgbd(DepthPairs):
     """Images with depth (or disparity) in 16-bit PNG or .npy files.
 
     Pairs come from a list, or from two patterns whose `*` stands for the same text: `rgb/rgb*.png` and
-    `depths/depth*.png` pair `rgb/rgb00002.png` with `depths/depth00002.png`. A list has a pair a line, `image depth` or,
-    as TUM's associate.py writes it, `time image time depth`; `order=depth-image` for the other way round. Empty lines
-    and those that begin with # are skipped.
+    `depths/depth*.png` pair `rgb/rgb00002.png` with `depths/depth00002.png`. A list has a pair a line, `image depth`
+    or, as TUM's associate.py writes it, `time image time depth`; `order=depth-image` for the other way round. Empty
+    lines and those that begin with # are skipped.
 
     A number v in a depth file means value = v * scale + offset. For `kind=depth` that is the depth in metres; for
     `kind=disparity` it is the disparity in pixels, and depth = focal_baseline / value. Numbers equal to `missing`, not
@@ -39,9 +39,9 @@ class Rgbd(DepthPairs):
     Cityscapes' disparity `kind=disparity,scale=0.00390625,offset=-0.00390625` ((v - 1) / 256 pixels), with the focal
     length in pixels times the baseline in metres of its camera files as `focal_baseline`.
 
-    Splits: a list whose name has `{split}` in it (`list=lists/{split}.txt`) has a file a split; otherwise `every=n` makes
-    every n-th pair, the first one included, the split `test`, and the others `train`. Without either, there is only
-    `all`. Neighbouring frames of a video are alike: every n-th of them tests little but memory.
+    Splits: a list whose name has `{split}` in it (`list=lists/{split}.txt`) has a file a split; otherwise `every=n`
+    makes every n-th pair, the first one included, the split `test`, and the others `train`. Without either, there is
+    only `all`. Neighbouring frames of a video are alike: every n-th of them tests little but memory.
     """
 
     name = "rgbd"

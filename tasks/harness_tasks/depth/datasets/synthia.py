@@ -5,9 +5,9 @@ What is known of the layout, and from where:
 - README of the package SYNTHIA-RAND-CITYSCAPES (German Ros, 26 June 2016): `RGB` with images of 1280x760 pixels, and
   `Depth` with "1280x760 unsigned short images. Depth is encoded in any of the 3 channels in centimetres as an ushort".
 - The packages of the video sequences (SYNTHIA-SEQS-02-DAWN, ...) have the same two folders with `Stereo_Left` and
-  `Stereo_Right`, in each `Omni_F`, `Omni_B`, `Omni_L`, `Omni_R`, in each `000000.png`, ...: as Datumaro's description of
-  the format shows (openvinotoolkit.github.io/datumaro), and as public loaders read it, who take the first channel and
-  divide it by 100.
+  `Stereo_Right`, in each `Omni_F`, `Omni_B`, `Omni_L`, `Omni_R`, in each `000000.png`, ...: as Datumaro's description
+  of the format shows (openvinotoolkit.github.io/datumaro), and as public loaders read it, which take the first channel
+  and divide it by 100.
 
 SYNTHIA-SF and SYNTHIA-AL have other encodings and are not read.
 """
@@ -36,8 +36,8 @@ _SATURATED = 65535
 class Synthia(DepthPairs):
     """Rendered streets with depth. Values of 0 and 65535 (655.35 m and beyond: the sky) count as missing.
 
-    A group is a package folder, which is one drive; in packages of single random images (those without cameras' folders)
-    every image is its own.
+    A group is a package folder, which is one drive; in packages of single random images (those without cameras'
+    folders) every image is its own.
 
     SYNTHIA has no official split, and the study does not state one. The option `test` names the packages that are held
     out: split `test` has those, `train` the others, `all` every one.
@@ -76,8 +76,8 @@ class Synthia(DepthPairs):
         held = [name.strip() for name in (self.option("test") or "").split("|") if name.strip()]
         if not held:
             raise DatasetError(
-                f"dataset {self.name}: SYNTHIA has no split {self.split!r} of its own. Say which packages are held out, "
-                f"as in 'synthia:test={names[-1]}' (found: {', '.join(names)}), or ask for --split all."
+                f"dataset {self.name}: SYNTHIA has no split {self.split!r} of its own. Say which packages are held "
+                f"out, as in 'synthia:test={names[-1]}' (found: {', '.join(names)}), or ask for --split all."
             )
         if unknown := [name for name in held if name not in names]:
             raise DatasetError(f"dataset {self.name}: no package {unknown[0]!r}. Found: {', '.join(names)}.")

@@ -1,10 +1,11 @@
 """`depth-gan`: a U-Net that draws depth maps, trained against a discriminator.
 
-The study "employs a simplified network" of Atapour-Abarghouei and Breckon, "Real-Time Monocular Depth Estimation Using
-Synthetic Data with Domain Adaptation via Image Style Transfer" (CVPR 2018): of that, the depth estimator, without the
-style transfer between synthetic and real images. It is pix2pix (Isola et al., CVPR 2017): a U-Net with skip
-connections, and a discriminator that judges patches of a map together with the image. The generator minimises
-`l1` x mean absolute error + `adversarial` x the discriminator's surprise, 100 and 1 in both papers' spirit.
+The study uses "a simplified network from" Atapour-Abarghouei and Breckon, "Real-Time Monocular Depth Estimation Using
+Synthetic Data with Domain Adaptation via Image Style Transfer" (CVPR 2018), and does not say how it was simplified.
+Here it is their depth estimator without the style transfer between synthetic and real images, which is pix2pix (Isola
+et al., CVPR 2017): a U-Net with skip connections, and a discriminator that judges patches of a map together with the
+image. The generator minimises `l1` x mean absolute error + `adversarial` x the cross-entropy of the discriminator's
+verdict with "real", by default 100 and 1 as in pix2pix.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ class DepthGan(Model):
         return (near + shares * (far - near)).exp()
 
     def share_of(self, depth: torch.Tensor) -> torch.Tensor:
-        """The outputs that stand for depths: NaN where a depth is missing or not between the nearest and the farthest."""
+        """The outputs that stand for depths: NaN where one is missing, or not between the nearest and the farthest."""
         import torch
 
         near, far = self._ends()
@@ -157,10 +158,9 @@ class DepthGan(Model):
         network = DepthGanNetwork(self.option("width"))
         if initial is not None:
             state = self._state(initial)
-            both = any(name.startswith(_DISCRIMINATOR) for name in state)
-            load_into(
-                network, state if both else {**_prefixed(network, _DISCRIMINATOR), **state}, f"weights {initial.path}"
-            )
+            if not any(name.startswith(_DISCRIMINATOR) for name in state):
+                state |= {k: v for k, v in network.state_dict().items() if k.startswith(_DISCRIMINATOR)}
+            load_into(network, state, f"weights {initial.path}")
         self._network = network
         return network
 
@@ -179,8 +179,8 @@ class DepthGan(Model):
         if side := self.option("crop"):
             if min(depth.shape) < side:
                 raise TrainingError(
-                    f"model {self.name}: crop={side} does not fit a training image of {depth.shape[1]}x{depth.shape[0]} "
-                    "pixels (after input_scale)."
+                    f"model {self.name}: crop={side} does not fit a training image of "
+                    f"{depth.shape[1]}x{depth.shape[0]} pixels (after input_scale)."
                 )
             top, left = (int(rng.integers(length - side + 1)) for length in depth.shape)
             image, depth = image[top : top + side, left : left + side], depth[top : top + side, left : left + side]
@@ -250,10 +250,6 @@ class DepthGan(Model):
         if weights.path is None:
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
         return load_state(weights.path)
-
-
-def _prefixed(network: torch.nn.Module, prefix: str) -> dict[str, torch.Tensor]:
-    return {name: value for name, value in network.state_dict().items() if name.startswith(prefix)}
 
 
 def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:

@@ -1,11 +1,14 @@
 """The two players of `depth-gan`. Imports torch: only depth_gan.py imports it, when a network is made.
 
-Isola, Zhu, Zhou, Efros, "Image-to-Image Translation with Conditional Adversarial Networks" (CVPR 2017), with two changes
-for speed: the generator's encoder steps are residual, and its decoder doubles the resolution by repetition and a
-convolution instead of by transposed convolutions, which leave a chequered pattern (Odena et al., Distill 2016).
+Isola, Zhu, Zhou, Efros, "Image-to-Image Translation with Conditional Adversarial Networks" (CVPR 2017), with changes
+that save time: the generator's encoder steps are residual and fewer, and its decoder doubles the resolution by
+repetition and a convolution instead of by transposed convolutions, which leave a chequered pattern (Odena et al.,
+Distill 2016). There is no noise: pix2pix's dropout serves to vary the output, which is not wanted here.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import torch
 from torch import nn
@@ -48,7 +51,7 @@ class Generator(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         channels = [multiple * width for multiple in _MULTIPLES]
-        pairs = list(zip(channels, channels[1:], strict=False))
+        pairs = list(itertools.pairwise(channels))
         self.stem = Convolution(3, channels[0])
         self.down = nn.ModuleList(
             nn.Sequential(Convolution(fine, coarse, stride=2), Residual(coarse)) for fine, coarse in pairs
