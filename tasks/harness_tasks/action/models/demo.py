@@ -36,6 +36,7 @@ class DemoTwoStream(TwoStreamModel):
 
     name = "demo-two-stream"
     summary = "two-stream network with small backbones, trained on the demo world's clips"
+    own_weights = WEIGHTS
     options: ClassVar[tuple[Option, ...]] = tuple(_of_demo(option) for option in TwoStreamModel.options)
     default_batch: ClassVar[Mapping[str, int]] = {"cpu": 4, "cuda": 32, "mps": 8}
 

@@ -20,6 +20,7 @@ class DemoDepthGan(DepthGan):
 
     name = "demo-depth-gan"
     summary = "a small depth-gan, trained on the demo world"
+    own_weights = WEIGHTS
     default_batch = {"cpu": 1, "cuda": 16, "mps": 8}
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:

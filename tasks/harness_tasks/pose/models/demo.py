@@ -34,6 +34,7 @@ class DemoOpenPose(OpenPose):
 
     name = "demo-openpose"
     summary = "OpenPose with a small front, trained on the demo world"
+    own_weights = WEIGHTS
     options = THRESHOLDS
     default_batch = {"cpu": 1, "cuda": 32, "mps": 8}
     height = _SIZE[0]
