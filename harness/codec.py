@@ -148,6 +148,10 @@ class Codec(Configured, ABC):
         """None when the codec can work on this machine, else a sentence that says what is missing."""
         return None
 
+    def clips_only(self) -> str | None:
+        """None when it codes single images too, else a sentence that says why, as it is set, it codes clips only."""
+        return None
+
     def to_device(self, device: str) -> None:
         """Move to a torch device ("cpu", "cuda:0", ...). Called only when `wants_device`."""
 

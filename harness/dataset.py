@@ -117,9 +117,10 @@ class Dataset(Configured, ABC):
         layout: what it expects on disk, for the message when it is missing.
         homepage: where the data are to be had.
         needs_root: whether it reads files of the user's.
-        still: whether its samples are single images (results label what video codecs make of them `intra`).
 
     Attributes:
+        still: whether its samples are single images (results label what video codecs make of them `intra`); a fact of
+            the class, unless `open` finds that it depends on the task or the files.
         task: the task whose targets are wanted.
         split: the split.
         root: the folder it reads, None where it needs none.
@@ -132,7 +133,7 @@ class Dataset(Configured, ABC):
     layout: ClassVar[str] = ""
     homepage: ClassVar[str] = ""
     needs_root: ClassVar[bool] = True
-    still: ClassVar[bool] = True
+    still: bool = True
     classes: tuple[str, ...] = ()
 
     def __init__(self, task: str, split: str | None = None, root: Path | None = None, **options: object) -> None:

@@ -7,7 +7,7 @@ source's size and number:
   and back after decoding. Both ways it is Pillow's bicubic filter, widened when it reduces (antialiased), as Pillow
   and ffmpeg do when nothing else is asked for. It computes in integers, so that every machine gets the same pixels.
 - `fps=` drops frames before encoding, evenly, the first always kept; after decoding the last kept frame stands in for
-  those that were dropped. It never adds frames. An image has no frame rate and is left as it is.
+  those that were dropped. It never adds frames. An image has no frame rate: a run over images with `fps=` is refused.
 
 Rate counts against the source's pixels and duration: the `Encoded` of a lever has the source's size and frame count.
 """
@@ -129,6 +129,11 @@ class Resampled(Codec):
 
     def available(self) -> str | None:
         return self.codec.available()
+
+    def clips_only(self) -> str | None:
+        if "fps" in self.levers:
+            return f"fps={self.levers['fps']:g} drops frames of a clip, and an image has none to drop."
+        return self.codec.clips_only()
 
     def to_device(self, device: str) -> None:
         self.codec.to_device(device)

@@ -72,6 +72,8 @@ class Model(Configured, ABC):
         task: the task it serves.
         parts: what is trained by itself (two streams; a GAN's two players).
         default_batch: the batch size by device type, e.g. {"cpu": 1, "cuda": 8}.
+        own_weights: what `resolve_weights(None, ...)` gives, for lists: the file that it brings, or a few words on
+            who has it ("torchvision downloads them"). None: it has to be given a file.
 
     Attributes:
         classes: the names its predictions' labels stand for (set by `load`).
@@ -80,6 +82,7 @@ class Model(Configured, ABC):
     task: ClassVar[str]
     parts: ClassVar[tuple[str, ...]] = ("model",)
     default_batch: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 8, "mps": 4}
+    own_weights: ClassVar[Path | str | None] = None
     classes: tuple[str, ...] = ()
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:

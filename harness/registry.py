@@ -6,6 +6,8 @@ directory, or the files given by `--registry`. Sections:
 - `[tasks.NAME]`: `model`, `dataset`, `recipe` (of `train`), `retrain` (the recipe of `run --retrain`): what a task uses
   when nothing is asked for
 - `[codecs.NAME]`: `ladder`: the levels it is tested at when none are asked for
+- `[codecs.NAME.profiles.PROFILE]`: `options`, `ladder`: options under one name (`h264:profile=surveillance`), and the
+  levels to test them at where the codec's own do not serve
 - `[models.NAME]`: `kind`, `options`, `weights`, `checkpoint`: a named model
 - `[checkpoints.NAME]`: `sha256`, `licence`, `url`, `classes`, `source`, `score`: facts about weights. `classes` names
   them for a file that does not; `score` is what the weights reach uncompressed, with a tolerance
@@ -31,7 +33,7 @@ __all__ = ["Registry", "load", "package_hint", "shipped"]
 _NUMBER = (int, float)
 _SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
     "tasks": {"model": str, "dataset": str, "recipe": str, "retrain": str},
-    "codecs": {"ladder": list},
+    "codecs": {"ladder": list, "profiles": dict},
     "models": {
         "kind": str,
         "options": dict,
@@ -60,6 +62,7 @@ _SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
     },
 }
 _REQUIRED = {"models": ("kind",), "datasets": ("kind",)}
+_PROFILE: dict[str, type | tuple[type, ...]] = {"options": dict, "ladder": list}
 _SCORE: dict[str, type | tuple[type, ...]] = {
     "metric": str,
     "dataset": str,
@@ -205,9 +208,21 @@ class _Checker:
             if section == "checkpoints":
                 self.checkpoint((section, name), facts)
             if section == "codecs":
-                for level in facts.get("ladder", []):
-                    if isinstance(level, bool) or not isinstance(level, _NUMBER):
-                        raise self.error((section, name, "ladder"), "levels are numbers")
+                self.codec((section, name), facts)
+
+    def codec(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
+        self.ladder(where, facts)
+        for name, profile in facts.get("profiles", {}).items():
+            inside = (*where, "profiles", name)
+            if not isinstance(profile, dict):
+                raise self.error(inside, "a table is expected")
+            self.typed(inside, profile, _PROFILE)
+            self.ladder(inside, profile)
+
+    def ladder(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
+        for level in facts.get("ladder", []):
+            if isinstance(level, bool) or not isinstance(level, _NUMBER):
+                raise self.error((*where, "ladder"), "levels are numbers")
 
     def checkpoint(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", facts.get("sha256", "0" * 64)):

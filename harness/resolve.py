@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from harness.batches import draw, outlines
-from harness.codec import Codec, Scale
 from harness.dataset import Dataset
 from harness.errors import (
     DatasetError,
@@ -23,13 +22,13 @@ from harness.errors import (
     WeightsError,
 )
 from harness.grammar import Asked, parse
-from harness.levers import is_baseline, with_levers
 from harness.model import Model, Weights
 from harness.options import Configured, Value
 from harness.plan import CodecChoice, Grid, School, Subject
 from harness.plugin_manager import Plugins
 from harness.registry import Registry
 from harness.request import Request
+from harness.resolve_codec import choose_codec, refused_images
 from harness.retrain import courses
 from harness.task import Task
 from harness.training.recipe import Recipe
@@ -65,6 +64,7 @@ class Resolver:
         codecs = [choice for text in self._codec_texts() if (choice := self._try(self.codec, text))]
         tasks = [name for name in self._task_names() if self._try(self.plugins.get, "task", name)]
         subjects = [subject for name in tasks for subject in self._subjects(name)]
+        self.problems += refused_images(codecs, subjects)
         if request.limit is not None and request.limit < 1:
             self.problems.append(f"--limit {request.limit}: at least 1.")
         if request.batch is not None and request.batch < 1:
@@ -94,30 +94,9 @@ class Resolver:
         """The codec, with its levels, that a text asks for.
 
         Raises:
-            UsageError: an unknown codec, option or level; a codec this machine cannot run.
+            UsageError: an unknown codec, profile, option or level; a codec this machine cannot run.
         """
-        asked = parse(text)
-        provided = self.plugins.provided("codec", asked.name)
-        codec: Codec = with_levers(provided.cls, asked.options)
-        if missing := codec.available():
-            raise UsageError(f"codec {asked.name} cannot run here: {missing}")
-        if codec.wants_device:
-            raise UsageError(
-                f"codec {asked.name} asks for the device, and cannot run yet: codecs run in workers, on the CPU."
-            )
-        levels = self._levels(codec, asked, provided.cls().scale)
-        return CodecChoice(codec, levels, str(provided.origin), is_baseline(codec))
-
-    def _levels(self, codec: Codec, asked: Asked, plain: Scale | None) -> tuple[float | None, ...]:
-        if codec.scale is None:
-            if asked.levels is not None:
-                raise UsageError(f"codec {codec.name} has no levels.")
-            return (None,)
-        default = codec.scale.ladder
-        if codec.scale == plain:  # an option that changes the scale has a ladder of its own
-            default = self.registry.entry("codecs", codec.name).get("ladder", default)
-        levels = tuple(float(level) for level in (default if asked.levels is None else asked.levels))
-        return codec.scale.mildest_first(tuple(codec.scale.check(level, codec.name) for level in levels))
+        return choose_codec(text, self.plugins, self.registry)
 
     # Tasks, models, datasets
 

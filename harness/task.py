@@ -63,6 +63,7 @@ class Task(Configured, ABC):
     Class attributes:
         metrics: the task's metrics, one of them primary.
         scoring_version: part of every experiment's key: raised when `score` changes what it means.
+        sample_metric: what `sample_score` is called, its unit, and its direction.
 
     Attributes:
         classes: the dataset's classes, which the targets' labels index.
@@ -70,6 +71,7 @@ class Task(Configured, ABC):
 
     metrics: ClassVar[tuple[Metric, ...]]
     scoring_version: ClassVar[int] = 1
+    sample_metric: ClassVar[Metric] = Metric("score")
 
     def __init__(self, classes: tuple[str, ...] = (), **options: object) -> None:
         super().__init__(**options)
@@ -128,3 +130,14 @@ class Task(Configured, ABC):
     def draw(self, image: NDArray[np.uint8], prediction: Any) -> NDArray[np.uint8]:
         """The prediction drawn on a copy of the image, uint8[H, W, 3] (RGB)."""
         raise NotImplementedError(f"task {self.name} cannot draw")
+
+    def draw_target(self, image: NDArray[np.uint8], target: Any) -> NDArray[np.uint8]:
+        """The truth drawn on a copy of the image, uint8[H, W, 3] (RGB), as `draw` draws a prediction."""
+        raise NotImplementedError(f"task {self.name} cannot draw its truth")
+
+    def enlarged(self, result: Any, times: int) -> Any:
+        """A prediction or a target as it lies in the image enlarged so many times: coordinates multiplied, maps
+        repeated. So that what is drawn into a small image is as fine as in a large one; without it, the drawing is
+        enlarged.
+        """
+        raise NotImplementedError(f"task {self.name} cannot enlarge")

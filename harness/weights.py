@@ -12,6 +12,7 @@ For the latter two a file beside the weights, `NAME.json` for `NAME.pth`, may sa
 from __future__ import annotations
 
 import json
+import math
 import struct
 import warnings
 from collections.abc import Mapping
@@ -25,9 +26,10 @@ from harness.model import Weights
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["check_sha256", "from_file", "load_into", "load_state", "read_classes", "save_state"]
+__all__ = ["check_sha256", "count_parameters", "from_file", "load_into", "load_state", "read_classes", "save_state"]
 
 _WRAPPERS = ("model", "state_dict", "model_state")
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _MAX_HEADER = 100_000_000
 
 
@@ -91,6 +93,21 @@ def read_classes(path: Path) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise WeightsError(f"the classes of weights {path}: a list of names was expected, found {str(names)[:80]}.")
     return tuple(names)
+
+
+def count_parameters(path: Path) -> int | None:
+    """How many numbers a safetensors file holds that were trained; None for another format.
+
+    Counted from the header alone, without the statistics of batch normalisation.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    header = _safetensors_header(path)
+    if header is None:
+        return None
+    shapes = [facts["shape"] for name, facts in header.items() if not name.endswith(("__metadata__", *_STATISTICS))]
+    return sum(math.prod(shape) for shape in shapes)
 
 
 def save_state(path: Path, state: Mapping[str, torch.Tensor], classes: tuple[str, ...], **facts: str) -> None:

@@ -13,7 +13,8 @@ from harness.model import NoMemo
 from harness.registry import load
 from harness.weights import load_state, read_classes
 from harness_plugins.demo_world.classes import CLASSES
-from harness_plugins.demo_world.scene import Scene, render
+from harness_plugins.demo_world.compositor import Scene
+from harness_plugins.demo_world.scene import render
 from harness_tasks.detection.models.demo import WEIGHTS, DemoDetector
 from harness_tasks.detection.task import Detection
 from harness_tasks.detection.types import Boxes, Detections

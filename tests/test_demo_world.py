@@ -13,10 +13,11 @@ from PIL import Image
 
 from harness_plugins.demo_world.classes import CLASSES, FIRST_OBJECT, SEGMENTS
 from harness_plugins.demo_world.dataset import DemoWorld
+from harness_plugins.demo_world.compositor import Scene
 from harness_plugins.demo_world.draws import Draws
 from harness_plugins.demo_world.geometry import cos_sin, hull
 from harness_plugins.demo_world.raster import draw
-from harness_plugins.demo_world.scene import SPLITS, Scene, render
+from harness_plugins.demo_world.scene import SPLITS, render
 
 SHOWN = (("train", 0), ("train", 17), ("train", 3599), ("val", 5), ("test", 0), ("test", 101), ("test", 199))
 DIGEST = "db097f39c61821695ecbf9b55e1245366a12404ef90783d6f90a9322392cffea"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import database_option
+from harness.cli.show import show
 from harness.errors import UsageError, closest
 from harness.plugin_manager import installed
 from harness.store import Filters
@@ -92,6 +93,9 @@ def sql(default: str, query: str, format_: str, db: str | None) -> None:
     with _opened(db or default) as store:
         columns, rows = store.select(query)
     print_table(Table(tuple(columns), tuple(rows)), format_)
+
+
+results.add_command(show)
 
 
 @contextmanager

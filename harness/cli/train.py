@@ -29,6 +29,7 @@ __all__ = ["train"]
 @click.option("--recipe", "-r", help="Of registry.toml, [recipes.TASK.NAME]; default: the task's.")
 @click.option("--set", "settings", multiple=True, help="A value of the recipe, key=value; repeatable.")
 @click.option("--weights", help="A file of weights to start from; default: random ones.")
+@click.option("--part", "parts", multiple=True, help="Train only this part of the model (spatial); repeatable.")
 @data_root_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides all that is random.")
 @click.option("--device", help="cpu, cuda, cuda:N or mps; default: the best there is.")
@@ -108,7 +109,7 @@ def _job(options: Mapping[str, Any], registries: tuple[Path, ...], device: str) 
     initial = None
     if options["weights"]:
         initial = model.resolve_weights(options["weights"], dataset.classes)
-    job = Job(model, dataset, recipe, options["seed"], initial)
+    job = Job(model, dataset, recipe, options["seed"], initial, parts=tuple(options["parts"]))
     job.check()
     return job
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from harness.engine.report import Report
 
-__all__ = ["run_unit"]
+__all__ = ["run_unit", "set_up_torch"]
 
 
 def run_unit(unit: Unit, settings: Settings, report: Report) -> Iterator[Sequence[SampleRow]]:
@@ -34,11 +34,7 @@ def run_unit(unit: Unit, settings: Settings, report: Report) -> Iterator[Sequenc
 
     from harness.engine.loader import loader
 
-    torch.set_num_threads(settings.threads)
-    # fp32 is fp32 on a GPU too, where torch's default for convolutions is TF32; and the same algorithm each time.
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = False
+    set_up_torch(settings)
     subject = unit.subject
     report.status(f"loading model {subject.model_name}")
     # The workers start first: they read and code while the network is loaded, and hold no copy of it.
@@ -56,6 +52,16 @@ def run_unit(unit: Unit, settings: Settings, report: Report) -> Iterator[Sequenc
                 told.add(note)
                 report.warning(note)
         yield [*coded.failed, *_score(unit, coded, device, translate)]
+
+
+def set_up_torch(settings: Settings) -> None:
+    """fp32 is fp32 on a GPU too, where torch's default for convolutions is TF32; and the same algorithm each time."""
+    import torch
+
+    torch.set_num_threads(settings.threads)
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
 
 
 def _score(unit: Unit, coded: Coded, device: Any, translate: Callable[[Any], Any]) -> list[SampleRow]:

@@ -1,7 +1,7 @@
 """What stands in the street, as the compositor wants it: flat convex parts, and sprites made of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -52,8 +52,14 @@ class Body:
     keypoints: tuple[Pixel, ...] = ()
 
 
-def sprite(parts: Sequence[Part], height: int, width: int, seed: int) -> Sprite | None:
-    """Draws the parts in order, each over the ones before; None when nothing falls inside the canvas."""
+def sprite(
+    parts: Sequence[Part], height: int, width: int, seed: int, anchor: tuple[int, int] | None = None
+) -> Sprite | None:
+    """Draws the parts in order, each over the ones before; None when nothing falls inside the canvas.
+
+    The grain of the surfaces begins at the sprite's corner, or at the `anchor` (row, column of the canvas): what moves
+    takes its grain along.
+    """
     outlines = [part.outline for part in parts]
     box = raster.window(outlines, height, width)
     top, left, bottom, right = box
@@ -63,7 +69,8 @@ def sprite(parts: Sequence[Part], height: int, width: int, seed: int) -> Sprite 
     colours = np.array([(0, 0, 0)] + [part.colour for part in parts], dtype=np.int32)
     grains = np.array([0] + [part.grain for part in parts], dtype=np.int32)
     planes = np.array([(0.0, 0.0, 0.0)] + [part.plane for part in parts], dtype=np.float64)
-    relief = texture.patch(seed, seed >> 9, bottom - top, right - left).astype(np.int32)
+    row, column = (0, 0) if anchor is None else (top - anchor[0], left - anchor[1])
+    relief = texture.patch(seed + row, (seed >> 9) + column, bottom - top, right - left).astype(np.int32)
     colour = colours[number] * (2048 + ((grains[number] * relief) >> 3))[:, :, None] >> 11
     rows = np.arange(top, bottom, dtype=np.float64)[:, None] + 0.5
     columns = np.arange(left, right, dtype=np.float64)[None, :] + 0.5
@@ -78,6 +85,27 @@ def sprite(parts: Sequence[Part], height: int, width: int, seed: int) -> Sprite 
         nearness,
         min(1.0, shown / max(_extent(outlines), 1.0)),
     )
+
+
+def shifted(body: Body, down: int, across: int, height: int, width: int) -> Body | None:
+    """The body on a canvas of that size that begins `down` rows and `across` columns later; None when it is outside."""
+    pixels = body.sprite
+    top, left = pixels.top - down, pixels.left - across
+    tall, wide = pixels.cover.shape
+    part = np.s_[max(-top, 0) : max(height - top, 0), max(-left, 0) : max(width - left, 0)]
+    cover = pixels.cover[part]
+    shown = int(np.count_nonzero(cover))
+    if not shown:
+        return None
+    cut = Sprite(
+        max(top, 0),
+        max(left, 0),
+        cover,
+        pixels.colour[part],
+        pixels.nearness[part],
+        pixels.whole if cover.shape == (tall, wide) else pixels.whole * shown / int(np.count_nonzero(pixels.cover)),
+    )
+    return replace(body, sprite=cut, keypoints=tuple((x - across, y - down) for x, y in body.keypoints))
 
 
 def _extent(outlines: Sequence[Sequence[Pixel]]) -> float:

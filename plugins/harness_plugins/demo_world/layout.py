@@ -25,13 +25,17 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that determines a scene."""
+    """Everything that determines a scene.
+
+    `posing`: its persons gesture towards the camera, their left arms and legs in another brightness than the right.
+    """
 
     camera: Camera
     light: Light
     street: Street
     placements: tuple[Placement, ...]
     seed: int
+    posing: bool = False
 
 
 def plan(draws: Draws, height: int, width: int) -> Plan:
@@ -43,13 +47,13 @@ def plan(draws: Draws, height: int, width: int) -> Plan:
         height=draws.uniform(1.3, 2.1),
     )
     light, road = daylight(draws), street(draws)
-    crowd = _Crowd(camera, width)
+    crowd = Crowd(camera, width)
     for kind in _wanted(draws):
         for _ in range(12):
-            placement = _candidate(kind, draws, road)
+            placement = candidate(kind, draws, road)
             if crowd.admits(placement):
                 break
-    return Plan(camera, light, road, (*crowd.members, *_extras(draws, road)), draws.below(1 << 30))
+    return Plan(camera, light, road, (*crowd.members, *extras(draws, road)), draws.below(1 << 30))
 
 
 def _wanted(draws: Draws) -> list[str]:
@@ -62,7 +66,8 @@ def _wanted(draws: Draws) -> list[str]:
     return kinds
 
 
-def _candidate(kind: str, draws: Draws, road: Street) -> Placement:
+def candidate(kind: str, draws: Draws, road: Street) -> Placement:
+    """A random place in the street for a thing of that kind."""
     seed = draws.below(1 << 30)
     if kind in LENGTHS:
         return _vehicle(kind, draws, road, seed)
@@ -101,14 +106,14 @@ def _vehicle(kind: str, draws: Draws, road: Street, seed: int) -> Placement:
     return Placement(kind, standing(x, depth, draws.choice((0.0, 0.5)) + 2.0 * jitter), 0.0, 1.0, seed)
 
 
-def _extras(draws: Draws, road: Street) -> list[Placement]:
+def extras(draws: Draws, road: Street) -> list[Placement]:
     """What belongs to no detection class: trees, lamp posts, bins."""
-    extras = []
+    found = []
     for _ in range(draws.below(5)):
         side = draws.sign()
         edge = road.left if side < 0.0 else road.right
         x = edge - side * draws.uniform(0.4, 1.2)
-        extras.append(
+        found.append(
             Placement(
                 "tree",
                 standing(x, draws.uniform(6.0, 30.0), 0.0),
@@ -120,20 +125,21 @@ def _extras(draws: Draws, road: Street) -> list[Placement]:
     for _ in range(draws.below(3)):
         side = draws.sign()
         x = road.middle + side * (road.kerb + 0.4)
-        extras.append(Placement("lamp", standing(x, draws.uniform(7.0, 26.0), 0.0), 0.0, -1.6 * side, 0))
+        found.append(Placement("lamp", standing(x, draws.uniform(7.0, 26.0), 0.0), 0.0, -1.6 * side, 0))
     for _ in range(draws.below(3)):
         side = draws.sign()
         x = road.middle + side * (road.kerb + draws.uniform(0.8, 2.0))
-        extras.append(Placement("bin", standing(x, draws.uniform(5.0, 18.0), 0.0), 0.0, 1.0, draws.below(1 << 30)))
-    return extras
+        found.append(Placement("bin", standing(x, draws.uniform(5.0, 18.0), 0.0), 0.0, 1.0, draws.below(1 << 30)))
+    return found
 
 
-class _Crowd:
+class Crowd:
     """Admits objects that neither stand in each other nor hide each other too much."""
 
-    def __init__(self, camera: Camera, width: int) -> None:
+    def __init__(self, camera: Camera, width: int, hidden: float = _HIDDEN) -> None:
         self._camera = camera
         self._width = width
+        self._hidden = hidden
         self.members: list[Placement] = []
 
     def admits(self, new: Placement) -> bool:
@@ -182,4 +188,4 @@ class _Crowd:
         down = min(a[3], b[3]) - max(a[1], b[1])
         if across <= 0.0 or down <= 0.0:
             return False
-        return across * down > _HIDDEN * (b[2] - b[0]) * (b[3] - b[1])
+        return across * down > self._hidden * (b[2] - b[0]) * (b[3] - b[1])

@@ -1,6 +1,6 @@
 """Persons: a frame of joints in clothes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness_plugins.demo_world.bodies import Part
 from harness_plugins.demo_world.draws import Draws
@@ -48,6 +48,23 @@ def _cloth(draws: Draws, low: float, high: float) -> Colour:
     return red, green, blue
 
 
+def other_side(dress: Look) -> Look:
+    """The same clothes with arms and legs in another brightness: what tells a person's left from the right."""
+    return replace(
+        dress,
+        top=_contrasting(dress.top),
+        sleeve=dress.sleeve if dress.sleeve == dress.skin else _contrasting(dress.top),
+        bottom=_contrasting(dress.bottom),
+        shin=dress.shin if dress.shin == dress.skin else _contrasting(dress.bottom),
+    )
+
+
+def _contrasting(colour: Colour) -> Colour:
+    shift = -96 if sum(colour) > 3 * 118 else 96
+    red, green, blue = (min(245, max(12, value + shift)) for value in colour)
+    return red, green, blue
+
+
 @dataclass(frozen=True, slots=True)
 class Tailor:
     """Puts parts around joints for one person."""
@@ -80,24 +97,30 @@ class Tailor:
         return depth, Part(hull(points), self.light.lit(colour, shade), 40, self.camera.upright(depth))
 
 
-def person(frame: tuple[Point, ...], stand: Stand, dress: Look, camera: Camera, light: Light) -> list[Part]:
-    """The parts of a person whose 17 key points are `frame` (world metres), far ones first."""
+def person(
+    frame: tuple[Point, ...], stand: Stand, dress: Look, camera: Camera, light: Light, left: Look | None = None
+) -> list[Part]:
+    """The parts of a person whose 17 key points are `frame` (world metres), far ones first.
+
+    `left` dresses the left arm and leg when they are to look different.
+    """
     at = dict(zip(KEYPOINTS, frame, strict=True))
     tailor = Tailor(camera, light, dress.tall)
     towards = -stand.cos
     pieces: list[tuple[float, Part]] = []
     for side in ("left", "right"):
+        worn = left if left is not None and side == "left" else dress
         hip, knee, ankle = at[f"{side}_hip"], at[f"{side}_knee"], at[f"{side}_ankle"]
-        pieces += tailor.limb((hip, knee), (0.052, 0.036), dress.bottom)
-        pieces += tailor.limb((knee, ankle), (0.036, 0.024), dress.shin)
+        pieces += tailor.limb((hip, knee), (0.052, 0.036), worn.bottom)
+        pieces += tailor.limb((knee, ankle), (0.036, 0.024), worn.shin)
         toe = (ankle[0] + stand.sin * 0.16, 0.035, ankle[2] + stand.cos * 0.16)
-        pieces += tailor.limb(((ankle[0], ankle[1] - 0.035, ankle[2]), toe), (0.026, 0.02), dress.shoe)
+        pieces += tailor.limb(((ankle[0], ankle[1] - 0.035, ankle[2]), toe), (0.026, 0.02), worn.shoe)
         shoulder, elbow, wrist = at[f"{side}_shoulder"], at[f"{side}_elbow"], at[f"{side}_wrist"]
         nearer = -0.06 if towards > -0.5 else 0.02
-        arm = tailor.limb((shoulder, elbow), (0.034, 0.027), dress.top)
-        arm += tailor.limb((elbow, wrist), (0.027, 0.02), dress.sleeve)
+        arm = tailor.limb((shoulder, elbow), (0.034, 0.027), worn.top)
+        arm += tailor.limb((elbow, wrist), (0.027, 0.02), worn.sleeve)
         hand = (wrist[0], wrist[1] - 0.05, wrist[2])
-        arm += tailor.limb((wrist, hand), (0.021, 0.019), dress.skin)
+        arm += tailor.limb((wrist, hand), (0.021, 0.019), worn.skin)
         pieces += [(depth + nearer, part) for depth, part in arm]
     pieces += _torso(at, stand, dress, tailor)
     pieces += _head(at, stand, dress, tailor)

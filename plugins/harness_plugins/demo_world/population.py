@@ -1,5 +1,6 @@
 """From the plan's placements to bodies that can be put on the canvas."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from harness_plugins.demo_world import furniture
@@ -8,8 +9,8 @@ from harness_plugins.demo_world.classes import FIRST_OBJECT, SEGMENTS
 from harness_plugins.demo_world.draws import Draws
 from harness_plugins.demo_world.geometry import Pixel, hull
 from harness_plugins.demo_world.layout import Placement, Plan
-from harness_plugins.demo_world.persons import look, person
-from harness_plugins.demo_world.postures import casual, joints
+from harness_plugins.demo_world.persons import look, other_side, person
+from harness_plugins.demo_world.postures import Posture, casual, gesturing, joints
 from harness_plugins.demo_world.vehicles import LENGTHS, WIDTHS, vehicle
 
 _GREEN = SEGMENTS.index("vegetation")
@@ -21,14 +22,27 @@ def bodies(scene: Plan, height: int, width: int) -> list[Body]:
     return sorted(found, key=lambda body: -body.depth)
 
 
-def _bodies(placement: Placement, scene: Plan, height: int, width: int) -> Iterator[Body]:
+def moving(placement: Placement, scene: Plan, height: int, width: int, posture: Posture | None) -> list[Body]:
+    """The bodies of one thing in one frame of a clip; persons in that posture, or in one of their own."""
+    column, row = scene.camera.project((placement.stand.x, 0.0, placement.stand.z))
+    return list(_bodies(placement, scene, height, width, posture, (math.floor(row), math.floor(column))))
+
+
+def _bodies(
+    placement: Placement,
+    scene: Plan,
+    height: int,
+    width: int,
+    posture: Posture | None = None,
+    anchor: tuple[int, int] | None = None,
+) -> Iterator[Body]:
     draws = Draws(scene.seed, placement.seed)
     stand, camera, light, kind = placement.stand, scene.camera, scene.light, placement.kind
     grain = placement.seed >> 7
 
     def made(name: str, parts: Sequence[Part], depth: float, points: tuple[Pixel, ...] = ()) -> Iterator[Body]:
         segment = SEGMENTS.index(name)
-        pixels = sprite(parts, height, width, grain)
+        pixels = sprite(parts, height, width, grain, anchor)
         if pixels is not None:
             yield Body(segment, max(segment - FIRST_OBJECT, -1), depth, pixels, points)
 
@@ -36,9 +50,12 @@ def _bodies(placement: Placement, scene: Plan, height: int, width: int) -> Itera
         yield from made(kind, vehicle(kind, stand, camera, light, draws), stand.z)
     elif kind == "person":
         dress = look(draws)
-        frame = joints(casual(draws), stand, dress.tall)
+        if posture is None:
+            posture = gesturing(draws) if scene.posing else casual(draws)
+        frame = joints(posture, stand, dress.tall)
         points = tuple(camera.project(joint) for joint in frame)
-        yield from made(kind, person(frame, stand, dress, camera, light), stand.z, points)
+        left = other_side(dress) if scene.posing else None
+        yield from made(kind, person(frame, stand, dress, camera, light, left), stand.z, points)
     elif kind == "sign":
         size = draws.uniform(0.75, 1.15)
         yield from made("furniture", furniture.pole(stand, placement.up, 0.09, camera, light), stand.z + 0.01)

@@ -1,6 +1,6 @@
 """The human frame: from joint angles to joints in metres, with the 17 key points of COCO."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from harness_plugins.demo_world.draws import Draws
 from harness_plugins.demo_world.geometry import Point, Stand, cos_sin
@@ -32,7 +32,7 @@ class Limbs:
     """Angles of one side's arm and leg, in turns; all 0 is standing straight with hanging arms.
 
     `leg` and `arm` swing ahead, `knee` bends the shin back, `elbow` the forearm ahead, `out` lifts the arm sideways
-    (0.25 is level).
+    (0.25 is level) and `spread` the leg.
     """
 
     leg: float = 0.0
@@ -40,15 +40,17 @@ class Limbs:
     arm: float = 0.0
     out: float = 0.03
     elbow: float = 0.02
+    spread: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Posture:
-    """A whole body's angles in turns, and how far it leans ahead."""
+    """A whole body's angles in turns, how far it leans ahead, and how high it is in the air (share of its height)."""
 
     left: Limbs
     right: Limbs
     lean: float = 0.0
+    lift: float = 0.0
 
 
 def walking(phase: float, stride: float) -> Posture:
@@ -78,13 +80,62 @@ def casual(draws: Draws) -> Posture:
     return Posture(left, right)
 
 
+def gesturing(draws: Draws) -> Posture:
+    """A random posture of somebody who faces the camera: each arm and the legs do something of their own."""
+    left, right = (_gesture(draws) for _ in range(2))
+    stance = draws.below(4)
+    if stance == 0:
+        steps = walking(draws.unit(), draws.uniform(0.03, 0.07))
+        left = replace(left, leg=steps.left.leg, knee=steps.left.knee)
+        right = replace(right, leg=steps.right.leg, knee=steps.right.knee)
+    elif stance == 1:
+        lifted = {"leg": draws.uniform(0.08, 0.2), "knee": draws.uniform(0.1, 0.24)}
+        raised = draws.chance(0.5)
+        left, right = (replace(left, **lifted), right) if raised else (left, replace(right, **lifted))
+    else:
+        left = replace(left, spread=draws.uniform(0.0, 0.06))
+        right = replace(right, spread=draws.uniform(0.0, 0.06))
+    return Posture(left, right, draws.uniform(-0.01, 0.025))
+
+
+def _gesture(draws: Draws) -> Limbs:
+    """An arm that hangs (as often as not), or is held out, up, akimbo or ahead."""
+    kind = draws.below(8)
+    if kind == 4:
+        return Limbs(out=draws.uniform(0.12, 0.3), elbow=draws.uniform(0.0, 0.05))
+    if kind == 5:
+        return Limbs(out=draws.uniform(0.32, 0.47), elbow=draws.uniform(0.0, 0.05))
+    if kind == 6:
+        return Limbs(arm=draws.uniform(-0.04, 0.03), out=draws.uniform(0.08, 0.13), elbow=draws.uniform(0.1, 0.2))
+    if kind == 7:
+        return Limbs(arm=draws.uniform(0.04, 0.14), out=draws.uniform(0.0, 0.06), elbow=draws.uniform(0.1, 0.28))
+    return Limbs(out=draws.uniform(0.02, 0.07), elbow=draws.uniform(0.0, 0.05))
+
+
+def between(one: Posture, other: Posture, share: float) -> Posture:
+    """The posture on the way from `one` (share 0) to `other` (share 1), every angle as far."""
+
+    def mixed(a: float, b: float) -> float:
+        return a + (b - a) * share
+
+    def limbs(a: Limbs, b: Limbs) -> Limbs:
+        return Limbs(*(mixed(getattr(a, field.name), getattr(b, field.name)) for field in fields(Limbs)))
+
+    return Posture(
+        limbs(one.left, other.left),
+        limbs(one.right, other.right),
+        mixed(one.lean, other.lean),
+        mixed(one.lift, other.lift),
+    )
+
+
 def joints(posture: Posture, stand: Stand, tall: float) -> tuple[Point, ...]:
     """World coordinates in metres of the 17 key points of a person of `tall` metres."""
     reach = []
     for limbs in (posture.left, posture.right):
         thigh, shin = cos_sin(limbs.leg)[0], cos_sin(limbs.leg - limbs.knee)[0]
-        reach.append(0.245 * thigh + 0.235 * shin)
-    hip_up = (max(reach) + 0.04) * tall
+        reach.append((0.245 * thigh + 0.235 * shin) * cos_sin(limbs.spread)[0])
+    hip_up = (max(reach) + 0.04) * tall + posture.lift * tall
     lean_cos, lean_sin = cos_sin(posture.lean)
 
     def trunk(side: float, above: float, ahead: float) -> Point:
@@ -101,7 +152,7 @@ def joints(posture: Posture, stand: Stand, tall: float) -> tuple[Point, ...]:
     shoulders = [trunk(side, 0.3, 0.0) for side in (0.108, -0.108)]
     arms = [_arm(shoulder, limbs, way, tall) for shoulder, limbs, way in _sides(posture, shoulders)]
     hips = [trunk(side, 0.0, 0.0) for side in (0.055, -0.055)]
-    legs = [_leg(hip, limbs, tall) for hip, limbs, _ in _sides(posture, hips)]
+    legs = [_leg(hip, limbs, way, tall) for hip, limbs, way in _sides(posture, hips)]
     own += [*shoulders, arms[0][0], arms[1][0], arms[0][1], arms[1][1]]
     own += [*hips, legs[0][0], legs[1][0], legs[0][1], legs[1][1]]
     return tuple(stand.place(*point) for point in own)
@@ -119,11 +170,12 @@ def _arm(shoulder: Point, limbs: Limbs, way: float, tall: float) -> tuple[Point,
     return elbow, _moved(elbow, way * out_sin * 0.8, -out_cos * bend_cos, out_cos * bend_sin, 0.15 * tall)
 
 
-def _leg(hip: Point, limbs: Limbs, tall: float) -> tuple[Point, Point]:
+def _leg(hip: Point, limbs: Limbs, way: float, tall: float) -> tuple[Point, Point]:
+    out_cos, out_sin = cos_sin(limbs.spread)
     thigh_cos, thigh_sin = cos_sin(limbs.leg)
     shin_cos, shin_sin = cos_sin(limbs.leg - limbs.knee)
-    knee = _moved(hip, 0.0, -thigh_cos, thigh_sin, 0.245 * tall)
-    return knee, _moved(knee, 0.0, -shin_cos, shin_sin, 0.235 * tall)
+    knee = _moved(hip, way * out_sin, -out_cos * thigh_cos, out_cos * thigh_sin, 0.245 * tall)
+    return knee, _moved(knee, way * out_sin, -out_cos * shin_cos, out_cos * shin_sin, 0.235 * tall)
 
 
 def _moved(point: Point, side: float, up: float, ahead: float, length: float) -> Point:

@@ -1,5 +1,7 @@
 """From light to the camera's 8 bits: haze, averaging, tone, blur and noise. All in integers."""
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -33,6 +35,7 @@ def developed(light_sums: npt.NDArray[np.int32], light: Light, draws: Draws) -> 
     return levels.clip(0, 255).astype(np.uint8)
 
 
+@lru_cache(maxsize=4)
 def _tones(gain: float) -> npt.NDArray[np.int16]:
     """Table from sums of four (0-1020) to 16ths of a grey level: gain, with a soft shoulder."""
     table = []

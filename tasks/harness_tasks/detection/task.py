@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -61,6 +62,7 @@ class Detection(Task):
     name = "detection"
     summary = "object detection (COCO and VOC average precision)"
     metrics: ClassVar[tuple[Metric, ...]] = _METRICS
+    sample_metric: ClassVar[Metric] = Metric("AP50", description="AP at overlap 0.5, all classes in one list")
     options = (
         Option(
             "confidence",
@@ -145,6 +147,16 @@ class Detection(Task):
         from harness_tasks.detection.drawing import draw_detections
 
         return draw_detections(image, prediction, self.classes, self.option("confidence"))
+
+    def draw_target(self, image: NDArray[np.uint8], target: Boxes) -> NDArray[np.uint8]:
+        """Boxes and classes of the objects; crowds and difficult objects say so."""
+        from harness_tasks.detection.drawing import draw_objects
+
+        return draw_objects(image, target, self.classes)
+
+    def enlarged(self, result: Any, times: int) -> Any:
+        """Detections or objects with their boxes multiplied."""
+        return replace(result, boxes=result.boxes * times)
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,11 +13,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["CHANNELS", "Convolution", "Residual", "SmallFront", "front_of"]
+__all__ = ["CHANNELS", "Convolution", "Residual", "SmallFront", "front_of", "normalised"]
 
 CHANNELS = (32, 64, 128)
 """The channels of the front's features at strides 2, 4 and 8."""
 _PREFIX = "front."
+_MEAN, _DEVIATION = 0.44, 0.22
 
 
 class Convolution(nn.Sequential):
@@ -48,8 +49,8 @@ class Residual(nn.Module):
 class SmallFront(nn.Module):
     """A stem and two residual stages: 0.46 M parameters, 0.58 GMAC for an image of 256x192.
 
-    Images are float32[B, channels, H, W]; features are ReLU outputs float32[B, C, ceil(H / s), ceil(W / s)], C = 32,
-    64, 128 at strides s = 2, 4, 8.
+    Images are float32[B, channels, H, W] (RGB through `normalised`); features are ReLU outputs float32[B, C,
+    ceil(H / s), ceil(W / s)], C = 32, 64, 128 at strides s = 2, 4, 8.
 
     Args:
         channels: of the images: 3, or what a stack of flow fields has.
@@ -72,6 +73,11 @@ class SmallFront(nn.Module):
         for stage in self.stages:
             features.append(stage(features[-1]))
         return features
+
+
+def normalised(images: torch.Tensor) -> torch.Tensor:
+    """RGB images of 0-255, any dtype, as the front wants them: float32 of about zero mean and unit variance."""
+    return (images.to(torch.float32) / 255 - _MEAN) / _DEVIATION
 
 
 def front_of(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -1,4 +1,8 @@
-"""What pose models give and pose datasets want."""
+"""What pose models give and pose datasets want.
+
+Key points are in pixels as COCO counts them: (0, 0) is the centre of the first pixel, and a mirrored picture has
+W - 1 - x for x. Boxes are as everywhere in the harness: (0, 0) is the first pixel's corner.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +42,9 @@ class Poses:
     """The persons found in one frame, in any order.
 
     Args:
-        keypoints: float32[N, 17, 3], x and y in pixels of the source frame and the key point's confidence (0 for one
-            that was not found; its x and y then say nothing).
-        scores: float32[N], the persons' scores.
+        keypoints: float32[N, 17, 3], x and y in pixels of the source frame and the key point's confidence, 0 to 1; 0,
+            0, 0 for one that was not found, as in COCO's result files.
+        scores: float32[N], the persons' scores, 0 to 1.
     """
 
     keypoints: NDArray[np.float32]
@@ -52,7 +56,8 @@ class Persons:
     """The annotated persons of one frame.
 
     Args:
-        keypoints: float64[M, 17, 3], x and y in pixels and COCO's visibility: 0 not labelled, 1 hidden, 2 visible.
+        keypoints: float64[M, 17, 3], x and y in pixels and COCO's visibility: 0 not labelled (x and y are 0), 1
+            hidden, 2 visible.
         boxes: float64[M, 4], x1, y1, x2, y2 in pixels, x2 and y2 exclusive.
         area: float64[M], in pixels, that OKS and the size ranges go by (COCO: of the mask).
         crowd: bool[M], COCO's iscrowd.

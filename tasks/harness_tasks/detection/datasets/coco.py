@@ -1,4 +1,4 @@
-"""Datasets in the format of COCO: one JSON file a split, images in a folder of the split's name."""
+"""Datasets in the format of COCO: one JSON file a split and task, images in a folder of the split's name."""
 
 from __future__ import annotations
 
@@ -14,35 +14,46 @@ from harness.errors import DatasetError
 from harness.options import Value
 from harness_tasks.detection.datasets.common import check_size, rarest_classes, require_files, stays_inside
 from harness_tasks.detection.types import Boxes
+from harness_tasks.pose.datasets.coco import check_keypoint_names, keypoints_of
+from harness_tasks.pose.types import KEYPOINTS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness_tasks.pose.types import Persons
+
 __all__ = ["Coco"]
+
+_FILES = {"detection": "instances", "pose": "person_keypoints"}
 
 
 class Coco(Dataset):
-    """Photographs with boxes as COCO 2017 has them.
+    """Photographs with boxes, or with persons' key points, as COCO 2017 has them.
 
     Samples come in the order of their image ids (pycocotools' order), objects in the order of the file. Labels are
     the positions of the categories in the order of their ids, `classes` their names. A box `[x, y, width, height]`
     becomes x, y, x + width, y + height; `area` is the file's (that of the mask), or the box's where it has none.
-    Images without annotations stay. Only `bbox`, `area`, `iscrowd` are read of an annotation.
+    Images without annotations stay. Only `bbox`, `area`, `iscrowd` are read of an annotation, and `keypoints` for
+    pose, which reads `person_keypoints_<split>.json` and has no classes. A key point is labelled where its visibility
+    is above 0 (COCO's `num_keypoints` counts these).
     """
 
     name = "coco"
-    summary = "photographs with boxes in the format of COCO 2017"
-    tasks: ClassVar[tuple[str, ...]] = ("detection",)
-    layout = "ROOT/annotations/instances_<split>.json and ROOT/<split>/ with the images, e.g. split val2017"
+    summary = "photographs with boxes or key points in the format of COCO 2017"
+    tasks: ClassVar[tuple[str, ...]] = ("detection", "pose")
+    layout = (
+        "ROOT/annotations/instances_<split>.json (pose: person_keypoints_<split>.json) and ROOT/<split>/ with the "
+        "images, e.g. split val2017"
+    )
     homepage = "https://cocodataset.org/#download"
 
     def open(self) -> None:
-        root = self.require_root()
-        found = sorted(path.stem.removeprefix("instances_") for path in (root / "annotations").glob("instances_*.json"))
+        root, prefix = self.require_root(), f"{_FILES[self.task]}_"
+        found = sorted(path.stem.removeprefix(prefix) for path in (root / "annotations").glob(f"{prefix}*.json"))
         if not self.split:
             self.split = _usual(found)
-        self._file = root / "annotations" / f"instances_{self.split}.json"
+        self._file = root / "annotations" / f"{prefix}{self.split}.json"
         if self.split not in found:
             asked = f"there is no {self._file}" if self.split else "no split was named"
             there = f"Splits with annotations there: {', '.join(found)}" if found else "No split has annotations there"
@@ -50,9 +61,9 @@ class Coco(Dataset):
         self._folder = root / self.split
         if not self._folder.is_dir():
             raise self.problem(f"{self._file.name} is there, but the folder of its images is not: {self._folder}")
-        index = _Index.read(self._file)
+        index = _Index.read(self._file, keypoints=self.task == "pose")
         require_files(self, self._folder, index.names)
-        self._index, self.classes = index, index.classes
+        self._index, self.classes = index, () if self.task == "pose" else index.classes
         self._strata = rarest_classes(
             index.classes, [index.labels[index.of(i)].tolist() for i in range(len(index.ids))]
         )
@@ -72,7 +83,8 @@ class Coco(Dataset):
 
         frames, source = read_image(self._path(index))
         check_size(self._path(index), self._index.sizes[index], frames.shape[1:3])
-        return Sample(str(self._index.ids[index]), frames, {0: self._index.boxes_of(index)}, source=source)
+        target = self._index.persons_of(index) if self.task == "pose" else self._index.boxes_of(index)
+        return Sample(str(self._index.ids[index]), frames, {0: target}, source=source)
 
     def decoders(self) -> Mapping[str, Value]:
         from harness.images import decoders
@@ -109,6 +121,7 @@ class _Index:
         labels: int64[M].
         crowd: bool[M].
         area: float64[M].
+        keypoints: float64[M, 17, 3], x, y and visibility; None for boxes.
     """
 
     classes: tuple[str, ...]
@@ -120,6 +133,7 @@ class _Index:
     labels: NDArray[np.int64]
     crowd: NDArray[np.bool_]
     area: NDArray[np.float64]
+    keypoints: NDArray[np.float64] | None
 
     def of(self, index: int) -> slice:
         return slice(int(self.starts[index]), int(self.starts[index + 1]))
@@ -128,9 +142,16 @@ class _Index:
         part = self.of(index)
         return Boxes.of(self.boxes[part], self.labels[part], self.crowd[part], None, self.area[part])
 
+    def persons_of(self, index: int) -> Persons:
+        from harness_tasks.pose.types import Persons
+
+        part = self.of(index)
+        assert self.keypoints is not None
+        return Persons(self.keypoints[part], self.boxes[part], self.area[part], self.crowd[part])
+
     @classmethod
-    def read(cls, path: Path) -> _Index:
-        """Read and check an annotation file.
+    def read(cls, path: Path, keypoints: bool = False) -> _Index:
+        """Read and check an annotation file, for pose the key points too.
 
         Raises:
             DatasetError: it is not JSON, or something in it is missing or of the wrong kind; the message names it.
@@ -138,6 +159,8 @@ class _Index:
         import numpy as np
 
         content = _parsed(path)
+        if keypoints:
+            check_keypoint_names(path, content["categories"])
         categories = {_number(path, entry, "id", "category"): entry.get("name") for entry in content["categories"]}
         classes = tuple(str(categories[number]) for number in sorted(categories))
         if len(set(classes)) != len(content["categories"]):
@@ -156,9 +179,10 @@ class _Index:
                 raise DatasetError(
                     f"{path}: annotation {entry.get('id')} is of {unknown}, which the file does not list."
                 )
-            rows.append((place[image], label[category], bool(entry.get("iscrowd", 0)), *_box(path, entry)))
+            points = keypoints_of(path, entry) if keypoints else ()
+            rows.append((place[image], label[category], bool(entry.get("iscrowd", 0)), *_box(path, entry), points))
         rows.sort(key=lambda row: row[0])
-        flat = np.asarray([row[3:] for row in rows], np.float64).reshape(-1, 5)
+        flat = np.asarray([row[3:8] for row in rows], np.float64).reshape(-1, 5)
         return cls(
             classes,
             ids,
@@ -169,6 +193,7 @@ class _Index:
             np.asarray([row[1] for row in rows], np.int64),
             np.asarray([row[2] for row in rows], np.bool_),
             flat[:, 4],
+            np.asarray([row[8] for row in rows], np.float64).reshape(-1, len(KEYPOINTS), 3) if keypoints else None,
         )
 
 
@@ -180,7 +205,7 @@ def _parsed(path: Path) -> dict[str, list[dict[str, Any]]]:
     for key in ("images", "annotations", "categories"):
         found = content.get(key) if isinstance(content, dict) else None
         if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-            raise DatasetError(f"{path}: a list of objects under {key!r} was expected, as in COCO's instances files.")
+            raise DatasetError(f"{path}: a list of objects under {key!r} was expected, as in COCO's annotation files.")
     return {key: content[key] for key in ("images", "annotations", "categories")}
 
 

@@ -40,6 +40,7 @@ class Torchvision(ImageListDetector):
 
     name = "torchvision"
     summary = "any torchvision detector, by its torchvision name"
+    own_weights = "torchvision downloads them"
     options = (
         Option("arch", str, "fasterrcnn_resnet50_fpn", "torchvision's name of the detector"),
         Option("min_size", int, None, "length of the shorter side after resizing; not set: torchvision's", minimum=1),

@@ -1,0 +1,210 @@
+"""What the video codecs share: options, rate control, the way of frames through an encoder and back."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.codec import Codec, Encoded, Level, Scale, check_frames
+from harness.errors import CodecError, UsageError
+from harness.options import Option, Value
+from harness_codecs.av_coder import Encoder, decode, encode, refusal, versions
+from harness_codecs.av_colour import MATRICES, RANGES, Colour
+from harness_codecs.av_stream import join, split
+
+if TYPE_CHECKING:
+    from harness.codec import Frames
+
+__all__ = ["AvCodec", "gpu", "shared"]
+
+IMAGE_FPS = Fraction(25)
+"""The frame rate that is written for an image, and for a clip that has none."""
+
+KBPS = Scale("kbps", (800, 400, 200, 100, 50), 1, 1e6, higher_is_better=True, integer=False, unit="kbit/s")
+"""The control of `rate=abr` and `rate=cbr`. The ladder is for clips of about 320x240 (UCF101's size)."""
+
+_SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
+
+
+def shared(gop: str, pix_fmts: tuple[str, ...], ranges: tuple[str, ...] = tuple(RANGES)) -> tuple[Option, ...]:
+    """The options of every video codec, with one codec's defaults and choices."""
+    return (
+        Option("gop", str, gop, "most frames from one key frame to the next, or seconds (2s); 1 codes each by itself"),
+        Option("rate", str, "quality", "what the level sets: constant quality, average or constant kbit/s",
+               choices=("quality", "abr", "cbr")),
+        Option("buffer", float, None, "with rate=cbr: seconds of the decoder's buffer (VBV), 1 when not set",
+               minimum=0.01, maximum=60),
+        Option("pix_fmt", str, "yuv420p", "pixel format", choices=pix_fmts),
+        Option("matrix", str, "bt709", "RGB to YUV matrix", choices=tuple(MATRICES)),
+        Option("range", str, "limited", "16-235 or 0-255", choices=ranges),
+        Option("threads", int, 1, "of the encoder; another number gives other bytes", minimum=1, maximum=16),
+    )  # fmt: skip
+
+
+class AvCodec(Codec):
+    """A video codec that libav codes and decodes, in process.
+
+    Class attributes:
+        encoders: those that make its stream, the default first. The option `encoder` chooses, where there are more.
+        decoder: libavcodec's name of the decoder.
+
+    Attributes:
+        encoder: the one in use.
+        colour: how frames are written as YUV.
+    """
+
+    coding = "video"
+    costly = True
+    encoders: ClassVar[tuple[Encoder, ...]]
+    decoder: ClassVar[str]
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        asked = self.config.get("encoder", self.encoders[0].name)
+        (self.encoder,) = (encoder for encoder in self.encoders if encoder.name == asked)
+        self.scale = self.encoder.scale if self.option("rate") == "quality" else KBPS
+        self.colour = Colour(self.option("pix_fmt"), self.option("matrix"), self.option("range"), self.encoder.smallest)
+        self._check()
+
+    @abstractmethod
+    def parameters(self, level: float) -> dict[str, str]:
+        """The encoder's options as libavcodec calls them, but for key frames and kbit/s; with `rate=quality` those
+        that set the level."""
+
+    def packet(self, packet: bytes) -> bytes:
+        """What of an encoder's packet belongs to the stream: all of it, unless a codec says otherwise."""
+        return packet
+
+    def stream_fps(self, fps: Fraction) -> Fraction:
+        """The frame rate that the stream states: the clip's own, unless the format cannot write it."""
+        return fps
+
+    def encode(self, frames: Frames, level: Level, fps: float | None = None) -> Encoded:
+        check_frames(frames, self.name)
+        if level is None or self.scale is None:
+            raise UsageError(f"codec {self.name} needs a level.")
+        self.scale.check(level, self.name)
+        count, height, width, _ = frames.shape
+        size = self.colour.padded(height, width)
+        asked = Fraction(fps).limit_denominator(1001) if fps else IMAGE_FPS
+        stated = self.stream_fps(asked)
+        options = {
+            **self.parameters(level),
+            **self._kbps(level, count, fps, stated / asked),
+            "g": str(self._key_frames(count, fps)),
+        }
+        yuv = self.colour.to_yuv(frames)
+        packets = encode(self.encoder.name, yuv, size, stated, self.colour, self.option("threads"), options)
+        stream = [self.packet(packet) for packet in packets]
+        return Encoded(join(stream), 8 * sum(map(len, stream)), count, height, width, fps)
+
+    def decode(self, encoded: Encoded) -> Frames:
+        import numpy as np
+
+        frames = np.empty((encoded.frames, encoded.height, encoded.width, 3), np.uint8)
+        decoded = decode(self.decoder, split(encoded.data))
+        count = 0
+        for image in self.colour.to_rgb(decoded, encoded.height, encoded.width):
+            if image.shape != frames.shape[1:]:
+                raise CodecError(f"{self.name}: frames of {frames.shape[1:]} were coded, {image.shape} came back.")
+            if count < encoded.frames:
+                frames[count] = image
+            count += 1
+        if count != encoded.frames:
+            raise CodecError(f"{self.name}: {encoded.frames} frames were coded, {count} came back.")
+        return frames
+
+    def fingerprint(self) -> Mapping[str, Value]:
+        """Versions of PyAV, libav and the encoder's library, and the number of threads.
+
+        Raises:
+            UsageError: this PyAV has no such encoder.
+        """
+        known = versions(self.encoder.name, self.encoder.library)
+        return {**known, "encoder": self.encoder.name, "threads": self.option("threads")}
+
+    def available(self) -> str | None:
+        from importlib.util import find_spec
+
+        if find_spec("av") is None:
+            return "PyAV is not installed: pip install av."
+        if self.encoder == self.encoders[0]:
+            return None
+        if said := refusal(self.encoder.name):
+            others = ", ".join(f"encoder={other.name}" for other in self.encoders if other != self.encoder)
+            return (
+                f"encoder {self.encoder.name} does not work on this machine (libav says: {said}). It needs an NVIDIA "
+                f"GPU that has an encoder, and its driver. Here there is: {others}."
+            )
+        return None
+
+    def clips_only(self) -> str | None:
+        if self.option("rate") == "quality":
+            return None
+        return f"rate={self.option('rate')} sets kbit/s, and an image has no duration. Use rate=quality."
+
+    def _check(self) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            UsageError: an option that the chosen encoder, or another option, leaves no room for.
+        """
+        offered = {
+            "preset": self.encoder.presets or (self.config.get("preset"),),
+            "tune": (None, *self.encoder.tunes),
+            "pix_fmt": self.encoder.pix_fmts,
+        }
+        for name, values in offered.items():
+            if name in self.config and self.config[name] not in values:
+                there = ", ".join(str(value) for value in values if value is not None) or "none"
+                raise UsageError(f"{self.encoder.name} has no {name}={self.config[name]}. There is: {there}.")
+        if self.config["buffer"] is not None and self.option("rate") != "cbr":
+            raise UsageError(f"{self.name}: buffer= is for rate=cbr; rate is {self.option('rate')}.")
+        self._gop()
+
+    def _gop(self) -> tuple[int | None, float | None]:
+        """The option `gop` as frames, or as seconds."""
+        text = str(self.option("gop"))
+        if text.isdecimal() and int(text) >= 1:
+            return int(text), None
+        if (match := _SECONDS.fullmatch(text)) and float(match[1]) > 0:
+            return None, float(match[1])
+        raise UsageError(f"option gop={text}: a number of frames from 1, or seconds such as 2s, expected.")
+
+    def _key_frames(self, count: int, fps: float | None) -> int:
+        frames, seconds = self._gop()
+        if frames is not None:
+            return frames
+        if not fps and count > 1:
+            raise CodecError(f"{self.name} with gop={seconds:g}s needs to know the frame rate of a clip; it has none.")
+        return max(1, round((seconds or 0) * (fps or float(IMAGE_FPS))))
+
+    def _kbps(self, level: float, count: int, fps: float | None, stretch: Fraction) -> dict[str, str]:
+        """Options of libavcodec for kbit/s.
+
+        Args:
+            level: kbit/s of the clip's own time.
+            count: its frames.
+            fps: its frame rate.
+            stretch: the stream's frame rate over the clip's.
+        """
+        if self.option("rate") == "quality":
+            return {}
+        if count == 1 or not fps:
+            missing = "an image has no duration" if count == 1 else "this clip has no frame rate"
+            raise CodecError(f"{self.name} with rate={self.option('rate')}: {missing}.")
+        bits = round(level * 1000 * stretch)
+        if self.option("rate") == "abr":
+            return {"b": str(bits)}
+        buffer = round(bits * float(self.option("buffer") or 1))
+        return {"b": str(bits), "minrate": str(bits), "maxrate": str(bits), "bufsize": str(buffer)}
+
+
+def gpu(name: str, ladder: tuple[float, ...]) -> Encoder:
+    """An encoder on NVIDIA's chips; its constant quality is `cq`, whose 0 means that the encoder chooses."""
+    scale = Scale("cq", ladder, 1, 51, higher_is_better=False, integer=False)
+    presets = ("slow", "medium", "fast", *(f"p{number}" for number in range(1, 8)))
+    return Encoder(name, scale, "libnvidia-encode", presets, ("hq", "ll", "ull"), ("yuv420p", "yuv444p"), smallest=160)

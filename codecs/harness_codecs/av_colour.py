@@ -1,0 +1,120 @@
+"""RGB to YUV and back for the video codecs: matrix and range explicit both ways, odd sizes padded and cropped.
+
+swscale converts, with accurate rounding and its bit-exact code, so that machines agree; chroma is filtered bicubically
+down and up, which is ffmpeg's default filter. Where a format halves the chroma, a frame is padded on the right and
+below by repeating its last column and row, and cropped after decoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import av
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.codec import Frames
+
+__all__ = ["MATRICES", "RANGES", "Colour", "Tags"]
+
+
+class Tags(NamedTuple):
+    """Code points of ISO/IEC 23091-2 (ITU-T H.273), as streams carry them and libavutil names them."""
+
+    matrix: int
+    primaries: int
+    transfer: int
+
+
+MATRICES: Mapping[str, Tags] = {"bt709": Tags(1, 1, 1), "bt601": Tags(6, 6, 6)}
+"""BT.709; and BT.601 as SMPTE 170M writes it (525 lines)."""
+
+RANGES: Mapping[str, int] = {"limited": 1, "full": 2}
+"""libavutil's AVColorRange: luma from 16 to 235, or from 0 to 255."""
+
+_CHROMA = {"yuv420p": (2, 2), "yuv422p": (1, 2), "yuv444p": (1, 1)}
+
+
+@dataclass(frozen=True)
+class Colour:
+    """How frames are written as YUV of eight bits.
+
+    Args:
+        pix_fmt: libavutil's name of the pixel format: "yuv420p", "yuv422p" or "yuv444p".
+        matrix: a key of `MATRICES`.
+        range: a key of `RANGES`.
+        smallest: the least height and width in pixels that the encoder takes.
+    """
+
+    pix_fmt: str
+    matrix: str
+    range: str
+    smallest: int
+
+    @property
+    def tags(self) -> Tags:
+        """What the stream says of its colour."""
+        return MATRICES[self.matrix]
+
+    @property
+    def range_code(self) -> int:
+        """The range as libavutil counts it."""
+        return RANGES[self.range]
+
+    def padded(self, height: int, width: int) -> tuple[int, int]:
+        """The height and width that are coded: not below the encoder's least, whole in chroma."""
+        rows, columns = _CHROMA[self.pix_fmt]
+        height, width = max(height, self.smallest), max(width, self.smallest)
+        return height + -height % rows, width + -width % columns
+
+    def to_yuv(self, frames: Frames) -> Iterator[av.VideoFrame]:
+        """The frames uint8[T, H, W, 3] (RGB) as frames of libav, padded."""
+        import av
+        import numpy as np
+
+        _, height, width, _ = frames.shape
+        rows, columns = self.padded(height, width)
+        margin = ((0, rows - height), (0, columns - width), (0, 0))
+        scaler, flags = _scaler()
+        for frame in frames:
+            image = np.pad(frame, margin, "edge") if (rows, columns) != (height, width) else frame
+            yield scaler.reformat(
+                av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24"),
+                format=self.pix_fmt,
+                dst_colorspace=self._matrix(),
+                src_color_range=RANGES["full"],
+                dst_color_range=self.range_code,
+                interpolation=flags,
+                threads=1,
+            )
+
+    def to_rgb(self, frames: Iterable[av.VideoFrame], height: int, width: int) -> Iterator[NDArray[np.uint8]]:
+        """Decoded frames as uint8[H, W, 3] (RGB), cropped to a height and width."""
+        scaler, flags = _scaler()
+        for frame in frames:
+            rgb = scaler.reformat(
+                frame,
+                format="rgb24",
+                src_colorspace=self._matrix(),
+                src_color_range=self.range_code,
+                dst_color_range=RANGES["full"],
+                interpolation=flags,
+                threads=1,
+            )
+            yield rgb.to_ndarray()[:height, :width]
+
+    def _matrix(self) -> int:
+        from av.video.reformatter import Colorspace
+
+        return int({"bt709": Colorspace.ITU709, "bt601": Colorspace.ITU601}[self.matrix])
+
+
+def _scaler() -> tuple[av.video.reformatter.VideoReformatter, int]:
+    """A converter, and swscale's flags: bicubic chroma, accurate rounding, the same on every processor."""
+    from av.video.reformatter import Interpolation, VideoReformatter
+
+    chroma = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+    return VideoReformatter(), int(chroma | Interpolation.ACCURATE_RND | Interpolation.BITEXACT)

@@ -1,0 +1,99 @@
+"""One sample run anew at a level, as the engine does it, but with the pictures and predictions kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.engine.predict import set_up_torch
+from harness.engine.transfer import to_device
+from harness.errors import HarnessError
+from harness.model import NoMemo
+
+if TYPE_CHECKING:
+    from harness.codec import Frames
+    from harness.dataset import Sample
+    from harness.engine.unit import Settings
+    from harness.plan import Cell, Subject
+
+__all__ = ["Again", "Seen"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of one sample at one level.
+
+    Args:
+        frames: as they were decoded, uint8[T, H, W, 3].
+        predictions: of each scored frame, in the dataset's classes.
+        bits: the rate.
+        score: the sample's own score.
+    """
+
+    frames: Frames
+    predictions: Mapping[int, Any]
+    bits: int
+    score: float | None
+
+
+class Again:
+    """A model, loaded, to which samples are given one at a time.
+
+    Each is predicted by itself, also where the experiment had larger batches: that may change the last bits of what
+    a network gives.
+
+    Args:
+        subject: task, model and dataset.
+        settings: device, precision and threads.
+    """
+
+    def __init__(self, subject: Subject, settings: Settings) -> None:
+        self._subject = subject
+        self._device = settings.device
+        set_up_torch(settings)
+        subject.model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
+        self._translate = subject.task.translator(subject.model.classes, subject.dataset_name)
+
+    def run(self, cell: Cell, sample: Sample) -> Seen:
+        """A sample coded, decoded, predicted and scored.
+
+        Raises:
+            HarnessError: codec, model or task refuses it.
+        """
+        try:
+            return self._run(cell, sample)
+        except HarnessError:
+            raise
+        except Exception as error:
+            what = f"{cell.experiment.label}, sample {sample.id}"
+            raise HarnessError(f"{what}: {type(error).__name__}: {error}") from error
+
+    def _run(self, cell: Cell, sample: Sample) -> Seen:
+        import torch
+
+        task, model = self._subject.task, self._subject.model
+        scored = tuple(sorted(sample.targets))
+        encoded = cell.codec.encode(sample.frames, cell.level, sample.fps)
+        frames = cell.codec.decode(encoded)
+        batch = model.collate([model.prepare(frames, scored, NoMemo())])
+        with torch.inference_mode():
+            (found,) = model.predict(to_device(batch, torch.device(self._device)))
+        predictions = [self._translate(prediction) for prediction in found]
+        statistics = [task.score(p, sample.targets[at]) for p, at in zip(predictions, scored, strict=True)]
+        return Seen(frames, dict(zip(scored, predictions, strict=True)), encoded.bits, task.sample_score(statistics))
+
+
+def frame_of(sample: Sample, asked: int | None) -> int:
+    """The frame to show: the one asked for, else the first that is scored.
+
+    Raises:
+        HarnessError: that frame is not scored: no model predicts anything on it.
+    """
+    scored: Sequence[int] = sorted(sample.targets)
+    if asked is None:
+        return scored[0]
+    if asked not in scored:
+        known = ", ".join(map(str, scored))
+        raise HarnessError(f"--frame {asked}: sample {sample.id} is scored on frames {known} only.")
+    return asked

@@ -1,0 +1,232 @@
+"""Samples at several levels with what a model predicts on them, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isclose
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from harness.errors import SampleError, UsageError
+from harness.show.again import Again, frame_of
+from harness.show.panel import Row, Tile, Zoom, lay_out, zoom_for
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from harness.dataset import Sample
+    from harness.engine.unit import Settings
+    from harness.result_cells import Cell
+    from harness.show.again import Seen
+    from harness.show.recorded import Ladder, Recorded
+    from harness.show.remake import Remade
+    from harness.store import SampleRow, Store
+
+__all__ = ["Look", "chosen", "draw_panel", "worst"]
+
+Picture: TypeAlias = "NDArray[np.uint8]"
+Rows = Mapping[str, Mapping[int, "SampleRow"]]
+"""The rows of samples by experiment and index."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How samples are shown.
+
+    Args:
+        frame: which frame of a clip; None for the first that is scored.
+        crop: x, y, width and height in pixels of the source; None for all of it.
+        columns: pictures side by side; None for as many as a screen can show.
+    """
+
+    frame: int | None = None
+    crop: tuple[int, int, int, int] | None = None
+    columns: int | None = None
+
+
+def read_rows(store: Store, recorded: Recorded) -> Rows:
+    """What the database has of each sample of the experiments."""
+    keys = [cell.facts["experiment"] for cell in recorded.cells]
+    return {key: {row.index: row for row in store.rows(key)} for key in keys}
+
+
+def chosen(rows: Rows, asked: Sequence[str]) -> list[int]:
+    """The indices of the samples that texts name: an id, or the number of a sample, counted from 0.
+
+    Raises:
+        UsageError: there is no such sample.
+    """
+    known = next(iter(rows.values()))
+    by_id = {row.id: index for index, row in known.items()}
+    ordered = sorted(known)
+    found = []
+    for text in asked:
+        if text in by_id:
+            found.append(by_id[text])
+        elif text.isdigit() and int(text) < len(ordered):
+            found.append(ordered[int(text)])
+        else:
+            some = ", ".join(list(by_id)[:5])
+            raise UsageError(
+                f"--sample {text}: no sample has this id, and they are numbered 0 to {len(ordered) - 1}. "
+                f"The first ids: {some}."
+            )
+    return found
+
+
+def worst(rows: Rows, recorded: Recorded, count: int, higher_is_better: bool) -> list[int]:
+    """The samples whose own score lost most between the baseline and the last level of the first codec.
+
+    Raises:
+        UsageError: there is no baseline, or no sample has a score.
+    """
+    if recorded.baseline is None:
+        raise UsageError("--worst compares with the uncompressed experiment, which the database does not have.")
+    before = rows[recorded.baseline.facts["experiment"]]
+    after = rows[recorded.ladders[0].cells[-1].facts["experiment"]]
+    losses = {}
+    for index, row in after.items():
+        old = before[index].score if index in before else None
+        if row.score is not None and old is not None:
+            losses[index] = (old - row.score) * (1 if higher_is_better else -1)
+    if not losses:
+        raise UsageError("--worst: no sample has a score of its own in both experiments.")
+    return sorted(losses, key=lambda index: (-losses[index], index))[:count]
+
+
+def draw_panel(
+    recorded: Recorded,
+    remade: Remade,
+    rows: Rows,
+    samples: Sequence[int],
+    settings: Settings,
+    look: Look,
+    warn: Callable[[str], None],
+) -> Image:
+    """The panel of some samples.
+
+    Args:
+        recorded: the experiments.
+        remade: what carries them out.
+        rows: what the database has of their samples.
+        samples: indices.
+        settings: device, precision, threads.
+        look: frame, crop and columns.
+        warn: takes sentences about what came out otherwise than recorded.
+
+    Raises:
+        HarnessError: a sample failed, cannot be read, or cannot be drawn.
+    """
+    for cell in recorded.cells:
+        for index in samples:
+            _check_row(cell, rows[cell.facts["experiment"]].get(index), index)
+    painter = _Painter(recorded, remade, rows, Again(remade.subject, settings), look, warn)
+    blocks = [row for index in samples for row in painter.block(index)]
+    subject = remade.subject
+    zoom = painter.zoom
+    place = f"{subject.dataset_name}/{subject.dataset.split}"
+    title = f"{subject.task.name}: {subject.model_name} on {place}"
+    note = "Rates and scores are of the whole sample." + (f" {zoom.words}" if zoom else "")
+    return lay_out(blocks, title, note, look.columns)
+
+
+def _check_row(cell: Cell, row: SampleRow | None, index: int) -> None:
+    level = "" if cell.facts["level"] is None else f"@{cell.facts['level']:g}"
+    name = f"{cell.facts['codec']}{level}"
+    if row is None:
+        raise UsageError(f"sample {index} is not among those of {name}.")
+    if row.status != "ok":
+        raise UsageError(f"sample {row.id} failed in {name}: {row.error}")
+
+
+class _Painter:
+    """Draws samples, all in one size."""
+
+    def __init__(
+        self, recorded: Recorded, remade: Remade, rows: Rows, again: Again, look: Look, warn: Callable[[str], None]
+    ) -> None:
+        self._recorded, self._remade, self._rows = recorded, remade, rows
+        self._again, self._look, self._warn = again, look, warn
+        self._task = remade.subject.task
+        self.zoom: Zoom | None = None
+
+    def block(self, index: int) -> list[Row]:
+        """The lines of one sample: truth and uncompressed with the first codec, then the other codecs."""
+        dataset = self._remade.subject.dataset
+        try:
+            sample = dataset[index]
+        except SampleError as error:
+            raise UsageError(f"sample {index} cannot be read: {error}") from error
+        frame = frame_of(sample, self._look.frame)
+        sample.frames.setflags(write=False)
+        first = self._truth(sample, frame)
+        if self._recorded.baseline:
+            first.append(self._tile(self._recorded.baseline, "uncompressed", sample, index, frame))
+        heading = f"sample {sample.id}" + (f", frame {frame} of {len(sample.frames)}" if len(sample.frames) > 1 else "")
+        lines = []
+        for ladder in self._recorded.ladders:
+            tiles = [self._tile(cell, _title(ladder, cell), sample, index, frame) for cell in ladder.cells]
+            lines.append(Row((*first, *tiles), heading))
+            first, heading = [], ""
+        return lines
+
+    def _truth(self, sample: Sample, frame: int) -> list[Tile]:
+        try:
+            return [Tile(self._drawn(self._task.draw_target, sample.frames[frame], sample.targets[frame]), "truth")]
+        except NotImplementedError:
+            return []
+
+    def _tile(self, cell: Cell, title: str, sample: Sample, index: int, frame: int) -> Tile:
+        key = cell.facts["experiment"]
+        seen = self._again.run(self._remade.cells[key], sample)
+        row = self._rows[key][index]
+        self._compare(cell, row, seen)
+        try:
+            drawn = self._drawn(self._task.draw, seen.frames[frame], seen.predictions[frame])
+        except NotImplementedError as error:
+            raise UsageError(f"nothing can be shown: {error}.") from error
+        return Tile(drawn, title, self._note(row))
+
+    def _note(self, row: SampleRow) -> str:
+        """The sample's own rate and score, as the database has them."""
+        metric = self._task.sample_metric
+        words = []
+        if row.bits is not None and row.duration:
+            words.append(f"{row.bits / row.duration / 1000:,.0f} kbit/s")
+        elif row.bits is not None and row.pixels:
+            words.append(f"{row.bits / row.pixels:.3g} bpp")
+        if row.score is not None:
+            words.append(f"{metric.name} {row.score:.3f} {metric.unit}".strip())
+        return "    ".join(words)
+
+    def _compare(self, cell: Cell, row: SampleRow, seen: Seen) -> None:
+        """Whether what came out is what was recorded; last bits of a score may differ by device and batch."""
+        what = f"{cell.facts['codec']} {cell.facts['level'] or ''}".strip() + f", sample {row.id}"
+        if row.bits is not None and row.bits != seen.bits:
+            self._warn(f"{what}: {row.bits} bits were recorded, {seen.bits} came out now.")
+        if row.score is not None and (
+            seen.score is None or not isclose(row.score, seen.score, rel_tol=1e-3, abs_tol=2e-3)
+        ):
+            self._warn(f"{what}: its recorded score is {row.score:.4f}, {seen.score} came out now.")
+
+    def _drawn(self, draw: Callable[[Any, Any], Picture], image: Picture, result: Any) -> Picture:
+        """The asked part of a picture, in the size to show it in, with a prediction or the truth drawn into it."""
+        height, width = image.shape[:2]
+        x, y, across, down = self._look.crop or (0, 0, width, height)
+        if x + across > width or y + down > height:
+            raise UsageError(f"--crop {x},{y},{across},{down} reaches beyond the picture of {width}x{height} pixels.")
+        self.zoom = zoom = self.zoom or zoom_for(across)
+        times = max(1, int(zoom.times))
+        try:
+            drawn = draw(Zoom(times)(image), self._task.enlarged(result, times))
+        except NotImplementedError:
+            drawn = Zoom(times)(draw(image, result))
+        part = drawn[y * times : (y + down) * times, x * times : (x + across) * times]
+        return zoom(part) if zoom.times < 1 else part
+
+
+def _title(ladder: Ladder, cell: Cell) -> str:
+    level = cell.facts["level"]
+    return ladder.name if level is None else f"{ladder.name}, {cell.facts['level_name']} {level:g}"

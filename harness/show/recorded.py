@@ -1,0 +1,197 @@
+"""Which experiments of a database a panel shows: the baseline, and the levels of the codecs that were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError, closest
+from harness.grammar import Asked, parse
+from harness.result_cells import Cell, meant, read_cells
+from harness.store import Filters
+from harness.task_table import codec_names
+
+if TYPE_CHECKING:
+    from harness.store import Store
+
+__all__ = ["Ladder", "Recorded", "Wanted", "find"]
+
+_SUBJECT = ("model", "weights", "dataset", "split", "reference", "seed", "planned_samples", "precision", "batch")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be shown.
+
+    Args:
+        task: the task.
+        codecs: `name[:options][@levels]` each; options that are not written may be any.
+        levels: levels of every codec; empty, and none in `codecs`: all there are.
+        model: `name[:options]`; None for any.
+        dataset: `name[:options]`; None for any.
+        split: of the dataset; None for any.
+        samples: how many samples the experiments have (`--limit` of the run); None for any.
+    """
+
+    task: str
+    codecs: tuple[str, ...]
+    levels: tuple[float, ...] = ()
+    model: str | None = None
+    dataset: str | None = None
+    split: str | None = None
+    samples: int | None = None
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """One codec, with its options, at its levels.
+
+    Args:
+        name: the codec, with those of its options that tell it from the other ladders.
+        cells: mildest compression first.
+    """
+
+    name: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The experiments of one model on one dataset.
+
+    Args:
+        baseline: the uncompressed one; None where the database has none.
+        ladders: the codecs.
+        others: what else would have fitted, in words.
+    """
+
+    baseline: Cell | None
+    ladders: tuple[Ladder, ...]
+    others: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> list[Cell]:
+        """All of them, the baseline first."""
+        return ([self.baseline] if self.baseline else []) + [cell for ladder in self.ladders for cell in ladder.cells]
+
+
+def find(store: Store, wanted: Wanted) -> Recorded:
+    """The finished experiments that fit; of several models, datasets or subsets, those that finished last.
+
+    Raises:
+        UsageError: nothing fits; the message says what there is.
+    """
+    everything = read_cells(store, Filters({"task": [wanted.task], "status": ["finished"]}))
+    cells = [cell for cell in everything if cell.facts["training"] == "pretrained"]
+    if not cells:
+        raise UsageError(f"the database has no finished experiments of task {wanted.task!r}.")
+    for column, asked in (("model", wanted.model), ("dataset", wanted.dataset), ("split", wanted.split)):
+        if asked is not None:
+            cells = _only(cells, column, asked)
+    if wanted.samples is not None:
+        cells = [cell for cell in cells if cell.facts["planned_samples"] == wanted.samples]
+        if not cells:
+            raise UsageError(f"the database has no such experiments of {wanted.samples} samples.")
+    codecs = [_with_levels(text, wanted.levels) for text in wanted.codecs]
+    groups: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(tuple(cell.facts[name] for name in _SUBJECT), []).append(cell)
+    fitting = [group for group in groups.values() if any(_of_codec(cell, one) for cell in group for one in codecs)]
+    if not fitting:
+        raise _nothing(cells, wanted.codecs)
+    chosen, *rest = sorted(fitting, key=lambda group: _fit(group, codecs), reverse=True)
+    _check(chosen, codecs)
+    ladders = [ladder for asked in codecs for ladder in _ladders(chosen, asked)]
+    others = tuple(_words(group[0]) for group in rest)
+    return Recorded(next((cell for cell in chosen if cell.is_baseline), None), _named(ladders), others)
+
+
+def _fit(group: Sequence[Cell], codecs: Sequence[Asked]) -> tuple[int, str]:
+    """How many of the codecs a group has, and when it was last added to."""
+    has = sum(any(_is(cell, asked) for cell in group) for asked in codecs)
+    return has, max(cell.facts["finished_at"] or "" for cell in group)
+
+
+def _only(cells: Sequence[Cell], column: str, asked: str) -> list[Cell]:
+    """Those of one model, dataset or split; the same name with other options is no other model."""
+    known = sorted({str(cell.facts[column]) for cell in cells})
+    names = meant(asked, known) or meant(asked.partition(":")[0], known)
+    if not names:
+        near = closest(asked, known)
+        hint = f" Did you mean {near!r}?" if near else ""
+        raise UsageError(f"the database has no such results of {column} {asked!r}.{hint} It has: {', '.join(known)}.")
+    return [cell for cell in cells if cell.facts[column] in names]
+
+
+def _with_levels(text: str, levels: tuple[float, ...]) -> Asked:
+    asked = parse(text)
+    return Asked(asked.name, asked.options, asked.levels or levels or None)
+
+
+def _is(cell: Cell, asked: Asked) -> bool:
+    """Whether a cell is of a codec with the options that were written, at a level that was."""
+    return _of_codec(cell, asked) and (asked.levels is None or cell.facts["level"] in asked.levels)
+
+
+def _of_codec(cell: Cell, asked: Asked) -> bool:
+    options = cell.options
+    same = (name in options and _same(options[name], text) for name, text in asked.options.items())
+    return not cell.is_baseline and cell.facts["codec"] == asked.name and all(same)
+
+
+def _same(recorded: object, text: str) -> bool:
+    """Whether a recorded value is what somebody wrote: "0.5", "4:4:4", "true"."""
+    if isinstance(recorded, bool):
+        return text.lower() in (("true", "yes", "1", "on") if recorded else ("false", "no", "0", "off"))
+    if isinstance(recorded, int | float):
+        try:
+            return float(text) == recorded
+        except ValueError:
+            return False
+    return str(recorded) == text
+
+
+def _ladders(cells: Sequence[Cell], asked: Asked) -> list[list[Cell]]:
+    """The cells of a codec, those of different options apart."""
+    variants: dict[str, list[Cell]] = {}
+    for cell in cells:
+        if _is(cell, asked):
+            variants.setdefault(cell.facts["codec_options"], []).append(cell)
+    return list(variants.values())
+
+
+def _named(ladders: Sequence[list[Cell]]) -> tuple[Ladder, ...]:
+    names = codec_names([ladder[0] for ladder in ladders])
+    return tuple(Ladder(name, tuple(cells)) for name, cells in zip(names, ladders, strict=True))
+
+
+def _check(cells: Sequence[Cell], codecs: Sequence[Asked]) -> None:
+    """Raises:
+    UsageError: a codec without an experiment, or a level that none of the codecs was run at.
+    """
+    for asked in codecs:
+        if not any(_of_codec(cell, asked) for cell in cells):
+            raise _nothing(cells, [asked.name])
+    for level in {level for asked in codecs for level in asked.levels or ()}:
+        if not any(cell.facts["level"] == level and _of_codec(cell, asked) for cell in cells for asked in codecs):
+            raise _nothing(cells, [f"{asked.name}@{level:g}" for asked in codecs if level in (asked.levels or ())])
+
+
+def _nothing(cells: Sequence[Cell], codecs: Sequence[str]) -> UsageError:
+    there: dict[str, list[str]] = {}
+    for cell in cells:
+        if not cell.is_baseline:
+            level = "" if cell.facts["level"] is None else f"{cell.facts['level']:g}"
+            levels = there.setdefault(cell.facts["codec"], [])
+            levels += [level] if level not in levels else []
+    known = "; ".join(f"{codec}@{','.join(levels)}" for codec, levels in there.items())
+    return UsageError(
+        f"the database has no finished experiment of task {cells[0].facts['task']} with codec {' or '.join(codecs)}. "
+        f"It has: {known or 'none but the baseline'}."
+    )
+
+
+def _words(cell: Cell) -> str:
+    row = cell.facts
+    return f"{row['model']} ({row['weights']}) on {row['dataset']}/{row['split']}, {row['planned_samples']} samples"

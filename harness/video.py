@@ -1,0 +1,174 @@
+"""Video files: to RGB frames, by PyAV (libav). No video is ever held whole, unless it is asked for whole.
+
+What becomes of a file's pictures:
+
+- the first video stream that is no cover picture is decoded; sound is left aside;
+- YCbCr becomes RGB by the matrix and the range that the stream states. Where it states none: BT.601 up to 719 lines
+  and BT.709 from 720 on; limited range (16-235), full for the pixel formats that are always full (yuvj420p, grey).
+  libswscale converts, with accurate rounding and bit-exact code; chroma is interpolated bicubically from where the
+  stream says that it stands. More than 8 bits are rounded to 8;
+- a rotation by a multiple of 90 degrees in the container (telephones write it) is applied, as players do; others are
+  refused. The ratio of a pixel's sides is *not*: pixels are given as they are stored, be they square or not;
+- fields are left woven: interlaced video is not deinterlaced;
+- a *variable frame rate* is refused: a codec is told one rate, and the harness neither drops nor doubles a frame
+  unasked. AVI has no times: each of its pictures lasts equally long. A chunk of an AVI without a picture (DivX and
+  Xvid write them to repeat the last picture) gives no frame, as in ffmpeg;
+- refused, too: HDR (PQ, HLG), transparency, a size that changes, matrices of other kinds (YCgCo, ICtCp, constant
+  luminance), playlists, and frames of more than 179 million pixels.
+
+A file that is cut short or damaged is refused where it shows: by the container's own length, by pictures that the
+container lists and that are not there, and by whatever the decoder notices. Damage that still decodes to something is
+found by most decoders, not by all (VP8 and HEVC overlook some).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.dataset import Source
+from harness.errors import SampleError
+from harness.video_stream import opened
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.codec import Frames
+    from harness.options import Value
+
+__all__ = ["Facts", "decoders", "probe", "read_clip", "segments"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a video without decoding more than its first picture.
+
+    Args:
+        format: the codec as libav names it: "mpeg4", "h264", ...
+        height: of the frames that `read_clip` gives, in pixels.
+        width: likewise.
+        frames: how many; by the container's index, else (Matroska, WebM) its duration, which may be one off, else
+            (MPEG streams) by counting the coded pictures.
+        fps: frames a second.
+        bytes: of the file.
+    """
+
+    format: str
+    height: int
+    width: int
+    frames: int
+    fps: float
+    bytes: int
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.frames / self.fps
+
+    @property
+    def kbps(self) -> float:
+        """Kilobits (1000) of the file a second, container and sound included."""
+        return 8 * self.bytes / 1000 / self.duration
+
+
+def probe(path: Path) -> Facts:
+    """Size, length and rate of a video file.
+
+    Raises:
+        SampleError: missing, cut short, damaged at its beginning, or of a kind that is refused.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise SampleError(f"{path}: there is no such file.") from error
+    return _probe(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _probe(path: Path, size: int, _: int) -> Facts:
+    with opened(path) as video:
+        picture = next(video.pictures(), None)
+        if picture is None:
+            raise SampleError(f"{path}: not one picture in it can be decoded.")
+        height, width = video.to_rgb(picture).shape[:2]
+        name = video.stream.codec_context.codec.canonical_name
+        frames, fps = video.stated_frames(), video.fps
+    if frames is None:
+        with opened(path) as video:
+            frames = sum(bool(packet.size) for packet in video.container.demux(video.stream))
+    return Facts(name, height, width, frames, fps, size)
+
+
+def read_clip(path: Path, start: int = 0, count: int | None = None, stride: int = 1) -> tuple[Frames, Source]:
+    """Decode a part of a video, from its beginning on (no seeking: an AVI's index and its pictures may disagree).
+
+    Args:
+        path: the file.
+        start: the first frame.
+        count: how many frames at most; None for all that there are. Fewer come back only where the video ends.
+        stride: of so many frames only the first is given: `start`, `start + stride`, ...
+
+    Returns:
+        uint8[T, H, W, 3] in RGB, and how the file was stored: its codec, and of its bytes the share of the frames
+        from the first to the last one given.
+
+    Raises:
+        SampleError: missing, damaged, cut short, of a kind that is refused, or it ends before `start`; the message
+            says which.
+    """
+    facts = probe(path)
+    stop = None if count is None else start + count * stride
+    frames = _stacked(list(_frames(path, start, stop, stride)), path, start)
+    share = min(1.0, len(frames) * stride / max(facts.frames, 1))
+    return frames, Source(facts.format, max(1, round(facts.bytes * share)))
+
+
+def segments(path: Path, length: int, stride: int = 1) -> Iterator[Frames]:
+    """A whole video in consecutive parts of `length` frames (the last one perhaps shorter), one in memory at a time.
+
+    Raises:
+        SampleError: as `read_clip`; where the damage is reached.
+    """
+    held: list[NDArray[np.uint8]] = []
+    for frame in _frames(path, 0, None, stride):
+        held.append(frame)
+        if len(held) == length:
+            yield _stacked(held, path, 0)
+            held = []
+    if held:
+        yield _stacked(held, path, 0)
+
+
+def decoders() -> Mapping[str, Value]:
+    """Versions of PyAV and of the libraries of libav that decode and convert."""
+    import av
+
+    libraries = ("libavformat", "libavcodec", "libswscale")
+    return {"av": av.__version__, **{name: ".".join(map(str, av.library_versions[name])) for name in libraries}}
+
+
+def _stacked(frames: list[NDArray[np.uint8]], path: Path, start: int) -> Frames:
+    import numpy as np
+
+    if not frames:
+        raise SampleError(f"{path}: frame {start} (counted from 0) was asked for, the video ends before it.")
+    if any(frame.shape != frames[0].shape for frame in frames):
+        raise SampleError(f"{path}: its frames change their size.")
+    whole = np.empty((len(frames), *frames[0].shape), np.uint8)
+    for number in range(len(frames)):
+        whole[number] = frames[number]
+        frames[number] = whole[number]  # frees the single frame: no more than one is held twice
+    return whole
+
+
+def _frames(path: Path, start: int, stop: int | None, stride: int) -> Iterator[NDArray[np.uint8]]:
+    with opened(path) as video:
+        for number, picture in enumerate(video.pictures()):
+            if stop is not None and number >= stop:
+                return
+            if number >= start and (number - start) % stride == 0:
+                yield video.to_rgb(picture)

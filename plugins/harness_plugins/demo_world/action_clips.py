@@ -1,0 +1,109 @@
+"""Clips for action: one person close to the camera does one of ten things, in a street, filmed by hand.
+
+frames = render("test", 0)  # uint8[20, 192, 256, 3], RGB
+"""
+
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from harness_plugins.demo_world.actions import ACTIONS, performance, posture, speed
+from harness_plugins.demo_world.closeups import TALL, background, before
+from harness_plugins.demo_world.compositor import SCALE
+from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.geometry import standing
+from harness_plugins.demo_world.layout import Crowd, Placement, Plan, extras
+from harness_plugins.demo_world.light import daylight
+from harness_plugins.demo_world.persons import look
+from harness_plugins.demo_world.scene import HEIGHT, WIDTH
+from harness_plugins.demo_world.stage import Mover, Stage, handheld, room
+from harness_plugins.demo_world.street import Street, street
+
+VERSION = 1
+"""Raised whenever a pixel of any clip changes; part of the dataset's fingerprint."""
+
+SPLITS = {"train": 1000, "val": 80, "test": 160}
+"""Clips in each split."""
+_SEEDS = {"train": 811, "val": 822, "test": 833}
+FRAMES, FPS = 20, 10.0
+PER_ACTOR = 4
+"""Clips of the same person, in the same clothes, each of another action in another street."""
+
+
+def seed(split: str) -> int:
+    """The number that all clips of a split are drawn from."""
+    return _SEEDS[split]
+
+
+def action(index: int) -> int:
+    """The number of the clip's action: each is as frequent."""
+    return index % len(ACTIONS)
+
+
+def actor(index: int) -> int:
+    """The number of the person in the clip."""
+    return index // PER_ACTOR
+
+
+def render(split: str, index: int) -> npt.NDArray[np.uint8]:
+    """uint8[20, 192, 256, 3]: the clip number `index` of "train", "val" or "test", the same on every machine."""
+    if not 0 <= index < SPLITS[split]:
+        raise IndexError(f"clip {index} of {split}: there are {SPLITS[split]}")
+    key = (seed(split), index)
+    draws, noise = Draws(*key), Draws(*key, 1)
+    stage, movers, views = _clip(draws, Draws(seed(split), actor(index), 2), ACTIONS[action(index)])
+    times = [(frame - 0.5 * (FRAMES - 1)) / FPS for frame in range(FRAMES)]
+    return np.stack([stage.image(view, movers, time, noise) for view, time in zip(views, times, strict=True)])
+
+
+def _clip(draws: Draws, person: Draws, name: str) -> tuple[Stage, list[Mover], list[tuple[int, int]]]:
+    """The street, who moves in it, and where the camera looks in each frame. Time 0 is the middle of the clip.
+
+    Who walks or runs crosses the view, and the camera follows a part of the way.
+    """
+    height, width = HEIGHT * SCALE, WIDTH * SCALE
+    camera, near = before(draws, height, width, 0.66)
+    light, road = daylight(draws), street(draws)
+    looks, own = person.below(1 << 30), person.below(1 << 30)  # what `look` below draws clothes and height from
+    depth = camera.focal * TALL / (near * height)
+    aside = (draws.uniform(0.3, 0.7) * width - camera.centre) * depth / camera.focal
+    main = Placement("person", standing(aside, depth, _heading(draws, name)), 0.0, 1.0, own)
+    how = performance(name, draws)
+    pace = speed(name, how, look(Draws(looks, own)).tall)
+    movers = [Mover(main, pace, partial(posture, name, how))]
+    crowd = Crowd(camera, width)
+    crowd.admits(main)
+    movers += _bystanders(crowd, draws, road)
+    standing_still = len(crowd.members)
+    background(crowd, draws, road)
+    placements = (*crowd.members[standing_still:], *extras(draws, road))
+    plan = Plan(camera, light, road, placements, looks, posing=True)
+    way = pace * main.stand.sin * FRAMES / FPS * camera.focal / depth
+    pan = way * draws.uniform(0.3, 0.8) + draws.uniform(-24.0, 24.0)
+    views = handheld(draws, FRAMES, pan, 2)
+    return Stage(plan, room(views)), movers, views
+
+
+def _heading(draws: Draws, name: str) -> float:
+    """Yaw in turns: across the view for what gets ahead, half turned for what is done ahead, else frontal."""
+    side = draws.sign()
+    if name in ("run", "walk"):
+        return 0.25 * side + draws.uniform(-0.05, 0.05)
+    if name in ("bow", "kick", "punch", "squat"):
+        return 0.5 + side * draws.uniform(0.06, 0.2)
+    return 0.5 + side * draws.uniform(0.0, 0.24 if name == "stand" else 0.1)
+
+
+def _bystanders(crowd: Crowd, draws: Draws, road: Street) -> list[Mover]:
+    """Up to two persons farther away, who walk or stand."""
+    found = []
+    for _ in range(draws.below(3)):
+        depth = draws.uniform(6.5, 13.0)
+        stand = standing(draws.uniform(-0.45, 0.45) * depth, depth, draws.unit())
+        placement = Placement("person", stand, 0.0, 1.0, draws.below(1 << 30))
+        name = draws.choice(("walk", "walk", "stand"))
+        how = performance(name, draws)
+        if crowd.admits(placement):
+            found.append(Mover(placement, speed(name, how, TALL), partial(posture, name, how)))
+    return found

@@ -1,0 +1,100 @@
+"""Clips of the street scenes and of the close-ups: the same truths on every fourth frame.
+
+clip = render("street", "test", 0)
+clip["frames"]     # uint8[16, 192, 256, 3], RGB
+clip["boxes_4"]    # of frame 4, as in `Scene`
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness_plugins.demo_world.actions import performance, posture, speed
+from harness_plugins.demo_world.closeups import TALL, closeup
+from harness_plugins.demo_world.compositor import SCALE
+from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.geometry import cos_sin
+from harness_plugins.demo_world.layout import Placement, Plan, plan
+from harness_plugins.demo_world.postures import Posture, between, gesturing
+from harness_plugins.demo_world.scene import HEIGHT, WIDTH
+from harness_plugins.demo_world.stage import Mover, Stage, handheld, room
+from harness_plugins.demo_world.vehicles import LENGTHS
+
+VERSION = 1
+"""Raised whenever a pixel or a truth of any clip changes; part of the datasets' fingerprint."""
+
+SPLITS = {"val": 20, "test": 40}
+"""Clips in each split, of each kind."""
+KINDS = {"street": ("boxes", "labels", "classes", "depth"), "close-ups": ("boxes", "labels", "areas", "keypoints")}
+"""What is filmed, and the truths that are kept of it."""
+_SEEDS = {("street", "val"): 522, ("street", "test"): 533, ("close-ups", "val"): 622, ("close-ups", "test"): 633}
+FRAMES, FPS = 16, 12.5
+SCORED = (0, 4, 8, 12)
+"""Frames that have a truth."""
+
+
+def seed(kind: str, split: str) -> int:
+    """The number that all clips of that kind and split are drawn from."""
+    return _SEEDS[kind, split]
+
+
+def render(kind: str, split: str, index: int) -> dict[str, npt.NDArray[Any]]:
+    """The clip number `index` of "val" or "test", the same on every machine: frames, and truths by name and frame."""
+    if not 0 <= index < SPLITS[split]:
+        raise IndexError(f"clip {index} of {split}: there are {SPLITS[split]}")
+    key = (seed(kind, split), index)
+    draws, motion, noise = Draws(*key), Draws(*key, 2), Draws(*key, 1)
+    height, width = HEIGHT * SCALE, WIDTH * SCALE
+    whole = closeup(draws, height, width) if kind == "close-ups" else plan(draws, height, width)
+    movers = [mover for placement in whole.placements if (mover := _mover(placement, whole, motion))]
+    moved = {mover.placement for mover in movers}
+    still = replace(whole, placements=tuple(place for place in whole.placements if place not in moved))
+    views = handheld(motion, FRAMES, motion.sign() * motion.uniform(16.0, 64.0), 1)
+    stage = Stage(still, room(views))
+    clip: dict[str, npt.NDArray[Any]] = {}
+    frames = []
+    for frame, view in enumerate(views):
+        time = (frame - 0.5 * (FRAMES - 1)) / FPS
+        if frame not in SCORED:
+            frames.append(stage.image(view, movers, time, noise))
+            continue
+        seen = stage.scene(view, movers, time, noise)
+        frames.append(seen.image)
+        clip |= {f"{name}_{frame}": getattr(seen, name) for name in KINDS[kind]}
+    return {"frames": np.stack(frames), **clip}
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """The names of a clip's arrays."""
+    return ("frames", *(f"{name}_{frame}" for frame in SCORED for name in KINDS[kind]))
+
+
+def _mover(placement: Placement, scene: Plan, draws: Draws) -> Mover | None:
+    """How that thing moves, None when it stands still. The plan has it where it is in the middle of the clip."""
+    if placement.kind in LENGTHS:
+        across = abs(placement.stand.sin) > 0.7
+        return Mover(placement, draws.uniform(0.8, 4.0 if across else 2.5)) if draws.chance(0.7) else None
+    if placement.kind != "person":
+        return None
+    if draws.chance(0.5):
+        how = performance("walk", draws)
+        if scene.posing:  # towards the camera, where steps are long: not so fast
+            how = replace(how, tempo=0.7 * how.tempo, size=0.7 * how.size)
+        return Mover(placement, speed("walk", how, TALL), partial(posture, "walk", how))
+    if scene.posing:
+        return Mover(placement, 0.0, _gestures(draws))
+    return None
+
+
+def _gestures(draws: Draws) -> Callable[[float], Posture]:
+    """From one posture to another and back, in 1.5 to 3 seconds."""
+    one, other, start, tempo = gesturing(draws), gesturing(draws), draws.unit(), draws.uniform(0.33, 0.67)
+
+    def shown(time: float) -> Posture:
+        return between(one, other, 0.5 - 0.5 * cos_sin(start + tempo * time)[0])
+
+    return shown

@@ -1,0 +1,114 @@
+"""UCF101 (Soomro, Zamir, Shah, "UCF101: A Dataset of 101 Human Actions Classes From Videos in The Wild", 2012)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from harness import hookimpl
+from harness.dataset import Dataset
+from harness.errors import DatasetError
+from harness.options import Option
+from harness_tasks.action.datasets.clips import PART, Clip, LabelledClips
+from harness_tasks.detection.datasets.common import stays_inside
+
+__all__ = ["UCF101"]
+
+_NAME = re.compile(r"v_(?P<action>\w+)_(?P<group>g\d+)_c\d+")
+
+
+class UCF101(LabelledClips):
+    """Clips of 101 human actions in the layout of UCF101, by one of its three official lists.
+
+    A clip's class is the folder that it stands in; the number in a training list has to agree. (Test lists have no
+    numbers, and the files in HandstandPushups are named v_HandStandPushups_...) Classes are numbered from 0 here, from
+    1 in the files. Samples come in the order of the list. Group is the class with the gNN of the file's name: the
+    clips of one gNN were cut from one video.
+
+    The mean clip lasts 7.2 seconds, the longest 71 (Soomro et al., table 1). Longer ones than 300 frames are cut to
+    their middle by default, so that a sample stays below 70 MB; `frames=2000` takes every clip whole.
+    """
+
+    name = "ucf101"
+    summary = "clips of human actions in the layout of UCF101"
+    splits: ClassVar[tuple[str, ...]] = ("test", "train")
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("list", int, 1, "which of the three official lists", choices=(1, 2, 3)),
+        *PART,
+    )
+    layout = (
+        "ROOT/UCF-101/<Class>/v_<Class>_gNN_cNN.avi and ROOT/ucfTrainTestlist/{classInd,trainlist0N,testlist0N}.txt"
+    )
+    homepage = "https://www.crcv.ucf.edu/research/data-sets/ucf101/"
+
+    def open(self) -> None:
+        root = self.require_root()
+        self._videos, self._lists = root / "UCF-101", root / "ucfTrainTestlist"
+        if lacking := [folder.name for folder in (self._videos, self._lists) if not folder.is_dir()]:
+            raise self.problem(f"{root} has no folder {' and no folder '.join(lacking)}")
+        self.classes = self._classes()
+        path = self._list(self.option("list"))
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        self.clips = tuple(self._clip(path, n, line, numbers) for n, line in enumerate(_lines(path), 1) if line)
+        if not self.clips:
+            others = [n for n in (1, 2, 3) if self._list(n).is_file() and any(_lines(self._list(n)))]
+            found = ", ".join(f"list={n}" for n in others) or "none of the three lists does"
+            raise DatasetError(f"{path} names no clip for the split {self.split}. That does: {found}.")
+        if twice := len(self.clips) - len({clip.id for clip in self.clips}):
+            raise DatasetError(f"{path} names {twice} clips twice.")
+        missing = [clip.path for clip in self.clips if not clip.path.is_file()]
+        if missing:
+            few = ", ".join(path.name for path in missing[:3]) + (", ..." if len(missing) > 3 else "")
+            raise self.problem(f"{len(missing)} of the {len(self.clips)} clips in {path.name} are not there: {few}")
+
+    def _list(self, number: int) -> Path:
+        return self._lists / f"{self.split}list{number:02d}.txt"
+
+    def _classes(self) -> tuple[str, ...]:
+        """The names in classInd.txt ("1 ApplyEyeMakeup"), which are counted from 1."""
+        path = self._lists / "classInd.txt"
+        names = []
+        for number, line in enumerate(filter(None, _lines(path)), 1):
+            stated, _, name = line.partition(" ")
+            if stated != str(number) or not name.strip():
+                raise DatasetError(f"{path}, line {number}: '{number} <Class>' was expected, found {line!r}.")
+            names.append(name.strip())
+        if not names or len(set(names)) != len(names):
+            raise DatasetError(f"{path}: {'names come twice' if names else 'it is empty'}.")
+        return tuple(names)
+
+    def _clip(self, path: Path, number: int, line: str, numbers: dict[str, int]) -> Clip:
+        """One line: <Class>/v_<Class>_gNN_cNN.avi, behind it the class's number in training lists."""
+        name, _, stated = line.partition(" ")
+        folder, _, file = name.rpartition("/")
+        found = _NAME.match(file)
+        if not found or not stays_inside(name) or folder not in numbers:
+            raise DatasetError(
+                f"{path}, line {number}: <Class>/v_<Class>_gNN_cNN.avi with a class of classInd.txt was expected, "
+                f"found {line!r}."
+            )
+        if stated and stated != str(numbers[folder] + 1):
+            raise DatasetError(
+                f"{path}, line {number}: class number {stated}, but {folder} is {numbers[folder] + 1} in classInd.txt."
+            )
+        group = f"{folder}_{found['group']}"
+        return Clip(file.rpartition(".")[0], self._videos / folder / file, numbers[folder], group)
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines, without the carriage returns of the original files.
+
+    Raises:
+        DatasetError: the file is not there, or no text.
+    """
+    try:
+        return [line.strip() for line in path.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}.") from error
+
+
+@hookimpl
+def harness_datasets() -> Iterable[type[Dataset]]:
+    return [UCF101]

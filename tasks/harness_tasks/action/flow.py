@@ -1,0 +1,146 @@
+"""Optical flow between decoded frames, by OpenCV: what the motion stream sees.
+
+A field is quantised to int8: `bound` pixels become 127, what moves farther is cut off there, and the error is at most
+bound / 254 pixels. Fields take a quarter of what floats would, in memory and where they are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from harness_tasks.action.sampling import Window, resized
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.codec import Frames
+
+__all__ = ["CAMERA", "METHODS", "PRESETS", "Flow", "why_missing"]
+
+METHODS = ("dis", "farneback", "tvl1")
+PRESETS = ("ultrafast", "fast", "medium")
+CAMERA = ("median", "mean", "none")
+_FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)
+"""pyr_scale, levels, winsize, iterations, poly_n, poly_sigma, flags."""
+
+
+class _Estimator(Protocol):
+    def __call__(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class Flow:
+    """How flow is computed. Equal settings give equal fields on one version of OpenCV, whatever the threads.
+
+    Args:
+        method: "dis" (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016), "farneback"
+            (Farneback, SCIA 2003; the settings of OpenCV's own example: 3 levels, windows of 15 pixels, 3 iterations,
+            polynomials over 5 pixels), or "tvl1" (Zach, Pock, Bischof, DAGM 2007; only in OpenCV's contrib packages).
+        preset: of DIS, in OpenCV's words; the others know none.
+        camera: what is taken for the camera's own movement, and subtracted from a field, for x and y apart: the
+            median, the mean (as Simonyan and Zisserman did), or nothing.
+        bound: pixels (of the scaled frames, from one frame to the next) at which displacements are cut off.
+    """
+
+    method: str = "dis"
+    preset: str = "medium"
+    camera: str = "median"
+    bound: float = 20.0
+
+    def name(self, window: Window, pairs: Sequence[int]) -> str:
+        """What decides the fields of these frames, in one line: the method, its settings and OpenCV's version."""
+        import cv2
+
+        preset = f":{self.preset}" if self.method == "dis" else ""
+        part = f"{window.width}x{window.height}+{window.left}+{window.top}"
+        size = f"{window.shape[1]}x{window.shape[0]}"
+        return (
+            f"flow {self.method}{preset} opencv {cv2.__version__} part {part} at {size} less {self.camera} "
+            f"int8 to {self.bound:g} px pairs {_ranges(pairs)}"
+        )
+
+    def fields(self, frames: Frames, pairs: Sequence[int], window: Window) -> NDArray[np.int8]:
+        """The flow from frame p to frame p + 1, for each p.
+
+        Args:
+            frames: uint8[T, H, W, 3], RGB.
+            pairs: the p, each in 0 ... T - 2.
+            window: the part of the frames, and the size it is scaled to before flow is computed.
+
+        Returns:
+            int8[P, 2, h, w]: x (to the right) and y (downward) in units of `bound` / 127 pixels of the scaled part.
+        """
+        import cv2
+
+        before = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        try:
+            return self._fields(frames, pairs, window)
+        finally:
+            cv2.setNumThreads(before)
+
+    def _fields(self, frames: Frames, pairs: Sequence[int], window: Window) -> NDArray[np.int8]:
+        estimate = self._estimator()
+        quantised = np.empty((len(pairs), 2, *window.shape), np.int8)
+        grey: dict[int, NDArray[np.uint8]] = {}
+        for place, pair in enumerate(pairs):
+            grey = {
+                number: grey[number] if number in grey else _grey(frames[number], window) for number in (pair, pair + 1)
+            }
+            field = np.moveaxis(estimate(grey[pair], grey[pair + 1]), -1, 0)
+            if self.camera != "none":
+                centre = np.median if self.camera == "median" else np.mean
+                field = field - centre(field, axis=(1, 2), keepdims=True)
+            quantised[place] = np.rint(np.clip(field, -self.bound, self.bound) * (127 / self.bound))
+        return quantised
+
+    def _estimator(self) -> _Estimator:
+        import cv2
+
+        library: Any = cv2  # its stubs lack the contrib modules and DIS
+        if self.method == "farneback":
+            return lambda first, second: library.calcOpticalFlowFarneback(first, second, None, *_FARNEBACK)
+        if self.method == "tvl1":
+            made = library.optflow.DualTVL1OpticalFlow_create()
+        else:
+            made = library.DISOpticalFlow_create(getattr(library, f"DISOPTICAL_FLOW_PRESET_{self.preset.upper()}"))
+        return lambda first, second: made.calc(first, second, None)
+
+
+def why_missing(method: str) -> str | None:
+    """None when this machine's OpenCV has the method, else a sentence that says what to install."""
+    if method != "tvl1":
+        return None
+    import cv2
+
+    if hasattr(cv2, "optflow"):
+        return None
+    return (
+        f"flow=tvl1 needs OpenCV's contrib modules, which this OpenCV {cv2.__version__} lacks: install "
+        "opencv-contrib-python-headless in place of opencv-python-headless, or take flow=dis."
+    )
+
+
+def _grey(frame: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
+    import cv2
+
+    return resized(np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8), window)
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Rising numbers in short.
+
+    >>> _ranges([0, 1, 2, 5, 7, 8])
+    '0-2,5,7-8'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)

@@ -1,0 +1,111 @@
+"""Which frames and stacks of a clip are seen, and which part of a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Window", "central_window", "random_window", "relit", "resized", "spread", "stacked_pairs"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of the frames, and the size it is brought to.
+
+    Args:
+        top: first row.
+        left: first column.
+        height: rows.
+        width: columns.
+        shape: height and width that the part is scaled to.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    shape: tuple[int, int]
+
+    def mirrored(self, width: int) -> Window:
+        """The same part of frames of so many columns, after these were mirrored."""
+        return replace(self, left=width - self.left - self.width)
+
+
+def central_window(height: int, width: int, size: int, crop: float) -> Window:
+    """What is seen of a test clip's frames.
+
+    Args:
+        height: of the frames.
+        width: of the frames.
+        size: what the frames' shorter side is scaled to.
+        crop: side of the central square as a share of the shorter side; 0 sees the whole frame.
+    """
+    shorter = min(height, width)
+    if not crop:
+        return Window(
+            0, 0, height, width, (max(1, round(height * size / shorter)), max(1, round(width * size / shorter)))
+        )
+    side, shown = max(1, round(crop * shorter)), max(1, round(crop * size))
+    return Window((height - side) // 2, (width - side) // 2, side, side, (shown, shown))
+
+
+def random_window(central: Window, height: int, width: int, rng: np.random.Generator) -> Window:
+    """A part of a training clip's frames, in its size between 80 and 110 % of the test clip's, anywhere in them."""
+    share = float(rng.uniform(0.8, min(1.1, height / central.height, width / central.width)))
+    rows, columns = max(1, round(share * central.height)), max(1, round(share * central.width))
+    top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+    return Window(top, left, rows, columns, central.shape)
+
+
+def spread(available: int, wanted: int) -> list[int]:
+    """So many of the numbers from 0 on, evenly spaced from the first to the last; all where there are no more.
+
+    >>> spread(10, 4), spread(2, 5), spread(-3, 5), spread(9, 1)
+    ([0, 3, 6, 9], [0, 1], [0], [4])
+    """
+    count = min(max(1, available), wanted)
+    if count == 1:
+        return [max(0, available - 1) // 2]
+    return [(2 * i * (available - 1) + count - 1) // (2 * (count - 1)) for i in range(count)]
+
+
+def stacked_pairs(frames: int, length: int, starts: Sequence[int]) -> NDArray[np.int64]:
+    """The pairs of frames whose flow makes up stacks: p stands for frames p and p + 1, the last one is repeated.
+
+    Args:
+        frames: of the clip, at least two.
+        length: flow fields in a stack.
+        starts: first pair of each stack.
+
+    Returns:
+        int64[stacks, length].
+    """
+    pairs = np.asarray(starts, np.int64)[:, None] + np.arange(length)
+    return np.asarray(np.minimum(pairs, frames - 2), np.int64)
+
+
+def resized(image: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
+    """A part of an image, scaled: by pixel areas where it becomes smaller, bilinearly where it becomes larger."""
+    import cv2
+
+    part = image[window.top : window.top + window.height, window.left : window.left + window.width]
+    height, width = window.shape
+    if part.shape[:2] == (height, width):
+        return np.ascontiguousarray(part)
+    smaller = height <= part.shape[0] and width <= part.shape[1]
+    way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(np.ascontiguousarray(part), (width, height), interpolation=way), np.uint8)
+
+
+def relit(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """An image uint8[H, W, 3] with another brightness and contrast, each by up to 30 %."""
+    brightness, contrast = rng.uniform(0.7, 1.3, 2)
+    mean = float(image.mean())
+    changed = (image.astype(np.float32) - mean) * contrast + mean * brightness
+    return np.asarray(np.clip(np.rint(changed), 0, 255), np.uint8)

@@ -1,0 +1,162 @@
+"""Action recognition: one class a clip, measured by how often it is the first, or among the first five."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from harness.errors import WeightsError
+from harness.task import Metric, Task
+from harness_tasks.action.types import ClipScores
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.task import Statistics
+
+__all__ = ["STREAMS", "Action", "fusion"]
+
+STREAMS = ("spatial", "motion", "fusion")
+"""What is ranked, in the order of the statistics' `ranks`."""
+_PAPER = "Simonyan and Zisserman, NeurIPS 2014"
+_WHAT = {
+    "spatial": "by the stream that sees frames",
+    "motion": "by the stream that sees optical flow",
+    "fusion": f"by the mean of both streams' softmax ({_PAPER}, section 5)",
+}
+_METRICS = (
+    Metric("fusion_top1", primary=True, description=f"share of clips classified rightly {_WHAT['fusion']}"),
+    Metric("fusion_top5", description=f"share of clips whose class is among the first five {_WHAT['fusion']}"),
+    Metric("spatial_top1", description=f"share of clips classified rightly {_WHAT['spatial']}"),
+    Metric("spatial_top5", description=f"share of clips whose class is among the first five {_WHAT['spatial']}"),
+    Metric("motion_top1", description=f"share of clips classified rightly {_WHAT['motion']}"),
+    Metric("motion_top5", description=f"share of clips whose class is among the first five {_WHAT['motion']}"),
+    Metric("mean_class_accuracy", description="fusion_top1 of each class that has a clip, averaged over these classes"),
+)
+
+
+def fusion(prediction: ClipScores) -> NDArray[np.float64]:
+    """The mean of the two streams' class probabilities, float64[C] (late fusion by averaging, Simonyan 2014)."""
+    return (prediction.spatial.astype(np.float64) + prediction.motion.astype(np.float64)) / 2
+
+
+class Action(Task):
+    """Classification of clips by two streams and by their fusion.
+
+    The target of a clip is its class (an int) at frame 0. A class's rank is the number of other classes that are not
+    less probable: classes of equal probability all rank behind each other, so that a model which says the same of
+    every class is never right. With five classes or fewer, top-5 says nothing: it is always 1.
+    """
+
+    name = "action"
+    summary = "action recognition (top-1 and top-5 of spatial stream, motion stream and fusion)"
+    metrics: ClassVar[tuple[Metric, ...]] = _METRICS
+    sample_metric: ClassVar[Metric] = Metric("probability", description="of the true class, by the fusion")
+
+    def score(self, prediction: ClipScores, target: int) -> Statistics:
+        """`label` int64, `ranks` int32[3] of the true class (0 = first; `STREAMS`), `probability` float64 (fusion)."""
+        fused = fusion(prediction)
+        scores = (prediction.spatial, prediction.motion, fused)
+        return {
+            "label": np.array(target, np.int64),
+            "ranks": np.array([_rank(stream, target) for stream in scores], np.int32),
+            "probability": np.array(fused[target], np.float64),
+        }
+
+    def reduce(
+        self, statistics: Sequence[Statistics], weights: NDArray[np.float64] | None = None
+    ) -> dict[str, NDArray[np.float64]]:
+        """All metrics, float64[R], of R weighted sets of N clips; NaN for a set without any clip."""
+        drawn = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
+        ranks = np.array([clip["ranks"] for clip in statistics], np.int64).reshape(-1, len(STREAMS))
+        labels = np.array([clip["label"] for clip in statistics], np.int64)
+        total = drawn.sum(axis=1)
+        values = {
+            f"{name}_top{count}": _ratio(drawn @ (ranks[:, index] < count), total)
+            for index, name in enumerate(STREAMS)
+            for count in (1, 5)
+        }
+        one_hot = labels[:, None] == np.unique(labels)
+        of_class = drawn @ one_hot
+        accuracy = _ratio(drawn @ (one_hot & (ranks[:, 2:] < 1)), of_class)
+        there = of_class > 0
+        values["mean_class_accuracy"] = _ratio(np.where(there, accuracy, 0.0).sum(axis=1), there.sum(axis=1))
+        return {metric.name: values[metric.name] for metric in _METRICS}
+
+    def translator(self, model_classes: tuple[str, ...], dataset: str) -> Callable[[ClipScores], ClipScores]:
+        """The dataset's classes by name, then the model's further ones: these still count as mistakes.
+
+        A class that the model lacks has probability 0.
+
+        Raises:
+            WeightsError: no class in common.
+        """
+        if not set(model_classes) & set(self.classes):
+            raise WeightsError(
+                f"the weights know the classes {_some(model_classes)}, dataset {dataset} has {_some(self.classes)}: "
+                "none in common."
+            )
+        order = [model_classes.index(name) if name in model_classes else -1 for name in self.classes]
+        order += [index for index, name in enumerate(model_classes) if name not in self.classes]
+        if order == list(range(len(model_classes))):
+            return lambda prediction: prediction
+        places = np.array(order)
+
+        def translate(prediction: ClipScores) -> ClipScores:
+            spatial, motion = (
+                np.where(places >= 0, scores[places], 0).astype(scores.dtype)
+                for scores in (prediction.spatial, prediction.motion)
+            )
+            return ClipScores(spatial, motion)
+
+        return translate
+
+    def translation_notes(self, model_classes: tuple[str, ...], dataset: str) -> list[str]:
+        """Which classes of the dataset the model does not know."""
+        missing = [name for name in self.classes if name not in model_classes]
+        if not missing:
+            return []
+        return [
+            f"dataset {dataset}: the model lacks {len(missing)} of its {len(self.classes)} classes ({_some(missing)}); "
+            "their clips count as wrong."
+        ]
+
+    def sample_score(self, statistics: Sequence[Statistics]) -> float | None:
+        """The probability of the true class in the fusion."""
+        return float(np.mean([clip["probability"] for clip in statistics])) if statistics else None
+
+    def as_target(self, prediction: ClipScores) -> int:
+        """The most probable class in the fusion; of equally probable ones the first."""
+        return int(fusion(prediction).argmax())
+
+    def draw(self, image: NDArray[np.uint8], prediction: ClipScores) -> NDArray[np.uint8]:
+        """The most probable classes, with what each stream says of them."""
+        from harness_tasks.action.drawing import draw_scores
+
+        return draw_scores(image, prediction, fusion(prediction), self.classes)
+
+    def draw_target(self, image: NDArray[np.uint8], target: int) -> NDArray[np.uint8]:
+        """The name of the true class."""
+        from harness_tasks.action.drawing import draw_class
+
+        return draw_class(image, target, self.classes)
+
+    def enlarged(self, result: Any, times: int) -> Any:
+        """As it is: a class lies nowhere in the image."""
+        return result
+
+
+def _rank(scores: NDArray[np.float32] | NDArray[np.float64], target: int) -> int:
+    """How many other classes are not less probable; what is no number counts as more probable."""
+    return int((~(scores < scores[target])).sum()) - 1
+
+
+def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Their quotient, NaN where the whole is 0."""
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1.0), np.nan)
+
+
+def _some(names: Sequence[str], count: int = 5) -> str:
+    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")

@@ -1,0 +1,164 @@
+"""Any folder of images and depth maps: where they are, and what the numbers mean, are settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import hookimpl
+from harness.dataset import Dataset
+from harness.errors import DatasetError
+from harness.options import Option
+from harness_tasks.depth.datasets.common import DepthPairs, Pair, read_values
+from harness_tasks.detection.datasets.common import stays_inside
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Rgbd"]
+
+_COLUMNS = {2: (0, 1), 4: (1, 3)}
+
+
+class Rgbd(DepthPairs):
+    """Images with depth (or disparity) in 16-bit PNG or .npy files.
+
+    Pairs come from a list, or from two patterns whose `*` stands for the same text: `rgb/rgb*.png` and
+    `depths/depth*.png` pair `rgb/rgb00002.png` with `depths/depth00002.png`. A list has a pair a line, `image depth`
+    or, as TUM's associate.py writes it, `time image time depth`; `order=depth-image` for the other way round. Empty
+    lines and those that begin with # are skipped.
+
+    A number v in a depth file means value = v * scale + offset. For `kind=depth` that is the depth in metres; for
+    `kind=disparity` it is the disparity in pixels, and depth = focal_baseline / value. Numbers equal to `missing`, not
+    finite, or that give no positive depth, are missing; so is what lies beyond `cap`.
+
+    The encodings of some public collections: RealSense and most others `scale=0.001` (millimetres, the default); TUM
+    RGB-D `scale=0.0002` (5000 a metre); SUN RGB-D `encoding=sun` (the bits of the millimetres are rotated by three);
+    Cityscapes' disparity `kind=disparity,scale=0.00390625,offset=-0.00390625` ((v - 1) / 256 pixels), with the focal
+    length in pixels times the baseline in metres of its camera files as `focal_baseline`.
+
+    Splits: a list whose name has `{split}` in it (`list=lists/{split}.txt`) has a file a split; otherwise `every=n`
+    makes every n-th pair, the first one included, the split `test`, and the others `train`. Without either, there is
+    only `all`. Neighbouring frames of a video are alike: every n-th of them tests little but memory.
+    """
+
+    name = "rgbd"
+    summary = "images with depth or disparity in 16-bit PNG or .npy; paths, scale and encoding are settings"
+    options = (
+        Option("images", str, "rgb/*.png", "pattern of the images under ROOT, with one *"),
+        Option("depths", str, "depth/*.png", "pattern of the depth maps under ROOT, with one *"),
+        Option("list", str, None, "a list of pairs under ROOT, instead of patterns; {split} in it is the split's name"),
+        Option("order", str, "image-depth", "which comes first in the list", choices=("image-depth", "depth-image")),
+        Option("kind", str, "depth", "what the files hold", choices=("depth", "disparity")),
+        Option("scale", float, 0.001, "metres (disparity: pixels) that a 1 in the file stands for"),
+        Option("offset", float, 0.0, "metres (disparity: pixels) that are added"),
+        Option("focal_baseline", float, 1.0, "disparity: focal length in pixels times baseline in metres", minimum=0),
+        Option("missing", float, 0.0, "the number in the file that stands for: not measured"),
+        Option("encoding", str, "plain", "sun: 16 bits rotated to the left by three", choices=("plain", "sun")),
+        Option("cap", float, None, "what is farther, in metres, counts as missing", minimum=0),
+        Option("every", int, None, "every n-th pair is split test, the others are train", minimum=2),
+        Option("group", str, "pair", "what samples belong together by", choices=("pair", "folder")),
+    )
+    layout = (
+        "ROOT/rgb/<name>.png and ROOT/depth/<name>.png, or what the options images, depths and list say, as in "
+        "'rgbd:images=color/*.jpg,depths=depth/*.png'"
+    )
+
+    def open(self) -> None:
+        root = self.require_root()
+        lists = self.option("list") or ""
+        if not self.split:
+            self.split = "test" if "{split}" in lists or self.option("every") else "all"
+        found = self._listed(root, lists) if lists else self._matched(root)
+        folders = self.option("group") == "folder"
+        pairs = [
+            Pair(
+                Path(image).with_suffix("").as_posix(),
+                root / image,
+                root / depth,
+                Path(image).parent.as_posix() if folders else Path(image).with_suffix("").as_posix(),
+            )
+            for image, depth in self._in_split(found, lists)
+        ]
+        if missing := [path for pair in pairs for path in (pair.image, pair.depth) if not path.is_file()]:
+            raise self.problem(f"{len(missing)} files are missing, the first is {missing[0]}")
+        if len({pair.id for pair in pairs}) != len(pairs):
+            raise self.problem("one image comes twice")
+        self.use(pairs)
+
+    def depth_of(self, path: Path) -> NDArray[np.float64]:
+        import numpy as np
+
+        from harness.errors import SampleError
+
+        values = read_values(path)
+        unknown = values == self.option("missing")
+        if self.option("encoding") == "sun":
+            if values.dtype != np.uint16:
+                raise SampleError(f"{path}: encoding=sun is one of 16 bits; the file has {values.dtype}.")
+            values = (values >> np.uint16(3)) | (values << np.uint16(13))
+        value = values.astype(np.float64) * self.option("scale") + self.option("offset")
+        if self.option("kind") == "disparity":
+            with np.errstate(divide="ignore"):
+                value = np.where(value > 0, self.option("focal_baseline") / value, 0.0)
+        cap = self.option("cap")
+        far = np.zeros(value.shape, np.bool_) if cap is None else ~(value <= cap)
+        return np.where(unknown | far, 0.0, value)
+
+    def _in_split(self, pairs: list[tuple[str, str]], lists: str) -> list[tuple[str, str]]:
+        every = self.option("every")
+        if "{split}" in lists or self.split == "all":
+            return pairs
+        if every and self.split in ("test", "train"):
+            return [pair for index, pair in enumerate(pairs) if (index % every == 0) == (self.split == "test")]
+        known = "test, train, all" if every else "all"
+        raise DatasetError(
+            f"dataset {self.name} has no split {self.split!r}: {known}. Splits come from every=n, or from a list with "
+            "{split} in its name."
+        )
+
+    def _matched(self, root: Path) -> list[tuple[str, str]]:
+        """Images and depth maps whose paths have the same text where the patterns have a *, in order of the text."""
+        images, depths = (self._texts(root, name) for name in ("images", "depths"))
+        alone = sorted(set(images) ^ set(depths))
+        if alone or not images:
+            found = f"{self.option('images')} finds {len(images)}, {self.option('depths')} finds {len(depths)} files"
+            hint = f"; {len(alone)} have no partner, as {(images | depths)[alone[0]]}" if alone else ""
+            raise self.problem(f"in {root}, {found}{hint}")
+        return [(images[text], depths[text]) for text in sorted(images)]
+
+    def _texts(self, root: Path, option: str) -> dict[str, str]:
+        pattern = self.option(option)
+        before, star, after = pattern.partition("*")
+        if "*" in after or not stays_inside(pattern) or any(mark in pattern for mark in "?["):
+            raise DatasetError(f"dataset {self.name}: {option}={pattern}: a path under ROOT with one * was expected.")
+        if not star:
+            return {"": pattern} if (root / pattern).is_file() else {}
+        found = [path.relative_to(root).as_posix() for path in root.glob(pattern)]
+        return {name[len(before) : len(name) - len(after)]: name for name in found}
+
+    def _listed(self, root: Path, lists: str) -> list[tuple[str, str]]:
+        name = lists.replace("{split}", self.split)
+        path = root / name
+        if not stays_inside(name) or not path.is_file():
+            there = ", ".join(sorted(file.name for file in path.parent.glob("*.txt"))) if stays_inside(name) else ""
+            raise self.problem(f"there is no list {path}" + (f" (there is: {there})" if there else ""))
+        pairs = []
+        for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+            words = line.split()
+            if not words or words[0].startswith("#"):
+                continue
+            if len(words) not in _COLUMNS:
+                raise DatasetError(f"{path}, line {number}: 2 or 4 columns were expected, found {len(words)}.")
+            first, second = (words[column] for column in _COLUMNS[len(words)])
+            if not stays_inside(first) or not stays_inside(second):
+                raise DatasetError(f"{path}, line {number}: {line.strip()!r} leads out of {root}.")
+            pairs.append((first, second) if self.option("order") == "image-depth" else (second, first))
+        return pairs
+
+
+@hookimpl
+def harness_datasets() -> Iterable[type[Dataset]]:
+    return [Rgbd]

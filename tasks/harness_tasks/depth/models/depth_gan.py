@@ -1,0 +1,285 @@
+"""`depth-gan`: a U-Net that draws depth maps, trained against a discriminator.
+
+The study uses "a simplified network from" Atapour-Abarghouei and Breckon, "Real-Time Monocular Depth Estimation Using
+Synthetic Data with Domain Adaptation via Image Style Transfer" (CVPR 2018), and does not say how it was simplified.
+Here it is their depth estimator without the style transfer between synthetic and real images, which is pix2pix (Isola
+et al., CVPR 2017): a U-Net with skip connections, and a discriminator that judges patches of a map together with the
+image. The generator minimises `l1` x mean absolute error + `adversarial` x the cross-entropy of the discriminator's
+verdict with "real", by default 100 and 1 as in pix2pix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import harness
+from harness.errors import TrainingError, WeightsError
+from harness.model import Memo, Model, Precision, Weights
+from harness.options import Option, Value
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from harness.codec import Frames
+    from harness.dataset import Outline
+
+__all__ = ["DepthGan"]
+
+_DISCRIMINATOR = "discriminator."
+
+
+class DepthGan(Model):
+    """A U-Net with a patch discriminator (pix2pix).
+
+    The generator gives a share y in 0-1 for every pixel, which stands for a depth between `min_depth` and `max_depth`:
+    evenly in the logarithm of depth, or in its inverse. Only depths between the two can be predicted; pixels whose
+    truth lies outside, or is missing, are not learnt from. The discriminator sees the prediction there also in the
+    true map, so that holes do not give it away.
+
+    A prepared sample is uint8[S, 3, H, W], its S scored frames as they were decoded; a batch is uint8[B, S, 3, H, W].
+    A training example is a dict of `image` (uint8[3, H, W]) and `depth` (float32[H, W], NaN where missing).
+
+    Weights hold both players; inference reads the generator alone, and training starts from either.
+    """
+
+    name = "depth-gan"
+    summary = "U-Net generator with a patch discriminator (pix2pix), as the study simplifies Atapour-Abarghouei 2018"
+    task: ClassVar[str] = "depth"
+    parts: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
+    trainable: ClassVar[bool] = True
+    options = (
+        Option("width", int, 8, "channels at full resolution; 16 times as many at the coarsest", minimum=1),
+        Option(
+            "output",
+            str,
+            "log-depth",
+            "what the network's output is even in: the logarithm of depth, or its inverse",
+            choices=("log-depth", "inverse"),
+        ),
+        Option("min_depth", float, 1.0, "the nearest depth that is predicted, in the dataset's unit", minimum=1e-6),
+        Option("max_depth", float, 80.0, "the farthest depth that is predicted, in the dataset's unit", minimum=1e-6),
+        Option("input_scale", float, 1.0, "images are resized by this before the network", minimum=0.01, maximum=4),
+        Option("crop", int, 0, "training: side of random square crops in pixels of the resized image; 0: none"),
+        Option("l1", float, 100.0, "training: weight of the mean absolute error of the output", minimum=0),
+        Option("adversarial", float, 1.0, "training: weight of the discriminator's verdict", minimum=0),
+    )
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self._network: torch.nn.Module | None = None
+        self._device = "cpu"
+        self._precision: Precision = "fp32"
+        self._drawn: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def fingerprint(self) -> Mapping[str, Value]:
+        return {"torch": version("torch")}
+
+    def available(self) -> str | None:
+        near, far = self.option("min_depth"), self.option("max_depth")
+        return None if near < far else f"min_depth={near:g} is not below max_depth={far:g}."
+
+    def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
+        return (len(outline.scored), 3, outline.height, outline.width)
+
+    def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> torch.Tensor:
+        return _channels_first(frames[list(scored)])
+
+    @property
+    def network(self) -> torch.nn.Module:
+        if self._network is None:
+            raise RuntimeError(f"model {self.name} has no network yet: load() or build() makes it")
+        return self._network
+
+    def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
+        import torch
+
+        from harness.weights import load_into
+        from harness_tasks.depth.models.depth_gan_network import DepthGanNetwork
+
+        state = {k: v for k, v in self._state(weights).items() if not k.startswith(_DISCRIMINATOR)}
+        network = DepthGanNetwork(self.option("width"), discriminator=False)
+        load_into(network, state, f"weights {weights.path}")
+        self._network = network.eval().to(device, memory_format=torch.channels_last)
+        self._device, self._precision = device, precision
+
+    def predict(self, batch: torch.Tensor) -> list[list[NDArray[np.float32]]]:
+        import torch
+        from torch.nn import functional
+
+        count, scored, _, height, width = batch.shape
+        images = batch.to(self._device, non_blocking=True).flatten(0, 1).to(torch.float32) / 255
+        images = images.contiguous(memory_format=torch.channels_last)
+        size = _scaled((height, width), self.option("input_scale"))
+        with (
+            torch.no_grad(),
+            torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._precision == "bf16"),
+        ):
+            if size != (height, width):
+                images = functional.interpolate(images, size, mode="bilinear", antialias=True)
+            shares = self.network(images)
+            if size != (height, width):
+                shares = functional.interpolate(shares, (height, width), mode="bilinear")
+        maps = self.depth_of(shares.float())[:, 0].cpu().numpy()
+        return [list(maps[i * scored : (i + 1) * scored]) for i in range(count)]
+
+    def depth_of(self, shares: torch.Tensor) -> torch.Tensor:
+        """The depths that outputs in 0-1 stand for."""
+        near, far = self._ends()
+        if self.option("output") == "inverse":
+            return 1 / (near + shares * (far - near))
+        return (near + shares * (far - near)).exp()
+
+    def share_of(self, depth: torch.Tensor) -> torch.Tensor:
+        """The outputs that stand for depths: NaN where one is missing, or not between the nearest and the farthest."""
+        import torch
+
+        near, far = self._ends()
+        known = (depth >= self.option("min_depth")) & (depth <= self.option("max_depth"))
+        depth = depth.where(known, torch.full_like(depth, torch.nan))
+        value = 1 / depth if self.option("output") == "inverse" else depth.log()
+        return (value - near) / (far - near)
+
+    def _ends(self) -> tuple[float, float]:
+        import math
+
+        ends = (self.option("min_depth"), self.option("max_depth"))
+        if self.option("output") == "inverse":
+            return 1 / ends[0], 1 / ends[1]
+        return math.log(ends[0]), math.log(ends[1])
+
+    def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
+        from harness.weights import load_into
+        from harness_tasks.depth.models.depth_gan_network import DepthGanNetwork
+
+        network = DepthGanNetwork(self.option("width"))
+        if initial is not None:
+            state = self._state(initial)
+            if not any(name.startswith(_DISCRIMINATOR) for name in state):
+                state |= {k: v for k, v in network.state_dict().items() if k.startswith(_DISCRIMINATOR)}
+            load_into(network, state, f"weights {initial.path}")
+        self._network = network
+        return network
+
+    def parameters(self, part: str) -> list[torch.nn.Parameter]:
+        return list(self.network.get_submodule(part).parameters())
+
+    def prepare_train(
+        self, frames: Frames, targets: Mapping[int, NDArray[np.float32]], rng: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
+        """One scored frame, resized and cropped as the options say, mirrored half of the time."""
+        import numpy as np
+        import torch
+
+        number = sorted(targets)[int(rng.integers(len(targets)))]
+        image, depth = _resized(frames[number], targets[number], self.option("input_scale"))
+        if side := self.option("crop"):
+            if min(depth.shape) < side:
+                raise TrainingError(
+                    f"model {self.name}: crop={side} does not fit a training image of "
+                    f"{depth.shape[1]}x{depth.shape[0]} pixels (after input_scale)."
+                )
+            top, left = (int(rng.integers(length - side + 1)) for length in depth.shape)
+            image, depth = image[top : top + side, left : left + side], depth[top : top + side, left : left + side]
+        if rng.random() < 0.5:
+            image, depth = image[:, ::-1], depth[:, ::-1]
+        return {"image": _channels_first(image), "depth": torch.from_numpy(np.ascontiguousarray(depth))}
+
+    def collate_train(self, examples: Sequence[Mapping[str, torch.Tensor]]) -> Any:
+        sizes = sorted({tuple(example["depth"].shape) for example in examples})
+        if len(sizes) > 1:
+            told = ", ".join(f"{width}x{height}" for height, width in sizes)
+            raise TrainingError(
+                f"model {self.name}: one batch has images of {told} pixels. Train on crops of one size, as in "
+                f"--model {self.name}:crop=256."
+            )
+        return self.collate(examples)
+
+    def losses(self, batch: Mapping[str, torch.Tensor], part: str) -> Mapping[str, torch.Tensor]:
+        """The losses of one player: `l1` and `adversarial`, or `real` and `false` (a half of each, as in pix2pix).
+
+        A map that was drawn in the generator's turn is judged again in the discriminator's turn on the same batch.
+        """
+        import torch
+        from torch.nn import functional
+
+        pixels = batch["image"]
+        images = (pixels.to(torch.float32) / 255).contiguous(memory_format=torch.channels_last)
+        truth = self.share_of(batch["depth"])[:, None]
+        judge = self.network.get_submodule("discriminator")
+        if part == "discriminator":
+            drawn = self._remembered(pixels, images)
+            real = judge(images, truth.where(truth.isfinite(), drawn))
+            false = judge(images, drawn)
+            verdict = functional.binary_cross_entropy_with_logits
+            return {
+                "real": verdict(real, torch.ones_like(real)) / 2,
+                "false": verdict(false, torch.zeros_like(false)) / 2,
+            }
+        drawn = self.network(images)
+        self._drawn = (pixels, drawn.detach())
+        known = truth.isfinite()
+        error = (drawn - truth.where(known, drawn.detach())).abs().sum() / known.sum().clamp(min=1)
+        losses = {"l1": self.option("l1") * error}
+        if self.option("adversarial"):
+            judge.requires_grad_(False)
+            opinion = judge(images, drawn)
+            judge.requires_grad_(True)
+            wanted = torch.ones_like(opinion)
+            losses["adversarial"] = self.option("adversarial") * functional.binary_cross_entropy_with_logits(
+                opinion, wanted
+            )
+        return losses
+
+    def _remembered(self, pixels: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        """The map drawn for a batch a moment ago, or drawn now."""
+        import torch
+
+        if self._drawn is not None and self._drawn[0] is pixels:
+            return self._drawn[1]
+        with torch.no_grad():
+            drawn: torch.Tensor = self.network(images)
+        return drawn
+
+    def _state(self, weights: Weights) -> dict[str, torch.Tensor]:
+        from harness.weights import load_state
+
+        if weights.path is None:
+            raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
+        return load_state(weights.path)
+
+
+def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
+    """A height and width times a factor, to the nearest pixel and at least one."""
+    return max(1, int(size[0] * factor + 0.5)), max(1, int(size[1] * factor + 0.5))
+
+
+def _resized(
+    image: NDArray[np.uint8], depth: NDArray[np.float32], factor: float
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Image (bilinear, antialiased) and depth (nearest: depths are not mixed across edges) by a factor."""
+    import numpy as np
+    from PIL import Image
+
+    height, width = _scaled((depth.shape[0], depth.shape[1]), factor)
+    if (height, width) == depth.shape:
+        return image, depth
+    small = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+    rows = ((np.arange(height) + 0.5) * depth.shape[0] / height).astype(np.intp)
+    columns = ((np.arange(width) + 0.5) * depth.shape[1] / width).astype(np.intp)
+    return small, depth[rows[:, None], columns]
+
+
+def _channels_first(frames: NDArray[np.uint8]) -> torch.Tensor:
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(frames, -1, -3)))
+
+
+@harness.hookimpl
+def harness_models() -> Iterable[type[Model]]:
+    return [DepthGan]

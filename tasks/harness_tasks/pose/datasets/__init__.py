@@ -1,0 +1,1 @@
+"""Formats of data sets with human pose."""

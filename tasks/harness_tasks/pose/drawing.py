@@ -1,0 +1,72 @@
+"""Found persons drawn into an image."""
+
+from __future__ import annotations
+
+import colorsys
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness_tasks.pose.types import KEYPOINTS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness_tasks.pose.types import Poses
+
+__all__ = ["draw_poses"]
+
+_BONES = (
+    *(("left_ankle", "left_knee"), ("left_knee", "left_hip"), ("right_ankle", "right_knee")),
+    *(("right_knee", "right_hip"), ("left_hip", "right_hip"), ("left_shoulder", "left_hip")),
+    *(("right_shoulder", "right_hip"), ("left_shoulder", "right_shoulder"), ("left_shoulder", "left_elbow")),
+    *(("right_shoulder", "right_elbow"), ("left_elbow", "left_wrist"), ("right_elbow", "right_wrist")),
+    *(("left_eye", "right_eye"), ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear")),
+    *(("right_eye", "right_ear"), ("left_ear", "left_shoulder"), ("right_ear", "right_shoulder")),
+)
+"""COCO's skeleton."""
+
+
+def draw_poses(image: NDArray[np.uint8], prediction: Poses, confidence: float, visible: float) -> NDArray[np.uint8]:
+    """A copy of the image with the skeletons of the confident persons, the surest on top: one colour a limb.
+
+    The left side is in warm colours, the right in cold ones, the middle in green.
+
+    Args:
+        image: uint8[H, W, 3], RGB.
+        prediction: in pixels of the image.
+        confidence: persons of a lower score are left out.
+        visible: key points of a lower confidence are left out.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    canvas = Image.fromarray(image)
+    pen = ImageDraw.Draw(canvas)
+    side = min(image.shape[:2])
+    line, dot = max(2, round(side / 110)), max(1.5, side / 120)
+    font = ImageFont.load_default(max(10, round(side / 32)))
+    shown = np.flatnonzero(prediction.scores >= confidence)
+    for person in shown[np.argsort(prediction.scores[shown], kind="stable")].tolist():
+        points = prediction.keypoints[person]
+        seen = (points[:, 2] > 0) & (points[:, 2] >= visible)
+        for number, names in enumerate(_BONES):
+            start, end = (KEYPOINTS.index(name) for name in names)
+            if seen[start] and seen[end]:
+                ends = (*points[start, :2].tolist(), *points[end, :2].tolist())
+                pen.line(ends, fill=_colour(names, number), width=line)
+        for x, y in points[seen, :2].tolist():
+            pen.ellipse((x - dot, y - dot, x + dot, y + dot), fill=(255, 255, 255))
+        if seen.any():
+            x, y = points[seen, 0].min(), points[seen, 1].min()
+            text = f"{prediction.scores[person]:.2f}"
+            below = (max(0.0, float(x)), max(0.0, float(y) - 1.6 * font.size))
+            pen.text(below, text, fill=(255, 255, 255), font=font, stroke_width=1, stroke_fill=(0, 0, 0))
+    return np.array(canvas)
+
+
+def _colour(names: tuple[str, str], number: int) -> tuple[int, int, int]:
+    """Warm on the left, cold on the right, green where the two sides meet; neighbours differ a little."""
+    sides = {name.split("_")[0] for name in names} - {"nose"}
+    start = {"left": 0.0, "right": 0.5}.get(sides.pop() if len(sides) == 1 else "", 0.33)
+    red, green, blue = colorsys.hsv_to_rgb(start + 0.15 * (number * 0.61803398875 % 1), 0.85, 1.0)
+    return round(red * 255), round(green * 255), round(blue * 255)

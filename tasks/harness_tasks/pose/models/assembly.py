@@ -1,0 +1,179 @@
+"""From confidence maps and part affinity fields to persons: the greedy parsing of Cao et al. (CVPR 2017, section 2.3).
+
+Peaks of the confidence maps are candidates for parts; the affinity field's line integral between two candidates says
+how well they are joined by a limb (equation 10). Limb by limb, the best pairs are taken first and each candidate
+once; limbs that share a part are one person. Three things differ from the published code, which enlarges all maps to
+the image first: maps stay as they are and are read between their cells by bilinear interpolation; a peak's place
+between cells is that of a Gaussian through its neighbours; and candidates less than a cell or so apart, between which a
+field has no room for a direction, are joined by nearness alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness_tasks.pose.skeleton import FIELDS, LIMBS, PARTS, TREE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Parsing", "assemble", "peaks"]
+
+_SAMPLES = 10
+_TINY = 1e-4
+
+
+@dataclass(frozen=True)
+class Parsing:
+    """The thresholds of the parsing; the defaults are those of the published code.
+
+    Args:
+        part: the least confidence of a part.
+        affinity: the least affinity of a limb's samples.
+        share: the share of a limb's samples that have to reach it.
+        near: up to how many cells two parts are joined by nearness alone.
+        most: how many candidates of a part are looked at, the most confident.
+        parts: the fewest parts of a person.
+        mean: the least mean of a person's confidences and affinities.
+    """
+
+    part: float = 0.1
+    affinity: float = 0.05
+    share: float = 0.8
+    near: float = 1.0
+    most: int = 64
+    parts: int = 4
+    mean: float = 0.4
+
+
+def assemble(
+    confidence: NDArray[np.float32], affinity: NDArray[np.float32], rules: Parsing
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The persons in one image.
+
+    Args:
+        confidence: float32[18 or more, h, w], the parts' maps.
+        affinity: float32[38, h, w], the limbs' fields.
+        rules: the thresholds.
+
+    Returns:
+        float64[N, 18, 3], the parts' place in cells (x, y) and confidence, all 0 for one that was not found; and
+        float64[N], the sums of each person's confidences and affinities.
+    """
+    found = peaks(confidence[: len(PARTS)], rules)
+    part, place, score = found[:, 0].astype(int), found[:, 1:3], found[:, 3]
+    members = [np.flatnonzero(part == number) for number in range(len(PARTS))]
+    persons: list[_Person] = []
+    for limb, (start, end) in enumerate(LIMBS):
+        field = affinity[2 * FIELDS[limb] : 2 * FIELDS[limb] + 2]
+        for first, second, value in _joined(field, members[start], members[end], place, rules):
+            _add(persons, limb, (first, second), value, score)
+    kept = [p for p in persons if len(p.parts) >= rules.parts and p.total >= rules.mean * len(p.parts)]
+    keypoints = np.zeros((len(kept), len(PARTS), 3))
+    for row, person in enumerate(kept):
+        for number, candidate in person.parts.items():
+            keypoints[row, number] = (*place[candidate], score[candidate])
+    return keypoints, np.array([person.total for person in kept], np.float64)
+
+
+def peaks(maps: NDArray[np.float32], rules: Parsing) -> NDArray[np.float64]:
+    """The candidates: float64[n, 4] of part, x, y (cells, between cells too) and confidence; parts ascending."""
+    padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    centre = padded[:, 1:-1, 1:-1]
+    highest = (centre > rules.part) & (centre >= padded[:, :-2, 1:-1]) & (centre > padded[:, 2:, 1:-1])
+    highest &= (centre >= padded[:, 1:-1, :-2]) & (centre > padded[:, 1:-1, 2:])
+    part, row, column = np.nonzero(highest)
+    value = maps[part, row, column].astype(np.float64)
+    order = np.lexsort((-value, part))
+    order = order[np.arange(len(order)) - np.searchsorted(part[order], part[order]) < rules.most]
+    part, row, column, value = part[order], row[order], column[order], value[order]
+    x = column + _offset(value, padded[part, row + 1, column], padded[part, row + 1, column + 2])
+    y = row + _offset(value, padded[part, row, column + 1], padded[part, row + 2, column + 1])
+    return np.column_stack([part, x, y, value])
+
+
+def _offset(value: NDArray[np.float64], before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Where between cells the Gaussian through three cells has its peak, -0.5 to 0.5; 0 at the border."""
+    edge = ~(np.isfinite(before) & np.isfinite(after))
+    centre = np.log(np.maximum(value, _TINY))
+    left, right = (np.log(np.maximum(np.where(edge, value, side), _TINY)) for side in (before, after))
+    bend = 2 * centre - left - right
+    return np.where(bend > 1e-9, np.clip(0.5 * (right - left) / np.maximum(bend, 1e-9), -0.5, 0.5), 0.0)
+
+
+def _joined(
+    field: NDArray[np.float32],
+    starts: NDArray[np.intp],
+    ends: NDArray[np.intp],
+    place: NDArray[np.float64],
+    rules: Parsing,
+) -> list[tuple[int, int, float]]:
+    """The pairs of candidates that a limb joins, with its affinity: the best first, each candidate once."""
+    if not len(starts) or not len(ends):
+        return []
+    origin, way = place[starts][:, None], place[ends][None] - place[starts][:, None]
+    length = np.hypot(way[..., 0], way[..., 1])
+    unit = way / np.maximum(length, _TINY)[..., None]
+    steps = np.linspace(0.0, 1.0, _SAMPLES)[:, None]
+    vectors = _between(field, origin[:, :, None] + steps * way[:, :, None])
+    along = (vectors * unit[:, :, None]).sum(axis=-1)
+    value = along.mean(axis=-1) + np.minimum(0.5 * field.shape[1] / np.maximum(length, _TINY) - 1.0, 0.0)
+    joined = ((along > rules.affinity).sum(axis=-1) > rules.share * _SAMPLES) & (value > 0)
+    near = length <= rules.near
+    strength = np.hypot(vectors[..., 0], vectors[..., 1]).mean(axis=-1)
+    value = np.where(near, np.maximum(value, strength), value)
+    joined |= near
+    rows, columns = np.nonzero(joined)
+    pairs = []
+    free_start, free_end = [True] * len(starts), [True] * len(ends)
+    for index in np.argsort(-value[rows, columns], kind="stable").tolist():
+        row, column = int(rows[index]), int(columns[index])
+        if free_start[row] and free_end[column]:
+            free_start[row] = free_end[column] = False
+            pairs.append((int(starts[row]), int(ends[column]), float(value[row, column])))
+    return pairs
+
+
+def _between(field: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The field float32[2, h, w] at points float64[..., 2] (x, y in cells), bilinear: float64[..., 2]."""
+    height, width = field.shape[1:]
+    x, y = np.clip(points[..., 0], 0, width - 1), np.clip(points[..., 1], 0, height - 1)
+    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    u, v = x - left, y - top
+    upper = field[:, top, left] * (1 - u) + field[:, top, right] * u
+    lower = field[:, bottom, left] * (1 - u) + field[:, bottom, right] * u
+    return np.moveaxis(upper * (1 - v) + lower * v, 0, -1)
+
+
+@dataclass
+class _Person:
+    """A person in the making: its candidates by part, and the sum of their confidences and affinities."""
+
+    parts: dict[int, int]
+    total: float
+
+
+def _add(persons: list[_Person], limb: int, pair: tuple[int, int], value: float, score: NDArray[np.float64]) -> None:
+    """Puts one limb to the person or persons that have one of its ends, or begins a person."""
+    ends = dict(zip(LIMBS[limb], pair, strict=True))
+    owners = [p for p in persons if any(p.parts.get(number) == candidate for number, candidate in ends.items())]
+    if not owners:
+        if limb < TREE:
+            persons.append(_Person(ends, value + float(score[list(pair)].sum())))
+        return
+    first = owners[0]
+    if len(owners) == 1:
+        for number, candidate in ends.items():
+            if number not in first.parts:
+                first.parts[number] = candidate
+                first.total += value + float(score[candidate])
+        return
+    second = owners[1]
+    if not first.parts.keys() & second.parts.keys():
+        first.parts |= second.parts
+        first.total += second.total + value
+        persons.remove(second)

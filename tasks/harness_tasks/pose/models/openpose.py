@@ -1,0 +1,255 @@
+"""OpenPose: confidence maps and part affinity fields, parsed into persons.
+
+Cao, Simon, Wei, Sheikh, "Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields" (CVPR 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, ClassVar
+
+from harness import hookimpl
+from harness.errors import WeightsError
+from harness.model import Memo, Model, Precision, Weights
+from harness.options import Option, Value
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from harness.codec import Frames
+    from harness.dataset import Outline
+    from harness_tasks.pose.models.assembly import Parsing
+    from harness_tasks.pose.models.openpose_network import Front
+    from harness_tasks.pose.models.views import View
+    from harness_tasks.pose.types import Persons, Poses
+
+__all__ = ["THRESHOLDS", "OpenPose"]
+
+THRESHOLDS = (
+    Option(
+        "part_threshold",
+        float,
+        0.1,
+        "the least confidence of a body part; compression lowers confidences, so what it loses depends on it",
+        minimum=0.0,
+        maximum=1.0,
+    ),
+    Option("paf_threshold", float, 0.05, "the least affinity of the samples along a limb", minimum=0.0, maximum=1.0),
+)
+
+
+class OpenPose(Model):
+    """The study's model of human pose.
+
+    Frames are scaled to `height` (368 in the published code; one scale, no mirrored pass), padded with grey to
+    multiples of 16, and go in as BGR / 256 - 0.5 (front `vgg19`; the front `small` takes RGB of zero mean). Of the
+    last stage's 18 parts, COCO's 17 key points are kept, the neck is dropped. A person's score is the sum of the
+    confidences of its parts and the affinities of its limbs, over the most there could be (35).
+
+    Weights: what `harness train` writes, or the published body model in the layout in which it is widely used with
+    PyTorch (`body_pose_model.pth`: conv1_1.weight ... Mconv7_stage6_L2.bias, with or without the modules' prefixes
+    model0., model1_1., ...). Training can also start from VGG19's weights for ImageNet in torchvision's layout.
+
+    Training follows the published code: squares around a person, scaled, turned, shifted and mirrored; squared errors
+    of both kinds of maps summed over the stages; nothing is learnt where persons are not labelled (in the boxes of
+    crowds and of persons without key points; the published code has masks for them).
+
+    A prepared sample is a dict of `images` uint8[S, 3, h, w] and `size` int64[2], the frame's height and width.
+    """
+
+    name = "openpose"
+    summary = "OpenPose: part confidence maps and affinity fields, assembled greedily"
+    task: ClassVar[str] = "pose"
+    trainable: ClassVar[bool] = True
+    options = (
+        *THRESHOLDS,
+        Option("height", int, 368, "the height in pixels that frames are scaled to", minimum=32),
+        Option("stages", int, 6, "stages of the network", minimum=1, maximum=6),
+        Option("front", str, "vgg19", "the layers before the stages", choices=("vgg19", "small")),
+    )
+    SPREAD: ClassVar[Mapping[str, float]] = {"vgg19": 0.875, "small": 1.25}
+    """The standard deviation of a part's Gaussian in cells (7 pixels in the published code), by front."""
+    WIDTH: ClassVar[Mapping[str, float]] = {"vgg19": 1.0, "small": 1.25}
+    """Half the width of a limb's field in cells, by front."""
+    FOREGROUND: ClassVar[float] = 0.0
+    """How much more an error counts where the target is not empty."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self._network: torch.nn.Module | None = None
+        self._device = "cpu"
+        self._precision: Precision = "fp32"
+
+    @property
+    def height(self) -> int:
+        """The height in pixels that frames are scaled to."""
+        return int(self.option("height"))
+
+    @property
+    def front(self) -> Front:
+        """The front of the network."""
+        front: Front = self.option("front")
+        return front
+
+    @property
+    def stages(self) -> int:
+        """How many stages the network has."""
+        return int(self.option("stages"))
+
+    def fingerprint(self) -> Mapping[str, Value]:
+        return {name: version(name) for name in ("torch", "numpy", "opencv-python-headless")}
+
+    def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
+        return (len(outline.scored), 3, outline.height, outline.width)
+
+    def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> dict[str, torch.Tensor]:
+        import numpy as np
+        import torch
+
+        from harness_tasks.pose.models.views import fitted
+
+        inputs = np.stack([fitted(frames[number], self.height) for number in scored])
+        return {"images": _channels_first(inputs), "size": torch.tensor(frames.shape[1:3])}
+
+    def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
+        from harness_tasks.pose.models.openpose_network import new_network
+
+        network = new_network(self.front, self.stages)
+        if initial is not None:
+            self._fill(network, initial, training=True)
+        self._network = network
+        return network
+
+    def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
+        import torch
+
+        from harness_tasks.pose.models.openpose_network import new_network
+
+        network = new_network(self.front, self.stages)
+        self._fill(network, weights, training=False)
+        self._network = network.eval().to(device).to(memory_format=torch.channels_last)
+        self._device, self._precision = device, precision
+
+    def _fill(self, network: torch.nn.Module, weights: Weights, training: bool) -> None:
+        from harness.weights import load_into, load_state
+        from harness_tasks.pose.models.openpose_layout import imagenet_front, is_imagenet, is_published, of_published
+
+        if weights.path is None:
+            raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
+        state, what = load_state(weights.path), f"weights {weights.path}"
+        if self.front == "vgg19" and is_published(state):
+            state = of_published(state, self.stages, what)
+        elif self.front == "vgg19" and training and is_imagenet(state):
+            state = {**network.state_dict(), **imagenet_front(state, what)}
+        load_into(network, state, what)
+
+    @property
+    def network(self) -> torch.nn.Module:
+        if self._network is None:
+            raise RuntimeError(f"model {self.name} has no network yet: load() or build() makes it")
+        return self._network
+
+    def predict(self, batch: Mapping[str, torch.Tensor]) -> list[list[Poses]]:
+        import torch
+
+        count, scored = batch["images"].shape[:2]
+        images = batch["images"].to(self._device, non_blocking=True).flatten(0, 1).to(torch.float32)
+        images = images.contiguous(memory_format=torch.channels_last)
+        kind = torch.device(self._device).type
+        with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=self._precision == "bf16"):
+            affinity, confidence = (maps.float().cpu().numpy() for maps in self.network(images)[-1])
+        sizes = [tuple(size) for size in batch["size"].tolist() for _ in range(scored)]
+        found = [self._poses(*maps) for maps in zip(confidence, affinity, sizes, strict=True)]
+        return [found[i * scored : (i + 1) * scored] for i in range(count)]
+
+    def parsing(self) -> Parsing:
+        """The thresholds that maps are parsed with."""
+        from harness_tasks.pose.models.assembly import Parsing
+
+        return Parsing(part=self.option("part_threshold"), affinity=self.option("paf_threshold"))
+
+    def _poses(self, confidence: NDArray[np.float32], affinity: NDArray[np.float32], size: tuple[int, int]) -> Poses:
+        """The persons in a frame of that height and width."""
+        import numpy as np
+
+        from harness_tasks.pose.models.assembly import assemble
+        from harness_tasks.pose.models.openpose_network import STRIDES
+        from harness_tasks.pose.models.targets import pixels
+        from harness_tasks.pose.models.views import fitted_size
+        from harness_tasks.pose.skeleton import COCO_PARTS, PARTS, TREE
+        from harness_tasks.pose.types import Poses
+
+        stride = STRIDES[self.front]
+        height, width = fitted_size(*size, self.height)
+        seen = np.s_[:, : -(-height // stride), : -(-width // stride)]
+        parts, totals = assemble(confidence[seen], affinity[seen], self.parsing())
+        keypoints = parts[:, list(COCO_PARTS)]
+        scale = np.array([size[1] / width, size[0] / height])
+        there = keypoints[..., 2:] > 0
+        keypoints[..., :2] = ((pixels(keypoints[..., :2], stride) + 0.5) * scale - 0.5) * there
+        keypoints[..., 2] = keypoints[..., 2].clip(0.0, 1.0)
+        scores = np.clip(totals / (len(PARTS) + TREE), 0.0, 1.0)
+        return Poses(keypoints.astype(np.float32), scores.astype(np.float32))
+
+    def view(self, image: NDArray[np.uint8], persons: Persons, rng: np.random.Generator) -> View:
+        """What of a frame one training example shows."""
+        from harness_tasks.pose.models.views import MULTIPLE, person_view
+
+        return person_view(image, persons, -(-self.height // MULTIPLE) * MULTIPLE, rng)
+
+    def prepare_train(
+        self, frames: Frames, targets: Mapping[int, Persons], rng: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
+        """A view of one scored frame, `image` uint8[3, h, w], with its maps: `affinity` float32[38, h / s, w / s],
+        `confidence` float32[19, ...], and `mask` float32[1, ...], 0 where nothing is to be learnt."""
+        import torch
+
+        from harness_tasks.pose.models.openpose_network import STRIDES
+        from harness_tasks.pose.models.targets import affinity_fields, confidence_maps, learnt_mask
+        from harness_tasks.pose.skeleton import parts_of
+
+        number = sorted(targets)[int(rng.integers(len(targets)))]
+        view = self.view(frames[number], targets[number], rng)
+        front, stride = self.front, STRIDES[self.front]
+        size = (view.image.shape[0] // stride, view.image.shape[1] // stride)
+        parts = parts_of(view.keypoints)
+        return {
+            "image": _channels_first(view.image),
+            "affinity": torch.from_numpy(affinity_fields(parts, size, stride, self.WIDTH[front])),
+            "confidence": torch.from_numpy(confidence_maps(parts, size, stride, self.SPREAD[front])),
+            "mask": torch.from_numpy(learnt_mask(view.unlabelled, size, stride))[None],
+        }
+
+    def losses(self, batch: Mapping[str, torch.Tensor], part: str) -> Mapping[str, torch.Tensor]:
+        """Squared errors of the fields and of the maps, summed over channels and stages, the mean over cells."""
+        import torch
+
+        device = next(self.network.parameters()).device
+        images = batch["image"].to(device, torch.float32).contiguous(memory_format=torch.channels_last)
+        stages: Sequence[tuple[torch.Tensor, torch.Tensor]] = self.network(images)
+        mask = batch["mask"].to(device)
+        losses = {}
+        for position, name in enumerate(("affinity", "confidence")):
+            target = batch[name].to(device)
+            strength = target.abs()
+            if name == "confidence":
+                strength = torch.cat([strength[:, :-1], 1 - strength[:, -1:]], 1)
+            weight = mask * (1 + self.FOREGROUND * strength)
+            errors = [(weight * (maps[position].float() - target) ** 2).sum(dim=1).mean() for maps in stages]
+            losses[name] = torch.stack(errors).sum()
+        return losses
+
+
+def _channels_first(frames: NDArray[np.uint8]) -> torch.Tensor:
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(frames, -1, -3)))
+
+
+@hookimpl
+def harness_models() -> Iterable[type[Model]]:
+    return [OpenPose]

@@ -1,0 +1,60 @@
+"""From the statistics of many frames to recall and precision of many weighted sets of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness_tasks.detection.average_precision import average_precision, curves, interpolated
+from harness_tasks.pose.oks import AREAS
+from harness_tasks.ranking import THRESHOLDS, unpack
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.task import Statistics
+
+__all__ = ["recalls_and_precisions"]
+
+_BLOCK = 1 << 17
+"""How many weights of detections are worked on at once: 1 MiB, so that intermediate results stay in the cache."""
+_COCO = interpolated(101)
+
+
+def recalls_and_precisions(
+    statistics: Sequence[Statistics], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """AP and the largest recall at every size range and OKS threshold, of R sets (`weights` float64[R, N]).
+
+    Returns:
+        float64[R, 3, 10] each: precision first. NaN where there is no person of the size.
+    """
+    score = np.concatenate([frame["score"] for frame in statistics])
+    frame_of = np.repeat(np.arange(len(statistics)), [len(frame["score"]) for frame in statistics])
+    order = np.argsort(-score, kind="stable")
+    hit, void = (
+        unpack(np.concatenate([frame[key] for frame in statistics]), len(AREAS))[order] for key in ("hit", "void")
+    )
+    owner, kept = frame_of[order], ~void
+    persons = np.stack([_persons(frame["person_flags"]) for frame in statistics])
+    shapes = [curves(hit[:, size], kept[:, size]) for size in range(len(AREAS))]
+    precision = np.empty((len(weights), len(AREAS), len(THRESHOLDS)))
+    recall = np.empty_like(precision)
+    step = max(1, _BLOCK // max(1, len(order)))
+    for start in range(0, len(weights), step):
+        part = slice(start, start + step)
+        positives = weights[part] @ persons
+        drawn = weights[part].take(owner, axis=1)
+        for size, shape in enumerate(shapes):
+            precision[part, size] = average_precision(drawn, shape, positives[:, size], (_COCO,))[:, :, 0]
+        reached = np.einsum("rn,nst->rst", drawn, hit.astype(np.float64), optimize=True)
+        recall[part] = reached / np.where(positives > 0, positives, np.nan)[:, :, None]
+    return precision, recall
+
+
+def _persons(flags: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """float64[3]: how many persons count, of any size, medium, large."""
+    counts = flags & 1 == 0
+    return np.array([counts.sum(), (counts & (flags & 2 > 0)).sum(), (counts & (flags & 4 > 0)).sum()], np.float64)

@@ -1,0 +1,115 @@
+"""Human pose: key points of persons, measured by average precision over object keypoint similarity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from harness.options import Option
+from harness.task import Metric, Task
+from harness_tasks.pose.oks import AREAS, frame_statistics
+from harness_tasks.pose.reduction import recalls_and_precisions
+from harness_tasks.pose.types import Persons, Poses
+from harness_tasks.ranking import STEPS, THRESHOLDS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.task import Statistics
+
+__all__ = ["Pose"]
+
+_COCO = "COCO key points (pycocotools 2.0)"
+_METRICS = (
+    Metric("AP", primary=True, description=f"mean AP at OKS .50:.05:.95, 101 recalls, {_COCO}"),
+    Metric("AP50", description=f"AP at OKS 0.5, {_COCO}"),
+    Metric("AP75", description=f"AP at OKS 0.75, {_COCO}"),
+    Metric("AP_medium", description=f"AP of persons from 32x32 to 96x96 pixels, {_COCO}"),
+    Metric("AP_large", description=f"AP of persons from 96x96 pixels, {_COCO}"),
+    Metric("AR", description=f"recall at OKS .50:.05:.95, 20 persons a frame, {_COCO}"),
+    Metric("AR50", description=f"recall at OKS 0.5, {_COCO}"),
+    Metric("AR75", description=f"recall at OKS 0.75, {_COCO}"),
+    Metric("AR_medium", description=f"recall of persons from 32x32 to 96x96 pixels, {_COCO}"),
+    Metric("AR_large", description=f"recall of persons from 96x96 pixels, {_COCO}"),
+)
+_AREA_OF_BOX = 0.53
+
+
+class Pose(Task):
+    """Key points of persons: COCO's metrics, equal to pycocotools' `COCOeval(iouType="keypoints")` to 1e-9.
+
+    Crowds and persons without labelled key points do not count: they are not missed, and who is found there is not
+    false. A metric without any person of its kind is undefined (NaN).
+    """
+
+    name = "pose"
+    summary = "human pose (COCO average precision over object keypoint similarity)"
+    metrics: ClassVar[tuple[Metric, ...]] = _METRICS
+    options = (
+        Option(
+            "confidence",
+            float,
+            0.25,
+            "from which score a found person counts, in drawings and when the model's own output is the reference",
+            minimum=0.0,
+            maximum=1.0,
+        ),
+        Option(
+            "visible",
+            float,
+            0.1,
+            "from which confidence a found key point is visible, in drawings and as reference",
+            minimum=0.0,
+            maximum=1.0,
+        ),
+    )
+
+    def score(self, prediction: Poses, target: Persons) -> Statistics:
+        """What each found and each annotated person of one frame matched: arrays described at `frame_statistics`."""
+        return frame_statistics(prediction, target)
+
+    def reduce(
+        self, statistics: Sequence[Statistics], weights: NDArray[np.float64] | None = None
+    ) -> dict[str, NDArray[np.float64]]:
+        """All metrics, float64[R], of R weighted sets of N frames given in dataset order (ties break by it)."""
+        drawn = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
+        if not statistics:
+            return {metric.name: np.full(len(drawn), np.nan) for metric in _METRICS}
+        precision, recall = recalls_and_precisions(statistics, drawn)
+        middle = int(np.searchsorted(THRESHOLDS, 0.75 - 1e-9))
+        values = {}
+        for name, of in (("AP", precision), ("AR", recall)):
+            values |= {name: of[:, 0].mean(axis=1), f"{name}50": of[:, 0, 0], f"{name}75": of[:, 0, middle]}
+            values |= {f"{name}_{size}": of[:, i].mean(axis=1) for i, size in enumerate(AREAS) if i}
+        return values
+
+    def sample_score(self, statistics: Sequence[Statistics]) -> float | None:
+        """The mean OKS of the sample's annotated persons, each with who was found nearest to it; None without any."""
+        found = [frame["person_oks"][frame["person_flags"] & 1 == 0] for frame in statistics]
+        best = np.concatenate(found) if found else np.zeros(0)
+        return float(best.mean()) / STEPS if len(best) else None
+
+    def as_target(self, prediction: Poses) -> Persons:
+        """The persons of at least the option `confidence`, with their key points of at least `visible`.
+
+        The others of their key points are unlabelled. Boxes are those around the visible key points, and a person's
+        area is 0.53 of it, as is usual where there are no masks (xtcocotools, `use_area=False`).
+        """
+        keypoints = prediction.keypoints[prediction.scores >= self.option("confidence")].astype(np.float64)
+        seen = (keypoints[:, :, 2] > 0) & (keypoints[:, :, 2] >= self.option("visible"))
+        keypoints, seen = keypoints[seen.any(axis=1)], seen[seen.any(axis=1)]
+        places = keypoints[:, :, :2]
+        low = np.where(seen[:, :, None], places, np.inf).min(axis=1, initial=np.inf)
+        high = np.where(seen[:, :, None], places, -np.inf).max(axis=1, initial=-np.inf)
+        boxes = np.concatenate([low, high + 1], axis=1)
+        labelled = np.concatenate([places, np.full((*seen.shape, 1), 2.0)], axis=2) * seen[:, :, None]
+        area = _AREA_OF_BOX * np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+        return Persons(labelled, boxes, area, np.zeros(len(boxes), np.bool_))
+
+    def draw(self, image: NDArray[np.uint8], prediction: Poses) -> NDArray[np.uint8]:
+        """The skeletons of the persons of at least the option `confidence`."""
+        from harness_tasks.pose.drawing import draw_poses
+
+        return draw_poses(image, prediction, self.option("confidence"), self.option("visible"))

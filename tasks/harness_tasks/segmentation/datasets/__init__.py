@@ -1,0 +1,1 @@
+"""The dataset formats of segmentation."""

@@ -1,0 +1,94 @@
+"""What happens to a labelled image before a network learns from it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness_tasks.segmentation.types import IGNORE
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Augmentation", "resized"]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Mirroring half of the time, then a random scale, crop and light.
+
+    Args:
+        crop: height and width of what is cut out; None for the size of the image.
+        scale: the image is enlarged by up to this factor or shrunk by up to it, evenly in the logarithm; 1 is off.
+        jitter: contrast and saturation change by up to this share, brightness by up to a quarter of the range times
+            it; 0 is off.
+    """
+
+    crop: tuple[int, int] | None = None
+    scale: float = 1.0
+    jitter: float = 0.0
+
+    def __call__(
+        self, image: NDArray[np.uint8], labels: NDArray[np.uint8], rng: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """An image uint8[H, W, 3] and its label map uint8[H, W], changed together. The arguments stay as they are.
+
+        Where a shrunk image does not fill the crop it is mirrored at its borders, and the labels there are ignored.
+        """
+        height, width = self.crop or labels.shape
+        if rng.random() < 0.5:
+            image, labels = image[:, ::-1], labels[:, ::-1]
+        if self.scale > 1:
+            reach = math.log(self.scale)
+            factor = math.exp(rng.uniform(-reach, reach))
+            size = max(1, round(labels.shape[0] * factor)), max(1, round(labels.shape[1] * factor))
+            image, labels = resized(image, labels, size)
+        image, labels = _padded(image, labels, height, width)
+        top = int(rng.integers(labels.shape[0] - height + 1))
+        left = int(rng.integers(labels.shape[1] - width + 1))
+        image = image[top : top + height, left : left + width]
+        labels = labels[top : top + height, left : left + width]
+        return (_jittered(image, self.jitter, rng) if self.jitter else image), labels
+
+
+def resized(
+    image: NDArray[np.uint8], labels: NDArray[np.uint8], size: tuple[int, int]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The image in another size (height, width), averaged where it shrinks; each label is that of the nearest pixel."""
+    import cv2
+    import numpy as np
+
+    if labels.shape == size:
+        return image, labels
+    height, width = size
+    method = cv2.INTER_AREA if height < labels.shape[0] else cv2.INTER_LINEAR
+    small = cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=method)
+    near = cv2.resize(np.ascontiguousarray(labels), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return small.astype(np.uint8, copy=False), near.astype(np.uint8, copy=False)
+
+
+def _padded(
+    image: NDArray[np.uint8], labels: NDArray[np.uint8], height: int, width: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    import numpy as np
+
+    rows, columns = max(0, height - labels.shape[0]), max(0, width - labels.shape[1])
+    if not rows and not columns:
+        return image, labels
+    sides = (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)
+    return np.pad(image, (*sides, (0, 0)), "symmetric"), np.pad(labels, sides, constant_values=IGNORE)
+
+
+def _jittered(image: NDArray[np.uint8], jitter: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    import numpy as np
+
+    contrast, saturation, brightness = rng.uniform(-jitter, jitter, 3).astype(np.float32)
+    pixels = image.astype(np.float32)
+    grey = pixels.mean(axis=2, keepdims=True)
+    middle = grey.mean()
+    # grey + (1 + saturation)(pixels - grey), then contrast about the mean grey.
+    pixels = (grey - middle + (1 + saturation) * (pixels - grey)) * (1 + contrast) + middle + 64 * brightness
+    jittered: NDArray[np.uint8] = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    return jittered

@@ -1,0 +1,275 @@
+"""What networks that give one score per class and pixel share: from frames to label maps, and how they learn."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.errors import TrainingError, UsageError, WeightsError
+from harness.model import Memo, Model, Precision, Weights
+from harness.options import Option, Value
+from harness_tasks.segmentation.models.augmentation import Augmentation, resized
+from harness_tasks.segmentation.types import IGNORE
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from harness.codec import Frames
+    from harness.dataset import Outline
+
+__all__ = ["SHARED_OPTIONS", "PixelClassifier", "parse_size"]
+
+_NORMALISATIONS = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
+"""Mean and standard deviation of red, green and blue in 0-1: torchvision's of ImageNet; and 0-1 as it is."""
+
+SHARED_OPTIONS = (
+    Option("size", str, None, "WIDTHxHEIGHT that frames are resized to for the network; not set: as they are"),
+    Option(
+        "normalise",
+        str,
+        "imagenet",
+        "imagenet: mean and deviation of ImageNet, as encoders trained on it want; unit: 0-1",
+        choices=tuple(_NORMALISATIONS),
+    ),
+    Option("crop", str, None, "training: WIDTHxHEIGHT of random crops; not set: whole frames"),
+    Option("scale", float, 1.0, "training: largest factor of random scaling, both ways", minimum=1.0, maximum=8.0),
+    Option("jitter", float, 0.2, "training: random change of light, as a share", minimum=0.0, maximum=1.0),
+    Option("class_weights", str, None, "training: weights of the classes in the cross entropy, with | between them"),
+    Option("dice", float, 0.0, "training: weight of the soft Dice loss beside the cross entropy", minimum=0.0),
+)
+
+
+class PixelClassifier(Model):
+    """A network that takes float[B, 3, H, W] (normalised RGB) and gives scores float[B, classes, H, W].
+
+    A prepared sample is uint8[S, 3, H, W], its S scored frames as they were decoded; a batch is uint8[B, S, 3, H, W].
+    With the option `size` the network sees frames resized (bilinear, averaged where they shrink), and its scores are
+    interpolated back, so label maps always have the size of the source. A training example is a dict of `image`
+    (uint8[3, H, W]) and `labels` (uint8[H, W], 255 where nothing is to be learnt).
+
+    A subclass makes the network, and says which tensor's first dimension is the number of classes.
+    """
+
+    task: ClassVar[str] = "segmentation"
+    trainable: ClassVar[bool] = True
+    options: ClassVar[tuple[Option, ...]] = SHARED_OPTIONS
+    head: ClassVar[str]
+    """The name of the last layer's weight in the state dict."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self._size = parse_size("size", self.option("size"))
+        crop = parse_size("crop", self.option("crop"))
+        self._augmentation = Augmentation(crop, self.option("scale"), self.option("jitter"))
+        self._class_weights = _numbers("class_weights", self.option("class_weights"))
+        self._network: torch.nn.Module | None = None
+        self._device = "cpu"
+        self._precision: Precision = "fp32"
+
+    @abstractmethod
+    def make(self, outputs: int) -> torch.nn.Module:
+        """A new network with so many classes, on the CPU, initialised from torch's random state."""
+
+    def fingerprint(self) -> Mapping[str, Value]:
+        return {"torch": version("torch")}
+
+    def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
+        return (len(outline.scored), 3, outline.height, outline.width)
+
+    def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> torch.Tensor:
+        return _channels_first(frames[list(scored)])
+
+    @property
+    def network(self) -> torch.nn.Module:
+        if self._network is None:
+            raise RuntimeError(f"model {self.name} has no network yet: load() or build() makes it")
+        return self._network
+
+    def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
+        self._check_class_weights(classes)
+        self._network, self.classes = self.make(len(classes)), classes
+        if initial is not None:
+            self._fill(initial, classes, "the dataset has")
+        return self._network
+
+    def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
+        import torch
+
+        self.classes = weights.classes or classes
+        self._network = self.make(len(self.classes))
+        self._fill(weights, self.classes, "its file names" if weights.classes else "the dataset has")
+        self._network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._device, self._precision = device, precision
+
+    def _fill(self, weights: Weights, classes: Sequence[str], origin: str) -> None:
+        from harness.weights import load_into, load_state
+
+        if weights.path is None:
+            raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
+        state = load_state(weights.path)
+        head = state.get(self.head)
+        if head is not None and head.ndim and head.shape[0] != len(classes):
+            names = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
+            raise WeightsError(
+                f"weights {weights.path} tell {head.shape[0]} classes apart, {origin} {len(classes)}: {names}. Give "
+                "weights for these classes, or name the weights' own in a file beside them (NAME.json: "
+                '{"classes": [...]}).'
+            )
+        load_into(self.network, state, f"weights {weights.path}")
+
+    def predict(self, batch: torch.Tensor) -> list[list[NDArray[np.uint8]]]:
+        """Label maps uint8[H, W] of each scored frame, in the size of the frame."""
+        import torch
+
+        count, scored, _, height, width = batch.shape
+        images = self._normalised(batch.to(self._device, non_blocking=True).flatten(0, 1))
+        with (
+            torch.no_grad(),
+            torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._precision == "bf16"),
+        ):
+            scores = self.scores(_resized(images, self._size or (height, width)))
+        labels = _resized(scores.float(), (height, width)).argmax(dim=1).to(torch.uint8).cpu().numpy()
+        return [list(labels[i * scored : (i + 1) * scored]) for i in range(count)]
+
+    def scores(self, images: torch.Tensor) -> torch.Tensor:
+        """Normalised images float[N, 3, H, W] -> scores float[N, classes, H, W]: the network, unless it wants more."""
+        found: torch.Tensor = self.network(images)
+        return found
+
+    def _normalised(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8[N, 3, H, W] -> float32, as the option `normalise` says."""
+        import torch
+
+        mean, deviation = (
+            torch.tensor(values, device=images.device)[:, None, None]
+            for values in _NORMALISATIONS[self.option("normalise")]
+        )
+        whole = images.to(torch.float32).contiguous(memory_format=torch.channels_last)
+        return (whole / 255 - mean) / deviation
+
+    def prepare_train(
+        self, frames: Frames, targets: Mapping[int, NDArray[np.uint8]], rng: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
+        """One scored frame with its labels, resized where `size` says so, and augmented."""
+        import numpy as np
+        import torch
+
+        number = sorted(targets)[int(rng.integers(len(targets)))]
+        image, labels = frames[number], targets[number]
+        if self._size is not None:
+            image, labels = resized(image, labels, self._size)
+        image, labels = self._augmentation(image, labels, rng)
+        return {"image": _channels_first(image), "labels": torch.from_numpy(np.ascontiguousarray(labels))}
+
+    def collate_train(self, examples: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        import torch
+
+        sizes = {tuple(example["labels"].shape) for example in examples}
+        if len(sizes) > 1:
+            found = ", ".join(sorted(f"{width}x{height}" for height, width in sizes))
+            raise TrainingError(
+                f"model {self.name}: frames of one batch have different sizes ({found}). Give the option crop or size, "
+                f"as in {self.name}:crop=320x240."
+            )
+        return {key: torch.stack([example[key] for example in examples]) for key in ("image", "labels")}
+
+    def losses(self, batch: Mapping[str, torch.Tensor], part: str) -> Mapping[str, torch.Tensor]:
+        """The cross entropy over all pixels of the batch that have a label, and the Dice loss where it is asked for."""
+        device = next(self.network.parameters()).device
+        labels = batch["labels"].to(device).long()
+        scores = self.scores(self._normalised(batch["image"].to(device))).float()
+        found = {"cross_entropy": _cross_entropy(scores, labels, self._class_weights)}
+        if self.option("dice"):
+            found["dice"] = self.option("dice") * _dice(scores, labels)
+        return found
+
+    def _check_class_weights(self, classes: Sequence[str]) -> None:
+        given = self._class_weights
+        if given is not None and len(given) != len(classes):
+            raise TrainingError(
+                f"model {self.name}: class_weights has {len(given)} numbers, the dataset has {len(classes)} classes."
+            )
+
+
+def parse_size(option: str, text: str | None) -> tuple[int, int] | None:
+    """ "WIDTHxHEIGHT" as (height, width); None stays None.
+
+    Raises:
+        UsageError: it is no such text.
+
+    >>> parse_size("crop", "320x240")
+    (240, 320)
+    """
+    if text is None:
+        return None
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise UsageError(f"option {option}={text}: WIDTHxHEIGHT in pixels is expected, as in {option}=320x240.")
+    return int(height), int(width)
+
+
+def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        numbers = tuple(float(part) for part in text.split("|"))
+    except ValueError:
+        numbers = ()
+    if not numbers or not all(0 <= number < float("inf") for number in numbers):
+        raise UsageError(f"option {option}={text}: numbers from 0 are expected, with | between them.")
+    return numbers
+
+
+def _cross_entropy(scores: torch.Tensor, labels: torch.Tensor, weights: Sequence[float] | None) -> torch.Tensor:
+    """The weighted mean over labelled pixels; 0 where there is none."""
+    import torch
+    from torch.nn import functional as F
+
+    known = labels != IGNORE
+    if weights is None:
+        total, share = F.cross_entropy(scores, labels, ignore_index=IGNORE, reduction="sum"), known.sum()
+    else:
+        weight = torch.tensor(weights, device=scores.device)
+        total = F.cross_entropy(scores, labels, weight, ignore_index=IGNORE, reduction="sum")
+        share = weight[labels[known]].sum()
+    return total / share.clamp(min=1e-6)
+
+
+def _dice(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """1 - 2 |P T| / (|P| + |T|), the mean over the classes in the batch; P are probabilities, T is the truth.
+
+    Milletari, Navab and Ahmadi, "V-Net" (3DV 2016), with |P| and |T| as sums; the sums are over the whole batch.
+    """
+    import torch
+
+    known = (labels != IGNORE).unsqueeze(1)
+    found = scores.softmax(dim=1) * known
+    truth = torch.zeros_like(found).scatter_(1, labels.where(known[:, 0], 0).unsqueeze(1), 1.0) * known
+    both = (found * truth).sum(dim=(0, 2, 3))
+    areas = truth.sum(dim=(0, 2, 3))
+    present = areas > 0
+    loss = 1 - 2 * both / (found.sum(dim=(0, 2, 3)) + areas).clamp(min=1e-6)
+    return (loss * present).sum() / present.sum().clamp(min=1)
+
+
+def _resized(values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """float[N, C, H, W] in another size, bilinear, averaged where it shrinks."""
+    from torch.nn import functional as F
+
+    if tuple(values.shape[-2:]) == tuple(size):
+        return values
+    return F.interpolate(values, size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def _channels_first(frames: NDArray[np.uint8]) -> torch.Tensor:
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(frames, -1, -3)))

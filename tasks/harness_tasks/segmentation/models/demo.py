@@ -1,0 +1,45 @@
+"""The demo segmenter: SegNet with a quarter of its channels, trained on the demo world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import harness
+from harness_tasks.segmentation.models.segnet import SegNet
+
+if TYPE_CHECKING:
+    from harness.model import Model, Weights
+    from harness.options import Option, Value
+
+__all__ = ["DemoSegNet"]
+
+WEIGHTS = Path(__file__).with_name("demo-segnet.safetensors")
+"""The weights that ship with the harness, fp16, trained with the recipe `demo` of registry.toml."""
+
+_DEFAULTS: dict[str, Value] = {"width": 0.25, "crop": "192x160", "jitter": 0.1, "dice": 1.0}
+
+
+class DemoSegNet(SegNet):
+    """SegNet small enough to ship and to run anywhere.
+
+    The rare classes of the demo world (persons, signs, lights) fill few pixels; the Dice loss, which weighs all
+    classes alike, keeps them from being forgotten.
+    """
+
+    name = "demo-segnet"
+    summary = "SegNet with a quarter of its channels, trained on the demo world"
+    own_weights = WEIGHTS
+    options: ClassVar[tuple[Option, ...]] = tuple(
+        replace(option, default=_DEFAULTS.get(option.name, option.default)) for option in SegNet.options
+    )
+
+    def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
+        return super().resolve_weights(asked or str(WEIGHTS), dataset_classes)
+
+
+@harness.hookimpl
+def harness_models() -> Iterable[type[Model]]:
+    return [DemoSegNet]

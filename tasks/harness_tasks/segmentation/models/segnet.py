@@ -1,0 +1,109 @@
+"""SegNet: an encoder-decoder whose decoder unpools by the encoder's indices.
+
+Badrinarayanan, Kendall, Cipolla, "SegNet: A Deep Convolutional Encoder-Decoder Architecture for Image Segmentation"
+(IEEE TPAMI 39, 2017). Poyser, Atapour-Abarghouei and Breckon ran it on Cityscapes in the implementation of M. P. Shah
+(pytorch-semseg), which resizes frames to 1024x512 and divides them by 255: `segnet:size=1024x512,normalise=unit`.
+SegNet's authors used CamVid at 480x360.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import harness
+from harness.errors import UsageError, WeightsError
+from harness.model import Model, Weights
+from harness.options import Option, Value
+from harness_tasks.segmentation.models.common import SHARED_OPTIONS, PixelClassifier
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["SegNet"]
+
+
+class SegNet(PixelClassifier):
+    """SegNet with VGG16's encoder, of any width.
+
+    It takes frames of any size: pooling rounds up, and the decoder goes back to the sizes it came from.
+    """
+
+    name = "segnet"
+    summary = "SegNet: VGG16 encoder, decoder that unpools by the encoder's indices"
+    default_batch = {"cpu": 1, "cuda": 8, "mps": 4}
+    head = "classifier.weight"
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("width", float, 1.0, "multiplies the numbers of channels; 1 is the original", minimum=0.02, maximum=4.0),
+        Option(
+            "upsampling",
+            str,
+            "unpool",
+            "how the decoder enlarges: to where the maxima stood, by interpolation, or by transposed convolutions",
+            choices=("unpool", "bilinear", "transposed"),
+        ),
+        Option(
+            "encoder_weights",
+            str,
+            None,
+            "training: a file of torchvision's vgg16_bn (ImageNet) that the encoder starts from; width 1 only",
+        ),
+        *SHARED_OPTIONS,
+    )
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        if self.option("encoder_weights") and self.option("width") != 1:
+            raise UsageError(
+                f"model {self.name}: encoder_weights are those of VGG16, which has width=1, not {self.option('width')}."
+            )
+
+    def make(self, outputs: int) -> torch.nn.Module:
+        from harness_tasks.segmentation.models.segnet_network import SegNetNetwork
+
+        return SegNetNetwork(outputs, self.option("width"), self.option("upsampling"))
+
+    def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
+        network = super().build(classes, initial)
+        if self.option("encoder_weights") and initial is None:
+            _fill_encoder(network, Path(self.option("encoder_weights")).expanduser())
+        return network
+
+    def identity_config(self) -> Mapping[str, Value]:
+        """The options, with the digest of the encoder's weights for their path."""
+        from harness.weights import from_file
+
+        path = self.option("encoder_weights")
+        return {**self.config, "encoder_weights": from_file(self.name, path).sha256 if path else None}
+
+
+def _fill_encoder(network: torch.nn.Module, path: Path) -> None:
+    """Copy the convolutions of torchvision's vgg16_bn.
+
+    Raises:
+        WeightsError: the file cannot be read, or is of another network.
+    """
+    from harness.weights import load_state
+    from harness_tasks.segmentation.models.segnet_network import vgg16_bn_names
+
+    state, names = load_state(path), vgg16_bn_names()
+    own = network.state_dict()
+    wrong = [
+        source
+        for source, target in names.items()
+        if not source.endswith("num_batches_tracked")
+        and (source not in state or state[source].shape != own[target].shape)
+    ]
+    if wrong:
+        raise WeightsError(
+            f"encoder weights {path}: {len(wrong)} of the tensors of torchvision's vgg16_bn are missing or have "
+            f"another shape ({wrong[0]}, ...). Expected is the file of torchvision.models.vgg16_bn."
+        )
+    own.update({target: state[source] for source, target in names.items() if source in state})
+    network.load_state_dict(own)
+
+
+@harness.hookimpl
+def harness_models() -> Iterable[type[Model]]:
+    return [SegNet]

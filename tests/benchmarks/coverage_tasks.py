@@ -1,0 +1,165 @@
+"""How often 95% intervals of segmentation, depth and action metrics, and of their paired drops, hold the true value.
+
+    python tests/benchmarks/coverage_tasks.py --quick      # 40 simulations a case: a look, not a result
+    python tests/benchmarks/coverage_tasks.py              # 1,000 simulations a case, on all cores
+
+The sibling of coverage.py (detection), which compares ways to make intervals: this one runs the harness's own code, the
+tasks' `reduce` and `harness.bootstrap`, on sufficient statistics that are made up. A population of 20,000 frames or
+clips has a quality that all pixels of a frame share, and in the grouped population one that five frames of a drive (a
+person's five clips) share; its own metrics are the true values. The degraded version keeps the frames and part of the
+luck. Each simulation draws n frames (whole groups, with replacement) from both versions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from harness.bootstrap import interval, paired_interval, replicates
+from harness.task import Task
+from harness_tasks.action.task import Action
+from harness_tasks.depth.task import Depth
+from harness_tasks.segmentation.task import Segmentation
+
+UNITS = 20_000
+RESAMPLES = 200
+GROUP = 5
+CLASSES = 12
+Floats = Any
+SHOWN = {
+    "segmentation": ("mIoU", "global_accuracy", "mean_class_accuracy"),
+    "depth": ("rmse", "abs_rel", "delta1", "rmse_pooled"),
+    "action": ("fusion_top1", "spatial_top1", "mean_class_accuracy"),
+}
+
+
+def task_of(name: str) -> Task:
+    names = tuple(f"class {number}" for number in range(CLASSES))
+    return {"segmentation": Segmentation, "depth": Depth, "action": Action}[name](classes=names)
+
+
+def sigmoid(values: Floats) -> Floats:
+    return 1 / (1 + np.exp(-values))
+
+
+def qualities(rng: np.random.Generator, grouped: bool) -> tuple[Floats, Floats]:
+    """How easy each unit is, and how easy when degraded: float64[UNITS] each."""
+    quality = rng.normal(0, 0.7, UNITS)
+    if grouped:
+        quality += np.repeat(rng.normal(0, 0.7, UNITS // GROUP), GROUP)
+    return quality, quality - 0.8 + rng.normal(0, 0.4, UNITS)
+
+
+def segmentation(rng: np.random.Generator, quality: Floats) -> list[dict[str, Floats]]:
+    """Confusion matrices of frames of 49,152 pixels, in which the last classes are rare and small."""
+    world = np.random.default_rng(7)  # the same frames in both versions
+    there = world.uniform(size=(UNITS, CLASSES)) < np.linspace(1.0, 0.08, CLASSES)
+    sizes = world.gamma(1.5, np.geomspace(1.0, 0.02, CLASSES), (UNITS, CLASSES)) * there
+    pixels = np.floor(49152 * sizes / sizes.sum(axis=1, keepdims=True))
+    ease = np.linspace(3.0, 0.6, CLASSES)
+    right = sigmoid(ease + quality[:, None] + world.normal(0, 0.5, (UNITS, CLASSES)) + rng.normal(0, 0.4, there.shape))
+    found = []
+    for area, share in zip(pixels, right, strict=True):
+        others = np.tile(area + 0.002 * area.sum(), (CLASSES, 1))
+        np.fill_diagonal(others, 0)
+        matrix = others / others.sum(axis=1, keepdims=True) * (area * (1 - share))[:, None]
+        np.fill_diagonal(matrix, area * share)
+        found.append({"confusion": np.pad(np.round(matrix), ((0, 0), (0, 1))).astype(np.int64)})
+    return found
+
+
+def depth(rng: np.random.Generator, quality: Floats) -> list[dict[str, Floats]]:
+    """Sums of errors over 40,000 pixels, in frames that are near or far."""
+    far = np.exp(np.random.default_rng(7).normal(2.3, 0.5, UNITS))  # metres
+    wrong = 0.12 * np.exp(-0.5 * quality + rng.normal(0, 0.25, UNITS))
+    inside = sigmoid((0.25 - wrong) * 12)
+    means = np.stack(
+        [wrong, wrong**2 * far * 2, (wrong * far * 1.6) ** 2, (1.3 * wrong) ** 2, inside, inside**0.4, inside**0.1],
+        axis=1,
+    )
+    return [{"pixels": np.array(40_000, np.int64), "sums": 40_000 * row} for row in means]
+
+
+def action(rng: np.random.Generator, quality: Floats) -> list[dict[str, Floats]]:
+    """Ranks of the true class in two streams and their fusion."""
+    label = np.random.default_rng(7).integers(0, CLASSES, UNITS)
+    sure = 1.6 + np.linspace(0.8, -0.8, CLASSES)[label] + quality
+    spatial, motion = sure - 0.6 + rng.normal(0, 1, UNITS), sure + rng.normal(0, 1, UNITS)
+    ranks = np.floor(np.maximum(0, -np.stack([spatial, motion, (spatial + motion) / 2 + 0.3], axis=1) * 2 + 0.999))
+    return [
+        {"label": np.array(c, np.int64), "ranks": row.astype(np.int32), "probability": np.array(0.5)}
+        for c, row in zip(label, ranks, strict=True)
+    ]
+
+
+@cache
+def population(name: str, grouped: bool) -> tuple[list[Any], list[Any]]:
+    """The statistics of the baseline and of the degraded version."""
+    make = {"segmentation": segmentation, "depth": depth, "action": action}[name]
+    before, after = qualities(np.random.default_rng(1), grouped)
+    return make(np.random.default_rng(2), before), make(np.random.default_rng(3), after)
+
+
+@cache
+def truth(name: str, grouped: bool) -> tuple[dict[str, float], dict[str, float]]:
+    task = task_of(name)
+    values = [{k: float(v[0]) for k, v in task.reduce(side).items()} for side in population(name, grouped)]
+    return values[0], values[1]
+
+
+def simulate(case: tuple[str, bool, int, int]) -> Floats:
+    """Whether each interval holds, and how wide it is: float64[2, values and drops]."""
+    name, grouped, count, seed = case
+    task, sides, true = task_of(name), population(name, grouped), truth(name, grouped)
+    rng = np.random.default_rng((11, seed))
+    size = GROUP if grouped else 1
+    drawn = rng.integers(0, UNITS // size, max(2, count // size))
+    chosen = (drawn[:, None] * size + np.arange(size)).reshape(-1)
+    groups = [str(number) for number in np.repeat(np.arange(len(drawn)), size)]
+    before, after = (replicates(task, [side[i] for i in chosen], groups, RESAMPLES, seed, threads=1) for side in sides)
+    rows = []
+    up = {metric.name: metric.higher_is_better for metric in task.all_metrics()}
+    for metric in SHOWN[name]:
+        found = interval(before, metric)
+        rows.append((found.low, true[0][metric], found.high))
+    for metric in SHOWN[name]:
+        found = paired_interval(after, before, metric, up[metric])
+        drop = (1 if up[metric] else -1) * (true[0][metric] - true[1][metric])
+        rows.append((found.low, drop, found.high))
+    return np.array([[low <= value <= high, high - low] for low, value, high in rows]).T
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--simulations", type=int, default=1000)
+    parser.add_argument("--quick", action="store_true", help="40 simulations a case")
+    parser.add_argument("--task", choices=list(SHOWN))
+    arguments = parser.parse_args()
+    simulations = 40 if arguments.quick else arguments.simulations
+    started = time.monotonic()
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for name in [arguments.task] if arguments.task else SHOWN:
+            columns = [*SHOWN[name], *(f"drop of {metric}" for metric in SHOWN[name])]
+            print(f"\n| {name} | {' | '.join(columns)} |\n|---|{'---:|' * len(columns)}")
+            for grouped in (False, True):
+                true = truth(name, grouped)
+                drops = [abs(true[0][metric] - true[1][metric]) for metric in SHOWN[name]]
+                values = [true[0][metric] for metric in SHOWN[name]] + drops
+                print(f"| *true value* | {' | '.join(f'{value:.3f}' for value in values)} |")
+                for count in (66, 200, 1000):
+                    cases = [(name, grouped, count, seed) for seed in range(simulations)]
+                    held, width = np.mean(list(pool.map(simulate, cases, chunksize=10)), axis=0)
+                    cells = " | ".join(f"{h:.1%} ({w:.3f})" for h, w in zip(held, width, strict=True))
+                    what = f"n = {count}" + (f" in {count // GROUP} groups of five" if grouped else "")
+                    print(f"| {what} | {cells} |", flush=True)
+    print(f"\n{simulations} simulations a case, {time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
