@@ -11,9 +11,9 @@ import pytest
 from harness.errors import StoreError
 from harness.experiment import Training
 from harness.processes import this_process
-from harness.store import Claim, Comparison, Filters, Totals
+from harness.store import Checkpoint, Claim, Comparison, Filters, Totals
 from harness_plugins.sql_store import SqlStore
-from store_rows import INFO, cell, failed, metric, put_results, row, rows_of
+from store_rows import INFO, NONE_KEY, cell, failed, metric, put_results, row, rows_of
 
 
 class StoreCases:
@@ -248,16 +248,35 @@ class StoreCases:
         (alone,) = rows_of(store.view("recovery", Filters({"metric": ["AP"]})))
         shown = ("baseline", "pretrained", "retrained", "clean", "recovery")
         assert [alone[name] for name in shown] == [0.5, 0.4, None, None, None]
-        matched = cell(training=Training("retrained", "jpeg", 50.0, "matched"))
-        clean = cell(training=Training("retrained", None, None, "clean"))
-        store.register([matched, clean], mine.run)
-        store.claim([matched.key, clean.key], mine)
+        taught = {"checkpoint": "b", "control": "c"}
+        matched = cell(training=Training("retrained", "jpeg", 50.0, "level", **taught))
+        clean = cell(training=Training("retrained", None, None, "clean", checkpoint="c", control="c"))
+        other = cell(training=Training("retrained", None, None, "clean", checkpoint="d", control="d"))
+        unpacked = cell("none", None, training=matched.training, baseline=NONE_KEY)
+        store.register([matched, clean, other, unpacked], mine.run)
+        store.claim([matched.key, clean.key, other.key, unpacked.key], mine)
+        store.finish(other.key, mine, Totals(4, 0, bpp=2.0), [metric("AP", 0.1)])
+        store.finish(unpacked.key, mine, Totals(4, 0), [metric("AP", 0.49)])
         store.finish(matched.key, mine, Totals(4, 0, bpp=2.0), [metric("AP", 0.48)])
         store.finish(clean.key, mine, Totals(4, 0, bpp=2.0), [metric("AP", 0.43)])
         store.compare([Comparison(matched.key, cell().key, "AP", "recovery", 0.8, 0.5, 1.1, 4)])
         (both,) = rows_of(store.view("recovery", Filters({"metric": ["AP"]})))
         assert [both[name] for name in shown] == [0.5, 0.4, 0.48, 0.43, 0.8]
-        assert (both["train_mode"], both["retrained_experiment"]) == ("matched", matched.key)
+        assert (both["train_mode"], both["retrained_experiment"]) == ("level", matched.key)
+        assert (both["clean_experiment"], both["retrained_on_none"]) == (clean.key, 0.49)
+
+    def test_a_checkpoint_is_recorded_and_replaced(self, store: SqlStore, mine: Claim) -> None:
+        made = Checkpoint("k", {"seed": 0}, "/weights", "ab", 10, 3, None, "iteration,part,loss,value\n")
+        store.keep_checkpoint(made, mine.run)
+        store.keep_checkpoint(dataclasses.replace(made, sha256="cd"), mine.run)
+        assert store.checkpoints(["k", "unknown"]) == {"k": dataclasses.replace(made, sha256="cd")}
+
+    def test_comparisons_of_an_experiment(self, store: SqlStore) -> None:
+        none, jpeg = put_results(store)
+        gain = Comparison(jpeg.key, none.key, "AP", "gain", 0.2, 0.1, 0.3, 4)
+        store.compare([gain])
+        assert gain in store.comparisons(jpeg.key)
+        assert store.comparisons(none.key) == []
 
     def test_per_sample(self, store: SqlStore, mine: Claim) -> None:
         key = cell().key
