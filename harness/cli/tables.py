@@ -1,0 +1,42 @@
+"""`harness results tables`: one's own results in the layout of the study's tables."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.text_tables import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["tables"]
+
+
+@click.command()
+@click.option("--task", "-t", multiple=True, help="Only this task; repeatable.")
+@click.option("--published", is_flag=True, help="Set the study's own figures beside.")
+@click.option("--format", "-f", "format_", type=click.Choice(FORMATS), help="How to write them.  [default: table]")
+@click.option("--db", help="Results database, if not the one given before `tables`.")
+@click.pass_obj
+def tables(default: tuple[str, str], task: Sequence[str], published: bool, format_: str | None, db: str | None) -> None:
+    """Tables I-V of the study from one's own results: (A) pretrained, (B) retrained at each level."""
+    from harness.plugin_manager import installed
+    from harness.result_cells import read_cells
+    from harness.store import Filters
+    from harness.stores import open_store
+    from harness.study.tables import study_tables
+    from harness.tables import print_table
+
+    given_db, given_format = default
+    with closing(open_store(db or given_db, installed(), write=False)) as store:
+        cells = read_cells(store, Filters({"task": list(task)} if task else {}))
+    found = study_tables(cells, published)
+    if not found:
+        click.echo("no results of a codec with levels.", err=True)
+    for number, table in enumerate(found):
+        if number:
+            click.echo()
+        print_table(table, format_ or given_format)

@@ -1,0 +1,57 @@
+"""The study's published figures."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+__all__ = ["Published", "published"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """One of the study's tables.
+
+    Args:
+        table: its number there.
+        codec: what coded the data.
+        model: as the study calls it.
+        dataset: likewise.
+        levels: mildest compression first.
+        pretrained: (A): a value a level, by metric.
+        retrained: (B): likewise; the first is that of (A).
+    """
+
+    table: str
+    codec: str
+    model: str
+    dataset: str
+    levels: tuple[float, ...]
+    pretrained: Mapping[str, tuple[float, ...]]
+    retrained: Mapping[str, tuple[float, ...]]
+
+
+@cache
+def published() -> Mapping[str, Published]:
+    """The study's tables by task."""
+    content = tomllib.loads(files("harness.study").joinpath("published.toml").read_text("utf-8"))
+    return {task: _table(facts) for task, facts in content.items()}
+
+
+def _table(facts: Mapping[str, object]) -> Published:
+    def values(side: object) -> dict[str, tuple[float, ...]]:
+        assert isinstance(side, dict)
+        return {metric: tuple(row) for metric, row in side.items()}
+
+    levels = facts["levels"]
+    assert isinstance(levels, list)
+    names = {name: str(facts[name]) for name in ("table", "codec", "model", "dataset")}
+    return Published(
+        **names,
+        levels=tuple(float(level) for level in levels),
+        pretrained=values(facts["pretrained"]),
+        retrained=values(facts["retrained"]),
+    )
