@@ -164,7 +164,7 @@ class ImageListDetector(Model):
                 '{"classes": [...]}).'
             )
 
-    def predict(self, batch: torch.Tensor) -> list[list[Detections]]:
+    def predict(self, batch: torch.Tensor) -> list[list[Any]]:
         import torch
 
         count, scored = batch.shape[:2]
@@ -174,10 +174,11 @@ class ImageListDetector(Model):
             torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._precision == "bf16"),
         ):
             outputs = self.network(list(images.unbind(0)))
-        found = [self._detections(output) for output in outputs]
+        found = [self.found(output) for output in outputs]
         return [found[i * scored : (i + 1) * scored] for i in range(count)]
 
-    def _detections(self, output: Mapping[str, torch.Tensor]) -> Detections:
+    def found(self, output: Mapping[str, torch.Tensor]) -> Any:
+        """One frame's prediction, of the task's type, from the network's output."""
         import numpy as np
 
         labels = np.asarray(self._labels.index, np.int64)[output["labels"].cpu().numpy()]
