@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageListDetector", "Labels", "check_head", "head_outputs"]
 
+_NOT_HEAD = ("backbone", "rpn")
+"""In the names of tensors whose size has nothing to do with the classes."""
 _BACKGROUND = ("__background__", "background", "no person")
 
 
@@ -265,7 +267,7 @@ def head_outputs(network: torch.nn.Module, outputs: int, state: Mapping[str, tor
         if other is None or other.shape == own.shape or other.ndim != own.ndim or not own.ndim:
             continue
         count, rest = divmod(other.shape[0] * outputs, own.shape[0])
-        if rest == 0 and other.shape[1:] == own.shape[1:] and "backbone" not in name:
+        if rest == 0 and other.shape[1:] == own.shape[1:] and not any(part in name for part in _NOT_HEAD):
             return int(count)
     return outputs
 
