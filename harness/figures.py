@@ -18,6 +18,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Distinguishable with colour-blind eyes: Okabe and Ito, "Color Universal Design" (2008)."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("--", ":", "-.")
+STYLES = ("-", "--", "-.", ":")
+"""Of the lines: each time the colours are used up, the next."""
 
 _SUBJECT = (
     *("task", "model", "weights", "dataset", "split", "planned_samples", "reference", "seed", "precision", "batch"),
@@ -39,7 +41,9 @@ def can_draw(record: dict[str, Any], against: str) -> bool:
 
 
 def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Figure:
-    """A metric against rate or level: a line for all that differs in codec, model, data or conditions, with a band.
+    """A metric against rate or level: a line for all that differs in codec, model, data or conditions.
+
+    Intervals are bands; a line of a single point has a bar.
 
     Args:
         records: rows of the view `results`, all of one metric; one of them at least can be drawn.
@@ -81,16 +85,14 @@ def _line(axes: Axes, points: list[dict[str, Any]], name: str, against: str, num
     x = [p[against] for p in points]
     colour = COLOURS[number % len(COLOURS)]
     marker = MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
-    axes.plot(x, [p["value"] for p in points], color=colour, marker=marker, label=name)
+    style = STYLES[number // len(COLOURS) % len(STYLES)]
+    axes.plot(x, [p["value"] for p in points], color=colour, marker=marker, linestyle=style, label=name)
     known = [p for p in points if p["ci_low"] is not None and p["ci_high"] is not None]
-    axes.fill_between(
-        [p[against] for p in known],
-        [p["ci_low"] for p in known],
-        [p["ci_high"] for p in known],
-        color=colour,
-        alpha=0.18,
-        linewidth=0,
-    )
+    places, low, high = ([p[key] for p in known] for key in (against, "ci_low", "ci_high"))
+    if len(known) == 1:  # a band has no width there
+        axes.vlines(places, low, high, color=colour, linewidth=1.2)
+    else:
+        axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
     if against == "bpp":
         for p in points:
             if p["level"] is not None:

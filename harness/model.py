@@ -73,7 +73,7 @@ class Model(Configured, ABC):
         parts: what is trained by itself (two streams; a GAN's two players).
         default_batch: the batch size by device type, e.g. {"cpu": 1, "cuda": 8}.
         own_weights: what `resolve_weights(None, ...)` gives, for lists: the file that it brings, or a few words on
-            who has it ("torchvision downloads them"). None: it has to be given a file.
+            whose they are ("torchvision's", who downloads them). None: it has to be given a file.
 
     Attributes:
         classes: the names its predictions' labels stand for (set by `load`).

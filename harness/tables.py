@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError, closest
 from harness.result_cells import Cell, read_cells
 from harness.store import Filters
-from harness.task_table import task_table
+from harness.task_table import metric_table, task_table
 from harness.text_tables import FORMATS, Table, render, show
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Results:
     Args:
         cells: the experiments.
         asked: names of metrics; none: the primary one and the next that the task lists.
-        every: show all metrics.
+        every: show all metrics, for people in rows below each other.
     """
 
     cells: tuple[Cell, ...]
@@ -66,7 +66,8 @@ class Results:
     def by_task(self) -> list[Table]:
         """One table for each task, for people."""
         groups = (list(group) for _, group in groupby(self.cells, lambda cell: cell.facts["task"]))
-        return [task_table(cells, self.shown(cells)) for cells in groups]
+        made = metric_table if self.every and not self.asked else task_table
+        return [made(cells, self.shown(cells)) for cells in groups]
 
     def long(self) -> Table:
         """One row for each experiment and metric, for programs."""

@@ -12,7 +12,7 @@ from harness.text_tables import Table
 if TYPE_CHECKING:
     from harness.result_cells import Cell, Measured
 
-__all__ = ["codec_names", "conditions", "task_table"]
+__all__ = ["codec_names", "conditions", "metric_table", "task_table"]
 
 Column = tuple[str, list[str]]
 
@@ -26,14 +26,11 @@ def task_table(cells: Sequence[Cell], metrics: Sequence[str]) -> Table:
         cells: the task's experiments, in the order to show them in.
         metrics: the names of those to show.
     """
-    same, columns = conditions(cells)
-    columns += [("codec", codec_names(cells)), _levels(cells)]
-    if max(Counter(zip(*(values for _, values in columns), strict=True)).values()) > 1:
-        columns.insert(0, ("experiment", [cell.facts["experiment"][:12] for cell in cells]))
+    same, columns = _named(cells)
     compared = False
     for name in metrics:
         found = [cell.metrics.get(name) for cell in cells]
-        columns.append((name, ["" if m is None else _interval(m.value, m.ci_low, m.ci_high) for m in found]))
+        columns.append((name, ["" if m is None else _value_of(m) for m in found]))
         if any(m is not None and (m.is_primary or len(metrics) == 1) for m in found):
             drops = [_drop(cell, m) for cell, m in zip(cells, found, strict=True)]
             columns.append((f"{name} drop", drops))
@@ -43,6 +40,43 @@ def task_table(cells: Sequence[Cell], metrics: Sequence[str]) -> Table:
     rows = tuple(zip(*(values for _, values in columns), strict=True))
     title = f"{cells[0].facts['task']}: {' '.join(same)}".removesuffix(": ")
     return Table(tuple(name for name, _ in columns), rows, title, _notes(cells, intervals, compared))
+
+
+def metric_table(cells: Sequence[Cell], metrics: Sequence[str]) -> Table:
+    """The table of one task with a row for each metric and experiment: narrow, however many metrics there are.
+
+    Args:
+        cells: the task's experiments, in the order to show them in.
+        metrics: the names of those to show; an experiment without any has one row.
+    """
+    same, columns = _named(cells)
+    troubles = _troubles(cells)
+    rows: list[tuple[str, ...]] = []
+    for name in (*metrics, None):
+        for number, cell in enumerate(cells):
+            measured = None if name is None else cell.metrics.get(name)
+            if measured is None and (name is not None or any(metric in cell.metrics for metric in metrics)):
+                continue
+            told = ("", "") if measured is None else (_value_of(measured), _drop(cell, measured))
+            place = (values[number] for _, values in columns)
+            rows.append((name or "", *place, *told, *(values[number] for _, values in troubles)))
+    heads = ("metric", *(head for head, _ in columns), "value", "drop", *(head for head, _ in troubles))
+    intervals = any("[" in text for row in rows for text in row)
+    title = f"{cells[0].facts['task']}: {' '.join(same)}".removesuffix(": ")
+    drop = len(columns) + 2
+    notes = _notes(cells, intervals, any(row[drop] for row in rows), rates=False)
+    if not any(row[drop] for row in rows):
+        heads, rows = heads[:drop] + heads[drop + 1 :], [row[:drop] + row[drop + 1 :] for row in rows]
+    return Table(heads, tuple(rows), title, notes)
+
+
+def _named(cells: Sequence[Cell]) -> tuple[list[str], list[Column]]:
+    """What is the same for all; and the columns that tell the experiments from each other."""
+    same, columns = conditions(cells)
+    columns += [("codec", codec_names(cells)), _levels(cells)]
+    if max(Counter(zip(*(values for _, values in columns), strict=True)).values()) > 1:
+        columns.insert(0, ("experiment", [cell.facts["experiment"][:12] for cell in cells]))
+    return same, columns
 
 
 def conditions(cells: Sequence[Cell]) -> tuple[list[str], list[Column]]:
@@ -120,6 +154,10 @@ def _interval(value: float | None, low: float | None, high: float | None) -> str
     return text if low is None or high is None else f"{text} [{_fixed(low, digits)}, {_fixed(high, digits)}]"
 
 
+def _value_of(measured: Measured) -> str:
+    return _interval(measured.value, measured.ci_low, measured.ci_high)
+
+
 def _drop(cell: Cell, measured: Measured | None) -> str:
     if measured is None or measured.drop is None or cell.is_baseline:
         return ""
@@ -189,12 +227,13 @@ def _range(numbers: Sequence[int]) -> str:
     return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
 
 
-def _notes(cells: Sequence[Cell], intervals: bool, compared: bool) -> tuple[str, ...]:
+def _notes(cells: Sequence[Cell], intervals: bool, compared: bool, rates: bool = True) -> tuple[str, ...]:
     notes = _stands_on(cells)
     if intervals:
         notes.append("[ ]: 95% interval.")
         notes += _few_groups(cells)
     if compared:
         notes.append("drop: against none, paired by sample; positive is worse.")
-    notes.append("comp. ratio: compression ratio, 24 bits per pixel over bpp.")
+    if rates:
+        notes.append("comp. ratio: compression ratio, 24 bits per pixel over bpp.")
     return (" ".join(notes),)

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from harness_plugins.demo_world.classes import CLASSES, FIRST_OBJECT, SEGMENTS
-from harness_plugins.demo_world.dataset import DemoWorld
 from harness_plugins.demo_world.compositor import Scene
+from harness_plugins.demo_world.dataset import DemoWorld
 from harness_plugins.demo_world.draws import Draws
 from harness_plugins.demo_world.geometry import cos_sin, hull
 from harness_plugins.demo_world.raster import draw

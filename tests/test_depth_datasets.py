@@ -167,7 +167,7 @@ def test_wrong_files_are_said(tmp_path: Path) -> None:
     with pytest.raises(SampleError, match="depth in colours"):
         dataset[1]
     write_depth(depth, numbers()[:3])
-    with pytest.raises(SampleError, match="8x3 pixels .* has 8x6"):
+    with pytest.raises(SampleError, match=r"8x3 pixels .* has 8x6"):
         dataset[1]
     depth.write_bytes(b"")
     with pytest.raises(SampleError, match="it is empty"):
@@ -251,9 +251,9 @@ def test_what_is_wrong_with_synthia_is_said(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no folder with RGB and Depth"):
         synthia(tmp_path, "all")
     write_synthia(tmp_path, "SYNTHIA-SEQS-02-DAWN", 2)
-    with pytest.raises(DatasetError, match="no split 'test' of its own.*synthia:test=SYNTHIA-SEQS-02-DAWN"):
+    with pytest.raises(DatasetError, match=r"no split 'test' of its own.*synthia:test=SYNTHIA-SEQS-02-DAWN"):
         synthia(tmp_path)
-    with pytest.raises(DatasetError, match="no package 'SYNTHIA'. Found: SYNTHIA-SEQS-02-DAWN"):
+    with pytest.raises(DatasetError, match=r"no package 'SYNTHIA'\. Found: SYNTHIA-SEQS-02-DAWN"):
         synthia(tmp_path, test="SYNTHIA")
     (tmp_path / "SYNTHIA-SEQS-02-DAWN" / "Depth" / "Stereo_Left" / "Omni_F" / "000001.png").unlink()
     with pytest.raises(DatasetError, match="1 of 2 depth maps"):

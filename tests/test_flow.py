@@ -12,7 +12,8 @@ from harness_tasks.action.models.two_stream import TwoStreamModel
 from harness_tasks.action.sampling import Window, central_window, random_window, resized, spread, stacked_pairs
 
 HEIGHT, WIDTH = 96, 128
-WHOLE = Window(0, 0, HEIGHT, WIDTH, (HEIGHT, WIDTH))
+SIZE = (HEIGHT, WIDTH)
+WHOLE = Window(0, 0, HEIGHT, WIDTH, SIZE)
 HERE = [name for name in METHODS if why_missing(name) is None]
 BOUND = 8.0
 STEP = BOUND / 127
@@ -45,7 +46,7 @@ def moving(frames: int, x: int, y: int, objects: tuple[int, int] = (0, 0)) -> np
 @pytest.mark.parametrize("method", HERE)
 def test_finds_a_known_movement(method: str) -> None:
     clip = moving(4, 3, -2)
-    fields = Flow(method, camera="none", bound=BOUND).fields(clip, [0, 1, 2], WHOLE)
+    fields = Flow(method, camera="none", bound=BOUND).fields(clip, [0, 1, 2], WHOLE, SIZE)
     assert fields.shape == (3, 2, HEIGHT, WIDTH)
     assert fields.dtype == np.int8
     inside = fields[:, :, 16:-16, 16:-16] * STEP
@@ -56,8 +57,8 @@ def test_finds_a_known_movement(method: str) -> None:
 @pytest.mark.parametrize("camera", ["median", "mean"])
 def test_takes_off_the_camera_s_movement(camera: str) -> None:
     clip = moving(3, 2, 1, objects=(-3, 2))
-    field = Flow(camera=camera, bound=BOUND).fields(clip, [0], WHOLE)[0] * STEP
-    plain = Flow(camera="none", bound=BOUND).fields(clip, [0], WHOLE)[0] * STEP
+    field = Flow(camera=camera, bound=BOUND).fields(clip, [0], WHOLE, SIZE)[0] * STEP
+    plain = Flow(camera="none", bound=BOUND).fields(clip, [0], WHOLE, SIZE)[0] * STEP
     off = np.median(plain - field, axis=(1, 2))
     expected = np.median(plain, axis=(1, 2)) if camera == "median" else plain.mean(axis=(1, 2))
     assert off == pytest.approx(expected, abs=2 * STEP)
@@ -68,7 +69,7 @@ def test_takes_off_the_camera_s_movement(camera: str) -> None:
 
 def test_cuts_off_at_the_bound() -> None:
     clip = moving(2, 6, 0)
-    far, near = (Flow(camera="none", bound=bound).fields(clip, [0], WHOLE)[0, 0] for bound in (20.0, 4.0))
+    far, near = (Flow(camera="none", bound=bound).fields(clip, [0], WHOLE, SIZE)[0, 0] for bound in (20.0, 4.0))
     assert near.max() == 127
     assert np.abs(np.clip(far * (20 / 127), -4, 4) - near * (4 / 127)).max() <= 20 / 254 + 4 / 254 + 1e-6
 
@@ -81,34 +82,42 @@ def test_threads_and_other_pairs_do_not_matter(method: str) -> None:
         found = []
         for threads in (0, 1, 2, 4):
             cv2.setNumThreads(threads)
-            found.append(flow.fields(clip, [0, 1, 2, 3], WHOLE))
+            found.append(flow.fields(clip, [0, 1, 2, 3], WHOLE, SIZE))
     finally:
         cv2.setNumThreads(before)
     assert all((fields == found[0]).all() for fields in found)
-    assert (flow.fields(clip, [2], WHOLE)[0] == found[0][2]).all()
+    assert (flow.fields(clip, [2], WHOLE, SIZE)[0] == found[0][2]).all()
     assert cv2.getNumThreads() == before
+
+
+def test_fields_are_scaled_by_areas() -> None:
+    clip, flow = moving(2, 2, 1, objects=(3, -3)), Flow(bound=BOUND)
+    full, half = (flow.fields(clip, [0], WHOLE, (HEIGHT // k, WIDTH // k))[0].astype(float) for k in (1, 2))
+    means = full.reshape(2, HEIGHT // 2, 2, WIDTH // 2, 2).mean(axis=(2, 4))
+    assert np.abs(means - half).max() <= 1
 
 
 def test_mirrored_frames_move_the_other_way() -> None:
     clip = moving(2, 3, -2)
-    field = Flow(camera="none", bound=BOUND).fields(clip[:, :, ::-1], [0], WHOLE)[0] * STEP
+    field = Flow(camera="none", bound=BOUND).fields(clip[:, :, ::-1], [0], WHOLE, SIZE)[0] * STEP
     assert np.median(field, axis=(1, 2)) == pytest.approx([-3, -2], abs=0.15)
 
 
 def test_the_name_says_all_that_decides_the_fields() -> None:
     names = {
-        Flow().name(WHOLE, [0, 1, 2]),
-        Flow("farneback").name(WHOLE, [0, 1, 2]),
-        Flow(preset="fast").name(WHOLE, [0, 1, 2]),
-        Flow(camera="none").name(WHOLE, [0, 1, 2]),
-        Flow(bound=4).name(WHOLE, [0, 1, 2]),
-        Flow().name(WHOLE, [0, 2]),
-        Flow().name(Window(0, 0, HEIGHT, WIDTH, (48, 64)), [0, 1, 2]),
-        Flow().name(Window(1, 0, HEIGHT - 1, WIDTH, (HEIGHT, WIDTH)), [0, 1, 2]),
+        Flow().name(WHOLE, [0, 1, 2], SIZE),
+        Flow("farneback").name(WHOLE, [0, 1, 2], SIZE),
+        Flow(preset="fast").name(WHOLE, [0, 1, 2], SIZE),
+        Flow(camera="none").name(WHOLE, [0, 1, 2], SIZE),
+        Flow(bound=4).name(WHOLE, [0, 1, 2], SIZE),
+        Flow().name(WHOLE, [0, 2], SIZE),
+        Flow().name(WHOLE, [0, 1, 2], (48, 64)),
+        Flow().name(Window(0, 0, HEIGHT, WIDTH, (48, 64)), [0, 1, 2], SIZE),
+        Flow().name(Window(1, 0, HEIGHT - 1, WIDTH, (HEIGHT, WIDTH)), [0, 1, 2], SIZE),
     }
-    assert len(names) == 8
+    assert len(names) == 9
     assert all(cv2.__version__ in name for name in names)
-    assert Flow("farneback").name(WHOLE, [0]) == Flow("farneback", preset="fast").name(WHOLE, [0])
+    assert Flow("farneback").name(WHOLE, [0], SIZE) == Flow("farneback", preset="fast").name(WHOLE, [0], SIZE)
 
 
 @pytest.mark.skipif("tvl1" in HERE, reason="this OpenCV has the contrib modules")
@@ -155,7 +164,7 @@ def test_on_a_real_clip(data_root: Path) -> None:
     with av.open(str(path)) as container:
         frames = np.stack([frame.to_ndarray(format="rgb24") for frame in islice(container.decode(video=0), 12)])
     window = central_window(*frames.shape[1:3], 128, 0.875)
-    fields = Flow().fields(frames, range(11), window) * (20 / 127)
+    fields = Flow().fields(frames, range(11), window, window.shape) * (20 / 127)
     assert fields.shape == (11, 2, 112, 112)
     assert 0.05 < np.abs(fields).mean() < 3
     assert np.median(fields) == 0

@@ -45,7 +45,15 @@ def test_a_line_a_codec_with_its_points_and_the_baseline(against: str) -> None:
     assert list(lines["jpeg"].get_xdata()) == ([0.3, 3.0] if against == "bpp" else [10.0, 95.0])
     assert set(lines["uncompressed"].get_ydata()) == {0.8}
     assert axes.get_ylabel() == "AP"
-    assert len(axes.collections) == 2  # a band for each codec
+    assert [type(one).__name__ for one in axes.collections] == ["FillBetweenPolyCollection", "LineCollection"]
+    ((low, high),) = [segment[:, 1] for segment in axes.collections[1].get_segments()]  # webp is a single point
+    assert (low, high) == pytest.approx((0.6, 0.8))
+
+
+def test_lines_never_look_alike() -> None:
+    many = [record("jpeg", q, q / 30, 0.6, weights=f"w{n:02d}") for n in range(28) for q in (10.0, 95.0)]
+    (axes,) = curve_figure(many).axes
+    assert len({(line.get_color(), line.get_linestyle()) for line in axes.get_lines()}) == 28
 
 
 def labels(records: list[dict[str, Any]], against: str = "bpp") -> list[str]:
@@ -95,6 +103,9 @@ def test_the_command_writes_a_picture_or_says_why_not(tmp_path: Path) -> None:
     for arguments, message in (
         (("--task", "detection", "-o", "curve.bmp"), ".png, .svg, .pdf"),
         (("--task", "pose", "-o", "curve.png"), "no finished results of task pose"),
+        (("--task", "detecton", "-o", "curve.png"), "unknown task 'detecton'. Did you mean 'detection'?"),
+        (("--task", "detection", "-c", "jpg", "-o", "curve.png"), "unknown codec 'jpg'. Did you mean 'jpeg'?"),
+        (("--task", "detection", "-c", "webp", "-o", "curve.png"), "of codec webp. It has: jpeg, none."),
         (("--task", "detection", "--db", "none.db", "-o", "curve.png"), "none.db"),
     ):
         assert message in session.run("plot", *arguments, status=2).stderr

@@ -75,6 +75,27 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object, status: int = 0)
     return found.err if status else found.out
 
 
+def test_all_metrics_stand_below_each_other(ladder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = run(capsys, "results", "--db", ladder, "--task", "detection", "--all-metrics").splitlines()
+    assert lines[1].split() == ["metric", "codec", "quality", "value", "drop", "status"]
+    rows = [line.split() for line in lines[2:-1]]
+    assert [row[0] for row in rows[:-1]] == ["AP"] * 7 + ["AP50"] * 7 + ["AR"] * 6
+    assert rows[1][:6] == ["AP", "jpeg", "95", "0.490", "[0.390,", "0.590]"]
+    assert rows[-1][:2] == ["webp", "80"]  # has none
+    assert "comp. ratio" not in lines[-1]
+    narrow = run(capsys, "results", "--db", ladder, "--task", "detection", "--codec", "jpeg", "--all-metrics")
+    assert max(map(len, narrow.splitlines()[:-1])) <= 80
+    long = run(capsys, "results", "--db", ladder, "--task", "detection", "--all-metrics", "-f", "csv")
+    assert len(list(csv.reader(io.StringIO(long)))) == 1 + 7 + 7 + 6 + 1
+
+
+def test_the_format_may_stand_before_sql(ladder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    query = "select codec, level from results where metric = 'AP' and level > 80"
+    before = run(capsys, "results", "--db", ladder, "-f", "csv", "sql", query)
+    assert before == "codec,level\njpeg,95.0\n" == run(capsys, "results", "--db", ladder, "sql", "-f", "csv", query)
+    assert run(capsys, "results", "--db", ladder, "-f", "csv", "sql", "-f", "json", query)[0] == "["
+
+
 def test_the_table_of_a_ladder(ladder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = run(
         capsys, "results", "--db", ladder, "--task", "detection", "--codec", "none", "--codec", "jpeg"
@@ -112,7 +133,7 @@ def test_metrics_are_chosen(ladder: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "AP50" in one.splitlines()[1]
     assert " AP " not in one.splitlines()[1]
     every = run(capsys, "results", "--db", ladder, "--codec", "jpeg", "--task", "detection", "--all-metrics")
-    assert "AR" in every.splitlines()[1].split()
+    assert "AR" in {line.split()[0] for line in every.splitlines()}
     assert "undefined" in every
     assert "no such metric 'AP5'" in run(capsys, "results", "--db", ladder, "--metric", "AP5", status=2)
 

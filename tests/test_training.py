@@ -1,7 +1,9 @@
 """Training: the order, the recipe, falling losses, and the same weights after being killed."""
 
 import csv
+import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,9 +17,11 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from rich.console import Console
 from safetensors import safe_open
 
 from harness.cli.train import train as train_command
+from harness.cli.training_progress import Lines
 from harness.dataset import Dataset, Outline, Sample
 from harness.errors import RegistryError, SampleError, TrainingError, UsageError
 from harness.model import Model, Weights
@@ -111,11 +115,15 @@ class Log:
     """Remembers what it is told."""
 
     begun: list[int] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
     losses: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def started(self, begin: int, end: int) -> None:
         self.begun.append(begin)
+
+    def stepped(self, iteration: int) -> None:
+        self.steps.append(iteration)
 
     def advanced(self, iteration: int, losses: Mapping[str, float]) -> None:
         self.losses.append((iteration, dict(losses)))
@@ -366,6 +374,29 @@ def test_bad_command_lines(arguments: list[str], message: str) -> None:
     result = CliRunner().invoke(train_command, arguments)
     assert result.exception is not None
     assert message in str(result.exception)
+
+
+def test_the_split_is_named_where_the_recipes_is_not_there(data_root: Path) -> None:
+    common = ["--task", "detection", "--dataset", "coco", "--data-root", str(data_root / "coco_mini")]
+    said = str(CliRunner().invoke(train_command, common).exception)
+    assert "Splits with annotations there: train2017." in said
+    assert "(recipe detection.demo trains on split train; --split names another.)" in said
+    # With the split, what is wrong is the next thing: these weights.
+    further = CliRunner().invoke(train_command, [*common, "--split", "train2017", "--weights", "none.pth"])
+    assert "none.pth" in str(further.exception)
+
+
+def test_a_slow_training_is_heard_of() -> None:
+    text = io.StringIO()
+    with Lines(Console(file=text, width=200), patience=0.05) as lines:
+        lines.started(0, 40)
+        time.sleep(0.2)
+        for iteration in (1, 2):
+            lines.stepped(iteration)
+        time.sleep(0.2)
+        lines.advanced(2, {"loss_box": 0.5})
+    assert text.getvalue().splitlines()[0] == "iteration 0 of 40"
+    assert re.fullmatch(r"iteration 2 of 40, \d+\.\d\d/s, \d+ s left", text.getvalue().splitlines()[-1])
 
 
 def test_killed_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

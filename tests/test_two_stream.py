@@ -23,7 +23,15 @@ from harness_tasks.action.types import ClipScores
 from harness_tasks.networks.small import SmallFront
 
 CLASSES = ("left", "right", "up", "down")
-SMALL: dict[str, object] = {"backbone": "small", "size": 32, "flow_size": 48, "crop": 0.0, "length": 2, "bound": 8.0}
+SMALL: dict[str, object] = {
+    "backbone": "small",
+    "size": 32,
+    "flow_size": 48,
+    "motion_size": 48,
+    "crop": 0.0,
+    "length": 2,
+    "bound": 8.0,
+}
 MOVES = {"left": (-2, 0), "right": (2, 0), "up": (0, -2), "down": (0, 2)}
 
 
@@ -249,6 +257,7 @@ def test_a_part_that_is_not_there_is_refused() -> None:
 
 class _Silent:
     def started(self, begin: int, end: int) -> None: ...
+    def stepped(self, iteration: int) -> None: ...
     def advanced(self, iteration: int, losses: Mapping[str, float]) -> None: ...
     def warning(self, text: str) -> None:
         raise AssertionError(text)

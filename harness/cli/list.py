@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 
-from harness.cli.options import make_registry, registry_option
+from harness.cli.options import data_root_option, make_registry, registry_option
+from harness.levers import LEVERS
 from harness.plugin_manager import KINDS, Plugins, installed
-
-if TYPE_CHECKING:
-    from harness.codec import Codec
 
 __all__ = ["list_"]
 
@@ -20,94 +23,131 @@ _PLURALS = {f"{kind}s": kind for kind in KINDS}
 
 @click.command("list")
 @click.argument("what", type=click.Choice([*_PLURALS, "plugins"]))
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with every option and its allowed values.")
+@data_root_option
 @registry_option
-def list_(what: str, as_json: bool, registries: tuple[Any, ...]) -> None:
+def list_(what: str, as_json: bool, data_root: tuple[tuple[str, str], ...], registries: tuple[Path, ...]) -> None:
     """List codecs, tasks, models, datasets, stores, executors or plugins: origin, version, state."""
     plugins = installed()
-    if what == "plugins":
-        plugins.ask_all()
-    rows = _plugins(plugins) if what == "plugins" else _kind(plugins, _PLURALS[what])
-    if what in ("models", "datasets"):
-        rows += _named(make_registry(registries).section(what))
+    records = _records(plugins, what, dict(data_root), registries)
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps(records, indent=2))
         return
-    _print(rows)
+    if what in _FACTS:
+        _entries(records, _FACTS[what])
+    else:
+        _table(records)
+    for note in _notes(what, dict(data_root)):
+        click.echo(note, err=True)
     if what != "plugins" and plugins.broken:
         count = len(plugins.broken)
         click.echo(f"{count} broken plugin{'s' * (count > 1)}: see harness list plugins.", err=True)
 
 
-def _plugins(plugins: Plugins) -> list[dict[str, Any]]:
-    return [
-        {
-            "plugin": plugin.origin.entry_point,
-            "distribution": plugin.origin.distribution,
-            "version": plugin.origin.version,
-            "provides": ", ".join(plugin.provides),
-            "state": f"broken: {plugin.error}" if plugin.error else "ok",
-        }
-        for plugin in plugins.plugins.values()
-    ]
+def _records(plugins: Plugins, what: str, roots: dict[str, str], registries: tuple[Path, ...]) -> list[dict[str, Any]]:
+    from harness import listing
+
+    if what == "plugins":
+        return listing.plugin_records(plugins)
+    if what == "codecs":
+        return listing.codec_records(plugins)
+    if what == "models":
+        return listing.model_records(plugins, make_registry(registries))
+    if what == "datasets":
+        return listing.dataset_records(plugins, make_registry(registries), roots)
+    return listing.provided_records(plugins, _PLURALS[what])
 
 
-def _kind(plugins: Plugins, kind: str) -> list[dict[str, Any]]:
-    rows = []
-    for item in plugins.all(kind):
-        row: dict[str, Any] = {"name": item.name}
-        state = ""
-        if kind in ("codec", "model"):
-            try:
-                made = item.cls()
-                missing = made.available()
-                row |= _codec(made) if kind == "codec" else {}
-            except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its state
-                missing = f"{type(error).__name__}: {error}"
-            state = f"not available: {missing}" if missing else ""
-        if kind == "model":
-            row["task"] = item.cls.task
-        elif kind == "dataset":
-            row["tasks"] = ", ".join(item.cls.tasks)
-        elif kind == "store":
-            row["schemes"] = ", ".join(item.cls.schemes)
-        row |= {"summary": item.cls.summary, "origin": str(item.origin)}
-        others = [p for p in plugins.all(kind) if p.name == item.name and p is not item]
-        row["state"] = f"collides with {others[0].origin}" if others else state or "ok"
-        rows.append(row)
-    return rows
+def _notes(what: str, roots: Mapping[str, str]) -> list[str]:
+    if what == "codecs":
+        levers = [f"{lever.name}= ({lever.help}, {lever.minimum:g}-{lever.maximum:g})" for lever in LEVERS]
+        return [
+            f"Every codec also takes {' and '.join(levers)}.",
+            "Options are written as in jpeg:subsampling=4:4:4,scale=0.5; what each allows: harness list codecs --json.",
+        ]
+    if what == "models":
+        return [
+            "Models without a kind are kinds themselves, whose options make them what you want; the others are named "
+            "in registry.toml.",
+        ]
+    if what == "datasets" and not roots:
+        return ["Neither --data-root nor HARNESS_DATA says where data are."]
+    return ["harness doctor opens them, and says what is wrong."] if what == "datasets" else []
 
 
-def _codec(codec: Codec) -> dict[str, Any]:
-    scale = codec.scale
-    if scale is None:
-        return {"level": "", "ladder": "", "options": ""}
-    arrow = "up is better" if scale.higher_is_better else "down is better"
+def _entries(records: Sequence[dict[str, Any]], facts: Callable[[dict[str, Any]], Mapping[str, str]]) -> None:
+    """One paragraph a record: its name and summary, below them its facts, each under its own name."""
+    width = min(shutil.get_terminal_size().columns, 120)
+    for record in records:
+        click.secho(record["name"], bold=True, nl=False)
+        click.echo(f"  {record['summary']}  [{record['origin']}]")
+        told = {**facts(record), "state": "" if record["state"] == "ok" else record["state"]}
+        for name, text in told.items():
+            if text:
+                first, rest = f"    {name:<9}", " " * 13
+                click.echo(textwrap.fill(text, width, initial_indent=first, subsequent_indent=rest, **_WHOLE))
+
+
+_WHOLE: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+
+
+def _codec(record: dict[str, Any]) -> dict[str, str]:
+    level = record["level"]
+    if level is None:
+        return {}
+    unit = f" {level['unit']}" if level["unit"] else ""
+    ladder = ", ".join(f"{value:g}" for value in record["ladder"])
+    better = "up" if level["higher_is_better"] else "down"
+    scale = f"{level['name']} {level['minimum']:g}-{level['maximum']:g}{unit}, {better} is better; ladder {ladder}"
+    return {"level": scale, "options": _defaults(record)}
+
+
+def _dataset(record: dict[str, Any]) -> dict[str, str]:
+    found = {
+        "found": f"found: {record['folder']}",
+        "missing": f"missing: no folder {record['folder']}",
+        "nothing needed": "",
+        "unknown": "no --data-root (or HARNESS_DATA)",
+    }[record["data"]]
+    where = f"; to be had: {record['homepage']}" if record["homepage"] and record["data"] != "found" else ""
+    kind = f"a dataset of kind {record['kind']}" if record["kind"] else ""
     return {
-        "level": f"{scale.name} {scale.minimum:g}-{scale.maximum:g}, {arrow}",
-        "ladder": ", ".join(f"{level:g}" for level in scale.ladder),
-        "options": ", ".join(f"{o.name}={o.default}" for o in codec.options),
+        "kind": kind,
+        "tasks": ", ".join(record["tasks"]),
+        "on disk": record["layout"],
+        "data": found + where if found else "",
+        "options": _defaults(record) if record["kind"] is None else "",
     }
 
 
-def _named(section: Any) -> list[dict[str, Any]]:
-    """The registry's own entries."""
-    return [
-        {
-            "name": name,
-            "kind": facts["kind"],
-            "summary": facts.get("summary", ""),
-            "origin": facts.get("url", facts.get("source", "registry.toml")),
-            "state": "registry",
-        }
-        for name, facts in section.items()
-        if name != facts["kind"]
-    ]
+_FACTS = {"codecs": _codec, "datasets": _dataset}
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
+def _defaults(record: dict[str, Any]) -> str:
+    return ", ".join(f"{o['name']}={'' if o['default'] is None else o['default']}" for o in record["options"])
+
+
+def _table(records: Sequence[dict[str, Any]]) -> None:
     from harness.tables import print_table
     from harness.text_tables import Table
 
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    print_table(Table(tuple(columns), tuple(tuple(row.get(c, "") for c in columns) for row in rows)))
+    if not records:
+        return
+    columns = [name for name in records[0] if name not in ("options", "file", "summary", "origin")]
+    columns += [name for name in ("summary", "origin") if name in records[0]]
+    if all(record["state"] == "ok" for record in records):
+        columns.remove("state")
+    if "weights" in columns and _narrow():
+        columns = [name for name in columns if name not in ("summary", "origin")]
+    rows = tuple(tuple(_cell(name, record.get(name)) for name in columns) for record in records)
+    print_table(Table(tuple("params" if name == "parameters" else name for name in columns), rows))
+
+
+def _narrow() -> bool:
+    return sys.stdout.isatty() and shutil.get_terminal_size().columns < 150
+
+
+def _cell(name: str, value: Any) -> Any:
+    if name == "parameters" and value is not None:
+        return f"{value / 1e6:.2f} M"
+    return ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -54,6 +54,15 @@ def plot(
     finally:
         store.close()
     records: list[dict[str, Any]] = [dict(zip(columns, row, strict=True)) for row in rows]
+    for kind, asked in (("task", [task]), ("codec", codec)):
+        found = {str(r[kind]) for r in records}
+        for one in asked:
+            if one not in found:
+                installed().provided(kind, one)
+                raise UsageError(
+                    f"{db} has no finished results of {kind} {one}"
+                    + (f". It has: {', '.join(sorted(found))}." if found else " to draw.")
+                )
     records = [r for r in records if not codec or r["codec"] in codec or is_baseline(r)]
     for column, name in (("dataset", dataset), ("model", model)):
         records = [r for r in records if not name or meant(name, [r[column]])]

@@ -33,7 +33,7 @@ _format_option = click.option(
 @click.option("--dataset", "-d", multiple=True, help="Only this dataset.")
 @click.option("--model", "-m", multiple=True, help="Only this model.")
 @click.option("--metric", multiple=True, help="Show this metric; default: the primary one and the task's second.")
-@click.option("--all-metrics", is_flag=True, help="Show every metric.")
+@click.option("--all-metrics", is_flag=True, help="Show every metric, each in rows of its own.")
 @click.option(
     "--failed", is_flag=True, help="What failed or was interrupted, and the samples that failed, with reasons."
 )
@@ -79,10 +79,10 @@ def results(
 
 @results.command()
 @click.argument("query")
-@_format_option
+@click.option("--format", "-f", "format_", type=click.Choice(FORMATS), help="How to write it; may stand before `sql`.")
 @click.option("--db", help="Results database, if not the one given before `sql`.")
-@click.pass_obj
-def sql(default: str, query: str, format_: str, db: str | None) -> None:
+@click.pass_context
+def sql(ctx: click.Context, query: str, format_: str | None, db: str | None) -> None:
     """Answer a query, which can only read: a SELECT on the views results, curves, recovery, per_sample.
 
     \b
@@ -90,9 +90,10 @@ def sql(default: str, query: str, format_: str, db: str | None) -> None:
     """
     from harness.tables import print_table
 
-    with _opened(db or default) as store:
+    with _opened(db or ctx.obj) as store:
         columns, rows = store.select(query)
-    print_table(Table(tuple(columns), tuple(rows)), format_)
+    before = ctx.parent.params["format_"] if ctx.parent else "table"
+    print_table(Table(tuple(columns), tuple(rows)), format_ or before)
 
 
 results.add_command(show)

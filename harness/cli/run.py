@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.options import make_registry, make_request, request_options
 from harness.grammar import parse
 from harness.plugin_manager import installed
+
+if TYPE_CHECKING:
+    from harness.engine.unit import Settings
+    from harness.plan import Plan
+    from harness.plugin_manager import Plugins
+    from harness.session import Resampling
+    from harness.store import Store
 
 __all__ = ["run"]
 
@@ -57,14 +67,9 @@ def run(
     FILE is a TOML file with any of these options as keys. What the database already has is not computed again, and what
     was cut off is continued.
     """
-    from rich.console import Console
-
-    from harness.cli.progress import make_report
     from harness.engine import machine
-    from harness.engine.report import Report, Silence
-    from harness.engine.runner import too_many_failures
-    from harness.preflight import check_weights, prepare
-    from harness.session import Resampling, carry_out
+    from harness.preflight import prepare
+    from harness.session import Resampling
     from harness.tables import print_table, results_table
 
     device = machine.find_device(options["device"])
@@ -73,42 +78,71 @@ def run(
     asked = parse(executor, levels=False)
     plugins.get("executor", asked.name).resolve(asked.options)
     request = make_request(options, device)
+    manner = _Manner(settings, executor, Resampling(resamples, request.seed), max_failures, quiet)
     plan, store = prepare(request, plugins, make_registry(registries), db, write=True)
     assert store is not None
-    keys = [experiment.key for experiment in plan.experiments]
-    previous = signal.signal(signal.SIGTERM, _terminated)
-    try:
-        console = Console(stderr=True, quiet=quiet)
-        states = store.states(keys)
-        found = {key for key in keys if key in states and states[key].status == "finished"}
-        failed = too_many_failures({key: states[key] for key in found}, max_failures)
-        if len(found) == len(keys) and not store.uncompared(keys):
-            console.print(f"{len(keys)} experiments, all found in the database.", highlight=False)
-        else:
-            check_weights(plan, found)
-            report = make_report(console)
-            with report:
-                watcher: Report = Silence() if quiet else report
-                outcome = carry_out(
-                    plan,
-                    store,
-                    settings,
-                    plugins,
-                    watcher,
-                    ["harness", *sys.argv[1:]],
-                    Resampling(resamples, request.seed),
-                    max_failures,
-                    executor,
-                )
-            failed = outcome.failed
-        print_table(results_table(store, keys=keys), "table")
-    finally:
-        store.close()
-        signal.signal(signal.SIGTERM, previous)
+    with closing(store), _terminable():
+        failed = _carry_out(plan, store, plugins, manner)
+        print_table(results_table(store, keys=[experiment.key for experiment in plan.experiments]), "table")
     for key, reason in failed.items():
         label = next(e.label for e in plan.experiments if e.key == key)
         click.echo(f"failed: {label}: {reason}", err=True)
     return 1 if failed else 0
+
+
+@dataclass(frozen=True)
+class _Manner:
+    """How a plan is carried out: what changes no experiment's key."""
+
+    settings: Settings
+    executor: str
+    resampling: Resampling
+    max_failures: int
+    quiet: bool
+
+
+def _carry_out(plan: Plan, store: Store, plugins: Plugins, manner: _Manner) -> Mapping[str, str]:
+    """Do what the database does not have yet; gives the keys of the experiments that failed, with the reasons."""
+    from rich.console import Console
+
+    from harness.cli.progress import make_report
+    from harness.engine.report import Report, Silence
+    from harness.engine.runner import too_many_failures
+    from harness.preflight import check_weights
+    from harness.session import carry_out
+
+    console = Console(stderr=True, quiet=manner.quiet)
+    keys = [experiment.key for experiment in plan.experiments]
+    states = store.states(keys)
+    found = {key for key in keys if key in states and states[key].status == "finished"}
+    if len(found) == len(keys) and not store.uncompared(keys):
+        console.print(f"{len(keys)} experiments, all found in the database.", highlight=False)
+        return too_many_failures(states, manner.max_failures)
+    check_weights(plan, found)
+    with make_report(console) as report:
+        watcher: Report = Silence() if manner.quiet else report
+        outcome = carry_out(
+            plan,
+            store,
+            manner.settings,
+            plugins,
+            watcher,
+            ["harness", *sys.argv[1:]],
+            manner.resampling,
+            manner.max_failures,
+            manner.executor,
+        )
+    return outcome.failed
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """While SIGTERM ends what is done as Ctrl-C does."""
+    previous = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

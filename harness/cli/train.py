@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.options import data_root_option, make_registry, registry_option
-from harness.errors import UsageError
+from harness.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +32,7 @@ __all__ = ["train"]
 @click.option("--weights", help="A file of weights to start from; default: random ones.")
 @click.option("--part", "parts", multiple=True, help="Train only this part of the model (spatial); repeatable.")
 @data_root_option
+@click.option("--split", help="The split to train on; default: the recipe's.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides all that is random.")
 @click.option("--device", help="cpu, cuda, cuda:N or mps; default: the best there is.")
 @click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="How many of them.")
@@ -101,8 +103,15 @@ def _job(options: Mapping[str, Any], registries: tuple[Path, ...], device: str) 
         asked[name] = text
     where = f"recipe {task}.{asked['recipe']}"
     recipe = Recipe.of(registry.recipe(task, asked["recipe"]), where).changed(options["settings"])
+    if options["split"]:
+        recipe = replace(recipe, split=options["split"])
     resolver = Resolver(_request(options, asked, device), plugins, registry)
-    dataset = resolver.dataset(asked["dataset"], task, recipe.split)
+    try:
+        dataset = resolver.dataset(asked["dataset"], task, recipe.split)
+    except DatasetError as error:
+        if options["split"]:
+            raise
+        raise DatasetError(f"{error} ({where} trains on split {recipe.split}; --split names another.)") from error
     model, name = resolver.model(asked["model"])
     if model.task != task:
         raise UsageError(f"model {name} serves {model.task}, not {task}.")

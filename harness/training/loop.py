@@ -63,8 +63,11 @@ class Watcher(Protocol):
     def started(self, begin: int, end: int) -> None:
         """Training goes on from iteration `begin` (0 at first) to `end`."""
 
+    def stepped(self, iteration: int) -> None:
+        """So many iterations are done. Called after each."""
+
     def advanced(self, iteration: int, losses: Mapping[str, float]) -> None:
-        """So many iterations are done; mean losses since the last call."""
+        """So many iterations are done; mean losses since the last call. Called now and then."""
 
     def warning(self, text: str) -> None:
         """Something the user should know."""
@@ -99,6 +102,7 @@ def _train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Result
     for iteration, batch in session.batches(begin, end):
         tally.add(session.step(iteration, batch))
         done = iteration + 1
+        watcher.stepped(done)
         due = done % job.recipe.checkpoint == 0 or done == end
         if due or done % _REPORT == 0:
             rows = tally.take()

@@ -22,7 +22,7 @@ class DemoClips(Dataset):
 
     The same worlds as the kind `demo-world`, other scenes: a hand-held camera that pans, cars that drive, persons who
     walk or gesture. Frames 0, 4, 8 and 12 have targets. There is nothing to train on: models come from `demo-world`.
-    Each clip is rendered once, in the worker process that first wants it, and kept without loss (about 3.5 MB).
+    Each clip is rendered once, in the worker process that first wants it, and kept without loss (2.4 to 3.4 MB).
     """
 
     name = "demo-clips"

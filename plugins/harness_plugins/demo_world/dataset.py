@@ -25,7 +25,7 @@ class DemoWorld(Dataset):
     Pose and action have scenes of their own: 2400, 200 and 200 close-ups of one to three persons for pose; 1000, 80
     and 160 clips of 20 frames at 10 frames a second for action, in which one person does one of ten things (the
     target is its number, at frame 0; four clips are of the same person and make a group). Each is rendered once, in
-    the worker process that first wants it, and kept as a file without loss: about 150 kB a scene, 3 MB a clip.
+    the worker process that first wants it, and kept as a file without loss: 150 to 400 kB a scene, 3 MB a clip.
     Nothing has to be downloaded, and nothing about it is real. The sky has no depth.
     """
 

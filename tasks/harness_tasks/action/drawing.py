@@ -74,7 +74,7 @@ def draw_class(image: NDArray[np.uint8], label: int, classes: Sequence[str]) -> 
 
 
 def _text_size(image: NDArray[np.uint8]) -> int:
-    return max(9, round(min(image.shape[:2]) / 17))
+    return max(9, round(float(min(image.shape[:2])) / 17))
 
 
 def _panel(image: NDArray[np.uint8], rows: int) -> tuple[Image.Image, ImageDraw.ImageDraw, Any, int]:

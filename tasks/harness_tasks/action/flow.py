@@ -1,7 +1,8 @@
 """Optical flow between decoded frames, by OpenCV: what the motion stream sees.
 
-A field is quantised to int8: `bound` pixels become 127, what moves farther is cut off there, and the error is at most
-bound / 254 pixels. Fields take a quarter of what floats would, in memory and where they are kept.
+A field is scaled to the size at which it is seen, by the areas of its pixels, and quantised to int8: `bound` pixels
+become 127, what moves farther is cut off there, and the error is at most bound / 254 pixels. Fields take a quarter of
+what floats would, in memory and where they are kept.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from harness_tasks.action.sampling import Window, resized
+from harness_tasks.action.sampling import Window, resized, scaled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +44,8 @@ class Flow:
         preset: of DIS, in OpenCV's words; the others know none.
         camera: what is taken for the camera's own movement, and subtracted from a field, for x and y apart: the
             median, the mean (as Simonyan and Zisserman did), or nothing.
-        bound: pixels (of the scaled frames, from one frame to the next) at which displacements are cut off.
+        bound: pixels (of the frames that flow is computed on, from one frame to the next) at which displacements are
+            cut off.
     """
 
     method: str = "dis"
@@ -51,25 +53,26 @@ class Flow:
     camera: str = "median"
     bound: float = 20.0
 
-    def name(self, window: Window, pairs: Sequence[int]) -> str:
+    def name(self, window: Window, pairs: Sequence[int], shape: tuple[int, int]) -> str:
         """What decides the fields of these frames, in one line: the method, its settings and OpenCV's version."""
         import cv2
 
         preset = f":{self.preset}" if self.method == "dis" else ""
         part = f"{window.width}x{window.height}+{window.left}+{window.top}"
-        size = f"{window.shape[1]}x{window.shape[0]}"
+        size, seen = (f"{width}x{height}" for height, width in (window.shape, shape))
         return (
             f"flow {self.method}{preset} opencv {cv2.__version__} part {part} at {size} less {self.camera} "
-            f"int8 to {self.bound:g} px pairs {_ranges(pairs)}"
+            f"seen at {seen} int8 to {self.bound:g} px pairs {_ranges(pairs)}"
         )
 
-    def fields(self, frames: Frames, pairs: Sequence[int], window: Window) -> NDArray[np.int8]:
+    def fields(self, frames: Frames, pairs: Sequence[int], window: Window, shape: tuple[int, int]) -> NDArray[np.int8]:
         """The flow from frame p to frame p + 1, for each p.
 
         Args:
             frames: uint8[T, H, W, 3], RGB.
             pairs: the p, each in 0 ... T - 2.
             window: the part of the frames, and the size it is scaled to before flow is computed.
+            shape: height h and width w that the fields are scaled to afterwards; their values stay what they were.
 
         Returns:
             int8[P, 2, h, w]: x (to the right) and y (downward) in units of `bound` / 127 pixels of the scaled part.
@@ -79,23 +82,24 @@ class Flow:
         before = cv2.getNumThreads()
         cv2.setNumThreads(1)
         try:
-            return self._fields(frames, pairs, window)
+            return self._fields(frames, pairs, window, shape)
         finally:
             cv2.setNumThreads(before)
 
-    def _fields(self, frames: Frames, pairs: Sequence[int], window: Window) -> NDArray[np.int8]:
+    def _fields(self, frames: Frames, pairs: Sequence[int], window: Window, shape: tuple[int, int]) -> NDArray[np.int8]:
         estimate = self._estimator()
-        quantised = np.empty((len(pairs), 2, *window.shape), np.int8)
+        quantised = np.empty((len(pairs), 2, *shape), np.int8)
         grey: dict[int, NDArray[np.uint8]] = {}
         for place, pair in enumerate(pairs):
             grey = {
                 number: grey[number] if number in grey else _grey(frames[number], window) for number in (pair, pair + 1)
             }
-            field = np.moveaxis(estimate(grey[pair], grey[pair + 1]), -1, 0)
+            field = estimate(grey[pair], grey[pair + 1])
             if self.camera != "none":
                 centre = np.median if self.camera == "median" else np.mean
-                field = field - centre(field, axis=(1, 2), keepdims=True)
-            quantised[place] = np.rint(np.clip(field, -self.bound, self.bound) * (127 / self.bound))
+                field = field - np.asarray(centre(field, axis=(0, 1)), np.float32)
+            seen = np.clip(scaled(field, shape), -self.bound, self.bound) * (127 / self.bound)
+            quantised[place] = np.moveaxis(np.rint(seen), -1, 0)
         return quantised
 
     def _estimator(self) -> _Estimator:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Window", "central_window", "random_window", "relit", "resized", "spread", "stacked_pairs"]
+__all__ = ["Window", "central_window", "random_window", "relit", "resized", "scaled", "spread", "stacked_pairs"]
 
 
 @dataclass(frozen=True)
@@ -91,16 +91,20 @@ def stacked_pairs(frames: int, length: int, starts: Sequence[int]) -> NDArray[np
 
 
 def resized(image: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
-    """A part of an image, scaled: by pixel areas where it becomes smaller, bilinearly where it becomes larger."""
+    """A part of an image, scaled."""
+    part = image[window.top : window.top + window.height, window.left : window.left + window.width]
+    return np.asarray(scaled(np.ascontiguousarray(part), window.shape), np.uint8)
+
+
+def scaled(image: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """An image scaled to height and width: by pixel areas where it becomes smaller, bilinearly where larger."""
     import cv2
 
-    part = image[window.top : window.top + window.height, window.left : window.left + window.width]
-    height, width = window.shape
-    if part.shape[:2] == (height, width):
-        return np.ascontiguousarray(part)
-    smaller = height <= part.shape[0] and width <= part.shape[1]
+    if image.shape[:2] == shape:
+        return image
+    smaller = shape[0] <= image.shape[0] and shape[1] <= image.shape[1]
     way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(np.ascontiguousarray(part), (width, height), interpolation=way), np.uint8)
+    return np.asarray(cv2.resize(image, shape[::-1], interpolation=way))
 
 
 def relit(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -69,7 +69,8 @@ def _srgb(lightness: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.
     )
     rgb = np.clip(xyz @ matrix.T, 0, 1)
     encoded = np.where(rgb <= 0.0031308, 12.92 * rgb, 1.055 * rgb ** (1 / 2.4) - 0.055)
-    return np.rint(encoded * 255).astype(np.uint8)
+    colours: NDArray[np.uint8] = np.rint(encoded * 255).astype(np.uint8)
+    return colours
 
 
 def _with_scale(canvas: NDArray[np.uint8], nearest: float, farthest: float) -> NDArray[np.uint8]:

@@ -19,11 +19,12 @@ WEIGHTS = Path(__file__).with_name("demo-two-stream.safetensors")
 _DEFAULTS: dict[str, Value] = {
     "backbone": "small",
     "size": 96,
-    "flow_size": 96,
+    "flow_size": 128,
+    "motion_size": 96,
     "crop": 0.0,
     "samples": 5,
     "stacks": 2,
-    "bound": 8.0,
+    "bound": 10.0,
 }
 
 
@@ -32,7 +33,11 @@ def _of_demo(option: Option) -> Option:
 
 
 class DemoTwoStream(TwoStreamModel):
-    """Two streams small enough to ship and to run anywhere: whole frames at 128x96, 5 frames and 2 stacks a clip."""
+    """Two streams small enough to ship and to run anywhere: 5 frames and 2 stacks a clip, all of each frame.
+
+    Of a clip of 256x192 the spatial stream sees frames of 128x96, and the motion stream flow of 128x96, which is
+    computed on frames of 171x128.
+    """
 
     name = "demo-two-stream"
     summary = "two-stream network with small backbones, trained on the demo world's clips"

@@ -11,8 +11,9 @@ done as there, and what is not:
   of at most L frames repeats its last field; one of a single frame has no motion and is refused. The original also
   averages over four corner crops and mirror images; here only the central crop is seen.
 - Frames are scaled so that the central crop of 7/8 of the shorter side has 224 pixels (as 224 of 256 there), for both
-  streams. Flow is computed on the frames so cropped and scaled, after coding and decoding: its unit is a pixel of
-  theirs. From each field the camera's movement is subtracted, by default the median (there the mean).
+  streams. Flow is computed after coding and decoding, on the frames so cropped and scaled (`flow_size`): its unit is a
+  pixel of theirs, also where the motion stream sees it at another size (`motion_size`). From each field the camera's
+  movement is subtracted, by default the median (there the mean).
 - A training clip gives one random frame and one random stack. Both come from one random window of the frames, in its
   size within -20 and +10 % of the test crop (there: a corner or random crop), mirrored half of the time where `flip`
   is set. Flow is computed after mirroring, so that x points the other way. The brightness and contrast of the frame
@@ -50,7 +51,10 @@ _OPENCV = ("opencv-python-headless", "opencv-contrib-python-headless", "opencv-p
 _OPTIONS = (
     Option("backbone", str, "resnet18", "the CNN of both streams: one of torchvision's, or a small one", _BACKBONES),
     Option("size", int, 256, "pixels of the frames' shorter side, for the spatial stream", minimum=32, maximum=1024),
-    Option("flow_size", int, 256, "the same for flow and the motion stream", minimum=32, maximum=1024),
+    Option("flow_size", int, 256, "the same for the frames that flow is computed on", minimum=32, maximum=1024),
+    Option(
+        "motion_size", int, 256, "the same for the motion stream, which sees flow so scaled", minimum=32, maximum=1024
+    ),
     Option(
         "crop",
         float,
@@ -105,7 +109,7 @@ class TwoStreamModel(Model):
 
     def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
         spatial = self._window(outline.height, outline.width, "size").shape
-        motion = self._window(outline.height, outline.width, "flow_size").shape
+        motion = self._window(outline.height, outline.width, "motion_size").shape
         starts = spread(outline.frames - self.option("length"), self.option("stacks"))
         frames = spread(outline.frames, self.option("samples"))
         return (len(frames), 3, *spatial, len(starts), 2 * self.option("length"), *motion)
@@ -130,8 +134,9 @@ class TwoStreamModel(Model):
         )
         pairs = sorted(set(stacks.ravel().tolist()))
         window, flow = self._window(height, width, "flow_size"), self.flow
-        fields = memo(flow.name(window, pairs), lambda: flow.fields(frames, pairs, window))
-        motion = fields[np.searchsorted(pairs, stacks)].reshape(len(stacks), -1, *window.shape)
+        shape = self._window(height, width, "motion_size").shape
+        fields = memo(flow.name(window, pairs, shape), lambda: flow.fields(frames, pairs, window, shape))
+        motion = fields[np.searchsorted(pairs, stacks)].reshape(len(stacks), -1, *shape)
         return {"spatial": _channels_first(chosen), "motion": torch.from_numpy(np.ascontiguousarray(motion))}
 
     def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
@@ -225,12 +230,12 @@ class TwoStreamModel(Model):
         if self.option("flip") and rng.random() < 0.5:
             frames, spatial = frames[:, :, ::-1], spatial.mirrored(width)
         motion = replace(spatial, shape=self._window(height, width, "flow_size").shape)
-        unlike = sorted(set(pairs))
-        fields = self.flow.fields(frames, unlike, motion)[np.searchsorted(unlike, pairs)]
+        unlike, shape = sorted(set(pairs)), self._window(height, width, "motion_size").shape
+        fields = self.flow.fields(frames, unlike, motion, shape)[np.searchsorted(unlike, pairs)]
         image = relit(resized(frames[number], spatial), rng)
         return {
             "spatial": _channels_first(image),
-            "motion": torch.from_numpy(fields.reshape(-1, *motion.shape)),
+            "motion": torch.from_numpy(fields.reshape(-1, *shape)),
             "label": torch.tensor(targets[min(targets)], dtype=torch.int64),
         }
 
@@ -271,7 +276,7 @@ class TwoStreamModel(Model):
         return found
 
     def _window(self, height: int, width: int, size: str) -> Window:
-        """What a stream sees of a test clip's frames: `size` or `flow_size` says at what size."""
+        """What is seen of a test clip's frames, at the size that an option says."""
         return central_window(height, width, self.option(size), self.option("crop"))
 
 

@@ -98,7 +98,8 @@ class Rgbd(DepthPairs):
         if self.option("encoding") == "sun":
             if values.dtype != np.uint16:
                 raise SampleError(f"{path}: encoding=sun is one of 16 bits; the file has {values.dtype}.")
-            values = (values >> np.uint16(3)) | (values << np.uint16(13))
+            bits = values.astype(np.uint16)
+            values = (bits >> np.uint16(3)) | (bits << np.uint16(13))
         value = values.astype(np.float64) * self.option("scale") + self.option("offset")
         if self.option("kind") == "disparity":
             with np.errstate(divide="ignore"):

@@ -22,6 +22,7 @@ class DemoDepthGan(DepthGan):
     summary = "a small depth-gan, trained on the demo world"
     own_weights = WEIGHTS
     default_batch = {"cpu": 1, "cuda": 16, "mps": 8}
+    own_weights = WEIGHTS
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
         return super().resolve_weights(asked or str(WEIGHTS), dataset_classes)

@@ -103,7 +103,7 @@ class DepthGan(Model):
         state = {k: v for k, v in self._state(weights).items() if not k.startswith(_DISCRIMINATOR)}
         network = DepthGanNetwork(self.option("width"), discriminator=False)
         load_into(network, state, f"weights {weights.path}")
-        self._network = network.eval().to(device, memory_format=torch.channels_last)
+        self._network = network.eval().to(device).to(memory_format=torch.channels_last)
         self._device, self._precision = device, precision
 
     def predict(self, batch: torch.Tensor) -> list[list[NDArray[np.float32]]]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageListDetector", "Labels", "check_head", "head_outputs"]
 
+_NOT_HEAD = ("backbone", "rpn")
+"""In the names of tensors whose size has nothing to do with the classes."""
 _BACKGROUND = ("__background__", "background", "no person")
 
 
@@ -164,7 +166,7 @@ class ImageListDetector(Model):
                 '{"classes": [...]}).'
             )
 
-    def predict(self, batch: torch.Tensor) -> list[list[Detections]]:
+    def predict(self, batch: torch.Tensor) -> list[list[Any]]:
         import torch
 
         count, scored = batch.shape[:2]
@@ -174,10 +176,11 @@ class ImageListDetector(Model):
             torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._precision == "bf16"),
         ):
             outputs = self.network(list(images.unbind(0)))
-        found = [self._detections(output) for output in outputs]
+        found = [self.found(output) for output in outputs]
         return [found[i * scored : (i + 1) * scored] for i in range(count)]
 
-    def _detections(self, output: Mapping[str, torch.Tensor]) -> Detections:
+    def found(self, output: Mapping[str, torch.Tensor]) -> Any:
+        """One frame's prediction, of the task's type, from the network's output."""
         import numpy as np
 
         labels = np.asarray(self._labels.index, np.int64)[output["labels"].cpu().numpy()]
@@ -264,7 +267,7 @@ def head_outputs(network: torch.nn.Module, outputs: int, state: Mapping[str, tor
         if other is None or other.shape == own.shape or other.ndim != own.ndim or not own.ndim:
             continue
         count, rest = divmod(other.shape[0] * outputs, own.shape[0])
-        if rest == 0 and other.shape[1:] == own.shape[1:] and "backbone" not in name:
+        if rest == 0 and other.shape[1:] == own.shape[1:] and not any(part in name for part in _NOT_HEAD):
             return int(count)
     return outputs
 

@@ -46,7 +46,7 @@ class Detectron2(Model):
 
     name = "detectron2"
     summary = "any detectron2 detector with a YAML config, e.g. of its model zoo"
-    own_weights = "detectron2's model zoo"
+    own_weights = "detectron2's zoo"
     task: ClassVar[str] = "detection"
     trainable: ClassVar[bool] = True
     options = (

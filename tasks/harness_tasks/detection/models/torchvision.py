@@ -40,7 +40,7 @@ class Torchvision(ImageListDetector):
 
     name = "torchvision"
     summary = "any torchvision detector, by its torchvision name"
-    own_weights = "torchvision downloads them"
+    own_weights = "torchvision's"
     options = (
         Option("arch", str, "fasterrcnn_resnet50_fpn", "torchvision's name of the detector"),
         Option("min_size", int, None, "length of the shorter side after resizing; not set: torchvision's", minimum=1),
@@ -105,8 +105,6 @@ class Torchvision(ImageListDetector):
         return Weights(member.name, path, digest, Labels.of(_outputs(member)).classes)
 
     def make(self, outputs: int) -> torch.nn.Module:
-        from torchvision.models import get_model
-
         arch = self._arch()
         two_stage = arch.startswith(_TWO_STAGE)
         names = {
@@ -119,20 +117,35 @@ class Torchvision(ImageListDetector):
         given = {names[key]: value for key, value in self.config.items() if key in names and value is not None}
         if arch.startswith("ssd") and given.keys() & {"min_size", "max_size"}:
             raise UsageError(f"{arch} resizes to a fixed size: it takes no min_size or max_size.")
-        network: torch.nn.Module = get_model(
-            arch, weights=None, weights_backbone=None, num_classes=outputs, progress=False, **given
-        )
-        _drop_other_heads(network)
+        network = self.network_of(outputs, **given)
+        self.trim(network)
         if self.option("trainable_layers") is not None:
             _freeze_stages(network, arch, self.option("trainable_layers"))
         return network
+
+    def network_of(self, outputs: int, **given: Any) -> torch.nn.Module:
+        """torchvision's network, untrained, with so many outputs and these settings of its constructor."""
+        from torchvision.models import get_model
+
+        network: torch.nn.Module = get_model(
+            self._arch(), weights=None, weights_backbone=None, num_classes=outputs, progress=False, **given
+        )
+        return network
+
+    def trim(self, network: torch.nn.Module) -> None:
+        """Take off a new network what this model does not use: the heads of masks and key points."""
+        _drop_other_heads(network)
+
+    def kept(self, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Of a state dict, what this model uses."""
+        return _boxes_only(state)
 
     def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
         from harness.weights import load_into, load_state, read_classes
 
         if weights.path is None:
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
-        state = _boxes_only(load_state(weights.path))
+        state = self.kept(load_state(weights.path))
         member = _member_of(self._arch(), weights.sha256)
         names = _outputs(member) if member else read_classes(weights.path) or weights.classes
         labels = Labels.of(names or classes)
@@ -151,7 +164,7 @@ class Torchvision(ImageListDetector):
     def start_from(self, network: torch.nn.Module, initial: Weights, classes: tuple[str, ...]) -> None:
         from harness.weights import load_into
 
-        state = _boxes_only(self.initial_state(network, initial, classes))
+        state = self.kept(self.initial_state(network, initial, classes))
         _match_norms(network, state, _EPSILON)
         member = _member_of(self._arch(), initial.sha256)
         if member and _without_epsilon(self._arch(), member):

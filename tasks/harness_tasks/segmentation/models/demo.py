@@ -19,14 +19,22 @@ __all__ = ["DemoSegNet"]
 WEIGHTS = Path(__file__).with_name("demo-segnet.safetensors")
 """The weights that ship with the harness, fp16, trained with the recipe `demo` of registry.toml."""
 
-_DEFAULTS: dict[str, Value] = {"width": 0.25, "crop": "192x160", "jitter": 0.1, "dice": 1.0}
+_DEFAULTS: dict[str, Value] = {
+    "width": 0.25,
+    "skips": True,
+    "crop": "192x160",
+    "jitter": 0.1,
+    "class_weights": "0.6|0.4|1.3|0.5|1.1|1.9|1.1|1|0.8|0.9|1.9|1.9",
+    "dice": 1.0,
+}
+"""Weights of the classes: the root of their median frequency balancing (Eigen and Fergus, ICCV 2015)."""
 
 
 class DemoSegNet(SegNet):
     """SegNet small enough to ship and to run anywhere.
 
-    The rare classes of the demo world (persons, signs, lights) fill few pixels; the Dice loss, which weighs all
-    classes alike, keeps them from being forgotten.
+    It is the variant whose decoder adds the encoder's feature maps. The rare classes of the demo world (persons, signs,
+    lights) fill few pixels; weights of the classes, and the Dice loss, keep them from being forgotten.
     """
 
     name = "demo-segnet"

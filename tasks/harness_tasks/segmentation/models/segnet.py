@@ -43,6 +43,7 @@ class SegNet(PixelClassifier):
             "how the decoder enlarges: to where the maxima stood, by interpolation, or by transposed convolutions",
             choices=("unpool", "bilinear", "transposed"),
         ),
+        Option("skips", bool, False, "whether the decoder adds the encoder's feature maps (variant EncoderAddition)"),
         Option(
             "encoder_weights",
             str,
@@ -62,7 +63,7 @@ class SegNet(PixelClassifier):
     def make(self, outputs: int) -> torch.nn.Module:
         from harness_tasks.segmentation.models.segnet_network import SegNetNetwork
 
-        return SegNetNetwork(outputs, self.option("width"), self.option("upsampling"))
+        return SegNetNetwork(outputs, self.option("width"), self.option("upsampling"), self.option("skips"))
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         network = super().build(classes, initial)

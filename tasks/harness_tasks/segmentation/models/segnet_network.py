@@ -32,13 +32,16 @@ class SegNetNetwork(nn.Module):
         width: multiplies every number of channels; 1 is the original.
         upsampling: how a decoder stage gets its resolution: `unpool`, as above; `bilinear` interpolation; or
             `transposed`, a learnt transposed convolution of 2x2 with stride 2. The latter two use no indices (the
-            variants that the paper's section 4 compares with, Bilinear-Interpolation and FCN-like, in this frame).
+            variants that the paper's section 3.1 compares with, Bilinear-Interpolation and FCN-like, in this frame).
+        skips: whether each decoder stage adds the encoder's feature maps of its resolution to what it enlarged (the
+            variant EncoderAddition of the same section), which costs memory and gives more accuracy.
     """
 
-    def __init__(self, classes: int, width: float = 1.0, upsampling: str = "unpool") -> None:
+    def __init__(self, classes: int, width: float = 1.0, upsampling: str = "unpool", skips: bool = False) -> None:
         super().__init__()
         channels = [max(1, round(count * width)) for count in _CHANNELS]
         self.upsampling = upsampling
+        self.skips = skips
         self.encoder = nn.ModuleList()
         self.decoder = nn.ModuleList()
         self.upsample = nn.ModuleList()
@@ -61,16 +64,16 @@ class SegNetNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images float[B, 3, H, W] -> scores float[B, classes, H, W]."""
-        pooled: list[tuple[Tensor, torch.Size]] = []
+        passed: list[tuple[Tensor, Tensor]] = []
         features = images
         for stage in self.encoder:
-            features = stage(features)
-            size = features.shape[-2:]
-            features, indices = F.max_pool2d(features, 2, 2, ceil_mode=True, return_indices=True)
-            pooled.append((indices, size))
+            whole = stage(features)
+            features, indices = F.max_pool2d(whole, 2, 2, ceil_mode=True, return_indices=True)
+            passed.append((whole, indices))
         for number, stage in enumerate(self.decoder):
-            indices, size = pooled.pop()
-            features = stage(self._enlarge(number, features, indices, size))
+            whole, indices = passed.pop()
+            enlarged = self._enlarge(number, features, indices, whole.shape[-2:])
+            features = stage(enlarged + whole if self.skips else enlarged)
         scores: Tensor = self.classifier(features)
         return scores
 

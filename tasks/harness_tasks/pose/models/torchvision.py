@@ -1,0 +1,123 @@
+"""Keypoint R-CNN of torchvision: He et al., "Mask R-CNN" (ICCV 2017), section 5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness import hookimpl
+from harness.model import Model, Precision, Weights
+from harness.options import Option
+from harness_tasks.detection.models.torchvision import Torchvision
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from harness.codec import Frames
+    from harness_tasks.pose.types import Persons, Poses
+
+__all__ = ["TorchvisionKeypoints"]
+
+_PERSON = ("person",)
+_BACKBONES = ("resnet50", "resnet18", "resnet34", "resnet101")
+
+
+class TorchvisionKeypoints(Torchvision):
+    """torchvision's keypointrcnn_resnet50_fpn, with weights by torchvision's name or from a file.
+
+    Everything before and after the network is torchvision's own, but for the key points' confidences: they are the
+    logistic function of the heat map's maximum (a logit). Every person has all 17 key points, sure or not. Only
+    resnet50 has weights of torchvision's; the other backbones are for training.
+
+    A training example also has `keypoints` float32[N, 17, 3]. Crowds are not learnt; persons without labelled key
+    points teach the boxes alone.
+    """
+
+    name = "torchvision-keypoints"
+    summary = "torchvision's Keypoint R-CNN"
+    task: ClassVar[str] = "pose"
+    options = (
+        Option("backbone", str, _BACKBONES[0], "the ResNet under the feature pyramid", choices=_BACKBONES),
+        *(option for option in Torchvision.options if option.name != "arch"),
+    )
+
+    def _arch(self) -> str:
+        return "keypointrcnn_resnet50_fpn"
+
+    def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
+        return replace(super().resolve_weights(asked, _PERSON), classes=())
+
+    def network_of(self, outputs: int, **given: Any) -> torch.nn.Module:
+        if self.option("backbone") == _BACKBONES[0]:
+            return super().network_of(outputs, **given)
+        from torchvision.models.detection import KeypointRCNN
+        from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+
+        body = resnet_fpn_backbone(backbone_name=self.option("backbone"), weights=None, trainable_layers=5)
+        network: torch.nn.Module = KeypointRCNN(body, num_classes=outputs, **given)
+        return network
+
+    def trim(self, network: torch.nn.Module) -> None:
+        """Nothing: boxes and key points are used."""
+
+    def kept(self, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return dict(state)
+
+    def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
+        network = super().build(_PERSON, initial)
+        self.classes = ()
+        return network
+
+    def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
+        super().load(weights, _PERSON, device, precision)
+        self.classes = ()
+
+    def found(self, output: Mapping[str, torch.Tensor]) -> Poses:
+        import torch
+
+        from harness_tasks.pose.types import Poses
+
+        persons = output["labels"] == 1
+        places = output["keypoints"][persons][:, :, :2].float()
+        sure = torch.sigmoid(output["keypoints_scores"][persons].float())
+        keypoints = torch.cat([places, sure[:, :, None]], dim=2).reshape(-1, 17, 3)
+        return Poses(keypoints.cpu().numpy(), output["scores"][persons].float().cpu().numpy())
+
+    def prepare_train(
+        self, frames: Frames, targets: Mapping[int, Persons], rng: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
+        """One scored frame, mirrored half of the time."""
+        import numpy as np
+        import torch
+
+        from harness_tasks.pose.skeleton import MIRRORED
+
+        number = sorted(targets)[int(rng.integers(len(targets)))]
+        image, persons = frames[number], targets[number]
+        height, width = image.shape[:2]
+        boxes = np.clip(persons.boxes, 0, [width, height, width, height])
+        learnt = ~persons.crowd & ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
+        boxes, keypoints = boxes[learnt], persons.keypoints[learnt]
+        if rng.random() < 0.5:
+            image, keypoints = image[:, ::-1], keypoints[:, list(MIRRORED)]
+            boxes = boxes.copy()
+            boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
+            keypoints[:, :, 0] = (width - 1 - keypoints[:, :, 0]) * (keypoints[:, :, 2] > 0)
+        return {
+            "image": torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, -1, 0))),
+            "boxes": torch.from_numpy(boxes.astype(np.float32)),
+            "labels": torch.ones(len(boxes), dtype=torch.int64),
+            "keypoints": torch.from_numpy(keypoints.astype(np.float32)),
+        }
+
+    def collate_train(self, examples: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, list[Any]]:
+        names = ("boxes", "labels", "keypoints")
+        targets = [{name: example[name] for name in names} for example in examples]
+        return {"images": [example["image"] for example in examples], "targets": targets}
+
+
+@hookimpl
+def harness_models() -> Iterable[type[Model]]:
+    return [TorchvisionKeypoints]

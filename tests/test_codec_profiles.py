@@ -1,0 +1,144 @@
+"""Codecs by profile (`h264:profile=surveillance`), their ladders, and what is refused on still images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from command import Session
+from harness.errors import PreflightError, RegistryError, UsageError
+from harness.levers import with_levers
+from harness.plan import CodecChoice, make_plan
+from harness.plugin_manager import installed
+from harness.registry import Registry, load
+from harness.request import Request
+from harness.resolve import resolve
+from harness.resolve_codec import choose_codec
+from harness_codecs.av_family import H264, Hevc
+
+MINE = """
+[codecs.h264.profiles.camera]
+options = { rate = "cbr", buffer = 0.5, bframes = 0, fps = 10 }
+ladder = [400, 100]
+
+[codecs.jpeg.profiles.scan]
+options = { subsampling = "4:4:4" }
+"""
+
+
+def chosen(text: str, registry: Registry | None = None) -> CodecChoice:
+    return choose_codec(text, installed(), registry or load(()))
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Registry:
+    file = tmp_path / "mine.toml"
+    file.write_text(MINE)
+    return load([file])
+
+
+def test_a_profile_stands_for_its_options_and_what_is_given_beside_it_wins() -> None:
+    assert chosen("h264:profile=surveillance@30,40").codec == H264(bframes=0, gop="2s")
+    assert chosen("h264:profile=surveillance@30,40").levels == (30, 40)
+    assert chosen("h264:gop=10,profile=surveillance,preset=fast").codec == H264(bframes=0, gop="10", preset="fast")
+    assert chosen("hevc:profile=low-latency").codec == Hevc(tune="zerolatency", bframes=0, gop="2s")
+
+
+def test_results_show_the_expanded_options() -> None:
+    request = Request(codecs=("h264:profile=surveillance@30",), tasks=("detection",), limit=2)
+    (experiment,) = [e for e in make_plan(resolve(request, installed(), load(()))).experiments if e.codec == "h264"]
+    assert experiment.codec_options == H264(bframes=0, gop="2s").config
+    assert experiment.changed == {"bframes": 0, "gop": "2s"}
+    assert experiment.intra
+    written = Request(codecs=("h264:bframes=0,gop=2s@30",), tasks=("detection",), limit=2)
+    assert experiment.key in [e.key for e in make_plan(resolve(written, installed(), load(()))).experiments]
+
+
+def test_every_profile_that_ships_can_be_made() -> None:
+    registry = load(())
+    names = [
+        f"{codec}:profile={name}"
+        for codec, facts in registry.section("codecs").items()
+        for name in facts.get("profiles", {})
+    ]
+    assert {"h264:profile=surveillance", "h264:profile=low-latency"} <= set(names)
+    for name in names:
+        assert chosen(name).codec.available() is None
+
+
+def test_ladders(mine: Registry) -> None:
+    assert chosen("h264").levels == (23, 25, 30, 40, 50) == tuple(load(()).entry("codecs", "h264")["ladder"])
+    assert chosen("h264:profile=surveillance").levels == (23, 25, 30, 40, 50)
+    assert chosen("h264:rate=abr").levels == H264(rate="abr").scale.ladder
+    assert chosen("h264:profile=camera", mine).levels == (400, 100)
+    assert chosen("jpeg:profile=scan", mine).levels == chosen("jpeg").levels
+    with pytest.raises(UsageError, match="kbps is a number from 1"):
+        chosen("h264:rate=abr@0.5")
+    # Beside `rate=quality`, the profile's kbit/s would mean nothing.
+    with pytest.raises(UsageError, match="buffer= is for rate=cbr"):
+        chosen("h264:profile=camera,rate=quality", mine)
+
+
+def test_a_profile_can_hold_a_lever(mine: Registry) -> None:
+    codec = chosen("h264:profile=camera", mine).codec
+    assert codec == with_levers(H264, {"rate": "cbr", "buffer": 0.5, "bframes": 0, "fps": 10})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "h264:profile=surveilance",
+            "no profile 'surveilance'. Did you mean 'surveillance'?.* low-latency, surveillance",
+        ),
+        ("jpeg:profile=surveillance", "codec jpeg has no profile 'surveillance'. There is: none"),
+        ("h264:profil=surveillance", "no option 'profil'"),
+    ],
+)
+def test_an_unknown_profile_lists_what_there_is(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        chosen(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[codecs.h264.profiles.x]\nbframes = 0\n", r"line 2, key codecs.h264.profiles.x.bframes: no such key"),
+        ("[codecs.h264.profiles]\nx = 3\n", r"key codecs.h264.profiles.x: a table is expected"),
+        ('[codecs.h264.profiles.x]\nladder = ["a"]\n', r"key codecs.h264.profiles.x.ladder: levels are numbers"),
+    ],
+)
+def test_a_malformed_profile_is_refused_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    with pytest.raises(RegistryError, match=said):
+        load([file])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("jpeg:fps=10", "codec jpeg on the images of dataset demo: fps=10 drops frames of a clip"),
+        ("h264:fps=10", "codec h264 on the images of dataset demo: fps=10 drops frames of a clip"),
+        ("h264:rate=abr@200", "codec h264 on the images of dataset demo: rate=abr sets kbit/s"),
+        ("h264:rate=cbr,scale=0.5@200", "codec h264 on the images of dataset demo: rate=cbr sets kbit/s"),
+    ],
+)
+def test_what_needs_a_clip_is_refused_on_images_before_the_run(text: str, said: str) -> None:
+    with pytest.raises(PreflightError, match=said):
+        resolve(Request(codecs=(text,), tasks=("detection",), limit=2), installed(), load(()))
+
+
+def test_images_through_a_video_codec_end_to_end(tmp_path: Path) -> None:
+    session = Session(tmp_path, tmp_path / "cache")
+    session.run("run", "--codec", "h264:profile=surveillance@23,50", "--task", "detection", "--limit", "2")
+    rows = session.select(
+        "select codec, codec_options, level, level_name, bpp from results where is_primary order by bpp"
+    )
+    assert [(row[0], row[2], row[3]) for row in rows] == [
+        ("h264", 50, "crf"),
+        ("h264", 23, "crf"),
+        ("none", None, None),
+    ]
+    assert '"bframes":0' in rows[0][1].replace(" ", "")
