@@ -10,6 +10,7 @@ import click
 
 from harness.cli.options import database_option
 from harness.cli.show import show
+from harness.cli.tables import tables
 from harness.errors import UsageError, closest
 from harness.plugin_manager import installed
 from harness.store import Filters
@@ -97,6 +98,7 @@ def sql(ctx: click.Context, query: str, format_: str | None, db: str | None) -> 
 
 
 results.add_command(show)
+results.add_command(tables)
 
 
 @contextmanager

@@ -20,8 +20,8 @@ __all__ = ["tables"]
 @click.option("--published", is_flag=True, help="Set the study's own figures beside.")
 @click.option("--format", "-f", "format_", type=click.Choice(FORMATS), help="How to write them.  [default: table]")
 @click.option("--db", help="Results database, if not the one given before `tables`.")
-@click.pass_obj
-def tables(default: tuple[str, str], task: Sequence[str], published: bool, format_: str | None, db: str | None) -> None:
+@click.pass_context
+def tables(ctx: click.Context, task: Sequence[str], published: bool, format_: str | None, db: str | None) -> None:
     """Tables I-V of the study from one's own results: (A) pretrained, (B) retrained at each level."""
     from harness.plugin_manager import installed
     from harness.result_cells import read_cells
@@ -30,8 +30,8 @@ def tables(default: tuple[str, str], task: Sequence[str], published: bool, forma
     from harness.study.tables import study_tables
     from harness.tables import print_table
 
-    given_db, given_format = default
-    with closing(open_store(db or given_db, installed(), write=False)) as store:
+    before = ctx.parent.params["format_"] if ctx.parent else "table"
+    with closing(open_store(db or ctx.obj, installed(), write=False)) as store:
         cells = read_cells(store, Filters({"task": list(task)} if task else {}))
     found = study_tables(cells, published)
     if not found:
@@ -39,4 +39,4 @@ def tables(default: tuple[str, str], task: Sequence[str], published: bool, forma
     for number, table in enumerate(found):
         if number:
             click.echo()
-        print_table(table, format_ or given_format)
+        print_table(table, format_ or before)

@@ -43,10 +43,8 @@ def _table(cells: Sequence[Cell], study: Published, beside: bool) -> Table:
     pretrained = {c.facts["level"]: c for c in cells if c.facts["training"] == "pretrained"}
     retrained: dict[float, list[Cell]] = {}
     for cell in cells:
-        row = cell.facts
-        if row["train_mode"] == "level" and row["train_level"] == row["level"] and not row["parts"]:
-            if str(row["train_codec"]).partition(":")[0] == row["codec"]:
-                retrained.setdefault(row["level"], []).append(cell)
+        if _matched(cell):
+            retrained.setdefault(cell.facts["level"], []).append(cell)
     levels = [level for level in study.levels if level in pretrained or level in retrained]
     levels += sorted(({*pretrained, *retrained} - {*levels}), reverse=study.levels[0] > study.levels[-1])
     if levels and levels[0] in pretrained:
@@ -62,6 +60,13 @@ def _table(cells: Sequence[Cell], study: Published, beside: bool) -> Table:
     if beside and study.codec == facts["codec"]:
         columns += [f"study {side} {metric}" for side in _SIDES for metric in metrics]
     return Table(tuple(columns), tuple(rows), _title(facts, study), _notes(retrained, study, beside))
+
+
+def _matched(cell: Cell) -> bool:
+    """Whether it was retrained, all of it, on data coded as it is tested."""
+    row = cell.facts
+    same = row["train_level"] == row["level"] and str(row["train_codec"]).partition(":")[0] == row["codec"]
+    return bool(row["train_mode"] == "level" and same and not row["parts"])
 
 
 def _mean(cells: Sequence[Cell], metric: str) -> str:

@@ -1,0 +1,58 @@
+"""The study's tables: its figures as published, and one's own results in its layout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.result_cells import Cell, Measured
+from harness.study.published import published
+from harness.study.tables import study_tables
+
+
+def cell(level: float | None, value: float, **changes: Any) -> Cell:
+    facts = {
+        **dict(task="pose", model="openpose", weights="w", dataset="coco", split="val2017", codec="jpeg"),
+        **dict(codec_options="{}", planned_samples=5, status="finished", level=level, level_name="quality"),
+        **dict(training="pretrained", train_mode=None, train_codec=None, train_level=None, parts=None),
+        **changes,
+    }
+    return Cell(facts, {"AP": Measured(value, None, None, True, True)})
+
+
+def retrained(level: float, value: float, train_level: float, **changes: Any) -> Cell:
+    taught = {"training": "retrained", "train_mode": "level", "train_codec": "jpeg", "train_level": train_level}
+    return cell(level, value, **{**taught, **changes})
+
+
+def test_the_headline_figure_follows_from_the_published_tables() -> None:
+    pose = published()["pose"]
+    before, after = pose.pretrained["AP"][-1], pose.retrained["AP"][-1]
+    assert round(100 * (after - before) / after, 1) == 78.4
+    for table in published().values():
+        for side in (table.pretrained, table.retrained):
+            assert {len(values) for values in side.values()} == {len(table.levels)}
+        assert [v[0] for v in table.pretrained.values()] == [v[0] for v in table.retrained.values()]
+
+
+def test_a_and_b_stand_side_by_side_with_the_published_figures() -> None:
+    cells = [
+        cell(None, 0.8, codec="none"),
+        cell(95.0, 0.7),
+        cell(5.0, 0.1),
+        retrained(5.0, 0.4, 5.0),
+        retrained(5.0, 0.5, 5.0, seed=1),
+        retrained(5.0, 0.9, 15.0),  # tested at another level than it was trained at
+        retrained(5.0, 0.9, 5.0, parts="spatial"),
+        cell(5.0, 0.9, status="failed"),
+    ]
+    (table,) = study_tables(cells, beside=True)
+    assert table.columns == ("quality", "(A) AP", "(B) AP", "study (A) AP", "study (B) AP")
+    assert table.rows == (("95", "0.700", "0.700", "0.711", "0.711"), ("5", "0.100", "0.450", "0.098", "0.454"))
+    assert "Table IV (pose): openpose on coco/val2017" in table.title
+    assert any("mean of up to 2 trainings" in note for note in table.notes)
+
+
+def test_another_codec_has_no_published_figures_beside_it() -> None:
+    (table,) = study_tables([cell(80.0, 0.5, codec="webp")], beside=True)
+    assert table.columns == ("quality", "(A) AP", "(B) AP")
+    assert table.rows == (("80", "0.500", "0.500"),)
