@@ -11,9 +11,9 @@ from harness.study.tables import study_tables
 
 def cell(level: float | None, value: float, **changes: Any) -> Cell:
     facts = {
-        **dict(task="pose", model="openpose", weights="w", dataset="coco", split="val2017", codec="jpeg"),
-        **dict(codec_options="{}", planned_samples=5, status="finished", level=level, level_name="quality"),
-        **dict(training="pretrained", train_mode=None, train_codec=None, train_level=None, parts=None),
+        **{"task": "pose", "model": "openpose", "weights": "w", "dataset": "coco", "split": "val2017", "codec": "jpeg"},
+        **{"codec_options": "{}", "planned_samples": 5, "status": "finished", "level": level, "level_name": "quality"},
+        **{"training": "pretrained", "train_mode": None, "train_codec": None, "train_level": None, "parts": None},
         **changes,
     }
     return Cell(facts, {"AP": Measured(value, None, None, True, True)})
