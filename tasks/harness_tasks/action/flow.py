@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from harness.codec import Frames
 
-__all__ = ["CAMERA", "METHODS", "PRESETS", "Flow", "why_missing"]
+__all__ = ["CAMERA", "METHODS", "PRESETS", "Flow", "kept_fields", "why_missing"]
 
 METHODS = ("dis", "farneback", "tvl1")
 PRESETS = ("ultrafast", "fast", "medium")
@@ -113,6 +113,21 @@ class Flow:
         else:
             made = library.DISOpticalFlow_create(getattr(library, f"DISOPTICAL_FLOW_PRESET_{self.preset.upper()}"))
         return lambda first, second: made.calc(first, second, None)
+
+
+def kept_fields(
+    frames: Frames, flow: Flow, pairs: Sequence[int], window: Window, shape: tuple[int, int]
+) -> NDArray[np.int8]:
+    """As `Flow.fields`, from the cache folder where they were kept before, by the digest of the frames."""
+    from harness.kept import Kept, digest_of, frames_digest
+
+    kept = Kept("derived")
+    key = digest_of("flow", frames_digest(frames, None), flow.name(window, pairs, shape))
+    if (payload := kept.get(key)) is not None:
+        return np.frombuffer(payload, np.int8).reshape(len(pairs), 2, *shape)
+    fields = flow.fields(frames, pairs, window, shape)
+    kept.put(key, fields.tobytes())
+    return fields
 
 
 def why_missing(method: str) -> str | None:

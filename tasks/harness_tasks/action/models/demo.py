@@ -25,6 +25,7 @@ _DEFAULTS: dict[str, Value] = {
     "samples": 5,
     "stacks": 2,
     "bound": 10.0,
+    "keep_flow": True,
 }
 
 
