@@ -16,6 +16,7 @@ from harness_tasks.pose.types import KEYPOINTS, Persons
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (1, 90, 120, 3), dtype=np.uint8)
 SIZES = {"min_size": 64, "max_size": 96}
+LIGHT = {**SIZES, "backbone": "resnet18", "head_channels": 64, "head_layers": 2, "samples": 32}
 
 
 def persons() -> Persons:
@@ -71,7 +72,7 @@ def test_examples_are_mirrored_with_sides_exchanged() -> None:
 
 def test_training_lowers_the_losses(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    model = TorchvisionKeypoints(backbone="resnet18", **SIZES)
+    model = TorchvisionKeypoints(**LIGHT)
     network = model.build(())
     network.train()
     moved = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9)
@@ -88,9 +89,9 @@ def test_training_lowers_the_losses(tmp_path: Path) -> None:
     assert history[-1]["loss_keypoint"] < history[0]["loss_keypoint"]
     assert sum(history[-1].values()) < sum(history[0].values())
     save_state(tmp_path / "w.safetensors", network.state_dict(), model.classes)
-    again = TorchvisionKeypoints(backbone="resnet18", **SIZES)
+    again = TorchvisionKeypoints(**LIGHT)
     again.load(again.resolve_weights(str(tmp_path / "w.safetensors"), ()), (), "cpu")
-    started = TorchvisionKeypoints(backbone="resnet18", **SIZES)
+    started = TorchvisionKeypoints(**LIGHT)
     started.build((), again.resolve_weights(str(tmp_path / "w.safetensors"), ()))
     assert started.classes == ()
 
