@@ -67,7 +67,8 @@ def _draw(
     pen = ImageDraw.Draw(canvas)
     side = min(image.shape[:2])
     line, dot = max(2, round(side / 110)), max(1.5, side / 120)
-    font = ImageFont.load_default(max(10, round(side / 32)))
+    size = max(10, round(side / 32))
+    font = ImageFont.load_default(size)
     for points, drawn, text in zip(places, seen, texts, strict=True):
         for number, names in enumerate(_BONES):
             start, end = (KEYPOINTS.index(name) for name in names)
@@ -77,7 +78,7 @@ def _draw(
             pen.ellipse((x - dot, y - dot, x + dot, y + dot), fill=(255, 255, 255))
         if text and drawn.any():
             x, y = points[drawn].min(axis=0).tolist()
-            place = (max(0.0, x), max(0.0, y - 1.6 * font.size))
+            place = (max(0.0, x), max(0.0, y - 1.6 * size))
             pen.text(place, text, fill=(255, 255, 255), font=font, stroke_width=1, stroke_fill=(0, 0, 0))
     return np.array(canvas)
 

@@ -81,7 +81,7 @@ class Pose(Task):
             return {metric.name: np.full(len(drawn), np.nan) for metric in _METRICS}
         precision, recall = recalls_and_precisions(statistics, drawn)
         middle = int(np.searchsorted(THRESHOLDS, 0.75 - 1e-9))
-        values = {}
+        values: dict[str, NDArray[np.float64]] = {}
         for name, of in (("AP", precision), ("AR", recall)):
             values |= {name: of[:, 0].mean(axis=1), f"{name}50": of[:, 0, 0], f"{name}75": of[:, 0, middle]}
             values |= {f"{name}_{size}": of[:, i].mean(axis=1) for i, size in enumerate(AREAS) if i}

@@ -64,7 +64,7 @@ class OpenPose(Model):
     summary = "OpenPose: part confidence maps and affinity fields, assembled greedily"
     task: ClassVar[str] = "pose"
     trainable: ClassVar[bool] = True
-    options = (
+    options: ClassVar[tuple[Option, ...]] = (
         *THRESHOLDS,
         Option("height", int, 368, "the height in pixels that frames are scaled to", minimum=32),
         Option("stages", int, 6, "stages of the network", minimum=1, maximum=6),

@@ -41,7 +41,7 @@ class TorchvisionKeypoints(Torchvision):
     name = "torchvision-keypoints"
     summary = "torchvision's Keypoint R-CNN"
     task: ClassVar[str] = "pose"
-    options = (
+    options: ClassVar[tuple[Option, ...]] = (
         Option("backbone", str, _BACKBONES[0], "the ResNet under the feature pyramid", choices=_BACKBONES),
         Option("head_channels", int, _CHANNELS, "channels of the key points' head", minimum=1),
         Option("head_layers", int, _LAYERS, "convolutions of the key points' head", minimum=1),
@@ -105,16 +105,17 @@ class TorchvisionKeypoints(Torchvision):
         return Poses(keypoints.cpu().numpy(), output["scores"][persons].float().cpu().numpy())
 
     def prepare_train(
-        self, frames: Frames, targets: Mapping[int, Persons], rng: np.random.Generator
+        self, frames: Frames, targets: Mapping[int, Any], rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        """One scored frame, mirrored half of the time."""
+        """One scored frame, mirrored half of the time; targets are `Persons`."""
         import numpy as np
         import torch
 
         from harness_tasks.pose.skeleton import MIRRORED
 
         number = sorted(targets)[int(rng.integers(len(targets)))]
-        image, persons = frames[number], targets[number]
+        image = frames[number]
+        persons: Persons = targets[number]
         height, width = image.shape[:2]
         boxes = np.clip(persons.boxes, 0, [width, height, width, height])
         learnt = ~persons.crowd & ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
