@@ -36,7 +36,7 @@ def facts(database: Path, *columns: str) -> dict[str, tuple]:
     query = f"select codec_options, {', '.join(columns)} from results where is_primary"
     rows = store.select(query)[1]
     store.close()
-    names = {None: "none", 1: "single", 250: "clip"}
+    names = {None: "none", "1": "single", "250": "clip"}
     return {names[json.loads(row[0]).get("gop")]: row[1:] for row in rows}
 
 
