@@ -37,8 +37,8 @@ class DepthGan(Model):
 
     The generator gives a share y in 0-1 for every pixel, which stands for a depth between `min_depth` and `max_depth`:
     evenly in the logarithm of depth, or in its inverse. Only depths between the two can be predicted; pixels whose
-    truth lies outside, or is missing, are not learnt from, unless `missing=far`, and what is predicted there means
-    nothing. The discriminator sees the prediction there also in the true map, so that holes do not give it away.
+    truth lies outside, or is missing, are not learnt from. The discriminator sees the prediction there also in the
+    true map, so that holes do not give it away.
 
     A prepared sample is uint8[S, 3, H, W], its S scored frames as they were decoded; a batch is uint8[B, S, 3, H, W].
     A training example is a dict of `image` (uint8[3, H, W]) and `depth` (float32[H, W], NaN where missing).
@@ -63,13 +63,6 @@ class DepthGan(Model):
         Option("min_depth", float, 1.0, "the nearest depth that is predicted, in the dataset's unit", minimum=1e-6),
         Option("max_depth", float, 80.0, "the farthest depth that is predicted, in the dataset's unit", minimum=1e-6),
         Option("input_scale", float, 1.0, "images are resized by this before the network", minimum=0.01, maximum=4),
-        Option(
-            "missing",
-            str,
-            "ignore",
-            "training: what is learnt where the truth is missing: nothing, or the farthest depth (a rendered sky)",
-            choices=("ignore", "far"),
-        ),
         Option("crop", int, 0, "training: side of random square crops in pixels of the resized image; 0: none"),
         Option("l1", float, 100.0, "training: weight of the mean absolute error of the output", minimum=0),
         Option("adversarial", float, 1.0, "training: weight of the discriminator's verdict", minimum=0),
@@ -215,7 +208,7 @@ class DepthGan(Model):
 
         pixels = batch["image"]
         images = (pixels.to(torch.float32) / 255).contiguous(memory_format=torch.channels_last)
-        truth = self._truth(batch["depth"])[:, None]
+        truth = self.share_of(batch["depth"])[:, None]
         judge = self.network.get_submodule("discriminator")
         if part == "discriminator":
             drawn = self._remembered(pixels, images)
@@ -233,22 +226,13 @@ class DepthGan(Model):
         losses = {"l1": self.option("l1") * error}
         if self.option("adversarial"):
             judge.requires_grad_(False)
-            opinion = judge(images, drawn.where(known, drawn.detach()))
+            opinion = judge(images, drawn)
             judge.requires_grad_(True)
             wanted = torch.ones_like(opinion)
             losses["adversarial"] = self.option("adversarial") * functional.binary_cross_entropy_with_logits(
                 opinion, wanted
             )
         return losses
-
-    def _truth(self, depth: torch.Tensor) -> torch.Tensor:
-        """The outputs that are to be learnt, NaN for none."""
-        import torch
-
-        share = self.share_of(depth)
-        if self.option("missing") == "ignore":
-            return share
-        return share.where(~(depth.isnan() | (depth > self.option("max_depth"))), torch.ones_like(share))
 
     def _remembered(self, pixels: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         """The map drawn for a batch a moment ago, or drawn now."""
