@@ -163,6 +163,9 @@ def test_cut_out_fields_are_those_of_cut_out_frames() -> None:
     off = np.abs(cut.astype(float) - expected)[:, :, 12:-12, 12:-12] * STEP
     assert np.median(off) < 0.1
     assert off.mean() < 0.4
+    smaller = cut_out(fields.repeat(20, axis=0), window.part(1, 1), (54, 72), 0.75)
+    assert smaller.shape == (20, 2, 54, 72)
+    assert np.abs(smaller[0].astype(float) - cut_out(fields, window.part(1, 1), (54, 72), 0.75)[0]).max() == 0
     mirrored = flow.fields(clip[:, :, ::-1], [0], WHOLE, SIZE)
     off = np.abs(mirrored_fields(fields).astype(float) - mirrored)[:, :, 12:-12, 12:-12] * STEP
     assert np.median(off) < 0.1
