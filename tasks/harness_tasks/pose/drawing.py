@@ -77,8 +77,8 @@ def _draw(
         for x, y in points[drawn].tolist():
             pen.ellipse((x - dot, y - dot, x + dot, y + dot), fill=(255, 255, 255))
         if text and drawn.any():
-            x, y = points[drawn].min(axis=0).tolist()
-            place = (max(0.0, x), max(0.0, y - 1.6 * size))
+            x, y = points[drawn][points[drawn][:, 1].argmin()].tolist()  # the highest of them
+            place = (max(0.0, x - font.getlength(text) / 2), max(0.0, y - 2.2 * size))
             pen.text(place, text, fill=(255, 255, 255), font=font, stroke_width=1, stroke_fill=(0, 0, 0))
     return np.array(canvas)
 
