@@ -107,7 +107,7 @@ def count_parameters(path: Path) -> int | None:
     if header is None:
         return None
     shapes = [facts["shape"] for name, facts in header.items() if not name.endswith(("__metadata__", *_STATISTICS))]
-    return sum(math.prod(shape) for shape in shapes)
+    return sum(int(math.prod(shape)) for shape in shapes)
 
 
 def save_state(path: Path, state: Mapping[str, torch.Tensor], classes: tuple[str, ...], **facts: str) -> None:
