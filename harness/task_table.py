@@ -121,7 +121,9 @@ def codec_names(cells: Sequence[Cell]) -> list[str]:
     names = []
     for cell, given in zip(cells, options, strict=True):
         codec = cell.facts["codec"]
-        told = [n for n in given if n in _LEVERS or (n != "intra" and len(values[codec, n]) > 1)]
+        told = [
+            n for n in given if n in _LEVERS or (n != "intra" and given[n] is not None and len(values[codec, n]) > 1)
+        ]
         name = codec + (":" if told else "") + ",".join(f"{n}={_value(given[n])}" for n in told)
         names.append(name + (" (intra)" if given.get("intra") is True else ""))
     return names
