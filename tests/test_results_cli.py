@@ -109,7 +109,7 @@ def test_the_table_of_a_ladder(ladder: Path, capsys: pytest.CaptureFixture[str])
     assert re.split(r"\s{2,}", rows[3]) == [
         *("jpeg", "50", "0.400 [0.300, 0.500]", "0.100 [0.010, 0.300]", "0.700 [0.400, 0.990]", "2.500", "9.6", "30.00")
     ]
-    assert lines[-1].startswith("4 samples. [ ]: 95% interval. drop: against none")
+    assert lines[-1].startswith("4 samples. [ ]: 95% interval. They stand on 4 samples: too few")
 
 
 def test_what_did_not_finish_is_shown_with_its_reason(ladder: Path, capsys: pytest.CaptureFixture[str]) -> None:
