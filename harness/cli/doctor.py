@@ -103,6 +103,9 @@ def _files(plugins: Plugins, db: str) -> None:
     _section("files")
     cache = cache_dir()
     _line("cache", f"{cache}{'' if cache.exists() else ' (not there yet)'}", _writable(cache))
+    for part in sorted(path for path in cache.glob("*") if path.is_dir()):
+        size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
+        _line(f"  {part.name}", f"{size / 1e6:.0f} MB; may be deleted, and is then made again where it is wanted")
     try:
         store = open_store(db, plugins, write=False)
     except HarnessError as error:
