@@ -74,7 +74,7 @@ def test_examples_are_mirrored_with_sides_exchanged() -> None:
 def test_training_lowers_the_losses(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = TorchvisionKeypoints(**LIGHT)
-    network = model.build(())
+    network = model.build(()).to(memory_format=torch.channels_last)  # as the recipes have it
     network.train()
     moved = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9)
     batch = model.collate_train([model.prepare_train(IMAGE, {0: persons()}, np.random.default_rng(0))] * 2)

@@ -86,6 +86,9 @@ class TorchvisionKeypoints(Torchvision):
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         network = super().build(_PERSON, initial)
+        # torchvision's loss views the maps as rows, which maps with channels last (a recipe may ask for them) are not.
+        heads: Any = network.roi_heads
+        heads.keypoint_predictor.register_forward_hook(lambda module, given, maps: maps.contiguous())
         self.classes = ()
         return network
 
