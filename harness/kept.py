@@ -144,9 +144,12 @@ def pack(encoded: Encoded, facts: Mapping[str, Any]) -> bytes:
     return json.dumps(header).encode() + b"\n" + data
 
 
-def unpack(payload: bytes) -> tuple[Encoded, dict[str, Any]]:
-    """What `pack` was given."""
+def unpack(payload: bytes) -> tuple[Encoded, dict[str, Any]] | None:
+    """What `pack` was given; None for what another version packed in another way."""
     header, _, data = payload.partition(b"\n")
-    values = json.loads(header)
-    facts: dict[str, Any] = values.pop("facts")
-    return Encoded(data=data, **values), facts
+    try:
+        values = json.loads(header)
+        facts: dict[str, Any] = values.pop("facts")
+        return Encoded(data=data, **values), facts
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

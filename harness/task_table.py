@@ -219,11 +219,12 @@ def _too_few(cells: Sequence[Cell]) -> list[str]:
     from harness.bootstrap import GROUPS_FROM, HOLDS_FROM
 
     rows = [cell.facts for cell in cells if any(m.ci_low is not None for m in cell.metrics.values())]
+    found = []
     for name, least, words in (("samples", HOLDS_FROM, "samples"), ("groups", GROUPS_FROM, "groups of samples")):
         few = sorted({row[name] for row in rows if row[name] is not None and row[name] < least})
         if few:
-            return [f"They stand on {_range(few)} {words}: too few (below {least}) to be sure that they hold."]
-    return []
+            found.append(f"{_range(few)} {words} (below {least})")
+    return [f"They stand on {' and '.join(found)}: too few to be sure that they hold."] if found else []
 
 
 def _range(numbers: Sequence[int]) -> str:

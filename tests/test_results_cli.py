@@ -109,7 +109,7 @@ def test_the_table_of_a_ladder(ladder: Path, capsys: pytest.CaptureFixture[str])
     assert re.split(r"\s{2,}", rows[3]) == [
         *("jpeg", "50", "0.400 [0.300, 0.500]", "0.100 [0.010, 0.300]", "0.700 [0.400, 0.990]", "2.500", "9.6", "30.00")
     ]
-    assert lines[-1].startswith("4 samples. [ ]: 95% interval. They stand on 4 samples: too few")
+    assert lines[-1].startswith("4 samples. [ ]: 95% interval. They stand on 4 samples (below 66)")
 
 
 def test_what_did_not_finish_is_shown_with_its_reason(ladder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -276,9 +276,10 @@ def test_the_footer_warns_of_intervals_on_few_samples_or_groups(tmp_path: Path) 
     said = footer_of(
         tmp_path / "1.db", enough, Totals(HOLDS_FROM - 1, 0, groups=HOLDS_FROM - 1), Totals(9, 0, groups=9)
     )
-    assert f"They stand on 9 to {HOLDS_FROM - 1} samples: too few (below {HOLDS_FROM}) to be sure" in said
+    few = f"They stand on 9 to {HOLDS_FROM - 1} samples (below {HOLDS_FROM}) and 9 groups of samples"
+    assert f"{few} (below {GROUPS_FROM}): too few to be sure" in said
     said = footer_of(tmp_path / "2.db", enough, Totals(HOLDS_FROM, 0, groups=2))
-    assert f"They stand on 2 groups of samples: too few (below {GROUPS_FROM}) to be sure" in said
+    assert f"They stand on 2 groups of samples (below {GROUPS_FROM}): too few to be sure" in said
 
 
 def test_a_name_stands_for_it_with_any_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,9 +42,8 @@ class Keeper:
         if not cell.codec.costly:
             return _timed(cell, source)
         key = _stream_key(cell, source)
-        if (payload := self._streams.get(key)) is not None:
-            encoded, facts = unpack(payload)
-            return encoded, facts["encode_ms"]
+        if (payload := self._streams.get(key)) is not None and (found := unpack(payload)) is not None:
+            return found[0], found[1]["encode_ms"]
         encoded, milliseconds = _timed(cell, source)
         self._streams.put(key, pack(encoded, {"encode_ms": milliseconds}))
         return encoded, milliseconds
@@ -65,7 +64,7 @@ class Memory:
     def __call__(self, name: str, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         import numpy as np
 
-        key = digest_of("derived", _stream_key(self._cell, self._source), name)
+        key = digest_of("derived 1", _stream_key(self._cell, self._source), name)
         if (payload := self._kept.get(key)) is not None:
             array: NDArray[Any] = np.load(io.BytesIO(payload), allow_pickle=False)
             return array
@@ -85,4 +84,4 @@ def _timed(cell: Cell, source: Source) -> tuple[Encoded, float]:
 
 
 def _stream_key(cell: Cell, source: Source) -> str:
-    return digest_of("stream", cell.experiment.identity["codec"], source.digest)
+    return digest_of("stream 1", cell.experiment.identity["codec"], source.digest)

@@ -23,7 +23,7 @@ done as there, and what is not:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
 import harness
@@ -43,6 +43,7 @@ from harness_tasks.action.sampling import (
     stacked_pairs,
 )
 from harness_tasks.action.types import ClipScores
+from harness_tasks.opencv import opencv_version
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
 __all__ = ["TwoStreamModel"]
 
 _BACKBONES = ("resnet18", "resnet50", "resnet101", "vgg16", "mobilenet_v3_small", "mobilenet_v3_large", "small")
-_OPENCV = ("opencv-python-headless", "opencv-contrib-python-headless", "opencv-python", "opencv-contrib-python")
 _OPTIONS = (
     Option("backbone", str, "resnet18", "the CNN of both streams: one of torchvision's, or a small one", _BACKBONES),
     Option("size", int, 256, "pixels of the frames' shorter side, for the spatial stream", minimum=32, maximum=1024),
@@ -112,7 +112,7 @@ class TwoStreamModel(Model):
         return Flow(*(self.option(name) for name in ("flow", "preset", "camera", "bound")))
 
     def fingerprint(self) -> Mapping[str, Value]:
-        return {"torch": version("torch"), "torchvision": version("torchvision"), "opencv": _opencv()}
+        return {"torch": version("torch"), "torchvision": version("torchvision"), "opencv": opencv_version()}
 
     def available(self) -> str | None:
         return why_missing(self.option("flow"))
@@ -313,18 +313,6 @@ def _channels_first(images: NDArray[np.uint8]) -> torch.Tensor:
     import torch
 
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, -3)))
-
-
-def _opencv() -> str:
-    """The version of OpenCV's package, whichever of them is installed."""
-    for name in _OPENCV:
-        try:
-            return f"{name} {version(name)}"
-        except PackageNotFoundError:
-            continue
-    import cv2
-
-    return str(cv2.__version__)
 
 
 @harness.hookimpl

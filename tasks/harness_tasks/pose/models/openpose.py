@@ -100,7 +100,9 @@ class OpenPose(Model):
         return int(self.option("stages"))
 
     def fingerprint(self) -> Mapping[str, Value]:
-        return {name: version(name) for name in ("torch", "numpy", "opencv-python-headless")}
+        from harness_tasks.opencv import opencv_version
+
+        return {**{name: version(name) for name in ("torch", "numpy")}, "opencv": opencv_version()}
 
     def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
         return (len(outline.scored), 3, outline.height, outline.width)

@@ -40,7 +40,6 @@ class DemoSegNet(SegNet):
     name = "demo-segnet"
     summary = "SegNet with a quarter of its channels, trained on the demo world"
     own_weights = WEIGHTS
-    own_weights = WEIGHTS
     options: ClassVar[tuple[Option, ...]] = tuple(
         replace(option, default=_DEFAULTS.get(option.name, option.default)) for option in SegNet.options
     )
