@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,9 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
     settings = machine.choose(device, recorded.cells[0].facts["precision"])
     panel = draw_panel(recorded, remade, rows, samples, settings, look, _warn)
     try:
-        panel.save(output)
+        part = output.with_name(f".{output.stem}.{os.getpid()}{output.suffix}")
+        panel.save(part)
+        part.replace(output)
     except OSError as error:
         raise UsageError(f"--output {output} cannot be written: {error}.") from error
     click.echo(f"{output}: {len(samples)} samples, {panel.width}x{panel.height} pixels")
