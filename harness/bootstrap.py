@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from harness.task import Statistics, Task
 
 __all__ = [
+    "GROUPS_FROM",
     "HOLDS_FROM",
     "Interval",
     "Replicates",
@@ -50,8 +51,10 @@ CONFIDENCE = 0.95
 KEPT = 2 / 3
 """The share of the groups in a resample."""
 HOLDS_FROM = 66
-"""The smallest number of independent images for which the simulation showed that the intervals of AP, AP50 and of
-their drops hold (`docs/explanation/statistics.md`); below, it is not known."""
+"""The smallest number of samples for which the simulation showed that the intervals of AP, AP50 and of their drops hold
+(`docs/explanation/statistics.md`, which also says what was seen of other metrics); below, it is not known."""
+GROUPS_FROM = 13
+"""The smallest number of groups of samples, likewise."""
 UNDEFINED_ALLOWED = 0.05
 """With more resamples than this share in which a metric is undefined, it gets no interval."""
 

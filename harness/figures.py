@@ -26,6 +26,8 @@ _SUBJECT = (
     *("training", "train_codec", "train_level", "train_mode", "parts"),
 )
 """The columns in which the points of one line are the same, beside those of its codec."""
+_INSIDE = 5
+"""Entries of a legend that has room among the lines, at most."""
 _NUMBERS = frozenset({"samples", "seed", "batch"})
 """Conditions that say nothing without their names."""
 
@@ -65,6 +67,11 @@ def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Fig
         label = name.replace("none", "uncompressed", 1)
         axes.axhline(points[0]["value"], color="#555555", linestyle=DASHES[number % 3], linewidth=1, label=label)
     _label(axes, lines, against)
+    if len(lines) + len(baselines) > _INSIDE:
+        figure.set_size_inches(9.0, 4.0)
+        figure.legend(loc="outside right upper", frameon=False)
+    else:
+        axes.legend(frameon=False)
     axes.set_title(f"{records[0]['task']}: {title}".removesuffix(": "), size=10)
     return figure
 
@@ -115,7 +122,6 @@ def _label(axes: Axes, lines: Sequence[list[dict[str, Any]]], against: str) -> N
         axes.set_xlabel(level)
     axes.set_ylabel(lines[0][0]["metric"])
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
 
 
 def _names(lines: Sequence[list[dict[str, Any]]]) -> tuple[str, list[str]]:

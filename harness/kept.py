@@ -16,15 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cache import cache_dir
 from harness.codec import Encoded
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.codec import Frames
 
-__all__ = ["Kept", "digest_of", "frames_digest", "pack", "unpack"]
+__all__ = ["Kept", "digest_of", "frames_digest", "pack", "size_of", "unpack"]
 
 _DIGEST = 32
+_LIMIT = 20.0
+"""Gigabytes of each kind, where the environment's `HARNESS_CACHE_LIMIT` says nothing else."""
+_RECOUNT = 1e9
+"""After so many bytes of its own, a process counts again what all have kept."""
 
 
 class Kept:
@@ -34,13 +39,18 @@ class Kept:
         kind: the folder's name.
 
     Attributes:
-        problem: why nothing can be kept (a full disk, a folder that cannot be written); None while all is well. After
-            the first failure nothing more is tried.
+        limit: bytes of this kind; what would exceed it is not kept (other processes may go a little beyond it). From
+            the environment's `HARNESS_CACHE_LIMIT`, in gigabytes.
+        problem: why nothing more can be kept (the limit, a full disk, a folder that cannot be written); None while all
+            is well. After the first failure nothing more is tried.
     """
 
     def __init__(self, kind: str) -> None:
         self.folder = cache_dir() / kind
+        self.limit = _limit()
         self.problem: str | None = None
+        self._known = -1.0
+        self._own = 0.0
 
     def get(self, key: str) -> bytes | None:
         """The entry; None where there is none, or none that is whole."""
@@ -53,7 +63,7 @@ class Kept:
 
     def put(self, key: str, payload: bytes) -> None:
         """Keep an entry; what prevents it is told by `problem`."""
-        if self.problem:
+        if self.problem or self._full(len(payload)):
             return
         path = self._path(key)
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -66,8 +76,46 @@ class Kept:
             with suppress(OSError):
                 part.unlink()
 
+    def _full(self, more: int) -> bool:
+        """Whether so many bytes more would exceed the limit; then `problem` says so."""
+        if self._known < 0 or self._own > _RECOUNT:
+            self._known, self._own = float(size_of(self.folder)), 0.0
+        self._own += more
+        if self._known + self._own <= self.limit:
+            return False
+        self.problem = (
+            f"{self.folder} has reached {self.limit / 1e9:g} GB: nothing more is kept there. Delete it, or allow more "
+            "with HARNESS_CACHE_LIMIT (gigabytes)."
+        )
+        return True
+
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / key
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder; 0 where there is none. Files that vanish meanwhile count nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
+def _limit() -> float:
+    """Bytes of each kind that may be kept.
+
+    Raises:
+        UsageError: HARNESS_CACHE_LIMIT is no number.
+    """
+    asked = os.environ.get("HARNESS_CACHE_LIMIT", "")
+    try:
+        gigabytes = float(asked) if asked else _LIMIT
+    except ValueError:
+        gigabytes = -1.0
+    if not 0 <= gigabytes < float("inf"):
+        raise UsageError(f"HARNESS_CACHE_LIMIT is {asked!r}: gigabytes are expected, such as 20, or 0 to keep nothing.")
+    return gigabytes * 1e9
 
 
 def digest_of(*facts: Any) -> str:
@@ -96,9 +144,12 @@ def pack(encoded: Encoded, facts: Mapping[str, Any]) -> bytes:
     return json.dumps(header).encode() + b"\n" + data
 
 
-def unpack(payload: bytes) -> tuple[Encoded, dict[str, Any]]:
-    """What `pack` was given."""
+def unpack(payload: bytes) -> tuple[Encoded, dict[str, Any]] | None:
+    """What `pack` was given; None for what another version packed in another way."""
     header, _, data = payload.partition(b"\n")
-    values = json.loads(header)
-    facts: dict[str, Any] = values.pop("facts")
-    return Encoded(data=data, **values), facts
+    try:
+        values = json.loads(header)
+        facts: dict[str, Any] = values.pop("facts")
+        return Encoded(data=data, **values), facts
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

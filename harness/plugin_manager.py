@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -94,6 +94,7 @@ class Plugins:
         self._found: dict[tuple[str, str], list[Provided]] = {}
         self._asked: set[str] = set()
         self._hint = hint
+        self._distributions: dict[Distribution | None, tuple[str, str]] = {}
         self.plugins: dict[str, Plugin] = {}
         for point in entry_points(group=GROUP) if points is None else points:
             self._load(point)
@@ -101,13 +102,10 @@ class Plugins:
     # Loading
 
     def _load(self, point: EntryPoint) -> None:
-        distribution = point.dist
-        origin = Origin(
-            point.name,
-            point.value,
-            distribution.name if distribution else "unknown",
-            distribution.version if distribution else "0",
-        )
+        if point.dist not in self._distributions:  # which parses all its metadata, each time it is asked
+            found = point.dist
+            self._distributions[found] = (found.name, found.version) if found else ("unknown", "0")
+        origin = Origin(point.name, point.value, *self._distributions[point.dist])
         label = f"{origin.distribution}:{point.name}"
         self.plugins[label] = Plugin(origin)
         try:

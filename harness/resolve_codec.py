@@ -28,6 +28,11 @@ def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice
     provided = plugins.provided("codec", asked.name)
     profile, given = _profile(provided.cls, asked, registry)
     preset = profile.get("options", {})
+    scale = provided.cls().scale
+    if scale and scale.name in given and scale.name not in {option.name for option in provided.cls.options}:
+        raise UsageError(
+            f"codec {asked.name}: {scale.name} is its level, not an option: write {asked.name}@{given[scale.name]}."
+        )
     codec = with_levers(provided.cls, {**preset, **given})
     if missing := codec.available():
         raise UsageError(f"codec {asked.name} cannot run here: {missing}")

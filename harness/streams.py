@@ -21,7 +21,7 @@ def stream_key(identity: Mapping[str, Any], frames: str) -> str:
         identity: codec, options, fingerprint, level and plugin: all that decides the bytes made of given frames.
         frames: the digest of the frames (`harness.kept.frames_digest`).
     """
-    return digest_of("stream", identity, frames)
+    return digest_of("stream 1", identity, frames)
 
 
 def encode(
@@ -38,9 +38,8 @@ def encode(
         key: gives the stream's key; asked for only when it is needed.
     """
     name = key() if codec.costly else None
-    if name and (payload := kept.get(name)) is not None:
-        found, facts = unpack(payload)
-        return found, facts["encode_ms"]
+    if name and (payload := kept.get(name)) is not None and (found := unpack(payload)) is not None:
+        return found[0], found[1]["encode_ms"]
     started = time.perf_counter()
     encoded = codec.encode(frames, level, fps)
     milliseconds = 1000 * (time.perf_counter() - started)

@@ -64,6 +64,7 @@ class Task(Configured, ABC):
         metrics: the task's metrics, one of them primary.
         scoring_version: part of every experiment's key: raised when `score` changes what it means.
         sample_metric: what `sample_score` is called, its unit, and its direction.
+        draws_over: whether `draw` leaves the image to be seen; a panel shows it beside what hides it.
 
     Attributes:
         classes: the dataset's classes, which the targets' labels index.
@@ -72,6 +73,7 @@ class Task(Configured, ABC):
     metrics: ClassVar[tuple[Metric, ...]]
     scoring_version: ClassVar[int] = 1
     sample_metric: ClassVar[Metric] = Metric("score")
+    draws_over: ClassVar[bool] = True
 
     def __init__(self, classes: tuple[str, ...] = (), **options: object) -> None:
         super().__init__(**options)
@@ -134,6 +136,10 @@ class Task(Configured, ABC):
     def draw_target(self, image: NDArray[np.uint8], target: Any) -> NDArray[np.uint8]:
         """The truth drawn on a copy of the image, uint8[H, W, 3] (RGB), as `draw` draws a prediction."""
         raise NotImplementedError(f"task {self.name} cannot draw its truth")
+
+    def legend(self) -> Sequence[tuple[str, tuple[int, int, int]]]:
+        """What the colours of the drawings stand for, with each colour (RGB), where the drawings do not say it."""
+        return ()
 
     def enlarged(self, result: Any, times: int) -> Any:
         """A prediction or a target as it lies in the image enlarged so many times: coordinates multiplied, maps

@@ -121,7 +121,9 @@ def codec_names(cells: Sequence[Cell]) -> list[str]:
     names = []
     for cell, given in zip(cells, options, strict=True):
         codec = cell.facts["codec"]
-        told = [n for n in given if n in _LEVERS or (n != "intra" and len(values[codec, n]) > 1)]
+        told = [
+            n for n in given if n in _LEVERS or (n != "intra" and given[n] is not None and len(values[codec, n]) > 1)
+        ]
         name = codec + (":" if told else "") + ",".join(f"{n}={_value(given[n])}" for n in told)
         names.append(name + (" (intra)" if given.get("intra") is True else ""))
     return names
@@ -212,15 +214,17 @@ def _stands_on(cells: Sequence[Cell]) -> list[str]:
     return [f"Metrics stand on {_range(stand)} samples: those that did not fail ({_range(failed)} did)."]
 
 
-def _few_groups(cells: Sequence[Cell]) -> list[str]:
-    """Whether intervals stand on so few groups that nobody has seen them hold."""
-    from harness.bootstrap import HOLDS_FROM
+def _too_few(cells: Sequence[Cell]) -> list[str]:
+    """Whether intervals stand on so few samples, or groups of them, that nobody has seen them hold."""
+    from harness.bootstrap import GROUPS_FROM, HOLDS_FROM
 
-    known = (cell.facts["groups"] for cell in cells if any(m.ci_low is not None for m in cell.metrics.values()))
-    few = sorted({groups for groups in known if groups is not None and groups < HOLDS_FROM})
-    if not few:
-        return []
-    return [f"They stand on {_range(few)} groups of samples: too few (below {HOLDS_FROM}) to be sure that they hold."]
+    rows = [cell.facts for cell in cells if any(m.ci_low is not None for m in cell.metrics.values())]
+    found = []
+    for name, least, words in (("samples", HOLDS_FROM, "samples"), ("groups", GROUPS_FROM, "groups of samples")):
+        few = sorted({row[name] for row in rows if row[name] is not None and row[name] < least})
+        if few:
+            found.append(f"{_range(few)} {words} (below {least})")
+    return [f"They stand on {' and '.join(found)}: too few to be sure that they hold."] if found else []
 
 
 def _range(numbers: Sequence[int]) -> str:
@@ -231,7 +235,7 @@ def _notes(cells: Sequence[Cell], intervals: bool, compared: bool, rates: bool =
     notes = _stands_on(cells)
     if intervals:
         notes.append("[ ]: 95% interval.")
-        notes += _few_groups(cells)
+        notes += _too_few(cells)
     if compared:
         notes.append("drop: against none, paired by sample; positive is worse.")
     if rates:

@@ -44,7 +44,10 @@ def from_file(model_name: str, asked: str | None) -> Weights:
         WeightsError: nothing was asked for, there is no such file, or it cannot be read.
     """
     if asked is None:
-        raise WeightsError(f"model {model_name} has no weights of its own: give it a file by --weights.")
+        raise WeightsError(
+            f"model {model_name} has no weights of its own: give it a file by --weights. `harness train` makes one; "
+            "the models whose names begin with demo bring theirs (harness list models)."
+        )
     path = Path(asked).expanduser()
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "does not exist"
@@ -107,7 +110,7 @@ def count_parameters(path: Path) -> int | None:
     if header is None:
         return None
     shapes = [facts["shape"] for name, facts in header.items() if not name.endswith(("__metadata__", *_STATISTICS))]
-    return sum(math.prod(shape) for shape in shapes)
+    return sum(int(math.prod(shape)) for shape in shapes)
 
 
 def save_state(path: Path, state: Mapping[str, torch.Tensor], classes: tuple[str, ...], **facts: str) -> None:

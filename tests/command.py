@@ -53,7 +53,7 @@ class Session:
     def run(self, *arguments: str, status: int | None = 0) -> subprocess.CompletedProcess[str]:
         """A finished command, whose exit status is checked."""
         process = self.start(*arguments)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=900)
         if status is not None:
             assert process.returncode == status, f"exit status {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)

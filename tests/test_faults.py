@@ -298,6 +298,8 @@ def test_a_plugin_that_raises_anywhere_gives_a_reason_and_no_traceback(session: 
             "from harness_plugins.demo_world.dataset import DemoWorld\n"
             "class M(DemoDetector):\n    name = 'weak-model'\n    task = 'weak'\n"
             "class D(DemoWorld):\n    name = 'weak-data'\n    tasks = ('weak',)\n"
+            "    def open(self):\n        from harness_plugins.demo_world.classes import CLASSES\n"
+            "        super().open()\n        self.classes = CLASSES\n"
         )
         hook += "@hookimpl\ndef harness_models(): return [M]\n@hookimpl\ndef harness_datasets(): return [D]\n"
     write_distribution(session.folder / "plugins", "weak", "plugged_weak", body + hook)

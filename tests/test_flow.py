@@ -7,9 +7,17 @@ import cv2
 import numpy as np
 import pytest
 
-from harness_tasks.action.flow import METHODS, Flow, why_missing
+from harness_tasks.action.flow import METHODS, Flow, kept_fields, why_missing
 from harness_tasks.action.models.two_stream import TwoStreamModel
-from harness_tasks.action.sampling import Window, central_window, random_window, resized, spread, stacked_pairs
+from harness_tasks.action.sampling import (
+    Window,
+    central_window,
+    cut_out,
+    mirrored_fields,
+    random_window,
+    spread,
+    stacked_pairs,
+)
 
 HEIGHT, WIDTH = 96, 128
 SIZE = (HEIGHT, WIDTH)
@@ -139,11 +147,37 @@ def test_windows() -> None:
             assert 0 <= window.top <= 240 - window.height
             assert 0 <= window.left <= 320 - window.width
             assert 0.79 * central.height <= window.height <= 1.11 * central.height
-            assert window.mirrored(320).mirrored(320) == window
-    image = texture(60, 80)
-    window = Window(10, 5, 30, 40, (30, 40))
-    mirrored = resized(np.ascontiguousarray(image[:, ::-1]), window.mirrored(80))
-    assert (mirrored[:, ::-1] == resized(image, window)).all()
+            rows, columns = window.part(0.5, 0.25)
+            assert 0 <= rows.start < rows.stop <= 120
+            assert 0 <= columns.start < columns.stop <= 80
+
+
+def test_cut_out_fields_are_those_of_cut_out_frames() -> None:
+    clip, flow = moving(2, 2, 1, objects=(3, -3)), Flow(camera="none", bound=BOUND)
+    fields = flow.fields(clip, [0], WHOLE, SIZE)
+    window = Window(12, 16, 72, 96, SIZE)
+    cut = cut_out(fields, window.part(1, 1), SIZE, 96 / 72)
+    assert cut.dtype == np.int8
+    assert cut.shape == fields.shape
+    expected = flow.fields(clip, [0], window, SIZE)
+    off = np.abs(cut.astype(float) - expected)[:, :, 12:-12, 12:-12] * STEP
+    assert np.median(off) < 0.1
+    assert off.mean() < 0.4
+    smaller = cut_out(fields.repeat(20, axis=0), window.part(1, 1), (54, 72), 0.75)
+    assert smaller.shape == (20, 2, 54, 72)
+    assert np.abs(smaller[0].astype(float) - cut_out(fields, window.part(1, 1), (54, 72), 0.75)[0]).max() == 0
+    mirrored = flow.fields(clip[:, :, ::-1], [0], WHOLE, SIZE)
+    off = np.abs(mirrored_fields(fields).astype(float) - mirrored)[:, :, 12:-12, 12:-12] * STEP
+    assert np.median(off) < 0.1
+    assert off.mean() < 0.4
+
+
+def test_kept_fields_are_the_same() -> None:
+    clip, flow = moving(3, 2, 1), Flow()
+    first, again = (kept_fields(clip, flow, range(2), WHOLE, (48, 64)) for _ in range(2))
+    assert (first == flow.fields(clip, range(2), WHOLE, (48, 64))).all()
+    assert (first == again).all()
+    assert not (kept_fields(clip[::-1], flow, range(2), WHOLE, (48, 64)) == first).all()
 
 
 def test_samples_are_evenly_spaced() -> None:

@@ -16,6 +16,7 @@ from harness.codec import Encoded
 from harness.dataset import Sample
 from harness.engine.keeper import Keeper
 from harness.engine.worker import Source
+from harness.errors import UsageError
 from harness.kept import Kept, frames_digest
 from harness.store import SampleRow
 from harness_codecs.pillow_family import Jpeg
@@ -49,6 +50,23 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_stops_nothing(monkeypa
     assert kept.problem is not None
     assert str(blocked) in kept.problem
     assert kept.get("ab12") is None
+
+
+def test_no_more_is_kept_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    monkeypatch.setenv("HARNESS_CACHE_LIMIT", "1e-6")
+    kept = Kept("things")
+    kept.put("ab12", bytes(900))
+    kept.put("cd34", bytes(900))
+    assert kept.get("ab12") is not None
+    assert kept.get("cd34") is None
+    assert "HARNESS_CACHE_LIMIT" in str(kept.problem)
+    another = Kept("things")  # counts what is there
+    another.put("ef56", bytes(200))
+    assert another.get("ef56") is None
+    monkeypatch.setenv("HARNESS_CACHE_LIMIT", "much")
+    with pytest.raises(UsageError, match="'much': gigabytes"):
+        Kept("things")
 
 
 class Counting(Jpeg):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bootstrap import HOLDS_FROM
+from harness.bootstrap import GROUPS_FROM, HOLDS_FROM
 from harness.cli import main
 from harness.experiment import Training
 from harness.processes import this_process
@@ -109,7 +109,7 @@ def test_the_table_of_a_ladder(ladder: Path, capsys: pytest.CaptureFixture[str])
     assert re.split(r"\s{2,}", rows[3]) == [
         *("jpeg", "50", "0.400 [0.300, 0.500]", "0.100 [0.010, 0.300]", "0.700 [0.400, 0.990]", "2.500", "9.6", "30.00")
     ]
-    assert lines[-1].startswith("4 samples. [ ]: 95% interval. drop: against none")
+    assert lines[-1].startswith("4 samples. [ ]: 95% interval. They stand on 4 samples (below 66)")
 
 
 def test_what_did_not_finish_is_shown_with_its_reason(ladder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -270,12 +270,16 @@ def test_the_footer_says_on_how_many_samples_metrics_stand(tmp_path: Path, total
     assert footer_of(tmp_path / "harness.db", *totals).startswith(said)
 
 
-def test_the_footer_warns_of_intervals_on_few_groups(tmp_path: Path) -> None:
-    enough, one, two = (Totals(4, 0, groups=groups) for groups in (HOLDS_FROM, HOLDS_FROM - 1, 12))
-    assert "too few" not in footer_of(tmp_path / "0.db", enough, enough)
-    assert f"stand on {HOLDS_FROM - 1} groups" in footer_of(tmp_path / "1.db", enough, one)
-    said = f"They stand on 12 to {HOLDS_FROM - 1} groups of samples: too few (below {HOLDS_FROM}) to be sure"
-    assert said in footer_of(tmp_path / "2.db", enough, one, two)
+def test_the_footer_warns_of_intervals_on_few_samples_or_groups(tmp_path: Path) -> None:
+    enough, many = Totals(HOLDS_FROM, 0, groups=GROUPS_FROM), Totals(HOLDS_FROM, 0, groups=HOLDS_FROM)
+    assert "too few" not in footer_of(tmp_path / "0.db", enough, many)
+    said = footer_of(
+        tmp_path / "1.db", enough, Totals(HOLDS_FROM - 1, 0, groups=HOLDS_FROM - 1), Totals(9, 0, groups=9)
+    )
+    few = f"They stand on 9 to {HOLDS_FROM - 1} samples (below {HOLDS_FROM}) and 9 groups of samples"
+    assert f"{few} (below {GROUPS_FROM}): too few to be sure" in said
+    said = footer_of(tmp_path / "2.db", enough, Totals(HOLDS_FROM, 0, groups=2))
+    assert f"They stand on 2 groups of samples (below {GROUPS_FROM}): too few to be sure" in said
 
 
 def test_a_name_stands_for_it_with_any_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

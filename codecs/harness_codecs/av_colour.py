@@ -93,6 +93,8 @@ class Colour:
 
     def to_rgb(self, frames: Iterable[av.VideoFrame], height: int, width: int) -> Iterator[NDArray[np.uint8]]:
         """Decoded frames as uint8[H, W, 3] (RGB), cropped to a height and width."""
+        import numpy as np
+
         scaler, flags = _scaler()
         for frame in frames:
             rgb = scaler.reformat(
@@ -104,7 +106,7 @@ class Colour:
                 interpolation=flags,
                 threads=1,
             )
-            yield rgb.to_ndarray()[:height, :width]
+            yield np.asarray(rgb.to_ndarray(), np.uint8)[:height, :width]
 
     def _matrix(self) -> int:
         from av.video.reformatter import Colorspace

@@ -199,13 +199,14 @@ class Mpeg2(AvCodec):
 
     def stream_fps(self, fps: Fraction) -> Fraction:
         """The nearest rate that MPEG-2 can write: one of eight, times 1 to 4, over 1 to 32 (ISO/IEC 13818-2, 6.3.3)."""
-        return min(_mpeg2_rates(), key=lambda rate: abs(rate - fps))
+        return _mpeg2_rate(fps)
 
 
 @cache
-def _mpeg2_rates() -> list[Fraction]:
+def _mpeg2_rate(fps: Fraction) -> Fraction:
     base = [*map(Fraction, (24, 25, 30, 50, 60)), *(Fraction(n, 1001) for n in (24000, 30000, 60000))]
-    return sorted({rate * times / parts for rate in base for times in range(1, 5) for parts in range(1, 33)})
+    known = {rate * times / parts for rate in base for times in range(1, 5) for parts in range(1, 33)}
+    return min(sorted(known), key=lambda rate: abs(rate - fps))
 
 
 @hookimpl

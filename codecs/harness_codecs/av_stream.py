@@ -1,6 +1,6 @@
 """Elementary streams: packets joined into one text of bytes, and the banners of encoders taken out.
 
-x264 and x265 write their name, copyright and options into an SEI message of 600 to 2,000 bytes in front of the first
+x264 and x265 write their name, copyright and options into an SEI message of 600 to 2,300 bytes in front of the first
 frame ("user data unregistered", ITU-T H.264 D.1.7 and H.265 D.2.7). It decodes to nothing, it would be most of the
 rate of a small image, and no camera sends it: it is taken out of the stream.
 """

@@ -13,6 +13,7 @@ from harness import __version__
 from harness.cache import cache_dir
 from harness.cli.options import data_root_option, database_option, make_registry, registry_option
 from harness.errors import HarnessError, RegistryError
+from harness.kept import size_of
 from harness.plugin_manager import Plugins, installed
 from harness.registry import Registry, load
 
@@ -103,6 +104,8 @@ def _files(plugins: Plugins, db: str) -> None:
     _section("files")
     cache = cache_dir()
     _line("cache", f"{cache}{'' if cache.exists() else ' (not there yet)'}", _writable(cache))
+    for part in sorted(path for path in cache.glob("*") if path.is_dir()):
+        _line(f"  {part.name}", f"{size_of(part) / 1e6:.0f} MB; may be deleted, and is made again where it is wanted")
     try:
         store = open_store(db, plugins, write=False)
     except HarnessError as error:

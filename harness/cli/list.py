@@ -128,8 +128,7 @@ def _defaults(record: dict[str, Any]) -> str:
 
 
 def _table(records: Sequence[dict[str, Any]]) -> None:
-    from harness.tables import print_table
-    from harness.text_tables import Table
+    from harness.text_tables import Table, render
 
     if not records:
         return
@@ -140,7 +139,13 @@ def _table(records: Sequence[dict[str, Any]]) -> None:
     if "weights" in columns and _narrow():
         columns = [name for name in columns if name not in ("summary", "origin")]
     rows = tuple(tuple(_cell(name, record.get(name)) for name in columns) for record in records)
-    print_table(Table(tuple("params" if name == "parameters" else name for name in columns), rows))
+    table = Table(tuple("params" if name == "parameters" else name for name in columns), rows)
+    if sys.stdout.isatty():
+        from harness.tables import print_table
+
+        print_table(table)
+    else:  # without what draws on terminals, which takes long to import
+        click.echo(render(table, "table"), nl=False)
 
 
 def _narrow() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def _crop(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
     "--crop", metavar="X,Y,W,H", callback=_crop, help="Only this part of the picture, in pixels of the source."
 )
 @click.option("--columns", type=click.IntRange(1), help="Pictures side by side; default: what a screen can show.")
+@click.option("--plain/--no-plain", default=None, help="The pictures alone, too; default: where drawings hide them.")
 @click.option("--device", help="cpu, cuda, cuda:N or mps; default: the best there is.")
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="A .png, .jpg or .webp file.")
 @data_root_option
@@ -100,11 +102,13 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
         samples = worst(rows, recorded, options["worst"], remade.subject.task.sample_metric.higher_is_better)
     else:
         samples = chosen(rows, options["sample"] or ("0",))
-    look = Look(options["frame"], options["crop"], options["columns"])
+    look = Look(options["frame"], options["crop"], options["columns"], options["plain"])
     settings = machine.choose(device, recorded.cells[0].facts["precision"])
     panel = draw_panel(recorded, remade, rows, samples, settings, look, _warn)
     try:
-        panel.save(output)
+        part = output.with_name(f".{output.stem}.{os.getpid()}{output.suffix}")
+        panel.save(part)
+        part.replace(output)
     except OSError as error:
         raise UsageError(f"--output {output} cannot be written: {error}.") from error
     click.echo(f"{output}: {len(samples)} samples, {panel.width}x{panel.height} pixels")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Keeper"]
 
 WORTH = 20e6
-"""Bytes a second: what was computed more slowly than this is kept, what was faster is made anew each time."""
+"""Bytes a CPU-second: what was computed more slowly than this is kept, what was faster is made anew each time."""
 
 
 class Keeper:
@@ -59,13 +59,13 @@ class Memory:
     def __call__(self, name: str, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         import numpy as np
 
-        key = digest_of("derived", _stream_key(self._cell, self._source), name)
+        key = digest_of("derived 1", _stream_key(self._cell, self._source), name)
         if (payload := self._kept.get(key)) is not None:
             array: NDArray[Any] = np.load(io.BytesIO(payload), allow_pickle=False)
             return array
-        started = time.perf_counter()
+        started = time.process_time()  # of this process: a busy machine makes nothing worth keeping
         array = compute()
-        if array.nbytes < WORTH * (time.perf_counter() - started):
+        if array.nbytes < WORTH * (time.process_time() - started):
             buffer = io.BytesIO()
             np.save(buffer, array, allow_pickle=False)
             self._kept.put(key, buffer.getvalue())

@@ -21,6 +21,7 @@ _WIDE = 2200
 _SMALL, _LARGE = 440, 1040
 """Pictures narrower than this are enlarged, wider ones reduced."""
 _HEADING, _TITLE, _NOTE = 22, 19, 16
+Colour = tuple[int, int, int]
 _INK, _GREY = (20, 20, 20), (95, 95, 95)
 
 
@@ -92,13 +93,20 @@ def zoom_for(width: int) -> Zoom:
     return Zoom(max(1, math.ceil(_SMALL / width)))
 
 
-def lay_out(rows: Sequence[Row], title: str, note: str = "", columns: int | None = None) -> Image:
+def lay_out(
+    rows: Sequence[Row],
+    title: str,
+    note: str = "",
+    columns: int | None = None,
+    legend: Sequence[tuple[str, Colour]] = (),
+) -> Image:
     """The panel.
 
     Args:
         rows: the pictures, already as large as they are to be shown.
         title: above all of them.
         note: below all of them.
+        legend: names with their colours (RGB), below all of them.
         columns: pictures side by side; None takes as many as a screen can show, in lines of equal length.
     """
     from PIL import Image, ImageDraw
@@ -110,7 +118,9 @@ def lay_out(rows: Sequence[Row], title: str, note: str = "", columns: int | None
     width = 2 * _MARGIN + across * widest + (across - 1) * _GAP
     text = _wrapped(title, width - 2 * _MARGIN, _HEADING)
     small = _wrapped(note, width - 2 * _MARGIN, _NOTE)
-    height = 2 * _MARGIN + len(text) * _step(_HEADING) + sum(map(_height, lines)) + len(small) * _step(_NOTE)
+    keys = _keys(legend, width - 2 * _MARGIN)
+    below = (len(small) + len(keys)) * _step(_NOTE)
+    height = 2 * _MARGIN + len(text) * _step(_HEADING) + sum(map(_height, lines)) + below
     canvas = Image.new("RGB", (width, height), (255, 255, 255))
     pen, y = ImageDraw.Draw(canvas), _MARGIN
     for words in text:
@@ -120,13 +130,35 @@ def lay_out(rows: Sequence[Row], title: str, note: str = "", columns: int | None
             y = _write(pen, _MARGIN, y, line.heading, _TITLE, _INK)
         for place, tile in enumerate(line.tiles):
             x = _MARGIN + place * (widest + _GAP)
-            below = _write(pen, x, y, tile.title, _TITLE, _INK)
-            below = _write(pen, x, below, tile.note, _NOTE, _GREY)
-            canvas.paste(Image.fromarray(tile.image), (x, below))
+            beneath = _write(pen, x, y, tile.title, _TITLE, _INK)
+            beneath = _write(pen, x, beneath, tile.note, _NOTE, _GREY)
+            canvas.paste(Image.fromarray(tile.image), (x, beneath))
         y += _height(line) - (_step(_TITLE) if line.heading else 0)
+    for row in keys:
+        for x, name, colour in row:
+            pen.rectangle((_MARGIN + x, y + 2, _MARGIN + x + _NOTE, y + 2 + _NOTE), fill=colour)
+            _write(pen, _MARGIN + x + _NOTE + 6, y, name, _NOTE, _GREY)
+        y += _step(_NOTE)
     for words in small:
         y = _write(pen, _MARGIN, y, words, _NOTE, _GREY)
     return canvas
+
+
+def _keys(legend: Sequence[tuple[str, Colour]], width: int) -> list[list[tuple[int, str, Colour]]]:
+    """Where each name of the legend stands, in lines."""
+    from PIL import ImageFont
+
+    font = ImageFont.load_default(_NOTE)
+    lines: list[list[tuple[int, str, Colour]]] = []
+    x = 0
+    for name, colour in legend:
+        wide = round(font.getlength(name)) + _NOTE + 26
+        if not lines or x + wide > width:
+            lines.append([])
+            x = 0
+        lines[-1].append((x, name, colour))
+        x += wide
+    return lines
 
 
 def _columns(tiles: int, width: int) -> int:
@@ -155,7 +187,7 @@ def _step(size: int) -> int:
     return round(1.4 * size)
 
 
-def _write(pen: ImageDraw, x: int, y: int, words: str, size: int, colour: tuple[int, int, int]) -> int:
+def _write(pen: ImageDraw, x: int, y: int, words: str, size: int, colour: Colour) -> int:
     """Write a line; gives where the next one begins."""
     from PIL import ImageFont
 

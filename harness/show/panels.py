@@ -39,11 +39,13 @@ class Look:
         frame: which frame of a clip; None for the first that is scored.
         crop: x, y, width and height in pixels of the source; None for all of it.
         columns: pictures side by side; None for as many as a screen can show.
+        plain: the pictures without anything drawn, too; None where the task's drawings hide them.
     """
 
     frame: int | None = None
     crop: tuple[int, int, int, int] | None = None
     columns: int | None = None
+    plain: bool | None = None
 
 
 def read_rows(store: Store, recorded: Recorded) -> Rows:
@@ -129,7 +131,7 @@ def draw_panel(
     place = f"{subject.dataset_name}/{subject.dataset.split}"
     title = f"{subject.task.name}: {subject.model_name} on {place}"
     note = "Rates and scores are of the whole sample." + (f" {zoom.words}" if zoom else "")
-    return lay_out(blocks, title, note, look.columns)
+    return lay_out(blocks, title, note, look.columns, subject.task.legend())
 
 
 def _check_row(cell: Cell, row: SampleRow | None, index: int) -> None:
@@ -174,9 +176,10 @@ class _Painter:
 
     def _truth(self, sample: Sample, frame: int) -> list[Tile]:
         try:
-            return [Tile(self._drawn(self._task.draw_target, sample.frames[frame], sample.targets[frame]), "truth")]
+            drawn = self._drawn(self._task.draw_target, sample.frames[frame], sample.targets[frame])
         except NotImplementedError:
             return []
+        return [Tile(self._with_plain(drawn, sample.frames[frame]), "truth")]
 
     def _tile(self, cell: Cell, title: str, sample: Sample, index: int, frame: int) -> Tile:
         key = cell.facts["experiment"]
@@ -187,7 +190,17 @@ class _Painter:
             drawn = self._drawn(self._task.draw, seen.frames[frame], seen.predictions[frame])
         except NotImplementedError as error:
             raise UsageError(f"nothing can be shown: {error}.") from error
-        return Tile(drawn, title, self._note(row))
+        return Tile(self._with_plain(drawn, seen.frames[frame]), title, self._note(row))
+
+    def _with_plain(self, drawn: Picture, image: Picture) -> Picture:
+        """What was drawn, below the picture itself where that is wanted."""
+        import numpy as np
+
+        if not (not self._task.draws_over if self._look.plain is None else self._look.plain):
+            return drawn
+        x, y, width, height = self._part(image)
+        assert self.zoom is not None
+        return np.concatenate([self.zoom(image[y : y + height, x : x + width]), drawn])
 
     def _note(self, row: SampleRow) -> str:
         """The sample's own rate and score, as the database has them."""
@@ -213,18 +226,22 @@ class _Painter:
 
     def _drawn(self, draw: Callable[[Any, Any], Picture], image: Picture, result: Any) -> Picture:
         """The asked part of a picture, in the size to show it in, with a prediction or the truth drawn into it."""
-        height, width = image.shape[:2]
-        x, y, across, down = self._look.crop or (0, 0, width, height)
-        if x + across > width or y + down > height:
-            raise UsageError(f"--crop {x},{y},{across},{down} reaches beyond the picture of {width}x{height} pixels.")
-        self.zoom = zoom = self.zoom or zoom_for(across)
+        x, y, width, height = self._part(image)
+        self.zoom = zoom = self.zoom or zoom_for(width)
         times = max(1, int(zoom.times))
         try:
             drawn = draw(Zoom(times)(image), self._task.enlarged(result, times))
         except NotImplementedError:
             drawn = Zoom(times)(draw(image, result))
-        part = drawn[y * times : (y + down) * times, x * times : (x + across) * times]
+        part = drawn[y * times : (y + height) * times, x * times : (x + width) * times]
         return zoom(part) if zoom.times < 1 else part
+
+    def _part(self, image: Picture) -> tuple[int, int, int, int]:
+        height, width = image.shape[:2]
+        x, y, across, down = self._look.crop or (0, 0, width, height)
+        if x + across > width or y + down > height:
+            raise UsageError(f"--crop {x},{y},{across},{down} reaches beyond the picture of {width}x{height} pixels.")
+        return x, y, across, down
 
 
 def _title(ladder: Ladder, cell: Cell) -> str:

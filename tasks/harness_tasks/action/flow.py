@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.codec import Frames
+    from harness.kept import Kept
 
-__all__ = ["CAMERA", "METHODS", "PRESETS", "Flow", "why_missing"]
+__all__ = ["CAMERA", "METHODS", "PRESETS", "Flow", "kept_fields", "why_missing"]
 
 METHODS = ("dis", "farneback", "tvl1")
 PRESETS = ("ultrafast", "fast", "medium")
@@ -61,7 +63,7 @@ class Flow:
         part = f"{window.width}x{window.height}+{window.left}+{window.top}"
         size, seen = (f"{width}x{height}" for height, width in (window.shape, shape))
         return (
-            f"flow {self.method}{preset} opencv {cv2.__version__} part {part} at {size} less {self.camera} "
+            f"flow 1 {self.method}{preset} opencv {cv2.__version__} part {part} at {size} less {self.camera} "
             f"seen at {seen} int8 to {self.bound:g} px pairs {_ranges(pairs)}"
         )
 
@@ -113,6 +115,29 @@ class Flow:
         else:
             made = library.DISOpticalFlow_create(getattr(library, f"DISOPTICAL_FLOW_PRESET_{self.preset.upper()}"))
         return lambda first, second: made.calc(first, second, None)
+
+
+def kept_fields(
+    frames: Frames, flow: Flow, pairs: Sequence[int], window: Window, shape: tuple[int, int]
+) -> NDArray[np.int8]:
+    """As `Flow.fields`, from the cache folder where they were kept before, by the digest of the frames."""
+    from harness.kept import digest_of, frames_digest
+
+    kept = _kept()
+    key = digest_of("flow 1", frames_digest(frames, None), flow.name(window, pairs, shape))
+    if (payload := kept.get(key)) is not None:
+        return np.frombuffer(payload, np.int8).reshape(len(pairs), 2, *shape)
+    fields = flow.fields(frames, pairs, window, shape)
+    kept.put(key, fields.tobytes())
+    return fields
+
+
+@cache
+def _kept() -> Kept:
+    """One for this process: it remembers how much there is, and what went wrong."""
+    from harness.kept import Kept
+
+    return Kept("derived")
 
 
 def why_missing(method: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,18 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Window", "central_window", "random_window", "relit", "resized", "scaled", "spread", "stacked_pairs"]
+__all__ = [
+    "Window",
+    "central_window",
+    "cut_out",
+    "mirrored_fields",
+    "random_window",
+    "relit",
+    "resized",
+    "scaled",
+    "spread",
+    "stacked_pairs",
+]
 
 
 @dataclass(frozen=True)
@@ -32,9 +43,11 @@ class Window:
     width: int
     shape: tuple[int, int]
 
-    def mirrored(self, width: int) -> Window:
-        """The same part of frames of so many columns, after these were mirrored."""
-        return replace(self, left=width - self.left - self.width)
+    def part(self, rows: float, columns: float) -> tuple[slice, slice]:
+        """The same part of something that has so many rows for one of the frames', and so many columns."""
+        top, left = round(self.top * rows), round(self.left * columns)
+        height, width = max(1, round(self.height * rows)), max(1, round(self.width * columns))
+        return slice(top, top + height), slice(left, left + width)
 
 
 def central_window(height: int, width: int, size: int, crop: float) -> Window:
@@ -105,6 +118,31 @@ def scaled(image: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
     smaller = shape[0] <= image.shape[0] and shape[1] <= image.shape[1]
     way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, shape[::-1], interpolation=way))
+
+
+def cut_out(
+    fields: NDArray[np.int8], part: tuple[slice, slice], shape: tuple[int, int], zoom: float
+) -> NDArray[np.int8]:
+    """A part of quantised flow fields, scaled bilinearly as if the frames had been: displacements grow with them.
+
+    Args:
+        fields: int8[P, 2, h, w].
+        part: rows and columns.
+        shape: height and width that the part is brought to.
+        zoom: what displacements are multiplied by; what exceeds the bound is cut off.
+    """
+    import cv2
+
+    whole = np.moveaxis(fields[(..., *part)].reshape(-1, *fields[(0, 0, *part)].shape), 0, -1)
+    # Not by areas: OpenCV does that for four channels at most.
+    brought = cv2.resize(np.ascontiguousarray(whole, np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR)
+    cut = np.clip(np.rint(np.moveaxis(np.asarray(brought).reshape(*shape, -1), -1, 0) * zoom), -127, 127)
+    return cut.astype(np.int8).reshape(-1, 2, *shape)
+
+
+def mirrored_fields(fields: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Flow int8[P, 2, h, w] as it is in the mirror: x points the other way."""
+    return np.stack([-fields[:, 0, :, ::-1], fields[:, 1, :, ::-1]], axis=1)
 
 
 def relit(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -56,6 +56,7 @@ class Depth(Task):
     name = "depth"
     summary = "monocular depth estimation (errors of Eigen et al. 2014)"
     metrics: ClassVar[tuple[Metric, ...]] = (*_MEANS, *_POOLED)
+    draws_over = False
     sample_metric: ClassVar[Metric] = Metric("rmse", False, unit="m", description="over the sample's pixels")
     options = (
         Option("min_depth", float, 1e-3, "nearer truth is left out, nearer predictions are set to it", minimum=1e-9),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +13,9 @@ from harness_tasks.pose.types import KEYPOINTS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness_tasks.pose.types import Poses
+    from harness_tasks.pose.types import Persons, Poses
 
-__all__ = ["draw_poses"]
+__all__ = ["draw_persons", "draw_poses"]
 
 _BONES = (
     *(("left_ankle", "left_knee"), ("left_knee", "left_hip"), ("right_ankle", "right_knee")),
@@ -38,29 +39,47 @@ def draw_poses(image: NDArray[np.uint8], prediction: Poses, confidence: float, v
         confidence: persons of a lower score are left out.
         visible: key points of a lower confidence are left out.
     """
+    shown = np.flatnonzero(prediction.scores >= confidence)
+    shown = shown[np.argsort(prediction.scores[shown], kind="stable")]
+    points = prediction.keypoints[shown]
+    seen = (points[:, :, 2] > 0) & (points[:, :, 2] >= visible)
+    return _draw(image, points[:, :, :2], seen, [f"{score:.2f}" for score in prediction.scores[shown]])
+
+
+def draw_persons(image: NDArray[np.uint8], target: Persons) -> NDArray[np.uint8]:
+    """A copy of the image with the skeletons of annotated persons, large ones on top; hidden key points are drawn too.
+
+    Args:
+        image: uint8[H, W, 3], RGB.
+        target: in pixels of the image.
+    """
+    points = target.keypoints[np.argsort(target.area, kind="stable")]
+    return _draw(image, points[:, :, :2], points[:, :, 2] > 0, [""] * len(points))
+
+
+def _draw(
+    image: NDArray[np.uint8], places: NDArray[np.floating], seen: NDArray[np.bool_], texts: Sequence[str]
+) -> NDArray[np.uint8]:
+    """Skeletons, each with a text above it; places float[N, 17, 2], seen bool[N, 17]."""
     from PIL import Image, ImageDraw, ImageFont
 
     canvas = Image.fromarray(image)
     pen = ImageDraw.Draw(canvas)
     side = min(image.shape[:2])
     line, dot = max(2, round(side / 110)), max(1.5, side / 120)
-    font = ImageFont.load_default(max(10, round(side / 32)))
-    shown = np.flatnonzero(prediction.scores >= confidence)
-    for person in shown[np.argsort(prediction.scores[shown], kind="stable")].tolist():
-        points = prediction.keypoints[person]
-        seen = (points[:, 2] > 0) & (points[:, 2] >= visible)
+    size = max(10, round(side / 32))
+    font = ImageFont.load_default(size)
+    for points, drawn, text in zip(places, seen, texts, strict=True):
         for number, names in enumerate(_BONES):
             start, end = (KEYPOINTS.index(name) for name in names)
-            if seen[start] and seen[end]:
-                ends = (*points[start, :2].tolist(), *points[end, :2].tolist())
-                pen.line(ends, fill=_colour(names, number), width=line)
-        for x, y in points[seen, :2].tolist():
+            if drawn[start] and drawn[end]:
+                pen.line((*points[start].tolist(), *points[end].tolist()), fill=_colour(names, number), width=line)
+        for x, y in points[drawn].tolist():
             pen.ellipse((x - dot, y - dot, x + dot, y + dot), fill=(255, 255, 255))
-        if seen.any():
-            x, y = points[seen, 0].min(), points[seen, 1].min()
-            text = f"{prediction.scores[person]:.2f}"
-            below = (max(0.0, float(x)), max(0.0, float(y) - 1.6 * font.size))
-            pen.text(below, text, fill=(255, 255, 255), font=font, stroke_width=1, stroke_fill=(0, 0, 0))
+        if text and drawn.any():
+            x, y = points[drawn][points[drawn][:, 1].argmin()].tolist()  # the highest of them
+            place = (max(0.0, x - font.getlength(text) / 2), max(0.0, y - 2.2 * size))
+            pen.text(place, text, fill=(255, 255, 255), font=font, stroke_width=1, stroke_fill=(0, 0, 0))
     return np.array(canvas)
 
 

@@ -85,9 +85,9 @@ def similarities(found: NDArray[np.float64], target: Persons) -> NDArray[np.floa
     The mean over the labelled key points of exp(-d^2 / (2 area (2 sigma)^2)). A person without labelled key points
     is as near as its key points are to a box three times as wide and as high around it.
     """
-    labelled = target.keypoints[:, :, 2] > 0
+    labelled: NDArray[np.bool_] = target.keypoints[:, :, 2] > 0
     apart = found[:, None, :, :2] - target.keypoints[None, :, :, :2]
-    bare = ~labelled.any(axis=1)
+    bare: NDArray[np.bool_] = np.logical_not(labelled.any(axis=1))
     if bare.any():
         low, high = target.boxes[bare, :2], target.boxes[bare, 2:]
         size = high - low
@@ -96,6 +96,6 @@ def similarities(found: NDArray[np.float64], target: Persons) -> NDArray[np.floa
         after = np.maximum(0.0, places - (low + 2 * size)[None, :, None])
         apart[:, bare] = before + after
     error = (apart**2).sum(axis=-1) / _VARIANCES / (target.area + np.spacing(1))[None, :, None] / 2
-    counted = labelled | bare[:, None]
-    closeness: NDArray[np.float64] = np.where(counted, np.exp(-error), 0.0).sum(axis=-1)
-    return closeness / counted.sum(axis=-1)
+    counted: NDArray[np.bool_] = np.logical_or(labelled, bare[:, None])
+    mean: NDArray[np.float64] = np.where(counted, np.exp(-error), 0.0).sum(axis=-1) / counted.sum(axis=-1)
+    return mean

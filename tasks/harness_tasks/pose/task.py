@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -47,6 +48,7 @@ class Pose(Task):
     name = "pose"
     summary = "human pose (COCO average precision over object keypoint similarity)"
     metrics: ClassVar[tuple[Metric, ...]] = _METRICS
+    sample_metric: ClassVar[Metric] = Metric("OKS", description="mean over the persons of that of the nearest found")
     options = (
         Option(
             "confidence",
@@ -79,7 +81,7 @@ class Pose(Task):
             return {metric.name: np.full(len(drawn), np.nan) for metric in _METRICS}
         precision, recall = recalls_and_precisions(statistics, drawn)
         middle = int(np.searchsorted(THRESHOLDS, 0.75 - 1e-9))
-        values = {}
+        values: dict[str, NDArray[np.float64]] = {}
         for name, of in (("AP", precision), ("AR", recall)):
             values |= {name: of[:, 0].mean(axis=1), f"{name}50": of[:, 0, 0], f"{name}75": of[:, 0, middle]}
             values |= {f"{name}_{size}": of[:, i].mean(axis=1) for i, size in enumerate(AREAS) if i}
@@ -113,3 +115,17 @@ class Pose(Task):
         from harness_tasks.pose.drawing import draw_poses
 
         return draw_poses(image, prediction, self.option("confidence"), self.option("visible"))
+
+    def draw_target(self, image: NDArray[np.uint8], target: Persons) -> NDArray[np.uint8]:
+        """The annotated skeletons, with the hidden key points; a crowd has none."""
+        from harness_tasks.pose.drawing import draw_persons
+
+        return draw_persons(image, target)
+
+    def enlarged(self, result: Any, times: int) -> Any:
+        """Found or annotated persons, as large as the image."""
+        keypoints = result.keypoints.copy()
+        keypoints[:, :, :2] = (keypoints[:, :, :2] + 0.5) * times - 0.5
+        if isinstance(result, Poses):
+            return replace(result, keypoints=keypoints)
+        return replace(result, keypoints=keypoints, boxes=result.boxes * times, area=result.area * times**2)

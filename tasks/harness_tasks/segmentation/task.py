@@ -132,6 +132,12 @@ class Segmentation(Task):
         """The true classes as colours over the image. What is ignored stays as it is."""
         return self.draw(image, target)
 
+    def legend(self) -> list[tuple[str, tuple[int, int, int]]]:
+        """The colour of each class."""
+        from harness_tasks.segmentation.drawing import colour_of
+
+        return [(name, colour_of(name, number)) for number, name in enumerate(self.classes)]
+
     def enlarged(self, result: NDArray[np.integer], times: int) -> NDArray[np.integer]:
         """A label map in which each pixel has become `times` by `times`."""
         return result.repeat(times, axis=0).repeat(times, axis=1)

@@ -15,7 +15,7 @@ from harness_tasks.action.models.two_stream import TwoStreamModel
 __all__ = ["DemoTwoStream"]
 
 WEIGHTS = Path(__file__).with_name("demo-two-stream.safetensors")
-"""The weights that ship with the harness, fp16, trained with the recipe `demo` of registry.toml."""
+"""The weights that ship with the harness, fp16, of two trainings; registry.toml says how they were made."""
 _DEFAULTS: dict[str, Value] = {
     "backbone": "small",
     "size": 96,
@@ -25,6 +25,7 @@ _DEFAULTS: dict[str, Value] = {
     "samples": 5,
     "stacks": 2,
     "bound": 10.0,
+    "keep_flow": True,
 }
 
 

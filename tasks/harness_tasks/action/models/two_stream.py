@@ -16,24 +16,34 @@ done as there, and what is not:
   movement is subtracted, by default the median (there the mean).
 - A training clip gives one random frame and one random stack. Both come from one random window of the frames, in its
   size within -20 and +10 % of the test crop (there: a corner or random crop), mirrored half of the time where `flip`
-  is set. Flow is computed after mirroring, so that x points the other way. The brightness and contrast of the frame
-  (not of what flow is computed from) are changed by up to 30 %.
+  is set. They are cut out of flow that was computed on the whole frames, its values scaled with them and its x negated
+  in the mirror. The brightness and contrast of the frame (not of what flow is computed from) are changed by up to 30 %.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
 import harness
 from harness.errors import HarnessError, WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Option, Value
-from harness_tasks.action.flow import CAMERA, METHODS, PRESETS, Flow, why_missing
-from harness_tasks.action.sampling import Window, central_window, random_window, relit, resized, spread, stacked_pairs
+from harness_tasks.action.flow import CAMERA, METHODS, PRESETS, Flow, kept_fields, why_missing
+from harness_tasks.action.sampling import (
+    Window,
+    central_window,
+    cut_out,
+    mirrored_fields,
+    random_window,
+    relit,
+    resized,
+    spread,
+    stacked_pairs,
+)
 from harness_tasks.action.types import ClipScores
+from harness_tasks.opencv import opencv_version
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +57,6 @@ if TYPE_CHECKING:
 __all__ = ["TwoStreamModel"]
 
 _BACKBONES = ("resnet18", "resnet50", "resnet101", "vgg16", "mobilenet_v3_small", "mobilenet_v3_large", "small")
-_OPENCV = ("opencv-python-headless", "opencv-contrib-python-headless", "opencv-python", "opencv-contrib-python")
 _OPTIONS = (
     Option("backbone", str, "resnet18", "the CNN of both streams: one of torchvision's, or a small one", _BACKBONES),
     Option("size", int, 256, "pixels of the frames' shorter side, for the spatial stream", minimum=32, maximum=1024),
@@ -71,6 +80,7 @@ _OPTIONS = (
     Option("camera", str, "median", "what is subtracted from a flow field as the camera's movement", CAMERA),
     Option("bound", float, 20.0, "pixels at which displacements are cut off", minimum=0.1, maximum=1000),
     Option("flip", bool, True, "whether training clips are mirrored (not for actions that differ by side)"),
+    Option("keep_flow", bool, False, "whether training keeps the flow of whole clips in the cache folder: fast, large"),
 )
 
 
@@ -102,7 +112,7 @@ class TwoStreamModel(Model):
         return Flow(*(self.option(name) for name in ("flow", "preset", "camera", "bound")))
 
     def fingerprint(self) -> Mapping[str, Value]:
-        return {"torch": version("torch"), "torchvision": version("torchvision"), "opencv": _opencv()}
+        return {"torch": version("torch"), "torchvision": version("torchvision"), "opencv": opencv_version()}
 
     def available(self) -> str | None:
         return why_missing(self.option("flow"))
@@ -217,7 +227,6 @@ class TwoStreamModel(Model):
     def prepare_train(
         self, frames: Frames, targets: Mapping[int, int], rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        import numpy as np
         import torch
 
         count = len(frames)
@@ -226,16 +235,18 @@ class TwoStreamModel(Model):
         pairs = stacked_pairs(count, self.option("length"), [starts[int(rng.integers(len(starts)))]])[0].tolist()
         number = int(rng.integers(count))
         height, width = frames.shape[1:3]
-        spatial = random_window(self._window(height, width, "size"), height, width, rng)
+        central = self._window(height, width, "size")
+        window = random_window(central, height, width, rng)
+        image = relit(resized(frames[number], window), rng)
+        fields = self._whole_fields(frames, pairs)
+        rows, columns = fields.shape[2] / height, fields.shape[3] / width
+        part = window.part(rows, columns)
+        motion = cut_out(fields, part, self._window(height, width, "motion_size").shape, central.height / window.height)
         if self.option("flip") and rng.random() < 0.5:
-            frames, spatial = frames[:, :, ::-1], spatial.mirrored(width)
-        motion = replace(spatial, shape=self._window(height, width, "flow_size").shape)
-        unlike, shape = sorted(set(pairs)), self._window(height, width, "motion_size").shape
-        fields = self.flow.fields(frames, unlike, motion, shape)[np.searchsorted(unlike, pairs)]
-        image = relit(resized(frames[number], spatial), rng)
+            image, motion = image[:, ::-1], mirrored_fields(motion)
         return {
             "spatial": _channels_first(image),
-            "motion": torch.from_numpy(fields.reshape(-1, *shape)),
+            "motion": torch.from_numpy(motion.reshape(-1, *motion.shape[2:])),
             "label": torch.tensor(targets[min(targets)], dtype=torch.int64),
         }
 
@@ -243,6 +254,18 @@ class TwoStreamModel(Model):
         from torch.nn import functional
 
         return {"cross-entropy": functional.cross_entropy(self.network(part, batch[part]).float(), batch["label"])}
+
+    def _whole_fields(self, frames: Frames, pairs: list[int]) -> NDArray[np.int8]:
+        """The flow of whole frames of a training clip, int8[P, 2, h, w]; kept where `keep_flow` is set."""
+        import numpy as np
+
+        height, width = frames.shape[1:3]
+        window, shape = (central_window(height, width, self.option(size), 0) for size in ("flow_size", "motion_size"))
+        if self.option("keep_flow"):
+            every = range(len(frames) - 1)
+            return kept_fields(frames, self.flow, every, window, shape.shape)[pairs]
+        unlike = sorted(set(pairs))
+        return self.flow.fields(frames, unlike, window, shape.shape)[np.searchsorted(unlike, pairs)]
 
     def _make(self, classes: int) -> TwoStream:
         from harness_tasks.action.models.two_stream_network import TwoStream
@@ -290,18 +313,6 @@ def _channels_first(images: NDArray[np.uint8]) -> torch.Tensor:
     import torch
 
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, -3)))
-
-
-def _opencv() -> str:
-    """The version of OpenCV's package, whichever of them is installed."""
-    for name in _OPENCV:
-        try:
-            return f"{name} {version(name)}"
-        except PackageNotFoundError:
-            continue
-    import cv2
-
-    return str(cv2.__version__)
 
 
 @harness.hookimpl

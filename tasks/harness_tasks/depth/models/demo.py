@@ -20,7 +20,6 @@ class DemoDepthGan(DepthGan):
 
     name = "demo-depth-gan"
     summary = "a small depth-gan, trained on the demo world"
-    own_weights = WEIGHTS
     default_batch = {"cpu": 1, "cuda": 16, "mps": 8}
     own_weights = WEIGHTS
 

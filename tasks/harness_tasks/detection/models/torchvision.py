@@ -41,7 +41,7 @@ class Torchvision(ImageListDetector):
     name = "torchvision"
     summary = "any torchvision detector, by its torchvision name"
     own_weights = "torchvision's"
-    options = (
+    options: ClassVar[tuple[Option, ...]] = (
         Option("arch", str, "fasterrcnn_resnet50_fpn", "torchvision's name of the detector"),
         Option("min_size", int, None, "length of the shorter side after resizing; not set: torchvision's", minimum=1),
         Option("max_size", int, None, "upper bound of the longer side; not set: torchvision's", minimum=1),

@@ -64,7 +64,7 @@ class OpenPose(Model):
     summary = "OpenPose: part confidence maps and affinity fields, assembled greedily"
     task: ClassVar[str] = "pose"
     trainable: ClassVar[bool] = True
-    options = (
+    options: ClassVar[tuple[Option, ...]] = (
         *THRESHOLDS,
         Option("height", int, 368, "the height in pixels that frames are scaled to", minimum=32),
         Option("stages", int, 6, "stages of the network", minimum=1, maximum=6),
@@ -100,7 +100,9 @@ class OpenPose(Model):
         return int(self.option("stages"))
 
     def fingerprint(self) -> Mapping[str, Value]:
-        return {name: version(name) for name in ("torch", "numpy", "opencv-python-headless")}
+        from harness_tasks.opencv import opencv_version
+
+        return {**{name: version(name) for name in ("torch", "numpy")}, "opencv": opencv_version()}
 
     def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
         return (len(outline.scored), 3, outline.height, outline.width)

@@ -10,6 +10,7 @@ from harness import hookimpl
 from harness.model import Model, Precision, Weights
 from harness.options import Option
 from harness_tasks.detection.models.torchvision import Torchvision
+from harness_tasks.pose.types import KEYPOINTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["TorchvisionKeypoints"]
 
 _PERSON = ("person",)
+_CHANNELS, _LAYERS = 512, 8
 _BACKBONES = ("resnet50", "resnet18", "resnet34", "resnet101")
 
 
@@ -28,8 +30,9 @@ class TorchvisionKeypoints(Torchvision):
     """torchvision's keypointrcnn_resnet50_fpn, with weights by torchvision's name or from a file.
 
     Everything before and after the network is torchvision's own, but for the key points' confidences: they are the
-    logistic function of the heat map's maximum (a logit). Every person has all 17 key points, sure or not. Only
-    resnet50 has weights of torchvision's; the other backbones are for training.
+    logistic function of the heat map's maximum (a logit). Every person has all 17 key points, sure or not.
+    torchvision's weights fit the default backbone and head; the others are for training, where the head of eight
+    layers of 512 channels costs 3.7 GMAC for every person.
 
     A training example also has `keypoints` float32[N, 17, 3]. Crowds are not learnt; persons without labelled key
     points teach the boxes alone.
@@ -38,8 +41,11 @@ class TorchvisionKeypoints(Torchvision):
     name = "torchvision-keypoints"
     summary = "torchvision's Keypoint R-CNN"
     task: ClassVar[str] = "pose"
-    options = (
+    options: ClassVar[tuple[Option, ...]] = (
         Option("backbone", str, _BACKBONES[0], "the ResNet under the feature pyramid", choices=_BACKBONES),
+        Option("head_channels", int, _CHANNELS, "channels of the key points' head", minimum=1),
+        Option("head_layers", int, _LAYERS, "convolutions of the key points' head", minimum=1),
+        Option("samples", int, None, "proposals that an image teaches; not set: torchvision's (512)", minimum=1),
         *(option for option in Torchvision.options if option.name != "arch"),
     )
 
@@ -50,13 +56,26 @@ class TorchvisionKeypoints(Torchvision):
         return replace(super().resolve_weights(asked, _PERSON), classes=())
 
     def network_of(self, outputs: int, **given: Any) -> torch.nn.Module:
-        if self.option("backbone") == _BACKBONES[0]:
+        import torch
+
+        backbone, channels, layers = (self.option(name) for name in ("backbone", "head_channels", "head_layers"))
+        if self.option("samples") is not None:
+            given["box_batch_size_per_image"] = self.option("samples")
+        if (backbone, channels, layers) == (_BACKBONES[0], _CHANNELS, _LAYERS):
             return super().network_of(outputs, **given)
         from torchvision.models.detection import KeypointRCNN
         from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+        from torchvision.models.detection.keypoint_rcnn import KeypointRCNNHeads, KeypointRCNNPredictor
 
-        body = resnet_fpn_backbone(backbone_name=self.option("backbone"), weights=None, trainable_layers=5)
-        network: torch.nn.Module = KeypointRCNN(body, num_classes=outputs, **given)
+        # As keypointrcnn_resnet50_fpn makes it without weights: all stages learn, with living batch norms.
+        body = resnet_fpn_backbone(
+            backbone_name=backbone, weights=None, norm_layer=torch.nn.BatchNorm2d, trainable_layers=5
+        )
+        head = KeypointRCNNHeads(body.out_channels, (channels,) * layers)
+        predictor = KeypointRCNNPredictor(channels, len(KEYPOINTS))
+        network: torch.nn.Module = KeypointRCNN(
+            body, outputs, keypoint_head=head, keypoint_predictor=predictor, **given
+        )
         return network
 
     def trim(self, network: torch.nn.Module) -> None:
@@ -67,6 +86,9 @@ class TorchvisionKeypoints(Torchvision):
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         network = super().build(_PERSON, initial)
+        # torchvision's loss views the maps as rows, which maps with channels last (a recipe may ask for them) are not.
+        heads: Any = network.roi_heads
+        heads.keypoint_predictor.register_forward_hook(lambda module, given, maps: maps.contiguous())
         self.classes = ()
         return network
 
@@ -86,16 +108,17 @@ class TorchvisionKeypoints(Torchvision):
         return Poses(keypoints.cpu().numpy(), output["scores"][persons].float().cpu().numpy())
 
     def prepare_train(
-        self, frames: Frames, targets: Mapping[int, Persons], rng: np.random.Generator
+        self, frames: Frames, targets: Mapping[int, Any], rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        """One scored frame, mirrored half of the time."""
+        """One scored frame, mirrored half of the time; targets are `Persons`."""
         import numpy as np
         import torch
 
         from harness_tasks.pose.skeleton import MIRRORED
 
         number = sorted(targets)[int(rng.integers(len(targets)))]
-        image, persons = frames[number], targets[number]
+        image = frames[number]
+        persons: Persons = targets[number]
         height, width = image.shape[:2]
         boxes = np.clip(persons.boxes, 0, [width, height, width, height])
         learnt = ~persons.crowd & ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)

@@ -37,7 +37,7 @@ def fitted(image: NDArray[np.uint8], wanted: int) -> NDArray[np.uint8]:
     """The image scaled to that height (bicubic), padded with grey on the right and below to multiples of 16."""
     import cv2
 
-    height, width = fitted_size(*image.shape[:2], wanted)
+    height, width = fitted_size(image.shape[0], image.shape[1], wanted)
     if (height, width) != image.shape[:2]:
         image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
     below, right = -height % MULTIPLE, -width % MULTIPLE
