@@ -100,6 +100,9 @@ class _Watcher:
         goes_on = f", going on from iteration {begin}" if begin else ""
         self._report.status(f"training {self._label}: {end} iterations{goes_on}")
 
+    def stepped(self, iteration: int) -> None:
+        """Single iterations are not told."""
+
     def advanced(self, iteration: int, losses: Mapping[str, float]) -> None:
         words = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
         self._report.status(f"training {self._label}: iteration {iteration} of {self._end}, {words}")
