@@ -69,14 +69,17 @@ def choose(device: str, precision: Precision, workers: int | None = None, thread
     """Workers and threads for this machine.
 
     On a GPU every core but one codes. On the CPU a quarter of the cores codes and the others predict: more threads
-    than free cores cost up to four times the work of one, since they wait for each other by spinning. The number of
-    threads does not follow from `workers`, because it may change the last bits of a result.
+    than free cores cost up to four times the work of one, since they wait for each other by spinning. Where there are
+    two cores or more, two workers code all the same: they stand still while they are ahead, and video takes longer to
+    code than to predict. The number of threads does not follow from `workers`, because it may change the last bits of a
+    result.
     """
     count = cores()
-    coding = max(1, count // 4) if device == "cpu" else max(1, count - 1)
+    quarter = max(1, count // 4)
+    coding = max(quarter, min(2, count)) if device == "cpu" else max(1, count - 1)
     if workers is not None and workers < 0:
         raise UsageError(f"--workers {workers}: at least 0.")
-    predicting = max(1, count - coding) if device == "cpu" else 1
+    predicting = max(1, count - quarter) if device == "cpu" else 1
     return Settings(device, precision, coding if workers is None else workers, threads or predicting)
 
 
