@@ -35,6 +35,9 @@ def list_(what: str, as_json: bool, data_root: tuple[tuple[str, str], ...], regi
         return
     if what in _FACTS:
         _entries(records, _FACTS[what])
+    elif what == "models":
+        _table(records, leave=("summary", "origin", "state"))
+        _states(records)
     else:
         _table(records)
     for note in _notes(what, dict(data_root)):
@@ -127,7 +130,14 @@ def _defaults(record: dict[str, Any]) -> str:
     return ", ".join(f"{o['name']}={'' if o['default'] is None else o['default']}" for o in record["options"])
 
 
-def _table(records: Sequence[dict[str, Any]]) -> None:
+def _states(records: Sequence[dict[str, Any]]) -> None:
+    """A line for each that does not work: a column of such sentences would leave no room for the names."""
+    for record in records:
+        if record["state"] != "ok":
+            click.echo(f"{record['name']}: {record['state']}")
+
+
+def _table(records: Sequence[dict[str, Any]], leave: Sequence[str] = ()) -> None:
     from harness.text_tables import Table, render
 
     if not records:
@@ -136,8 +146,7 @@ def _table(records: Sequence[dict[str, Any]]) -> None:
     columns += [name for name in ("summary", "origin") if name in records[0]]
     if all(record["state"] == "ok" for record in records):
         columns.remove("state")
-    if "weights" in columns and _narrow():
-        columns = [name for name in columns if name not in ("summary", "origin")]
+    columns = [name for name in columns if name not in leave]
     rows = tuple(tuple(_cell(name, record.get(name)) for name in columns) for record in records)
     table = Table(tuple("params" if name == "parameters" else name for name in columns), rows)
     if sys.stdout.isatty():
@@ -146,10 +155,6 @@ def _table(records: Sequence[dict[str, Any]]) -> None:
         print_table(table)
     else:  # without what draws on terminals, which takes long to import
         click.echo(render(table, "table"), nl=False)
-
-
-def _narrow() -> bool:
-    return sys.stdout.isatty() and shutil.get_terminal_size().columns < 150
 
 
 def _cell(name: str, value: Any) -> Any:
