@@ -152,6 +152,23 @@ def test_smp_loads_the_librarys_own_weights(tmp_path: Path) -> None:
     assert (predicted(model, frames)[0] == expected).mean() > 0.999
 
 
+@pytest.mark.parametrize("size", ["48x30", "100x30", "150x120"])
+def test_training_sees_what_predictions_see(size: str, tmp_path: Path) -> None:
+    """The network gets the same pixels from both, smaller or larger, to the rounding of a level."""
+    seen = []
+    model = random_model(SegNet(width=0.05, size=size, normalise="unit", jitter=0.0), tmp_path / "w.safetensors")
+    model.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0] * 255))
+    image, labels = noise(64, 96, 3), np.zeros((64, 96), np.uint8)
+    symmetric = np.concatenate([image, image[:, ::-1]], axis=1)
+    targets = {0: np.concatenate([labels, labels], axis=1)}
+    predicted(model, symmetric[None])
+    example = model.prepare_train(symmetric[None], targets, np.random.default_rng(0))
+    with torch.inference_mode():
+        model.losses(model.collate_train([example]), "model")
+    assert seen[0].shape == seen[1].shape == (1, 3, *parse_size("size", size))
+    assert (seen[0] - seen[1]).abs().max() < 0.51
+
+
 @pytest.mark.parametrize("skips", [False, True])
 def test_it_learns(skips: bool) -> None:
     model = SegNet(width=0.06, skips=skips, dice=0.5)

@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness_tasks.images import resized_frame
 from harness_tasks.segmentation.types import IGNORE
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Augmentation", "resized"]
+__all__ = ["Augmentation", "resized_pair"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Augmentation:
             reach = math.log(self.scale)
             factor = math.exp(rng.uniform(-reach, reach))
             size = max(1, round(labels.shape[0] * factor)), max(1, round(labels.shape[1] * factor))
-            image, labels = resized(image, labels, size)
+            image, labels = resized_pair(image, labels, size)
         image, labels = _padded(image, labels, height, width)
         top = int(rng.integers(labels.shape[0] - height + 1))
         left = int(rng.integers(labels.shape[1] - width + 1))
@@ -53,20 +54,17 @@ class Augmentation:
         return (_jittered(image, self.jitter, rng) if self.jitter else image), labels
 
 
-def resized(
+def resized_pair(
     image: NDArray[np.uint8], labels: NDArray[np.uint8], size: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The image in another size (height, width), averaged where it shrinks; each label is that of the nearest pixel."""
+    """The image in another size (height, width), as predictions see it; each label is that of the nearest pixel."""
     import cv2
     import numpy as np
 
     if labels.shape == size:
         return image, labels
-    height, width = size
-    method = cv2.INTER_AREA if height < labels.shape[0] else cv2.INTER_LINEAR
-    small = cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=method)
-    near = cv2.resize(np.ascontiguousarray(labels), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-    return small.astype(np.uint8, copy=False), near.astype(np.uint8, copy=False)
+    near = cv2.resize(np.ascontiguousarray(labels), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return resized_frame(image, size), near.astype(np.uint8, copy=False)
 
 
 def _padded(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 from harness.errors import TrainingError, UsageError, WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Option, Value
-from harness_tasks.segmentation.models.augmentation import Augmentation, resized
+from harness_tasks.images import channels_first, resized
+from harness_tasks.segmentation.models.augmentation import Augmentation, resized_pair
 from harness_tasks.segmentation.types import IGNORE
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class PixelClassifier(Model):
         return (len(outline.scored), 3, outline.height, outline.width)
 
     def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> torch.Tensor:
-        return _channels_first(frames[list(scored)])
+        return channels_first(frames[list(scored)])
 
     @property
     def network(self) -> torch.nn.Module:
@@ -134,8 +135,8 @@ class PixelClassifier(Model):
             torch.no_grad(),
             torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._precision == "bf16"),
         ):
-            scores = self.scores(_resized(images, self._size or (height, width)))
-        labels = _resized(scores.float(), (height, width)).argmax(dim=1).to(torch.uint8).cpu().numpy()
+            scores = self.scores(resized(images, self._size or (height, width)))
+        labels = resized(scores.float(), (height, width)).argmax(dim=1).to(torch.uint8).cpu().numpy()
         return [list(labels[i * scored : (i + 1) * scored]) for i in range(count)]
 
     def scores(self, images: torch.Tensor) -> torch.Tensor:
@@ -164,9 +165,9 @@ class PixelClassifier(Model):
         number = sorted(targets)[int(rng.integers(len(targets)))]
         image, labels = frames[number], targets[number]
         if self._size is not None:
-            image, labels = resized(image, labels, self._size)
+            image, labels = resized_pair(image, labels, self._size)
         image, labels = self._augmentation(image, labels, rng)
-        return {"image": _channels_first(image), "labels": torch.from_numpy(np.ascontiguousarray(labels))}
+        return {"image": channels_first(image), "labels": torch.from_numpy(np.ascontiguousarray(labels))}
 
     def collate_train(self, examples: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
         import torch
@@ -257,19 +258,3 @@ def _dice(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     present = areas > 0
     loss = 1 - 2 * both / (found.sum(dim=(0, 2, 3)) + areas).clamp(min=1e-6)
     return (loss * present).sum() / present.sum().clamp(min=1)
-
-
-def _resized(values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """float[N, C, H, W] in another size, bilinear, averaged where it shrinks."""
-    from torch.nn import functional as F
-
-    if tuple(values.shape[-2:]) == tuple(size):
-        return values
-    return F.interpolate(values, size, mode="bilinear", align_corners=False, antialias=True)
-
-
-def _channels_first(frames: NDArray[np.uint8]) -> torch.Tensor:
-    import numpy as np
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(frames, -1, -3)))
