@@ -24,7 +24,7 @@ from harness.options import Configured
 if TYPE_CHECKING:
     from harness.engine.report import Report
     from harness.engine.unit import Settings, Unit
-    from harness.store import SampleRow
+    from harness.records import SampleRow
 
 __all__ = ["Executor"]
 

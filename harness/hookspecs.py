@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from harness.executor import Executor
     from harness.experiment import Experiment
     from harness.model import Model
-    from harness.store import MetricValue, RunInfo, Status, Store, Totals
+    from harness.records import MetricValue, RunInfo, Status, Totals
+    from harness.store import Store
     from harness.task import Task
 
 hookspec = pluggy.HookspecMarker("harness")

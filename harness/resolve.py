@@ -22,9 +22,9 @@ from harness.errors import (
     WeightsError,
 )
 from harness.grammar import Asked, parse
+from harness.grid import CodecChoice, Grid, School, Subject
 from harness.model import Model, Weights
 from harness.options import Configured, Value
-from harness.plan import CodecChoice, Grid, School, Subject
 from harness.plugin_manager import Plugins
 from harness.registry import Registry
 from harness.request import Request

@@ -8,8 +8,8 @@ from typing import Any
 from harness.codec import Codec, Scale
 from harness.errors import UsageError, closest
 from harness.grammar import Asked, parse
+from harness.grid import CodecChoice, Subject
 from harness.levers import is_baseline, with_levers
-from harness.plan import CodecChoice, Subject
 from harness.plugin_manager import Plugins
 from harness.registry import Registry
 

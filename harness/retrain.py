@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness.errors import UsageError, closest
-from harness.plan import CodecChoice, Course, Lesson
+from harness.grid import CodecChoice, Course, Lesson
 
 __all__ = ["courses"]
 

@@ -12,7 +12,8 @@ from harness.engine.runner import Outcome, Runner
 from harness.grammar import parse
 from harness.plan import Plan
 from harness.processes import this_process
-from harness.store import Claim, RunInfo, Status, Store
+from harness.records import Claim, RunInfo, Status
+from harness.store import Store
 
 if TYPE_CHECKING:
     from harness.engine.report import Report

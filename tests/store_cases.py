@@ -11,7 +11,8 @@ import pytest
 from harness.errors import StoreError
 from harness.experiment import Training
 from harness.processes import this_process
-from harness.store import Checkpoint, Claim, Comparison, Filters, Totals
+from harness.records import Checkpoint, Claim, Comparison, Totals
+from harness.store import Filters
 from harness_plugins.sql_store import SqlStore
 from store_rows import INFO, NONE_KEY, cell, failed, metric, put_results, row, rows_of
 

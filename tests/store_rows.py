@@ -7,7 +7,8 @@ import numpy as np
 
 from harness.experiment import Experiment, key_of
 from harness.processes import this_process
-from harness.store import Claim, Comparison, MetricValue, RunInfo, SampleRow, Store, Totals
+from harness.records import Claim, Comparison, MetricValue, RunInfo, SampleRow, Totals
+from harness.store import Store
 
 INFO = RunInfo("harness run --codec jpeg", "here", "cpu", {"codec-harness": "0.1"}, None, {"workers": 2})
 

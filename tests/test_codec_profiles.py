@@ -8,8 +8,9 @@ import pytest
 
 from command import Session
 from harness.errors import PreflightError, RegistryError, UsageError
+from harness.grid import CodecChoice
 from harness.levers import with_levers
-from harness.plan import CodecChoice, make_plan
+from harness.plan import make_plan
 from harness.plugin_manager import installed
 from harness.registry import Registry, load
 from harness.request import Request

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.processes import this_process
-from harness.store import Claim, Comparison, Totals
+from harness.records import Claim, Comparison, Totals
 from harness_plugins.sql_store import SqlStore
 from store_rows import INFO, cell, failed, metric, row
 

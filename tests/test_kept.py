@@ -18,7 +18,7 @@ from harness.engine.keeper import Keeper
 from harness.engine.worker import Source
 from harness.errors import UsageError
 from harness.kept import Kept, frames_digest
-from harness.store import SampleRow
+from harness.records import SampleRow
 from harness_codecs.pillow_family import Jpeg
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (2, 24, 32, 3)).astype(np.uint8)

@@ -11,9 +11,10 @@ import torch
 
 from harness.codec import Codec
 from harness.errors import PreflightError
+from harness.grid import CodecChoice, Grid, Subject
 from harness.levers import is_baseline, with_levers
 from harness.model import Weights
-from harness.plan import CodecChoice, Grid, Plan, Subject, make_plan
+from harness.plan import Plan, make_plan
 from harness.plugin_manager import installed
 from harness.registry import load
 from harness.request import Request

@@ -17,7 +17,8 @@ from harness.bootstrap import GROUPS_FROM, HOLDS_FROM
 from harness.cli import main
 from harness.experiment import Training
 from harness.processes import this_process
-from harness.store import Claim, Comparison, Filters, MetricValue, Totals
+from harness.records import Claim, Comparison, MetricValue, Totals
+from harness.store import Filters
 from harness.tables import FORMATS, results_table
 from harness.text_tables import Table, render
 from harness_plugins.sql_store import SqlStore

@@ -6,7 +6,7 @@ import pytest
 
 from harness.codec import Codec, Scale
 from harness.errors import UsageError
-from harness.plan import CodecChoice, Course
+from harness.grid import CodecChoice, Course
 from harness.retrain import courses
 from harness_codecs.none import Uncompressed
 from harness_codecs.pillow_family import Jpeg, Webp

@@ -16,7 +16,7 @@ import pytest
 
 from harness.errors import StoreError
 from harness.processes import describe, is_gone, this_process
-from harness.store import Claim, Totals
+from harness.records import Claim, Totals
 from harness_plugins.sql_store import SqlStore, database
 from store_rows import INFO, cell, metric, put_results, row
 

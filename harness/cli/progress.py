@@ -21,7 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 from harness.experiment import Experiment
-from harness.store import MetricValue, Totals
+from harness.records import MetricValue, Totals
 
 __all__ = ["Bars", "Lines", "make_report"]
 

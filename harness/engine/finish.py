@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 from harness.bootstrap import Replicates, interval, paired_interval, replicates
 from harness.engine.recovery import lacking, recoveries
 from harness.quality import psnr_of
-from harness.store import Comparison, MetricValue, SampleRow, SampleStatistics, Totals
+from harness.records import Comparison, MetricValue, SampleRow, SampleStatistics, Totals
 
 if TYPE_CHECKING:
     from harness.engine.report import Report
     from harness.experiment import Experiment
-    from harness.plan import Cell, Subject
+    from harness.grid import Subject
+    from harness.plan import Cell
     from harness.plugin_manager import Plugins
-    from harness.store import Claim, Store
+    from harness.records import Claim
+    from harness.store import Store
     from harness.task import Task
 
 __all__ = ["Finisher", "Result", "totals_of"]

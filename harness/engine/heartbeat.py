@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from harness.errors import StoreError
 
 if TYPE_CHECKING:
-    from harness.store import Claim, Store
+    from harness.records import Claim
+    from harness.store import Store
 
 __all__ = ["Heartbeat"]
 

@@ -11,7 +11,7 @@ from harness.engine.transfer import to_device
 from harness.engine.unit import Settings, Unit
 from harness.engine.worker import Coded, reason
 from harness.errors import PluginError
-from harness.store import SampleRow
+from harness.records import SampleRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from harness.bootstrap import Interval, Replicates
 from harness.ratios import Difference, difference, ratio_interval
-from harness.store import Comparison, Filters
+from harness.records import Comparison
+from harness.store import Filters
 
 if TYPE_CHECKING:
     from harness.store import Store

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from harness.experiment import Experiment
-from harness.store import MetricValue, Totals
+from harness.records import MetricValue, Totals
 
 __all__ = ["Report", "Silence"]
 

@@ -15,7 +15,7 @@ from harness.engine.unit import Settings, Todo, Unit
 from harness.engine.worker import reason
 from harness.errors import HarnessError, PluginError, StoreError
 from harness.processes import describe
-from harness.store import Claim, SampleRow, State
+from harness.records import Claim, SampleRow, State
 
 if TYPE_CHECKING:
     from harness.engine.report import Report

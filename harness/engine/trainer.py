@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import BusyError
 from harness.model import Weights
-from harness.store import Checkpoint
+from harness.records import Checkpoint
 
 if TYPE_CHECKING:
     from harness.engine.report import Report

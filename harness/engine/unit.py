@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.batches import Batch
+    from harness.grid import Subject
     from harness.model import Precision
-    from harness.plan import Cell, Subject
+    from harness.plan import Cell
 
 __all__ = ["Settings", "Todo", "Unit"]
 

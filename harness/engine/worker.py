@@ -17,7 +17,7 @@ from harness.engine.transfer import pin
 from harness.errors import CodecError, HarnessError
 from harness.kept import frames_digest
 from harness.quality import squared_error
-from harness.store import SampleRow
+from harness.records import SampleRow
 
 if TYPE_CHECKING:
     import numpy as np

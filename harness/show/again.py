@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from harness.codec import Frames
     from harness.dataset import Sample
     from harness.engine.unit import Settings
-    from harness.plan import Cell, Subject
+    from harness.grid import Subject
+    from harness.plan import Cell
 
 __all__ = ["Again", "Seen"]
 

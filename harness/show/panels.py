@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
     from harness.dataset import Sample
     from harness.engine.unit import Settings
+    from harness.records import SampleRow
     from harness.result_cells import Cell
     from harness.show.again import Seen
     from harness.show.recorded import Ladder, Recorded
     from harness.show.remake import Remade
-    from harness.store import SampleRow, Store
+    from harness.store import Store
 
 __all__ = ["Look", "chosen", "draw_panel", "worst"]
 

@@ -14,8 +14,9 @@ from harness.request import Request
 from harness.resolve import resolve
 
 if TYPE_CHECKING:
+    from harness.grid import Subject
     from harness.plan import Cell as PlannedCell
-    from harness.plan import Pass, Subject
+    from harness.plan import Pass
     from harness.plugin_manager import Plugins
     from harness.registry import Registry
     from harness.result_cells import Cell

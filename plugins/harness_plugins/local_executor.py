@@ -11,7 +11,7 @@ from harness.executor import Executor
 if TYPE_CHECKING:
     from harness.engine.report import Report
     from harness.engine.unit import Settings, Unit
-    from harness.store import SampleRow
+    from harness.records import SampleRow
 
 __all__ = ["Local"]
 

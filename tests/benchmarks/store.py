@@ -21,7 +21,8 @@ from harness_plugins.sql_store import SqlStore
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from harness.processes import this_process
-from harness.store import Claim, Comparison, Filters, Totals
+from harness.records import Claim, Comparison, Totals
+from harness.store import Filters
 from store_rows import INFO, cell, metric, row
 
 METRICS = ["AP", *(f"AP[{number}]" for number in range(19))]

@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness import hookimpl
 from harness.errors import StoreError
-from harness.store import (
+from harness.records import (
     Checkpoint,
     Claim,
     Comparison,
-    Filters,
     MetricValue,
     RunInfo,
     SampleRow,
     SampleStatistics,
     State,
     Status,
-    Store,
     Totals,
 )
+from harness.store import Filters, Store
 
 if TYPE_CHECKING:
     from harness.experiment import Experiment

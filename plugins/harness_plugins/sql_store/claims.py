@@ -16,13 +16,13 @@ import sqlalchemy as sa
 from harness.errors import StoreError
 from harness.experiment import canonical
 from harness.processes import describe, is_gone
-from harness.store import State
+from harness.records import State
 from harness_plugins.sql_store.database import chunks
 from harness_plugins.sql_store.schema import comparisons, experiments, metrics, samples
 
 if TYPE_CHECKING:
     from harness.experiment import Experiment
-    from harness.store import Claim, Status
+    from harness.records import Claim, Status
 
 __all__ = ["claim", "held_ids", "identities", "register", "release", "renew", "states", "status_now"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from harness.errors import StoreError
-from harness.store import Comparison
+from harness.records import Comparison
 from harness_plugins.sql_store.claims import held_ids, status_now
 from harness_plugins.sql_store.database import chunks
 from harness_plugins.sql_store.runs import now_text
@@ -17,7 +17,8 @@ from harness_plugins.sql_store.schema import comparisons, experiments, metrics
 from harness_plugins.sql_store.views import BOOLEANS, VIEWS, columns_of
 
 if TYPE_CHECKING:
-    from harness.store import Claim, Filters, MetricValue, Totals
+    from harness.records import Claim, MetricValue, Totals
+    from harness.store import Filters
 
 __all__ = ["compare", "finish", "read_comparisons", "read_view", "uncompared"]
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from harness.errors import StoreError
+from harness.records import SampleRow, SampleStatistics
 from harness.statistics_blob import pack, unpack
-from harness.store import SampleRow, SampleStatistics
 from harness_plugins.sql_store.claims import held_ids
 from harness_plugins.sql_store.schema import experiments, samples, statistics
 
 if TYPE_CHECKING:
-    from harness.store import Claim
+    from harness.records import Claim
     from harness_plugins.sql_store.database import Database
 
 __all__ = ["append", "done", "packed", "read_rows", "read_statistics"]

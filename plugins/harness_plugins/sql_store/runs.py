@@ -12,7 +12,7 @@ from harness.processes import is_gone, this_process
 from harness_plugins.sql_store.schema import runs
 
 if TYPE_CHECKING:
-    from harness.store import RunInfo, Status
+    from harness.records import RunInfo, Status
 
 __all__ = ["begin", "end", "now_text"]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from harness.experiment import canonical
-from harness.store import Checkpoint
+from harness.records import Checkpoint
 from harness_plugins.sql_store.database import chunks
 from harness_plugins.sql_store.runs import now_text
 from harness_plugins.sql_store.schema import checkpoints
