@@ -15,6 +15,7 @@ from harness_plugins.demo_world.scene import render
 from harness_tasks.depth.datasets.rgbd import Rgbd
 from harness_tasks.depth.models.depth_gan import DepthGan
 from harness_tasks.depth.task import Depth
+from pictures import textured
 
 SMALL = {"width": 2, "min_depth": 1.0, "max_depth": 80.0}
 
@@ -189,6 +190,20 @@ def test_examples_are_resized_cropped_and_mirrored_together() -> None:
     assert np.abs(half["image"][0].numpy() / 2 - half["depth"].numpy()).max() < 2
     with pytest.raises(TrainingError, match="crop=61 does not fit a training image of 80x60"):
         DepthGan(crop=61).prepare_train(image, {0: depth}, np.random.default_rng(0))
+
+
+def test_training_sees_what_predictions_see(tmp_path: Path) -> None:
+    """The network gets the same pixels from both, to the rounding of a level."""
+    model, image = built(input_scale=0.4), textured(60, 90)
+    image = np.concatenate([image, image[:, ::-1]], axis=1)  # looks the same in the mirror
+    example = model.prepare_train(image[None], {0: np.ones((60, 180), np.float32)}, np.random.default_rng(0))
+    seen = []
+    weights = saved(model, tmp_path / "w.safetensors")
+    model.load(weights, (), "cpu")
+    model.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0] * 255))
+    model.predict(model.collate([model.prepare(image[None], (0,), NoMemo())]))
+    assert seen[0].shape == (1, *example["image"].shape) == (1, 3, 24, 72)
+    assert (seen[0] - example["image"]).abs().max() < 0.51
 
 
 def test_images_of_several_sizes_need_crops() -> None:

@@ -12,6 +12,7 @@ from harness_tasks.pose.models.views import fitted, person_view, whole_view
 from harness_tasks.pose.skeleton import COCO_PARTS, FIELDS, LIMBS, MIRRORED, PARTS, parts_of
 from harness_tasks.pose.task import Pose
 from harness_tasks.pose.types import KEYPOINTS, Persons, Poses
+from pictures import textured
 
 STANDING = {
     "nose": (0, 10), "eye": (3, 7), "ear": (7, 9), "shoulder": (16, 30), "elbow": (22, 55), "wrist": (24, 78),
@@ -186,6 +187,15 @@ def test_views_carry_the_key_points_with_the_picture() -> None:
     left, right = KEYPOINTS.index("left_hip"), KEYPOINTS.index("right_hip")
     assert mirrored.keypoints[0, left, 0] == 159 - plain.keypoints[0, right, 0]
     assert np.array_equal(mirrored.image, plain.image[:, ::-1])
+
+
+@pytest.mark.parametrize("size", [(48, 64), (72, 96), (192, 256)])
+def test_views_are_scaled_as_inputs_are(size: tuple[int, int]) -> None:
+    """But for two pixels of the frame at its border, where a view mixes in the grey that surrounds it."""
+    image, none = textured(96, 128), Persons(np.zeros((0, 17, 3)), np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.bool_))
+    seen = whole_view(image, none, size, mirror=False).image.astype(int)
+    predicted = fitted(image, size[0])[: size[0]].astype(int)
+    assert np.abs(seen - predicted)[4:-4, 4:-4].max() <= 1
 
 
 def test_inputs_are_padded_to_whole_multiples() -> None:

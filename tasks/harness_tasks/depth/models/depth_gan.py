@@ -18,6 +18,7 @@ import harness
 from harness.errors import TrainingError, WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Option, Value
+from harness_tasks.images import resized, resized_frame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,7 +120,7 @@ class DepthGan(Model):
             torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._precision == "bf16"),
         ):
             if size != (height, width):
-                images = functional.interpolate(images, size, mode="bilinear", antialias=True)
+                images = resized(images, size)
             shares = self.network(images)
             if size != (height, width):
                 shares = functional.interpolate(shares, (height, width), mode="bilinear")
@@ -175,7 +176,7 @@ class DepthGan(Model):
         import torch
 
         number = sorted(targets)[int(rng.integers(len(targets)))]
-        image, depth = _resized(frames[number], targets[number], self.option("input_scale"))
+        image, depth = _resized_pair(frames[number], targets[number], self.option("input_scale"))
         if side := self.option("crop"):
             if min(depth.shape) < side:
                 raise TrainingError(
@@ -257,20 +258,18 @@ def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
     return max(1, int(size[0] * factor + 0.5)), max(1, int(size[1] * factor + 0.5))
 
 
-def _resized(
+def _resized_pair(
     image: NDArray[np.uint8], depth: NDArray[np.float32], factor: float
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Image (bilinear, antialiased) and depth (nearest: depths are not mixed across edges) by a factor."""
+    """Image (as predictions see it) and depth (nearest: depths are not mixed across edges) by a factor."""
     import numpy as np
-    from PIL import Image
 
     height, width = _scaled((depth.shape[0], depth.shape[1]), factor)
     if (height, width) == depth.shape:
         return image, depth
-    small = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
     rows = ((np.arange(height) + 0.5) * depth.shape[0] / height).astype(np.intp)
     columns = ((np.arange(width) + 0.5) * depth.shape[1] / width).astype(np.intp)
-    return small, depth[rows[:, None], columns]
+    return resized_frame(image, (height, width)), depth[rows[:, None], columns]
 
 
 def _channels_first(frames: NDArray[np.uint8]) -> torch.Tensor:

@@ -118,7 +118,6 @@ def _warped(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[i
         return image
     if image.shape[:2] == size and np.array_equal(matrix, [[-1, 0, size[1] - 1], [0, 1, 0]]):
         return np.ascontiguousarray(image[:, ::-1])
-    smaller = float(np.hypot(matrix[0, 0], matrix[1, 0])) < 1
-    method = cv2.INTER_LINEAR if smaller else cv2.INTER_CUBIC
     grey = (_GREY, _GREY, _GREY)
-    return np.asarray(cv2.warpAffine(image, matrix, (size[1], size[0]), flags=method, borderValue=grey), np.uint8)
+    seen = cv2.warpAffine(image, matrix, (size[1], size[0]), flags=cv2.INTER_CUBIC, borderValue=grey)
+    return np.asarray(seen, np.uint8)
