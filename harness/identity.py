@@ -47,7 +47,7 @@ def experiment_identity(
         },
         "model": {
             "kind": subject.model.name,
-            "options": dict(subject.model.identity_config()),
+            "options": subject.model.deciding_config("prediction"),
             "fingerprint": dict(subject.model.fingerprint()),
             "weights": subject.weights.sha256,
             "classes": list(subject.weights.classes),

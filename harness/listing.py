@@ -144,6 +144,7 @@ def _options(options: Iterable[Option]) -> list[Record]:
             "minimum": option.minimum,
             "maximum": option.maximum,
             "help": option.help,
+            "only": option.only,
         }
         for option in options
     ]

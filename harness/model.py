@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
-from harness.options import Configured, Value
+from harness.options import Configured, Phase, Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,6 +108,11 @@ class Model(Configured, ABC):
         The default is `config` as it is.
         """
         return dict(self.config)
+
+    def deciding_config(self, phase: Phase) -> dict[str, Value]:
+        """`identity_config` without the options that concern the other phase alone (`Option.only`)."""
+        other = {option.name for option in self.options if option.only not in (None, phase)}
+        return {name: value for name, value in self.identity_config().items() if name not in other}
 
     def available(self) -> str | None:
         """None when the model can work on this machine, else a sentence that says what is missing."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from harness.errors import UsageError, closest
 
-__all__ = ["Configured", "Option", "Value"]
+__all__ = ["Configured", "Option", "Phase", "Value"]
 
 Value = bool | int | float | str | None
 """What an option can hold: something that JSON and a command line can both write."""
+
+Phase = Literal["training", "prediction"]
+"""What a model is at."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Option:
         choices: the values that are allowed, if they are few.
         minimum: the smallest number allowed.
         maximum: the largest number allowed.
+        only: of a model's: the one phase that it concerns; None for both. With given weights, what concerns training
+            alone is no part of an experiment's identity; what concerns prediction alone is no part of a training's.
     """
 
     name: str
@@ -35,6 +40,7 @@ class Option:
     choices: tuple[Value, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    only: Phase | None = None
 
     def parse(self, value: object) -> Value:
         """The checked value of a text (or of a value that has the type already).

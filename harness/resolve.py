@@ -247,10 +247,12 @@ class Resolver:
         return School(dataset, recipe, None if request.scratch else weights, request.parts)
 
     def _called(self, kind: str, text: str, made: Configured) -> str:
-        """What results call a model or a dataset: its name, and the given options that change something."""
+        """What results call a model or a dataset: its name, and the given options that change what it gives."""
         asked = parse(text, levels=False)
         usual = made.resolve(self.registry.entry(f"{kind}s", asked.name).get("options", {}))
-        return called(asked.name, {o: made.config[o] for o in asked.options if made.config[o] != usual[o]})
+        training = {option.name for option in made.options if option.only == "training"}
+        changed = [o for o in asked.options if made.config[o] != usual[o] and o not in training]
+        return called(asked.name, {o: made.config[o] for o in changed})
 
     def _weights(self, model: Model, name: str, dataset: Dataset) -> Weights:
         entry = self.registry.entry("models", name)

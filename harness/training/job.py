@@ -66,7 +66,7 @@ class Job:
         return {
             "loop": LOOP_VERSION,
             "model": self.model.name,
-            "model_config": dict(self.model.identity_config()),
+            "model_config": self.model.deciding_config("training"),
             "model_fingerprint": dict(self.model.fingerprint()),
             "dataset": self.dataset.name,
             "dataset_config": dict(self.dataset.config),

@@ -52,6 +52,7 @@ class Torchvision(ImageListDetector):
             "detections below are dropped; not set: torchvision's (0.05 for R-CNN)",
             minimum=0,
             maximum=1,
+            only="prediction",
         ),
         Option(
             "nms_thresh",
@@ -60,9 +61,15 @@ class Torchvision(ImageListDetector):
             "overlap from which two boxes of a class are one; not set: torchvision's (0.5 for R-CNN)",
             minimum=0,
             maximum=1,
+            only="prediction",
         ),
         Option(
-            "detections", int, None, "most detections in an image; not set: torchvision's (100 for R-CNN)", minimum=1
+            "detections",
+            int,
+            None,
+            "most detections in an image; not set: torchvision's (100 for R-CNN)",
+            minimum=1,
+            only="prediction",
         ),
         Option(
             "trainable_layers",
@@ -71,6 +78,7 @@ class Torchvision(ImageListDetector):
             "train only the last N stages of a ResNet; not set: all",
             minimum=0,
             maximum=5,
+            only="training",
         ),
     )
     default_batch: ClassVar[dict[str, int]] = {"cpu": 1, "cuda": 8, "mps": 2}

@@ -45,7 +45,14 @@ class TorchvisionKeypoints(Torchvision):
         Option("backbone", str, _BACKBONES[0], "the ResNet under the feature pyramid", choices=_BACKBONES),
         Option("head_channels", int, _CHANNELS, "channels of the key points' head", minimum=1),
         Option("head_layers", int, _LAYERS, "convolutions of the key points' head", minimum=1),
-        Option("samples", int, None, "proposals that an image teaches; not set: torchvision's (512)", minimum=1),
+        Option(
+            "samples",
+            int,
+            None,
+            "proposals that an image teaches; not set: torchvision's (512)",
+            minimum=1,
+            only="training",
+        ),
         *(option for option in Torchvision.options if option.name != "arch"),
     )
 

@@ -39,11 +39,15 @@ SHARED_OPTIONS = (
         "imagenet: mean and deviation of ImageNet, as encoders trained on it want; unit: 0-1",
         choices=tuple(_NORMALISATIONS),
     ),
-    Option("crop", str, None, "training: WIDTHxHEIGHT of random crops; not set: whole frames"),
-    Option("scale", float, 1.0, "training: largest factor of random scaling, both ways", minimum=1.0, maximum=8.0),
-    Option("jitter", float, 0.2, "training: random change of light, as a share", minimum=0.0, maximum=1.0),
-    Option("class_weights", str, None, "training: weights of the classes in the cross entropy, with | between them"),
-    Option("dice", float, 0.0, "training: weight of the soft Dice loss beside the cross entropy", minimum=0.0),
+    Option("crop", str, None, "WIDTHxHEIGHT of random crops; not set: whole frames", only="training"),
+    Option(
+        "scale", float, 1.0, "largest factor of random scaling, both ways", minimum=1.0, maximum=8.0, only="training"
+    ),
+    Option("jitter", float, 0.2, "random change of light, as a share", minimum=0.0, maximum=1.0, only="training"),
+    Option(
+        "class_weights", str, None, "weights of the classes in the cross entropy, with | between them", only="training"
+    ),
+    Option("dice", float, 0.0, "weight of the soft Dice loss beside the cross entropy", minimum=0.0, only="training"),
 )
 
 

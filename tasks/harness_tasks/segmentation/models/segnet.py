@@ -48,7 +48,8 @@ class SegNet(PixelClassifier):
             "encoder_weights",
             str,
             None,
-            "training: a file of torchvision's vgg16_bn (ImageNet) that the encoder starts from; width 1 only",
+            "a file of torchvision's vgg16_bn (ImageNet) that the encoder starts from; width 1 only",
+            only="training",
         ),
         *SHARED_OPTIONS,
     )

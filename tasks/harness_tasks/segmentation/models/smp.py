@@ -52,7 +52,8 @@ class Smp(PixelClassifier):
             "encoder_weights",
             str,
             None,
-            "training: what the encoder starts from, by the name the library knows (imagenet); it downloads it",
+            "what the encoder starts from, by the name the library knows (imagenet); it downloads it",
+            only="training",
         ),
         *SHARED_OPTIONS,
     )
