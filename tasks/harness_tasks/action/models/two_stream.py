@@ -73,14 +73,20 @@ _OPTIONS = (
         maximum=1,
     ),
     Option("length", int, 10, "flow fields in a stack", minimum=1, maximum=64),
-    Option("samples", int, 25, "frames of a clip that are averaged", minimum=1, maximum=1000),
-    Option("stacks", int, 25, "stacks of a clip that are averaged", minimum=1, maximum=1000),
+    Option("samples", int, 25, "frames of a clip that are averaged", minimum=1, maximum=1000, only="prediction"),
+    Option("stacks", int, 25, "stacks of a clip that are averaged", minimum=1, maximum=1000, only="prediction"),
     Option("flow", str, "dis", "how optical flow is computed (tvl1 needs OpenCV's contrib modules)", METHODS),
     Option("preset", str, "medium", "of flow=dis: the effort", PRESETS),
     Option("camera", str, "median", "what is subtracted from a flow field as the camera's movement", CAMERA),
     Option("bound", float, 20.0, "pixels at which displacements are cut off", minimum=0.1, maximum=1000),
-    Option("flip", bool, True, "whether training clips are mirrored (not for actions that differ by side)"),
-    Option("keep_flow", bool, False, "whether training keeps the flow of whole clips in the cache folder: fast, large"),
+    Option("flip", bool, True, "whether clips are mirrored (not for actions that differ by side)", only="training"),
+    Option(
+        "keep_flow",
+        bool,
+        False,
+        "whether the flow of whole clips is kept in the cache folder: fast, large",
+        only="training",
+    ),
 )
 
 

@@ -64,9 +64,9 @@ class DepthGan(Model):
         Option("min_depth", float, 1.0, "the nearest depth that is predicted, in the dataset's unit", minimum=1e-6),
         Option("max_depth", float, 80.0, "the farthest depth that is predicted, in the dataset's unit", minimum=1e-6),
         Option("input_scale", float, 1.0, "images are resized by this before the network", minimum=0.01, maximum=4),
-        Option("crop", int, 0, "training: side of random square crops in pixels of the resized image; 0: none"),
-        Option("l1", float, 100.0, "training: weight of the mean absolute error of the output", minimum=0),
-        Option("adversarial", float, 1.0, "training: weight of the discriminator's verdict", minimum=0),
+        Option("crop", int, 0, "side of random square crops in pixels of the resized image; 0: none", only="training"),
+        Option("l1", float, 100.0, "weight of the mean absolute error of the output", minimum=0, only="training"),
+        Option("adversarial", float, 1.0, "weight of the discriminator's verdict", minimum=0, only="training"),
     )
 
     def __init__(self, **options: object) -> None:

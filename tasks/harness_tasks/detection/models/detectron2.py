@@ -57,7 +57,13 @@ class Detectron2(Model):
             "a name in detectron2's model zoo, or a path of a YAML file",
         ),
         Option(
-            "score_thresh", float, None, "detections below are dropped; not set: the config's", minimum=0, maximum=1
+            "score_thresh",
+            float,
+            None,
+            "detections below are dropped; not set: the config's",
+            minimum=0,
+            maximum=1,
+            only="prediction",
         ),
     )
     default_batch: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 8, "mps": 1}

@@ -36,8 +36,17 @@ THRESHOLDS = (
         "the least confidence of a body part; compression lowers confidences, so what it loses depends on it",
         minimum=0.0,
         maximum=1.0,
+        only="prediction",
     ),
-    Option("paf_threshold", float, 0.05, "the least affinity of the samples along a limb", minimum=0.0, maximum=1.0),
+    Option(
+        "paf_threshold",
+        float,
+        0.05,
+        "the least affinity of the samples along a limb",
+        minimum=0.0,
+        maximum=1.0,
+        only="prediction",
+    ),
 )
 
 
