@@ -149,6 +149,39 @@ def test_results_name_the_options_that_change_something(tmp_path: Path) -> None:
     assert (other.dataset, other.precision, other.batch) == ("demo", "bf16", 3)
 
 
+@pytest.mark.parametrize(
+    ("task", "model", "options"),
+    [
+        ("segmentation", "demo-segnet", "jitter=0.5,dice=0.3"),
+        ("depth", "demo-depth-gan", "adversarial=0"),
+        ("action", "demo-two-stream", "flip=false"),
+    ],
+)
+def test_options_of_training_alone_change_the_training_and_not_what_given_weights_score(
+    task: str, model: str, options: str
+) -> None:
+    request = Request(codecs=("jpeg@50",), tasks=(task,), retrain=("clean",))
+    usual, other = (plan_of(replace(request, models=(text,))) for text in (model, f"{model}:{options}"))
+    pretrained = [[e for e in plan.experiments if e.training.kind == "pretrained"] for plan in (usual, other)]
+    assert [e.key for e in pretrained[0]] == [e.key for e in pretrained[1]]
+    retrained = [{e.key for e in plan.experiments} - {e.key for e in pretrained[0]} for plan in (usual, other)]
+    assert retrained[0]
+    assert not retrained[0] & retrained[1]
+    assert {e.model for e in other.experiments} == {e.model for e in usual.experiments} == {model}
+
+
+def test_options_of_prediction_alone_need_no_training_of_their_own() -> None:
+    request = Request(codecs=("jpeg@50",), tasks=("pose",), retrain=("50",))
+    usual, other = (
+        plan_of(replace(request, models=(text,))) for text in ("demo-openpose", "demo-openpose:part_threshold=0.3")
+    )
+    assert not {e.key for e in usual.experiments} & {e.key for e in other.experiments}
+    trainings = [{e.training.checkpoint for e in plan.experiments} for plan in (usual, other)]
+    assert len(trainings[0]) == 2
+    assert trainings[0] == trainings[1]
+    assert other.experiments[0].model == "demo-openpose:part_threshold=0.3"
+
+
 def test_is_baseline() -> None:
     none: type[Codec] = installed().get("codec", "none")
     assert is_baseline(with_levers(none, {}))
