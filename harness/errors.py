@@ -126,10 +126,11 @@ class BusyError(TrainingError):
 
 
 def closest(name: str, names: Sequence[str]) -> str | None:
-    """The name most like `name`, or None when none is near.
+    """The name most like `name`, or None when none is so near that it may have been meant.
 
     >>> closest("jpg", ["jpeg", "webp"])
     'jpeg'
+    >>> closest("bframes", ["rate", "range"])
     """
-    found = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    found = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return found[0] if found else None

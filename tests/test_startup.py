@@ -41,3 +41,16 @@ def test_a_light_command_imports_nothing_heavy_and_takes_half_a_second(
     assert heavy in ("[]", "['numpy']")
     compiled = tmp_path_factory.getbasetemp() / "compiled"
     assert min(cpu_seconds(arguments, compiled) for _ in range(3)) < 0.5
+
+
+def test_a_device_that_is_not_there_is_told_before_anything_heavy_is_imported() -> None:
+    code = (
+        "import sys\nimport harness.engine.machine as machine\nmachine._may_have_accelerator = lambda: False\n"
+        "from harness.cli import main\n"
+        "try:\n    main(['run', '--codec', 'jpeg', '--task', 'detection', '--device', 'cuda'])\n"
+        "except SystemExit as stop:\n    assert stop.code == 2\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "device 'cuda' is not there. There is: cpu." in done.stderr
+    assert done.stdout.strip() in ("[]", "['numpy']")

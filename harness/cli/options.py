@@ -32,6 +32,11 @@ def _read_file(ctx: click.Context, _: click.Parameter, value: Path | None) -> Pa
     """Make an experiment file's values the defaults of the options; the command line stays above them."""
     if value is None:
         return None
+    if not value.exists():
+        raise UsageError(
+            f"experiment file {value}: there is no such file; looked for {value.absolute()}. FILE is a TOML file with "
+            f"any of the options of harness {ctx.info_name} as keys; a codec is named by --codec, a task by --task."
+        )
     try:
         data = tomllib.loads(value.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -192,8 +197,10 @@ def make_request(options: dict[str, Any], device: str) -> Request:
         UsageError: no codec or no task.
     """
     if not options["codec"] or not options["task"]:
-        lacking = " and ".join(f"--{name}" for name in ("codec", "task") if not options[name])
-        raise UsageError(f"{lacking} is needed, e.g. harness run --codec jpeg --task detection.")
+        lacking = [f"--{name}" for name in ("codec", "task") if not options[name]]
+        context = click.get_current_context(silent=True)
+        command = f"harness {context.info_name if context else 'run'} --codec jpeg --task detection"
+        raise UsageError(f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} needed, e.g. {command}.")
     return Request(
         codecs=tuple(options["codec"]),
         tasks=tuple(options["task"]),

@@ -73,7 +73,7 @@ def plot(
     try:
         figure = curve_figure(records, against)
     except ImportError as error:
-        raise HarnessError("harness plot needs matplotlib: pip install 'codec-harness[plot]'") from error
+        raise HarnessError("harness plot needs matplotlib: pip install matplotlib") from error
     try:
         figure.savefig(output, dpi=160)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import socket
@@ -27,11 +28,15 @@ def cores() -> int:
 def find_device(asked: str | None) -> str:
     """The torch device to use: the one asked for, else CUDA, else MPS, else the CPU.
 
+    Where the system has no accelerator, that is told without importing torch, which takes seconds.
+
     Raises:
         UsageError: the device asked for is not there.
     """
-    if asked in (None, "cpu") and (asked == "cpu" or not _may_have_accelerator()):
-        return "cpu"
+    if asked == "cpu" or not _may_have_accelerator():
+        if asked in (None, "cpu"):
+            return "cpu"
+        raise UsageError(f"device {asked!r} is not there. There is: cpu.")
     import torch
 
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
@@ -50,10 +55,19 @@ def find_device(asked: str | None) -> str:
 
 
 def _may_have_accelerator() -> bool:
-    """Whether it is worth importing torch to ask; on Linux the driver's device nodes tell."""
+    """Whether it is worth importing torch to ask; on Linux the driver's device nodes or library tell."""
     if platform.system() != "Linux":
         return True
-    return any(Path(node).exists() for node in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd", "/dev/nvhost-ctrl"))
+    nodes = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd", "/dev/nvhost-ctrl")
+    return any(Path(node).exists() for node in nodes) or _has_library("libcuda.so.1")
+
+
+def _has_library(name: str) -> bool:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
 
 
 def device_words(device: str) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from harness.errors import StoreError
 from harness_plugins.sql_store import holders, upgrade
-from harness_plugins.sql_store.location import check_file, file_of, file_url, tidy
+from harness_plugins.sql_store.location import check_file, file_of, file_url, know_roots, tidy
 
 __all__ = ["Database", "chunks"]
 
@@ -119,6 +119,7 @@ def _file_engine(file: Path, write: bool) -> sa.Engine:
         url = file_url(file, "rwc" if write else "ro")
         connection = sqlite3.connect(url, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
         try:
+            know_roots(connection)
             if write:
                 connection.execute("PRAGMA journal_mode = WAL")
             # In WAL mode NORMAL loses nothing committed when the process dies; a power cut may take the last ones.
@@ -156,5 +157,5 @@ def _server_engine(url: str) -> sa.Engine:
         raise StoreError(f"{_without_password(url)} is no URL of a database.") from error
     except ImportError as error:
         raise StoreError(
-            "a PostgreSQL database needs the driver psycopg: pip install 'codec-harness[postgres]'."
+            "a PostgreSQL database needs the driver psycopg: pip install 'psycopg[binary]'."
         ) from error
