@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from harness.errors import StoreError
 from harness_plugins.sql_store import holders, upgrade
-from harness_plugins.sql_store.location import check_file, file_of, file_url, know_roots, tidy
+from harness_plugins.sql_store.location import check_file, file_of, file_url, tidy
 
 __all__ = ["Database", "chunks"]
 
@@ -119,7 +119,6 @@ def _file_engine(file: Path, write: bool) -> sa.Engine:
         url = file_url(file, "rwc" if write else "ro")
         connection = sqlite3.connect(url, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
         try:
-            know_roots(connection)
             if write:
                 connection.execute("PRAGMA journal_mode = WAL")
             # In WAL mode NORMAL loses nothing committed when the process dies; a power cut may take the last ones.
