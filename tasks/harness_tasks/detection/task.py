@@ -11,6 +11,7 @@ import numpy as np
 from harness.options import Option
 from harness.task import Metric, Task
 from harness_tasks.detection.classes import Translation, some, translation
+from harness_tasks.detection.counts import COUNTS, count_metrics
 from harness_tasks.detection.matching import THRESHOLDS, frame_statistics, unpack
 from harness_tasks.detection.reduction import class_metrics, class_tables
 from harness_tasks.detection.types import Boxes, Detections
@@ -38,6 +39,7 @@ _METRICS = (
     Metric("AR_large", description=f"recall of objects from 96x96 pixels, {_COCO}"),
     Metric("AP50_voc07", description="AP at overlap 0.5, mean precision at 11 recalls, PASCAL VOC 2007"),
     Metric("AP50_voc", description="AP at overlap 0.5, area under the curve, PASCAL VOC since 2010"),
+    *COUNTS,
 )
 _SIZES = ("small", "medium", "large")
 
@@ -68,7 +70,7 @@ class Detection(Task):
             "confidence",
             float,
             0.5,
-            "from which score a detection is an object, in drawings and when the model's own output is the reference",
+            "from which score a detection is an object: in counts, in drawings, and as reference",
             minimum=0.0,
             maximum=1.0,
         ),
@@ -104,6 +106,7 @@ class Detection(Task):
         values |= {name: _mean(recall[:, :, i]) for i, name in enumerate(names)}
         values["AP50_voc07"] = _mean(np.stack([result["voc07"] for result in found]))
         values["AP50_voc"] = _mean(np.stack([result["voc"] for result in found]))
+        values |= count_metrics(statistics, drawn, self.option("confidence"))
         return values | {f"AP[{name}]": whole[index] for index, name in enumerate(self.classes)}
 
     def translator(self, model_classes: tuple[str, ...], dataset: str) -> Translation:

@@ -13,7 +13,7 @@ from harness.task import Metric, Task
 from harness_tasks.pose.oks import AREAS, frame_statistics
 from harness_tasks.pose.reduction import recalls_and_precisions
 from harness_tasks.pose.types import Persons, Poses
-from harness_tasks.ranking import STEPS, THRESHOLDS
+from harness_tasks.ranking import STEPS, THRESHOLDS, unpack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +34,8 @@ _METRICS = (
     Metric("AR75", description=f"recall at OKS 0.75, {_COCO}"),
     Metric("AR_medium", description=f"recall of persons from 32x32 to 96x96 pixels, {_COCO}"),
     Metric("AR_large", description=f"recall of persons from 96x96 pixels, {_COCO}"),
+    Metric("persons", unit="an image", description="found persons of at least the option confidence, in an image"),
+    Metric("false_persons", False, unit="an image", description="of these, those who match nobody at OKS 0.5"),
 )
 _AREA_OF_BOX = 0.53
 
@@ -54,7 +56,7 @@ class Pose(Task):
             "confidence",
             float,
             0.25,
-            "from which score a found person counts, in drawings and when the model's own output is the reference",
+            "from which score a found person is one: in counts, in drawings, and as reference",
             minimum=0.0,
             maximum=1.0,
         ),
@@ -85,7 +87,8 @@ class Pose(Task):
         for name, of in (("AP", precision), ("AR", recall)):
             values |= {name: of[:, 0].mean(axis=1), f"{name}50": of[:, 0, 0], f"{name}75": of[:, 0, middle]}
             values |= {f"{name}_{size}": of[:, i].mean(axis=1) for i, size in enumerate(AREAS) if i}
-        return values
+        counts = drawn @ np.array([_counts(frame, self.option("confidence")) for frame in statistics])
+        return values | dict(zip(("persons", "false_persons"), (counts / drawn.sum(axis=1)[:, None]).T, strict=True))
 
     def sample_score(self, statistics: Sequence[Statistics]) -> float | None:
         """The mean OKS of the sample's annotated persons, each with who was found nearest to it; None without any."""
@@ -129,3 +132,10 @@ class Pose(Task):
         if isinstance(result, Poses):
             return replace(result, keypoints=keypoints)
         return replace(result, keypoints=keypoints, boxes=result.boxes * times, area=result.area * times**2)
+
+
+def _counts(frame: Statistics, confidence: float) -> tuple[int, int]:
+    """How many found persons there are in a frame, and how many of them match nobody at the lowest threshold."""
+    sure = frame["score"] >= confidence
+    matched = unpack(frame["hit"] | frame["void"], len(AREAS))[:, 0, 0]
+    return int(sure.sum()), int((sure & ~matched).sum())
