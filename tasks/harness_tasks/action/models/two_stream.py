@@ -30,7 +30,7 @@ import harness
 from harness.errors import HarnessError, WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Option, Value
-from harness_tasks.action.flow import CAMERA, METHODS, PRESETS, Flow, kept_fields, why_missing
+from harness_tasks.action.flow import CAMERA, METHODS, PRESETS, Flow, kept_fields, why_missing, why_not_kept
 from harness_tasks.action.sampling import (
     Window,
     central_window,
@@ -43,6 +43,7 @@ from harness_tasks.action.sampling import (
     stacked_pairs,
 )
 from harness_tasks.action.types import ClipScores
+from harness_tasks.images import channels_first
 from harness_tasks.opencv import opencv_version
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class TwoStreamModel(Model):
         shape = self._window(height, width, "motion_size").shape
         fields = memo(flow.name(window, pairs, shape), lambda: flow.fields(frames, pairs, window, shape))
         motion = fields[np.searchsorted(pairs, stacks)].reshape(len(stacks), -1, *shape)
-        return {"spatial": _channels_first(chosen), "motion": torch.from_numpy(np.ascontiguousarray(motion))}
+        return {"spatial": channels_first(chosen), "motion": torch.from_numpy(np.ascontiguousarray(motion))}
 
     def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
         import torch
@@ -251,7 +252,7 @@ class TwoStreamModel(Model):
         if self.option("flip") and rng.random() < 0.5:
             image, motion = image[:, ::-1], mirrored_fields(motion)
         return {
-            "spatial": _channels_first(image),
+            "spatial": channels_first(image),
             "motion": torch.from_numpy(motion.reshape(-1, *motion.shape[2:])),
             "label": torch.tensor(targets[min(targets)], dtype=torch.int64),
         }
@@ -260,6 +261,10 @@ class TwoStreamModel(Model):
         from torch.nn import functional
 
         return {"cross-entropy": functional.cross_entropy(self.network(part, batch[part]).float(), batch["label"])}
+
+    def problems(self) -> list[str]:
+        problem = why_not_kept() if self.option("keep_flow") else None
+        return [problem] if problem else []
 
     def _whole_fields(self, frames: Frames, pairs: list[int]) -> NDArray[np.int8]:
         """The flow of whole frames of a training clip, int8[P, 2, h, w]; kept where `keep_flow` is set."""
@@ -312,13 +317,6 @@ class TwoStreamModel(Model):
 def _check_moves(frames: int) -> None:
     if frames < 2:
         raise HarnessError("a clip of one frame has no motion: a two-stream model needs at least two frames")
-
-
-def _channels_first(images: NDArray[np.uint8]) -> torch.Tensor:
-    import numpy as np
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, -3)))
 
 
 @harness.hookimpl

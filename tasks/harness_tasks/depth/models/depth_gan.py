@@ -18,7 +18,7 @@ import harness
 from harness.errors import TrainingError, WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Option, Value
-from harness_tasks.images import resized, resized_frame
+from harness_tasks.images import channels_first, resized, resized_frame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,7 @@ class DepthGan(Model):
         return (len(outline.scored), 3, outline.height, outline.width)
 
     def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> torch.Tensor:
-        return _channels_first(frames[list(scored)])
+        return channels_first(frames[list(scored)])
 
     @property
     def network(self) -> torch.nn.Module:
@@ -187,7 +187,7 @@ class DepthGan(Model):
             image, depth = image[top : top + side, left : left + side], depth[top : top + side, left : left + side]
         if rng.random() < 0.5:
             image, depth = image[:, ::-1], depth[:, ::-1]
-        return {"image": _channels_first(image), "depth": torch.from_numpy(np.ascontiguousarray(depth))}
+        return {"image": channels_first(image), "depth": torch.from_numpy(np.ascontiguousarray(depth))}
 
     def collate_train(self, examples: Sequence[Mapping[str, torch.Tensor]]) -> Any:
         sizes = sorted({tuple(example["depth"].shape) for example in examples})
@@ -270,13 +270,6 @@ def _resized_pair(
     rows = ((np.arange(height) + 0.5) * depth.shape[0] / height).astype(np.intp)
     columns = ((np.arange(width) + 0.5) * depth.shape[1] / width).astype(np.intp)
     return resized_frame(image, (height, width)), depth[rows[:, None], columns]
-
-
-def _channels_first(frames: NDArray[np.uint8]) -> torch.Tensor:
-    import numpy as np
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(frames, -1, -3)))
 
 
 @harness.hookimpl

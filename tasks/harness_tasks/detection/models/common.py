@@ -18,11 +18,11 @@ from harness.errors import WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Value
 from harness_tasks.detection.types import Boxes, Detections
+from harness_tasks.images import channels_first
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from numpy.typing import NDArray
 
     from harness.codec import Frames
     from harness.dataset import Outline
@@ -95,7 +95,7 @@ class ImageListDetector(Model):
         return (len(outline.scored), 3, outline.height, outline.width)
 
     def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> torch.Tensor:
-        return _channels_first(frames[list(scored)])
+        return channels_first(frames[list(scored)])
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         network = self.make(len(classes) + 1)
@@ -209,7 +209,7 @@ class ImageListDetector(Model):
             boxes = boxes.copy()
             boxes[:, [0, 2]] = size[0] - boxes[:, [2, 0]]
         return {
-            "image": _channels_first(image),
+            "image": channels_first(image),
             "boxes": torch.from_numpy(boxes.astype(np.float32)),
             "labels": torch.from_numpy(labels + 1),
         }
@@ -270,13 +270,6 @@ def head_outputs(network: torch.nn.Module, outputs: int, state: Mapping[str, tor
         if rest == 0 and other.shape[1:] == own.shape[1:] and not any(part in name for part in _NOT_HEAD):
             return int(count)
     return outputs
-
-
-def _channels_first(frames: NDArray[np.uint8]) -> torch.Tensor:
-    import numpy as np
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(frames, -1, -3)))
 
 
 def _few(names: Sequence[str], count: int = 5) -> str:

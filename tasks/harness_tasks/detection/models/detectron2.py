@@ -23,6 +23,7 @@ from harness.options import Option, Value
 from harness_tasks.detection.models.common import check_head
 from harness_tasks.detection.models.detectron2_config import INSTALLATION, is_file, quiet, read_config, zoo_weights
 from harness_tasks.detection.types import Boxes, Detections
+from harness_tasks.images import channels_first
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,7 +128,7 @@ class Detectron2(Model):
         for number in scored:
             given = AugInput(self._ordered(frames[number]))
             augmentation(given)
-            images.append(_channels_first(given.image))
+            images.append(channels_first(given.image))
         return {"image": torch.stack(images), "size": torch.tensor(frames.shape[1:3])}
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
@@ -205,7 +206,7 @@ class Detectron2(Model):
         boxes = np.clip(boxes, 0, [image.shape[1], image.shape[0]] * 2)
         learnt = ~target.crowd & ~target.difficult & ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
         return {
-            "image": _channels_first(image),
+            "image": channels_first(image),
             "boxes": torch.from_numpy(boxes[learnt].astype(np.float32)),
             "labels": torch.from_numpy(target.labels[learnt]),
         }
@@ -321,13 +322,6 @@ def _own_tensors(network: torch.nn.Module, state: Mapping[str, torch.Tensor]) ->
 def _detections(instances: Any) -> Detections:
     boxes = instances.pred_boxes.tensor.float().cpu().numpy()
     return Detections(boxes, instances.scores.float().cpu().numpy(), instances.pred_classes.cpu().numpy())
-
-
-def _channels_first(image: Frames) -> torch.Tensor:
-    import numpy as np
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 
 @hookimpl

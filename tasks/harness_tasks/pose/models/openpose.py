@@ -13,6 +13,7 @@ from harness import hookimpl
 from harness.errors import WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Option, Value
+from harness_tasks.images import channels_first
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,7 +124,7 @@ class OpenPose(Model):
         from harness_tasks.pose.models.views import fitted
 
         inputs = np.stack([fitted(frames[number], self.height) for number in scored])
-        return {"images": _channels_first(inputs), "size": torch.tensor(frames.shape[1:3])}
+        return {"images": channels_first(inputs), "size": torch.tensor(frames.shape[1:3])}
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         from harness_tasks.pose.models.openpose_network import new_network
@@ -228,7 +229,7 @@ class OpenPose(Model):
         size = (view.image.shape[0] // stride, view.image.shape[1] // stride)
         parts = parts_of(view.keypoints)
         return {
-            "image": _channels_first(view.image),
+            "image": channels_first(view.image),
             "affinity": torch.from_numpy(affinity_fields(parts, size, stride, self.WIDTH[front])),
             "confidence": torch.from_numpy(confidence_maps(parts, size, stride, self.SPREAD[front])),
             "mask": torch.from_numpy(learnt_mask(view.unlabelled, size, stride))[None],
@@ -252,13 +253,6 @@ class OpenPose(Model):
             errors = [(weight * (maps[position].float() - target) ** 2).sum(dim=1).mean() for maps in stages]
             losses[name] = torch.stack(errors).sum()
         return losses
-
-
-def _channels_first(frames: NDArray[np.uint8]) -> torch.Tensor:
-    import numpy as np
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(frames, -1, -3)))
 
 
 @hookimpl

@@ -10,6 +10,7 @@ from harness import hookimpl
 from harness.model import Model, Precision, Weights
 from harness.options import Option
 from harness_tasks.detection.models.torchvision import Torchvision
+from harness_tasks.images import channels_first
 from harness_tasks.pose.types import KEYPOINTS
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class TorchvisionKeypoints(Torchvision):
             boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
             keypoints[:, :, 0] = (width - 1 - keypoints[:, :, 0]) * (keypoints[:, :, 2] > 0)
         return {
-            "image": torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, -1, 0))),
+            "image": channels_first(image),
             "boxes": torch.from_numpy(boxes.astype(np.float32)),
             "labels": torch.ones(len(boxes), dtype=torch.int64),
             "keypoints": torch.from_numpy(keypoints.astype(np.float32)),
