@@ -25,6 +25,7 @@ class Training:
         seed: of the training; None when pretrained.
         checkpoint: the training's key; None when pretrained.
         control: the key of the same training on uncompressed data; None when pretrained.
+        series: what trainings share that differ only in their seed: SHA-256 of the rest; None when pretrained.
     """
 
     kind: str = "pretrained"
@@ -35,6 +36,7 @@ class Training:
     seed: int | None = None
     checkpoint: str | None = None
     control: str | None = None
+    series: str | None = None
 
     @property
     def label(self) -> str:
@@ -95,6 +97,17 @@ class Experiment:
     seed: int = 0
     baseline: str | None = None
     changed: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def cell(self) -> str:
+        """What experiments share that differ only in how their weights were trained: SHA-256 of the rest."""
+        return key_of({name: value for name, value in self.identity.items() if name != "training"})
+
+    @property
+    def ladder(self) -> str:
+        """What experiments share that differ only in level and training: SHA-256 of the rest."""
+        codec = {name: value for name, value in self.identity["codec"].items() if name != "level"}
+        return key_of({**{n: v for n, v in self.identity.items() if n != "training"}, "codec": codec})
 
     @property
     def variant(self) -> str:

@@ -108,6 +108,7 @@ def _taught(subject: Subject, lesson: Lesson, seed: int) -> _Taught:
         seed=seed,
         checkpoint=job.key(),
         control=replace(job, through=None).key(),
+        series=key_of({name: fact for name, fact in job.facts().items() if name != "seed"}),
     )
     return _Taught(training, job)
 

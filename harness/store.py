@@ -167,7 +167,7 @@ class Store(ABC):
 
     @abstractmethod
     def view(self, name: str, filters: Filters = Filters()) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Columns and rows of a public view (`results`, `curves`, `recovery`, `per_sample`)."""
+        """Columns and rows of a public view (`results`, `curves`, `recovery`, `seeds`, `per_sample`)."""
 
     @abstractmethod
     def select(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:

@@ -194,7 +194,7 @@ class StoreCases:
             **{"ci_low": 0.3, "ci_high": 0.5, "is_primary": True, "higher_is_better": True, "bpp": 2.0},
             **{"kbps": None, "bytes": 101, "psnr": 31.5, "encode_ms": 1.5, "decode_ms": 0.5, "samples": 4},
             **{"failed_samples": 0, "seconds": 1.0, "status": "finished"},
-            **{"planned_samples": 4, "precision": "fp32", "batch": 1, "groups": 2},
+            **{"planned_samples": 4, "precision": "fp32", "batch": 1, "groups": 2, "cell": jpeg.cell, "series": None},
         }
         assert found[2].pop("finished_at").endswith("Z")
         assert found[2] == expected
@@ -265,6 +265,60 @@ class StoreCases:
         assert [both[name] for name in shown] == [0.5, 0.4, 0.48, 0.43, 0.8]
         assert (both["train_mode"], both["retrained_experiment"]) == ("level", matched.key)
         assert (both["clean_experiment"], both["retrained_on_none"]) == (clean.key, 0.49)
+        assert both["cost_on_none"] is None
+        store.compare([Comparison(unpacked.key, NONE_KEY, "AP", "drop", 0.01, -0.02, 0.03, 4)])
+        (both,) = rows_of(store.view("recovery", Filters({"metric": ["AP"]})))
+        cost = ("cost_on_none", "cost_on_none_ci_low", "cost_on_none_ci_high")
+        assert [both[name] for name in cost] == [0.01, -0.02, 0.03]
+
+    def test_seeds_of_a_training_are_averaged(self, store: SqlStore, mine: Claim) -> None:
+        _, jpeg = put_results(store)
+        taught = ("retrained", "jpeg", 50.0, "level", None)
+        trainings = [Training(*taught, seed, f"c{seed}", "k", "s") for seed in range(3)]
+        other = Training(*taught, 0, "o0", "k", "other recipe")
+        cells = [cell(training=training) for training in (*trainings, other)]
+        store.register(cells, mine.run)
+        store.claim([one.key for one in cells], mine)
+        values, gains = (0.41, 0.44, 0.47), (0.01, 0.04, 0.07)
+        for one, value, gain in zip(cells, (*values, 0.9), (*gains, 0.5), strict=True):
+            store.finish(one.key, mine, Totals(4, 0, bpp=2.0), [metric("AP", value), metric("AP_large", None)])
+            store.compare([Comparison(one.key, jpeg.key, "AP", "gain", gain, None, None, 4)])
+        store.compare([Comparison(cells[0].key, jpeg.key, "AP", "recovery", 0.1, 0.0, 0.2, 4)])
+        found = {(r["series"], r["metric"]): r for r in rows_of(store.view("seeds"))}
+        assert set(found) == {("s", "AP"), ("s", "AP_large"), ("other recipe", "AP"), ("other recipe", "AP_large")}
+        three = found["s", "AP"]
+        half = 4.302652730 * 0.03 / 3**0.5  # Student's quantile for two degrees of freedom, from a table
+        assert (three["seeds"], three["mean"], three["sd"]) == (3, pytest.approx(0.44), pytest.approx(0.03))
+        assert (three["ci_low"], three["ci_high"]) == (pytest.approx(0.44 - half), pytest.approx(0.44 + half))
+        assert (three["gain"], three["gain_ci_high"]) == (pytest.approx(0.04), pytest.approx(0.04 + half))
+        assert (three["recovery"], three["recovery_sd"], three["net_recovery"]) == (None, None, None)
+        assert [found["s", "AP_large"][name] for name in ("seeds", "mean", "sd")] == [3, None, None]
+        assert found["s", "AP_large"]["reason"] == "the metric is not defined for every seed"
+        alone = found["other recipe", "AP"]
+        shown = ("seeds", "mean", "sd", "ci_low", "ci_high", "reason")
+        assert [alone[name] for name in shown] == [1, 0.9, None, None, None, "one seed has no spread"]
+
+    def test_drops_from_the_ladders_top(self, store: SqlStore, mine: Claim) -> None:
+        put_results(store)  # quality 50 has 2 bpp
+        strong, top = cell(level=5.0), cell(level=95.0)
+        taught = cell(level=5.0, training=Training("retrained", "jpeg", 5.0, "level", None, 0, "c", "k", "s"))
+        lower = [strong, top, taught]
+        store.register(lower, mine.run)
+        store.claim([one.key for one in lower], mine)
+        for one, value, bpp in zip(lower, (0.1, 0.48, 0.36), (0.3, 4.0, 0.3), strict=True):
+            found = [metric("AP", value), dataclasses.replace(metric("error", value), higher_is_better=False)]
+            store.finish(one.key, mine, Totals(4, 0, bpp=bpp), found)
+        rows = {(r["experiment"], r["metric"]): r for r in rows_of(store.view("curves"))}
+        names = ("top_level", "top", "drop_from_top", "relative_drop_from_top")
+
+        def told(key: str, name: str = "AP") -> list[Any]:
+            return [rows[key, name][column] for column in names]
+
+        assert told(NONE_KEY) == [None] * 4
+        assert told(top.key) == [95.0, 0.48, 0.0, 0.0]
+        assert told(cell().key) == [95.0, 0.48, pytest.approx(0.08), pytest.approx(0.08 / 0.48)]
+        assert told(taught.key) == [95.0, 0.48, pytest.approx(0.12), pytest.approx(0.25)]
+        assert told(strong.key, "error")[2:] == [pytest.approx(-0.38), pytest.approx(-0.38 / 0.48)]
 
     def test_a_checkpoint_is_recorded_and_replaced(self, store: SqlStore, mine: Claim) -> None:
         made = Checkpoint("k", {"seed": 0}, "/weights", "ab", 10, 3, None, "iteration,part,loss,value\n")

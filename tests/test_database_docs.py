@@ -56,7 +56,7 @@ def described(heading: str) -> set[str]:
     return {name for text in cells for name in re.findall(r"`(\w+)`", text)}
 
 
-@pytest.mark.parametrize("name", ["results", "curves", "recovery", "per_sample"])
+@pytest.mark.parametrize("name", ["results", "curves", "recovery", "seeds", "per_sample"])
 def test_every_column_of_a_view_is_described(store: SqlStore, name: str) -> None:
     columns = set(store.view(name)[0])
     if name == "curves":  # which says that the others are those of `results`

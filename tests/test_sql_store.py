@@ -1,5 +1,6 @@
 """The SQL store: the contract on SQLite, and on PostgreSQL where a server and its driver are installed."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -10,12 +11,16 @@ import pytest
 import sqlalchemy as sa
 
 from harness.errors import StoreError
+from harness.experiment import Training, key_of
 from harness.plugin_manager import Plugins
 from harness.stores import open_store
-from harness_plugins.sql_store import SqlStore, schema, upgrade, views
+from harness_plugins.sql_store import SqlStore, claims, schema, upgrade, views
 from harness_plugins.sql_store.database import Database
 from store_cases import StoreCases
-from store_rows import INFO, put_results, rows_of
+from store_rows import INFO, cell, put_results, rows_of
+
+NEW = ("cell", "series", "ladder")
+"""Columns of `experiments` that version 0002 did not have."""
 
 IDENTIFYING = [
     *("experiment", "run", "codec", "codec_options", "level", "level_name", "task", "model", "weights", "dataset"),
@@ -26,12 +31,13 @@ COLUMNS = {
         *IDENTIFYING,
         *("value", "ci_low", "ci_high", "is_primary", "higher_is_better", "bpp", "kbps", "bytes", "psnr", "encode_ms"),
         *("decode_ms", "samples", "failed_samples", "seconds", "status", "finished_at"),
-        *("planned_samples", "precision", "batch", "groups"),
+        *("planned_samples", "precision", "batch", "groups", "cell", "series"),
     ],
     "curves": [
         *IDENTIFYING,
         *("value", "baseline", "drop", "drop_ci_low", "drop_ci_high", "relative_drop", "bpp", "compression_ratio"),
         *("source_bpp", "is_primary", "planned_samples", "precision", "batch"),
+        *("top_level", "top", "drop_from_top", "relative_drop_from_top"),
     ],
     "per_sample": [
         *("experiment", "sample", "group", "bytes", "pixels", "psnr", "seconds", "status", "error", "score"),
@@ -106,8 +112,8 @@ def test_an_older_file_is_upgraded_with_its_views(store: SqlStore, tmp_path: Pat
     before = rows_of(store.view("results"))
     further = tmp_path / "further"
     further.mkdir()
-    (further / "r0003_more.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0003'\ndown_revision = '0002'\n\n"
+    (further / "r0004_more.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0004'\ndown_revision = '0003'\n\n"
         "def upgrade():\n"
         "    op.add_column('samples', sa.Column('lost', sa.Float))\n"
         "    with op.batch_alter_table('metrics') as table:\n"
@@ -115,11 +121,38 @@ def test_an_older_file_is_upgraded_with_its_views(store: SqlStore, tmp_path: Pat
     )
     database = store._database
     with database.writing() as connection:
-        upgrade.to_newest(connection, "it", "0003", further)
-    assert store.select("SELECT version_num FROM alembic_version")[1] == [("0003",)]
+        upgrade.to_newest(connection, "it", "0004", further)
+    assert store.select("SELECT version_num FROM alembic_version")[1] == [("0004",)]
     assert store.select("SELECT lost FROM samples")[1] == []
     assert store.select("SELECT sum(count) FROM metrics")[1] == [(20,)]
     assert rows_of(store.view("results")) == before
+
+
+def test_what_experiments_share_is_filled_in_when_an_older_file_is_upgraded(tmp_path: Path) -> None:
+    trainings = [Training("retrained", "jpeg", 5.0, "level", None, seed, f"c{seed}", "k") for seed in (0, 1, 2)]
+    cells = [cell("none", None), cell(), cell(level=5.0), *(cell(level=5.0, training=one) for one in trainings)]
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/old.db")
+    with engine.begin() as connection:
+        upgrade.to_newest(connection, "it", "0002")
+        connection.exec_driver_sql(
+            "INSERT INTO runs (id, command, status, started_at, host, process, device, versions, settings)"
+            " VALUES (1, '', '', '', '', '', '', '', '')"
+        )
+        older = sa.table("experiments", *(sa.column(c.name) for c in schema.experiments.c if c.name not in NEW))
+        rows = [{name: value for name, value in claims._row(one, 1).items() if name not in NEW} for one in cells]
+        connection.execute(sa.insert(older), rows)
+        for key, seed in (("c0", 0), ("c1", 1)):
+            facts = json.dumps({"recipe": "one", "seed": seed})
+            connection.exec_driver_sql("INSERT INTO checkpoints (key, identity) VALUES (?, ?)", (key, facts))
+    engine.dispose()
+    made = SqlStore(f"{tmp_path}/old.db")
+    made.open()
+    found = made.select("SELECT key, cell, ladder, series FROM experiments")[1]
+    made.close()
+    series = [None, None, None, key_of({"recipe": "one"}), key_of({"recipe": "one"}), "c2"]
+    assert found == [(one.key, one.cell, one.ladder, its) for one, its in zip(cells, series, strict=True)]
+    assert len({one.cell for one in cells}) == 3
+    assert len({one.ladder for one in cells}) == 2
 
 
 def test_a_file_without_any_revision_is_upgraded(tmp_path: Path) -> None:
@@ -141,7 +174,7 @@ def test_a_newer_file_is_refused_and_left_alone(store: SqlStore, tmp_path: Path,
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0007'")
     store.close()
     before = (tmp_path / "harness.db").read_bytes()
-    with pytest.raises(StoreError, match=r"schema version 0007.*up to 0002.*[Uu]pgrade"):
+    with pytest.raises(StoreError, match=r"schema version 0007.*up to 0003.*[Uu]pgrade"):
         SqlStore(str(tmp_path / "harness.db")).open(write)
     assert (tmp_path / "harness.db").read_bytes() == before
 

@@ -222,6 +222,9 @@ def _row(cell: Experiment, run: int) -> dict[str, Any]:
         "parts": cell.training.parts,
         "checkpoint": cell.training.checkpoint,
         "control": cell.training.control,
+        "series": cell.training.series,
+        "cell": cell.cell,
+        "ladder": cell.ladder,
         "identity": canonical(cell.identity),
         "run": run,
     }

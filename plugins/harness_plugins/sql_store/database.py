@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from harness.errors import StoreError
 from harness_plugins.sql_store import holders, upgrade
 from harness_plugins.sql_store.location import check_file, file_of, file_url, tidy
 
-__all__ = ["Database", "chunks"]
+__all__ = ["Database", "chunks", "know_roots"]
 
 Item = TypeVar("Item")
 
@@ -112,6 +113,15 @@ def chunks(items: Sequence[Item], size: int = 500) -> Iterator[Sequence[Item]]:
         yield items[start : start + size]
 
 
+def know_roots(connection: sqlite3.Connection) -> None:
+    """Give a connection the function SQRT, which not every build of SQLite has and the view `seeds` needs."""
+
+    def root(value: float | None) -> float | None:
+        return None if value is None or value < 0 else math.sqrt(value)
+
+    connection.create_function("sqrt", 1, root, deterministic=True)
+
+
 def _file_engine(file: Path, write: bool) -> sa.Engine:
     check_file(file, write)
 
@@ -119,6 +129,7 @@ def _file_engine(file: Path, write: bool) -> sa.Engine:
         url = file_url(file, "rwc" if write else "ro")
         connection = sqlite3.connect(url, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
         try:
+            know_roots(connection)
             if write:
                 connection.execute("PRAGMA journal_mode = WAL")
             # In WAL mode NORMAL loses nothing committed when the process dies; a power cut may take the last ones.
@@ -155,6 +166,4 @@ def _server_engine(url: str) -> sa.Engine:
     except (ArgumentError, NoSuchModuleError) as error:
         raise StoreError(f"{_without_password(url)} is no URL of a database.") from error
     except ImportError as error:
-        raise StoreError(
-            "a PostgreSQL database needs the driver psycopg: pip install 'psycopg[binary]'."
-        ) from error
+        raise StoreError("a PostgreSQL database needs the driver psycopg: pip install 'psycopg[binary]'.") from error

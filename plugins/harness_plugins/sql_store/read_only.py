@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from harness.errors import StoreError
+from harness_plugins.sql_store.database import know_roots
 from harness_plugins.sql_store.location import file_url, tidy
 
 __all__ = ["select_from_file", "select_from_server"]
@@ -50,6 +51,7 @@ def select_from_file(file: Path, sql: str, wait: float) -> tuple[list[str], list
 
     try:
         with closing(sqlite3.connect(file_url(file, "ro"), uri=True, timeout=wait, isolation_level=None)) as connection:
+            know_roots(connection)
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
             connection.set_progress_handler(lambda: 0, 100_000)  # lets Ctrl-C in
             connection.set_authorizer(authorize)

@@ -36,7 +36,7 @@ __all__ = [
     "statistics",
 ]
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest revision in `migrations/versions`; revisions are numbers, so that newer and older can be told apart."""
 
 metadata = MetaData()
@@ -86,6 +86,10 @@ experiments = Table(
     Column("baseline", Text),
     Column("checkpoint", Text),
     Column("control", Text),
+    # What it shares: with other trainings, with other seeds of its training, with other levels.
+    Column("cell", Text),
+    Column("series", Text),
+    Column("ladder", Text),
     Column("identity", Text, nullable=False),
     # Who works or worked on it; status is NULL until it is first claimed.
     Column("run", Integer, ForeignKey("runs.id"), nullable=False),
@@ -116,6 +120,7 @@ experiments = Table(
     UniqueConstraint("key", name="uq_experiments_key"),
     Index("ix_experiments_baseline", "baseline", "training", "codec", "level"),
     Index("ix_experiments_status", "status"),
+    Index("ix_experiments_cell", "cell", "training"),
 )
 
 metrics = Table(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 __all__ = ["BOOLEANS", "VIEWS", "columns_of", "create_views", "drop_views"]
 
-VIEWS = ("results", "curves", "recovery", "per_sample")
+VIEWS = ("results", "curves", "recovery", "seeds", "per_sample")
 
 BOOLEANS = frozenset({"is_primary", "higher_is_better"})
 """Columns that are true or false, which SQLite gives as 1 and 0."""
@@ -33,13 +33,21 @@ SELECT {_CELL},
     e.encode_ms AS encode_ms, e.decode_ms AS decode_ms, e.samples AS samples, e.failed_samples AS failed_samples,
     e.seconds AS seconds,
     CASE WHEN e.status = 'running' AND e.lease_until < %NOW% THEN 'interrupted' ELSE e.status END AS status,
-    e.finished_at AS finished_at, {_CONDITIONS}, e.groups AS groups
+    e.finished_at AS finished_at, {_CONDITIONS}, e.groups AS groups, e.cell AS cell, e.series AS series
 FROM experiments e
 LEFT JOIN metrics m ON m.experiment = e.key
 WHERE e.status IS NOT NULL"""
 
 # The baseline itself has no other: its drop is 0 by definition.
 _IS_BASELINE = f"e.baseline IS NULL AND {_UNCOMPRESSED} AND e.training = 'pretrained' AND m.value IS NOT NULL"
+
+# The mildest level that a pretrained model was tested at: what a study without uncompressed data compares with.
+_TOPS = """SELECT t.key AS key, t.ladder AS ladder, t.level AS level,
+    ROW_NUMBER() OVER (PARTITION BY t.ladder ORDER BY t.bpp DESC, t.key) AS place
+FROM experiments t
+WHERE t.status = 'finished' AND t.training = 'pretrained' AND t.level IS NOT NULL AND t.bpp IS NOT NULL"""
+
+_FROM_TOP = "(tm.value - m.value) * CASE WHEN m.higher_is_better THEN 1 ELSE -1 END"
 
 _CURVES = f"""CREATE VIEW curves AS
 SELECT {_CELL},
@@ -50,24 +58,25 @@ SELECT {_CELL},
     CASE WHEN {_IS_BASELINE} THEN 0.0 ELSE c.ci_high END AS drop_ci_high,
     CASE WHEN {_IS_BASELINE} THEN 0.0 / NULLIF(m.value, 0) ELSE c.value / NULLIF(ABS(b.value), 0) END AS relative_drop,
     {_BPP} AS bpp, 24.0 / NULLIF({_BPP}, 0) AS compression_ratio, e.source_bpp AS source_bpp,
-    m.is_primary AS is_primary, {_CONDITIONS}
+    m.is_primary AS is_primary, {_CONDITIONS},
+    tops.level AS top_level, tm.value AS top, {_FROM_TOP} AS drop_from_top,
+    {_FROM_TOP} / NULLIF(ABS(tm.value), 0) AS relative_drop_from_top
 FROM experiments e
 JOIN metrics m ON m.experiment = e.key
 LEFT JOIN experiments be ON be.key = e.baseline AND be.status = 'finished'
 LEFT JOIN metrics b ON b.experiment = be.key AND b.metric = m.metric
+LEFT JOIN ({_TOPS}) tops ON tops.ladder = e.ladder AND tops.place = 1
+LEFT JOIN metrics tm ON tm.experiment = tops.key AND tm.metric = m.metric
 LEFT JOIN comparisons c ON c.experiment = e.key AND c.metric = m.metric AND c.kind = 'drop' AND c.other = e.baseline
 WHERE e.status = 'finished'"""
 
-# Retrained cells meet the pretrained one of the same codec, options, level and baseline; the baseline's key stands for
-# task, model, dataset, split, limit and seed of the subset at once. `clean` is the same training on uncompressed data.
-_SAME_CELL = """{0}.baseline = e.baseline AND {0}.codec = e.codec AND {0}.codec_options = e.codec_options
-    AND COALESCE({0}.level, -1e9) = COALESCE(e.level, -1e9)
-    AND {0}.training = 'retrained' AND {0}.status = 'finished'"""
+# Retrained experiments meet the pretrained one of the same cell. `k` is the same training on uncompressed data, `n` the
+# retrained model on uncompressed data.
 
 
-def _compared(alias: str, kind: str) -> str:
-    return f"""LEFT JOIN comparisons {alias} ON {alias}.experiment = r.key AND {alias}.metric = m.metric
-    AND {alias}.kind = '{kind}' AND {alias}.other = {"k.key" if kind == "net_recovery" else "e.key"}"""
+def _compared(alias: str, kind: str, one: str = "r", other: str = "e") -> str:
+    return f"""LEFT JOIN comparisons {alias} ON {alias}.experiment = {one}.key AND {alias}.metric = m.metric
+    AND {alias}.kind = '{kind}' AND {alias}.other = {other}.key"""
 
 
 _RECOVERY = f"""CREATE VIEW recovery AS
@@ -83,23 +92,70 @@ SELECT e.codec AS codec, e.codec_options AS codec_options, e.level AS level, e.l
     e.key AS experiment, r.key AS retrained_experiment, k.key AS clean_experiment,
     cg.value AS gain, cg.ci_low AS gain_ci_low, cg.ci_high AS gain_ci_high,
     cs.value AS study_gain, cs.ci_low AS study_gain_ci_low, cs.ci_high AS study_gain_ci_high,
-    nm.value AS retrained_on_none
+    nm.value AS retrained_on_none, cc.value AS cost_on_none, cc.ci_low AS cost_on_none_ci_low,
+    cc.ci_high AS cost_on_none_ci_high, r.series AS series, {_CONDITIONS}
 FROM experiments e
 JOIN metrics m ON m.experiment = e.key
 LEFT JOIN experiments be ON be.key = e.baseline AND be.status = 'finished'
 LEFT JOIN metrics b ON b.experiment = be.key AND b.metric = m.metric
-LEFT JOIN experiments r ON {_SAME_CELL.format("r")} AND r.train_mode <> 'clean'
+LEFT JOIN experiments r ON r.cell = e.cell AND r.training = 'retrained' AND r.status = 'finished'
+    AND r.train_mode <> 'clean'
 LEFT JOIN metrics rm ON rm.experiment = r.key AND rm.metric = m.metric
-LEFT JOIN experiments k ON {_SAME_CELL.format("k")} AND k.checkpoint = r.control
+LEFT JOIN experiments k ON k.cell = e.cell AND k.checkpoint = r.control AND k.status = 'finished'
 LEFT JOIN metrics km ON km.experiment = k.key AND km.metric = m.metric
-LEFT JOIN experiments n ON n.baseline = e.baseline AND n.checkpoint = r.checkpoint AND n.status = 'finished'
-    AND n.codec = 'none' AND n.codec_options = '{{}}'
+LEFT JOIN experiments n ON n.cell = be.cell AND n.checkpoint = r.checkpoint AND n.status = 'finished'
 LEFT JOIN metrics nm ON nm.experiment = n.key AND nm.metric = m.metric
 {_compared("cr", "recovery")}
-{_compared("cn", "net_recovery")}
+{_compared("cn", "net_recovery", other="k")}
 {_compared("cg", "gain")}
 {_compared("cs", "study_gain")}
+{_compared("cc", "drop", "n", "be")}
 WHERE e.status = 'finished' AND e.training = 'pretrained' AND NOT ({_UNCOMPRESSED})"""
+
+_SHARED = (
+    *("codec", "codec_options", "level", "level_name", "task", "model", "weights", "dataset", "split", "reference"),
+    *("train_codec", "train_level", "train_mode", "parts", "planned_samples", "precision", "batch", "series"),
+)
+"""What the experiments of one training from several seeds share."""
+
+_OVER_SEEDS = {"value": "m", "gain": "cg", "recovery": "cr", "net_recovery": "cn"}
+"""What is averaged over the seeds, by the table that has each seed's own."""
+
+
+def _over_seeds(name: str) -> str:
+    """Mean, standard deviation and Student's 95% interval; NULL unless every seed has a value."""
+    known = f"CASE WHEN COUNT({name}) = COUNT(*) THEN "
+    mean, prefix = ("mean", "") if name == "value" else (name, f"{name}_")
+    deviation = f"SQRT(SUM(({name} - {name}_mean) * ({name} - {name}_mean)) / NULLIF(COUNT(*) - 1, 0))"
+    half = f"%STUDENT% * {deviation} / SQRT(COUNT(*))"
+    return f"""{known} AVG({name}) END AS {mean}, {known} {deviation} END AS {prefix}sd,
+    {known} AVG({name}) - {half} END AS {prefix}ci_low, {known} AVG({name}) + {half} END AS {prefix}ci_high"""
+
+
+_SEEDS = f"""CREATE VIEW seeds AS
+SELECT {", ".join(_SHARED)}, metric, is_primary, higher_is_better, COUNT(*) AS seeds,
+    {", ".join(map(_over_seeds, _OVER_SEEDS))},
+    CASE WHEN COUNT(value) < COUNT(*) THEN 'the metric is not defined for every seed'
+        WHEN COUNT(recovery) < COUNT(*) AND MIN(reason) IS NOT NULL THEN MIN(reason)
+        WHEN COUNT(*) = 1 THEN 'one seed has no spread' ELSE MIN(reason) END AS reason,
+    MIN(experiment) AS experiment
+FROM (
+    SELECT r.key AS experiment, r.cell AS cell, {", ".join(f"r.{name} AS {name}" for name in _SHARED)},
+        m.metric AS metric, m.is_primary AS is_primary, m.higher_is_better AS higher_is_better,
+        COALESCE(cr.reason, cn.reason) AS reason,
+        {", ".join(f"{table}.value AS {'value' if table == 'm' else name}" for name, table in _OVER_SEEDS.items())},
+        {", ".join(f"AVG({table}.value) OVER alike AS {name}_mean" for name, table in _OVER_SEEDS.items())}
+    FROM experiments r
+    JOIN metrics m ON m.experiment = r.key
+    LEFT JOIN experiments e ON e.cell = r.cell AND e.training = 'pretrained'
+    LEFT JOIN experiments k ON k.cell = r.cell AND k.checkpoint = r.control
+    {_compared("cg", "gain")}
+    {_compared("cr", "recovery")}
+    {_compared("cn", "net_recovery", other="k")}
+    WHERE r.status = 'finished' AND r.training = 'retrained'
+    WINDOW alike AS (PARTITION BY r.cell, r.series, m.metric)
+) each_seed
+GROUP BY cell, {", ".join(_SHARED)}, metric, is_primary, higher_is_better"""
 
 _PER_SAMPLE = """CREATE VIEW per_sample AS
 SELECT e.key AS experiment, s.sample AS sample, s."group" AS "group", (s.bits + 7) / 8 AS bytes, s.pixels AS pixels,
@@ -107,7 +163,7 @@ SELECT e.key AS experiment, s.sample AS sample, s."group" AS "group", (s.bits + 
 FROM samples s
 JOIN experiments e ON e.id = s.experiment_id"""
 
-_SQL = {"results": _RESULTS, "curves": _CURVES, "recovery": _RECOVERY, "per_sample": _PER_SAMPLE}
+_SQL = {"results": _RESULTS, "curves": _CURVES, "recovery": _RECOVERY, "seeds": _SEEDS, "per_sample": _PER_SAMPLE}
 
 _NOW = {"sqlite": "CAST(strftime('%s', 'now') AS REAL)", "postgresql": "EXTRACT(EPOCH FROM CLOCK_TIMESTAMP())"}
 
@@ -116,7 +172,16 @@ def create_views(connection: Connection) -> None:
     """Make every view anew."""
     drop_views(connection)
     for name in VIEWS:
-        connection.exec_driver_sql(_SQL[name].replace("%NOW%", _NOW[connection.dialect.name]))
+        query = _SQL[name].replace("%NOW%", _NOW[connection.dialect.name]).replace("%STUDENT%", _student())
+        connection.exec_driver_sql(query)
+
+
+def _student(most: int = 30) -> str:
+    """Student's two-sided 95% quantile for COUNT(*) values; of more than `most`, that of `most`, which is wider."""
+    from harness.bootstrap import student
+
+    cases = " ".join(f"WHEN {count} THEN {student(count - 1)!r}" for count in range(2, most))
+    return f"CASE COUNT(*) WHEN 1 THEN NULL {cases} ELSE {student(most - 1)!r} END"
 
 
 def drop_views(connection: Connection) -> None:
