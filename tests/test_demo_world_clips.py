@@ -21,8 +21,9 @@ from harness_plugins.demo_world.dataset import DemoWorld
 from harness_plugins.demo_world.draws import Draws
 from harness_plugins.demo_world.geometry import standing
 from harness_plugins.demo_world.layout import plan
-from harness_plugins.demo_world.postures import KEYPOINTS, Limbs, Posture, joints
+from harness_plugins.demo_world.postures import Limbs, Posture, joints
 from harness_plugins.demo_world.stage import Stage, handheld, room
+from harness_tasks.pose.types import KEYPOINTS
 
 PERSON = CLASSES.index("person")
 DIGEST = "fbd32a52596122cc0816ec839b91ce8f8e4f3359d6ffadcc7ced6e784c1d4691"

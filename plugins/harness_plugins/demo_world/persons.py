@@ -6,7 +6,7 @@ from harness_plugins.demo_world.bodies import Part
 from harness_plugins.demo_world.draws import Draws
 from harness_plugins.demo_world.geometry import Camera, Pixel, Point, Stand, cos_sin, hull, middle
 from harness_plugins.demo_world.light import Colour, Light
-from harness_plugins.demo_world.postures import KEYPOINTS
+from harness_tasks.pose.types import KEYPOINTS
 
 _CIRCLE = tuple(cos_sin(number / 10) for number in range(10))
 

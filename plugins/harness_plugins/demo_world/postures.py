@@ -5,27 +5,6 @@ from dataclasses import dataclass, fields, replace
 from harness_plugins.demo_world.draws import Draws
 from harness_plugins.demo_world.geometry import Point, Stand, cos_sin
 
-KEYPOINTS = (
-    "nose",
-    "left_eye",
-    "right_eye",
-    "left_ear",
-    "right_ear",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
-)
-"""Names of the key points in COCO's order."""
-
 
 @dataclass(frozen=True, slots=True)
 class Limbs:
@@ -130,7 +109,7 @@ def between(one: Posture, other: Posture, share: float) -> Posture:
 
 
 def joints(posture: Posture, stand: Stand, tall: float) -> tuple[Point, ...]:
-    """World coordinates in metres of the 17 key points of a person of `tall` metres."""
+    """World coordinates in metres of the 17 key points (COCO's order) of a person of `tall` metres."""
     reach = []
     for limbs in (posture.left, posture.right):
         thigh, shin = cos_sin(limbs.leg)[0], cos_sin(limbs.leg - limbs.knee)[0]
