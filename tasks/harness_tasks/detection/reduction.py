@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness_tasks.detection.average_precision import area, average_precision, curves, interpolated
+from harness_tasks.average_precision import area, average_precision, curves, interpolated
 from harness_tasks.detection.matching import AREAS, MAX_DETECTIONS, THRESHOLDS, unpack
 from harness_tasks.detection.voc import TRUE, VOID
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness_tasks.detection.average_precision import average_precision, curves, interpolated
+from harness_tasks.average_precision import average_precision, curves, interpolated
 from harness_tasks.pose.oks import AREAS
 from harness_tasks.ranking import THRESHOLDS, unpack
 

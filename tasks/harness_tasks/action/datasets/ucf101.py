@@ -12,7 +12,7 @@ from harness.dataset import Dataset
 from harness.errors import DatasetError
 from harness.options import Option
 from harness_tasks.action.datasets.clips import PART, Clip, LabelledClips
-from harness_tasks.detection.datasets.common import stays_inside
+from harness_tasks.datasets.common import stays_inside
 
 __all__ = ["UCF101"]
 

@@ -10,8 +10,8 @@ from harness import hookimpl
 from harness.dataset import Dataset
 from harness.errors import DatasetError
 from harness.options import Option
+from harness_tasks.datasets.common import stays_inside
 from harness_tasks.depth.datasets.common import DepthPairs, Pair, read_values
-from harness_tasks.detection.datasets.common import stays_inside
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from harness import hookimpl
 from harness.dataset import Dataset, Outline, Sample
 from harness.errors import DatasetError
 from harness.options import Value
-from harness_tasks.detection.datasets.common import check_size, rarest_classes, require_files, stays_inside
+from harness_tasks.datasets.common import check_size, rarest_classes, require_files, stays_inside
 from harness_tasks.detection.types import Boxes
 from harness_tasks.pose.datasets.coco import check_keypoint_names, keypoints_of
 from harness_tasks.pose.types import KEYPOINTS

@@ -11,7 +11,7 @@ from harness import hookimpl
 from harness.dataset import Dataset, Outline, Sample
 from harness.errors import DatasetError, SampleError
 from harness.options import Option, Value
-from harness_tasks.detection.datasets.common import check_size, rarest_classes, require_files, stays_inside
+from harness_tasks.datasets.common import check_size, rarest_classes, require_files, stays_inside
 from harness_tasks.detection.types import Boxes
 
 if TYPE_CHECKING:

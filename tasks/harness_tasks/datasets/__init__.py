@@ -1,0 +1,1 @@
+"""What the formats of several tasks' datasets share."""
