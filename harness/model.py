@@ -190,6 +190,10 @@ class Model(Configured, ABC):
         """Training examples -> one batch."""
         return self.collate(examples)
 
+    def problems(self) -> Sequence[str]:
+        """What the user should know of how `prepare_train` went in this process (a cache that is full)."""
+        return ()
+
     def losses(self, batch: Any, part: str) -> Mapping[str, torch.Tensor]:
         """The named losses of one part on a batch (network in training mode); their sum is minimised."""
         raise NotImplementedError(f"model {self.name} cannot be trained")

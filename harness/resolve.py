@@ -64,15 +64,17 @@ class Resolver:
         codecs = [choice for text in self._codec_texts() if (choice := self._try(self.codec, text))]
         tasks = [name for name in self._task_names() if self._try(self.plugins.get, "task", name)]
         subjects = [subject for name in tasks for subject in self._subjects(name)]
-        self.problems += refused_images(codecs, subjects)
+        self.problems += refused_images([c.codec for c in codecs], [(s.dataset_name, s.dataset) for s in subjects])
         if request.limit is not None and request.limit < 1:
             self.problems.append(f"--limit {request.limit}: at least 1.")
         if request.batch is not None and request.batch < 1:
             self.problems.append(f"--batch {request.batch}: at least 1.")
-        taught = self._try(courses, request.retrain, codecs, self.codec) if codecs else None
+        taught = (self._try(courses, request.retrain, codecs, self.codec) if codecs else None) or ()
+        teaching = [course.lesson.codec for course in taught if course.lesson.codec]
+        self.problems += refused_images(teaching, [(s.dataset_name, s.school.dataset) for s in subjects if s.school])
         if self.problems:
             raise PreflightError(list(dict.fromkeys(self.problems)))
-        return Grid(subjects, codecs, request.precision, request.limit, request.seed, taught or (), request.seeds)
+        return Grid(subjects, codecs, request.precision, request.limit, request.seed, taught, request.seeds)
 
     def _try(self, action: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
         """What an action gives; None when it fails, which is noted."""
@@ -237,12 +239,12 @@ class Resolver:
         request = self.request
         if not model.trainable:
             raise TrainingError(f"--retrain: model {model_name} cannot be trained.")
-        if unknown := [part for part in request.parts if part not in model.parts]:
-            raise UsageError(f"model {model_name} has no part {unknown[0]!r}: {', '.join(model.parts)}.")
         name = request.recipe or self.registry.entry("tasks", task).get("retrain")
         if name is None:
             raise UsageError(f"task {task} has no default recipe for retraining: name one with --recipe.")
         recipe = Recipe.of(self.registry.recipe(task, name), f"recipe {task}.{name}").changed(request.settings)
+        if unknown := [part for part in (*request.parts, *(recipe.parts or {})) if part not in model.parts]:
+            raise UsageError(f"model {model_name} has no part {unknown[0]!r}: {', '.join(model.parts)}.")
         dataset = self.dataset(dataset_text, task, recipe.split)
         return School(dataset, recipe, None if request.scratch else weights, request.parts)
 

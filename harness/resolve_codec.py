@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.codec import Codec, Scale
+from harness.dataset import Dataset
 from harness.errors import UsageError, closest
 from harness.grammar import Asked, parse
-from harness.grid import CodecChoice, Subject
+from harness.grid import CodecChoice
 from harness.levers import is_baseline, with_levers
 from harness.plugin_manager import Plugins
 from harness.registry import Registry
@@ -48,13 +49,18 @@ def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice
     return CodecChoice(codec, _levels(codec, asked, fitting), str(provided.origin), is_baseline(codec))
 
 
-def refused_images(codecs: Iterable[CodecChoice], subjects: Iterable[Subject]) -> list[str]:
-    """What is wrong where a codec, as it is set, codes clips only and a dataset has single images: a sentence each."""
-    still = dict.fromkeys(subject.dataset_name for subject in subjects if subject.dataset.still)
+def refused_images(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Dataset]]) -> list[str]:
+    """What is wrong where a codec, as it is set, codes clips only and a dataset has single images: a sentence each.
+
+    Args:
+        codecs: levers included.
+        datasets: opened, each with the name results call it.
+    """
+    still = dict.fromkeys(name for name, dataset in datasets if dataset.still)
     return [
-        f"codec {choice.codec.name} on the images of dataset {name}: {why}"
-        for choice in codecs
-        if (why := choice.codec.clips_only())
+        f"codec {codec.name} on the images of dataset {name}: {why}"
+        for codec in codecs
+        if (why := codec.clips_only())
         for name in still
     ]
 

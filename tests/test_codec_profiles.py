@@ -131,6 +131,30 @@ def test_what_needs_a_clip_is_refused_on_images_before_the_run(text: str, said: 
         resolve(Request(codecs=(text,), tasks=("detection",), limit=2), installed(), load(()))
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("h264:rate=abr@200", "codec h264 on the images of dataset demo: rate=abr sets kbit/s"),
+        ("h264:encoder=h264_nvenc,preset=p4@23", "codec h264 cannot run here: encoder h264_nvenc"),
+        ("h264@99", "no level 99"),
+        ("h263@5", "unknown codec 'h263'"),
+    ],
+)
+def test_what_cannot_code_training_data_is_refused_before_the_run(text: str, said: str) -> None:
+    asked = Request(codecs=("jpeg@50",), tasks=("detection",), limit=2, retrain=("clean", text))
+    if "nvenc" in text and H264(encoder="h264_nvenc", preset="p4").available() is None:
+        pytest.skip("this machine has an NVENC encoder")
+    with pytest.raises(PreflightError, match=said) as caught:
+        resolve(asked, installed(), load(()))
+    assert len(caught.value.problems) == 1
+
+
+def test_a_recipe_s_rate_for_a_part_that_the_model_lacks_is_refused_before_the_run() -> None:
+    asked = Request(codecs=("jpeg@50",), tasks=("detection",), retrain=("clean",), settings=("parts=motion:0.1",))
+    with pytest.raises(PreflightError, match="has no part 'motion': model"):
+        resolve(asked, installed(), load(()))
+
+
 def test_images_through_a_video_codec_end_to_end(tmp_path: Path) -> None:
     session = Session(tmp_path, tmp_path / "cache")
     session.run("run", "--codec", "h264:profile=surveillance@23,50", "--task", "detection", "--limit", "2")

@@ -25,6 +25,7 @@ from harness.cli.training_progress import Lines
 from harness.dataset import Dataset, Outline, Sample
 from harness.errors import RegistryError, SampleError, TrainingError, UsageError
 from harness.model import Model, Weights
+from harness.training.coded import coded
 from harness.training.examples import Examples, Order, Slot
 from harness.training.job import Job, place_of
 from harness.training.loop import Runtime, train
@@ -32,6 +33,7 @@ from harness.training.recipe import Recipe
 from harness.training.state import Place
 from harness.training.through import Through
 from harness.weights import from_file, load_into, load_state, read_classes
+from harness_codecs.av_family import Av1
 
 RECIPE = Recipe(iterations=30, batch=4, lr=0.05, warmup=3, clip=1.0, average=0.9, checkpoint=10)
 
@@ -233,6 +235,20 @@ def test_frames_go_through_what_is_asked_for(tmp_path: Path) -> None:
     assert float(level.max()) < 0.1
     with pytest.raises(ValueError, match="needs a key"):
         Through("", black)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_full_cache_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HARNESS_CACHE_LIMIT", "0")
+    codec = Av1(preset=12)
+    assert codec.costly
+    compressed = job(through=coded(codec, [50.0], {"name": "av1"}), recipe=replace(RECIPE, iterations=3))
+    log = Log()
+    train(compressed, Place(tmp_path / "training"), Runtime(workers=workers), log)
+    told = [text for text in log.warnings if "unreadable.csv" not in text]
+    assert len(told) == 1
+    assert told[0].startswith(f"{tmp_path / 'cache' / 'encoded'} has reached 0 GB: nothing more is kept there.")
 
 
 def test_what_decides_the_weights_is_in_the_key() -> None:

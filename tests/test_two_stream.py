@@ -1,6 +1,7 @@
 """The two-stream model: what it sees of a clip, what it starts from, that its streams learn apart."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torchvision
 
 from harness.dataset import Dataset, Outline, Sample
 from harness.errors import HarnessError, TrainingError, WeightsError
+from harness.kept import Kept
 from harness.model import NoMemo, Weights
 from harness.training.job import Job
 from harness.training.loop import Runtime, train
@@ -261,3 +263,13 @@ class _Silent:
     def advanced(self, iteration: int, losses: Mapping[str, float]) -> None: ...
     def warning(self, text: str) -> None:
         raise AssertionError(text)
+
+
+def test_flow_that_cannot_be_kept_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    monkeypatch.setenv("HARNESS_CACHE_LIMIT", "0")
+    monkeypatch.setattr("harness_tasks.action.flow._kept", cache(lambda: Kept("derived")))
+    for keep, told in ((False, []), (True, [f"{tmp_path / 'derived'} has reached 0 GB"])):
+        model = TwoStreamModel(**SMALL, keep_flow=keep)
+        model.prepare_train(clip(4), {0: 1}, np.random.default_rng(0))
+        assert [problem.partition(":")[0] for problem in model.problems()] == told

@@ -25,7 +25,8 @@ def coded(codec: Codec, levels: Sequence[Level], identity: Mapping[str, Any]) ->
         levels: at least one.
         identity: what decides the codec's bytes, but for the level.
     """
-    return Through(digest_of("coded", identity, list(levels)), Coded(codec, tuple(levels), identity))
+    action = Coded(codec, tuple(levels), identity)
+    return Through(digest_of("coded", identity, list(levels)), action, action.problems)
 
 
 class Coded:
@@ -40,6 +41,10 @@ class Coded:
         self._levels = levels
         self._identity = dict(identity)
         self._kept = Kept("encoded")
+
+    def problems(self) -> list[str]:
+        """Why streams could not be kept."""
+        return [self._kept.problem] if self._kept.problem else []
 
     def __call__(self, frames: Frames, fps: float | None, rng: np.random.Generator) -> Frames:
         level = self._levels[int(rng.integers(len(self._levels)))]

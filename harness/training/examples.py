@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.model import Model
     from harness.training.through import Through
 
-__all__ = ["Collate", "Example", "Examples", "Order", "Slot"]
+__all__ = ["Batch", "Collate", "Example", "Examples", "Order", "Slot"]
 
 _SKIPS = 8
 
@@ -31,10 +31,19 @@ class Slot(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A training example, and the indices of the samples that could not be read and whose place it takes."""
+    """A training example, the indices of the samples that could not be read and whose place it takes, and problems."""
 
     content: Any
     unreadable: tuple[int, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+class Batch(NamedTuple):
+    """Examples as the model collated them, with all that is told of them."""
+
+    content: Any
+    unreadable: tuple[int, ...]
+    problems: tuple[str, ...]
 
 
 class Order(Sampler[list[Slot]]):
@@ -87,10 +96,12 @@ class Examples(TorchDataset[Any]):
     def __getitem__(self, slot: Slot) -> Example:
         rng = np.random.default_rng((self._seed, 2, slot.iteration, slot.place))
         sample, unreadable = self._read(slot.sample)
-        frames = sample.frames
+        frames, problems = sample.frames, []
         if self._through is not None:
             frames = self._through(frames, sample.fps, rng)
-        return Example(self._model.prepare_train(frames, sample.targets, rng), unreadable)
+            problems += self._through.problems()
+        content = self._model.prepare_train(frames, sample.targets, rng)
+        return Example(content, unreadable, (*problems, *self._model.problems()))
 
     def _read(self, index: int) -> tuple[Sample, tuple[int, ...]]:
         """The sample, or the next one that can be read: a corrupt image does not end a training. And those skipped."""
@@ -106,14 +117,15 @@ class Examples(TorchDataset[Any]):
 
 
 class Collate:
-    """Examples -> the model's batch, and the indices of all samples that could not be read."""
+    """Examples -> a batch."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
 
-    def __call__(self, examples: Sequence[Example]) -> tuple[Any, tuple[int, ...]]:
+    def __call__(self, examples: Sequence[Example]) -> Batch:
         unreadable = tuple(index for example in examples for index in example.unreadable)
-        return self._model.collate_train([example.content for example in examples]), unreadable
+        problems = tuple(dict.fromkeys(problem for example in examples for problem in example.problems))
+        return Batch(self._model.collate_train([example.content for example in examples]), unreadable, problems)
 
 
 def set_up_worker(_: int) -> None:

@@ -103,6 +103,7 @@ def _train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Result
         tally.add(session.step(iteration, batch))
         done = iteration + 1
         watcher.stepped(done)
+        _report_problems(session, watcher)
         due = done % job.recipe.checkpoint == 0 or done == end
         if due or done % _REPORT == 0:
             rows = tally.take()
@@ -116,6 +117,14 @@ def _train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Result
             save_checkpoint(place.checkpoint, session.state(done))
     digest = session.export(place) if session.first else ""
     return Result(place.weights, digest, place.curve, end - begin, len(session.unreadable))
+
+
+def _report_problems(session: _Session, watcher: Watcher) -> None:
+    """Warns of what workers told since the last call."""
+    while session.problems:
+        text = session.problems.pop(0)
+        if session.first:
+            watcher.warning(text)
 
 
 def _report_unreadable(session: _Session, place: Place, watcher: Watcher) -> None:
@@ -190,6 +199,9 @@ class _Session:
         self.unreadable: dict[int, int] = {}
         """How often each sample that could not be read was asked for, by index; on all devices, as last shared."""
         self._met = torch.zeros(len(job.dataset), dtype=torch.int64)
+        self.problems: list[str] = []
+        """What workers told and nobody has heard yet."""
+        self._told: set[str] = set()
 
     def restore(self, state: Mapping[str, Any]) -> int:
         """Goes on from a checkpoint; returns the iterations it has done."""
@@ -240,10 +252,12 @@ class _Session:
             pin_memory=self.kind == "cuda",
             multiprocessing_context="spawn" if workers and self.kind != "cpu" else None,
         )
-        for iteration, (batch, unreadable) in zip(range(begin, end), loader, strict=True):
-            for index in unreadable:
+        for iteration, batch in zip(range(begin, end), loader, strict=True):
+            for index in batch.unreadable:
                 self._met[index] += 1
-            yield iteration, to_device(batch, self.fabric.device)
+            self.problems += [problem for problem in batch.problems if problem not in self._told]
+            self._told.update(batch.problems)
+            yield iteration, to_device(batch.content, self.fabric.device)
 
     def step(self, iteration: int, batch: Any) -> dict[tuple[str, str], torch.Tensor]:
         """One iteration: each part in turn computes its losses and moves. Returns the losses."""

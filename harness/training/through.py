@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,10 +22,12 @@ class Through:
         key: what identifies it, and with it the training.
         action: frames uint8[T, H, W, 3], frames a second (None for an image) and a random generator -> frames. It
             goes to worker processes.
+        problems: what the user should know of how the action went in this process (a cache that is full).
     """
 
     key: str
     action: Callable[[Frames, float | None, np.random.Generator], Frames]
+    problems: Callable[[], Sequence[str]] = tuple
 
     def __post_init__(self) -> None:
         if not self.key:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.codec import Frames
     from harness.kept import Kept
 
-__all__ = ["CAMERA", "METHODS", "PRESETS", "Flow", "kept_fields", "why_missing"]
+__all__ = ["CAMERA", "METHODS", "PRESETS", "Flow", "kept_fields", "why_missing", "why_not_kept"]
 
 METHODS = ("dis", "farneback", "tvl1")
 PRESETS = ("ultrafast", "fast", "medium")
@@ -130,6 +130,11 @@ def kept_fields(
     fields = flow.fields(frames, pairs, window, shape)
     kept.put(key, fields.tobytes())
     return fields
+
+
+def why_not_kept() -> str | None:
+    """Why `kept_fields` can keep nothing more in this process; None while it can."""
+    return _kept().problem
 
 
 @cache

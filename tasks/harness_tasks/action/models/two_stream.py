@@ -30,7 +30,7 @@ import harness
 from harness.errors import HarnessError, WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Option, Value
-from harness_tasks.action.flow import CAMERA, METHODS, PRESETS, Flow, kept_fields, why_missing
+from harness_tasks.action.flow import CAMERA, METHODS, PRESETS, Flow, kept_fields, why_missing, why_not_kept
 from harness_tasks.action.sampling import (
     Window,
     central_window,
@@ -261,6 +261,10 @@ class TwoStreamModel(Model):
         from torch.nn import functional
 
         return {"cross-entropy": functional.cross_entropy(self.network(part, batch[part]).float(), batch["label"])}
+
+    def problems(self) -> list[str]:
+        problem = why_not_kept() if self.option("keep_flow") else None
+        return [problem] if problem else []
 
     def _whole_fields(self, frames: Frames, pairs: list[int]) -> NDArray[np.int8]:
         """The flow of whole frames of a training clip, int8[P, 2, h, w]; kept where `keep_flow` is set."""
