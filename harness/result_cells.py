@@ -21,7 +21,7 @@ _NUMBERS = frozenset(
         *("run", "level", "train_level", "seed", "value", "ci_low", "ci_high", "is_primary", "higher_is_better"),
         *("bpp", "kbps", "bytes", "psnr", "encode_ms", "decode_ms", "samples", "failed_samples", "seconds"),
         *("baseline", "drop", "drop_ci_low", "drop_ci_high", "relative_drop", "compression_ratio", "source_bpp"),
-        *("planned_samples", "batch", "groups"),
+        *("planned_samples", "batch", "groups", "top_level", "top", "drop_from_top", "relative_drop_from_top"),
     ]
 )
 
