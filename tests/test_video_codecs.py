@@ -18,6 +18,7 @@ from harness.errors import CodecError, UsageError
 from harness.quality import psnr
 from harness_codecs.av_codec import AvCodec
 from harness_codecs.av_coder import decode as decoded_frames
+from harness_codecs.av_coder import nvidia
 from harness_codecs.av_colour import Colour
 from harness_codecs.av_family import H264, Av1, Hevc, Mpeg2, Vp9
 from harness_codecs.av_stream import join, split, without_banner
@@ -395,6 +396,31 @@ def test_the_fingerprint_names_what_codes_and_decodes(codec: AvCodec) -> None:
     assert (known["pyav"], known["threads"]) == (av.__version__, 1)
     assert known["libavcodec"] == ".".join(map(str, av.library_versions["libavcodec"]))
     assert type(codec)(threads=2).fingerprint() != known
+
+
+def test_the_fingerprint_of_a_gpus_encoder_names_gpu_and_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(nvidia.cache_clear)
+    codec, tool = H264(encoder="h264_nvenc", preset="p4"), tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    found = []
+    for said in ("", "NVIDIA L4, 550.54.15", "NVIDIA L4, 550.90.07", "NVIDIA A10, 550.54.15\nNVIDIA L4, 550.54.15"):
+        lines = "exit 9" if not said else f"cat <<'END'\n{said}\nEND"
+        tool.write_text(
+            f'#!/bin/sh\ntest "$*" = "--query-gpu=name,driver_version --format=csv,noheader" || exit 2\n{lines}\n'
+        )
+        tool.chmod(0o755)
+        nvidia.cache_clear()
+        known = codec.fingerprint()
+        found.append((known.get("gpu"), known.get("driver")))
+        assert "gpu" not in H264().fingerprint()
+    assert found == [
+        (None, None),
+        ("NVIDIA L4", "550.54.15"),
+        ("NVIDIA L4", "550.90.07"),
+        ("NVIDIA A10 + NVIDIA L4", "550.54.15"),
+    ]
 
 
 def _both_ways(codec: AvCodec, frames: np.ndarray) -> tuple[Encoded, np.ndarray]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from harness.codec import Codec, Encoded, Level, Scale, check_frames
 from harness.errors import CodecError, UsageError
 from harness.options import Option, Value
-from harness_codecs.av_coder import Encoder, decode, encode, refusal, versions
+from harness_codecs.av_coder import Encoder, decode, encode, nvidia, refusal, versions
 from harness_codecs.av_colour import MATRICES, RANGES, Colour
 from harness_codecs.av_stream import join, split
 
@@ -118,13 +118,14 @@ class AvCodec(Codec):
         return frames
 
     def fingerprint(self) -> Mapping[str, Value]:
-        """Versions of PyAV, libav and the encoder's library, and the number of threads.
+        """Versions of PyAV, libav and the encoder's library (or GPU and driver), and the number of threads.
 
         Raises:
             UsageError: this PyAV has no such encoder.
         """
         known = versions(self.encoder.name, self.encoder.library)
-        return {**known, "encoder": self.encoder.name, "threads": self.option("threads")}
+        place = nvidia() if self.encoder.library is None else {}
+        return {**known, **place, "encoder": self.encoder.name, "threads": self.option("threads")}
 
     def available(self) -> str | None:
         from importlib.util import find_spec
@@ -207,4 +208,4 @@ def gpu(name: str, ladder: tuple[float, ...]) -> Encoder:
     """An encoder on NVIDIA's chips; its constant quality is `cq`, whose 0 means that the encoder chooses."""
     scale = Scale("cq", ladder, 1, 51, higher_is_better=False, integer=False)
     presets = ("slow", "medium", "fast", *(f"p{number}" for number in range(1, 8)))
-    return Encoder(name, scale, "libnvidia-encode", presets, ("hq", "ll", "ull"), ("yuv420p", "yuv444p"), smallest=160)
+    return Encoder(name, scale, None, presets, ("hq", "ll", "ull"), ("yuv420p", "yuv444p"), smallest=160)

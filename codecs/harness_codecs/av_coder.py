@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from harness_codecs.av_colour import Colour
 
-__all__ = ["Encoder", "decode", "encode", "refusal", "versions"]
+__all__ = ["Encoder", "decode", "encode", "nvidia", "refusal", "versions"]
 
 # SVT-AV1 writes its settings to stderr unless this variable says otherwise: 0 leaves what is fatal.
 _QUIET = ("SVT_LOG", "0")
@@ -32,7 +33,7 @@ class Encoder:
     Args:
         name: libavcodec's name of it.
         scale: its control of constant quality.
-        library: how the file name of the library that does the work begins.
+        library: how the file name of the library that does the work begins; None where an NVIDIA GPU does it.
         presets: the presets it knows.
         tunes: the tunings it knows.
         pix_fmts: the pixel formats it takes, of those that the family offers.
@@ -41,7 +42,7 @@ class Encoder:
 
     name: str
     scale: Scale
-    library: str
+    library: str | None
     presets: tuple[str, ...] = ()
     tunes: tuple[str, ...] = ()
     pix_fmts: tuple[str, ...] = ("yuv420p", "yuv422p", "yuv444p")
@@ -123,7 +124,7 @@ def decode(decoder: str, packets: Iterable[bytes]) -> Iterator[av.VideoFrame]:
 
 
 @cache
-def versions(encoder: str, library: str) -> Mapping[str, str]:
+def versions(encoder: str, library: str | None) -> Mapping[str, str]:
     """Versions of PyAV, of the libraries of libav that code, convert and decode, and of the encoder's own.
 
     The last is the name of the library's file, as PyAV's packages bring it (with a hash of its content) or as the
@@ -143,7 +144,7 @@ def versions(encoder: str, library: str) -> Mapping[str, str]:
         ) from None
     parts = ("libavcodec", "libavutil", "libswscale")
     known = {part: ".".join(map(str, av.library_versions[part])) for part in parts}
-    found = {"library": file} if (file := _library_file(library)) else {}
+    found = {"library": file} if library and (file := _library_file(library)) else {}
     return {"pyav": av.__version__, **known, **found}
 
 
@@ -156,6 +157,22 @@ def _library_file(prefix: str) -> str | None:
     mapped = re.findall(r"(/\S+)$", maps.read_text(), re.MULTILINE) if maps.is_file() and not bundled else []
     names = sorted({file.name for file in (*bundled, *map(Path, mapped)) if file.name.startswith(prefix)})
     return names[0] if names else None
+
+
+@cache
+def nvidia() -> Mapping[str, str]:
+    """The machine's NVIDIA GPUs and their driver, whose version is also that of the encoders it brings.
+
+    As nvidia-smi tells; empty where it is not there or fails.
+    """
+    command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    rows = [line.rpartition(", ") for line in told.splitlines() if line]
+    gpus, drivers = (" + ".join(dict.fromkeys(row[place] for row in rows)) for place in (0, 2))
+    return {"gpu": gpus, "driver": drivers}
 
 
 @cache
