@@ -17,7 +17,7 @@ import torch
 from harness.dataset import Dataset, Sample
 from harness.model import Model
 from harness.weights import save_state
-from harness_tasks.detection.datasets.coco import Coco
+from harness_tasks.datasets.coco import Coco
 from harness_tasks.detection.datasets.voc import VOC_CLASSES, Voc
 from harness_tasks.detection.models.torchvision import Torchvision
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, features
 
 from harness.errors import DatasetError, SampleError
-from harness_tasks.detection.datasets.coco import Coco
+from harness_tasks.datasets.coco import Coco
 from harness_tasks.detection.datasets.voc import VOC_CLASSES, Voc
 
 

@@ -22,7 +22,7 @@ from harness.dataset import Outline
 from harness.errors import UsageError, WeightsError
 from harness.model import NoMemo
 from harness.weights import save_state
-from harness_tasks.detection.datasets.coco import Coco
+from harness_tasks.datasets.coco import Coco
 from harness_tasks.detection.models.detectron2 import Detectron2
 from harness_tasks.detection.task import Detection
 from harness_tasks.detection.types import Detections

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness_tasks.detection.datasets.coco import Coco
+from harness_tasks.datasets.coco import Coco
 from harness_tasks.pose.models.assembly import Parsing, assemble, peaks
 from harness_tasks.pose.models.targets import affinity_fields, cells, confidence_maps, learnt_mask, pixels
 from harness_tasks.pose.models.views import fitted, person_view, whole_view

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.errors import SampleError
-from harness_tasks.detection.datasets.coco import Coco
+from harness_tasks.datasets.coco import Coco
 from harness_tasks.pose.oks import MAX_PERSONS, frame_statistics
 from harness_tasks.pose.task import Pose
 from harness_tasks.pose.types import KEYPOINTS, Persons, Poses

@@ -1,115 +1,31 @@
-"""Datasets in the format of COCO: one JSON file a split and task, images in a folder of the split's name."""
+"""The annotation files of COCO: `instances_<split>.json`, `person_keypoints_<split>.json`."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from harness import hookimpl
-from harness.dataset import Dataset, Outline, Sample
 from harness.errors import DatasetError
-from harness.options import Value
-from harness_tasks.datasets.common import check_size, rarest_classes, require_files, stays_inside
+from harness_tasks.datasets.common import stays_inside
 from harness_tasks.detection.types import Boxes
-from harness_tasks.pose.datasets.coco import check_keypoint_names, keypoints_of
-from harness_tasks.pose.types import KEYPOINTS
+from harness_tasks.pose.types import KEYPOINTS, Persons
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from harness_tasks.pose.types import Persons
+__all__ = ["Annotations"]
 
-__all__ = ["Coco"]
-
-_FILES = {"detection": "instances", "pose": "person_keypoints"}
-
-
-class Coco(Dataset):
-    """Photographs with boxes, or with persons' key points, as COCO 2017 has them.
-
-    Samples come in the order of their image ids (pycocotools' order), objects in the order of the file. Labels are
-    the positions of the categories in the order of their ids, `classes` their names. A box `[x, y, width, height]`
-    becomes x, y, x + width, y + height; `area` is the file's (that of the mask), or the box's where it has none.
-    Images without annotations stay. Only `bbox`, `area`, `iscrowd` are read of an annotation, and `keypoints` for
-    pose, which reads `person_keypoints_<split>.json` and has no classes. A key point is labelled where its visibility
-    is above 0 (COCO's `num_keypoints` counts these).
-    """
-
-    name = "coco"
-    summary = "photographs with boxes or key points in the format of COCO 2017"
-    tasks: ClassVar[tuple[str, ...]] = ("detection", "pose")
-    layout = (
-        "ROOT/annotations/instances_<split>.json (pose: person_keypoints_<split>.json) and ROOT/<split>/ with the "
-        "images, e.g. split val2017"
-    )
-    homepage = "https://cocodataset.org/#download"
-
-    def open(self) -> None:
-        root, prefix = self.require_root(), f"{_FILES[self.task]}_"
-        found = sorted(path.stem.removeprefix(prefix) for path in (root / "annotations").glob(f"{prefix}*.json"))
-        if not self.split:
-            self.split = _usual(found)
-        self._file = root / "annotations" / f"{prefix}{self.split}.json"
-        if self.split not in found:
-            asked = f"there is no {self._file}" if self.split else "no split was named"
-            there = f"Splits with annotations there: {', '.join(found)}" if found else "No split has annotations there"
-            raise self.problem(f"{asked}. {there}")
-        self._folder = root / self.split
-        if not self._folder.is_dir():
-            raise self.problem(f"{self._file.name} is there, but the folder of its images is not: {self._folder}")
-        index = _Index.read(self._file, keypoints=self.task == "pose")
-        require_files(self, self._folder, index.names)
-        self._index, self.classes = index, () if self.task == "pose" else index.classes
-        self._strata = rarest_classes(
-            index.classes, [index.labels[index.of(i)].tolist() for i in range(len(index.ids))]
-        )
-
-    def __len__(self) -> int:
-        return len(self._index.ids)
-
-    def outline(self, index: int) -> Outline:
-        from harness.images import image_size
-
-        height, width = self._index.sizes[index] or image_size(self._path(index))
-        name = str(self._index.ids[index])
-        return Outline(name, height=height, width=width, group=name, stratum=self._strata[index])
-
-    def __getitem__(self, index: int) -> Sample:
-        from harness.images import read_image
-
-        frames, source = read_image(self._path(index))
-        check_size(self._path(index), self._index.sizes[index], frames.shape[1:3])
-        target = self._index.persons_of(index) if self.task == "pose" else self._index.boxes_of(index)
-        return Sample(str(self._index.ids[index]), frames, {0: target}, source=source)
-
-    def decoders(self) -> Mapping[str, Value]:
-        from harness.images import decoders
-
-        return decoders()
-
-    def fingerprint(self) -> str:
-        from harness.files import digest_files
-
-        return digest_files([self._file, *(self._path(index) for index in range(len(self)))])
-
-    def _path(self, index: int) -> Path:
-        return self._folder / self._index.names[index]
-
-
-def _usual(splits: list[str]) -> str:
-    """The split to take when none is named: COCO 2017's validation, or the only one."""
-    if "val2017" in splits:
-        return "val2017"
-    return splits[0] if len(splits) == 1 else ""
+_NUMBERS = 3 * len(KEYPOINTS)
 
 
 @dataclass(frozen=True)
-class _Index:
-    """The annotations as flat arrays: a few dozen bytes an object, quickly sent to worker processes.
+class Annotations:
+    """What a file says, as flat arrays: a few dozen bytes an object, quickly sent to worker processes.
 
     Args:
         classes: the names, in the order of the category ids.
@@ -143,14 +59,12 @@ class _Index:
         return Boxes.of(self.boxes[part], self.labels[part], self.crowd[part], None, self.area[part])
 
     def persons_of(self, index: int) -> Persons:
-        from harness_tasks.pose.types import Persons
-
         part = self.of(index)
         assert self.keypoints is not None
         return Persons(self.keypoints[part], self.boxes[part], self.area[part], self.crowd[part])
 
     @classmethod
-    def read(cls, path: Path, keypoints: bool = False) -> _Index:
+    def read(cls, path: Path, keypoints: bool = False) -> Annotations:
         """Read and check an annotation file, for pose the key points too.
 
         Raises:
@@ -160,7 +74,7 @@ class _Index:
 
         content = _parsed(path)
         if keypoints:
-            check_keypoint_names(path, content["categories"])
+            _check_keypoint_names(path, content["categories"])
         categories = {_number(path, entry, "id", "category"): entry.get("name") for entry in content["categories"]}
         classes = tuple(str(categories[number]) for number in sorted(categories))
         if len(set(classes)) != len(content["categories"]):
@@ -179,7 +93,7 @@ class _Index:
                 raise DatasetError(
                     f"{path}: annotation {entry.get('id')} is of {unknown}, which the file does not list."
                 )
-            points = keypoints_of(path, entry) if keypoints else ()
+            points = _keypoints_of(path, entry) if keypoints else ()
             rows.append((place[image], label[category], bool(entry.get("iscrowd", 0)), *_box(path, entry), points))
         rows.sort(key=lambda row: row[0])
         flat = np.asarray([row[3:8] for row in rows], np.float64).reshape(-1, 5)
@@ -220,8 +134,6 @@ def _number(path: Path, entry: Mapping[str, Any], key: str, what: str) -> int:
 
 def _box(path: Path, entry: Mapping[str, Any]) -> tuple[float, float, float, float, float]:
     """x, y, width, height, area."""
-    import math
-
     box = entry.get("bbox")
     numbers = [*box, entry.get("area", 0)] if isinstance(box, list) and len(box) == 4 else []
     sound = all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in numbers)
@@ -247,6 +159,38 @@ def _size(path: Path, image: Mapping[str, Any]) -> tuple[int, int] | None:
     return _number(path, image, "height", "image"), _number(path, image, "width", "image")
 
 
-@hookimpl
-def harness_datasets() -> Iterable[type[Dataset]]:
-    return [Coco]
+def _check_keypoint_names(path: Path, categories: Iterable[Mapping[str, Any]]) -> None:
+    """Compare the key points that the file names with COCO's.
+
+    Raises:
+        DatasetError: it has others, or another order.
+    """
+    for category in categories:
+        names = category.get("keypoints")
+        if names is not None and tuple(names) != KEYPOINTS:
+            raise DatasetError(
+                f"{path}: category {category.get('name')!r} has the key points {names}; COCO's 17 were expected: "
+                f"{', '.join(KEYPOINTS)}."
+            )
+
+
+def _keypoints_of(path: Path, entry: Mapping[str, Any]) -> list[float]:
+    """The 51 numbers of an annotation: x, y (pixels) and visibility (0, 1, 2) of each key point.
+
+    Where visibility is 0, x and y become 0, as COCO has it.
+
+    Raises:
+        DatasetError: there are none, or not as many; the message names the annotation.
+    """
+    found = entry.get("keypoints")
+    sound = isinstance(found, list) and len(found) == _NUMBERS
+    if not sound or not all(isinstance(n, int | float) and math.isfinite(n) for n in found or ()):
+        raise DatasetError(
+            f"{path}: annotation {entry.get('id')}: keypoints as {_NUMBERS} numbers were expected, found "
+            f"{str(found)[:60]}. Boxes without key points are in COCO's instances files, for the task detection."
+        )
+    numbers = [float(n) for n in found or ()]
+    for place in range(0, _NUMBERS, 3):
+        if numbers[place + 2] <= 0:
+            numbers[place : place + 3] = [0.0, 0.0, 0.0]
+    return numbers

@@ -1,1 +1,0 @@
-"""Formats of data sets with human pose."""
