@@ -50,8 +50,8 @@ def provided_records(plugins: Plugins, kind: str) -> list[Record]:
     return records
 
 
-def codec_records(plugins: Plugins) -> list[Record]:
-    """Every codec: its scale, its ladder, and its options, the levers that each takes among them."""
+def codec_records(plugins: Plugins, registry: Registry) -> list[Record]:
+    """Every codec: its scale, its ladder, its options, the levers that each takes, and its profiles in the registry."""
     records = []
     for item in plugins.all("codec"):
         record: Record = {"name": item.name, "summary": item.cls.summary, "level": None, "ladder": []}
@@ -60,6 +60,7 @@ def codec_records(plugins: Plugins) -> list[Record]:
             record |= _scale(codec)
         record["options"] = _options(item.cls.options)
         record["levers"] = _options(LEVERS)
+        record["profiles"] = registry.entry("codecs", item.name).get("profiles", {})
         records.append(record | _origin(plugins, item, missing))
     return records
 

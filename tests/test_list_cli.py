@@ -57,6 +57,15 @@ def test_codecs_say_their_levels_options_and_the_levers(session: Session) -> Non
     assert subsampling["choices"] == ["4:4:4", "4:2:2", "4:2:0"]
     assert [lever["name"] for lever in jpeg["levers"]] == ["scale", "fps"]
     assert records(session, "codecs")["none"]["level"] is None
+    h264 = text.stdout.partition("\nh264 ")[2].partition("\nhevc ")[0]
+    assert "profiles surveillance (bframes=0, gop=2s); low-latency (tune=zerolatency," in " ".join(h264.split())
+    assert records(session, "codecs")["h264"]["profiles"]["surveillance"]["options"] == {"bframes": 0, "gop": "2s"}
+
+
+def test_profiles_of_an_overlay_are_listed(session: Session) -> None:
+    (session.folder / "mine.toml").write_text("[codecs.jpeg.profiles.scan]\noptions = { subsampling = '4:4:4' }\n")
+    out = session.run("list", "codecs", "--registry", "mine.toml").stdout
+    assert "profiles scan (subsampling=4:4:4)" in " ".join(out.split())
 
 
 def test_models_say_task_kind_classes_parameters_and_weights(session: Session) -> None:

@@ -53,7 +53,7 @@ def _records(plugins: Plugins, what: str, roots: dict[str, str], registries: tup
     if what == "plugins":
         return listing.plugin_records(plugins)
     if what == "codecs":
-        return listing.codec_records(plugins)
+        return listing.codec_records(plugins, make_registry(registries))
     if what == "models":
         return listing.model_records(plugins, make_registry(registries))
     if what == "datasets":
@@ -67,6 +67,7 @@ def _notes(what: str, roots: Mapping[str, str]) -> list[str]:
         return [
             f"Every codec also takes {' and '.join(levers)}.",
             "Options are written as in jpeg:subsampling=4:4:4,scale=0.5; what each allows: harness list codecs --json.",
+            "A profile, as in h264:profile=surveillance, stands for the options beside it (registry.toml).",
         ]
     if what == "models":
         return [
@@ -102,7 +103,16 @@ def _codec(record: dict[str, Any]) -> dict[str, str]:
     ladder = ", ".join(f"{value:g}" for value in record["ladder"])
     better = "up" if level["higher_is_better"] else "down"
     scale = f"{level['name']} {level['minimum']:g}-{level['maximum']:g}{unit}, {better} is better; ladder {ladder}"
-    return {"level": scale, "options": _defaults(record)}
+    return {"level": scale, "options": _defaults(record), "profiles": _profiles(record)}
+
+
+def _profiles(record: dict[str, Any]) -> str:
+    """What `profile=` may name, and the options that each stands for: "surveillance (bframes=0, gop=2s); ..."."""
+    told = []
+    for name, profile in record["profiles"].items():
+        options = profile.get("options", {}).items()
+        told.append(f"{name} ({', '.join(f'{option}={value}' for option, value in options)})")
+    return "; ".join(told)
 
 
 def _dataset(record: dict[str, Any]) -> dict[str, str]:
