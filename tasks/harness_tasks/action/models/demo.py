@@ -24,7 +24,6 @@ _DEFAULTS: dict[str, Value] = {
     "crop": 0.0,
     "samples": 5,
     "stacks": 2,
-    "preset": "fast",
     "bound": 10.0,
     "keep_flow": True,
 }
