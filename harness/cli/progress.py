@@ -88,6 +88,7 @@ class Lines(_Counts):
         super().__init__(console)
         self.begun = self.last = time.monotonic()
         self.fresh = 0
+        self.work = ""
 
     def __enter__(self) -> Lines:
         return self
@@ -100,19 +101,28 @@ class Lines(_Counts):
         if not self.fresh:
             self.begun = self.last = time.monotonic()
         self.fresh += samples
-        now = time.monotonic()
-        if now - self.last >= LINE_SECONDS:
-            self.last = now
+        if self._due():
             done, total = sum(self.done.values()), sum(e.samples for e in self.experiments.values())
-            speed = self.fresh / (now - self.begun)
+            speed = self.fresh / (self.last - self.begun)
             left = (total - done) / speed if speed else 0
             self.console.print(
                 f"{done} of {total} samples ({done / total:.0%}), {speed:.1f}/s, {left:.0f} s left", highlight=False
             )
 
     def status(self, text: str) -> None:
-        if text.startswith("waiting"):
+        work = text.partition(":")[0]
+        begun = work != self.work
+        self.work = work
+        if text.startswith("waiting") or (text.startswith("training") and (begun or self._due())):
             self.console.print(text, highlight=False, markup=False)
+
+    def _due(self) -> bool:
+        """Whether the last line was long ago; then the next one is counted from now."""
+        now = time.monotonic()
+        if now - self.last < LINE_SECONDS:
+            return False
+        self.last = now
+        return True
 
 
 class Bars(_Counts):

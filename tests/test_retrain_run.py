@@ -1,0 +1,74 @@
+"""`harness run --retrain`, end to end on demo data: trainings survive being killed, and are shared."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from command import Session
+from harness_tasks.detection.models.demo import WEIGHTS
+
+RECIPE = ("--set", "iterations=8", "--set", "batch=1", "--set", "checkpoint=2", "--threads", "1", "--workers", "0")
+RUN = ("run", "--task", "detection", "--codec", "jpeg@15", "--limit", "2", "--resamples", "100", *RECIPE)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    session = Session(folder, folder / "cache")
+    session.run(*RUN, "--retrain", "15", "--retrain", "clean")
+    return session
+
+
+def trained(session: Session, mode: str) -> tuple[str, bytes, str, float | None]:
+    """The key of the one training of a mode, its weights, its loss curve, and how long it took."""
+    (row,) = session.select(
+        "select distinct c.key, c.path, c.loss_curve, c.seconds from checkpoints c"
+        f" join experiments e on e.checkpoint = c.key where e.train_mode = '{mode}'"
+    )
+    return row[0], Path(row[1]).read_bytes(), row[2], row[3]
+
+
+def test_a_killed_training_goes_on_and_gives_the_same_weights_and_results(tmp_path: Path, undisturbed: Session) -> None:
+    """kill -9 in the middle of a training, and the same command again."""
+    session = Session(tmp_path, tmp_path / "cache")
+    process = session.start(*RUN, "--retrain", "15")
+    deadline = time.monotonic() + 300
+    while not (found := list(tmp_path.glob("cache/training/*/checkpoint.pt"))):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not found[0].with_name("weights.safetensors").exists()
+    assert session.select("select count(*) from checkpoints") == [(0,)]
+    again = session.run(*RUN, "--retrain", "15")
+    assert "training detection, retrained on jpeg@15: 8 iterations, going on from iteration" in again.stderr
+    key, weights, curve, seconds = trained(session, "level")
+    whole = trained(undisturbed, "level")
+    assert (key, weights, curve) == whole[:3]
+    assert seconds is None  # of one that was cut off it is not known
+    assert whole[3] is not None
+    values = undisturbed.values()
+    assert session.values() == {cell: values[cell] for cell in session.values()}
+    assert {row[0] for row in session.select("select distinct train_mode from results")} == {None, "level"}
+
+
+def test_train_finds_what_a_clean_retraining_made(undisturbed: Session) -> None:
+    """The same job has the same key, whichever command asks for it."""
+    command = ("train", "--task", "detection", "--recipe", "demo-retrain", "--weights", str(WEIGHTS), *RECIPE)
+    told = undisturbed.run(*command)
+    assert "done before: nothing to do." in told.stderr
+    key, weights, _, _ = trained(undisturbed, "clean")
+    printed = dict(line.split(" ", 1) for line in told.stdout.splitlines())
+    assert Path(printed["weights"]).parent.name == key[:24]
+    assert Path(printed["weights"]).read_bytes() == weights
+    with sqlite3.connect(undisturbed.database) as connection:
+        assert connection.execute("select sha256 from checkpoints where key = ?", [key]).fetchall() == [
+            (printed["sha256"],)
+        ]
