@@ -28,7 +28,10 @@ _NUMBERS = frozenset(
 
 @dataclass(frozen=True)
 class Measured:
-    """One metric of one experiment, with its interval and its paired drop against the baseline."""
+    """One metric of one experiment, with its interval and its paired drop against the baseline.
+
+    The margins are half of the 95% intervals over the seeds of a training; None for a single one.
+    """
 
     value: float | None
     ci_low: float | None
@@ -38,15 +41,21 @@ class Measured:
     drop: float | None = None
     drop_ci_low: float | None = None
     drop_ci_high: float | None = None
+    margin: float | None = None
+    drop_margin: float | None = None
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One experiment: a row of the view `results` but for its metric, and the metrics by name in the task's order."""
+    """One experiment: a row of the view `results` but for its metric, and the metrics by name in the task's order.
+
+    Of a training from several seeds (`harness.seeds`) it is the mean, over so many.
+    """
 
     facts: Mapping[str, Any]
     metrics: Mapping[str, Measured]
     reason: str | None = None
+    seeds: int = 1
 
     @property
     def options(self) -> dict[str, Any]:

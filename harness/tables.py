@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, closest
 from harness.result_cells import Cell, read_cells
+from harness.seeds import over_seeds
 from harness.store import Filters
 from harness.task_table import metric_table, task_table
 from harness.text_tables import FORMATS, Table, render, show
@@ -64,8 +65,8 @@ class Results:
         return list(dict.fromkeys([*primary, *names]))[:_HEADLINE]
 
     def by_task(self) -> list[Table]:
-        """One table for each task, for people."""
-        groups = (list(group) for _, group in groupby(self.cells, lambda cell: cell.facts["task"]))
+        """One table for each task, for people; of trainings from several seeds it has the means."""
+        groups = (list(group) for _, group in groupby(over_seeds(self.cells), lambda cell: cell.facts["task"]))
         made = metric_table if self.every and not self.asked else task_table
         return [made(cells, self.shown(cells)) for cells in groups]
 

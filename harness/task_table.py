@@ -12,7 +12,22 @@ from harness.text_tables import Table
 if TYPE_CHECKING:
     from harness.result_cells import Cell, Measured
 
-__all__ = ["codec_names", "conditions", "metric_table", "task_table"]
+__all__ = [
+    "OVER_SEEDS",
+    "codec_names",
+    "conditions",
+    "interval_text",
+    "metric_table",
+    "stands_on",
+    "task_table",
+    "training_words",
+]
+
+OVER_SEEDS = (
+    "\u00b1: half the 95% interval over the seeds of a training, which covers its randomness alone; what it stands behind "
+    "is the mean over the seeds, of the values and of the ends of their intervals."
+)
+"""What a table with margins says of them."""
 
 Column = tuple[str, list[str]]
 
@@ -91,7 +106,7 @@ def conditions(cells: Sequence[Cell]) -> tuple[list[str], list[Column]]:
         ("seed", [str(row["seed"]) for row in rows]),
         ("precision", [str(row["precision"]) for row in rows]),
         ("batch", [str(row["batch"]) for row in rows]),
-        ("training", [_training(cell) for cell in cells]),
+        ("training", [training_words(cell) for cell in cells]),
     ]
     differing = [(name, values) for name, values in conditions if len(set(values) - {""}) > 1]
     told = {name for name, _ in differing}
@@ -100,7 +115,8 @@ def conditions(cells: Sequence[Cell]) -> tuple[list[str], list[Column]]:
     return same + ([f"on {words['data']}"] if "data" in words else []), differing
 
 
-def _training(cell: Cell) -> str:
+def training_words(cell: Cell) -> str:
+    """How the weights came to be: "pretrained", "retrained jpeg@15 (level)"."""
     row = cell.facts
     if row["training"] == "pretrained":
         return "pretrained"
@@ -147,23 +163,26 @@ def _levels(cells: Sequence[Cell]) -> Column:
     return (units[0] if len(units) == 1 else "level"), texts
 
 
-def _interval(value: float | None, low: float | None, high: float | None) -> str:
-    """ "0.482 [0.451, 0.513]", with as many decimals as its size calls for."""
+def interval_text(
+    value: float | None, low: float | None = None, high: float | None = None, margin: float | None = None
+) -> str:
+    """ "0.482 [0.451, 0.513]", with as many decimals as its size calls for; behind it the margin over seeds."""
     if value is None:
         return "undefined"
     digits = _digits(value)
     text = _fixed(value, digits)
-    return text if low is None or high is None else f"{text} [{_fixed(low, digits)}, {_fixed(high, digits)}]"
+    text = text if low is None or high is None else f"{text} [{_fixed(low, digits)}, {_fixed(high, digits)}]"
+    return text if margin is None else f"{text} \u00b1{_fixed(margin, digits)}"
 
 
 def _value_of(measured: Measured) -> str:
-    return _interval(measured.value, measured.ci_low, measured.ci_high)
+    return interval_text(measured.value, measured.ci_low, measured.ci_high, measured.margin)
 
 
 def _drop(cell: Cell, measured: Measured | None) -> str:
     if measured is None or measured.drop is None or cell.is_baseline:
         return ""
-    return _interval(measured.drop, measured.drop_ci_low, measured.drop_ci_high)
+    return interval_text(measured.drop, measured.drop_ci_low, measured.drop_ci_high, measured.drop_margin)
 
 
 def _fixed(value: float, digits: int) -> str:
@@ -202,7 +221,7 @@ def _troubles(cells: Sequence[Cell]) -> list[Column]:
     return columns
 
 
-def _stands_on(cells: Sequence[Cell]) -> list[str]:
+def stands_on(cells: Sequence[Cell]) -> list[str]:
     """On how many samples the metrics stand, and how many failed."""
     rows = [cell.facts for cell in cells if cell.facts["samples"] is not None]
     stand = sorted({row["samples"] for row in rows})
@@ -232,10 +251,12 @@ def _range(numbers: Sequence[int]) -> str:
 
 
 def _notes(cells: Sequence[Cell], intervals: bool, compared: bool, rates: bool = True) -> tuple[str, ...]:
-    notes = _stands_on(cells)
+    notes = stands_on(cells)
     if intervals:
         notes.append("[ ]: 95% interval.")
         notes += _too_few(cells)
+    if any(cell.seeds > 1 for cell in cells):
+        notes.append(OVER_SEEDS)
     if compared:
         notes.append("drop: against none, paired by sample; positive is worse.")
     if rates:

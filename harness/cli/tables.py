@@ -12,16 +12,30 @@ from harness.text_tables import FORMATS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.study.tables import Against
+
 __all__ = ["tables"]
 
 
 @click.command()
 @click.option("--task", "-t", multiple=True, help="Only this task; repeatable.")
 @click.option("--published", is_flag=True, help="Set the study's own figures beside.")
+@click.option(
+    "--drops",
+    type=click.Choice(["top", "none"]),
+    help="Drops in percent in place of the metrics: from the ladder's top, as the study's text has them, or from none.",
+)
 @click.option("--format", "-f", "format_", type=click.Choice(FORMATS), help="How to write them.  [default: table]")
 @click.option("--db", help="Results database, if not the one given before `tables`.")
 @click.pass_context
-def tables(ctx: click.Context, task: Sequence[str], published: bool, format_: str | None, db: str | None) -> None:
+def tables(
+    ctx: click.Context,
+    task: Sequence[str],
+    published: bool,
+    drops: Against | None,
+    format_: str | None,
+    db: str | None,
+) -> None:
     """Tables I-V of the study from one's own results: (A) pretrained, (B) retrained at each level."""
     from harness.plugin_manager import installed
     from harness.result_cells import read_cells
@@ -33,7 +47,7 @@ def tables(ctx: click.Context, task: Sequence[str], published: bool, format_: st
     before = ctx.parent.params["format_"] if ctx.parent else "table"
     with closing(open_store(db or ctx.obj, installed(), write=False)) as store:
         cells = read_cells(store, Filters({"task": list(task)} if task else {}))
-    found = study_tables(cells, published)
+    found = study_tables(cells, published, drops)
     if not found:
         click.echo("no results of a codec with levels.", err=True)
     for number, table in enumerate(found):

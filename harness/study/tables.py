@@ -3,97 +3,156 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from harness.experiment import variant
+from harness.seeds import over_seeds
 from harness.study.published import Published, published
+from harness.task_table import codec_names, interval_text
 from harness.text_tables import Table
+from harness.trainings import is_matched, kind_of, newest
 
 if TYPE_CHECKING:
     from harness.result_cells import Cell
 
-__all__ = ["study_tables"]
+__all__ = ["Against", "study_tables"]
+
+Against = Literal["top", "none"]
+"""What drops are taken from: the mildest level of (A), as the study has it, or uncompressed data."""
 
 _SIDES = ("(A)", "(B)")
 
 
-def study_tables(cells: Sequence[Cell], beside: bool) -> list[Table]:
+def study_tables(cells: Sequence[Cell], beside: bool = False, drops: Against | None = None) -> list[Table]:
     """A table for each task, model, dataset and codec among some results that has a column of the study's.
 
     (A) is the pretrained model at each level. (B) is the model retrained at a level and tested at it; at the mildest
-    level of (A) it is (A) itself, as in the study. Of trainings from several seeds, (B) gives the mean.
+    level of (A) it is (A) itself, as in the study. Of trainings from several seeds, (B) gives the mean; of several
+    recipes, the one that finished last.
 
     Args:
-        cells: finished experiments.
+        cells: finished experiments; those on uncompressed data among them, where drops are taken from these.
         beside: whether the study's published figures stand beside.
+        drops: give in place of the metrics by how many percent they are worse than at the mildest level of (A), or on
+            uncompressed data.
     """
     subjects: dict[tuple[str, ...], list[Cell]] = {}
+    clean: dict[tuple[str, ...], Cell] = {}
     for cell in cells:
         facts = cell.facts
-        if facts["status"] == "finished" and facts["level"] is not None and facts["task"] in published():
-            names = ("task", "model", "weights", "dataset", "split", "codec", "codec_options", "planned_samples")
-            subjects.setdefault(tuple(str(facts[name]) for name in names), []).append(cell)
-    return [_table(group, published()[key[0]], beside) for key, group in subjects.items()]
+        if facts["status"] != "finished" or facts["task"] not in published():
+            continue
+        names = ("task", "model", "weights", "dataset", "split", "planned_samples")
+        subject = tuple(str(facts[name]) for name in names)
+        if facts["level"] is not None:
+            coded = (str(facts["codec"]), str(facts["codec_options"]))
+            subjects.setdefault((*subject, *coded), []).append(cell)
+        elif cell.is_baseline:
+            clean[subject] = cell
+    tables = []
+    names = codec_names([group[0] for group in subjects.values()])
+    for (key, group), name in zip(subjects.items(), names, strict=True):
+        sides = _Sides.of(group, published()[key[0]], name)
+        tables.append(_table(sides, clean.get(key[:6]), beside, drops))
+    return tables
 
 
-def _table(cells: Sequence[Cell], study: Published, beside: bool) -> Table:
-    facts = cells[0].facts
+@dataclass(frozen=True)
+class _Sides:
+    """(A) and (B) of one subject and codec: an experiment a level, and the levels in the study's order."""
+
+    study: Published
+    codec: str
+    facts: Mapping[str, object]
+    levels: Sequence[float]
+    pretrained: Mapping[float, Cell]
+    retrained: Mapping[float, Cell]
+
+    @classmethod
+    def of(cls, cells: Sequence[Cell], study: Published, codec: str) -> _Sides:
+        pretrained = {cell.facts["level"]: cell for cell in cells if kind_of(cell) == "pretrained"}
+        matched = over_seeds(newest([cell for cell in cells if is_matched(cell)]))
+        retrained = {cell.facts["level"]: cell for cell in matched}
+        known = {*pretrained, *retrained}
+        levels = [level for level in study.levels if level in known]
+        levels += sorted(known - {*levels}, reverse=study.levels[0] > study.levels[-1])
+        if levels[0] in pretrained:
+            retrained.setdefault(levels[0], pretrained[levels[0]])
+        return cls(study, codec, cells[0].facts, levels, pretrained, retrained)
+
+
+def _table(sides: _Sides, clean: Cell | None, beside: bool, drops: Against | None) -> Table:
+    study, facts = sides.study, sides.facts
     metrics = list(study.pretrained)
-    pretrained = {c.facts["level"]: c for c in cells if c.facts["training"] == "pretrained"}
-    retrained: dict[float, list[Cell]] = {}
-    for cell in cells:
-        if _matched(cell):
-            retrained.setdefault(cell.facts["level"], []).append(cell)
-    levels = [level for level in study.levels if level in pretrained or level in retrained]
-    levels += sorted(({*pretrained, *retrained} - {*levels}), reverse=study.levels[0] > study.levels[-1])
-    if levels and levels[0] in pretrained:
-        retrained.setdefault(levels[0], [pretrained[levels[0]]])
-    columns = [facts["level_name"] or "level", *(f"{side} {metric}" for side in _SIDES for metric in metrics)]
+    whole = sides.pretrained.get(sides.levels[0]) if drops == "top" else clean if drops == "none" else None
+    printed = beside and study.codec == facts["codec"]
+    unit = " drop, %" if drops else ""
+    columns = [str(facts["level_name"] or "level")]
+    columns += [f"{side} {metric}{unit}" for side in _SIDES for metric in metrics]
+    columns += [f"study {side} {metric}{unit}" for side in _SIDES for metric in metrics] if printed else []
     rows = []
-    for level in levels:
-        own = ([pretrained[level]] if level in pretrained else [], retrained.get(level, []))
-        row = [f"{level:g}", *(_mean(group, metric) for group in own for metric in metrics)]
-        if beside and study.codec == facts["codec"]:
-            row += _printed(study, level, metrics)
+    for level in sides.levels:
+        row = [f"{level:g}"]
+        for cell in (sides.pretrained.get(level), sides.retrained.get(level)):
+            row += [_own(cell, metric, whole, drops) for metric in metrics]
+        if printed:
+            row += [_printed(sides, level, side, metric, drops) for side in (0, 1) for metric in metrics]
         rows.append(tuple(row))
-    if beside and study.codec == facts["codec"]:
-        columns += [f"study {side} {metric}" for side in _SIDES for metric in metrics]
-    return Table(tuple(columns), tuple(rows), _title(facts, study), _notes(retrained, study, beside))
+    return Table(tuple(columns), tuple(rows), _title(sides), _notes(sides, beside, drops))
 
 
-def _matched(cell: Cell) -> bool:
-    """Whether it was retrained, all of it, on data coded as it is tested."""
-    row = cell.facts
-    same = row["train_level"] == row["level"] and str(row["train_codec"]).partition(":")[0] == row["codec"]
-    return bool(row["train_mode"] == "level" and same and not row["parts"])
+def _own(cell: Cell | None, metric: str, whole: Cell | None, drops: Against | None) -> str:
+    found = cell.metrics.get(metric) if cell else None
+    if found is None or found.value is None:
+        return ""
+    if drops is None:
+        return interval_text(found.value, margin=found.margin)
+    base = whole.metrics[metric].value if whole and metric in whole.metrics else None
+    if not base:
+        return ""
+    margin = "" if found.margin is None else f" \u00b1{100 * found.margin / abs(base):.1f}"
+    return f"{_percent(found.value, base, found.higher_is_better)}{margin}"
 
 
-def _mean(cells: Sequence[Cell], metric: str) -> str:
-    values = [cell.metrics[metric].value for cell in cells if metric in cell.metrics]
-    known = [value for value in values if value is not None]
-    return f"{fmean(known):.3f}" if known else ""
+def _percent(value: float, base: float, higher_is_better: bool) -> str:
+    """By how many percent of `base` a value is worse."""
+    sign = 1 if higher_is_better else -1
+    return f"{round(100 * sign * (base - value) / abs(base), 1) + 0.0:.1f}"
 
 
-def _printed(study: Published, level: float, metrics: Sequence[str]) -> list[str]:
+def _printed(sides: _Sides, level: float, side: int, metric: str, drops: Against | None) -> str:
+    """The study's own figure. It did not test uncompressed data: all its drops are from its mildest level."""
+    study = sides.study
     if level not in study.levels:
-        return [""] * (len(_SIDES) * len(metrics))
-    place = study.levels.index(level)
-    sides: tuple[Mapping[str, tuple[float, ...]], ...] = (study.pretrained, study.retrained)
-    return [f"{side[metric][place]:.4g}" for side in sides for metric in metrics]
+        return ""
+    values = (study.pretrained, study.retrained)[side][metric]
+    value = values[study.levels.index(level)]
+    if drops is None:
+        return f"{value:.4g}"
+    own = next((c.metrics[metric] for c in (*sides.pretrained.values(), *sides.retrained.values())), None)
+    return _percent(value, values[0], own.higher_is_better) if own and drops == "top" else ""
 
 
-def _title(facts: Mapping[str, object], study: Published) -> str:
-    options = "" if facts["codec_options"] in ("{}", None) else f", {facts['codec_options']}"
-    where = f"{facts['model']} on {facts['dataset']}/{facts['split']}, {variant(str(facts['codec']), {})}{options}"
-    return f"Table {study.table} ({facts['task']}): {where}"
+def _title(sides: _Sides) -> str:
+    facts = sides.facts
+    where = f"{facts['model']} on {facts['dataset']}/{facts['split']}, {sides.codec}"
+    return f"Table {sides.study.table} ({facts['task']}): {where}"
 
 
-def _notes(retrained: Mapping[float, Sequence[Cell]], study: Published, beside: bool) -> tuple[str, ...]:
-    notes = ["(A) pretrained; (B) retrained at the level it is tested at; the mildest level of (B) is that of (A)."]
-    most = max((len(cells) for cells in retrained.values()), default=1)
+def _notes(sides: _Sides, beside: bool, drops: Against | None) -> tuple[str, ...]:
+    study = sides.study
+    notes = [
+        "(A) pretrained; (B) retrained at the level it is tested at; without a training at the mildest level, (A)."
+    ]
+    if drops:
+        base = "uncompressed data" if drops == "none" else f"the mildest level of (A), {sides.levels[0]:g}"
+        notes.append(f"drop: in percent of the pretrained model's value on {base}; positive is worse.")
+    most = max((cell.seeds for cell in sides.retrained.values()), default=1)
     if most > 1:
-        notes.append(f"(B): the mean of up to {most} trainings.")
+        notes.append(
+            f"(B): the mean of up to {most} trainings from other seeds; \u00b1: half of its 95% interval (Student's), which "
+            "covers training's randomness alone."
+        )
     if beside:
         notes.append(
             f"study: Poyser, Atapour-Abarghouei, Breckon, Table {study.table}: {study.model} on {study.dataset}."
