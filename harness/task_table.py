@@ -24,8 +24,8 @@ __all__ = [
 ]
 
 OVER_SEEDS = (
-    "\u00b1: half the 95% interval over the seeds of a training, which covers its randomness alone; what it stands behind "
-    "is the mean over the seeds, of the values and of the ends of their intervals."
+    "±: half the 95% interval over the seeds of a training, which covers its randomness alone; what it stands "
+    "behind is the mean over the seeds, of the values and of the ends of their intervals."
 )
 """What a table with margins says of them."""
 
@@ -172,7 +172,7 @@ def interval_text(
     digits = _digits(value)
     text = _fixed(value, digits)
     text = text if low is None or high is None else f"{text} [{_fixed(low, digits)}, {_fixed(high, digits)}]"
-    return text if margin is None else f"{text} \u00b1{_fixed(margin, digits)}"
+    return text if margin is None else f"{text} ±{_fixed(margin, digits)}"
 
 
 def _value_of(measured: Measured) -> str:

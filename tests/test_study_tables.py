@@ -61,7 +61,7 @@ def test_a_and_b_stand_side_by_side_with_the_published_figures() -> None:
     half = 12.7062 * 0.05  # Student's quantile for one degree of freedom times the standard error
     assert table.rows == (
         ("95", "0.700", "0.700", "0.711", "0.711"),
-        ("5", "0.100", f"0.450 \u00b1{half:.3f}", "0.098", "0.454"),
+        ("5", "0.100", f"0.450 ±{half:.3f}", "0.098", "0.454"),
     )
     assert "Table IV (pose): openpose on coco/val2017" in table.title
     assert any("mean of up to 2 trainings" in note for note in table.notes)

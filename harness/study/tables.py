@@ -110,7 +110,7 @@ def _own(cell: Cell | None, metric: str, whole: Cell | None, drops: Against | No
     base = whole.metrics[metric].value if whole and metric in whole.metrics else None
     if not base:
         return ""
-    margin = "" if found.margin is None else f" \u00b1{100 * found.margin / abs(base):.1f}"
+    margin = "" if found.margin is None else f" ±{100 * found.margin / abs(base):.1f}"
     return f"{_percent(found.value, base, found.higher_is_better)}{margin}"
 
 
@@ -150,8 +150,8 @@ def _notes(sides: _Sides, beside: bool, drops: Against | None) -> tuple[str, ...
     most = max((cell.seeds for cell in sides.retrained.values()), default=1)
     if most > 1:
         notes.append(
-            f"(B): the mean of up to {most} trainings from other seeds; \u00b1: half of its 95% interval (Student's), which "
-            "covers training's randomness alone."
+            f"(B): the mean of up to {most} trainings from other seeds; ±: half of its 95% interval (Student's), "
+            "which covers training's randomness alone."
         )
     if beside:
         notes.append(
