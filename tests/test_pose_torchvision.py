@@ -11,6 +11,7 @@ from torchvision.models import get_model
 
 from harness.model import NoMemo
 from harness.weights import save_state
+from harness_tasks.networks.torchvision_weights import members
 from harness_tasks.pose.models.torchvision import TorchvisionKeypoints
 from harness_tasks.pose.types import KEYPOINTS, Persons
 
@@ -47,10 +48,8 @@ def test_persons_equal_torchvisions(tmp_path: Path) -> None:
 
 
 def test_has_torchvisions_own_weights() -> None:
-    from harness_tasks.detection.models import torchvision as shared
-
     model = TorchvisionKeypoints()
-    assert {"COCO_V1", "COCO_LEGACY"} <= set(shared._members(model._arch()))
+    assert {"COCO_V1", "COCO_LEGACY"} <= set(members(model.arch()))
     with torch.device("meta"):
         own = get_model("keypointrcnn_resnet50_fpn", weights=None, weights_backbone=None)
         assert model.make(2).state_dict().keys() == own.state_dict().keys()

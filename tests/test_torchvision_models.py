@@ -16,9 +16,9 @@ from harness.dataset import Outline
 from harness.errors import UsageError, WeightsError
 from harness.model import NoMemo, Weights
 from harness.weights import save_state
-from harness_tasks.detection.models import torchvision as ours
 from harness_tasks.detection.models.torchvision import Torchvision
 from harness_tasks.detection.types import Boxes
+from harness_tasks.networks import torchvision_weights as ours
 
 ALL = list_models(module=torchvision.models.detection)
 SMALL = "ssdlite320_mobilenet_v3_large"
@@ -263,7 +263,7 @@ def test_training_from_norms_without_epsilon_starts_where_load_does(
         state[key] = state[key] * 1e-4
         state[key.replace("running_var", "weight")] *= 1e-2
     torch.save(state, path)
-    member = ours._members(FROZEN)["COCO_V1"]
+    member = ours.members(FROZEN)["COCO_V1"]
     weights = Weights("COCO_V1", path, ours._digits(member) + "0" * 56)
     names = tuple(str(number) for number in range(90))
     used, begun = (Torchvision(arch=FROZEN, score_thresh=0.0) for _ in range(2))

@@ -20,10 +20,10 @@ from harness import hookimpl
 from harness.errors import WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Option, Value
-from harness_tasks.detection.models.common import check_head
 from harness_tasks.detection.models.detectron2_config import INSTALLATION, is_file, quiet, read_config, zoo_weights
 from harness_tasks.detection.types import Boxes, Detections
 from harness_tasks.images import channels_first
+from harness_tasks.networks.image_list import check_head
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness import hookimpl
 from harness.model import Model, Precision, Weights
 from harness.options import Option
-from harness_tasks.detection.models.torchvision import Torchvision
 from harness_tasks.images import channels_first
+from harness_tasks.networks.torchvision_detector import TorchvisionDetector
 from harness_tasks.pose.types import KEYPOINTS
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _CHANNELS, _LAYERS = 512, 8
 _BACKBONES = ("resnet50", "resnet18", "resnet34", "resnet101")
 
 
-class TorchvisionKeypoints(Torchvision):
+class TorchvisionKeypoints(TorchvisionDetector):
     """torchvision's keypointrcnn_resnet50_fpn, with weights by torchvision's name or from a file.
 
     Everything before and after the network is torchvision's own, but for the key points' confidences: they are the
@@ -54,10 +54,10 @@ class TorchvisionKeypoints(Torchvision):
             minimum=1,
             only="training",
         ),
-        *(option for option in Torchvision.options if option.name != "arch"),
+        *TorchvisionDetector.options,
     )
 
-    def _arch(self) -> str:
+    def arch(self) -> str:
         return "keypointrcnn_resnet50_fpn"
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
@@ -85,12 +85,6 @@ class TorchvisionKeypoints(Torchvision):
             body, outputs, keypoint_head=head, keypoint_predictor=predictor, **given
         )
         return network
-
-    def trim(self, network: torch.nn.Module) -> None:
-        """Nothing: boxes and key points are used."""
-
-    def kept(self, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        return dict(state)
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         network = super().build(_PERSON, initial)
@@ -142,11 +136,6 @@ class TorchvisionKeypoints(Torchvision):
             "labels": torch.ones(len(boxes), dtype=torch.int64),
             "keypoints": torch.from_numpy(keypoints.astype(np.float32)),
         }
-
-    def collate_train(self, examples: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, list[Any]]:
-        names = ("boxes", "labels", "keypoints")
-        targets = [{name: example[name] for name in names} for example in examples]
-        return {"images": [example["image"] for example in examples], "targets": targets}
 
 
 @hookimpl

@@ -1,0 +1,242 @@
+"""What networks with the calling convention of torchvision's detectors share, whatever of their output a task wants.
+
+In evaluation such a network takes a list of float32[3, H, W] images (RGB, 0-1) and gives, for each, a dict of `boxes`
+(float32[N, 4], pixels of the image given, x2 and y2 exclusive), `scores` and `labels`; label 0 is the background. In
+training it also takes a list of targets of the same form, and gives a dict of losses. Resizing and normalising are the
+network's own business.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.errors import WeightsError
+from harness.model import Memo, Model, Precision, Weights
+from harness.options import Value
+from harness_tasks.images import channels_first
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.codec import Frames
+    from harness.dataset import Outline
+
+__all__ = ["ImageListModel", "Labels", "check_head", "head_outputs"]
+
+_NOT_HEAD = ("backbone", "rpn")
+"""In the names of tensors whose size has nothing to do with the classes."""
+_BACKGROUND = ("__background__", "background", "no person")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a network's outputs stand for.
+
+    Args:
+        classes: the names of the classes.
+        index: for each output of the head, the background first, its position in `classes`, or -1 for none.
+    """
+
+    classes: tuple[str, ...]
+    index: tuple[int, ...]
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> Labels:
+        """From names of classes, or of outputs: then the background is the first, and unused ones are "N/A".
+
+        >>> Labels.of(["cat", "dog"]).index
+        (-1, 0, 1)
+        >>> Labels.of(["__background__", "cat", "N/A", "dog"])
+        Labels(classes=('cat', 'dog'), index=(-1, 0, -1, 1))
+        """
+        outputs = list(names) if names and names[0] in _BACKGROUND else ["__background__", *names]
+        classes = [name for name in outputs[1:] if name != "N/A"]
+        index = [-1] + [classes.index(name) if name != "N/A" else -1 for name in outputs[1:]]
+        return cls(tuple(classes), tuple(index))
+
+    @property
+    def outputs(self) -> int:
+        """The number of outputs, the background among them."""
+        return len(self.index)
+
+
+class ImageListModel(Model):
+    """A model whose network has torchvision's calling convention: a subclass makes it, and says what it found.
+
+    A prepared sample is uint8[S, 3, H, W], its S scored frames as they were decoded; a batch is uint8[B, S, 3, H, W].
+    A training example is a dict of `image` (uint8[3, H, W]) and of the network's targets for it; a training batch is a
+    dict of two lists, `images` and `targets`.
+    """
+
+    trainable: ClassVar[bool] = True
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self._network: torch.nn.Module | None = None
+        self._labels = Labels((), ())
+        self._device = "cpu"
+        self._precision: Precision = "fp32"
+
+    @abstractmethod
+    def make(self, outputs: int) -> torch.nn.Module:
+        """A new network with so many outputs (the background among them), on the CPU."""
+
+    def fingerprint(self) -> Mapping[str, Value]:
+        return {"torch": version("torch"), "torchvision": version("torchvision")}
+
+    def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
+        return (len(outline.scored), 3, outline.height, outline.width)
+
+    def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> torch.Tensor:
+        return channels_first(frames[list(scored)])
+
+    def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
+        network = self.make(len(classes) + 1)
+        if initial is not None:
+            self.start_from(network, initial, classes)
+        return self._use(network, Labels.of(classes))
+
+    def start_from(self, network: torch.nn.Module, initial: Weights, classes: tuple[str, ...]) -> None:
+        """Fill a network that is to be trained.
+
+        Raises:
+            WeightsError: the weights do not fit.
+        """
+        from harness.weights import load_into
+
+        load_into(network, self.initial_state(network, initial, classes), f"weights {initial.path}")
+
+    def initial_state(
+        self, network: torch.nn.Module, initial: Weights, classes: tuple[str, ...]
+    ) -> dict[str, torch.Tensor]:
+        """The tensors that training starts from, whose head has as many classes as the dataset.
+
+        Raises:
+            WeightsError: they are no file, cannot be read, or have another number of classes.
+        """
+        from harness.weights import load_state
+
+        if initial.path is None:
+            raise WeightsError(f"model {self.name}: weights {initial.name} are no file.")
+        state = load_state(initial.path)
+        found = head_outputs(network, len(classes) + 1, state)
+        check_head(initial, found - 1, classes)
+        return state
+
+    @property
+    def network(self) -> torch.nn.Module:
+        if self._network is None:
+            raise RuntimeError(f"model {self.name} has no network yet: load() or build() makes it")
+        return self._network
+
+    def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
+        from harness.weights import load_into, load_state
+
+        if weights.path is None:
+            raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
+        labels = Labels.of(weights.classes or classes)
+        network = self.make(labels.outputs)
+        state = load_state(weights.path)
+        self.check_outputs(network, state, labels, weights)
+        load_into(network, state, f"weights {weights.path}")
+        self._place(self._use(network, labels), device, precision)
+
+    def check_outputs(
+        self, network: torch.nn.Module, state: Mapping[str, torch.Tensor], labels: Labels, weights: Weights
+    ) -> None:
+        """Compare the size of the head with the number of classes.
+
+        Raises:
+            WeightsError: they differ; the message says both numbers.
+        """
+        found = head_outputs(network, labels.outputs, state)
+        if found != labels.outputs:
+            origin = "its file names" if weights.classes else "the dataset has"
+            raise WeightsError(
+                f"weights {weights.path} were trained on {found - 1} classes (head of {found} "
+                f"outputs with the background), {origin} {len(labels.classes)}: {_few(labels.classes)}. Give weights "
+                "for these classes, or name the weights' own in a file beside them (NAME.json: "
+                '{"classes": [...]}).'
+            )
+
+    def predict(self, batch: torch.Tensor) -> list[list[Any]]:
+        import torch
+
+        count, scored = batch.shape[:2]
+        images = batch.to(self._device, non_blocking=True).flatten(0, 1).to(torch.float32) / 255
+        with (
+            torch.no_grad(),
+            torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._precision == "bf16"),
+        ):
+            outputs = self.network(list(images.unbind(0)))
+        found = [self.found(output) for output in outputs]
+        return [found[i * scored : (i + 1) * scored] for i in range(count)]
+
+    @abstractmethod
+    def found(self, output: Mapping[str, torch.Tensor]) -> Any:
+        """One frame's prediction, of the task's type, from the network's output."""
+
+    def collate_train(self, examples: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, list[Any]]:
+        targets = [{name: value for name, value in example.items() if name != "image"} for example in examples]
+        return {"images": [example["image"] for example in examples], "targets": targets}
+
+    def losses(self, batch: Mapping[str, list[Any]], part: str) -> Mapping[str, torch.Tensor]:
+        import torch
+
+        device = next(self.network.parameters()).device
+        images = [image.to(device, torch.float32) / 255 for image in batch["images"]]
+        targets = [{name: value.to(device) for name, value in target.items()} for target in batch["targets"]]
+        losses: Mapping[str, torch.Tensor] = self.network(images, targets)
+        return losses
+
+    def _use(self, network: torch.nn.Module, labels: Labels) -> torch.nn.Module:
+        self._network, self._labels, self.classes = network, labels, labels.classes
+        return network
+
+    def _place(self, network: torch.nn.Module, device: str, precision: Precision) -> None:
+        network.eval().to(device)
+        self._device, self._precision = device, precision
+
+
+def check_head(initial: Weights, found: int, classes: Sequence[str]) -> None:
+    """Compare the classes that weights were trained on with those that training is to go on with.
+
+    Raises:
+        WeightsError: their numbers differ.
+    """
+    if found != len(classes):
+        raise WeightsError(
+            f"weights {initial.path} were trained on {found} classes, the dataset has {len(classes)}: "
+            f"{_few(classes)}. Training can start from weights for as many classes as the dataset has, or from none."
+        )
+
+
+def head_outputs(network: torch.nn.Module, outputs: int, state: Mapping[str, torch.Tensor]) -> int:
+    """How many outputs the head has that a state dict was made with.
+
+    Every layer of a head that depends on the classes has a multiple of them as its first dimension.
+
+    Args:
+        network: the same network with another head.
+        outputs: that network's number of outputs.
+        state: the state dict.
+
+    Returns:
+        The number, or `outputs` where the state dict gives no reason to think otherwise.
+    """
+    for name, own in network.state_dict().items():
+        other = state.get(name)
+        if other is None or other.shape == own.shape or other.ndim != own.ndim or not own.ndim:
+            continue
+        count, rest = divmod(other.shape[0] * outputs, own.shape[0])
+        if rest == 0 and other.shape[1:] == own.shape[1:] and not any(part in name for part in _NOT_HEAD):
+            return int(count)
+    return outputs
+
+
+def _few(names: Sequence[str], count: int = 5) -> str:
+    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")

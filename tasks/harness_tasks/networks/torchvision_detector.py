@@ -1,0 +1,194 @@
+"""A detector of torchvision's, by its name, whatever of its output a task wants.
+
+Pre-processing is torchvision's own (the network resizes bilinearly and normalises), on the device.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.errors import UsageError, WeightsError
+from harness.model import Precision, Weights
+from harness.options import Option
+from harness_tasks.networks.image_list import ImageListModel, Labels, head_outputs
+from harness_tasks.networks.torchvision_weights import (
+    EPSILON,
+    allow_for_epsilon,
+    default_member,
+    fetched,
+    match_norms,
+    member_of,
+    members,
+    output_names,
+    without_epsilon,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["TorchvisionDetector"]
+
+_TWO_STAGE = ("fasterrcnn", "maskrcnn", "keypointrcnn")
+
+
+class TorchvisionDetector(ImageListModel):
+    """A torchvision detector with weights by torchvision's name or from a file; a subclass says which."""
+
+    own_weights = "torchvision's"
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("min_size", int, None, "length of the shorter side after resizing; not set: torchvision's", minimum=1),
+        Option("max_size", int, None, "upper bound of the longer side; not set: torchvision's", minimum=1),
+        Option(
+            "score_thresh",
+            float,
+            None,
+            "detections below are dropped; not set: torchvision's (0.05 for R-CNN)",
+            minimum=0,
+            maximum=1,
+            only="prediction",
+        ),
+        Option(
+            "nms_thresh",
+            float,
+            None,
+            "overlap from which two boxes of a class are one; not set: torchvision's (0.5 for R-CNN)",
+            minimum=0,
+            maximum=1,
+            only="prediction",
+        ),
+        Option(
+            "detections",
+            int,
+            None,
+            "most detections in an image; not set: torchvision's (100 for R-CNN)",
+            minimum=1,
+            only="prediction",
+        ),
+        Option(
+            "trainable_layers",
+            int,
+            None,
+            "train only the last N stages of a ResNet; not set: all",
+            minimum=0,
+            maximum=5,
+            only="training",
+        ),
+    )
+    default_batch: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 8, "mps": 2}
+
+    @abstractmethod
+    def arch(self) -> str:
+        """torchvision's name of the detector.
+
+        Raises:
+            UsageError: it has none of the name that was asked for.
+        """
+
+    def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
+        """Weights by torchvision's name ("COCO_V1", "DEFAULT"; None is DEFAULT) or from a file.
+
+        Named weights are downloaded to where torchvision keeps them, unless they are there. Their SHA-256 is checked
+        against the first eight digits, which torchvision writes into their file's name.
+
+        Raises:
+            WeightsError: no such file or name, not to be downloaded, or altered.
+            UsageError: no such architecture.
+        """
+        from harness.weights import from_file
+
+        if asked is not None and Path(asked).expanduser().is_file():
+            weights = from_file(self.name, asked)
+            if weights.classes:
+                return replace(weights, classes=Labels.of(weights.classes).classes)
+            member = member_of(self.arch(), weights.sha256)
+            return replace(weights, classes=Labels.of(output_names(member)).classes) if member else weights
+        arch = self.arch()
+        known = {**members(arch), "DEFAULT": default_member(arch)}
+        member = known.get((asked or "DEFAULT").rpartition(".")[2])
+        if member is None:
+            raise WeightsError(
+                f"weights {asked} for model {self.name}: there is no such file, and torchvision has no weights of that "
+                f"name for {arch}. It has: {', '.join(known)}."
+            )
+        path, digest = fetched(member)
+        return Weights(member.name, path, digest, Labels.of(output_names(member)).classes)
+
+    def make(self, outputs: int) -> torch.nn.Module:
+        arch = self.arch()
+        two_stage = arch.startswith(_TWO_STAGE)
+        names = {
+            "min_size": "min_size",
+            "max_size": "max_size",
+            "score_thresh": "box_score_thresh" if two_stage else "score_thresh",
+            "nms_thresh": "box_nms_thresh" if two_stage else "nms_thresh",
+            "detections": "box_detections_per_img" if two_stage else "detections_per_img",
+        }
+        given = {names[key]: value for key, value in self.config.items() if key in names and value is not None}
+        if arch.startswith("ssd") and given.keys() & {"min_size", "max_size"}:
+            raise UsageError(f"{arch} resizes to a fixed size: it takes no min_size or max_size.")
+        network = self.network_of(outputs, **given)
+        self.trim(network)
+        if self.option("trainable_layers") is not None:
+            _freeze_stages(network, arch, self.option("trainable_layers"))
+        return network
+
+    def network_of(self, outputs: int, **given: Any) -> torch.nn.Module:
+        """torchvision's network, untrained, with so many outputs and these settings of its constructor."""
+        from torchvision.models import get_model
+
+        network: torch.nn.Module = get_model(
+            self.arch(), weights=None, weights_backbone=None, num_classes=outputs, progress=False, **given
+        )
+        return network
+
+    def trim(self, network: torch.nn.Module) -> None:
+        """Take off a new network what this model does not use."""
+
+    def kept(self, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Of a state dict, what this model uses."""
+        return dict(state)
+
+    def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
+        from harness.weights import load_into, load_state, read_classes
+
+        if weights.path is None:
+            raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
+        state = self.kept(load_state(weights.path))
+        member = member_of(self.arch(), weights.sha256)
+        names = output_names(member) if member else read_classes(weights.path) or weights.classes
+        labels = Labels.of(names or classes)
+        network = self.make(labels.outputs)
+        found = head_outputs(network, labels.outputs, state)
+        usual = output_names(default_member(self.arch()))
+        if not names and found != labels.outputs and found == len(usual):
+            # A head of torchvision's own size without names: its own training scripts leave such files.
+            labels = Labels.of(usual)
+            network = self.make(labels.outputs)
+        self.check_outputs(network, state, labels, weights)
+        match_norms(network, state, 0.0 if member and without_epsilon(self.arch(), member) else EPSILON)
+        load_into(network, state, f"weights {weights.path}")
+        self._place(self._use(network, labels), device, precision)
+
+    def start_from(self, network: torch.nn.Module, initial: Weights, classes: tuple[str, ...]) -> None:
+        from harness.weights import load_into
+
+        state = self.kept(self.initial_state(network, initial, classes))
+        match_norms(network, state, EPSILON)
+        member = member_of(self.arch(), initial.sha256)
+        if member and without_epsilon(self.arch(), member):
+            allow_for_epsilon(network, state)
+        load_into(network, state, f"weights {initial.path}")
+
+
+def _freeze_stages(network: Any, arch: str, trained: int) -> None:
+    """torchvision's `trainable_backbone_layers` for ResNets."""
+    if "resnet" not in arch:
+        raise UsageError(f"option trainable_layers: {arch} is no ResNet.")
+    learning = ["layer4", "layer3", "layer2", "layer1", "conv1"][:trained] + (["bn1"] if trained == 5 else [])
+    for name, parameter in network.backbone.body.named_parameters():
+        if not name.startswith(tuple(learning)):
+            parameter.requires_grad_(False)
