@@ -1,0 +1,290 @@
+"""What a database says about one question: values of experiments put into a formula, with a paired 95% interval.
+
+The stored intervals are those of single metrics and of drops. The study's claims are about slopes, ratios and sums of
+several experiments, so the statistics of the samples are resampled anew (`harness.bootstrap`), and the formula is
+applied to each resample. All experiments are resampled with the same seed: those on the same samples are paired.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.bootstrap import replicates, spread, student, subset
+from harness.result_cells import Cell, read_cells
+from harness.store import Filters
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.plugin_manager import Plugins
+    from harness.store import Store
+
+__all__ = ["RATE", "Estimate", "Evidence", "Measure", "Subject"]
+
+RATE = "bpp"
+"""In the place of a metric: bits per pixel of the source."""
+
+Measure = tuple[Sequence[Cell], str]
+"""A metric of one or more experiments (trainings from several seeds): their mean."""
+
+_SAME = ("task", "model", "weights", "dataset", "split", "planned_samples", "reference", "precision")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95% interval; without ends where it has none, without value where it is undefined."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval lies above or below 0, else 0."""
+        if self.low is None or self.high is None:
+            return 0
+        return int(self.low > 0) - int(self.high < 0)
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies inside the interval."""
+        return self.low is not None and self.high is not None and self.low <= value <= self.high
+
+    def __neg__(self) -> Estimate:
+        value, low, high = (None if end is None else -end for end in (self.value, self.high, self.low))
+        return Estimate(value, low, high)
+
+    def text(self, digits: int = 3, percent: bool = False) -> str:
+        """ "0.482 [0.451, 0.513]"; in percent "48.2% [45.1, 51.3]"."""
+        if self.value is None:
+            return "not measured"
+        scale, digits = (100.0, max(0, digits - 2)) if percent else (1.0, digits)
+        unit = "%" if percent else ""
+        if self.low is None or self.high is None:
+            return f"{_short(scale * self.value, digits)}{unit}"
+        ends = ", ".join(_short(scale * end, digits) for end in (self.low, self.high))
+        return f"{_short(scale * self.value, digits)}{unit} [{ends}]"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The experiments of one model with one set of weights on the same samples.
+
+    Args:
+        task: its task.
+        name: model, data set and number of samples, for people.
+        cells: finished experiments.
+    """
+
+    task: str
+    name: str
+    cells: tuple[Cell, ...] = field(repr=False)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What all its experiments have in common: columns of the view `results`."""
+        return self.cells[0].facts
+
+    def none(self) -> list[Cell]:
+        """The pretrained model on uncompressed data."""
+        return [cell for cell in self.cells if cell.is_baseline]
+
+    def pretrained(self, codec: str, level: float) -> list[Cell]:
+        return [c for c in self._at(codec, level) if c.facts["training"] == "pretrained"]
+
+    def matched(self, codec: str, level: float) -> list[Cell]:
+        """Retrained at the level it is tested at, all its parts, from each seed."""
+        return self.trained(codec, level, codec, level)
+
+    def trained(self, codec: str | None, level: float | None, test: str, test_level: float | None) -> list[Cell]:
+        """All parts retrained on one codec and level (None: on uncompressed data), tested on another or the same."""
+        mode = "level" if codec else "clean"
+        return [c for c in self.retrained(mode, test, test_level) if _taught(c) == (codec, level)]
+
+    def retrained(self, mode: str, test: str, test_level: float | None, parts: str | None = None) -> list[Cell]:
+        """Retrained in one mode (level, mixed, clean), tested on a codec at a level."""
+        return [c for c in self._at(test, test_level) if (c.facts["train_mode"], c.facts["parts"]) == (mode, parts)]
+
+    def levels(self, codec: str) -> list[float]:
+        """Those that the pretrained model was tested at, mildest first."""
+        found = {
+            cell.facts["level"]: cell.facts["bpp"]
+            for cell in self.cells
+            if cell.facts["codec"] == codec and cell.facts["training"] == "pretrained" and not _resized(cell)
+        }
+        return sorted((level for level in found if level is not None), key=lambda level: -found[level])
+
+    def _at(self, codec: str, level: float | None) -> list[Cell]:
+        at = [c for c in self.cells if (c.facts["codec"], c.facts["level"]) == (codec, level)]
+        return [cell for cell in at if not _resized(cell)]
+
+
+class Evidence:
+    """The finished experiments of a store, and what follows from them.
+
+    Args:
+        store: opened; it has to stay open.
+        plugins: whose tasks reduce the statistics.
+        resamples: from how many the intervals are computed.
+        seed: of the resamples.
+    """
+
+    def __init__(self, store: Store, plugins: Plugins, resamples: int = 1000, seed: int = 0) -> None:
+        self._store, self._plugins = store, plugins
+        self._resamples, self._seed = resamples, seed
+        self._drawn: dict[tuple[str, str], tuple[float, NDArray[np.float64], int]] = {}
+        cells = [cell for cell in read_cells(store, Filters()) if cell.facts["status"] == "finished"]
+        self._identities = store.identities([cell.facts["experiment"] for cell in cells])
+        groups: dict[tuple[Any, ...], list[Cell]] = {}
+        for cell in cells:
+            identity = self._identities[cell.facts["experiment"]]
+            options = repr([sorted(identity[what]["options"].items()) for what in ("task", "model")])
+            groups.setdefault((*(cell.facts[name] for name in _SAME), options), []).append(cell)
+        self.subjects = [_subject(found) for found in groups.values()]
+
+    def main(self, task: str) -> Subject:
+        """The subject of a task with the most experiments; one without any where the task was not run."""
+        found = [subject for subject in self.subjects if subject.task == task]
+        return max(found, key=lambda subject: len(subject.cells), default=Subject(task, "", ()))
+
+    def variants(self, task: str, option: str) -> dict[str, Subject]:
+        """Subjects of a task that differ in one option of their model, by its value; none where only one has it.
+
+        All other options, the data and the number of samples are equal; of several such families, the one with the
+        most values is given, of several subjects with one value the one with the most experiments.
+        """
+        families: dict[str, dict[str, Subject]] = {}
+        for subject in sorted((s for s in self.subjects if s.task == task), key=lambda one: len(one.cells)):
+            identity = self._identities[subject.facts["experiment"]]
+            options = dict(identity["model"]["options"])
+            if option in options:
+                value = str(options.pop(option))
+                rest = repr(
+                    (identity["model"]["kind"], sorted(options.items()), identity["dataset"], identity["limit"])
+                )
+                families.setdefault(rest, {})[value] = subject
+        largest = max(families.values(), key=len, default={})
+        return largest if len(largest) > 1 else {}
+
+    def option(self, subject: Subject, name: str) -> Any:
+        """An option of a subject's model; None where it has none of that name."""
+        return self._identities[subject.facts["experiment"]]["model"]["options"].get(name)
+
+    def value(self, cells: Sequence[Cell], metric: str) -> Estimate:
+        """A metric of some experiments."""
+        return self.estimate(lambda found: found, (cells, metric))
+
+    def estimate(self, formula: Callable[..., Any], *measures: Measure) -> Estimate:
+        """A formula of metrics, with its interval.
+
+        Args:
+            formula: takes as many numbers as there are measures, or as many arrays float64[R]; gives one.
+            measures: which metrics of which experiments.
+
+        Returns:
+            No value where an experiment is missing, or a metric undefined.
+        """
+        if not all(cells for cells, _ in measures):
+            return Estimate(None)
+        drawn = [self._mean(cells, metric) for cells, metric in measures]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = float(formula(*(np.float64(one[0]) for one in drawn)))
+            draws = np.asarray(formula(*(one[1] for one in drawn)), np.float64)
+        groups = min(one[2] for one in drawn)
+        if not math.isfinite(value):
+            return Estimate(None)
+        if groups < 2 or not np.isfinite(draws).all():
+            return Estimate(value)
+        reach = student(groups - 1) * float(np.std(draws, ddof=1))
+        return Estimate(value, value - reach, value + reach)
+
+    def _mean(self, cells: Sequence[Cell], metric: str) -> tuple[float, NDArray[np.float64], int]:
+        found = [self._draws(cell, metric) for cell in cells]
+        return (
+            float(np.mean([one[0] for one in found])),
+            np.mean([one[1] for one in found], axis=0),
+            min(one[2] for one in found),
+        )
+
+    def _draws(self, cell: Cell, metric: str) -> tuple[float, NDArray[np.float64], int]:
+        """A metric's value, float64[R] about it with the spread of its standard error, and the number of groups."""
+        key = cell.facts["experiment"]
+        if (key, metric) not in self._drawn:
+            if metric == RATE:
+                self._drawn[key, metric] = self._rates(key)
+            else:
+                self._reduce(cell)
+        found = self._drawn.get((key, metric))
+        return found if found is not None else (math.nan, np.full(self._resamples, math.nan), 0)
+
+    def _reduce(self, cell: Cell) -> None:
+        key = cell.facts["experiment"]
+        asked = self._identities[key]["task"]
+        task = self._plugins.get("task", asked["name"])(classes=_classes(cell), **asked["options"])
+        kept = sorted(self._store.statistics(key), key=lambda sample: sample.index)
+        frames = [frame for sample in kept for frame in sample.statistics]
+        groups = [sample.group for sample in kept for _ in sample.statistics]
+        found = replicates(task, frames, groups, self._resamples, self._seed)
+        for name, value in found.values.items():
+            draws = found.draws.get(name, np.full(self._resamples, math.nan))
+            self._drawn[key, name] = (value, _standardised(value, draws, found.groups), found.groups)
+
+    def _rates(self, key: str) -> tuple[float, NDArray[np.float64], int]:
+        good = [row for row in self._store.rows(key) if row.status == "ok"]
+        totals: dict[str, NDArray[np.float64]] = {}
+        for row in good:
+            here = np.array([row.bits or 0, row.pixels or 0], np.float64)
+            totals[row.group] = totals.get(row.group, np.zeros(2)) + here
+        sums = np.stack(list(totals.values()))
+        bits, pixels = sums.sum(axis=0)
+        draws = np.full(self._resamples, math.nan)
+        if len(sums) > 1:
+            for number in range(self._resamples):
+                some = sums[subset(len(sums), self._seed, number)].sum(axis=0)
+                draws[number] = some[0] / some[1]
+        value = float(bits / pixels)
+        return value, _standardised(value, draws, len(sums)), len(sums)
+
+
+def _standardised(value: float, draws: NDArray[np.float64], groups: int) -> NDArray[np.float64]:
+    """The resamples about the value, their spread that of the value on all groups (`harness.bootstrap.spread`)."""
+    if groups < 2 or not np.isfinite(draws).all():
+        return np.full(len(draws), math.nan)
+    own = float(np.std(draws, ddof=1))
+    scale = spread(draws, groups) / own if own else 0.0
+    return np.asarray(value + (draws - draws.mean()) * scale, np.float64)
+
+
+def _classes(cell: Cell) -> tuple[str, ...]:
+    """As many classes as the metrics know: a task names metrics of each class NAME[class]."""
+    families: dict[str, list[str]] = {}
+    for metric in cell.metrics:
+        name, bracket, rest = metric.partition("[")
+        if bracket:
+            families.setdefault(name, []).append(rest.removesuffix("]"))
+    return tuple(next(iter(families.values()), ()))
+
+
+def _subject(cells: Sequence[Cell]) -> Subject:
+    facts = cells[0].facts
+    data = f"{facts['dataset']}/{facts['split']}"
+    return Subject(facts["task"], f"{facts['model']} on {data}, {facts['planned_samples']} samples", tuple(cells))
+
+
+def _resized(cell: Cell) -> bool:
+    """Whether a lever (scale, frame rate) changed the frames too."""
+    return bool({"scale", "fps"} & cell.options.keys())
+
+
+def _taught(cell: Cell) -> tuple[str | None, float | None]:
+    codec = cell.facts["train_codec"]
+    return (codec.partition(":")[0] if codec else None), cell.facts["train_level"]
+
+
+def _short(number: float, digits: int) -> str:
+    text = f"{number:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text

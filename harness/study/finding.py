@@ -1,0 +1,93 @@
+"""A claim of the study, and what was found of it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.study.evidence import Estimate
+    from harness.text_tables import Table
+
+__all__ = ["UNMEASURED", "Claim", "Finding", "Verdict", "claims", "judged"]
+
+UNMEASURED = "not measured"
+"""What is told where the database has nothing to compute with."""
+
+
+class Verdict(Enum):
+    """What the data say of a claim."""
+
+    HOLDS = "holds"
+    PARTLY = "holds in part"
+    FAILS = "does not hold"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the study says.
+
+    Args:
+        title: in a few words.
+        study: its own words, with its figures.
+        rule: how a verdict follows from figures.
+        note: what else has to be known.
+    """
+
+    title: str
+    study: str
+    rule: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of a claim.
+
+    Args:
+        claim: its name in `claims`.
+        ours: the figures on which the verdict stands, in a line.
+        verdict: by the claim's rule.
+        tables: all figures; those without a row are not shown.
+    """
+
+    claim: str
+    ours: str
+    verdict: Verdict
+    tables: tuple[Table, ...] = ()
+
+
+@cache
+def claims() -> Mapping[str, Claim]:
+    """The claims by name."""
+    content = tomllib.loads(files("harness.study").joinpath("claims.toml").read_text("utf-8"))
+    return {name: Claim(**texts) for name, texts in content.items()}
+
+
+def judged(tests: Sequence[Estimate]) -> Verdict:
+    """The verdict on a claim that says of each test that it is above 0.
+
+    It holds if all intervals lie above 0; it holds in part if some do; it does not hold if none does and one lies
+    below. Where no interval keeps clear of 0 it is undecided. A test that cannot be made counts as one whose interval
+    has 0 inside.
+
+    >>> from harness.study.evidence import Estimate
+    >>> judged([Estimate(0.2, 0.1, 0.3), Estimate(0.1, -0.1, 0.3)]).value
+    'holds in part'
+    >>> judged([Estimate(0.1, -0.1, 0.3), Estimate(None)]).value
+    'undecided'
+    """
+    signs = [test.sign for test in tests]
+    if not signs:
+        return Verdict.UNDECIDED
+    if min(signs) > 0:
+        return Verdict.HOLDS
+    if max(signs) > 0:
+        return Verdict.PARTLY
+    return Verdict.FAILS if min(signs) < 0 else Verdict.UNDECIDED

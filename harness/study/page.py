@@ -1,0 +1,119 @@
+"""The page that sets the study's claims beside one's own results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.study import behaviour, percentages, resilience, retraining, shape, sizes, streams
+from harness.study.evidence import Evidence, Subject
+from harness.study.finding import claims
+from harness.text_tables import Table, render
+
+if TYPE_CHECKING:
+    from harness.study.finding import Finding
+
+__all__ = ["findings", "study_page"]
+
+_HEAD = """\
+# The study's claims, and what came of them here
+
+Poyser, Atapour-Abarghouei and Breckon, "On the Impact of Lossy Image and Video Compression on the Performance of Deep
+Convolutional Neural Network Architectures", say what compression does to five networks, and what retraining wins back.
+This page sets each claim beside one's own results. Tables, figures and verdicts are computed; no verdict is typed in.
+
+It was made by
+
+    {command}
+
+from a database with the experiments listed [at the end](#what-it-stands-on). Run the same on a database of your own.
+The files in `docs/studies` ask for the study's Tables I-V on the real data sets.
+
+Brackets are 95% intervals, paired by sample, from {resamples} resamples of the samples' groups
+([statistics](statistics.md)); they are over images, not over trainings, and each is for itself: of twenty true
+differences of 0, one is expected to look like one.
+
+**What the demo can decide.** Where the experiments below are of the demo world, they are of small networks on rendered
+images of 256x192 pixels. They show that a claim does not hold everywhere, or that it is no matter of one data set; they
+cannot show that it holds on Cityscapes or COCO.
+"""
+
+
+def findings(evidence: Evidence) -> list[Finding]:
+    """Every claim, in the order of the study."""
+    return [
+        shape.bends(evidence),
+        shape.uniform(evidence),
+        shape.knees(evidence),
+        resilience.encoder_decoders(evidence),
+        resilience.upsamplings(evidence),
+        percentages.percentages(evidence),
+        retraining.gains(evidence),
+        retraining.net_gains(evidence),
+        retraining.safe(evidence),
+        streams.motion(evidence),
+        streams.spatial_only(evidence),
+        *sizes.sizes(evidence),
+        retraining.augmentation(evidence),
+        behaviour.detections(evidence),
+        behaviour.persons(evidence),
+        behaviour.thresholds(evidence),
+        retraining.mixed(evidence),
+        resilience.backbones(evidence),
+    ]
+
+
+def study_page(evidence: Evidence, command: str, resamples: int) -> str:
+    """The page, as Markdown.
+
+    Args:
+        evidence: from a database.
+        command: that makes the page.
+        resamples: from how many its intervals are.
+    """
+    found = findings(evidence)
+    rows = [(n, claims()[f.claim].title, f.ours, f.verdict.value) for n, f in enumerate(found, 1)]
+    summary = Table(("", "claim", "here", "verdict"), tuple(rows))
+    parts = [_HEAD.format(command=command, resamples=resamples), "## In short\n", render(summary, "markdown")]
+    for number, finding in enumerate(found, 1):
+        parts += _section(number, finding)
+    parts += ["## What it stands on\n", render(_inventory(evidence.subjects), "markdown")]
+    return "\n".join(parts)
+
+
+def _section(number: int, finding: Finding) -> list[str]:
+    claim = claims()[finding.claim]
+    tables = [table for table in finding.tables if table.rows]
+    return [
+        f"## {number}. {claim.title}\n",
+        f"**Study**: {claim.study}.\n",
+        f"**Here**: {finding.ours}.\n",
+        f"**Verdict: {finding.verdict.value}.** {claim.rule}\n",
+        *(render(table, "markdown") for table in tables),
+        *([f"{claim.note}\n"] if claim.note and tables else []),
+    ]
+
+
+def _inventory(subjects: Sequence[Subject]) -> Table:
+    rows = []
+    for subject in sorted(subjects, key=lambda one: (one.task, -len(one.cells))):
+        codecs = {
+            codec: f"{codec}@{','.join(f'{x:g}' for x in subject.levels(codec))}"
+            for codec in dict.fromkeys(c.facts["codec"] for c in subject.cells)
+            if subject.levels(codec)
+        }
+        taught = sorted({_taught(c.facts) for c in subject.cells if c.facts["training"] == "retrained"})
+        seeds = {c.facts["seed"] for c in subject.cells if c.facts["training"] == "retrained"}
+        told = f"{', '.join(taught)}; seeds: {len(seeds)}" if taught else "none"
+        rows.append(
+            (subject.task, subject.name, subject.facts["weights"], " ".join(codecs.values()), told, len(subject.cells))
+        )
+    return Table(("task", "model and data", "weights", "codecs", "retrained", "experiments"), tuple(rows))
+
+
+def _taught(facts: object) -> str:
+    assert isinstance(facts, dict)
+    parts = f" ({facts['parts']})" if facts["parts"] else ""
+    if facts["train_mode"] != "level":
+        return f"{facts['train_mode']}{parts}"
+    return f"{facts['train_codec']}@{facts['train_level']:g}{parts}"

@@ -1,0 +1,101 @@
+"""Claims about which networks withstand compression, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from harness.study.evidence import Estimate, Evidence, Subject
+from harness.study.finding import UNMEASURED, Finding, judged
+from harness.study.published import published
+from harness.study.shape import METRICS, loss_from_top, study_values
+from harness.text_tables import Table
+
+if TYPE_CHECKING:
+    from harness.result_cells import Cell
+
+__all__ = ["backbones", "encoder_decoders", "upsamplings"]
+
+_STRONG = (15.0, 10.0, 5.0)
+"""The levels of JPEG that the study calls strong."""
+_DECODERS = ("segmentation", "depth")
+_OTHERS = ("detection", "pose")
+
+
+def encoder_decoders(evidence: Evidence) -> Finding:
+    """Whether the networks with a decoder lose less than the two that locate things."""
+    rows: list[tuple[str, ...]] = []
+    for task in (*_DECODERS, *_OTHERS):
+        subject, values, study = evidence.main(task), study_values(task), published()[task]
+        cells: list[str] = []
+        for level in _STRONG:
+            theirs = loss_from_top(task)(values[0], values[study.levels.index(level)])
+            top, here = subject.pretrained("jpeg", study.levels[0]), subject.pretrained("jpeg", level)
+            cells += [f"{100 * theirs:.1f}%", _loss(evidence, task, top, here).text(percent=True)]
+        rows.append((task, METRICS[task][0], *cells))
+    pairs = [(evidence.main(one), evidence.main(other)) for other in _OTHERS for one in _DECODERS]
+    tests = [_spared(evidence, *pair, _STRONG[-1], lambda subject: subject.pretrained("jpeg", 95.0)) for pair in pairs]
+    told = [f"{a.task} - {b.task} {(-test).text(percent=True)}" for (a, b), test in zip(pairs, tests, strict=True)]
+    ours = f"differences of the losses at quality {_STRONG[-1]:g}: {'; '.join(told)}"
+    heads = (head for level in _STRONG for head in (f"study: {level:g}", f"{level:g}"))
+    return Finding("encoder_decoders", ours, judged(tests), (Table(("task", "metric", *heads), tuple(rows)),))
+
+
+def upsamplings(evidence: Evidence) -> Finding:
+    """Whether SegNet with unpooling loses less than with other up-samplings, trained equally."""
+    found = evidence.variants("segmentation", "upsampling")
+    rows = _losses(evidence, found)
+    tests, told = [], []
+    for name in found.keys() - {"unpool"} if "unpool" in found else ():
+        spared = [_spared(evidence, found["unpool"], found[name], level) for level in _STRONG]
+        rows.append((f"unpool - {name}", "", *((-test).text(percent=True) for test in spared)))
+        told.append(f"unpool - {name} {rows[-1][-1]}")
+        tests += spared
+    ours = f"differences of the losses at quality {_STRONG[-1]:g}: {'; '.join(sorted(told))}" if told else UNMEASURED
+    columns = ("up-sampling", "mIoU on none", *(f"loss at {level:g}" for level in _STRONG))
+    return Finding("upsamplings", ours, judged(tests), (Table(columns, tuple(sorted(rows))),))
+
+
+def backbones(evidence: Evidence) -> Finding:
+    """Whether detectors on a MobileNet lose more than on another backbone, trained equally."""
+    found = evidence.variants("detection", "backbone")
+    light = [name for name in sorted(found) if name.startswith("mobilenet")]
+    pairs = [(one, other) for one in light for other in sorted(found) if other not in light]
+    tests = [_spared(evidence, found[other], found[one], _STRONG[-1]) for one, other in pairs]
+    told = [f"{a} - {b} {test.text(percent=True)}" for (a, b), test in zip(pairs, tests, strict=True)]
+    ours = f"differences of the losses at quality {_STRONG[-1]:g}: {'; '.join(told)}" if told else UNMEASURED
+    columns = ("backbone", "AP on none", *(f"loss at {level:g}" for level in _STRONG))
+    return Finding("backbones", ours, judged(tests), (Table(columns, tuple(_losses(evidence, found))),))
+
+
+def _losses(evidence: Evidence, found: Mapping[str, Subject]) -> list[tuple[str, ...]]:
+    """A row for each variant: its value on uncompressed data, and what share of it is lost at each strong level."""
+    rows: list[tuple[str, ...]] = []
+    for name, subject in sorted(found.items()):
+        none = subject.none()
+        losses = (_loss(evidence, subject.task, none, subject.pretrained("jpeg", level)) for level in _STRONG)
+        start = evidence.value(none, METRICS[subject.task][0]).text()
+        rows.append((name, start, *(loss.text(percent=True) for loss in losses)))
+    return rows
+
+
+def _loss(evidence: Evidence, task: str, top: Sequence[Cell], cells: Sequence[Cell]) -> Estimate:
+    metric = METRICS[task][0]
+    return evidence.estimate(loss_from_top(task), (top, metric), (cells, metric))
+
+
+def _spared(
+    evidence: Evidence,
+    one: Subject,
+    other: Subject,
+    level: float,
+    top: Callable[[Subject], Sequence[Cell]] = Subject.none,
+) -> Estimate:
+    """By how much less one loses than the other at a level, in shares of what each has at its top."""
+    measures = [
+        (cells, METRICS[subject.task][0])
+        for subject in (other, one)
+        for cells in (top(subject), subject.pretrained("jpeg", level))
+    ]
+    more, less = loss_from_top(other.task), loss_from_top(one.task)
+    return evidence.estimate(lambda a, b, c, d: more(a, b) - less(c, d), *measures)

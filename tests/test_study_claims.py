@@ -1,0 +1,251 @@
+"""The study's claims, asked of databases whose answers are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detection_kit import detections
+from harness.bootstrap import paired_interval, replicates
+from harness.cli import main
+from harness.experiment import Experiment, Training, key_of
+from harness.plugin_manager import installed
+from harness.processes import this_process
+from harness.records import Claim, MetricValue, SampleRow, Totals
+from harness.study.evidence import RATE, Evidence
+from harness.study.finding import Finding, Verdict, claims
+from harness.study.page import findings, study_page
+from harness.task import Task
+from harness_plugins.sql_store import SqlStore
+from harness_tasks.action.task import Action
+from harness_tasks.action.types import ClipScores
+from harness_tasks.detection.task import Detection
+from harness_tasks.detection.types import Boxes
+from harness_tasks.pose.task import Pose
+from harness_tasks.pose.types import Persons, Poses
+from store_rows import INFO
+
+COUNT = 80
+PRETRAINED = Training()
+RIGHT, WRONG = np.array([0.9, 0.1], np.float32), np.array([0.1, 0.9], np.float32)
+QUALITIES = {95.0: 800, 75.0: 400, 50.0: 300, 15.0: 120, 10.0: 100, 5.0: 64}
+"""Bits of each sample of 100 pixels at each quality: at 15 just 15% of those at 95."""
+
+Statistics = Callable[[int], Any]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlStore]:
+    made = SqlStore(str(tmp_path / "study.db"))
+    made.open()
+    yield made
+    made.close()
+
+
+def put(
+    store: SqlStore,
+    task: Task,
+    score: Statistics,
+    codec: str = "none",
+    level: float | None = None,
+    bits: int = 2400,
+    training: Training = PRETRAINED,
+    options: Mapping[str, Any] = {},
+) -> None:
+    """A finished experiment; `score` gives the statistics of each sample by its number."""
+    identity = {
+        "codec": {"name": codec, "level": level, "options": {}},
+        "task": {"name": task.name, "options": dict(task.config), "scoring": 1},
+        "model": {"kind": "net", "options": dict(options)},
+        "dataset": {"kind": "made-up", "split": "test"},
+        "limit": None,
+        "training": {"mode": training.mode, "codec": training.codec, "level": training.level, "parts": training.parts},
+    }
+    made = Experiment(
+        key=key_of(identity),
+        identity=identity,
+        codec=codec,
+        codec_options={},
+        level=level,
+        level_name=None if level is None else "level",
+        intra=False,
+        task=task.name,
+        model="net",
+        weights="w",
+        dataset="made-up",
+        split="test",
+        samples=COUNT,
+        training=training,
+    )
+    rows = [
+        SampleRow(made.key, i, f"s{i}", f"g{i}", "ok", bits=bits, pixels=100, seconds=0.1, statistics=[score(i)])
+        for i in range(COUNT)
+    ]
+    claim = Claim(this_process(), store.begin_run(INFO))
+    store.register([made], claim.run)
+    store.claim([made.key], claim)
+    store.write(rows, claim)
+    values = task.reduce([row.statistics[0] for row in rows])
+    found = [MetricValue(m.name, None, None, None, COUNT, m.primary, m.higher_is_better) for m in task.all_metrics()]
+    assert set(values) == {value.metric for value in found}
+    store.finish(made.key, claim, Totals(COUNT, 0, bits * COUNT, 100 * COUNT, bits / 100), found)
+
+
+def clips(spatial: int, motion: int) -> Statistics:
+    """So many clips of 80 are rightly classified by each stream; their fusion, where the spatial stream is surer."""
+    surer = 2 * RIGHT - 0.5
+
+    def score(i: int) -> Any:
+        frames = surer if i < spatial else 1 - surer
+        return Action(("a", "b")).score(ClipScores(frames, RIGHT if i < motion else WRONG), 0)
+
+    return score
+
+
+def asked(store: SqlStore) -> dict[str, Finding]:
+    return {finding.claim: finding for finding in findings(Evidence(store, installed(), 300))}
+
+
+def row(finding: Finding, first: str, table: int = 0) -> Sequence[str]:
+    return next(row for row in finding.tables[table].rows if row[0] == first)
+
+
+def test_every_claim_is_asked_and_an_empty_database_decides_none(store: SqlStore) -> None:
+    found = asked(store)
+    assert set(found) == set(claims())
+    assert {finding.verdict for finding in found.values()} == {Verdict.UNDECIDED}
+
+
+ACTION = {23.0: (76, 60), 25.0: (75, 59), 30.0: (73, 57), 40.0: (68, 52), 50.0: (24, 20)}
+
+
+@pytest.fixture
+def action(store: SqlStore) -> SqlStore:
+    """Pretrained; retrained, which helps the spatial stream and hurts the other; and only the spatial one retrained."""
+    task = Action(("a", "b"))
+    put(store, task, clips(76, 60))
+    for level, (spatial, motion) in ACTION.items():
+        put(store, task, clips(spatial, motion), "h264", level, round(5000 / level))
+        if level != 23:
+            taught = Training("retrained", "h264", level, "level", checkpoint=f"c{level}")
+            put(store, task, clips(spatial + 2, motion - 15), "h264", level, round(5000 / level), taught)
+            alone = Training("retrained", "h264", level, "level", "spatial", checkpoint=f"s{level}")
+            put(store, task, clips(spatial + 4, motion), "h264", level, round(5000 / level), alone)
+    return store
+
+
+def test_a_curve_breaks_where_a_unit_of_the_level_costs_more_than_twice_as_much(action: SqlStore) -> None:
+    found = asked(action)
+    _, at_25, at_30, at_40 = row(found["knees"], "action, here", 1)
+    assert at_40 == f"{(44 / 10) / (5 / 10):.1f} *"
+    assert at_25 == f"{(2 / 5) / (1 / 2):.1f}"
+    assert at_30 == f"{(5 / 10) / (2 / 5):.1f}"
+    assert found["knees"].verdict is Verdict.PARTLY  # the other four tasks are lacking
+    straight = 76 - (76 - 24) * (40 - 23) / (50 - 23)
+    assert row(found["bends"], "action")[-1].startswith(f"{100 * (68 - straight) / 76:.1f}%")
+
+
+def test_the_motion_stream_is_hurt_and_the_spatial_one_alone_does_better(action: SqlStore) -> None:
+    found = asked(action)
+    assert found["motion"].verdict is Verdict.HOLDS
+    assert row(found["motion"], "40")[4].startswith(f"{-15 / 80:.3f} [")
+    assert row(found["motion"], "40")[3] == "-0.297"  # .09255 - .389565, the study's Table V
+    assert row(found["spatial_only"], "50")[-1].startswith(f"{2 / 80:.3f} [")
+    assert found["spatial_only"].verdict is not Verdict.FAILS
+
+
+def found_boxes(hits: float, score: float, label: int = 0) -> Statistics:
+    """One object an image, found in a share of them, with this score, under this label where its number is odd."""
+    truth = Boxes.of([[0, 0, 50, 50]], [0])
+
+    def statistics(i: int) -> Any:
+        there = (i * 7 % COUNT) < hits * COUNT
+        boxes = [[0, 0, 50, 50]] if there else []
+        return Detection(("a", "b")).score(
+            detections(boxes, [score] * len(boxes), [label * (i % 2)] * len(boxes)), truth
+        )
+
+    return statistics
+
+
+@pytest.mark.parametrize(("label", "verdict"), [(0, Verdict.HOLDS), (1, Verdict.PARTLY)])
+def test_fewer_and_less_sure_detections_in_their_classes(store: SqlStore, label: int, verdict: Verdict) -> None:
+    task = Detection(("a", "b"))
+    put(store, task, found_boxes(1.0, 0.9))
+    for place, (level, bits) in enumerate(QUALITIES.items()):
+        put(store, task, found_boxes(1 - place / 10, 0.9 - place / 20, label), "jpeg", level, bits)
+    found = asked(store)
+    assert found["detections"].verdict is verdict
+    assert row(found["detections"], "5")[1].startswith("0.500 [0.3")
+    assert row(found["detections"], "5")[2] == "0.650 [0.650, 0.650]"
+    assert row(found["size_15"], "made-up/test (detection)")[3:] == ("15.0% [15.0, 15.0]", "5.0% [5.0, 5.0]")
+    assert found["size_15"].verdict is Verdict.HOLDS
+    assert found["size_10"].verdict is found["size_5"].verdict is Verdict.FAILS  # 12.5% and 8%
+
+
+def skeletons(matched: int, false: int) -> Statistics:
+    """Of 80 images with a person each, so many where it is found, and so many where somebody is who is not there."""
+    body = np.concatenate([np.random.default_rng(0).uniform(0, 90, (1, 17, 2)), np.full((1, 17, 1), 2.0)], axis=2)
+    truth = Persons(body, np.array([[0, 0, 90, 90.0]]), np.array([5000.0]), np.array([False]))
+
+    def statistics(i: int) -> Any:
+        rows = [body[0]] * (i < matched) + [body[0] + np.array([400, 400, 0])] * (i >= COUNT - false)
+        points = np.array(rows, np.float32).reshape(-1, 17, 3)
+        return Pose().score(Poses(points, np.full(len(points), 0.8, np.float32)), truth)
+
+    return statistics
+
+
+def test_false_persons_and_the_threshold_that_is_best_at_each_level(store: SqlStore) -> None:
+    for threshold, lost in ((0.1, 0), (0.05, -20), (0.2, 10)):
+        options = {"part_threshold": threshold}
+        put(store, Pose(), skeletons(75 - max(0, lost), 0), options=options)
+        put(store, Pose(), skeletons(70 - max(0, lost), 10), "jpeg", 15.0, 120, options=options)
+        put(store, Pose(), skeletons(50 - lost, 30), "jpeg", 5.0, 64, options=options)
+    # The model's own threshold is that of the subject with the most experiments.
+    put(store, Pose(), skeletons(72, 1), "jpeg", 95.0, 800, options={"part_threshold": 0.1})
+    found = asked(store)
+    assert found["persons"].verdict is Verdict.HOLDS
+    assert row(found["persons"], "5")[3].startswith("37.5% [")
+    assert [r[-2] for r in found["thresholds"].tables[0].rows] == ["0.05", "0.1", "0.05", "0.05"]
+    assert found["thresholds"].verdict is Verdict.HOLDS
+
+
+def test_an_estimate_is_the_paired_interval_of_the_same_resamples(action: SqlStore) -> None:
+    evidence = Evidence(action, installed(), 300)
+    subject = evidence.main("action")
+    cells = subject.none(), subject.pretrained("h264", 50.0)
+    groups = [f"g{i}" for i in range(COUNT)]
+    strong, none = (
+        replicates(Action(("a", "b")), [clips(*right)(i) for i in range(COUNT)], groups, 300)
+        for right in (ACTION[50.0], (76, 60))
+    )
+    expected = paired_interval(strong, none, "fusion_top1", higher_is_better=True)
+    found = evidence.estimate(lambda a, b: a - b, *((cell, "fusion_top1") for cell in cells))
+    assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
+    assert evidence.value(cells[0], RATE).value == 24
+
+
+def test_what_is_lacking_is_not_measured(action: SqlStore) -> None:
+    evidence = Evidence(action, installed(), 300)
+    nothing = evidence.estimate(lambda a: a, (evidence.main("pose").none(), "AP"))
+    assert (nothing.value, nothing.sign, nothing.text()) == (None, 0, "not measured")
+    assert evidence.value(evidence.main("action").none(), "no such metric").value is None
+
+
+def test_the_command_writes_the_page_and_says_how(
+    action: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(["results", "--db", "study.db", "study", "-o", "page.md", "--resamples", "300"])
+    assert not stop.value.code
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert page == study_page(Evidence(action, installed(), 300), "harness results study -o page.md", 300)
+    assert "    harness results study -o page.md\n" in page
+    assert f"## {len(claims())}. " in page
+    assert "| action | net on made-up/test, 80 samples | w | h264@23,25,30,40,50 | h264@25, h264@25 (spatial), " in page
