@@ -10,6 +10,7 @@ import click
 
 from harness.cli.options import database_option
 from harness.cli.show import show
+from harness.cli.study import study
 from harness.cli.tables import tables
 from harness.errors import UsageError, closest
 from harness.plugin_manager import installed
@@ -99,6 +100,7 @@ def sql(ctx: click.Context, query: str, format_: str | None, db: str | None) -> 
 
 results.add_command(show)
 results.add_command(tables)
+results.add_command(study)
 
 
 @contextmanager
