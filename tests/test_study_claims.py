@@ -107,7 +107,7 @@ def clips(spatial: int, motion: int) -> Statistics:
 
 
 def asked(store: SqlStore) -> dict[str, Finding]:
-    return {finding.claim: finding for finding in findings(Evidence(store, installed(), 300))}
+    return {finding.claim: finding for finding in findings(Evidence([store], installed(), 300))}
 
 
 def row(finding: Finding, first: str, table: int = 0) -> Sequence[str]:
@@ -216,7 +216,7 @@ def test_false_persons_and_the_threshold_that_is_best_at_each_level(store: SqlSt
 
 
 def test_an_estimate_is_the_paired_interval_of_the_same_resamples(action: SqlStore) -> None:
-    evidence = Evidence(action, installed(), 300)
+    evidence = Evidence([action], installed(), 300)
     subject = evidence.main("action")
     cells = subject.none(), subject.pretrained("h264", 50.0)
     groups = [f"g{i}" for i in range(COUNT)]
@@ -230,8 +230,20 @@ def test_an_estimate_is_the_paired_interval_of_the_same_resamples(action: SqlSto
     assert evidence.value(cells[0], RATE).value == 24
 
 
+def test_what_two_databases_have_is_counted_once(action: SqlStore, tmp_path: Path) -> None:
+    other = SqlStore(str(tmp_path / "other.db"))
+    other.open()
+    put(other, Action(("a", "b")), clips(76, 60))
+    put(other, Pose(), skeletons(70, 0))
+    evidence = Evidence([other, action], installed(), 300)
+    assert len(evidence.main("action").cells) == 1 + 5 + 2 * 4
+    assert evidence.value(evidence.main("pose").none(), "persons").value == 70 / 80
+    assert evidence.value(evidence.main("action").pretrained("h264", 23.0), "motion_top1").value == 60 / 80
+    other.close()
+
+
 def test_what_is_lacking_is_not_measured(action: SqlStore) -> None:
-    evidence = Evidence(action, installed(), 300)
+    evidence = Evidence([action], installed(), 300)
     nothing = evidence.estimate(lambda a: a, (evidence.main("pose").none(), "AP"))
     assert (nothing.value, nothing.sign, nothing.text()) == (None, 0, "not measured")
     assert evidence.value(evidence.main("action").none(), "no such metric").value is None
@@ -245,7 +257,7 @@ def test_the_command_writes_the_page_and_says_how(
         main(["results", "--db", "study.db", "study", "-o", "page.md", "--resamples", "300"])
     assert not stop.value.code
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
-    assert page == study_page(Evidence(action, installed(), 300), "harness results study -o page.md", 300)
+    assert page == study_page(Evidence([action], installed(), 300), "harness results study -o page.md", 300)
     assert "    harness results study -o page.md\n" in page
     assert f"## {len(claims())}. " in page
     assert "| action | net on made-up/test, 80 samples | w | h264@23,25,30,40,50 | h264@25, h264@25 (spatial), " in page

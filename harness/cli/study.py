@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import click
@@ -21,15 +21,16 @@ __all__ = ["study"]
     show_default=True,
     help="From how many the intervals are computed.",
 )
-@click.option("--db", help="Results database, if not the one given before `study`.")
+@click.option("--db", multiple=True, help="Results database, if not the one given before `study`; repeatable.")
 @click.pass_obj
-def study(default: str, /, output: Path | None, resamples: int, db: str | None) -> None:
-    """Set the study's claims beside the results in the database, with a verdict by a stated rule for each.
+def study(default: str, /, output: Path | None, resamples: int, db: tuple[str, ...]) -> None:
+    """Set the study's claims beside the results in a database, or several, with a verdict by a stated rule for each.
 
     \b
     harness results study -o study.md
+    harness results study --db harness.db --db more.db
 
-    What the database lacks is undecided. Every interval is computed anew from the samples' statistics: some seconds for
+    What they lack is undecided. Every interval is computed anew from the samples' statistics: some seconds for
     each experiment.
     """
     from harness.plugin_manager import installed
@@ -41,8 +42,9 @@ def study(default: str, /, output: Path | None, resamples: int, db: str | None) 
         raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")
     plugins = installed()
     command = "harness results study" + (f" -o {output}" if output and not output.is_absolute() else "")
-    with closing(open_store(db or default, plugins, write=False)) as store:
-        page = study_page(Evidence(store, plugins, resamples), command, resamples)
+    with ExitStack() as stack:
+        stores = [stack.enter_context(closing(open_store(url, plugins, write=False))) for url in db or (default,)]
+        page = study_page(Evidence(stores, plugins, resamples), command, resamples)
     if output is None:
         click.echo(page, nl=False)
     else:

@@ -32,6 +32,7 @@ RATE = "bpp"
 Measure = tuple[Sequence[Cell], str]
 """A metric of one or more experiments (trainings from several seeds): their mean."""
 
+_FINISHED = Filters({"status": ["finished"]})
 _SAME = ("task", "model", "weights", "dataset", "split", "planned_samples", "reference", "precision")
 
 
@@ -124,21 +125,28 @@ class Subject:
 
 
 class Evidence:
-    """The finished experiments of a store, and what follows from them.
+    """The finished experiments of some stores, and what follows from them.
 
     Args:
-        store: opened; it has to stay open.
+        stores: opened; they have to stay open. What several have is taken from the first.
         plugins: whose tasks reduce the statistics.
         resamples: from how many the intervals are computed.
         seed: of the resamples.
     """
 
-    def __init__(self, store: Store, plugins: Plugins, resamples: int = 1000, seed: int = 0) -> None:
-        self._store, self._plugins = store, plugins
+    def __init__(self, stores: Sequence[Store], plugins: Plugins, resamples: int = 1000, seed: int = 0) -> None:
+        self._plugins = plugins
         self._resamples, self._seed = resamples, seed
         self._drawn: dict[tuple[str, str], tuple[float, NDArray[np.float64], int]] = {}
-        cells = [cell for cell in read_cells(store, Filters()) if cell.facts["status"] == "finished"]
-        self._identities = store.identities([cell.facts["experiment"] for cell in cells])
+        self._home: dict[str, Store] = {}
+        self._identities: dict[str, Mapping[str, Any]] = {}
+        cells: list[Cell] = []
+        for store in stores:
+            new = [cell for cell in read_cells(store, _FINISHED) if cell.facts["experiment"] not in self._home]
+            keys = [cell.facts["experiment"] for cell in new]
+            self._home |= dict.fromkeys(keys, store)
+            self._identities |= store.identities(keys)
+            cells += new
         groups: dict[tuple[Any, ...], list[Cell]] = {}
         for cell in cells:
             identity = self._identities[cell.facts["experiment"]]
@@ -225,7 +233,7 @@ class Evidence:
         key = cell.facts["experiment"]
         asked = self._identities[key]["task"]
         task = self._plugins.get("task", asked["name"])(classes=_classes(cell), **asked["options"])
-        kept = sorted(self._store.statistics(key), key=lambda sample: sample.index)
+        kept = sorted(self._home[key].statistics(key), key=lambda sample: sample.index)
         frames = [frame for sample in kept for frame in sample.statistics]
         groups = [sample.group for sample in kept for _ in sample.statistics]
         found = replicates(task, frames, groups, self._resamples, self._seed)
@@ -234,7 +242,7 @@ class Evidence:
             self._drawn[key, name] = (value, _standardised(value, draws, found.groups), found.groups)
 
     def _rates(self, key: str) -> tuple[float, NDArray[np.float64], int]:
-        good = [row for row in self._store.rows(key) if row.status == "ok"]
+        good = [row for row in self._home[key].rows(key) if row.status == "ok"]
         totals: dict[str, NDArray[np.float64]] = {}
         for row in good:
             here = np.array([row.bits or 0, row.pixels or 0], np.float64)
