@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.bootstrap import replicates, spread, student, subset
+from harness.ratios import fieller
 from harness.result_cells import Cell, read_cells
 from harness.store import Filters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    _Drawn = tuple[float, NDArray[np.float64], int]
+    """A value, float64[R] about it with the spread of its standard error, and on how many groups it stands."""
 
     from harness.plugin_manager import Plugins
     from harness.store import Store
@@ -137,7 +141,7 @@ class Evidence:
     def __init__(self, stores: Sequence[Store], plugins: Plugins, resamples: int = 1000, seed: int = 0) -> None:
         self._plugins = plugins
         self._resamples, self._seed = resamples, seed
-        self._drawn: dict[tuple[str, str], tuple[float, NDArray[np.float64], int]] = {}
+        self._drawn: dict[tuple[str, str], _Drawn] = {}
         self._home: dict[str, Store] = {}
         self._identities: dict[str, Mapping[str, Any]] = {}
         cells: list[Cell] = []
@@ -196,12 +200,10 @@ class Evidence:
         Returns:
             No value where an experiment is missing, or a metric undefined.
         """
-        if not all(cells for cells, _ in measures):
+        drawn = self._all(measures)
+        if drawn is None:
             return Estimate(None)
-        drawn = [self._mean(cells, metric) for cells, metric in measures]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            value = float(formula(*(np.float64(one[0]) for one in drawn)))
-            draws = np.asarray(formula(*(one[1] for one in drawn)), np.float64)
+        value, draws = _applied(formula, drawn)
         groups = min(one[2] for one in drawn)
         if not math.isfinite(value):
             return Estimate(None)
@@ -210,7 +212,28 @@ class Evidence:
         reach = student(groups - 1) * float(np.std(draws, ddof=1))
         return Estimate(value, value - reach, value + reach)
 
-    def _mean(self, cells: Sequence[Cell], metric: str) -> tuple[float, NDArray[np.float64], int]:
+    def share(self, part: Callable[..., Any], whole: Callable[..., Any], *measures: Measure) -> Estimate:
+        """The ratio of two formulas of the same metrics, with Fieller's interval (`harness.ratios`).
+
+        Returns:
+            No value where the whole is not significantly above 0: a share of nothing is no number.
+        """
+        drawn = self._all(measures)
+        if drawn is None or self.estimate(whole, *measures).sign <= 0:
+            return Estimate(None)
+        (top, tops), (bottom, bottoms) = _applied(part, drawn), _applied(whole, drawn)
+        if not math.isfinite(top) or not np.isfinite(tops).all():
+            return Estimate(None)
+        reach = student(min(one[2] for one in drawn) - 1)
+        return Estimate(top / bottom, *fieller(top, bottom, np.cov(tops, bottoms, ddof=1), reach))
+
+    def _all(self, measures: Sequence[Measure]) -> list[_Drawn] | None:
+        """The measures' values and resamples; None where one has no experiment."""
+        if not all(cells for cells, _ in measures):
+            return None
+        return [self._mean(cells, metric) for cells, metric in measures]
+
+    def _mean(self, cells: Sequence[Cell], metric: str) -> _Drawn:
         found = [self._draws(cell, metric) for cell in cells]
         return (
             float(np.mean([one[0] for one in found])),
@@ -218,8 +241,7 @@ class Evidence:
             min(one[2] for one in found),
         )
 
-    def _draws(self, cell: Cell, metric: str) -> tuple[float, NDArray[np.float64], int]:
-        """A metric's value, float64[R] about it with the spread of its standard error, and the number of groups."""
+    def _draws(self, cell: Cell, metric: str) -> _Drawn:
         key = cell.facts["experiment"]
         if (key, metric) not in self._drawn:
             if metric == RATE:
@@ -241,7 +263,7 @@ class Evidence:
             draws = found.draws.get(name, np.full(self._resamples, math.nan))
             self._drawn[key, name] = (value, _standardised(value, draws, found.groups), found.groups)
 
-    def _rates(self, key: str) -> tuple[float, NDArray[np.float64], int]:
+    def _rates(self, key: str) -> _Drawn:
         good = [row for row in self._home[key].rows(key) if row.status == "ok"]
         totals: dict[str, NDArray[np.float64]] = {}
         for row in good:
@@ -256,6 +278,13 @@ class Evidence:
                 draws[number] = some[0] / some[1]
         value = float(bits / pixels)
         return value, _standardised(value, draws, len(sums)), len(sums)
+
+
+def _applied(formula: Callable[..., Any], drawn: Sequence[_Drawn]) -> tuple[float, NDArray[np.float64]]:
+    """What a formula gives of the values, and of each resample."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(formula(*(np.float64(one[0]) for one in drawn)))
+        return value, np.asarray(formula(*(one[1] for one in drawn)), np.float64)
 
 
 def _standardised(value: float, draws: NDArray[np.float64], groups: int) -> NDArray[np.float64]:

@@ -64,7 +64,7 @@ def backbones(evidence: Evidence) -> Finding:
     tests = [_spared(evidence, found[other], found[one], _STRONG[-1]) for one, other in pairs]
     told = [f"{a} - {b} {test.text(percent=True)}" for (a, b), test in zip(pairs, tests, strict=True)]
     ours = f"differences of the losses at quality {_STRONG[-1]:g}: {'; '.join(told)}" if told else UNMEASURED
-    columns = ("backbone", "AP on none", *(f"loss at {level:g}" for level in _STRONG))
+    columns = ("backbone", "AP50 on none", *(f"loss at {level:g}" for level in _STRONG))
     return Finding("backbones", ours, judged(tests), (Table(columns, tuple(_losses(evidence, found))),))
 
 

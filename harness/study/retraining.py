@@ -50,19 +50,20 @@ def net_gains(evidence: Evidence) -> Finding:
     rows: list[tuple[str, ...]] = []
     tests: list[Estimate] = []
     for task, study in published().items():
-        subject, (metric, _) = evidence.main(task), METRICS[task]
-        none = subject.none()
+        subject, (metric, up) = evidence.main(task), METRICS[task]
+        none, sign = subject.none(), 1 if up else -1
         for level in study.levels[1:]:
             before, after = subject.pretrained(study.codec, level), subject.matched(study.codec, level)
             net = better(evidence, task, subject.trained(None, None, study.codec, level), after)
             if level == study.levels[-1]:
                 tests.append(net)
             if after:
-                lost = better(evidence, task, before, none)
-                share = evidence.estimate(
-                    lambda whole, a, b: (b - a) / (whole - a), (none, metric), (before, metric), (after, metric)
+                share = evidence.share(
+                    lambda whole, a, b, sign=sign: sign * (b - a),
+                    lambda whole, a, b, sign=sign: sign * (whole - a),
+                    *((cells, metric) for cells in (none, before, after)),
                 )
-                recovered = share.text(percent=True) if lost.sign > 0 else "no significant loss"
+                recovered = "no significant loss" if share.value is None else share.text(percent=True)
                 plain = better(evidence, task, before, after)
                 rows.append((task, f"{study.codec} {level:g}", metric, plain.text(), recovered, net.text()))
     gained = sum(test.sign > 0 for test in tests)
