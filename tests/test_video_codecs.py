@@ -169,6 +169,55 @@ def test_the_rate_counts_parameter_sets_and_every_packet(codec: AvCodec, clip: n
     assert first.startswith(begins[codec.name]) or (codec.name == "vp9" and first[1:4] == b"\x49\x83\x42")
 
 
+def obus(packet: bytes) -> list[tuple[int, bytes]]:
+    """Types and contents of the OBUs of a packet (AV1 specification, 5.3), which are all there is in it."""
+    found, position = [], 0
+    while position < len(packet):
+        head = packet[position]
+        assert head & 0x83 == 2, "forbidden and reserved bits are 0, the size is stated"
+        position += 2 if head & 4 else 1
+        size = shift = 0
+        while True:  # leb128: seven bits a byte, the lowest first
+            byte = packet[position]
+            size, shift, position = size | (byte & 0x7F) << shift, shift + 7, position + 1
+            if byte < 0x80:
+                break
+        found.append((head >> 3 & 15, packet[position : position + size]))
+        position += size
+    assert position == len(packet)
+    return found
+
+
+@pytest.mark.parametrize("codec", [Av1(), Av1(low_delay=True)], ids=label)
+def test_av1s_rate_counts_delimiters_and_hidden_frames(codec: AvCodec, clip: np.ndarray) -> None:
+    sequence, delimiter, frame_header, frame = 1, 2, 3, 6
+    encoded = codec.encode(clip, codec.scale.ladder[1], FPS)
+    packets = list(split(encoded.data))
+    found = [obus(packet) for packet in packets]
+    assert encoded.bits == 8 * sum(map(len, packets))
+    for number, packet in enumerate(found):
+        types = [kind for kind, _ in packet]
+        assert types[0] == delimiter
+        assert (sequence in types) == (number == 0)
+        assert set(types[1:]) <= {sequence, frame_header, frame}, "no padding, no metadata, no second delimiter"
+    # A frame's header begins with show_existing_frame (1 bit), or with frame_type (2) and show_frame (1) after it.
+    heads = [content[0] for packet in found for kind, content in packet if kind in (frame_header, frame)]
+    hidden = [head for head in heads if not head & 0x80 and not head & 0x10]
+    assert len(heads) - len(hidden) == len(clip)
+    assert bool(hidden) == (not codec.option("low_delay"))
+
+
+def test_av1s_rate_is_the_file_that_ffmpeg_writes(clip: np.ndarray, tmp_path: Path) -> None:
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed: it writes no file of OBUs to compare with")
+    source, target = tmp_path / "stream.ivf", tmp_path / "stream.obu"
+    encoded = Av1().encode(clip, 36, FPS)
+    source.write_bytes(elementary(Av1(), encoded)[0])
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(source), "-c", "copy", "-f", "obu", str(target)], check=True)
+    assert target.read_bytes() == b"".join(split(encoded.data))
+    assert encoded.bits == 8 * target.stat().st_size
+
+
 # Colour and size
 
 
