@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.result_cells import Cell
-from harness.task_table import codec_names, conditions
+from harness.result_cells import Cell, Measured
+from harness.seeds import over_seeds
+from harness.task_table import codec_names, conditions, training_words
+from harness.trainings import KINDS, asked, is_matched, kind_of, newest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["can_draw", "curve_figure", "is_baseline"]
+__all__ = ["can_draw", "curve_figure", "is_baseline", "trainings_drawn"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Distinguishable with colour-blind eyes: Okabe and Ito, "Color Universal Design" (2008)."""
@@ -32,6 +34,10 @@ _NUMBERS = frozenset({"samples", "seed", "batch"})
 """Conditions that say nothing without their names."""
 
 
+_FEW = 2
+"""Trainings at a single level each that are drawn without being asked for, at most."""
+
+
 def is_baseline(record: dict[str, Any]) -> bool:
     """Whether a row is the pretrained model on uncompressed frames."""
     return Cell(record, {}).is_baseline
@@ -42,10 +48,64 @@ def can_draw(record: dict[str, Any], against: str) -> bool:
     return not is_baseline(record) and record["value"] is not None and record[against] is not None
 
 
+def trainings_drawn(records: Sequence[dict[str, Any]], words: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The rows of the trainings to draw, of several seeds as one, of several recipes those that finished last.
+
+    Models that were each tested at the level they were retrained at become one line: their mode is `matched`. Retrained
+    models on uncompressed data are points of no curve, and left out.
+
+    Args:
+        records: rows of the view `results`, all of one metric.
+        words: what `harness.trainings.asked` knows; none: all but trainings at one level tested at all, if there are
+            more than two of these.
+
+    Raises:
+        UsageError: a word that means nothing.
+    """
+    cells = [Cell(row, {row["metric"]: _measured(row)}) for row in records]
+    seeds = {cell.facts["cell"]: cell.facts["seed"] for cell in cells if kind_of(cell) == "pretrained"}
+    drawn = [cell.facts for cell in cells if kind_of(cell) == "pretrained" and ("pretrained" in words or not words)]
+    drawn += [] if "pretrained" in words or not words else [cell.facts for cell in cells if cell.is_baseline]
+    coded = [
+        cell for cell in cells if kind_of(cell) != "pretrained" and (cell.facts["codec"] != "none" or cell.options)
+    ]
+    for word in words or (*KINDS, *_levels(coded)):
+        if word == "pretrained":
+            continue
+        fits = asked(word)
+        for cell in _of_kind([cell for cell in coded if fits(cell)], word):
+            measured = cell.metrics[cell.facts["metric"]]
+            told = {"value": measured.value, "ci_low": measured.ci_low, "ci_high": measured.ci_high}
+            mode = {"train_mode": "matched", "train_level": None} if word == "matched" else {}
+            seed = seeds.get(cell.facts["cell"], cell.facts["seed"])  # of the subset, which all share
+            drawn.append({**cell.facts, **told, **mode, "margin": measured.margin, "seed": seed})
+    return [dict(row) for row in drawn]
+
+
+def _levels(cells: Sequence[Cell]) -> list[str]:
+    """Trainings at one level that were tested at others too, as words; none if there are many."""
+    single = [cell.facts for cell in cells if kind_of(cell) == "level" and not is_matched(cell)]
+    words = dict.fromkeys(f"{row['train_codec']}@{row['train_level']:g}" for row in single)
+    return list(words) if len(words) <= _FEW else []
+
+
+def _of_kind(cells: Sequence[Cell], word: str) -> list[Cell]:
+    kinds: dict[str, list[Cell]] = {}
+    for cell in cells:
+        kinds.setdefault("" if word == "matched" else training_words(cell), []).append(cell)
+    return [cell for group in kinds.values() for cell in over_seeds(newest(group))]
+
+
+def _measured(row: dict[str, Any]) -> Measured:
+    told = (row["value"], row["ci_low"], row["ci_high"])
+    return Measured(*told, bool(row["is_primary"]), bool(row["higher_is_better"]))
+
+
 def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Figure:
     """A metric against rate or level: a line for all that differs in codec, model, data or conditions.
 
-    Intervals are bands; a line of a single point has a bar.
+    Intervals are bands; a line of a single point has a bar. What was retrained is dashed with hollow marks; bars with
+    ends are the intervals over its seeds.
 
     Args:
         records: rows of the view `results`, all of one metric; one of them at least can be drawn.
@@ -62,10 +122,12 @@ def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Fig
     lines = _grouped([r for r in records if can_draw(r, against)])
     title, names = _names(lines)
     for number, (points, name) in enumerate(zip(lines, names, strict=True)):
-        _line(axes, points, name, against, number)
+        _line(axes, points, name, against, number, len(lines) <= len(COLOURS))
     for number, (points, name) in enumerate(zip(baselines, _names(baselines)[1], strict=True)):
         label = name.replace("none", "uncompressed", 1)
         axes.axhline(points[0]["value"], color="#555555", linestyle=DASHES[number % 3], linewidth=1, label=label)
+    if against == "bpp":
+        _number(axes, lines)
     _label(axes, lines, against)
     if len(lines) + len(baselines) > _INSIDE:
         figure.set_size_inches(9.0, 4.0)
@@ -87,25 +149,36 @@ def _grouped(records: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     return [points for _, points in sorted(groups.items())]
 
 
-def _line(axes: Axes, points: list[dict[str, Any]], name: str, against: str, number: int) -> None:
+def _line(axes: Axes, points: list[dict[str, Any]], name: str, against: str, number: int, few: bool) -> None:
+    """Draw a line; where there are few, its style says whether the model was retrained."""
     points = sorted(points, key=lambda p: p[against])
     x = [p[against] for p in points]
     colour = COLOURS[number % len(COLOURS)]
     marker = MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
-    style = STYLES[number // len(COLOURS) % len(STYLES)]
-    axes.plot(x, [p["value"] for p in points], color=colour, marker=marker, linestyle=style, label=name)
+    retrained = few and points[0]["training"] == "retrained"
+    style = "--" if retrained else STYLES[number // len(COLOURS) % len(STYLES)]
+    face = "white" if retrained else colour
+    y = [p["value"] for p in points]
+    axes.plot(x, y, color=colour, marker=marker, markerfacecolor=face, linestyle=style, label=name)
+    if over := [p for p in points if p.get("margin") is not None]:
+        places, values, margins = ([p[key] for p in over] for key in (against, "value", "margin"))
+        axes.errorbar(places, values, margins, fmt="none", ecolor=colour, capsize=3, linewidth=1)
     known = [p for p in points if p["ci_low"] is not None and p["ci_high"] is not None]
     places, low, high = ([p[key] for p in known] for key in (against, "ci_low", "ci_high"))
     if len(known) == 1:  # a band has no width there
         axes.vlines(places, low, high, color=colour, linewidth=1.2)
     else:
         axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
-    if against == "bpp":
-        for p in points:
-            if p["level"] is not None:
-                axes.annotate(
-                    f"{p['level']:g}", (p["bpp"], p["value"]), (0, -12), textcoords="offset points", ha="center", size=7
-                )
+
+
+def _number(axes: Axes, lines: Sequence[list[dict[str, Any]]]) -> None:
+    """Write the levels below their points; once, where several lines have points of one level and rate."""
+    lowest: dict[tuple[float, float], float] = {}
+    for p in (p for points in lines for p in points if p["level"] is not None):
+        place = (p["level"], p["bpp"])
+        lowest[place] = min(p["value"], lowest.get(place, p["value"]))
+    for (level, bpp), value in lowest.items():
+        axes.annotate(f"{level:g}", (bpp, value), (0, -12), textcoords="offset points", ha="center", size=7)
 
 
 def _label(axes: Axes, lines: Sequence[list[dict[str, Any]]], against: str) -> None:
@@ -135,5 +208,5 @@ def _names(lines: Sequence[list[dict[str, Any]]]) -> tuple[str, list[str]]:
         for number, value in enumerate(values):
             names[number] += f", {title} {value}" if title in _NUMBERS else f", {value}"
     if not any(title == "training" for title, _ in differing) and cells[0].facts["training"] != "pretrained":
-        names = [f"{name}, {cell.facts['training']}" for name, cell in zip(names, cells, strict=True)]
+        names = [f"{name}, {training_words(cell)}" for name, cell in zip(names, cells, strict=True)]
     return " ".join(same), names

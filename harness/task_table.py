@@ -13,21 +13,16 @@ if TYPE_CHECKING:
     from harness.result_cells import Cell, Measured
 
 __all__ = [
-    "OVER_SEEDS",
     "codec_names",
     "conditions",
     "interval_text",
     "metric_table",
+    "named",
+    "seeds_note",
     "stands_on",
     "task_table",
     "training_words",
 ]
-
-OVER_SEEDS = (
-    "±: half the 95% interval over the seeds of a training, which covers its randomness alone; what it stands "
-    "behind is the mean over the seeds, of the values and of the ends of their intervals."
-)
-"""What a table with margins says of them."""
 
 Column = tuple[str, list[str]]
 
@@ -41,7 +36,7 @@ def task_table(cells: Sequence[Cell], metrics: Sequence[str]) -> Table:
         cells: the task's experiments, in the order to show them in.
         metrics: the names of those to show.
     """
-    same, columns = _named(cells)
+    same, columns = named(cells)
     compared = False
     for name in metrics:
         found = [cell.metrics.get(name) for cell in cells]
@@ -64,7 +59,7 @@ def metric_table(cells: Sequence[Cell], metrics: Sequence[str]) -> Table:
         cells: the task's experiments, in the order to show them in.
         metrics: the names of those to show; an experiment without any has one row.
     """
-    same, columns = _named(cells)
+    same, columns = named(cells)
     troubles = _troubles(cells)
     rows: list[tuple[str, ...]] = []
     for name in (*metrics, None):
@@ -85,7 +80,7 @@ def metric_table(cells: Sequence[Cell], metrics: Sequence[str]) -> Table:
     return Table(heads, tuple(rows), title, notes)
 
 
-def _named(cells: Sequence[Cell]) -> tuple[list[str], list[Column]]:
+def named(cells: Sequence[Cell]) -> tuple[list[str], list[Column]]:
     """What is the same for all; and the columns that tell the experiments from each other."""
     same, columns = conditions(cells)
     columns += [("codec", codec_names(cells)), _levels(cells)]
@@ -221,6 +216,17 @@ def _troubles(cells: Sequence[Cell]) -> list[Column]:
     return columns
 
 
+def seeds_note(counts: Sequence[int]) -> list[str]:
+    """What the margins mean, where trainings from several seeds are shown as one; from so many each."""
+    several = sorted({count for count in counts if count > 1})
+    if not several:
+        return []
+    return [
+        f"Means over {_range(several)} seeds of each training; ±: half their 95% interval (Student's), which covers "
+        "training's randomness alone."
+    ]
+
+
 def stands_on(cells: Sequence[Cell]) -> list[str]:
     """On how many samples the metrics stand, and how many failed."""
     rows = [cell.facts for cell in cells if cell.facts["samples"] is not None]
@@ -255,8 +261,7 @@ def _notes(cells: Sequence[Cell], intervals: bool, compared: bool, rates: bool =
     if intervals:
         notes.append("[ ]: 95% interval.")
         notes += _too_few(cells)
-    if any(cell.seeds > 1 for cell in cells):
-        notes.append(OVER_SEEDS)
+    notes += seeds_note([cell.seeds for cell in cells])
     if compared:
         notes.append("drop: against none, paired by sample; positive is worse.")
     if rates:

@@ -48,8 +48,9 @@ def newest(cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.facts["series"] == best[cell.facts["cell"]].facts["series"]]
 
 
-def _rank(cell: Cell) -> tuple[int, str]:
-    return str(cell.facts["train_codec"]).count("="), cell.facts["finished_at"] or ""
+def _rank(cell: Cell) -> tuple[int, str, int]:
+    facts = cell.facts
+    return str(facts["train_codec"]).count("="), facts["finished_at"] or "", facts["run"]
 
 
 def asked(word: str) -> Callable[[Cell], bool]:

@@ -19,6 +19,7 @@ def cell(level: float | None, value: float, **changes: Any) -> Cell:
             "series": None,
             "cell": f"{level}",
             "finished_at": "1",
+            "run": 1,
             "experiment": f"{level} {value} {changes}",
         },
         **changes,

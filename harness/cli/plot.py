@@ -1,16 +1,21 @@
-"""`harness plot`: one figure of a metric against rate or level, for a paper or a README."""
+"""`harness plot`: one figure of a metric against rate or level, or of train level by test level, for a paper."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.chosen import opened
 from harness.cli.options import database_option
 from harness.errors import HarnessError, UsageError
 from harness.plugin_manager import installed
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["plot"]
 
@@ -23,6 +28,20 @@ FORMATS = (".png", ".svg", ".pdf")
 @click.option("--codec", "-c", multiple=True, help="Only these codecs; repeatable.")
 @click.option("--dataset", "-d", help="Only this dataset.")
 @click.option("--model", "-m", help="Only this model.")
+@click.option(
+    "--kind",
+    type=click.Choice(["curves", "matrix"]),
+    default="curves",
+    show_default=True,
+    help="Curves, or train level by test level as a heat map.",
+)
+@click.option(
+    "--training",
+    multiple=True,
+    metavar="WHAT",
+    help="Of curves: pretrained, matched, mixed, clean, a level, or codec@level; repeatable.  [default: all, but for "
+    "more than two single levels]",
+)
 @click.option("--against", type=click.Choice(["bpp", "level"]), default="bpp", show_default=True, help="The x axis.")
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="A .png, .svg or .pdf file.")
 @database_option
@@ -32,50 +51,105 @@ def plot(
     codec: tuple[str, ...],
     dataset: str | None,
     model: str | None,
+    kind: str,
+    training: tuple[str, ...],
     against: str,
     output: Path,
     db: str,
 ) -> None:
-    """Draw a metric against rate or level, with 95% intervals and the uncompressed baseline."""
-    from harness.figures import can_draw, curve_figure, is_baseline
-    from harness.result_cells import meant
-    from harness.store import Filters
-    from harness.stores import open_store
+    """Draw a metric against rate or level, with 95% intervals and the uncompressed baseline.
 
+    \b
+    harness plot --task detection -o curve.png
+    harness plot --task segmentation --codec jpeg --kind matrix -o matrix.png
+    """
     if output.suffix not in FORMATS:
         raise UsageError(f"--output {output}: the file's ending must be {', '.join(FORMATS)}.")
     if not output.absolute().parent.is_dir():
         raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")
-    wanted: dict[str, Sequence[object]] = {"task": [task], "status": ["finished"]}
-    wanted |= {"metric": [metric]} if metric else {"is_primary": [True]}
-    store = open_store(db, installed(), write=False)
+    asked = _Asked(task, metric, codec, dataset, model)
     try:
-        columns, rows = store.view("results", Filters(wanted))
-    finally:
-        store.close()
-    records: list[dict[str, Any]] = [dict(zip(columns, row, strict=True)) for row in rows]
-    for kind, asked in (("task", [task]), ("codec", codec)):
-        found = {str(r[kind]) for r in records}
-        for one in asked:
-            if one not in found:
-                installed().provided(kind, one)
-                raise UsageError(
-                    f"{db} has no finished results of {kind} {one}"
-                    + (f". It has: {', '.join(sorted(found))}." if found else " to draw.")
-                )
-    records = [r for r in records if not codec or r["codec"] in codec or is_baseline(r)]
-    for column, name in (("dataset", dataset), ("model", model)):
-        records = [r for r in records if not name or meant(name, [r[column]])]
-    if not any(can_draw(r, against) for r in records):
-        raise UsageError(
-            f"{db} has no finished results of task {task}{f', metric {metric}' if metric else ''} to draw."
-        )
-    try:
-        figure = curve_figure(records, against)
+        figure, what = _matrix(asked, db) if kind == "matrix" else _curves(asked, training, against, db)
     except ImportError as error:
-        raise HarnessError("harness plot needs matplotlib: pip install matplotlib") from error
+        raise HarnessError("harness plot needs matplotlib: pip install 'codec-harness[plot]'") from error
     try:
         figure.savefig(output, dpi=160)
     except OSError as error:
         raise UsageError(f"--output {output} cannot be written: {error}.") from error
-    click.echo(f"{output}: {len(records)} results")
+    click.echo(f"{output}: {what}")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Which results to draw."""
+
+    task: str
+    metric: str | None
+    codecs: tuple[str, ...]
+    dataset: str | None
+    model: str | None
+
+    @property
+    def words(self) -> str:
+        return f"task {self.task}" + (f", metric {self.metric}" if self.metric else "")
+
+    def has(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row is of the model and dataset that were asked for."""
+        from harness.result_cells import meant
+
+        pairs = (("dataset", self.dataset), ("model", self.model))
+        return all(not name or bool(meant(name, [row[column]])) for column, name in pairs)
+
+    def check(self, rows: Sequence[Mapping[str, Any]], db: str) -> None:
+        """Raises:
+        UsageError: a task or codec that the results have none of.
+        """
+        for kind, names in (("task", (self.task,)), ("codec", self.codecs)):
+            found = {str(row[kind]) for row in rows}
+            for one in names:
+                if one not in found:
+                    installed().provided(kind, one)
+                    raise UsageError(
+                        f"{db} has no finished results of {kind} {one}"
+                        + (f". It has: {', '.join(sorted(found))}." if found else " to draw.")
+                    )
+
+
+def _curves(asked: _Asked, training: Sequence[str], against: str, db: str) -> tuple[Figure, str]:
+    from harness.figures import can_draw, curve_figure, is_baseline, trainings_drawn
+    from harness.store import Filters
+
+    wanted: dict[str, Sequence[object]] = {"task": [asked.task], "status": ["finished"]}
+    wanted |= {"metric": [asked.metric]} if asked.metric else {"is_primary": [True]}
+    with opened(db) as store:
+        columns, rows = store.view("results", Filters(wanted))
+    records: list[dict[str, Any]] = [dict(zip(columns, row, strict=True)) for row in rows]
+    asked.check(records, db)
+    records = [r for r in records if not asked.codecs or r["codec"] in asked.codecs or is_baseline(r)]
+    records = trainings_drawn([r for r in records if asked.has(r)], training)
+    if not any(can_draw(r, against) for r in records):
+        trained = f", training {' or '.join(training)}" if training else ""
+        raise UsageError(f"{db} has no finished results of {asked.words}{trained} to draw.")
+    return curve_figure(records, against), f"{len(records)} results"
+
+
+def _matrix(asked: _Asked, db: str) -> tuple[Figure, str]:
+    from harness.heat_map import heat_map
+    from harness.matrix import matrices
+    from harness.result_cells import read_cells
+    from harness.store import Filters
+
+    with opened(db) as store:
+        cells = read_cells(store, Filters({"task": [asked.task], "status": ["finished"]}))
+    asked.check([cell.facts for cell in cells], db)
+    coded = [cell for cell in cells if not asked.codecs or cell.facts["codec"] in (*asked.codecs, "none")]
+    found = matrices([cell for cell in coded if asked.has(cell.facts)], asked.metric)
+    found = [one for one in found if any(one.measured(*place) for place in one.entries)]
+    if not found:
+        raise UsageError(
+            f"{db} has nothing of {asked.words} that was retrained and tested at levels (harness run --retrain all)."
+        )
+    if len(found) > 1:
+        listed = "; ".join(one.title for one in found)
+        raise UsageError(f"{db} has several: {listed}. Choose with --codec, --model and --dataset.")
+    return heat_map(found[0]), f"{len(found[0].entries)} results"

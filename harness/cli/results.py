@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.chosen import FILTERS, filter_options, filters_of, inner_options, opened
 from harness.cli.options import database_option
+from harness.cli.retrained import matrix, recovery
 from harness.cli.show import show
 from harness.cli.study import study
 from harness.cli.tables import tables
-from harness.errors import UsageError, closest
-from harness.plugin_manager import installed
 from harness.store import Filters
 from harness.text_tables import FORMATS, Table
 
@@ -22,18 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["results"]
 
-_FILTERS = ("task", "codec", "dataset", "model")
-
 _format_option = click.option(
     "--format", "-f", "format_", type=click.Choice(FORMATS), default="table", show_default=True, help="How to write it."
 )
 
 
 @click.group(invoke_without_command=True)
-@click.option("--task", "-t", multiple=True, help="Only this task; repeatable, as are the next three.")
-@click.option("--codec", "-c", multiple=True, help="Only this codec.")
-@click.option("--dataset", "-d", multiple=True, help="Only this dataset.")
-@click.option("--model", "-m", multiple=True, help="Only this model.")
+@filter_options
 @click.option("--metric", multiple=True, help="Show this metric; default: the primary one and the task's second.")
 @click.option("--all-metrics", is_flag=True, help="Show every metric, each in rows of its own.")
 @click.option(
@@ -67,8 +61,8 @@ def results(
     from harness.tables import print_table, results_table
 
     wanted = {"task": task, "codec": codec, "dataset": dataset, "model": model}
-    with _opened(db) as store:
-        filters = _filters(store, wanted)
+    with opened(db) as store:
+        filters = filters_of(store, wanted)
         if failed:
             _print_failed(store, filters, format_)
             return
@@ -81,61 +75,28 @@ def results(
 
 @results.command()
 @click.argument("query")
-@click.option("--format", "-f", "format_", type=click.Choice(FORMATS), help="How to write it; may stand before `sql`.")
-@click.option("--db", help="Results database, if not the one given before `sql`.")
+@inner_options
 @click.pass_context
 def sql(ctx: click.Context, query: str, format_: str | None, db: str | None) -> None:
-    """Answer a query, which can only read: a SELECT on the views results, curves, recovery, per_sample.
+    """Answer a query, which can only read: a SELECT on the views results, curves, recovery, seeds,
+    per_sample.
 
     \b
     harness results sql "select codec, level, value, bpp from results where metric = 'AP50'"
     """
     from harness.tables import print_table
 
-    with _opened(db or ctx.obj) as store:
+    with opened(db or ctx.obj) as store:
         columns, rows = store.select(query)
     before = ctx.parent.params["format_"] if ctx.parent else "table"
     print_table(Table(tuple(columns), tuple(rows)), format_ or before)
 
 
+results.add_command(matrix)
+results.add_command(recovery)
 results.add_command(show)
 results.add_command(tables)
 results.add_command(study)
-
-
-@contextmanager
-def _opened(db: str) -> Iterator[Store]:
-    from harness.stores import open_store
-
-    with closing(open_store(db, installed(), write=False)) as store:
-        yield store
-
-
-def _filters(store: Store, wanted: dict[str, Sequence[str]]) -> Filters:
-    """The filters that were asked for; a name without options stands for it with any.
-
-    Raises:
-        UsageError: a name that nothing in the database has.
-    """
-    from harness.result_cells import meant
-
-    if not any(wanted.values()):
-        return Filters()
-    columns, rows = store.view("results")
-    allowed: dict[str, list[str]] = {}
-    for column, names in wanted.items():
-        place = columns.index(column)
-        known = sorted({str(row[place]) for row in rows})
-        for name in names:
-            found = meant(name, known)
-            allowed.setdefault(column, []).extend(found)
-            if not found:
-                near = closest(name, known)
-                hint = f" Did you mean {near!r}?" if near else ""
-                raise UsageError(
-                    f"the database has no results of {column} {name!r}.{hint} It has: {', '.join(known) or 'none'}."
-                )
-    return Filters(allowed)
 
 
 def _print_failed(store: Store, filters: Filters, format_: str) -> None:
@@ -146,7 +107,7 @@ def _print_failed(store: Store, filters: Filters, format_: str) -> None:
     found: list[tuple[object, ...]] = []
     for cell in read_cells(store, filters):
         facts = cell.facts
-        place = (facts["experiment"][:12], *(facts[name] for name in (*_FILTERS, "level")))
+        place = (facts["experiment"][:12], *(facts[name] for name in (*FILTERS, "level")))
         undone = facts["status"] in ("failed", "interrupted")
         if undone:
             found.append((*place, None, facts["status"], cell.reason))
@@ -156,6 +117,6 @@ def _print_failed(store: Store, filters: Filters, format_: str) -> None:
             sample, error = columns.index("sample"), columns.index("error")
             found += [(*place, row[sample], "failed", row[error]) for row in rows]
     if found:
-        print_table(Table(("experiment", *_FILTERS, "level", "sample", "status", "reason"), tuple(found)), format_)
+        print_table(Table(("experiment", *FILTERS, "level", "sample", "status", "reason"), tuple(found)), format_)
     else:
         click.echo("nothing failed.", err=True)

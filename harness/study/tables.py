@@ -50,9 +50,9 @@ def study_tables(cells: Sequence[Cell], beside: bool = False, drops: Against | N
         elif cell.is_baseline:
             clean[subject] = cell
     tables = []
-    names = codec_names([group[0] for group in subjects.values()])
-    for (key, group), name in zip(subjects.items(), names, strict=True):
-        sides = _Sides.of(group, published()[key[0]], name)
+    codecs = codec_names([group[0] for group in subjects.values()])
+    for (key, group), codec in zip(subjects.items(), codecs, strict=True):
+        sides = _Sides.of(group, published()[key[0]], codec)
         tables.append(_table(sides, clean.get(key[:6]), beside, drops))
     return tables
 

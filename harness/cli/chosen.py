@@ -1,0 +1,74 @@
+"""What the commands on results share: the database they read, and the options that choose from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from harness.errors import UsageError, closest
+from harness.plugin_manager import installed
+from harness.store import Filters
+from harness.text_tables import FORMATS
+
+if TYPE_CHECKING:
+    from harness.store import Store
+
+__all__ = ["FILTERS", "filter_options", "filters_of", "inner_options", "opened"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FILTERS = ("task", "codec", "dataset", "model")
+
+
+def filter_options(command: F) -> F:
+    """`--task`, `--codec`, `--dataset`, `--model`."""
+    first = click.option("--task", "-t", multiple=True, help="Only this task; repeatable, as are the next three.")
+    for name in reversed(FILTERS[1:]):
+        command = click.option(f"--{name}", f"-{name[0]}", multiple=True, help=f"Only this {name}.")(command)
+    return first(command)
+
+
+def inner_options(command: F) -> F:
+    """`--format` and `--db` of a command below `harness results`, where they may also stand before it."""
+    what = "How to write it; may stand before the command's name."
+    command = click.option("--db", help="Results database, if not the one given before the command's name.")(command)
+    return click.option("--format", "-f", "format_", type=click.Choice(FORMATS), help=what)(command)
+
+
+@contextmanager
+def opened(db: str) -> Iterator[Store]:
+    """The database, for reading."""
+    from harness.stores import open_store
+
+    with closing(open_store(db, installed(), write=False)) as store:
+        yield store
+
+
+def filters_of(store: Store, wanted: Mapping[str, Sequence[str]]) -> Filters:
+    """The filters that were asked for; a name without options stands for it with any.
+
+    Raises:
+        UsageError: a name that nothing in the database has.
+    """
+    from harness.result_cells import meant
+
+    if not any(wanted.values()):
+        return Filters()
+    columns, rows = store.view("results")
+    allowed: dict[str, list[str]] = {}
+    for column, names in wanted.items():
+        place = columns.index(column)
+        known = sorted({str(row[place]) for row in rows})
+        for name in names:
+            found = meant(name, known)
+            allowed.setdefault(column, []).extend(found)
+            if not found:
+                near = closest(name, known)
+                hint = f" Did you mean {near!r}?" if near else ""
+                raise UsageError(
+                    f"the database has no results of {column} {name!r}.{hint} It has: {', '.join(known) or 'none'}."
+                )
+    return Filters(allowed)
