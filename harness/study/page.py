@@ -29,9 +29,9 @@ It was made by
 from a database with the experiments listed [at the end](#what-it-stands-on). Run the same on a database of your own.
 The files in `docs/studies` ask for the study's Tables I-V on the real data sets.
 
-Brackets are 95% intervals, paired by sample, from {resamples} resamples of the samples' groups
-([statistics](statistics.md)); they are over images, not over trainings, and each is for itself: of twenty true
-differences of 0, one is expected to look like one. From fewer than 66 samples it is not known whether they hold.
+Brackets are 95% intervals, paired by sample, from {resamples} resamples of the samples' groups, as everywhere in the
+harness. They are over images, not over trainings, and each is for itself: of twenty true differences of 0, one is
+expected to look like one. From fewer than 66 samples it is not known whether they hold.
 
 **What the demo can decide.** Where the experiments below are of the demo world, they are of small networks on rendered
 images of 256x192 pixels. They show that a claim does not hold everywhere, or that it is no matter of one data set; they

@@ -66,8 +66,9 @@ def net_gains(evidence: Evidence) -> Finding:
                 recovered = "no significant loss" if share.value is None else share.text(percent=True)
                 plain = better(evidence, task, before, after)
                 rows.append((task, f"{study.codec} {level:g}", metric, plain.text(), recovered, net.text()))
-    gained = sum(test.sign > 0 for test in tests)
-    ours = f"{gained} of {len(tests)} tasks gain significantly against the control at the strongest level"
+    made = [test for test in tests if test.value is not None]
+    gained = sum(test.sign > 0 for test in made)
+    ours = f"{gained} of {len(made)} tasks gain significantly against the control at the strongest level"
     columns = ("task", "level", "metric", "gain", "recovered of the loss", "net gain, against clean")
     return Finding("net_gains", ours if rows else UNMEASURED, judged(tests), (Table(columns, tuple(rows)),))
 

@@ -32,15 +32,18 @@ def sizes(evidence: Evidence) -> list[Finding]:
 def _size(evidence: Evidence, subjects: Sequence[Subject], level: float) -> Finding:
     rows: list[tuple[str, ...]] = []
     tests: list[Estimate] = []
+    shares: list[Estimate] = []
     claimed = CLAIMED[level]
     for subject in subjects:
         top, here = ((subject.pretrained("jpeg", x), RATE) for x in (_TOP, level))
         share = evidence.estimate(lambda a, b: b / a, top, here)
+        shares.append(share)
         raw = evidence.estimate(lambda bits: bits / _RAW, here)
         bits = [evidence.value(*one).text(2) for one in (top, here)]
         data = f"{subject.facts['dataset']}/{subject.facts['split']} ({subject.task})"
         rows.append((data, *bits, share.text(percent=True), raw.text(percent=True)))
         tests.append(evidence.estimate(lambda a, b: _NEAR - abs(b / a - claimed) / claimed, top, here))
     columns = ("data", f"bpp at {_TOP:g}", f"bpp at {level:g}", f"size against {_TOP:g}", "size against raw (24 bpp)")
-    ours = "; ".join(f"{row[0]} {row[3]}" for row in rows) or UNMEASURED
+    found = sorted(share.value for share in shares if share.value is not None)
+    ours = f"{100 * found[0]:.1f}% to {100 * found[-1]:.1f}% of the size at {_TOP:g}" if found else UNMEASURED
     return Finding(f"size_{level:g}", ours, judged(tests), (Table(columns, tuple(rows)),))
