@@ -3,49 +3,32 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.dataset import Dataset, Outline, Sample
+from harness.dataset import Sample
 from harness.errors import SampleError
 from harness.options import Value
+from harness_tasks.datasets.pairs import ImagePairs, Pair
 from harness_tasks.depth.types import MISSING
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["DepthPairs", "Pair", "read_values"]
+__all__ = ["DepthPairs", "read_values"]
 
 
-@dataclass(frozen=True)
-class Pair:
-    """One sample on disk.
-
-    Args:
-        id: its name.
-        image: the photograph.
-        depth: the file of depth (or disparity) values, of the same size in pixels.
-        group: what it comes from.
-    """
-
-    id: str
-    image: Path
-    depth: Path
-    group: str
-
-
-class DepthPairs(Dataset):
+class DepthPairs(ImagePairs):
     """Images with a depth map each. A subclass lists the pairs, and says what the values in the files mean.
 
-    The first pair is read when the dataset is opened, so that a wrong folder or encoding is found at once; every pair's
-    sizes are compared when it is read.
+    The first pair is read when the dataset is opened, so that a wrong encoding is found at once; every pair's sizes are
+    compared when it is read.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("depth",)
-    _pairs: Sequence[Pair] = ()
+    truth = "a depth map"
 
     @abstractmethod
     def depth_of(self, path: Path) -> NDArray[np.float64]:
@@ -55,42 +38,23 @@ class DepthPairs(Dataset):
             SampleError: the file cannot be read.
         """
 
-    def use(self, pairs: Sequence[Pair]) -> None:
-        """Take the listed pairs.
-
-        Raises:
-            DatasetError: there is none, or the first one cannot be read.
-        """
-        if not pairs:
-            raise self.problem(f"split {self.split!r} of {self.root} has no pair of an image and a depth map")
-        self._pairs = tuple(pairs)
-        try:
-            self[0]
-        except SampleError as error:
-            raise self.problem(str(error).rstrip(".")) from error
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def outline(self, index: int) -> Outline:
-        from harness.images import image_size
-
-        pair = self._pairs[index]
-        height, width = image_size(pair.image)
-        return Outline(pair.id, height=height, width=width, group=pair.group, stratum=pair.group)
+    def check(self, pair: Pair) -> None:
+        self._read(pair)
 
     def __getitem__(self, index: int) -> Sample:
+        return self._read(self._pairs[index])
+
+    def _read(self, pair: Pair) -> Sample:
         import numpy as np
 
         from harness.images import read_image
 
-        pair = self._pairs[index]
         frames, source = read_image(pair.image)
-        depth = self.depth_of(pair.depth)
+        depth = self.depth_of(pair.truth)
         if depth.shape != frames.shape[1:3]:
             height, width = frames.shape[1:3]
             raise SampleError(
-                f"{pair.depth}: a depth map of {depth.shape[1]}x{depth.shape[0]} pixels (width x height), its image "
+                f"{pair.truth}: a depth map of {depth.shape[1]}x{depth.shape[0]} pixels (width x height), its image "
                 f"{pair.image.name} has {width}x{height}. Depth has to be registered to the image, pixel by pixel."
             )
         with np.errstate(invalid="ignore"):
@@ -98,18 +62,11 @@ class DepthPairs(Dataset):
         target = np.where(known, depth, MISSING).astype(np.float32)
         return Sample(pair.id, frames, {0: target}, source=source)
 
-    def fingerprint(self) -> str:
-        from harness.files import digest_files
-
-        return digest_files(path for pair in self._pairs for path in (pair.image, pair.depth))
-
     def decoders(self) -> Mapping[str, Value]:
         import cv2
         import numpy as np
 
-        from harness.images import decoders
-
-        return {**decoders(), "opencv": cv2.__version__, "numpy": np.__version__}
+        return {**super().decoders(), "opencv": cv2.__version__, "numpy": np.__version__}
 
 
 def read_values(path: Path, channel: int | None = None) -> NDArray[np.generic]:

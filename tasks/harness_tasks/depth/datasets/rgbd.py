@@ -11,7 +11,8 @@ from harness.dataset import Dataset
 from harness.errors import DatasetError
 from harness.options import Option
 from harness_tasks.datasets.common import stays_inside
-from harness_tasks.depth.datasets.common import DepthPairs, Pair, read_values
+from harness_tasks.datasets.pairs import Pair
+from harness_tasks.depth.datasets.common import DepthPairs, read_values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,7 +83,7 @@ class Rgbd(DepthPairs):
             )
             for image, depth in self._in_split(found, lists)
         ]
-        if missing := [path for pair in pairs for path in (pair.image, pair.depth) if not path.is_file()]:
+        if missing := [path for pair in pairs for path in (pair.image, pair.truth) if not path.is_file()]:
             raise self.problem(f"{len(missing)} files are missing, the first is {missing[0]}")
         if len({pair.id for pair in pairs}) != len(pairs):
             raise self.problem("one image comes twice")

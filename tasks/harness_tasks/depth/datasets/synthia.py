@@ -22,7 +22,8 @@ from harness import hookimpl
 from harness.dataset import Dataset
 from harness.errors import DatasetError
 from harness.options import Option
-from harness_tasks.depth.datasets.common import DepthPairs, Pair, read_values
+from harness_tasks.datasets.pairs import Pair
+from harness_tasks.depth.datasets.common import DepthPairs, read_values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,7 +97,7 @@ class Synthia(DepthPairs):
             inside = image.relative_to(package / "RGB")
             name = f"{package.name}/{inside.with_suffix('').as_posix()}"
             pairs.append(Pair(name, image, package / "Depth" / inside, name if single else package.name))
-        if missing := [pair.depth for pair in pairs if not pair.depth.is_file()]:
+        if missing := [pair.truth for pair in pairs if not pair.truth.is_file()]:
             raise self.problem(f"{len(missing)} of {len(pairs)} depth maps of {package} are missing: {missing[0]}, ...")
         return pairs
 

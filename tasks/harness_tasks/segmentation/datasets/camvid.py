@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ClassVar
 
 from harness import hookimpl
-from harness_tasks.segmentation.datasets.common import LabelledImages, Pair
+from harness_tasks.datasets.pairs import Pair
+from harness_tasks.segmentation.datasets.common import LabelledImages
 from harness_tasks.segmentation.types import IGNORE
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class CamVid(LabelledImages):
         if wrong is not None:
             raise self.problem(f"{listed} has a line {' '.join(wrong)[:80]!r}; an image and its labels are expected")
         pairs = [self._pair(folder, image, labels) for image, labels in lines]
-        missing = [path for pair in pairs for path in (pair.image, pair.labels) if not path.is_file()]
+        missing = [path for pair in pairs for path in (pair.image, pair.truth) if not path.is_file()]
         if missing:
             few = ", ".join(str(path.relative_to(folder)) for path in missing[:3])
             raise self.problem(f"{len(missing)} of the {2 * len(pairs)} files of {listed} are not there ({few}, ...)")

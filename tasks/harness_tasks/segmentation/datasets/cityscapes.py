@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 from harness import hookimpl
 from harness.errors import DatasetError
 from harness.options import Option
-from harness_tasks.segmentation.datasets.common import LabelledImages, Pair
+from harness_tasks.datasets.pairs import Pair
+from harness_tasks.segmentation.datasets.common import LabelledImages
 from harness_tasks.segmentation.types import IGNORE
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Cityscapes(LabelledImages):
             raise self.problem(f"{root} has no folder {self.option('images')}/{self.split}")
         paths = sorted(images.glob(f"*/*{_IMAGE}"))
         pairs = [self._pair(path, labels) for path in paths]
-        missing = [pair.labels for pair in pairs if not pair.labels.is_file()]
+        missing = [pair.truth for pair in pairs if not pair.truth.is_file()]
         if missing:
             raise self.problem(
                 f"{len(missing)} of {len(pairs)} images in {images} have no labels "

@@ -2,93 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.dataset import Dataset, Outline, Sample
+from harness.dataset import Sample
 from harness.errors import SampleError
-from harness.options import Value
+from harness_tasks.datasets.pairs import ImagePairs, Pair
 from harness_tasks.segmentation.types import IGNORE
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["LabelledImages", "Pair", "label_table", "read_labels"]
+__all__ = ["LabelledImages", "label_table", "read_labels"]
 
 
-@dataclass(frozen=True)
-class Pair:
-    """One sample on disk.
-
-    Args:
-        id: its name.
-        image: the photograph.
-        labels: a greyscale (or palette) image of the same size, whose pixel values are label numbers.
-        group: the drive or sequence that it comes from.
-    """
-
-    id: str
-    image: Path
-    labels: Path
-    group: str
-
-
-class LabelledImages(Dataset):
+class LabelledImages(ImagePairs):
     """Photographs with a label map each. A subclass lists the pairs, and says what the numbers in the files mean.
 
-    The size of the label map has to be that of the photograph; the first pair is checked when the dataset is opened,
-    so that a wrong folder is found at once, and every pair when it is read.
+    A label map is a greyscale (or palette) image of the photograph's size, whose pixel values are label numbers. The
+    sizes of the first pair are compared when the dataset is opened, and of every pair when it is read.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("segmentation",)
+    truth = "a label map"
     meanings: ClassVar[Mapping[int, int]]
     """Number in the file -> number of the class, or IGNORE. Other numbers are an error."""
-    _pairs: Sequence[Pair] = ()
 
-    def use(self, pairs: Sequence[Pair]) -> None:
-        """Take the listed pairs.
+    def check(self, pair: Pair) -> None:
+        """Compare the sizes of the two files.
 
         Raises:
-            DatasetError: there is none, or the first one's label map has another size than its photograph.
+            SampleError: they differ, or one cannot be read.
         """
-        if not pairs:
-            raise self.problem(f"split {self.split} of {self.root} has no image")
-        try:
-            _check_size(pairs[0])
-        except SampleError as error:
-            raise self.problem(str(error).rstrip(".")) from error
-        self._pairs = tuple(pairs)
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def outline(self, index: int) -> Outline:
         from harness.images import image_size
 
-        pair = self._pairs[index]
-        height, width = image_size(pair.image)
-        return Outline(pair.id, height=height, width=width, group=pair.group, stratum=pair.group)
+        image, labels = image_size(pair.image), image_size(pair.truth)
+        if image != labels:
+            raise SampleError(
+                f"{pair.image} has {image[1]}x{image[0]} pixels, its labels {pair.truth.name} have "
+                f"{labels[1]}x{labels[0]} (width x height): there are no labels of the photograph's size."
+            )
 
     def __getitem__(self, index: int) -> Sample:
         from harness.images import read_image
 
         pair = self._pairs[index]
-        _check_size(pair)
+        self.check(pair)
         frames, source = read_image(pair.image)
-        return Sample(pair.id, frames, {0: read_labels(pair.labels, label_table(self.meanings))}, source=source)
-
-    def decoders(self) -> Mapping[str, Value]:
-        from harness.images import decoders
-
-        return decoders()
-
-    def fingerprint(self) -> str:
-        from harness.files import digest_files
-
-        return digest_files([path for pair in self._pairs for path in (pair.image, pair.labels)])
+        return Sample(pair.id, frames, {0: read_labels(pair.truth, label_table(self.meanings))}, source=source)
 
 
 def label_table(meanings: Mapping[int, int]) -> NDArray[np.int16]:
@@ -134,14 +97,3 @@ def read_labels(path: Path, table: NDArray[np.int16]) -> NDArray[np.uint8]:
         )
     found: NDArray[np.uint8] = labels.astype(np.uint8)
     return found
-
-
-def _check_size(pair: Pair) -> None:
-    from harness.images import image_size
-
-    image, labels = image_size(pair.image), image_size(pair.labels)
-    if image != labels:
-        raise SampleError(
-            f"{pair.image} has {image[1]}x{image[0]} pixels, its labels {pair.labels.name} have "
-            f"{labels[1]}x{labels[0]} (width x height): there are no labels of the photograph's size."
-        )
