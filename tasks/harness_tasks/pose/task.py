@@ -137,5 +137,5 @@ class Pose(Task):
 def _counts(frame: Statistics, confidence: float) -> tuple[int, int]:
     """How many found persons there are in a frame, and how many of them match nobody at the lowest threshold."""
     sure = frame["score"] >= confidence
-    matched: NDArray[np.uint8] = frame["hit"] | frame["void"]
+    matched = np.bitwise_or(frame["hit"], frame["void"])
     return int(sure.sum()), int((sure & ~unpack(matched, len(AREAS))[:, 0, 0]).sum())
