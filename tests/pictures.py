@@ -1,5 +1,6 @@
 """Pictures to code: a real photograph where HARNESS_TEST_DATA has one, and made ones that need no data."""
 
+import io
 import os
 from pathlib import Path
 
@@ -37,3 +38,10 @@ def photograph() -> np.ndarray:
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
     """Uniform noise uint8 of a shape."""
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """An image uint8[H, W, 3] through Pillow's JPEG, 4:2:0."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))

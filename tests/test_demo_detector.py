@@ -1,7 +1,5 @@
 """The detector that ships: it fits its dataset, it is small, and it finds what is there."""
 
-import io
-
 import numpy as np
 import pytest
 import torch
@@ -18,6 +16,7 @@ from harness_plugins.demo_world.scene import render
 from harness_tasks.detection.models.demo import WEIGHTS, DemoDetector
 from harness_tasks.detection.task import Detection
 from harness_tasks.detection.types import Boxes, Detections
+from pictures import jpeg
 
 IMAGES = 24
 
@@ -38,12 +37,6 @@ def found(model: DemoDetector, image: np.ndarray) -> Detections:
     frames = np.ascontiguousarray(image[None])
     with torch.inference_mode():
         return model.predict(model.collate([model.prepare(frames, (0,), NoMemo())]))[0][0]
-
-
-def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file))
 
 
 def scores(model: DemoDetector, scenes: list[Scene], quality: int | None) -> dict[str, float]:

@@ -1,11 +1,8 @@
 """The pose model that ships: it is small, it finds the demo world's persons, and compression takes them from it."""
 
-import io
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from harness.dataset import Sample
 from harness.model import NoMemo
@@ -15,6 +12,7 @@ from harness_plugins.demo_world.dataset import DemoWorld
 from harness_tasks.pose.models.demo import WEIGHTS, DemoOpenPose
 from harness_tasks.pose.task import Pose
 from harness_tasks.pose.types import Poses
+from pictures import jpeg
 
 SCENES = 20
 
@@ -33,12 +31,6 @@ def samples() -> list[Sample]:
     return [dataset[index] for index in range(SCENES)]
 
 
-def jpeg(frames: np.ndarray, quality: int) -> np.ndarray:
-    file = io.BytesIO()
-    Image.fromarray(frames[0]).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file))[None]
-
-
 def found(model: DemoOpenPose, frames: np.ndarray) -> Poses:
     with torch.inference_mode():
         return model.predict(model.collate([model.prepare(frames, (0,), NoMemo())]))[0][0]
@@ -47,7 +39,7 @@ def found(model: DemoOpenPose, frames: np.ndarray) -> Poses:
 def scores(model: DemoOpenPose, samples: list[Sample], quality: int | None) -> dict[str, float]:
     task, statistics = Pose(), []
     for sample in samples:
-        frames = sample.frames if quality is None else jpeg(sample.frames, quality)
+        frames = sample.frames if quality is None else jpeg(sample.frames[0], quality)[None]
         statistics.append(task.score(found(model, frames), sample.targets[0]))
     return {name: float(values[0]) for name, values in task.reduce(statistics).items()}
 
@@ -78,7 +70,7 @@ def test_a_prediction_is_its_own_reference(model: DemoOpenPose, samples: list[Sa
         target = task.as_target(poses)
         assert len(target.crowd) == int((poses.scores >= 0.25).sum())
         statistics.append(task.score(poses, target))
-        coarse.append(task.score(found(model, jpeg(sample.frames, 5)), target))
+        coarse.append(task.score(found(model, jpeg(sample.frames[0], 5)[None]), target))
         drawn = task.draw(sample.frames[0], poses)
         assert drawn.shape == sample.frames[0].shape
         assert (drawn != sample.frames[0]).any()

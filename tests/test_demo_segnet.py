@@ -1,11 +1,8 @@
 """The segmenter that ships: it fits its dataset, it is small, and it finds what is there."""
 
-import io
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from command import Session
 from harness.model import NoMemo
@@ -16,6 +13,7 @@ from harness_plugins.demo_world.compositor import Scene
 from harness_plugins.demo_world.scene import render
 from harness_tasks.segmentation.models.demo import WEIGHTS, DemoSegNet
 from harness_tasks.segmentation.task import Segmentation
+from pictures import jpeg
 
 IMAGES = 24
 
@@ -30,12 +28,6 @@ def model() -> DemoSegNet:
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
     return [render("test", index) for index in range(IMAGES)]
-
-
-def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file))
 
 
 def miou(model: DemoSegNet, scenes: list[Scene], quality: int | None) -> float:

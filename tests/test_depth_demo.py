@@ -1,12 +1,10 @@
 """The depth estimator that ships: it is small, it has learned, and it suffers from compression."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from command import Session
 from harness.model import NoMemo
@@ -15,6 +13,7 @@ from harness.weights import load_state, read_classes
 from harness_plugins.demo_world.scene import Scene, render
 from harness_tasks.depth.models.demo import WEIGHTS, DemoDepthGan
 from harness_tasks.depth.task import Depth
+from pictures import jpeg
 
 IMAGES = 16
 
@@ -35,12 +34,6 @@ def found(model: DemoDepthGan, image: np.ndarray) -> np.ndarray:
     frames = np.ascontiguousarray(image[None])
     with torch.inference_mode():
         return model.predict(model.collate([model.prepare(frames, (0,), NoMemo())]))[0][0]
-
-
-def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file))
 
 
 def scores(model: DemoDepthGan, scenes: list[Scene], quality: int | None) -> dict[str, float]:
