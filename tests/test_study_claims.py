@@ -63,6 +63,8 @@ def put(
         "model": {"kind": "net", "options": dict(options)},
         "dataset": {"kind": "made-up", "split": "test"},
         "limit": None,
+        "precision": "fp32",
+        "reference": "labels",
         "training": {"mode": training.mode, "codec": training.codec, "level": training.level, "parts": training.parts},
     }
     made = Experiment(

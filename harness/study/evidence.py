@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.bootstrap import replicates, spread, student, subset
+from harness.experiment import canonical
 from harness.ratios import fieller
 from harness.result_cells import Cell, read_cells
 from harness.store import Filters
@@ -37,7 +38,8 @@ Measure = tuple[Sequence[Cell], str]
 """A metric of one or more experiments (trainings from several seeds): their mean."""
 
 _FINISHED = Filters({"status": ["finished"]})
-_SAME = ("task", "model", "weights", "dataset", "split", "planned_samples", "reference", "precision")
+_SAME = ("task", "model", "dataset", "limit", "precision", "reference")
+"""What of an experiment's identity is the same in a subject: all but codec, level and training."""
 
 
 @dataclass(frozen=True)
@@ -151,11 +153,10 @@ class Evidence:
             self._home |= dict.fromkeys(keys, store)
             self._identities |= store.identities(keys)
             cells += new
-        groups: dict[tuple[Any, ...], list[Cell]] = {}
+        groups: dict[str, list[Cell]] = {}
         for cell in cells:
             identity = self._identities[cell.facts["experiment"]]
-            options = repr([sorted(identity[what]["options"].items()) for what in ("task", "model")])
-            groups.setdefault((*(cell.facts[name] for name in _SAME), options), []).append(cell)
+            groups.setdefault(canonical({name: identity[name] for name in _SAME}), []).append(cell)
         self.subjects = [_subject(found) for found in groups.values()]
 
     def main(self, task: str) -> Subject:
