@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from command import Session
+from harness.weights import load_state
 from harness_tasks.detection.models.demo import WEIGHTS
 
 RECIPE = ("--set", "iterations=8", "--set", "batch=1", "--set", "checkpoint=2", "--threads", "1", "--workers", "0")
@@ -72,3 +73,31 @@ def test_train_finds_what_a_clean_retraining_made(undisturbed: Session) -> None:
         assert connection.execute("select sha256 from checkpoints where key = ?", [key]).fetchall() == [
             (printed["sha256"],)
         ]
+
+
+def test_one_stream_is_retrained_and_compared_with_the_control_of_the_same_stream(tmp_path: Path) -> None:
+    from harness_tasks.action.models.demo import WEIGHTS as PRETRAINED
+
+    session = Session(tmp_path, tmp_path / "cache")
+    run = ("run", "--task", "action", "--codec", "jpeg@15", "--limit", "2", "--resamples", "100", *RECIPE)
+    short = ("--set", "iterations=2", "--set", "batch=2")
+    session.run(*run, *short, "--retrain", "clean")
+    session.run(*run, *short, "--retrain", "15", "--retrain", "clean", "--retrain-parts", "spatial")
+    query = "select distinct train_mode, parts, experiment from results where train_mode is not null and codec = 'jpeg'"
+    keys = {(mode, parts): key for mode, parts, key in session.select(query)}
+    assert keys.keys() == {("clean", None), ("clean", "spatial"), ("level", "spatial")}
+    rows = session.select("select distinct parts, retrained_experiment, clean_experiment from recovery")
+    assert rows == [("spatial", keys["level", "spatial"], keys["clean", "spatial"])]
+    before = load_state(PRETRAINED)
+    changed = {}
+    for key, path in session.select(
+        "select e.key, c.path from experiments e join checkpoints c on c.key = e.checkpoint"
+    ):
+        after = load_state(Path(path))
+        assert after.keys() == before.keys()
+        changed[key] = {name.split(".")[0] for name in after if not after[name].equal(before[name].to(after[name]))}
+    assert {cell: changed[key] for cell, key in keys.items()} == {
+        ("clean", None): {"spatial", "motion"},
+        ("clean", "spatial"): {"spatial"},
+        ("level", "spatial"): {"spatial"},
+    }
