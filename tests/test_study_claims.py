@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -263,3 +264,13 @@ def test_the_command_writes_the_page_and_says_how(
     assert "    harness results study -o page.md\n" in page
     assert f"## {len(claims())}. " in page
     assert "| action | net on made-up/test, 80 samples | w | h264@23,25,30,40,50 | h264@25, h264@25 (spatial), " in page
+
+
+def test_the_page_in_the_documentation_asks_every_claim_as_the_code_does() -> None:
+    page = (Path(__file__).parent.parent / "docs/explanation/study.md").read_text(encoding="utf-8")
+    verdicts = "|".join(verdict.value for verdict in Verdict)
+    for claim in claims().values():
+        section = re.search(rf"^## \d+\. {re.escape(claim.title)}$(.*?)(?=^## )", page, re.DOTALL | re.MULTILINE)
+        assert section, claim.title
+        assert f"**Study**: {claim.study}." in section[1]
+        assert re.search(rf"\*\*Verdict: (?:{verdicts})\.\*\* {re.escape(claim.rule)}$", section[1], re.MULTILINE)

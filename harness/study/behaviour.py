@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.study.evidence import Estimate, Evidence, Subject
+from harness.study.estimate import Estimate
+from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict, judged
+from harness.study.subject import Subject
 from harness.text_tables import Table
 
 if TYPE_CHECKING:

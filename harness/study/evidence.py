@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,8 @@ from harness.experiment import canonical
 from harness.ratios import fieller
 from harness.result_cells import Cell, read_cells
 from harness.store import Filters
+from harness.study.estimate import Estimate
+from harness.study.subject import Subject
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from harness.plugin_manager import Plugins
     from harness.store import Store
 
-__all__ = ["RATE", "Estimate", "Evidence", "Measure", "Subject"]
+__all__ = ["RATE", "Evidence", "Measure"]
 
 RATE = "bpp"
 """In the place of a metric: bits per pixel of the source."""
@@ -40,94 +41,6 @@ Measure = tuple[Sequence[Cell], str]
 _FINISHED = Filters({"status": ["finished"]})
 _SAME = ("task", "model", "dataset", "limit", "precision", "reference")
 """What of an experiment's identity is the same in a subject: all but codec, level and training."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95% interval; without ends where it has none, without value where it is undefined."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def sign(self) -> int:
-        """1 or -1 where the interval lies above or below 0, else 0."""
-        if self.low is None or self.high is None:
-            return 0
-        return int(self.low > 0) - int(self.high < 0)
-
-    def holds(self, value: float) -> bool:
-        """Whether a value lies inside the interval."""
-        return self.low is not None and self.high is not None and self.low <= value <= self.high
-
-    def __neg__(self) -> Estimate:
-        value, low, high = (None if end is None else -end for end in (self.value, self.high, self.low))
-        return Estimate(value, low, high)
-
-    def text(self, digits: int = 3, percent: bool = False) -> str:
-        """ "0.482 [0.451, 0.513]"; in percent "48.2% [45.1, 51.3]"."""
-        if self.value is None:
-            return "not measured"
-        scale, digits = (100.0, max(0, digits - 2)) if percent else (1.0, digits)
-        unit = "%" if percent else ""
-        if self.low is None or self.high is None:
-            return f"{_short(scale * self.value, digits)}{unit}"
-        ends = ", ".join(_short(scale * end, digits) for end in (self.low, self.high))
-        return f"{_short(scale * self.value, digits)}{unit} [{ends}]"
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The experiments of one model with one set of weights on the same samples.
-
-    Args:
-        task: its task.
-        name: model, data set and number of samples, for people.
-        cells: finished experiments.
-    """
-
-    task: str
-    name: str
-    cells: tuple[Cell, ...] = field(repr=False)
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """What all its experiments have in common: columns of the view `results`."""
-        return self.cells[0].facts
-
-    def none(self) -> list[Cell]:
-        """The pretrained model on uncompressed data."""
-        return [cell for cell in self.cells if cell.is_baseline]
-
-    def pretrained(self, codec: str, level: float) -> list[Cell]:
-        return [c for c in self._at(codec, level) if c.facts["training"] == "pretrained"]
-
-    def matched(self, codec: str, level: float) -> list[Cell]:
-        """Retrained at the level it is tested at, all its parts, from each seed."""
-        return self.trained(codec, level, codec, level)
-
-    def trained(self, codec: str | None, level: float | None, test: str, test_level: float | None) -> list[Cell]:
-        """All parts retrained on one codec and level (None: on uncompressed data), tested on another or the same."""
-        mode = "level" if codec else "clean"
-        return [c for c in self.retrained(mode, test, test_level) if _taught(c) == (codec, level)]
-
-    def retrained(self, mode: str, test: str, test_level: float | None, parts: str | None = None) -> list[Cell]:
-        """Retrained in one mode (level, mixed, clean), tested on a codec at a level."""
-        return [c for c in self._at(test, test_level) if (c.facts["train_mode"], c.facts["parts"]) == (mode, parts)]
-
-    def levels(self, codec: str) -> list[float]:
-        """Those that the pretrained model was tested at, mildest first."""
-        found = {
-            cell.facts["level"]: cell.facts["bpp"]
-            for cell in self.cells
-            if cell.facts["codec"] == codec and cell.facts["training"] == "pretrained" and not _resized(cell)
-        }
-        return sorted((level for level in found if level is not None), key=lambda level: -found[level])
-
-    def _at(self, codec: str, level: float | None) -> list[Cell]:
-        at = [c for c in self.cells if (c.facts["codec"], c.facts["level"]) == (codec, level)]
-        return [cell for cell in at if not _resized(cell)]
 
 
 class Evidence:
@@ -157,7 +70,7 @@ class Evidence:
         for cell in cells:
             identity = self._identities[cell.facts["experiment"]]
             groups.setdefault(canonical({name: identity[name] for name in _SAME}), []).append(cell)
-        self.subjects = [_subject(found) for found in groups.values()]
+        self.subjects = [Subject.of(found) for found in groups.values()]
 
     def main(self, task: str) -> Subject:
         """The subject of a task with the most experiments; one without any where the task was not run."""
@@ -305,24 +218,3 @@ def _classes(cell: Cell) -> tuple[str, ...]:
         if bracket:
             families.setdefault(name, []).append(rest.removesuffix("]"))
     return tuple(next(iter(families.values()), ()))
-
-
-def _subject(cells: Sequence[Cell]) -> Subject:
-    facts = cells[0].facts
-    data = f"{facts['dataset']}/{facts['split']}"
-    return Subject(facts["task"], f"{facts['model']} on {data}, {facts['planned_samples']} samples", tuple(cells))
-
-
-def _resized(cell: Cell) -> bool:
-    """Whether a lever (scale, frame rate) changed the frames too."""
-    return bool({"scale", "fps"} & cell.options.keys())
-
-
-def _taught(cell: Cell) -> tuple[str | None, float | None]:
-    codec = cell.facts["train_codec"]
-    return (codec.partition(":")[0] if codec else None), cell.facts["train_level"]
-
-
-def _short(number: float, digits: int) -> str:
-    text = f"{number:.{digits}f}"
-    return text.removeprefix("-") if float(text) == 0 else text

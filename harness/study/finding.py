@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.study.evidence import Estimate
+    from harness.study.estimate import Estimate
     from harness.text_tables import Table
 
 __all__ = ["UNMEASURED", "Claim", "Finding", "Verdict", "claims", "judged"]
@@ -77,7 +77,7 @@ def judged(tests: Sequence[Estimate]) -> Verdict:
     below. Where no interval keeps clear of 0 it is undecided. A test that cannot be made counts as one whose interval
     has 0 inside.
 
-    >>> from harness.study.evidence import Estimate
+    >>> from harness.study.estimate import Estimate
     >>> judged([Estimate(0.2, 0.1, 0.3), Estimate(0.1, -0.1, 0.3)]).value
     'holds in part'
     >>> judged([Estimate(0.1, -0.1, 0.3), Estimate(None)]).value

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.study import behaviour, percentages, resilience, retraining, shape, sizes, streams
-from harness.study.evidence import Evidence, Subject
+from harness.study.evidence import Evidence
 from harness.study.finding import claims
+from harness.study.subject import Subject
 from harness.text_tables import Table, render
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.study.evidence import Estimate, Evidence
+from harness.study.estimate import Estimate
+from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict
 from harness.study.published import Published, published
 from harness.text_tables import Table

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.study.evidence import Estimate, Evidence, Subject
+from harness.study.estimate import Estimate
+from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, judged
 from harness.study.published import published
 from harness.study.shape import METRICS, loss_from_top, study_values
+from harness.study.subject import Subject
 from harness.text_tables import Table
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.study.evidence import Estimate, Evidence, Measure
+from harness.study.estimate import Estimate
+from harness.study.evidence import Evidence, Measure
 from harness.study.finding import UNMEASURED, Finding, judged
 from harness.study.published import published
 from harness.study.shape import METRICS, loss_from_top, study_values

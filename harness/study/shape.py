@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.study.evidence import Estimate, Evidence, Subject
+from harness.study.estimate import Estimate
+from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict, judged
 from harness.study.published import Published, published
+from harness.study.subject import Subject
 from harness.text_tables import Table
 
 __all__ = ["METRICS", "bends", "knees", "loss_from_top", "study_values", "uniform"]

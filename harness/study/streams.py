@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.study.evidence import Estimate, Evidence
+from harness.study.estimate import Estimate
+from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, judged
 from harness.study.published import published
 from harness.text_tables import Table
