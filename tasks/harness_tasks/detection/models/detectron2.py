@@ -21,6 +21,12 @@ from harness.errors import WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Option, Value
 from harness_tasks.detection.models.detectron2_config import INSTALLATION, is_file, quiet, read_config, zoo_weights
+from harness_tasks.detection.models.detectron2_weights import (
+    check_classes,
+    own_tensors,
+    tested_classes,
+    trained_classes,
+)
 from harness_tasks.detection.types import Boxes, Detections
 from harness_tasks.images import channels_first
 from harness_tasks.networks.image_list import check_head
@@ -33,9 +39,6 @@ if TYPE_CHECKING:
     from harness.dataset import Outline
 
 __all__ = ["Detectron2"]
-
-_OTHER_HEADS = ("roi_heads.mask_", "roi_heads.keypoint_")
-_NOT_LEARNT = ("pixel_mean", "pixel_std")
 
 
 class Detectron2(Model):
@@ -112,7 +115,7 @@ class Detectron2(Model):
 
         cfg = self._config()
         weights = from_file(self.name, asked if asked is not None else zoo_weights(self.option("config")))
-        return weights if weights.classes else replace(weights, classes=_test_classes(cfg))
+        return weights if weights.classes else replace(weights, classes=tested_classes(cfg))
 
     def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
         height, width = self._resized(outline.height, outline.width)
@@ -141,8 +144,8 @@ class Detectron2(Model):
             if initial.path is None:
                 raise WeightsError(f"model {self.name}: weights {initial.name} are no file.")
             state = load_state(initial.path)
-            check_head(initial, _trained_classes(cfg, state), classes)
-            load_into(network, _own_tensors(network, state), f"weights {initial.path}")
+            check_head(initial, trained_classes(cfg, state), classes)
+            load_into(network, own_tensors(network, state), f"weights {initial.path}")
         self._network, self.classes = network, classes
         return network
 
@@ -160,11 +163,11 @@ class Detectron2(Model):
         cfg = self._config().clone()
         state = load_state(weights.path)
         names = weights.classes or classes
-        _check_classes(cfg, state, names, weights, stated=bool(weights.classes))
+        check_classes(cfg, state, names, weights, stated=bool(weights.classes))
         if weights.classes:
             cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(names)
         network = _made(cfg, device)
-        load_into(network, _own_tensors(network, state), f"weights {weights.path}")
+        load_into(network, own_tensors(network, state), f"weights {weights.path}")
         self._network, self.classes, self._precision = network.eval(), names, precision
 
     def predict(self, batch: Mapping[str, torch.Tensor]) -> list[list[Detections]]:
@@ -263,60 +266,6 @@ def _made(cfg: Any, device: str) -> torch.nn.Module:
     cfg.MODEL.DEVICE = device
     network: torch.nn.Module = build_model(cfg)
     return network
-
-
-def _test_classes(cfg: Any) -> tuple[str, ...]:
-    """The classes of the dataset that the config is tested on, if detectron2 knows them and the head has as many."""
-    from detectron2.data import MetadataCatalog
-
-    for name in cfg.DATASETS.TEST:
-        known = tuple(MetadataCatalog.get(name).get("thing_classes", None) or ())
-        if len(known) == _head_classes(cfg):
-            return known
-    return ()
-
-
-def _head_classes(cfg: Any) -> int:
-    single = cfg.MODEL.META_ARCHITECTURE in ("RetinaNet", "FCOS")
-    return int(cfg.MODEL.RETINANET.NUM_CLASSES if single else cfg.MODEL.ROI_HEADS.NUM_CLASSES)
-
-
-def _trained_classes(cfg: Any, state: Mapping[str, torch.Tensor]) -> int:
-    """How many classes the head of a state dict has; the config's number where it has no such head."""
-    head = next((t for n, t in state.items() if n.endswith("box_predictor.cls_score.weight")), None)
-    return _head_classes(cfg) if head is None else head.shape[0] - 1
-
-
-def _check_classes(
-    cfg: Any, state: Mapping[str, torch.Tensor], names: tuple[str, ...], weights: Weights, *, stated: bool
-) -> None:
-    """Compare the classes' names with the size of the head.
-
-    Raises:
-        WeightsError: they differ; the message says both numbers.
-    """
-    found = _trained_classes(cfg, state)
-    if found != len(names):
-        origin = "their file names" if stated else "the dataset has"
-        raise WeightsError(
-            f"weights {weights.path} were trained on {found} classes, {origin} {len(names)}. Name the weights' own in "
-            'a file beside them (NAME.json: {"classes": [...]}), or give weights for these.'
-        )
-    if not stated and found != _head_classes(cfg):
-        raise WeightsError(
-            f"weights {weights.path} were trained on {found} classes, the config has {_head_classes(cfg)} "
-            "(MODEL.ROI_HEADS.NUM_CLASSES)."
-        )
-
-
-def _own_tensors(network: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Leave out what detectron2's checkpointer leaves out, too: constants, and the heads that are not built."""
-    own = network.state_dict()
-
-    def constant(name: str) -> bool:
-        return name in _NOT_LEARNT or "anchor_generator.cell_anchors" in name or name.endswith("num_batches_tracked")
-
-    return {n: t for n, t in state.items() if n in own or not (constant(n) or n.startswith(_OTHER_HEADS))}
 
 
 def _detections(instances: Any) -> Detections:
