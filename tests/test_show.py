@@ -188,3 +188,42 @@ def test_small_pictures_are_enlarged_and_large_ones_reduced() -> None:
     assert np.array_equal(Zoom(3)(image)[1::3, 1::3], image)
     assert Zoom(0.5)(image).shape == (2, 3, 3)
     assert zoom_for(2048)(np.zeros((1024, 2048, 3), np.uint8)).shape == (520, 1040, 3)
+
+
+@pytest.fixture(scope="module")
+def retrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Demo detection on one scene at one level, and after one step of training that spoils the model."""
+    file = tmp_path_factory.mktemp("retrained") / "harness.db"
+    recipe = [word for value in ("iterations=1", "batch=1", "lr=0.1", "warmup=0") for word in ("--set", value)]
+    arguments = ["run", "-c", "jpeg@50", "-t", "detection:confidence=1", "--retrain", "50", *recipe, "--limit", "1"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_CACHE", str(file.parent / "cache"))
+        with pytest.raises(SystemExit) as stop:
+            main([*arguments, "--workers", "0", "--threads", "1", "--resamples", "100", "--quiet", "--db", str(file)])
+    assert stop.value.code == 0
+    return file
+
+
+def test_a_retrained_model_beside_the_pretrained_one(
+    retrained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    panel = tmp_path / "panel.png"
+    common = ("results", "show", "-t", "detection", "-c", "jpeg", "-o", panel, "--db", retrained)
+    said = run(capsys, *common, "--training", "matched", "--plain")
+    with sqlite3.connect(retrained) as connection:
+        query = "select training, s.score from samples s join experiments e on e.id = s.experiment_id where level = 50"
+        scores = dict(connection.execute(query))
+        ((path,),) = connection.execute("select path from checkpoints")
+    assert scores["retrained"] < scores["pretrained"] - 0.01
+    pixels = np.asarray(Image.open(panel))
+    width = 2 * MARGIN + 4 * 512 + 3 * GAP
+    assert said == f"{panel}: 1 samples, {width}x{pixels.shape[0]} pixels\n"  # and no other score than recorded
+    pretrained, after = (pixels[MARGIN + ABOVE :, MARGIN + n * (512 + GAP) :][:384, :512] for n in (2, 3))
+    assert np.array_equal(pretrained, after)  # the same picture, decoded
+    there = "--training clean: the database has no such experiment at these levels. Trainings it has: retrained jpeg@50"
+    assert there in run(capsys, *common, "--training", "clean", status=2)
+    weights = Path(path).read_bytes()
+    Path(path).write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    assert "was recorded when it was made" in run(capsys, *common, "--training", "50", status=2)
+    Path(path).unlink()
+    assert "are not here any more" in run(capsys, *common, "--training", "50", status=2)

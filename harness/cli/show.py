@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,12 @@ def _crop(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
 @click.option("--level", type=float, multiple=True, help="Only this level; repeatable. Default: all there are.")
 @click.option("--sample", "-s", multiple=True, help="A sample's id, or its number from 0; repeatable. Default: 0.")
 @click.option("--worst", type=click.IntRange(1), help="The N samples that lost most at the strongest level shown.")
+@click.option(
+    "--training",
+    multiple=True,
+    metavar="WHAT",
+    help="Beside the pretrained model a retrained one: matched, mixed, clean, a level, or codec@level; repeatable.",
+)
 @click.option("--model", "-m", help="name[:key=value,...]; default: that of the newest experiments.")
 @click.option("--dataset", "-d", help="name[:key=value,...]; default: likewise.")
 @click.option("--split", help="Its split; default: likewise.")
@@ -58,6 +65,7 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
     \b
     harness results show --task detection --codec jpeg --sample 3 -o panel.png
     harness results show --task detection --codec jpeg@50,5 --worst 2 -o worst.png
+    harness results show --task pose --codec jpeg@10,5 --training matched -o retrained.png
 
     Codec and model are run again on these samples, with exactly what the experiments in the database were run with;
     where that is not here any more (another version of a library, other weights), the command says so and draws
@@ -67,6 +75,7 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
     from harness.show.panels import Look, chosen, draw_panel, read_rows, worst
     from harness.show.recorded import Wanted, find
     from harness.show.remake import Means, remake
+    from harness.show.retrained import weights_of
     from harness.stores import open_store
 
     _check_output(output)
@@ -80,6 +89,7 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
         options["dataset"],
         options["split"],
         options["limit"],
+        options["training"],
     )
     device = machine.find_device(options["device"])
     means = Means(
@@ -95,9 +105,11 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
         recorded = find(store, wanted)
         identities = store.identities([cell.facts["experiment"] for cell in recorded.cells])
         rows = read_rows(store, recorded)
+        remade = remake(recorded.cells, identities, means)
+        trained = weights_of(store, identities, remade.subject.dataset.classes)
     if recorded.others:
         _warn(f"shown are the newest experiments that fit. There are also: {'; '.join(recorded.others)}.")
-    remade = remake(recorded.cells, identities, means)
+    remade = replace(remade, weights=trained)
     if options["worst"]:
         samples = worst(rows, recorded, options["worst"], remade.subject.task.sample_metric.higher_is_better)
     else:

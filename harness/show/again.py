@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -51,10 +52,11 @@ class Again:
 
     def __init__(self, subject: Subject, settings: Settings) -> None:
         self._subject = subject
+        self._model = copy.copy(subject.model)  # which stays without a network: others may be loaded beside this one
         self._device = settings.device
         set_up_torch(settings)
-        subject.model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
-        self._translate = subject.task.translator(subject.model.classes, subject.dataset_name)
+        self._model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
+        self._translate = subject.task.translator(self._model.classes, subject.dataset_name)
 
     def run(self, cell: Cell, sample: Sample) -> Seen:
         """A sample coded, decoded, predicted and scored.
@@ -73,7 +75,7 @@ class Again:
     def _run(self, cell: Cell, sample: Sample) -> Seen:
         import torch
 
-        task, model = self._subject.task, self._subject.model
+        task, model = self._subject.task, self._model
         scored = tuple(sorted(sample.targets))
         encoded = cell.codec.encode(sample.frames, cell.level, sample.fps)
         frames = cell.codec.decode(encoded)

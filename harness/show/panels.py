@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isclose
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.errors import SampleError, UsageError
 from harness.show.again import Again, frame_of
 from harness.show.panel import Row, Tile, Zoom, lay_out, zoom_for
+from harness.task_table import training_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,7 +126,7 @@ def draw_panel(
     for cell in recorded.cells:
         for index in samples:
             _check_row(cell, rows[cell.facts["experiment"]].get(index), index)
-    painter = _Painter(recorded, remade, rows, Again(remade.subject, settings), look, warn)
+    painter = _Painter(recorded, remade, rows, settings, look, warn)
     blocks = [row for index in samples for row in painter.block(index)]
     subject = remade.subject
     zoom = painter.zoom
@@ -148,10 +149,17 @@ class _Painter:
     """Draws samples, all in one size."""
 
     def __init__(
-        self, recorded: Recorded, remade: Remade, rows: Rows, again: Again, look: Look, warn: Callable[[str], None]
+        self,
+        recorded: Recorded,
+        remade: Remade,
+        rows: Rows,
+        settings: Settings,
+        look: Look,
+        warn: Callable[[str], None],
     ) -> None:
         self._recorded, self._remade, self._rows = recorded, remade, rows
-        self._again, self._look, self._warn = again, look, warn
+        self._settings, self._look, self._warn = settings, look, warn
+        self._loaded: dict[str, Again] = {}
         self._task = remade.subject.task
         self.zoom: Zoom | None = None
 
@@ -170,10 +178,22 @@ class _Painter:
         heading = f"sample {sample.id}" + (f", frame {frame} of {len(sample.frames)}" if len(sample.frames) > 1 else "")
         lines = []
         for ladder in self._recorded.ladders:
-            tiles = [self._tile(cell, _title(ladder, cell), sample, index, frame) for cell in ladder.cells]
+            cells = [one for cell in ladder.cells for one in (cell, *self._beside(cell))]
+            tiles = [self._tile(cell, _title(ladder, cell), sample, index, frame) for cell in cells]
             lines.append(Row((*first, *tiles), heading))
             first, heading = [], ""
         return lines
+
+    def _beside(self, cell: Cell) -> tuple[Cell, ...]:
+        return self._recorded.retrained.get(cell.facts["experiment"], ())
+
+    def _again(self, cell: Cell) -> Again:
+        """The model with the weights of an experiment, loaded once."""
+        subject = self._remade.subject
+        weights = self._remade.weights.get(cell.facts["experiment"], subject.weights)
+        if weights.sha256 not in self._loaded:
+            self._loaded[weights.sha256] = Again(replace(subject, weights=weights), self._settings)
+        return self._loaded[weights.sha256]
 
     def _truth(self, sample: Sample, frame: int) -> list[Tile]:
         try:
@@ -184,7 +204,7 @@ class _Painter:
 
     def _tile(self, cell: Cell, title: str, sample: Sample, index: int, frame: int) -> Tile:
         key = cell.facts["experiment"]
-        seen = self._again.run(self._remade.cells[key], sample)
+        seen = self._again(cell).run(self._remade.cells[key], sample)
         row = self._rows[key][index]
         self._compare(cell, row, seen)
         try:
@@ -247,4 +267,5 @@ class _Painter:
 
 def _title(ladder: Ladder, cell: Cell) -> str:
     level = cell.facts["level"]
-    return ladder.name if level is None else f"{ladder.name}, {cell.facts['level_name']} {level:g}"
+    title = ladder.name if level is None else f"{ladder.name}, {cell.facts['level_name']} {level:g}"
+    return title if cell.facts["training"] == "pretrained" else f"{title}: {training_words(cell)}"

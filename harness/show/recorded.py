@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, closest
 from harness.grammar import Asked, parse
 from harness.result_cells import Cell, meant, read_cells
+from harness.show.retrained import beside
 from harness.store import Filters
 from harness.task_table import codec_names
 
@@ -32,6 +33,7 @@ class Wanted:
         dataset: `name[:options]`; None for any.
         split: of the dataset; None for any.
         samples: how many samples the experiments have (`--limit` of the run); None for any.
+        trainings: retrained models to show beside the pretrained one: words of `harness.trainings.asked`.
     """
 
     task: str
@@ -41,6 +43,7 @@ class Wanted:
     dataset: str | None = None
     split: str | None = None
     samples: int | None = None
+    trainings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,16 +67,20 @@ class Recorded:
         baseline: the uncompressed one; None where the database has none.
         ladders: the codecs.
         others: what else would have fitted, in words.
+        retrained: experiments of retrained models to show beside a pretrained one, by its key.
     """
 
     baseline: Cell | None
     ladders: tuple[Ladder, ...]
     others: tuple[str, ...] = ()
+    retrained: Mapping[str, tuple[Cell, ...]] = field(default_factory=dict)
 
     @property
     def cells(self) -> list[Cell]:
-        """All of them, the baseline first."""
-        return ([self.baseline] if self.baseline else []) + [cell for ladder in self.ladders for cell in ladder.cells]
+        """All of them, the baseline first; those of retrained models last."""
+        pretrained = [cell for ladder in self.ladders for cell in ladder.cells]
+        first = [self.baseline] if self.baseline else []
+        return [*first, *pretrained, *(cell for cells in self.retrained.values() for cell in cells)]
 
 
 def find(store: Store, wanted: Wanted) -> Recorded:
@@ -104,7 +111,8 @@ def find(store: Store, wanted: Wanted) -> Recorded:
     _check(chosen, codecs)
     ladders = [ladder for asked in codecs for ladder in _ladders(chosen, asked)]
     others = tuple(_words(group[0]) for group in rest)
-    return Recorded(next((cell for cell in chosen if cell.is_baseline), None), _named(ladders), others)
+    retrained = beside([cell for ladder in ladders for cell in ladder], everything, wanted.trainings)
+    return Recorded(next((cell for cell in chosen if cell.is_baseline), None), _named(ladders), others, retrained)
 
 
 def _fit(group: Sequence[Cell], codecs: Sequence[Asked]) -> tuple[int, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, UsageError
@@ -15,6 +15,7 @@ from harness.resolve import resolve
 
 if TYPE_CHECKING:
     from harness.grid import Subject
+    from harness.model import Weights
     from harness.plan import Cell as PlannedCell
     from harness.plan import Pass
     from harness.plugin_manager import Plugins
@@ -54,17 +55,21 @@ class Remade:
     Args:
         subject: task, model and dataset.
         cells: codec and level by the experiment's key.
+        weights: what trainings made, by the key of a retrained model's experiment.
     """
 
     subject: Subject
     cells: Mapping[str, PlannedCell]
+    weights: Mapping[str, Weights] = field(default_factory=dict)
 
 
 def remake(cells: Sequence[Cell], identities: Mapping[str, Mapping[str, Any]], means: Means) -> Remade:
     """The objects behind recorded experiments of one model on one dataset.
 
+    A retrained model's experiment is carried out by what carries out the pretrained one's of the same cell.
+
     Args:
-        cells: the experiments.
+        cells: the experiments; a pretrained model's first.
         identities: of each, by key.
         means: where things are found.
 
@@ -80,10 +85,10 @@ def remake(cells: Sequence[Cell], identities: Mapping[str, Mapping[str, Any]], m
             found = _planned(replace(request, weights=str(cells[0].facts["weights"])), means)
         except HarnessError:
             raise _differs(cells, identities, found) from None
-    by_key = {cell.experiment.key: cell for cell in found.cells}
-    if any(cell.facts["experiment"] not in by_key for cell in cells):
+    known = {cell.experiment.cell: cell for cell in found.cells}
+    if any(cell.facts["cell"] not in known for cell in cells):
         raise _differs(cells, identities, found)
-    return Remade(found.subject, by_key)
+    return Remade(found.subject, {cell.facts["experiment"]: known[cell.facts["cell"]] for cell in cells})
 
 
 def _planned(request: Request, means: Means) -> Pass:
@@ -149,14 +154,18 @@ def _differences(
     cells: Sequence[Cell], identities: Mapping[str, Mapping[str, Any]], found: Pass
 ) -> list[tuple[str, Any, Any]]:
     """In what the recorded experiments differ from those that would be run now: place, recorded, now."""
-    now = [json.loads(canonical(cell.experiment.identity)) for cell in found.cells]
+    now = [_but_training(json.loads(canonical(cell.experiment.identity))) for cell in found.cells]
     differing: dict[str, tuple[str, Any, Any]] = {}
     for cell in cells:
-        recorded = identities[cell.facts["experiment"]]
+        recorded = _but_training(identities[cell.facts["experiment"]])
         options = [list(_walk("", recorded, one)) for one in now]
         for place, was, is_now in min(options, key=len, default=[("experiment", cell.facts["experiment"], None)]):
             differing.setdefault(place, (place, was, is_now))
     return list(differing.values())
+
+
+def _but_training(identity: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in identity.items() if name != "training"}
 
 
 def _walk(place: str, recorded: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
