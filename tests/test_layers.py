@@ -1,6 +1,8 @@
-"""Who may know whom: what each part of the project imports of the others, anywhere in its files."""
+"""Who may know whom: what each part of the project imports of the others, and what of other libraries when it loads."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,3 +44,15 @@ def test_imports_keep_to_the_layers(folder: str) -> None:
         if f"{module}.".startswith(tuple(f"{name}." for name in FORBIDDEN[folder]))
     ]
     assert found == []
+
+
+def test_plugins_load_without_heavy_libraries() -> None:
+    heavy = ("torch", "torchvision", "cv2", "av", "PIL", "yaml", "sqlalchemy", "pandas", "matplotlib")
+    code = (
+        "import sys\nfrom importlib.metadata import entry_points\n"
+        "points = [p for p in entry_points(group='harness') if p.value.startswith('harness_')]\n"
+        "for point in points:\n    point.load()\n"
+        f"print(len(points) > 20, [name for name in {heavy!r} if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "True []"
