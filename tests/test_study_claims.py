@@ -61,7 +61,7 @@ def put(
     identity = {
         "codec": {"name": codec, "level": level, "options": {}},
         "task": {"name": task.name, "options": dict(task.config), "scoring": 1},
-        "model": {"kind": "net", "options": dict(options)},
+        "model": {"kind": "net", "options": dict(options), "weights": "0123456789"},
         "dataset": {"kind": "made-up", "split": "test"},
         "limit": None,
         "precision": "fp32",
@@ -263,7 +263,7 @@ def test_the_command_writes_the_page_and_says_how(
     assert page == study_page(Evidence([action], installed(), 300), "harness results study -o page.md", 300)
     assert "    harness results study -o page.md\n" in page
     assert f"## {len(claims())}. " in page
-    assert "| action | net on made-up/test, 80 samples | w | h264@23,25,30,40,50 | h264@25, h264@25 (spatial), " in page
+    assert "| action | net on made-up/test, 80 samples | w (01234567) | h264@23,25,30,40,50 | h264@25, h264@25 (spatial), " in page
 
 
 def test_the_page_in_the_documentation_asks_every_claim_as_the_code_does() -> None:

@@ -100,6 +100,11 @@ class Evidence:
         """An option of a subject's model; None where it has none of that name."""
         return self._identities[subject.facts["experiment"]]["model"]["options"].get(name)
 
+    def weights(self, subject: Subject) -> str:
+        """The weights of a subject's model: their name, and how their SHA-256 begins."""
+        digest = self._identities[subject.facts["experiment"]]["model"]["weights"]
+        return f"{subject.facts['weights']} ({digest[:8]})"
+
     def value(self, cells: Sequence[Cell], metric: str) -> Estimate:
         """A metric of some experiments."""
         return self.estimate(lambda found: found, (cells, metric))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from harness.study import behaviour, percentages, resilience, retraining, shape, sizes, streams
 from harness.study.evidence import Evidence
 from harness.study.finding import claims
-from harness.study.subject import Subject
 from harness.text_tables import Table, render
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def study_page(evidence: Evidence, command: str, resamples: int) -> str:
     parts = [_HEAD.format(command=command, resamples=resamples), "## In short\n", render(summary, "markdown")]
     for number, finding in enumerate(found, 1):
         parts += _section(number, finding)
-    parts += ["## What it stands on\n", render(_inventory(evidence.subjects), "markdown")]
+    parts += ["## What it stands on\n", render(_inventory(evidence), "markdown")]
     return "\n".join(parts)
 
 
@@ -95,9 +94,9 @@ def _section(number: int, finding: Finding) -> list[str]:
     ]
 
 
-def _inventory(subjects: Sequence[Subject]) -> Table:
+def _inventory(evidence: Evidence) -> Table:
     rows = []
-    for subject in sorted(subjects, key=lambda one: (one.task, -len(one.cells))):
+    for subject in sorted(evidence.subjects, key=lambda one: (one.task, -len(one.cells))):
         codecs = {
             codec: f"{codec}@{','.join(f'{x:g}' for x in subject.levels(codec))}"
             for codec in dict.fromkeys(c.facts["codec"] for c in subject.cells)
@@ -107,13 +106,12 @@ def _inventory(subjects: Sequence[Subject]) -> Table:
         seeds = {c.facts["seed"] for c in subject.cells if c.facts["training"] == "retrained"}
         told = f"{', '.join(taught)}; seeds: {len(seeds)}" if taught else "none"
         rows.append(
-            (subject.task, subject.name, subject.facts["weights"], " ".join(codecs.values()), told, len(subject.cells))
+            (subject.task, subject.name, evidence.weights(subject), " ".join(codecs.values()), told, len(subject.cells))
         )
     return Table(("task", "model and data", "weights", "codecs", "retrained", "experiments"), tuple(rows))
 
 
-def _taught(facts: object) -> str:
-    assert isinstance(facts, dict)
+def _taught(facts: Mapping[str, Any]) -> str:
     parts = f" ({facts['parts']})" if facts["parts"] else ""
     if facts["train_mode"] != "level":
         return f"{facts['train_mode']}{parts}"
