@@ -164,7 +164,10 @@ class _Painter:
         self.zoom: Zoom | None = None
 
     def block(self, index: int) -> list[Row]:
-        """The lines of one sample: truth and uncompressed with the first codec, then the other codecs."""
+        """The lines of one sample: truth and uncompressed with the first codec, then the other codecs.
+
+        With retrained models each level has a line: the pretrained one, and what was retrained beside it.
+        """
         dataset = self._remade.subject.dataset
         try:
             sample = dataset[index]
@@ -176,9 +179,14 @@ class _Painter:
         if self._recorded.baseline:
             first.append(self._tile(self._recorded.baseline, "uncompressed", sample, index, frame))
         heading = f"sample {sample.id}" + (f", frame {frame} of {len(sample.frames)}" if len(sample.frames) > 1 else "")
-        lines = []
-        for ladder in self._recorded.ladders:
-            cells = [one for cell in ladder.cells for one in (cell, *self._beside(cell))]
+        if self._recorded.retrained:
+            groups = [
+                (ladder, (cell, *self._beside(cell))) for ladder in self._recorded.ladders for cell in ladder.cells
+            ]
+            lines, first, heading = [Row(tuple(first), heading)], [], ""
+        else:
+            groups, lines = [(ladder, ladder.cells) for ladder in self._recorded.ladders], []
+        for ladder, cells in groups:
             tiles = [self._tile(cell, _title(ladder, cell), sample, index, frame) for cell in cells]
             lines.append(Row((*first, *tiles), heading))
             first, heading = [], ""
