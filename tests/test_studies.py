@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from harness.cli import main
 from harness.plugin_manager import installed
@@ -145,8 +146,6 @@ def test_a_file_is_planned_on_data_of_its_kind(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from safetensors.numpy import save_file
-
     data = Path() if make is synthia else request.getfixturevalue("data_root")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HARNESS_DATA", raising=False)
@@ -167,12 +166,15 @@ def test_a_file_is_planned_on_data_of_its_kind(
 
 
 @pytest.mark.parametrize("task", FILES)
-def test_without_its_data_a_file_says_what_is_missing(
+def test_without_its_weights_or_its_data_a_file_says_what_is_missing(
     task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HARNESS_DATA", raising=False)
-    with pytest.raises(SystemExit) as stop:
-        main(["plan", str(FILES[task])])
-    assert stop.value.code
-    assert f"dataset {asked(task)['dataset'].partition(':')[0]}" in capsys.readouterr().err
+    given = asked(task)
+    for lacking in (f"weights {given['weights']}", f"dataset {given['dataset'].partition(':')[0]}"):
+        with pytest.raises(SystemExit) as stop:
+            main(["plan", str(FILES[task])])
+        assert stop.value.code
+        assert lacking in capsys.readouterr().err
+        save_file({"weight": np.zeros(1, np.float32)}, given["weights"])
