@@ -13,17 +13,23 @@ from typing import Any
 import pytest
 
 from harness.cli import main
+from harness.engine.recovery import unrecovered
 from harness.experiment import Experiment, Training
 from harness.figures import curve_figure, trainings_drawn
 from harness.heat_map import heat_map
 from harness.matrix import matrices
+from harness.plan import make_plan
+from harness.plugin_manager import installed
 from harness.processes import this_process
 from harness.records import Claim, Comparison, Totals
+from harness.registry import load
+from harness.request import Request
+from harness.resolve import resolve
 from harness.result_cells import read_cells
 from harness.store import Filters
 from harness.tables import FORMATS
 from harness_plugins.sql_store import SqlStore
-from store_rows import INFO, NONE_KEY, cell, metric
+from store_rows import INFO, NONE_KEY, cell, metric, put_results
 
 LEVELS = (None, 95.0, 5.0)
 BPP = {None: 24.0, 95.0: 4.0, 5.0: 0.3}
@@ -226,3 +232,37 @@ def test_plots_and_bad_requests(database: Path, tmp_path: Path, capsys: pytest.C
     assert "nothing of task detection, metric AQ" in run(
         capsys, *common, "--kind", "matrix", "--metric", "AQ", status=2
     )
+
+
+def test_a_run_knows_what_was_finished_and_not_compared(tmp_path: Path) -> None:
+    """As kill -9 leaves it between the last experiment and the comparisons."""
+    store = SqlStore(str(tmp_path / "harness.db"))
+    store.open()
+    none, pretrained = put_results(store)
+    retrained = at_level(50.0, trainings(0)["5"])
+    plan = [none, pretrained, retrained]
+    assert not unrecovered(store, plan)
+    claim = Claim(this_process(), store.begin_run(INFO))
+    store.register([retrained], claim.run)
+    store.claim([retrained.key], claim)
+    store.finish(retrained.key, claim, Totals(4, 0, bpp=2.0), [metric("AP", 0.45)])
+    assert unrecovered(store, plan)
+    for kind in ("gain", "recovery", "study_gain"):
+        store.compare([Comparison(retrained.key, pretrained.key, "AP", kind, 0.1, None, None, 4)])
+    assert not unrecovered(store, plan)
+    store.close()
+
+
+def test_a_plan_knows_which_experiments_belong_together() -> None:
+    asked = Request(("jpeg@50,5",), ("detection",), limit=2, retrain=("5", "clean"), seeds=2)
+    found = make_plan(resolve(asked, installed(), load())).experiments
+    retrained = [one for one in found if one.training.kind == "retrained"]
+    assert len(found) == 3 + 2 * 2 * 3
+    assert len({one.training.checkpoint for one in retrained}) == 4
+    assert {one.training.series for one in found if one.training.kind == "pretrained"} == {None}
+    assert len({one.training.series for one in retrained}) == 2
+    assert len({one.cell for one in found}) == 3  # uncompressed and two levels
+    assert len({one.ladder for one in found}) == 2
+    assert {one.training.control for one in retrained} == {
+        one.training.checkpoint for one in retrained if one.training.mode == "clean"
+    }

@@ -106,6 +106,7 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, manner: _Manner) -> M
     from rich.console import Console
 
     from harness.cli.progress import make_report
+    from harness.engine.recovery import unrecovered
     from harness.engine.report import Report, Silence
     from harness.engine.runner import too_many_failures
     from harness.preflight import check_weights
@@ -115,7 +116,7 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, manner: _Manner) -> M
     keys = [experiment.key for experiment in plan.experiments]
     states = store.states(keys)
     found = {key for key in keys if key in states and states[key].status == "finished"}
-    if len(found) == len(keys) and not store.uncompared(keys):
+    if len(found) == len(keys) and not store.uncompared(keys) and not unrecovered(store, plan.experiments):
         console.print(f"{len(keys)} experiments, all found in the database.", highlight=False)
         return too_many_failures(states, manner.max_failures)
     check_weights(plan, found)

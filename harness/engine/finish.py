@@ -196,8 +196,7 @@ class Finisher:
 
     def recover(self, task: Task, experiments: Sequence[Experiment]) -> None:
         """What retraining won back, wherever it is not known yet of a plan's experiments."""
-        baselines = {e.key: e.baseline for e in experiments if e.baseline and e.training.kind == "pretrained"}
-        for quartet in lacking(self.store, baselines):
+        for quartet in lacking(self.store, experiments):
             self.store.compare(recoveries(quartet, task, lambda keys: self._together(task, keys)))
 
     def _together(self, task: Task, keys: Sequence[str]) -> tuple[list[Replicates], int]:

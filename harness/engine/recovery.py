@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,11 @@ from harness.records import Comparison
 from harness.store import Filters
 
 if TYPE_CHECKING:
+    from harness.experiment import Experiment
     from harness.store import Store
     from harness.task import Task
 
-__all__ = ["Quartet", "lacking", "recoveries"]
+__all__ = ["Quartet", "lacking", "recoveries", "unrecovered"]
 
 KINDS = ("gain", "recovery", "study_gain")
 
@@ -37,13 +38,22 @@ class Quartet:
     clean: str | None
 
 
-def lacking(store: Store, baselines: Mapping[str, str]) -> Iterator[Quartet]:
-    """The quartets of a store that are finished and not compared yet.
+def unrecovered(store: Store, experiments: Sequence[Experiment]) -> bool:
+    """Whether something is finished that tells what retraining won back in a plan's experiments, and not compared yet.
+
+    A run that was killed between the two leaves that.
+    """
+    return next(lacking(store, experiments), None) is not None
+
+
+def lacking(store: Store, experiments: Sequence[Experiment]) -> Iterator[Quartet]:
+    """The quartets of a plan's pretrained experiments that are finished and not compared yet.
 
     Args:
         store: opened.
-        baselines: the key of the baseline by the key of each pretrained experiment that is of interest.
+        experiments: of the plan.
     """
+    baselines = {e.key: e.baseline for e in experiments if e.baseline and e.training.kind == "pretrained"}
     columns, rows = store.view("recovery", Filters({"experiment": sorted(baselines)})) if baselines else ([], [])
     place = {name: columns.index(name) for name in columns}
     seen: set[tuple[str, str | None]] = set()
