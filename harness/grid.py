@@ -128,6 +128,7 @@ class Grid:
         seed: of the subset's draw, and of the first training.
         courses: the retrainings.
         seeds: how often each is done, each time from another seed.
+        notes: what the user should know before a run, a sentence or two each.
     """
 
     subjects: Sequence[Subject]
@@ -137,3 +138,4 @@ class Grid:
     seed: int = 0
     courses: Sequence[Course] = ()
     seeds: int = 1
+    notes: Sequence[str] = ()

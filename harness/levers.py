@@ -7,7 +7,8 @@ source's size and number:
   and back after decoding. Both ways it is Pillow's bicubic filter, widened when it reduces (antialiased), as Pillow
   and ffmpeg do when nothing else is asked for. It computes in integers, so that every machine gets the same pixels.
 - `fps=` drops frames before encoding, evenly, the first always kept; after decoding the last kept frame stands in for
-  those that were dropped. It never adds frames. An image has no frame rate: a run over images with `fps=` is refused.
+  those that were dropped. It never adds frames: more than a clip's own rate is refused, but for the hundredth by which
+  30 and 29.97 differ. An image has no frame rate: a run over images with `fps=` is refused.
 
 Rate counts against the source's pixels and duration: the `Encoded` of a lever has the source's size and frame count.
 """
@@ -32,6 +33,9 @@ LEVERS = (
     Option("fps", float, None, "frames a second given to the encoder", minimum=0.01, maximum=1000),
 )
 """The options that every codec takes, beside its own."""
+
+_SAME_RATE = 1.01
+"""Rates that differ by less are called by one number: 30 and 30000/1001."""
 
 
 def split_levers(options: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
@@ -135,6 +139,16 @@ class Resampled(Codec):
             return f"fps={self.levers['fps']:g} drops frames of a clip, and an image has none to drop."
         return self.codec.clips_only()
 
+    def too_fast(self, fps: float) -> str | None:
+        """A sentence when `fps=` asks for more frames a second than a clip has, else None."""
+        wanted = float(self.levers.get("fps") or 0)
+        if wanted <= fps * _SAME_RATE:
+            return None
+        return (
+            f"fps={wanted:g} is above the clip's own {fps:g} frames a second: it drops frames, and adds none. "
+            f"Ask for {fps:g} or less, or leave fps= out."
+        )
+
     def to_device(self, device: str) -> None:
         self.codec.to_device(device)
 
@@ -152,6 +166,8 @@ class Resampled(Codec):
             return list(range(count)), fps
         if not fps:
             raise CodecError(f"{self.name} with fps={wanted:g} needs to know the frame rate of a clip; it has none.")
+        if problem := self.too_fast(fps):
+            raise CodecError(f"{self.name}: {problem}")
         if wanted >= fps:
             return list(range(count)), fps
         # The small term keeps 30 * (10 / 30) from falling below 10.

@@ -45,9 +45,15 @@ class Pass:
 
 @dataclass(frozen=True)
 class Plan:
-    """Passes in the order to do them."""
+    """Passes in the order to do them.
+
+    Args:
+        passes: in order.
+        notes: what the user should know before they are carried out.
+    """
 
     passes: tuple[Pass, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def experiments(self) -> list[Experiment]:
@@ -76,7 +82,7 @@ def make_plan(grid: Grid) -> Plan:
                 taught = _taught(subject, course.lesson, seed)
                 if cells := _cells(grid, subject, known, course.tests, taught, baseline):
                     passes.append(Pass(subject, cells, taught.job))
-    return Plan(tuple(passes))
+    return Plan(tuple(passes), tuple(grid.notes))
 
 
 @dataclass(frozen=True)

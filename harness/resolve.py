@@ -28,7 +28,7 @@ from harness.options import Configured, Value
 from harness.plugin_manager import Plugins
 from harness.registry import Registry
 from harness.request import Request
-from harness.resolve_codec import choose_codec, refused_images
+from harness.resolve_codec import choose_codec, refused_images, refused_rates
 from harness.retrain import courses
 from harness.task import Task
 from harness.training.recipe import Recipe
@@ -58,23 +58,29 @@ class Resolver:
         self.plugins = plugins
         self.registry = registry
         self.problems: list[str] = []
+        self.notes: list[str] = []
 
     def grid(self) -> Grid:
         request = self.request
         codecs = [choice for text in self._codec_texts() if (choice := self._try(self.codec, text))]
         tasks = [name for name in self._task_names() if self._try(self.plugins.get, "task", name)]
+        if request.weights is not None and not self._finds_weights(tasks):
+            raise PreflightError(list(dict.fromkeys(self.problems)))
         subjects = [subject for name in tasks for subject in self._subjects(name)]
-        self.problems += refused_images([c.codec for c in codecs], [(s.dataset_name, s.dataset) for s in subjects])
+        tested = [c.codec for c in codecs], [(s.dataset_name, s.dataset) for s in subjects]
+        self.problems += [*refused_images(*tested), *refused_rates(*tested)]
         if request.limit is not None and request.limit < 1:
             self.problems.append(f"--limit {request.limit}: at least 1.")
         if request.batch is not None and request.batch < 1:
             self.problems.append(f"--batch {request.batch}: at least 1.")
         taught = (self._try(courses, request.retrain, codecs, self.codec) if codecs else None) or ()
         teaching = [course.lesson.codec for course in taught if course.lesson.codec]
-        self.problems += refused_images(teaching, [(s.dataset_name, s.school.dataset) for s in subjects if s.school])
+        taught_on = [(s.dataset_name, s.school.dataset) for s in subjects if s.school]
+        self.problems += [*refused_images(teaching, taught_on), *refused_rates(teaching, taught_on)]
         if self.problems:
             raise PreflightError(list(dict.fromkeys(self.problems)))
-        return Grid(subjects, codecs, request.precision, request.limit, request.seed, taught, request.seeds)
+        notes = tuple(dict.fromkeys(self.notes))
+        return Grid(subjects, codecs, request.precision, request.limit, request.seed, taught, request.seeds, notes)
 
     def _try(self, action: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
         """What an action gives; None when it fails, which is noted."""
@@ -123,6 +129,14 @@ class Resolver:
                 if subject := self._try(self._subject, task, model_text, dataset_text, dataset):
                     found.append(subject)
         return found
+
+    def _finds_weights(self, tasks: Sequence[str]) -> bool:
+        """Whether each model finds the weights that were asked for: told before data are opened."""
+        texts = [text for task in tasks for text in self._named(task, "model", self.request.models)]
+        return None not in [self._try(self._asked_weights, text) for text in dict.fromkeys(texts)]
+
+    def _asked_weights(self, text: str) -> Weights:
+        return self.model(text)[0].resolve_weights(self.request.weights, ())
 
     def _named(self, task: str, kind: str, texts: Sequence[str]) -> list[str]:
         """Those of the asked names that serve the task; its default when nothing was asked."""
@@ -212,7 +226,15 @@ class Resolver:
         model, model_name = self.model(model_text)
         weights = self._weights(model, model_name, dataset)
         if weights.classes:
-            task.translator(weights.classes, dataset.name)
+            try:
+                task.translator(weights.classes, dataset.name)
+            except WeightsError as error:
+                raise WeightsError(f"{error}{self._taken(task_name, model_name)}") from error
+        if dataset.needs_root and self._is_of_rendered(model_name, weights):
+            self.notes.append(
+                f"model {model_name} was trained on rendered scenes: what it scores on {dataset.name} says little of "
+                f"models that were trained on such data.{self._taken(task_name, model_name)}"
+            )
         kinds = [("task", task_name), ("model", model.name), ("dataset", dataset.name)]
         school = self._school(task_name, model, model_name, dataset_text, weights) if request.retrain else None
         return Subject(
@@ -228,6 +250,25 @@ class Resolver:
             plugins=tuple({str(self.plugins.provided(kind, name).origin) for kind, name in kinds}),
             school=school,
         )
+
+    def _taken(self, task: str, model: str) -> str:
+        """A sentence that says why a model was taken that nobody asked for; "" when it was asked for."""
+        if self.request.models:
+            return ""
+        return (
+            f" No --model was given: {model} is the default of task {task}. Name another with --model; `harness list "
+            "models` has them."
+        )
+
+    def _is_of_rendered(self, model: str, weights: Weights) -> bool:
+        """Whether the registry knows a model's weights by their score on a dataset that is rendered."""
+        entry = self.registry.entry("models", model)
+        facts = self.registry.entry("checkpoints", entry.get("checkpoint", weights.name))
+        scored = facts.get("score", {}).get("dataset")
+        if scored is None or facts.get("sha256") != weights.sha256:
+            return False
+        cls, _ = self.kind_of("dataset", scored)
+        return issubclass(cls, Dataset) and not cls.needs_root
 
     def _school(self, task: str, model: Model, model_name: str, dataset_text: str, weights: Weights) -> School:
         """How a model is retrained on the training split of the dataset that it is tested on.

@@ -10,11 +10,11 @@ from harness.dataset import Dataset
 from harness.errors import UsageError, closest
 from harness.grammar import Asked, parse
 from harness.grid import CodecChoice
-from harness.levers import is_baseline, with_levers
+from harness.levers import Resampled, is_baseline, with_levers
 from harness.plugin_manager import Plugins
 from harness.registry import Registry
 
-__all__ = ["choose_codec", "refused_images"]
+__all__ = ["choose_codec", "refused_images", "refused_rates"]
 
 
 def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice:
@@ -63,6 +63,29 @@ def refused_images(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Datase
         if (why := codec.clips_only())
         for name in still
     ]
+
+
+def refused_rates(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Dataset]]) -> list[str]:
+    """What is wrong where `fps=` asks for more frames a second than the first clip of a dataset has: a sentence each.
+
+    Args:
+        codecs: levers included.
+        datasets: opened, each with the name results call it.
+    """
+    levers = [codec for codec in codecs if isinstance(codec, Resampled) and "fps" in codec.levers]
+    problems = []
+    for name, dataset in dict(datasets).items() if levers else ():
+        if not dataset.still and (fps := _first_rate(dataset)):
+            told = ((codec.name, codec.too_fast(fps)) for codec in levers)
+            problems += [f"codec {codec} on dataset {name}: {problem}" for codec, problem in told if problem]
+    return problems
+
+
+def _first_rate(dataset: Dataset) -> float | None:
+    try:
+        return dataset[0].fps
+    except Exception:  # noqa: BLE001 - whatever keeps a clip from being read, the run records it
+        return None
 
 
 def _profile(codec: type[Codec], asked: Asked, registry: Registry) -> tuple[Mapping[str, Any], dict[str, str]]:

@@ -11,6 +11,7 @@ from harness.errors import StoreError
 from harness.store import Filters
 
 if TYPE_CHECKING:
+    from harness.records import State
     from harness.store import Store
 
 __all__ = ["Cell", "Measured", "in_order", "meant", "read_cells"]
@@ -106,8 +107,14 @@ def read_cells(store: Store, filters: Filters) -> list[Cell]:
             )
     undone = [key for key, row in facts.items() if row["status"] != "finished"]
     states = store.states(undone) if undone else {}
-    reasons = {key: state.reason for key, state in states.items()}
+    reasons = {key: _so_far(state, facts[key]["planned_samples"]) for key, state in states.items()}
     return in_order([Cell(row, measured[key], reasons.get(key)) for key, row in facts.items()])
+
+
+def _so_far(state: State, planned: int) -> str | None:
+    """Why it failed, or how far it came."""
+    counted = state.status in ("interrupted", "running")
+    return state.reason or (f"{state.samples} of {planned} samples done" if counted else None)
 
 
 def meant(name: str, known: Sequence[str]) -> list[str]:

@@ -10,6 +10,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder for commands, shared by all tests in all processes: each demo scene is rendered once."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def data_root() -> Path:
     """The folder of small parts of real data sets, from the environment's HARNESS_TEST_DATA."""
     asked = os.environ.get("HARNESS_TEST_DATA")

@@ -65,11 +65,6 @@ def write_voc(root: Path, quality: int = 90) -> list[Path]:
     return files
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def session(tmp_path: Path, cache: Path) -> Session:
     plugins = tmp_path / "plugins"

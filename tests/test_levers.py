@@ -52,7 +52,7 @@ def numbered(count: int) -> np.ndarray:
     ("count", "fps", "wanted", "kept"),
     [
         (6, 30.0, 30.0, [0, 1, 2, 3, 4, 5]),
-        (6, 30.0, 60.0, [0, 1, 2, 3, 4, 5]),
+        (6, 30000 / 1001, 30.0, [0, 1, 2, 3, 4, 5]),
         (6, 30.0, 15.0, [0, 2, 4]),
         (7, 30.0, 10.0, [0, 3, 6]),
         (12, 25.0, 10.0, [0, 3, 5, 8, 10]),
@@ -71,6 +71,11 @@ def test_fps_drops_evenly_and_repeats_the_last_kept(count: int, fps: float, want
     assert (encoded.frames, encoded.fps) == (count, fps)
     assert shown == [max(k for k in kept if k <= index) for index in range(count)]
     assert inner.given == ((len(kept), 4, 4, 3), fps if len(kept) == count else wanted)
+
+
+def test_more_fps_than_a_clip_has_are_refused() -> None:
+    with pytest.raises(CodecError, match=r"fps=60 is above the clip's own 30 frames a second: .*Ask for 30 or less"):
+        Resampled(Video(), fps=60).encode(numbered(6), 23, 30.0)
 
 
 def test_fps_of_a_clip_that_has_none_is_refused_and_an_image_left_alone() -> None:

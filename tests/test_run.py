@@ -18,11 +18,6 @@ EACH_ONCE = "select count(*), count(distinct experiment_id || '/' || sample_inde
 QUICK = (*RUN, "--codec", "jpeg@50", "--limit", "4")
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def session(tmp_path: Path, cache: Path) -> Session:
     return Session(tmp_path, cache)
@@ -137,7 +132,10 @@ def test_an_interrupted_run_keeps_what_was_done_and_exits_130(
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err
-    assert "what was done is kept" in err
+    assert err.index("stopping: ") < err.index("what was done is kept")
+    shown = session.run("results").stdout
+    assert "interrupted: " in shown
+    assert " of 12 samples done" in shown
     assert session.select("select distinct status from experiments where status is not null") == [("interrupted",)]
     session.run(*JPEG)
     assert session.values() == undisturbed.values()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.options import make_registry, make_request, request_options
 from harness.plugin_manager import installed
+
+if TYPE_CHECKING:
+    from harness.cli.planned import PlannedTraining
 
 __all__ = ["plan"]
 
@@ -22,12 +27,15 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
     Takes the arguments of `harness run`. The time is estimated from what the database has of the same model and
     dataset.
     """
+    from harness.cli.planned import in_words, planned_trainings
     from harness.engine import machine
     from harness.preflight import prepare
 
     device = machine.find_device(options["device"])
     request = make_request(options, device)
     made, store = prepare(request, installed(), make_registry(registries), db, write=False)
+    for note in made.notes:
+        click.echo(f"warning: {note}", err=True)
     states, measured = {}, {}
     if store is not None:
         states = store.states([e.key for e in made.experiments])
@@ -66,15 +74,31 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
             }
         )
     estimate = None if unknown else round(seconds, 1)
+    trainings = planned_trainings(made)
     if as_json:
-        click.echo(json.dumps({"experiments": listed, "samples_to_do": samples, "seconds": estimate}, indent=2))
+        content = {"experiments": listed, "trainings": [asdict(training) for training in trainings]}
+        click.echo(json.dumps({**content, "samples_to_do": samples, "seconds": estimate}, indent=2))
         return
     _print(listed)
+    if trainings:
+        _print_trainings(trainings)
+        click.echo(in_words(trainings))
     todo = sum(1 for row in listed if row["status"] != "finished")
     click.echo(f"{len(listed)} experiments, {todo} to do: {samples} predictions.")
     if samples:
         known = f"about {seconds:.0f} s of work" if not unknown else "not known: nothing like it has been measured yet"
-        click.echo(f"Estimated time: {known}. Database rows: {samples}.")
+        without = ", trainings not counted" if any(training.status != "done" for training in trainings) else ""
+        click.echo(f"Estimated time: {known}{without}. Database rows: {samples}.")
+
+
+def _print_trainings(trainings: Sequence[PlannedTraining]) -> None:
+    from harness.tables import print_table
+    from harness.text_tables import Table
+
+    columns = ("task", "model", "training", "seed", "iterations", "status", "key")
+    rows = [(t.task, t.model, t.training, str(t.seed), str(t.iterations), t.status, t.key[:12]) for t in trainings]
+    print_table(Table(columns, tuple(rows)))
+    click.echo()
 
 
 def _print(listed: list[dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -81,6 +82,8 @@ def run(
     manner = _Manner(settings, executor, Resampling(resamples, request.seed), max_failures, quiet)
     plan, store = prepare(request, plugins, make_registry(registries), db, write=True)
     assert store is not None
+    for note in () if quiet else plan.notes:
+        click.echo(f"warning: {note}", err=True)
     with closing(store), _terminable():
         failed = _carry_out(plan, store, plugins, manner)
         print_table(results_table(store, keys=[experiment.key for experiment in plan.experiments]), "table")
@@ -105,6 +108,7 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, manner: _Manner) -> M
     """Do what the database does not have yet; gives the keys of the experiments that failed, with the reasons."""
     from rich.console import Console
 
+    from harness.cli.planned import in_words, planned_trainings
     from harness.cli.progress import make_report
     from harness.engine.recovery import unrecovered
     from harness.engine.report import Report, Silence
@@ -120,6 +124,8 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, manner: _Manner) -> M
         console.print(f"{len(keys)} experiments, all found in the database.", highlight=False)
         return too_many_failures(states, manner.max_failures)
     check_weights(plan, found)
+    if trainings := planned_trainings(plan, found):
+        console.print(in_words(trainings), highlight=False)
     with make_report(console) as report:
         watcher: Report = Silence() if manner.quiet else report
         outcome = carry_out(
@@ -138,14 +144,25 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, manner: _Manner) -> M
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """While SIGTERM ends what is done as Ctrl-C does."""
-    previous = signal.signal(signal.SIGTERM, _terminated)
+    """While SIGTERM ends what is done as Ctrl-C does, and each is answered at once."""
+    main = os.getpid()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != main:  # a worker: Ctrl-C is for the main process, which ends its workers by SIGTERM
+            if number == signal.SIGTERM:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+            return
+        # `timeout` sends SIGTERM twice, to the process and to its group: the second must not cut off the writing.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.write(2, b"\nstopping: what was done is being written, which may take some seconds.\n")
+        raise KeyboardInterrupt
+
+    heard = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, stop) for number in heard}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
-def _terminated(number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends a run as Ctrl-C does: what was done is kept."""
-    raise KeyboardInterrupt
+        for number, handler in previous.items():
+            signal.signal(number, handler)

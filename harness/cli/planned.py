@@ -1,0 +1,77 @@
+"""The trainings that a plan holds: which are done, which are to do, and how long they are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.training.job import place_of
+
+if TYPE_CHECKING:
+    from harness.plan import Plan
+
+__all__ = ["PlannedTraining", "in_words", "planned_trainings"]
+
+
+@dataclass(frozen=True)
+class PlannedTraining:
+    """A training that experiments of a plan need.
+
+    Args:
+        key: the training's.
+        task: that its model serves.
+        model: what is trained, as results call it.
+        training: on what: "retrained on jpeg@15".
+        seed: of the training.
+        iterations: how many there are in all.
+        status: "done", "begun" or "to do", by what the cache folder has of it.
+    """
+
+    key: str
+    task: str
+    model: str
+    training: str
+    seed: int
+    iterations: int
+    status: str
+
+
+def planned_trainings(plan: Plan, found: Collection[str] = ()) -> list[PlannedTraining]:
+    """The trainings of a plan, each once, in order.
+
+    Args:
+        plan: what was planned.
+        found: keys of the experiments that are done: a training that only they need is left out.
+    """
+    listed: dict[str, PlannedTraining] = {}
+    for a_pass in plan.passes:
+        if a_pass.job is None or all(cell.experiment.key in found for cell in a_pass.cells):
+            continue
+        experiment, place = a_pass.cells[0].experiment, place_of(a_pass.job)
+        status = "done" if place.weights.is_file() else "begun" if place.checkpoint.is_file() else "to do"
+        key = a_pass.job.key()
+        listed[key] = PlannedTraining(
+            key,
+            experiment.task,
+            experiment.model,
+            experiment.training.label,
+            a_pass.job.seed,
+            a_pass.job.recipe.iterations,
+            status,
+        )
+    return list(listed.values())
+
+
+def in_words(trainings: Sequence[PlannedTraining]) -> str:
+    """How many there are, how many are done, and how much is to do.
+
+    >>> todo = PlannedTraining("k", "detection", "demo-detector", "retrained on jpeg@15", 0, 160, "to do")
+    >>> in_words([todo])
+    '1 training: 0 found, 1 to do (160 iterations).'
+    """
+    todo = [training for training in trainings if training.status != "done"]
+    begun = sum(training.status == "begun" for training in todo)
+    words = f"{len(trainings)} training{'' if len(trainings) == 1 else 's'}: {len(trainings) - len(todo)} found, "
+    words += f"{len(todo)} to do" + (f", {begun} of them begun" if begun else "")
+    return words + (f" ({sum(training.iterations for training in todo)} iterations)." if todo else ".")

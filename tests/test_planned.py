@@ -1,0 +1,74 @@
+"""What is told of a plan before it is carried out: its trainings, and models that are not for the data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.cli.planned import in_words, planned_trainings
+from harness.errors import PreflightError
+from harness.plan import Plan, make_plan
+from harness.plugin_manager import installed
+from harness.registry import load
+from harness.request import Request
+from harness.resolve import resolve
+from harness.training.job import place_of
+
+DETECTION = Request(codecs=("jpeg@50,15",), tasks=("detection",), limit=2)
+RETRAINED = replace(DETECTION, retrain=("matched", "clean"), settings=("iterations=7",), seeds=2)
+
+
+def plan_of(request: Request) -> Plan:
+    return make_plan(resolve(request, installed(), load(())))
+
+
+def test_trainings_are_listed_once_with_what_is_done_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    plan = plan_of(RETRAINED)
+    listed = planned_trainings(plan)
+    assert [(one.training, one.seed, one.iterations, one.status) for one in listed] == [
+        (f"retrained on {data}", seed, 7, "to do") for data in ("jpeg@15", "uncompressed data") for seed in (0, 1)
+    ]
+    assert in_words(listed) == "4 trainings: 0 found, 4 to do (28 iterations)."
+    first, second, *_ = [place_of(a_pass.job) for a_pass in plan.passes if a_pass.job]
+    for place in (first, second):
+        place.make()
+        place.checkpoint.write_bytes(b"")
+    first.weights.write_bytes(b"")
+    assert [one.status for one in planned_trainings(plan)] == ["done", "begun", "to do", "to do"]
+    assert in_words(planned_trainings(plan)) == "4 trainings: 1 found, 3 to do, 1 of them begun (21 iterations)."
+    keys = [experiment.key for experiment in plan.experiments]
+    assert planned_trainings(plan, keys) == []
+
+
+def test_a_model_of_rendered_scenes_on_real_data_is_told(data_root: Path) -> None:
+    real = replace(DETECTION, datasets=("coco",), data_roots=(("coco", str(data_root / "coco_mini")),))
+    (note,) = plan_of(real).notes
+    assert "demo-detector was trained on rendered scenes" in note
+    assert "No --model was given: demo-detector is the default of task detection. Name another" in note
+    (asked,) = plan_of(replace(real, models=("demo-detector",))).notes
+    assert "No --model" not in asked
+    assert plan_of(DETECTION).notes == ()
+
+
+def test_a_default_model_that_does_not_know_the_classes_is_named_as_such(data_root: Path) -> None:
+    asked = Request(
+        codecs=("h264@30",), tasks=("action",), datasets=("ucf101",), data_roots=(("", str(data_root / "ucf101_mini")),)
+    )
+    with pytest.raises(PreflightError, match=r"No --model was given: demo-two-stream is the default of task action"):
+        plan_of(asked)
+
+
+def test_weights_are_looked_for_before_data_are_opened() -> None:
+    with pytest.raises(PreflightError) as caught:
+        plan_of(replace(DETECTION, weights="nowhere.pth", datasets=("voc",), data_roots=(("", "/no/such"),)))
+    assert "nowhere.pth" in str(caught.value)
+    assert "/no/such" not in str(caught.value)
+
+
+def test_more_fps_than_the_clips_have_are_refused_before_the_run() -> None:
+    asked = Request(codecs=("h264:fps=500@30",), tasks=("action",), limit=2)
+    with pytest.raises(PreflightError, match=r"codec h264 on dataset demo: fps=500 is above the clip's own"):
+        plan_of(asked)
