@@ -155,8 +155,8 @@ def test_a_recipe_s_rate_for_a_part_that_the_model_lacks_is_refused_before_the_r
         resolve(asked, installed(), load(()))
 
 
-def test_images_through_a_video_codec_end_to_end(tmp_path: Path) -> None:
-    session = Session(tmp_path, tmp_path / "cache")
+def test_images_through_a_video_codec_end_to_end(tmp_path: Path, cache: Path) -> None:
+    session = Session(tmp_path, cache)
     session.run("run", "--codec", "h264:profile=surveillance@23,50", "--task", "detection", "--limit", "2")
     rows = session.select(
         "select codec, codec_options, level, level_name, bpp from results where is_primary order by bpp"

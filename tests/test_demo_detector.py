@@ -1,5 +1,7 @@
 """The detector that ships: it fits its dataset, it is small, and it finds what is there."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -69,8 +71,8 @@ def test_the_registry_knows_the_file(detector: DemoDetector) -> None:
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    return Session(tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("cache"))
+def session(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
+    return Session(tmp_path_factory.mktemp("run"), cache)
 
 
 def test_reaches_the_score_that_the_registry_states(session: Session) -> None:

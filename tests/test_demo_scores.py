@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from command import Session
@@ -16,9 +18,9 @@ LEAST = {
 
 @pytest.mark.parametrize(("task", "model", "samples"), [("pose", "demo-pose", 200), ("action", "demo-two-stream", 160)])
 def test_reaches_the_score_that_the_registry_states(
-    task: str, model: str, samples: int, tmp_path_factory: pytest.TempPathFactory
+    task: str, model: str, samples: int, tmp_path: Path, cache: Path
 ) -> None:
-    session = Session(tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("cache"))
+    session = Session(tmp_path, cache)
     session.run("run", "--task", task, "--codec", "none", "--resamples", "100")
     found = {metric: (value, n) for metric, value, n in session.select("select metric, value, samples from results")}
     registry = load([])

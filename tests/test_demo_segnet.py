@@ -1,5 +1,7 @@
 """The segmenter that ships: it fits its dataset, it is small, and it finds what is there."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -61,9 +63,9 @@ def test_the_registry_knows_the_file(model: DemoSegNet) -> None:
     assert model.resolve_weights(None, SEGMENTS).sha256 == facts["sha256"]
 
 
-def test_reaches_the_score_that_the_registry_states(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_reaches_the_score_that_the_registry_states(tmp_path: Path, cache: Path) -> None:
     """All held-out scenes, by the command that a user types."""
-    session = Session(tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("cache"))
+    session = Session(tmp_path, cache)
     session.run("run", "--task", "segmentation", "--codec", "none", "--resamples", "100")
     found = {metric: (value, n) for metric, value, n in session.select("select metric, value, samples from results")}
     stated = load([]).entry("checkpoints", "demo-segnet")["score"]

@@ -65,9 +65,9 @@ def test_the_registry_knows_the_file(estimator: DemoDepthGan) -> None:
     assert estimator.resolve_weights(None, ()).sha256 == facts["sha256"]
 
 
-def test_reaches_the_score_that_the_registry_states(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_reaches_the_score_that_the_registry_states(tmp_path: Path, cache: Path) -> None:
     """All held-out scenes, by the command that a user types."""
-    session = Session(tmp_path, tmp_path_factory.mktemp("cache"))
+    session = Session(tmp_path, cache)
     session.run("run", "--task", "depth", "--codec", "none", "--resamples", "100")
     measured = {metric: (value, n) for metric, value, n in session.select("select metric, value, samples from results")}
     stated = load([]).entry("checkpoints", "demo-depth-gan")["score"]

@@ -93,8 +93,8 @@ def test_levers_and_training_make_lines_of_their_own() -> None:
     assert "none:scale=0.25, pretrained" not in labels([*RECORDS, small, *trained], "level")  # it has no level
 
 
-def test_the_command_writes_a_picture_or_says_why_not(tmp_path: Path) -> None:
-    session = Session(tmp_path, tmp_path / "cache")
+def test_the_command_writes_a_picture_or_says_why_not(tmp_path: Path, cache: Path) -> None:
+    session = Session(tmp_path, cache)
     session.run("run", "--codec", "jpeg@50,10", "--task", "detection", "--limit", "2", "--resamples", "100")
     for name in ("curve.png", "curve.svg"):
         session.run("plot", "--task", "detection", "-o", name)
