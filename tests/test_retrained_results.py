@@ -26,6 +26,7 @@ from harness.registry import load
 from harness.request import Request
 from harness.resolve import resolve
 from harness.result_cells import read_cells
+from harness.seeds import over_seeds
 from harness.store import Filters
 from harness.tables import FORMATS
 from harness_plugins.sql_store import SqlStore
@@ -266,3 +267,21 @@ def test_a_plan_knows_which_experiments_belong_together() -> None:
     assert {one.training.control for one in retrained} == {
         one.training.checkpoint for one in retrained if one.training.mode == "clean"
     }
+
+
+def test_the_view_and_the_tables_agree_on_seeds(database: Path) -> None:
+    store = opened(database)
+    columns, rows = store.view("seeds", Filters({"metric": ["AP"]}))
+    cells = over_seeds(read_cells(store, Filters()))
+    store.close()
+    seen = [dict(zip(columns, row, strict=True)) for row in rows]
+    viewed = {(one["series"], one["level"]): one for one in seen}
+    shown = {(one.facts["series"], one.facts["level"]): one for one in cells if one.facts["series"]}
+    assert viewed.keys() == shown.keys()
+    for place, one in shown.items():
+        found, its = viewed[place], one.metrics["AP"]
+        assert (found["seeds"], found["mean"]) == (one.seeds, pytest.approx(its.value))
+        if one.seeds > 1:
+            assert found["ci_high"] - found["mean"] == pytest.approx(its.margin)
+        else:
+            assert (found["ci_high"], its.margin) == (None, None)
