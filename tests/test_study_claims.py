@@ -155,6 +155,7 @@ def test_a_curve_breaks_where_a_unit_of_the_level_costs_more_than_twice_as_much(
 def test_the_motion_stream_is_hurt_and_the_spatial_one_alone_does_better(action: SqlStore) -> None:
     found = asked(action)
     assert found["motion"].verdict is Verdict.HOLDS
+    assert row(found["delayed"], "action")[2:] == ("h264 50", "h264 50", "h264 50", "h264 50")
     assert row(found["motion"], "40")[4].startswith(f"{-15 / 80:.3f} [")
     assert row(found["motion"], "40")[3] == "-0.297"  # .09255 - .389565, the study's Table V
     assert row(found["spatial_only"], "50")[-1].startswith(f"{2 / 80:.3f} [")
@@ -188,6 +189,20 @@ def test_fewer_and_less_sure_detections_in_their_classes(store: SqlStore, label:
     assert row(found["size_15"], "made-up/test (detection)")[3:] == ("15.0% [15.0, 15.0]", "5.0% [5.0, 5.0]")
     assert found["size_15"].verdict is Verdict.HOLDS
     assert found["size_10"].verdict is found["size_5"].verdict is Verdict.FAILS  # 12.5% and 8%
+
+
+def test_a_retrained_model_drops_at_a_stronger_level(store: SqlStore) -> None:
+    """AP50 falls with the share that is found: pretrained by a tenth a level, retrained at the last one alone."""
+    task = Detection(("a", "b"))
+    for place, (level, bits) in enumerate(QUALITIES.items()):
+        put(store, task, found_boxes(1 - place / 10, 0.9), "jpeg", level, bits)
+    assert row(asked(store)["delayed"], "detection")[2:] == ("jpeg 15", "jpeg 5", "jpeg 15", "not measured")
+    for level in (75.0, 50.0, 15.0, 10.0, 5.0):
+        taught = Training("retrained", "jpeg", level, "level", checkpoint=f"c{level}")
+        put(store, task, found_boxes(0.9 if level > 5 else 0.5, 0.9), "jpeg", level, QUALITIES[level], taught)
+    found = asked(store)["delayed"]
+    assert row(found, "detection")[2:] == ("jpeg 15", "jpeg 5", "jpeg 15", "jpeg 5")
+    assert found.verdict is Verdict.HOLDS
 
 
 def skeletons(matched: int, false: int) -> Statistics:
@@ -263,7 +278,10 @@ def test_the_command_writes_the_page_and_says_how(
     assert page == study_page(Evidence([action], installed(), 300), "harness results study -o page.md", 300)
     assert "    harness results study -o page.md\n" in page
     assert f"## {len(claims())}. " in page
-    assert "| action | net on made-up/test, 80 samples | w (01234567) | h264@23,25,30,40,50 | h264@25, h264@25 (spatial), " in page
+    assert (
+        "| action | net on made-up/test, 80 samples | w (01234567) | h264@23,25,30,40,50 | h264@25, h264@25 (spatial), "
+        in page
+    )
 
 
 def test_the_page_in_the_documentation_asks_every_claim_as_the_code_does() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.study import behaviour, percentages, resilience, retraining, shape, sizes, streams
+from harness.study import behaviour, delay, percentages, resilience, retraining, shape, sizes, streams
 from harness.study.evidence import Evidence
 from harness.study.finding import claims
 from harness.text_tables import Table, render
@@ -50,6 +50,7 @@ def findings(evidence: Evidence) -> list[Finding]:
         percentages.percentages(evidence),
         retraining.gains(evidence),
         retraining.net_gains(evidence),
+        delay.delayed(evidence),
         retraining.safe(evidence),
         streams.motion(evidence),
         streams.spatial_only(evidence),
