@@ -172,6 +172,9 @@ def test_the_matrix_of_train_and_test_levels(database: Path, capsys: pytest.Capt
     (one,) = [row for row in long if (row["trained_on"], row["level"]) == ("5", "5.0")]
     assert (float(one["value"]), one["seeds"]) == (pytest.approx(0.41), "2")
     assert float(one["seeds_margin"]) == pytest.approx(HALF, rel=1e-4)
+    before = run(capsys, "results", "--db", database, "-t", "detection", "-c", "jpeg", "matrix")
+    assert before.splitlines() == lines
+    assert "no results of codec 'webp'" in run(capsys, "results", "--db", database, "-c", "webp", "recovery", status=2)
     assert "no results of codec 'webp'" in run(capsys, "results", "--db", database, "matrix", "-c", "webp", status=2)
 
 

@@ -16,7 +16,7 @@ from harness.text_tables import FORMATS
 if TYPE_CHECKING:
     from harness.store import Store
 
-__all__ = ["FILTERS", "filter_options", "filters_of", "inner_options", "opened"]
+__all__ = ["FILTERS", "chosen", "filter_options", "filters_of", "inner_options", "opened"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,6 +29,12 @@ def filter_options(command: F) -> F:
     for name in reversed(FILTERS[1:]):
         command = click.option(f"--{name}", f"-{name[0]}", multiple=True, help=f"Only this {name}.")(command)
     return first(command)
+
+
+def chosen(ctx: click.Context, wanted: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """What filters a command below `harness results` was given, or else `results` itself before its name."""
+    outer = ctx.parent.params if ctx.parent else {}
+    return {name: wanted[name] or outer.get(name, ()) for name in wanted}
 
 
 def inner_options(command: F) -> F:

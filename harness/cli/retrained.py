@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from harness.cli.chosen import FILTERS, filter_options, filters_of, inner_options, opened
+from harness.cli.chosen import chosen, filter_options, filters_of, inner_options, opened
 from harness.errors import UsageError, closest
 
 __all__ = ["matrix", "recovery"]
@@ -33,7 +33,7 @@ def recovery(
 
     format_ = format_ or (ctx.parent.params["format_"] if ctx.parent else "table")
     with opened(db or ctx.obj) as store:
-        rows = read_recovery(store, filters_of(store, {name: wanted[name] for name in FILTERS}), metric)
+        rows = read_recovery(store, filters_of(store, chosen(ctx, wanted)), metric)
     if not rows:
         click.echo("nothing was retrained: harness run ... --retrain matched --retrain clean", err=True)
         return
@@ -65,7 +65,7 @@ def matrix(
     from harness.tables import print_table
 
     format_ = format_ or (ctx.parent.params["format_"] if ctx.parent else "table")
-    asked = {name: list(wanted[name]) for name in FILTERS}
+    asked = {name: list(names) for name, names in chosen(ctx, wanted).items()}
     if asked["codec"]:
         asked["codec"].append("none")
     with opened(db or ctx.obj) as store:

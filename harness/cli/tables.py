@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.chosen import chosen
 from harness.text_tables import FORMATS
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def tables(
     from harness.study.tables import study_tables
     from harness.tables import print_table
 
+    task = chosen(ctx, {"task": task})["task"]
     before = ctx.parent.params["format_"] if ctx.parent else "table"
     with closing(open_store(db or ctx.obj, installed(), write=False)) as store:
         cells = read_cells(store, Filters({"task": list(task)} if task else {}))
