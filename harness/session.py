@@ -62,6 +62,7 @@ def carry_out(
         settings={
             "workers": settings.workers,
             "threads": settings.threads,
+            "training_threads": settings.training_threads,
             "precision": settings.precision,
             "executor": executor,
             "resamples": resampling.resamples,

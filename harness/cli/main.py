@@ -67,6 +67,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line and exit: 0 all done, 1 some experiment failed, 2 bad usage or preflight, 130 interrupted."""
+    # Before torch is loaded: its threads then sleep while they wait for each other. Spinning costs many times what they
+    # do where other programs take the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(_run(arguments))
 
 

@@ -83,10 +83,11 @@ def choose(device: str, precision: Precision, workers: int | None = None, thread
     """Workers and threads for this machine.
 
     On a GPU every core but one codes. On the CPU a quarter of the cores codes and the others predict: more threads
-    than free cores cost up to four times the work of one, since they wait for each other by spinning. Where there are
-    two cores or more, two workers code all the same: they stand still while they are ahead, and video takes longer to
-    code than to predict. The number of threads does not follow from `workers`, because it may change the last bits of a
-    result.
+    than free cores can cost many times the work of one, where they wait for each other by spinning (the command line
+    lets them sleep). Where there are two cores or more, two workers code all the same: they stand still while they are
+    ahead, and video takes longer to code than to predict. The number of threads does not follow from `workers`, because
+    it may change the last bits of a result. In training, workers have little to do beside the network, which gets all
+    cores.
     """
     count = cores()
     quarter = max(1, count // 4)
@@ -94,7 +95,8 @@ def choose(device: str, precision: Precision, workers: int | None = None, thread
     if workers is not None and workers < 0:
         raise UsageError(f"--workers {workers}: at least 0.")
     predicting = max(1, count - quarter) if device == "cpu" else 1
-    return Settings(device, precision, coding if workers is None else workers, threads or predicting)
+    coding = coding if workers is None else workers
+    return Settings(device, precision, coding, threads or predicting, threads or count)
 
 
 def host() -> str:

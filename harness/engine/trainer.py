@@ -28,7 +28,7 @@ class Trainer:
 
     Args:
         store: records what was made.
-        settings: device and threads.
+        settings: device, workers and threads.
         report: takes progress.
         run: the run's id.
     """
@@ -52,12 +52,12 @@ class Trainer:
         from harness.training.loop import Runtime, train
 
         if self.settings.device == "cpu":
-            torch.set_num_threads(self.settings.threads)
+            torch.set_num_threads(self.settings.training_threads)
         # The subject's own model stays without a network: copies of it go to worker processes.
         job = replace(job, model=copy.copy(job.model))
         place = place_of(job)
         watcher = _Watcher(self.report, label)
-        runtime = Runtime(self.settings.device, 1, min(1, self.settings.workers))
+        runtime = Runtime(self.settings.device, 1, self.settings.workers)
         started = time.monotonic()
         while True:
             try:

@@ -58,9 +58,11 @@ class Settings:
         precision: of the forward pass.
         workers: processes that read, code and prepare; 0 does it in the process that predicts.
         threads: of the forward pass on the CPU.
+        training_threads: of training on the CPU.
     """
 
     device: str
     precision: Precision
     workers: int
     threads: int
+    training_threads: int = 1
