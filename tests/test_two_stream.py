@@ -159,6 +159,21 @@ def test_a_training_example_may_be_mirrored() -> None:
         assert signs == expected
 
 
+def test_a_cropped_example_loses_the_camera_s_movement_in_its_own_part() -> None:
+    squares = Squares("action", "train")
+    squares.open()
+    sample = squares[1]
+    frames = sample.frames.copy()
+    frames[:, :, 32:] = np.stack([np.roll(frames[0, :, 32:], 2 * number, axis=1) for number in range(6)])
+    for camera, moved in (("median", False), ("none", True)):
+        model = TwoStreamModel(**{**SMALL, "crop": 0.5}, camera=camera)
+        medians = []
+        for seed in range(12):
+            fields = model.prepare_train(frames, sample.targets, np.random.default_rng(seed))["motion"]
+            medians.append(int(fields.float().flatten(1).median(dim=1).values.abs().max()))
+        assert (max(medians) > 1) is moved
+
+
 @pytest.mark.parametrize("backbone", sorted(HEADS))
 def test_every_backbone_takes_stacks_of_flow(backbone: str) -> None:
     with torch.device("meta"):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.codec import Frames
     from harness.kept import Kept
 
-__all__ = ["CAMERA", "METHODS", "PRESETS", "Flow", "kept_fields", "why_missing", "why_not_kept"]
+__all__ = ["CAMERA", "METHODS", "PRESETS", "Flow", "kept_fields", "less_camera", "why_missing", "why_not_kept"]
 
 METHODS = ("dis", "farneback", "tvl1")
 PRESETS = ("ultrafast", "fast", "medium")
@@ -135,6 +135,20 @@ def kept_fields(
 def why_not_kept() -> str | None:
     """Why `kept_fields` can keep nothing more in this process; None while it can."""
     return _kept().problem
+
+
+def less_camera(fields: NDArray[np.int8], camera: str) -> NDArray[np.int8]:
+    """Fields less what is taken for the camera's own movement, for x and y of each apart.
+
+    Args:
+        fields: int8[P, 2, h, w], a part of fields whose whole had it subtracted: a part has another centre.
+        camera: one of CAMERA.
+    """
+    if camera == "none":
+        return fields
+    centre = np.median if camera == "median" else np.mean
+    moved = fields - centre(fields, axis=(2, 3), keepdims=True)
+    return np.clip(np.rint(moved), -127, 127).astype(np.int8)
 
 
 @cache

@@ -30,7 +30,8 @@ import harness
 from harness.errors import HarnessError, WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Option, Value
-from harness_tasks.action.flow import CAMERA, METHODS, PRESETS, Flow, kept_fields, why_missing, why_not_kept
+from harness_tasks.action.flow import Flow, kept_fields, less_camera, why_missing, why_not_kept
+from harness_tasks.action.models.two_stream_options import OPTIONS
 from harness_tasks.action.sampling import (
     Window,
     central_window,
@@ -57,39 +58,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TwoStreamModel"]
 
-_BACKBONES = ("resnet18", "resnet50", "resnet101", "vgg16", "mobilenet_v3_small", "mobilenet_v3_large", "small")
-_OPTIONS = (
-    Option("backbone", str, "resnet18", "the CNN of both streams: one of torchvision's, or a small one", _BACKBONES),
-    Option("size", int, 256, "pixels of the frames' shorter side, for the spatial stream", minimum=32, maximum=1024),
-    Option("flow_size", int, 256, "the same for the frames that flow is computed on", minimum=32, maximum=1024),
-    Option(
-        "motion_size", int, 256, "the same for the motion stream, which sees flow so scaled", minimum=32, maximum=1024
-    ),
-    Option(
-        "crop",
-        float,
-        0.875,
-        "side of the central square that is seen, as a share of the shorter side; 0: no crop",
-        minimum=0,
-        maximum=1,
-    ),
-    Option("length", int, 10, "flow fields in a stack", minimum=1, maximum=64),
-    Option("samples", int, 25, "frames of a clip that are averaged", minimum=1, maximum=1000, only="prediction"),
-    Option("stacks", int, 25, "stacks of a clip that are averaged", minimum=1, maximum=1000, only="prediction"),
-    Option("flow", str, "dis", "how optical flow is computed (tvl1 needs OpenCV's contrib modules)", METHODS),
-    Option("preset", str, "medium", "of flow=dis: the effort", PRESETS),
-    Option("camera", str, "median", "what is subtracted from a flow field as the camera's movement", CAMERA),
-    Option("bound", float, 20.0, "pixels at which displacements are cut off", minimum=0.1, maximum=1000),
-    Option("flip", bool, True, "whether clips are mirrored (not for actions that differ by side)", only="training"),
-    Option(
-        "keep_flow",
-        bool,
-        False,
-        "whether the flow of whole clips is kept in the cache folder: fast, large",
-        only="training",
-    ),
-)
-
 
 class TwoStreamModel(Model):
     """Two streams on clips; each is a part that can be trained by itself.
@@ -101,7 +69,7 @@ class TwoStreamModel(Model):
 
     name = "two-stream"
     summary = "two-stream network: a CNN on frames, a CNN on stacks of optical flow"
-    options: ClassVar[tuple[Option, ...]] = _OPTIONS
+    options: ClassVar[tuple[Option, ...]] = OPTIONS
     task: ClassVar[str] = "action"
     parts: ClassVar[tuple[str, ...]] = ("spatial", "motion")
     default_batch: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 8, "mps": 2}
@@ -249,6 +217,8 @@ class TwoStreamModel(Model):
         rows, columns = fields.shape[2] / height, fields.shape[3] / width
         part = window.part(rows, columns)
         motion = cut_out(fields, part, self._window(height, width, "motion_size").shape, central.height / window.height)
+        if self.option("crop"):  # as at the test, where flow is computed on the part that is seen
+            motion = less_camera(motion, self.option("camera"))
         if self.option("flip") and rng.random() < 0.5:
             image, motion = image[:, ::-1], mirrored_fields(motion)
         return {
