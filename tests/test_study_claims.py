@@ -28,6 +28,7 @@ from harness_tasks.detection.task import Detection
 from harness_tasks.detection.types import Boxes
 from harness_tasks.pose.task import Pose
 from harness_tasks.pose.types import Persons, Poses
+from harness_tasks.segmentation.task import Segmentation
 from store_rows import INFO
 
 COUNT = 80
@@ -233,6 +234,35 @@ def test_false_persons_and_the_threshold_that_is_best_at_each_level(store: SqlSt
     assert found["thresholds"].verdict is Verdict.HOLDS
 
 
+def labelled(right: int) -> Statistics:
+    """Label maps of 4x4 pixels of two classes, so many of each 8 pixels of a class right, more in every other image."""
+    truth = np.repeat(np.array([0, 1], np.uint8), 8).reshape(4, 4)
+
+    def statistics(i: int) -> Any:
+        found = truth.copy().ravel()
+        wrong = 8 - min(8, right + i % 2)
+        found[:wrong], found[8 : 8 + wrong] = 1, 0
+        return Segmentation(("a", "b")).score(found.reshape(4, 4), truth)
+
+    return statistics
+
+
+def test_up_samplings_that_were_trained_equally_are_compared(store: SqlStore) -> None:
+    """Unpooling loses less than interpolation and more than transposed convolutions; another width is no variant."""
+    for name, strong, width in (("unpool", 5, 1), ("bilinear", 3, 1), ("transposed", 6, 1), ("unpool", 1, 2)):
+        options = {"upsampling": name, "width": width}
+        put(store, Segmentation(("a", "b")), labelled(7), options=options)
+        for level in (15.0, 10.0, 5.0):
+            put(store, Segmentation(("a", "b")), labelled(strong), "jpeg", level, QUALITIES[level], options=options)
+    found = asked(store)["upsamplings"]
+    assert [r[0] for r in found.tables[0].rows] == [
+        *("bilinear", "transposed", "unpool", "unpool - bilinear", "unpool - transposed")
+    ]
+    assert row(found, "unpool - bilinear")[-1].startswith("-")
+    assert not row(found, "unpool - transposed")[-1].startswith("-")
+    assert found.verdict is Verdict.PARTLY
+
+
 def test_an_estimate_is_the_paired_interval_of_the_same_resamples(action: SqlStore) -> None:
     evidence = Evidence([action], installed(), 300)
     subject = evidence.main("action")
@@ -272,11 +302,11 @@ def test_the_command_writes_the_page_and_says_how(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:
-        main(["results", "--db", "study.db", "study", "-o", "page.md", "--resamples", "300"])
+        main(["results", "study", "--db", str(tmp_path / "study.db"), "-o", "page.md", "--resamples", "300"])
     assert not stop.value.code
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
-    assert page == study_page(Evidence([action], installed(), 300), "harness results study -o page.md", 300)
-    assert "    harness results study -o page.md\n" in page
+    assert page == study_page(Evidence([action], installed(), 300), "harness results study --db study.db -o page.md", 300)
+    assert "    harness results study --db study.db -o page.md\n" in page
     assert f"## {len(claims())}. " in page
     assert (
         "| action | net on made-up/test, 80 samples | w (01234567) | h264@23,25,30,40,50 | h264@25, h264@25 (spatial), "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import click
 
@@ -41,7 +41,8 @@ def study(default: str, /, output: Path | None, resamples: int, db: tuple[str, .
     if output is not None and not output.absolute().parent.is_dir():
         raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")
     plugins = installed()
-    command = "harness results study" + (f" -o {output}" if output and not output.is_absolute() else "")
+    command = " ".join(["harness results study", *(f"--db {PurePath(url).name}" for url in db)])
+    command += f" -o {output}" if output and not output.is_absolute() else ""
     with ExitStack() as stack:
         stores = [stack.enter_context(closing(open_store(url, plugins, write=False))) for url in db or (default,)]
         page = study_page(Evidence(stores, plugins, resamples), command, resamples)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.study.estimate import Estimate
 from harness.study.evidence import Evidence
@@ -36,7 +36,9 @@ def encoder_decoders(evidence: Evidence) -> Finding:
             cells += [f"{100 * theirs:.1f}%", _loss(evidence, task, top, here).text(percent=True)]
         rows.append((task, METRICS[task][0], *cells))
     pairs = [(evidence.main(one), evidence.main(other)) for other in _OTHERS for one in _DECODERS]
-    tests = [_spared(evidence, *pair, _STRONG[-1], lambda subject: subject.pretrained("jpeg", 95.0)) for pair in pairs]
+    tests = [
+        _spared(evidence, *pair, _STRONG[-1], top=lambda subject: subject.pretrained("jpeg", 95.0)) for pair in pairs
+    ]
     told = [f"{a.task} - {b.task} {(-test).text(percent=True)}" for (a, b), test in zip(pairs, tests, strict=True)]
     ours = f"differences of the losses at quality {_STRONG[-1]:g}: {'; '.join(told)}"
     heads = (head for level in _STRONG for head in (f"study: {level:g}", f"{level:g}"))
@@ -47,14 +49,15 @@ def upsamplings(evidence: Evidence) -> Finding:
     """Whether SegNet with unpooling loses less than with other up-samplings, trained equally."""
     found = evidence.variants("segmentation", "upsampling")
     rows = _losses(evidence, found)
-    tests, told = [], []
-    for name in found.keys() - {"unpool"} if "unpool" in found else ():
-        spared = [_spared(evidence, found["unpool"], found[name], level) for level in _STRONG]
-        rows.append((f"unpool - {name}", "", *((-test).text(percent=True) for test in spared)))
+    tests: list[Estimate] = []
+    told: list[str] = []
+    for name in sorted(found.keys() - {"unpool"}) if "unpool" in found else ():
+        each = [_spared(evidence, found["unpool"], found[name], level) for level in _STRONG]
+        tests.append(_spared(evidence, found["unpool"], found[name], *_STRONG))
+        rows.append((f"unpool - {name}", "", *((-test).text(percent=True) for test in (*each, tests[-1]))))
         told.append(f"unpool - {name} {rows[-1][-1]}")
-        tests += spared
-    ours = f"differences of the losses at quality {_STRONG[-1]:g}: {'; '.join(sorted(told))}" if told else UNMEASURED
-    columns = ("up-sampling", "mIoU on none", *(f"loss at {level:g}" for level in _STRONG))
+    ours = f"differences of the mean losses: {'; '.join(told)}" if told else UNMEASURED
+    columns = ("up-sampling", "mIoU on none", *(f"loss at {level:g}" for level in _STRONG), "mean")
     return Finding("upsamplings", ours, judged(tests), (Table(columns, tuple(sorted(rows))),))
 
 
@@ -63,10 +66,10 @@ def backbones(evidence: Evidence) -> Finding:
     found = evidence.variants("detection", "backbone")
     light = [name for name in sorted(found) if name.startswith("mobilenet")]
     pairs = [(one, other) for one in light for other in sorted(found) if other not in light]
-    tests = [_spared(evidence, found[other], found[one], _STRONG[-1]) for one, other in pairs]
+    tests = [_spared(evidence, found[other], found[one], *_STRONG) for one, other in pairs]
     told = [f"{a} - {b} {test.text(percent=True)}" for (a, b), test in zip(pairs, tests, strict=True)]
-    ours = f"differences of the losses at quality {_STRONG[-1]:g}: {'; '.join(told)}" if told else UNMEASURED
-    columns = ("backbone", "AP50 on none", *(f"loss at {level:g}" for level in _STRONG))
+    ours = f"differences of the mean losses: {'; '.join(told)}" if told else UNMEASURED
+    columns = ("backbone", "AP50 on none", *(f"loss at {level:g}" for level in _STRONG), "mean")
     return Finding("backbones", ours, judged(tests), (Table(columns, tuple(_losses(evidence, found))),))
 
 
@@ -75,8 +78,11 @@ def _losses(evidence: Evidence, found: Mapping[str, Subject]) -> list[tuple[str,
     rows: list[tuple[str, ...]] = []
     for name, subject in sorted(found.items()):
         none = subject.none()
-        losses = (_loss(evidence, subject.task, none, subject.pretrained("jpeg", level)) for level in _STRONG)
-        start = evidence.value(none, METRICS[subject.task][0]).text()
+        metric, loss = METRICS[subject.task][0], loss_from_top(subject.task)
+        levels = [(subject.pretrained("jpeg", level), metric) for level in _STRONG]
+        losses = [evidence.estimate(loss, (none, metric), cells) for cells in levels]
+        losses.append(evidence.estimate(_mean_of(loss), (none, metric), *levels))
+        start = evidence.value(none, metric).text()
         rows.append((name, start, *(loss.text(percent=True) for loss in losses)))
     return rows
 
@@ -90,14 +96,20 @@ def _spared(
     evidence: Evidence,
     one: Subject,
     other: Subject,
-    level: float,
+    *levels: float,
     top: Callable[[Subject], Sequence[Cell]] = Subject.none,
 ) -> Estimate:
-    """By how much less one loses than the other at a level, in shares of what each has at its top."""
+    """By how much less one loses than the other, the mean over some levels, in shares of what each has at its top."""
     measures = [
         (cells, METRICS[subject.task][0])
         for subject in (other, one)
-        for cells in (top(subject), subject.pretrained("jpeg", level))
+        for cells in (top(subject), *(subject.pretrained("jpeg", level) for level in levels))
     ]
-    more, less = loss_from_top(other.task), loss_from_top(one.task)
-    return evidence.estimate(lambda a, b, c, d: more(a, b) - less(c, d), *measures)
+    more, less = (_mean_of(loss_from_top(subject.task)) for subject in (other, one))
+    half = 1 + len(levels)
+    return evidence.estimate(lambda *values: more(*values[:half]) - less(*values[half:]), *measures)
+
+
+def _mean_of(loss: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """The formula of the mean loss at some levels: of the top's value and theirs."""
+    return lambda top, *values: sum(loss(top, value) for value in values) / len(values)
