@@ -68,6 +68,7 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
                 "dataset": f"{experiment.dataset}/{experiment.split}",
                 "codec": experiment.variant,
                 "level": experiment.level,
+                "training": experiment.training.label or "pretrained",
                 "samples": experiment.samples,
                 "status": status,
                 "kept": kept,
@@ -97,6 +98,7 @@ def _print_trainings(trainings: Sequence[PlannedTraining]) -> None:
 
     columns = ("task", "model", "training", "seed", "iterations", "status", "key")
     rows = [(t.task, t.model, t.training, str(t.seed), str(t.iterations), t.status, t.key[:12]) for t in trainings]
+    click.echo()
     print_table(Table(columns, tuple(rows)))
     click.echo()
 
@@ -105,7 +107,8 @@ def _print(listed: list[dict[str, Any]]) -> None:
     from harness.tables import print_table
     from harness.text_tables import Table
 
-    columns = ("task", "model", "dataset", "codec", "level", "samples", "status", "key")
+    retrained = ("training",) if any(row["training"] != "pretrained" for row in listed) else ()
+    columns = ("task", "model", "dataset", *retrained, "codec", "level", "samples", "status", "key")
     rows = []
     for row in listed:
         kept = f", {row['kept']} kept" if row["kept"] and row["status"] != "finished" else ""
