@@ -96,7 +96,7 @@ class Examples(TorchDataset[Any]):
     def __getitem__(self, slot: Slot) -> Example:
         rng = np.random.default_rng((self._seed, 2, slot.iteration, slot.place))
         sample, unreadable = self._read(slot.sample)
-        frames, problems = sample.frames, []
+        frames, problems = sample.frames, list[str]()
         if self._through is not None:
             frames = self._through(frames, sample.fps, rng)
             problems += self._through.problems()
