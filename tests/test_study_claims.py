@@ -305,8 +305,9 @@ def test_the_command_writes_the_page_and_says_how(
         main(["results", "study", "--db", str(tmp_path / "study.db"), "-o", "page.md", "--resamples", "300"])
     assert not stop.value.code
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
-    assert page == study_page(Evidence([action], installed(), 300), "harness results study --db study.db -o page.md", 300)
-    assert "    harness results study --db study.db -o page.md\n" in page
+    command = "harness results study --db study.db -o page.md"
+    assert page == study_page(Evidence([action], installed(), 300), command, 300)
+    assert f"    {command}\n" in page
     assert f"## {len(claims())}. " in page
     assert (
         "| action | net on made-up/test, 80 samples | w (01234567) | h264@23,25,30,40,50 | h264@25, h264@25 (spatial), "
