@@ -8,6 +8,18 @@ import pytest
 # One thread for each test's own torch: on a busy machine, two wait for each other by spinning.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+MOST_PROCESSES = 4
+"""Each holds torch, and starts commands that hold it too."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The whole suite is shared among the cores; tests that are named run in this process."""
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_PROCESSES)
+
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:

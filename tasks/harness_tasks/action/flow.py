@@ -147,8 +147,8 @@ def less_camera(fields: NDArray[np.int8], camera: str) -> NDArray[np.int8]:
     if camera == "none":
         return fields
     centre = np.median if camera == "median" else np.mean
-    moved = fields - centre(fields, axis=(2, 3), keepdims=True)
-    return np.clip(np.rint(moved), -127, 127).astype(np.int8)
+    moved = fields - np.asarray(centre(fields, axis=(2, 3), keepdims=True), np.float64)
+    return np.asarray(np.clip(np.rint(moved), -127, 127), np.int8)
 
 
 @cache
