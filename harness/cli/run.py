@@ -30,7 +30,7 @@ __all__ = ["run"]
 @click.command()
 @request_options
 @click.option("--workers", type=int, help="Processes that read and code; default: chosen from the cores.")
-@click.option("--threads", type=click.IntRange(1), help="Threads that predict on the CPU; default: from the cores.")
+@click.option("--threads", type=click.IntRange(1), help="Threads on the CPU; default: from the cores.")
 @click.option("--executor", default="local", show_default=True, help="What carries the work out: name[:key=value,...].")
 @click.option(
     "--max-failures",
