@@ -33,6 +33,8 @@ Brackets are 95% intervals, paired by sample, from {resamples} resamples of the 
 harness. They are over images, not over trainings, and each is for itself: of twenty true differences of 0, one is
 expected to look like one. From fewer than 66 samples it is not known whether they hold.
 
+A claim about several tasks holds in part at most while one of them is not measured.
+
 **What the demo can decide.** Where the experiments below are of the demo world, they are of small networks on rendered
 images of 256x192 pixels. They show that a claim does not hold everywhere, or that it is no matter of one data set; they
 cannot show that it holds on Cityscapes or COCO.
