@@ -49,7 +49,8 @@ def planned_trainings(plan: Plan, found: Collection[str] = ()) -> list[PlannedTr
         if a_pass.job is None or all(cell.experiment.key in found for cell in a_pass.cells):
             continue
         experiment, place = a_pass.cells[0].experiment, place_of(a_pass.job)
-        status = "done" if place.weights.is_file() else "begun" if place.checkpoint.is_file() else "to do"
+        begun = place.checkpoint.is_file()
+        status = "done" if begun and place.weights.is_file() else "begun" if begun else "to do"
         key = a_pass.job.key()
         listed[key] = PlannedTraining(
             key,

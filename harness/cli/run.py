@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -156,7 +156,8 @@ def _terminable() -> Iterator[None]:
         # `timeout` sends SIGTERM twice, to the process and to its group: the second must not cut off the writing.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.write(2, b"\nstopping: what was done is being written, which may take some seconds.\n")
+        with suppress(OSError):  # a standard error that nobody reads any more must not cost the ending
+            os.write(2, b"\nstopping: what was done is being written, which may take some seconds.\n")
         raise KeyboardInterrupt
 
     heard = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LOOP_VERSION", "Job", "place_of"]
 
-LOOP_VERSION = 1
+LOOP_VERSION = 2
 """Raised when the same job would give other weights: part of every training's key."""
 
 

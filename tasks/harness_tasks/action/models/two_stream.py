@@ -89,6 +89,9 @@ class TwoStreamModel(Model):
     def fingerprint(self) -> Mapping[str, Value]:
         return {"torch": version("torch"), "torchvision": version("torchvision"), "opencv": opencv_version()}
 
+    def identity_config(self) -> Mapping[str, Value]:
+        return {name: value for name, value in self.config.items() if name != "keep_flow"}  # decides time alone
+
     def available(self) -> str | None:
         return why_missing(self.option("flow"))
 
