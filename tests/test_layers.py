@@ -20,6 +20,7 @@ FORBIDDEN = {
         f"tasks/harness_tasks/{task}": tuple(f"harness_tasks.{other}" for other in TASKS if other != task)
         for task in TASKS
     },
+    "tasks/harness_tasks/networks": tuple(f"harness_tasks.{task}" for task in TASKS),
 }
 """Folder -> the modules that nothing in it imports."""
 
