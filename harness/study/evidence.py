@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.bootstrap import replicates, spread, student, subset
+from harness.bootstrap import CONFIDENCE, replicates, spread, student, subset
 from harness.experiment import canonical
 from harness.ratios import fieller
 from harness.result_cells import Cell, read_cells
@@ -109,12 +109,13 @@ class Evidence:
         """A metric of some experiments."""
         return self.estimate(lambda found: found, (cells, metric))
 
-    def estimate(self, formula: Callable[..., Any], *measures: Measure) -> Estimate:
+    def estimate(self, formula: Callable[..., Any], *measures: Measure, confidence: float = CONFIDENCE) -> Estimate:
         """A formula of metrics, with its interval.
 
         Args:
             formula: takes as many numbers as there are measures, or as many arrays float64[R]; gives one.
             measures: which metrics of which experiments.
+            confidence: of the interval.
 
         Returns:
             No value where an experiment is missing, or a metric undefined.
@@ -128,7 +129,7 @@ class Evidence:
             return Estimate(None)
         if groups < 2 or not np.isfinite(draws).all():
             return Estimate(value)
-        reach = student(groups - 1) * float(np.std(draws, ddof=1))
+        reach = student(groups - 1, confidence) * float(np.std(draws, ddof=1))
         return Estimate(value, value - reach, value + reach)
 
     def share(self, part: Callable[..., Any], whole: Callable[..., Any], *measures: Measure) -> Estimate:
