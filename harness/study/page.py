@@ -33,7 +33,13 @@ Brackets are 95% intervals, paired by sample, from {resamples} resamples of the 
 harness. They are over images, not over trainings, and each is for itself: of twenty true differences of 0, one is
 expected to look like one. From fewer than 66 samples it is not known whether they hold.
 
-A claim about several tasks holds in part at most while one of them is not measured.
+**What a verdict says.** Each claim is put as one or more tests, by the rule in its section. The claim *holds* if every
+test comes out for it with its whole interval. It *holds in part* if some do and none comes out for the opposite: the
+others have intervals with both inside, or were not measured. So a claim about several tasks, levels or figures holds in
+part at most while one of them is not measured. It is *mixed* if some tests come out for it and others, as clearly, for
+the opposite. It *does not hold* if none comes out for it and one or more for the opposite: a claim about all of them is
+refuted by one, though others are not measured. It is *undecided* where nothing comes out clearly. Where the rule in a
+section says otherwise, that counts.
 
 **What the demo can decide.** Where the experiments below are of the demo world, they are of small networks on rendered
 images of 256x192 pixels. They show that a claim does not hold everywhere, or that it is no matter of one data set; they
@@ -75,7 +81,7 @@ def study_page(evidence: Evidence, command: str, resamples: int) -> str:
         resamples: from how many its intervals are.
     """
     found = findings(evidence)
-    rows = [(n, claims()[f.claim].title, f.ours, f.verdict.value) for n, f in enumerate(found, 1)]
+    rows = [(n, claims()[f.claim].title, f.ours, f.outcome) for n, f in enumerate(found, 1)]
     summary = Table(("", "claim", "here", "verdict"), tuple(rows))
     parts = [_HEAD.format(command=command, resamples=resamples), "## In short\n", render(summary, "markdown")]
     for number, finding in enumerate(found, 1):
@@ -91,7 +97,7 @@ def _section(number: int, finding: Finding) -> list[str]:
         f"## {number}. {claim.title}\n",
         f"**Study**: {claim.study}.\n",
         f"**Here**: {finding.ours}.\n",
-        f"**Verdict: {finding.verdict.value}.** {claim.rule}\n",
+        f"**Verdict: {finding.outcome}.** {claim.rule}\n",
         *(render(table, "markdown") for table in tables),
         *([f"{claim.note}\n"] if claim.note and tables else []),
     ]

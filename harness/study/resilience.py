@@ -39,26 +39,27 @@ def encoder_decoders(evidence: Evidence) -> Finding:
     tests = [
         _spared(evidence, *pair, _STRONG[-1], top=lambda subject: subject.pretrained("jpeg", 95.0)) for pair in pairs
     ]
-    told = [f"{a.task} - {b.task} {(-test).text(percent=True)}" for (a, b), test in zip(pairs, tests, strict=True)]
+    named = {f"{a.task} - {b.task}": test for (a, b), test in zip(pairs, tests, strict=True)}
+    told = [f"{name} {(-test).text(percent=True)}" for name, test in named.items()]
     ours = f"differences of the losses at quality {_STRONG[-1]:g}: {'; '.join(told)}"
     heads = (head for level in _STRONG for head in (f"study: {level:g}", f"{level:g}"))
-    return Finding("encoder_decoders", ours, judged(tests), (Table(("task", "metric", *heads), tuple(rows)),))
+    return Finding("encoder_decoders", ours, judged(tests), (Table(("task", "metric", *heads), tuple(rows)),), named)
 
 
 def upsamplings(evidence: Evidence) -> Finding:
     """Whether SegNet with unpooling loses less than with other up-samplings, trained equally."""
     found = evidence.variants("segmentation", "upsampling")
     rows = _losses(evidence, found)
-    tests: list[Estimate] = []
+    tests: dict[str, Estimate] = {}
     told: list[str] = []
     for name in sorted(found.keys() - {"unpool"}) if "unpool" in found else ():
         each = [_spared(evidence, found["unpool"], found[name], level) for level in _STRONG]
-        tests.append(_spared(evidence, found["unpool"], found[name], *_STRONG))
-        rows.append((f"unpool - {name}", "", *((-test).text(percent=True) for test in (*each, tests[-1]))))
+        tests[f"unpool - {name}"] = mean = _spared(evidence, found["unpool"], found[name], *_STRONG)
+        rows.append((f"unpool - {name}", "", *((-test).text(percent=True) for test in (*each, mean))))
         told.append(f"unpool - {name} {rows[-1][-1]}")
     ours = f"differences of the mean losses: {'; '.join(told)}" if told else UNMEASURED
     columns = ("up-sampling", "mIoU on none", *(f"loss at {level:g}" for level in _STRONG), "mean")
-    return Finding("upsamplings", ours, judged(tests), (Table(columns, tuple(sorted(rows))),))
+    return Finding("upsamplings", ours, judged(tests.values()), (Table(columns, tuple(sorted(rows))),), tests)
 
 
 def backbones(evidence: Evidence) -> Finding:
@@ -66,11 +67,12 @@ def backbones(evidence: Evidence) -> Finding:
     found = evidence.variants("detection", "backbone")
     light = [name for name in sorted(found) if name.startswith("mobilenet")]
     pairs = [(one, other) for one in light for other in sorted(found) if other not in light]
-    tests = [_spared(evidence, found[other], found[one], *_STRONG) for one, other in pairs]
-    told = [f"{a} - {b} {test.text(percent=True)}" for (a, b), test in zip(pairs, tests, strict=True)]
+    tests = {f"{one} - {other}": _spared(evidence, found[other], found[one], *_STRONG) for one, other in pairs}
+    told = [f"{name} {test.text(percent=True)}" for name, test in tests.items()]
     ours = f"differences of the mean losses: {'; '.join(told)}" if told else UNMEASURED
     columns = ("backbone", "AP50 on none", *(f"loss at {level:g}" for level in _STRONG), "mean")
-    return Finding("backbones", ours, judged(tests), (Table(columns, tuple(_losses(evidence, found))),))
+    table = Table(columns, tuple(_losses(evidence, found)))
+    return Finding("backbones", ours, judged(tests.values()), (table,), tests)
 
 
 def _losses(evidence: Evidence, found: Mapping[str, Subject]) -> list[tuple[str, ...]]:

@@ -32,24 +32,24 @@ def gains(evidence: Evidence) -> Finding:
         theirs = _gain(task)(study_values(task)[-1], study_values(task, retrained=True)[-1])
         ours = evidence.estimate(_gain(task), *pair).text(percent=True)
         rows.append((task, f"{study.codec} {end:g}", metric, f"{100 * theirs:.1f}%", ours))
-    tests, told = [], []
+    tests: dict[str, Estimate] = {}
     for most in _MOST:
-        for other in measured.keys() - _MOST:
+        for other in (task for task in measured if task not in _MOST):
             one, two = _gain(most), _gain(other)
 
             def more(a: Any, b: Any, c: Any, d: Any, one: Any = one, two: Any = two) -> Any:
                 return one(a, b) - two(c, d)
 
-            tests.append(evidence.estimate(more, *measured[most], *measured[other]))
-            told.append(f"{most} - {other} {tests[-1].text(percent=True)}")
+            tests[f"{most} - {other}"] = evidence.estimate(more, *measured[most], *measured[other])
+    told = [f"{name} {test.text(percent=True)}" for name, test in tests.items()]
     table = Table(("task", "level", "metric", "study: gain", "here"), tuple(rows))
-    return Finding("gains", "; ".join(sorted(told)), judged(tests), (table,))
+    return Finding("gains", "; ".join(told), judged(tests.values()), (table,), tests)
 
 
 def net_gains(evidence: Evidence) -> Finding:
     """What is left of the gain beside a control that has had as much training."""
     rows: list[tuple[str, ...]] = []
-    tests: list[Estimate] = []
+    tests: dict[str, Estimate] = {}
     for task, study in published().items():
         subject, (metric, up) = evidence.main(task), METRICS[task]
         none, sign = subject.none(), 1 if up else -1
@@ -57,7 +57,7 @@ def net_gains(evidence: Evidence) -> Finding:
             before, after = subject.pretrained(study.codec, level), subject.matched(study.codec, level)
             net = better(evidence, task, subject.trained(None, None, study.codec, level), after)
             if level == study.levels[-1]:
-                tests.append(net)
+                tests[task] = net
             if after:
                 share = evidence.share(
                     lambda whole, a, b, sign=sign: sign * (b - a),
@@ -67,17 +67,18 @@ def net_gains(evidence: Evidence) -> Finding:
                 recovered = "no significant loss" if share.value is None else share.text(percent=True)
                 plain = better(evidence, task, before, after)
                 rows.append((task, f"{study.codec} {level:g}", metric, plain.text(), recovered, net.text()))
-    made = [test for test in tests if test.value is not None]
+    made = [test for test in tests.values() if test.value is not None]
     gained = sum(test.sign > 0 for test in made)
     ours = f"{gained} of {len(made)} tasks gain significantly against the control at the strongest level"
     columns = ("task", "level", "metric", "gain", "recovered of the loss", "net gain, against clean")
-    return Finding("net_gains", ours if rows else UNMEASURED, judged(tests), (Table(columns, tuple(rows)),))
+    table = Table(columns, tuple(rows))
+    return Finding("net_gains", ours if rows else UNMEASURED, judged(tests.values()), (table,), tests)
 
 
 def safe(evidence: Evidence) -> Finding:
     """Whether retrained models stay within a tenth of the top at quality 15."""
     rows: list[tuple[str, ...]] = []
-    tests: list[Estimate] = []
+    tests: dict[str, Estimate] = {}
     for task, study in published().items():
         if study.codec != "jpeg":
             continue
@@ -87,19 +88,20 @@ def safe(evidence: Evidence) -> Finding:
         def spared(top: Any, after: Any, loss: Any = loss) -> Any:
             return 0.1 - loss(top, after)
 
-        tests.append(evidence.estimate(spared, *pair))
+        tests[task] = evidence.estimate(spared, *pair)
         theirs = loss(study_values(task)[0], study_values(task, retrained=True)[study.levels.index(15.0)])
         rows.append((task, metric, f"{100 * theirs:.1f}%", evidence.estimate(loss, *pair).text(percent=True)))
-    made = [test for test in tests if test.value is not None]
+    made = [test for test in tests.values() if test.value is not None]
     ours = f"{sum(test.sign > 0 for test in made)} of {len(made)} tasks lose significantly less than 10%"
     table = Table(("task", "metric", "study: loss at 15, retrained", "here"), tuple(rows))
-    return Finding("safe", ours if made else UNMEASURED, judged(tests), (table,))
+    return Finding("safe", ours if made else UNMEASURED, judged(tests.values()), (table,), tests)
 
 
 def augmentation(evidence: Evidence) -> Finding:
     """Whether models retrained on compressed data are better on uncompressed data than the control."""
     rows: list[tuple[str, ...]] = []
-    tests, told = [], []
+    tests: dict[str, Estimate] = {}
+    told: list[str] = []
     width = max(len(study.levels) - 1 for study in published().values())
     for task, study in published().items():
         subject = evidence.main(task)
@@ -107,7 +109,7 @@ def augmentation(evidence: Evidence) -> Finding:
         trained = [subject.trained(study.codec, level, "none", None) for level in study.levels[1:]]
         every = better(evidence, task, control, [cell for cells in trained for cell in cells])
         if task in _MOST:
-            tests.append(every)
+            tests[task] = every
         if every.value is None:
             continue
         each = [better(evidence, task, control, cells).text() if cells else "" for cells in trained]
@@ -115,25 +117,26 @@ def augmentation(evidence: Evidence) -> Finding:
         rows.append((task, METRICS[task][0], evidence.value(control, METRICS[task][0]).text(), *each, every.text()))
         told.append(f"{task} {every.text()}")
     columns = ("task", "metric", "clean", *(f"level {number}" for number in range(2, width + 2)), "mean")
-    return Finding("augmentation", "; ".join(told) or UNMEASURED, judged(tests), (Table(columns, tuple(rows)),))
+    table = Table(columns, tuple(rows))
+    return Finding("augmentation", "; ".join(told) or UNMEASURED, judged(tests.values()), (table,), tests)
 
 
 def mixed(evidence: Evidence) -> Finding:
     """Whether training on all levels at once does as well as training at the very level."""
     rows: list[tuple[str, ...]] = []
-    tests: list[Estimate] = []
+    tests: dict[str, Estimate] = {}
     for task, study in published().items():
         subject, metric = evidence.main(task), METRICS[task][0]
         for level in study.levels[1:]:
             every, own = subject.retrained("mixed", study.codec, level), subject.matched(study.codec, level)
             if every and own:
-                tests.append(better(evidence, task, own, every))
+                tests[f"{task} {study.codec} {level:g}"] = test = better(evidence, task, own, every)
                 values = (evidence.value(cells, metric).text() for cells in (own, every))
-                rows.append((task, f"{study.codec} {level:g}", metric, *values, tests[-1].text()))
-    up, down = (sum(test.sign == sign for test in tests) for sign in (1, -1))
+                rows.append((task, f"{study.codec} {level:g}", metric, *values, test.text()))
+    up, down = (sum(test.sign == sign for test in tests.values()) for sign in (1, -1))
     ours = f"mixed is significantly better at {up}, worse at {down} of {len(tests)} levels" if tests else UNMEASURED
     columns = ("task", "level", "metric", "at the level", "mixed", "mixed - at the level")
-    return Finding("mixed", ours, judged(tests), (Table(columns, tuple(rows)),))
+    return Finding("mixed", ours, judged(tests.values()), (Table(columns, tuple(rows)),), tests)
 
 
 def better(evidence: Evidence, task: str, than: Sequence[Cell], cells: Sequence[Cell]) -> Estimate:

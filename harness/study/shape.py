@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from harness.study.estimate import Estimate
@@ -42,7 +42,7 @@ def loss_from_top(task: str) -> Any:
 def bends(evidence: Evidence) -> Finding:
     """Whether the curves are straight in the level."""
     rows: list[tuple[Any, ...]] = []
-    tests: list[Estimate] = []
+    tests: dict[str, Estimate] = {}
     for task, study in published().items():
         subject = evidence.main(task)
         metric, up = METRICS[task]
@@ -54,13 +54,13 @@ def bends(evidence: Evidence) -> Finding:
 
         levels = (study.levels[0], mid, study.levels[-1])
         found = evidence.estimate(off, *((subject.pretrained(study.codec, level), metric) for level in levels))
-        tests.append(found)
+        tests[task] = found
         printed = dict(zip(study.levels, study_values(task), strict=True))
         theirs = off(printed[levels[0]], printed[mid], printed[levels[-1]])
         rows.append((task, f"{study.codec} {mid:g}", metric, _percent(theirs), found.text(percent=True)))
     columns = ("task", "level", "metric", "study: above the straight line", "here")
-    ours = _count(tests, "curves lie significantly above the straight line from the mildest to the strongest level")
-    return Finding("bends", ours, judged(tests), (Table(columns, tuple(rows)),))
+    ours = _count(tests.values(), "curves lie significantly above the straight line between the ends")
+    return Finding("bends", ours, judged(tests.values()), (Table(columns, tuple(rows)),), tests)
 
 
 def uniform(evidence: Evidence) -> Finding:
@@ -98,7 +98,7 @@ def _difference(
 
 def knees(evidence: Evidence) -> Finding:
     """Where the loss for each unit of the level more than doubles."""
-    tests: list[Estimate] = []
+    tests: dict[str, Estimate] = {}
     tables, earlier = [], []
     for codec, claimed in KNEES.items():
         tasks = {task: study for task, study in published().items() if study.codec == codec}
@@ -111,19 +111,19 @@ def knees(evidence: Evidence) -> Finding:
             for level in inner:
                 test, ratio = _knee(evidence, evidence.main(task), study, level)
                 if level == claimed:
-                    tests.append(test)
+                    tests[task] = test
                 elif test.sign > 0 and inner.index(level) < inner.index(claimed):
                     earlier.append(f"{task} at {level:g}")
                 cells.append(_marked(ratio, test))
             rows.append((f"{task}, here", *cells))
         tables.append(Table((f"{codec}: loss per unit below : above", *(f"{x:g}" for x in inner)), tuple(rows)))
-    verdict = judged(tests)
+    verdict = judged(tests.values())
     if verdict is Verdict.HOLDS and earlier:
         verdict = Verdict.PARTLY
     places = " and ".join(f"{codec} {level:g}" for codec, level in KNEES.items())
-    ours = _count(tests, f"curves have a knee at {places}")
+    ours = _count(tests.values(), f"curves have a knee at {places}")
     ours += f"; milder levels are knees too: {', '.join(earlier)}" if earlier else "; no milder level is one"
-    return Finding("knees", ours, verdict, tuple(tables))
+    return Finding("knees", ours, verdict, tuple(tables), tests)
 
 
 def _knee(evidence: Evidence, subject: Subject, study: Published, level: float) -> tuple[Estimate, Estimate]:
@@ -168,7 +168,7 @@ def _middle(study: Published) -> float:
     return min(study.levels[1:-1], key=lambda level: abs(level - centre))
 
 
-def _count(tests: Sequence[Estimate], what: str) -> str:
+def _count(tests: Collection[Estimate], what: str) -> str:
     made = [test for test in tests if test.value is not None]
     return f"{sum(test.sign > 0 for test in made)} of {len(made)} {what}" if made else UNMEASURED
 

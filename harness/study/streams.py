@@ -17,7 +17,7 @@ def motion(evidence: Evidence) -> Finding:
     """Whether retraining makes the motion stream worse."""
     subject, study = evidence.main("action"), published()["action"]
     rows: list[tuple[str, ...]] = []
-    tests: list[Estimate] = []
+    tests: dict[str, Estimate] = {}
     for place, level in enumerate(study.levels[1:], 1):
         before, after = subject.pretrained("h264", level), subject.matched("h264", level)
         cells: list[str] = []
@@ -25,26 +25,28 @@ def motion(evidence: Evidence) -> Finding:
             theirs = study.retrained[stream][place] - study.pretrained[stream][place]
             gained = evidence.estimate(lambda a, b: b - a, (before, stream), (after, stream))
             cells += [f"{theirs:+.3f}", gained.text()]
-        tests.append(evidence.estimate(lambda a, b: a - b, (before, "motion_top1"), (after, "motion_top1")))
+        lost = evidence.estimate(lambda a, b: a - b, (before, "motion_top1"), (after, "motion_top1"))
+        tests[f"CRF {level:g}"] = lost
         rows += [(f"{level:g}", *cells)] if after else []
-    lower, higher = (sum(test.sign == sign for test in tests) for sign in (1, -1))
+    lower, higher = (sum(test.sign == sign for test in tests.values()) for sign in (1, -1))
     ours = f"significantly lower at {lower}, significantly higher at {higher} of {len(rows)} levels"
     columns = ("CRF", *(head for name in ("spatial", "motion", "fusion") for head in (f"study: {name}", name)))
-    return Finding("motion", ours if rows else UNMEASURED, judged(tests), (Table(columns, tuple(rows)),))
+    table = Table(columns, tuple(rows))
+    return Finding("motion", ours if rows else UNMEASURED, judged(tests.values()), (table,), tests)
 
 
 def spatial_only(evidence: Evidence) -> Finding:
     """Whether retraining only the spatial stream beats retraining both, fused."""
     subject, study, metric = evidence.main("action"), published()["action"], "fusion_top1"
     rows: list[tuple[str, ...]] = []
-    tests: list[Estimate] = []
+    tests: dict[str, Estimate] = {}
     for level in study.levels[1:]:
         only = [c for c in subject.retrained("level", "h264", level, "spatial") if c.facts["train_level"] == level]
         both, before = subject.matched("h264", level), subject.pretrained("h264", level)
         if only and both:
-            tests.append(evidence.estimate(lambda a, b: b - a, (both, metric), (only, metric)))
+            tests[f"CRF {level:g}"] = test = evidence.estimate(lambda a, b: b - a, (both, metric), (only, metric))
             values = (evidence.value(cells, metric).text() for cells in (before, both, only))
-            rows.append((f"{level:g}", *values, tests[-1].text()))
+            rows.append((f"{level:g}", *values, test.text()))
     ours = f"fused top-1, spatial only - both, at CRF {rows[-1][0]}: {rows[-1][-1]}" if rows else UNMEASURED
     columns = ("CRF", "none retrained", "both", "spatial only", "spatial only - both")
-    return Finding("spatial_only", ours, judged(tests), (Table(columns, tuple(rows)),))
+    return Finding("spatial_only", ours, judged(tests.values()), (Table(columns, tuple(rows)),), tests)
