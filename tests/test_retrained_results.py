@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from harness.bootstrap import Replicates
 from harness.cli import main
-from harness.engine.recovery import unrecovered
+from harness.engine.recovery import Quartet, recoveries, unrecovered
 from harness.experiment import Experiment, Training
 from harness.figures import curve_figure, trainings_drawn
 from harness.heat_map import heat_map
@@ -28,6 +31,7 @@ from harness.resolve import resolve
 from harness.result_cells import read_cells
 from harness.seeds import over_seeds
 from harness.store import Filters
+from harness.study.published import published
 from harness.tables import FORMATS
 from harness_plugins.sql_store import SqlStore
 from store_rows import INFO, NONE_KEY, cell, metric, put_results
@@ -255,6 +259,34 @@ def test_a_run_knows_what_was_finished_and_not_compared(tmp_path: Path) -> None:
         store.compare([Comparison(retrained.key, pretrained.key, "AP", kind, 0.1, None, None, 4)])
     assert not unrecovered(store, plan)
     store.close()
+
+
+@pytest.mark.parametrize(("task", "metric_", "share"), [("pose", "AP", 78.4), ("depth", "rmse", 20.0)])
+def test_the_gain_as_the_study_prints_it(task: str, metric_: str, share: float) -> None:
+    """(.454 - .098) / .454 where higher is better, (.0749 - .0599) / .0749 where lower is."""
+    study, made = published()[task], installed().get("task", task)()
+    values = {
+        "base": study.pretrained[metric_][0],
+        "before": study.pretrained[metric_][-1],
+        "after": study.retrained[metric_][-1],
+    }
+    noise = np.random.default_rng(1).normal(0, 1e-3, (3, 200))
+
+    def drawn(keys: Sequence[str]) -> tuple[list[Replicates], int]:
+        draws = [values[key] * (1 + its) for key, its in zip(keys, noise, strict=True)]
+        found = [
+            Replicates({metric_: values[key]}, {metric_: its}, 50, frozenset(), "same")
+            for key, its in zip(keys, draws, strict=True)
+        ]
+        return found, 50
+
+    found = recoveries(Quartet("base", "before", "after", None), made, drawn)
+    (study_gain,) = [one for one in found if (one.metric, one.kind) == (metric_, "study_gain")]
+    assert study_gain.value is not None
+    assert round(100 * study_gain.value, 1) == share
+    assert study_gain.ci_low is not None
+    assert study_gain.ci_high is not None
+    assert study_gain.ci_low < study_gain.value < study_gain.ci_high
 
 
 def test_a_plan_knows_which_experiments_belong_together() -> None:

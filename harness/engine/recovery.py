@@ -74,6 +74,9 @@ def recoveries(
 ) -> list[Comparison]:
     """Gain, recovery, net recovery and the study's gain of one retraining, for every metric.
 
+    The study's gain is the gain over the retrained model's value where higher is better, and over the pretrained one's
+    where lower is: where retraining helped, over the larger of the two.
+
     Args:
         quartet: the experiments.
         task: theirs.
@@ -93,7 +96,8 @@ def recoveries(
         gain, loss = difference(after, before, metric.name, up), difference(base, before, metric.name, up)
         add("gain", quartet.pretrained, metric.name, _plain(gain))
         add("recovery", quartet.pretrained, metric.name, _share(gain, loss, "the pretrained model's drop"))
-        add("study_gain", quartet.pretrained, metric.name, _share(gain, _itself(after, metric.name), metric.name))
+        larger = after if up else before
+        add("study_gain", quartet.pretrained, metric.name, _share(gain, _itself(larger, metric.name), metric.name))
     if quartet.clean:
         (base, after, clean), count = drawn([quartet.baseline, quartet.retrained, quartet.clean])
         for metric in task.all_metrics():
