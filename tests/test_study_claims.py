@@ -160,7 +160,67 @@ def test_the_motion_stream_is_hurt_and_the_spatial_one_alone_does_better(action:
     assert row(found["motion"], "40")[4].startswith(f"{-15 / 80:.3f} [")
     assert row(found["motion"], "40")[3] == "-0.297"  # .09255 - .389565, the study's Table V
     assert row(found["spatial_only"], "50")[-1].startswith(f"{2 / 80:.3f} [")
-    assert found["spatial_only"].verdict is not Verdict.FAILS
+    assert found["spatial_only"].verdict is Verdict.UNDECIDED  # two clips of 80
+
+
+CLEARLY, ALL = 30, 4
+
+
+@pytest.mark.parametrize(
+    ("differences", "verdict"),
+    [
+        ([CLEARLY] * ALL, Verdict.HOLDS),
+        ([CLEARLY], Verdict.PARTLY),
+        ([CLEARLY] * (ALL - 1), Verdict.PARTLY),
+        ([CLEARLY, CLEARLY, CLEARLY, -CLEARLY], Verdict.MIXED),
+        ([0] * ALL, Verdict.UNDECIDED),
+        ([0, -CLEARLY], Verdict.FAILS),
+    ],
+)
+def test_the_spatial_stream_alone_does_better_only_if_it_does_at_all_levels(
+    store: SqlStore, differences: Sequence[int], verdict: Verdict
+) -> None:
+    task = Action(("a", "b"))
+    for level, difference in zip((25.0, 30.0, 40.0, 50.0), differences, strict=False):
+        for spatial, parts, codec in (
+            (40, None, "h264"),
+            (40 + difference, "spatial", "h264"),
+            (80, "spatial", "jpeg"),
+        ):
+            taught = Training("retrained", codec, level, "level", parts, checkpoint=f"{codec}{level}{parts}")
+            put(store, task, clips(spatial, 40), "h264", level, round(5000 / level), taught)
+    found = asked(store)["spatial_only"]
+    assert found.verdict is verdict
+    assert len(found.tables[0].rows) == len(differences)
+    if verdict is Verdict.MIXED:
+        assert found.outcome == "mixed: holds for CRF 25, CRF 30, CRF 40; the opposite for CRF 50"
+
+
+@pytest.mark.parametrize(("codec", "verdict"), [("h264", Verdict.PARTLY), ("jpeg", Verdict.UNDECIDED)])
+def test_a_mixed_training_counts_for_its_own_codec_and_four_tasks_are_missing(
+    store: SqlStore, codec: str, verdict: Verdict
+) -> None:
+    task = Action(("a", "b"))
+    every = Training("retrained", codec, None, "mixed", checkpoint="m")
+    for level in (25.0, 30.0, 40.0, 50.0):
+        own = Training("retrained", "h264", level, "level", checkpoint=f"c{level}")
+        for spatial, taught in ((40, own), (70, every)):
+            put(store, task, clips(spatial, 40), "h264", level, round(5000 / level), taught)
+    assert asked(store)["mixed"].verdict is verdict
+
+
+def test_the_mean_over_the_levels_is_over_all_of_them(store: SqlStore) -> None:
+    task = Detection(("a", "b"))
+    put(store, task, found_boxes(0.5, 0.9), training=Training("retrained", None, None, "clean", checkpoint="clean"))
+    for level in (75.0, 50.0, 15.0, 10.0, 5.0):
+        before = asked(store)["augmentation"]
+        assert before.verdict is Verdict.UNDECIDED
+        assert row(before, "detection")[-1] == "not measured" if before.tables[0].rows else level == 75
+        taught = Training("retrained", "jpeg", level, "level", checkpoint=f"c{level}")
+        put(store, task, found_boxes(0.9, 0.9), training=taught)
+    found = asked(store)["augmentation"]
+    assert row(found, "detection")[-1].startswith("0.396 [")
+    assert found.verdict is Verdict.PARTLY  # nothing of pose
 
 
 def found_boxes(hits: float, score: float, label: int = 0) -> Statistics:

@@ -15,7 +15,7 @@ from harness.text_tables import Table
 if TYPE_CHECKING:
     from harness.result_cells import Cell
 
-__all__ = ["augmentation", "better", "gains", "mixed", "net_gains", "safe"]
+__all__ = ["augmentation", "better", "gains", "mixed", "net_gains", "safe", "taught_on"]
 
 _MOST = ("detection", "pose")
 """Where the study sees retraining win most."""
@@ -107,14 +107,19 @@ def augmentation(evidence: Evidence) -> Finding:
         subject = evidence.main(task)
         control = subject.trained(None, None, "none", None)
         trained = [subject.trained(study.codec, level, "none", None) for level in study.levels[1:]]
-        every = better(evidence, task, control, [cell for cells in trained for cell in cells])
+        metric, up = METRICS[task]
+
+        def mean(clean: Any, *taught: Any, sign: int = 1 if up else -1) -> Any:
+            return sign * (sum(taught) / len(taught) - clean)
+
+        every = evidence.estimate(mean, (control, metric), *((cells, metric) for cells in trained))
         if task in _MOST:
             tests[task] = every
-        if every.value is None:
+        if not control or not any(trained):
             continue
         each = [better(evidence, task, control, cells).text() if cells else "" for cells in trained]
         each += [""] * (width - len(each))
-        rows.append((task, METRICS[task][0], evidence.value(control, METRICS[task][0]).text(), *each, every.text()))
+        rows.append((task, metric, evidence.value(control, metric).text(), *each, every.text()))
         told.append(f"{task} {every.text()}")
     columns = ("task", "metric", "clean", *(f"level {number}" for number in range(2, width + 2)), "mean")
     table = Table(columns, tuple(rows))
@@ -128,15 +133,16 @@ def mixed(evidence: Evidence) -> Finding:
     for task, study in published().items():
         subject, metric = evidence.main(task), METRICS[task][0]
         for level in study.levels[1:]:
-            every, own = subject.retrained("mixed", study.codec, level), subject.matched(study.codec, level)
+            every = [c for c in subject.retrained("mixed", study.codec, level) if taught_on(c, study.codec)]
+            own = subject.matched(study.codec, level)
+            tests[f"{task} {study.codec} {level:g}"] = test = better(evidence, task, own, every)
             if every and own:
-                tests[f"{task} {study.codec} {level:g}"] = test = better(evidence, task, own, every)
                 values = (evidence.value(cells, metric).text() for cells in (own, every))
                 rows.append((task, f"{study.codec} {level:g}", metric, *values, test.text()))
     up, down = (sum(test.sign == sign for test in tests.values()) for sign in (1, -1))
-    ours = f"mixed is significantly better at {up}, worse at {down} of {len(tests)} levels" if tests else UNMEASURED
+    ours = f"mixed is significantly better at {up}, worse at {down} of {len(rows)} measured; {len(tests)} are asked"
     columns = ("task", "level", "metric", "at the level", "mixed", "mixed - at the level")
-    return Finding("mixed", ours, judged(tests.values()), (Table(columns, tuple(rows)),), tests)
+    return Finding("mixed", ours if rows else UNMEASURED, judged(tests.values()), (Table(columns, tuple(rows)),), tests)
 
 
 def better(evidence: Evidence, task: str, than: Sequence[Cell], cells: Sequence[Cell]) -> Estimate:
@@ -144,6 +150,11 @@ def better(evidence: Evidence, task: str, than: Sequence[Cell], cells: Sequence[
     metric, up = METRICS[task]
     sign = 1 if up else -1
     return evidence.estimate(lambda a, b: sign * (b - a), (than, metric), (cells, metric))
+
+
+def taught_on(cell: Cell, codec: str) -> bool:
+    """Whether a retrained model was trained on data of this codec, at whichever levels."""
+    return str(cell.facts["train_codec"]).partition(":")[0] == codec
 
 
 def _gain(task: str) -> Any:

@@ -6,6 +6,7 @@ from harness.study.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, judged
 from harness.study.published import published
+from harness.study.retraining import taught_on
 from harness.text_tables import Table
 
 __all__ = ["motion", "spatial_only"]
@@ -41,10 +42,11 @@ def spatial_only(evidence: Evidence) -> Finding:
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
     for level in study.levels[1:]:
-        only = [c for c in subject.retrained("level", "h264", level, "spatial") if c.facts["train_level"] == level]
+        spatial = subject.retrained("level", "h264", level, "spatial")
+        only = [c for c in spatial if c.facts["train_level"] == level and taught_on(c, "h264")]
         both, before = subject.matched("h264", level), subject.pretrained("h264", level)
+        tests[f"CRF {level:g}"] = test = evidence.estimate(lambda a, b: b - a, (both, metric), (only, metric))
         if only and both:
-            tests[f"CRF {level:g}"] = test = evidence.estimate(lambda a, b: b - a, (both, metric), (only, metric))
             values = (evidence.value(cells, metric).text() for cells in (before, both, only))
             rows.append((f"{level:g}", *values, test.text()))
     ours = f"fused top-1, spatial only - both, at CRF {rows[-1][0]}: {rows[-1][-1]}" if rows else UNMEASURED
