@@ -298,6 +298,20 @@ class StoreCases:
         shown = ("seeds", "mean", "sd", "ci_low", "ci_high", "reason")
         assert [alone[name] for name in shown] == [1, 0.9, None, None, None, "one seed has no spread"]
 
+    def test_seeds_stay_together_when_a_file_was_renamed(self, store: SqlStore, mine: Claim) -> None:
+        put_results(store)
+        taught = ("retrained", "jpeg", 50.0, "level", None)
+        cells = [cell(training=Training(*taught, seed, f"c{seed}", "k", "s")) for seed in range(3)]
+        cells[2] = dataclasses.replace(cells[2], weights="w1-moved", dataset="roads", model="file.py")
+        store.register(cells, mine.run)
+        store.claim([one.key for one in cells], mine)
+        for one, value in zip(cells, (0.41, 0.44, 0.47), strict=True):
+            store.finish(one.key, mine, Totals(4, 0, bpp=2.0), [metric("AP", value)])
+        (three,) = rows_of(store.view("seeds"))
+        assert (three["seeds"], three["mean"], three["sd"]) == (3, pytest.approx(0.44), pytest.approx(0.03))
+        assert (three["model"], three["weights"], three["dataset"]) == ("file.py", "w1", "roads")
+        assert three["series"] == "s"
+
     def test_drops_from_the_ladders_top(self, store: SqlStore, mine: Claim) -> None:
         put_results(store)  # quality 50 has 2 bpp
         strong, top = cell(level=5.0), cell(level=95.0)

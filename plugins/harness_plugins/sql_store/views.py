@@ -116,7 +116,7 @@ _SHARED = (
     *("codec", "codec_options", "level", "level_name", "task", "model", "weights", "dataset", "split", "reference"),
     *("train_codec", "train_level", "train_mode", "parts", "planned_samples", "precision", "batch", "series"),
 )
-"""What the experiments of one training from several seeds share."""
+"""What the experiments of one training from several seeds share; names may differ (weights that were renamed)."""
 
 _OVER_SEEDS = {"value": "m", "gain": "cg", "recovery": "cr", "net_recovery": "cn"}
 """What is averaged over the seeds, by the table that has each seed's own."""
@@ -133,8 +133,8 @@ def _over_seeds(name: str) -> str:
 
 
 _SEEDS = f"""CREATE VIEW seeds AS
-SELECT {", ".join(_SHARED)}, metric, is_primary, higher_is_better, COUNT(*) AS seeds,
-    {", ".join(map(_over_seeds, _OVER_SEEDS))},
+SELECT {", ".join(f"MIN({name}) AS {name}" for name in _SHARED)}, metric, is_primary, higher_is_better,
+    COUNT(*) AS seeds, {", ".join(map(_over_seeds, _OVER_SEEDS))},
     CASE WHEN COUNT(value) < COUNT(*) THEN 'the metric is not defined for every seed'
         WHEN COUNT(recovery) < COUNT(*) AND MIN(reason) IS NOT NULL THEN MIN(reason)
         WHEN COUNT(*) = 1 THEN 'one seed has no spread' ELSE MIN(reason) END AS reason,
@@ -155,7 +155,7 @@ FROM (
     WHERE r.status = 'finished' AND r.training = 'retrained'
     WINDOW alike AS (PARTITION BY r.cell, r.series, m.metric)
 ) each_seed
-GROUP BY cell, {", ".join(_SHARED)}, metric, is_primary, higher_is_better"""
+GROUP BY cell, each_seed.series, metric, is_primary, higher_is_better"""
 
 _PER_SAMPLE = """CREATE VIEW per_sample AS
 SELECT e.key AS experiment, s.sample AS sample, s."group" AS "group", (s.bits + 7) / 8 AS bytes, s.pixels AS pixels,
