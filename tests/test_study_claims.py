@@ -163,6 +163,20 @@ def test_the_motion_stream_is_hurt_and_the_spatial_one_alone_does_better(action:
     assert found["spatial_only"].verdict is Verdict.UNDECIDED  # two clips of 80
 
 
+def test_no_loss_is_told_only_where_it_was_measured(store: SqlStore) -> None:
+    """At CRF 25 nothing is lost, at 50 much; before the baseline is there, neither is known."""
+    task = Action(("a", "b"))
+    for level, spatial in ((25.0, 76), (50.0, 30)):
+        put(store, task, clips(spatial, 60), "h264", level, round(5000 / level))
+        taught = Training("retrained", "h264", level, "level", checkpoint=f"c{level}")
+        put(store, task, clips(spatial, 60), "h264", level, round(5000 / level), taught)
+    assert [r[4] for r in asked(store)["net_gains"].tables[0].rows] == ["not measured", "not measured"]
+    put(store, task, clips(76, 60))
+    told = [r[4] for r in asked(store)["net_gains"].tables[0].rows]
+    assert told[0] == "no significant loss"
+    assert told[1].startswith("0.0% [")
+
+
 CLEARLY, ALL = 30, 4
 
 

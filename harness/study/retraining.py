@@ -51,21 +51,16 @@ def net_gains(evidence: Evidence) -> Finding:
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
     for task, study in published().items():
-        subject, (metric, up) = evidence.main(task), METRICS[task]
-        none, sign = subject.none(), 1 if up else -1
+        subject, metric = evidence.main(task), METRICS[task][0]
+        none = subject.none()
         for level in study.levels[1:]:
             before, after = subject.pretrained(study.codec, level), subject.matched(study.codec, level)
             net = better(evidence, task, subject.trained(None, None, study.codec, level), after)
             if level == study.levels[-1]:
                 tests[task] = net
             if after:
-                share = evidence.share(
-                    lambda whole, a, b, sign=sign: sign * (b - a),
-                    lambda whole, a, b, sign=sign: sign * (whole - a),
-                    *((cells, metric) for cells in (none, before, after)),
-                )
-                recovered = "no significant loss" if share.value is None else share.text(percent=True)
                 plain = better(evidence, task, before, after)
+                recovered = _recovered(evidence, task, none, before, after)
                 rows.append((task, f"{study.codec} {level:g}", metric, plain.text(), recovered, net.text()))
     made = [test for test in tests.values() if test.value is not None]
     gained = sum(test.sign > 0 for test in made)
@@ -73,6 +68,23 @@ def net_gains(evidence: Evidence) -> Finding:
     columns = ("task", "level", "metric", "gain", "recovered of the loss", "net gain, against clean")
     table = Table(columns, tuple(rows))
     return Finding("net_gains", ours if rows else UNMEASURED, judged(tests.values()), (table,), tests)
+
+
+def _recovered(
+    evidence: Evidence, task: str, none: Sequence[Cell], before: Sequence[Cell], after: Sequence[Cell]
+) -> str:
+    """The share of the loss that retraining wins back; that there is no loss is said only where it was measured."""
+    metric, up = METRICS[task]
+    sign = 1 if up else -1
+    lost = better(evidence, task, before, none)
+    if lost.low is not None and lost.sign <= 0:
+        return "no significant loss"
+    share = evidence.share(
+        lambda whole, a, b: sign * (b - a),
+        lambda whole, a, b: sign * (whole - a),
+        *((cells, metric) for cells in (none, before, after)),
+    )
+    return share.text(percent=True)
 
 
 def safe(evidence: Evidence) -> Finding:
