@@ -40,14 +40,18 @@ class Training:
 
     @property
     def label(self) -> str:
-        """What a person calls it: "retrained on jpeg@15", "retrained on uncompressed data"; "" when pretrained."""
+        """What a person calls it: "retrained on jpeg@15", "retrained on uncompressed data, seed 1"; "" when pretrained.
+
+        Of seeds, 0 goes without saying.
+        """
         if self.kind == "pretrained":
             return ""
         level = "" if self.level is None else f"@{self.level:g}"
         what = "uncompressed data" if self.codec is None else f"{self.codec}{level}"
         mixed = " at mixed levels" if self.mode == "mixed" else ""
         parts = f" ({self.parts} only)" if self.parts else ""
-        return f"retrained on {what}{mixed}{parts}"
+        seed = f", seed {self.seed}" if self.seed else ""
+        return f"retrained on {what}{mixed}{parts}{seed}"
 
 
 @dataclass(frozen=True)

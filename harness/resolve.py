@@ -285,7 +285,7 @@ class Resolver:
             raise UsageError(f"task {task} has no default recipe for retraining: name one with --recipe.")
         recipe = Recipe.of(self.registry.recipe(task, name), f"recipe {task}.{name}").changed(request.settings)
         if unknown := [part for part in (*request.parts, *(recipe.parts or {})) if part not in model.parts]:
-            raise UsageError(f"model {model_name} has no part {unknown[0]!r}: {', '.join(model.parts)}.")
+            raise UsageError(f"model {model_name} has no part {unknown[0]!r}. There is: {', '.join(model.parts)}.")
         dataset = self.dataset(dataset_text, task, recipe.split)
         return School(dataset, recipe, None if request.scratch else weights, request.parts)
 

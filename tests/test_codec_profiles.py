@@ -151,7 +151,7 @@ def test_what_cannot_code_training_data_is_refused_before_the_run(text: str, sai
 
 def test_a_recipe_s_rate_for_a_part_that_the_model_lacks_is_refused_before_the_run() -> None:
     asked = Request(codecs=("jpeg@50",), tasks=("detection",), retrain=("clean",), settings=("parts=motion:0.1",))
-    with pytest.raises(PreflightError, match="has no part 'motion': model"):
+    with pytest.raises(PreflightError, match=r"has no part 'motion'\. There is: model"):
         resolve(asked, installed(), load(()))
 
 

@@ -187,6 +187,10 @@ def test_plan_runs_nothing_and_tells_what_is_done(session: Session, undisturbed:
         (("run", "--codec", "jpeg", "--task", "detection", "--db", "mysql://x"), "no store opens mysql://"),
         (("run", "--codec", "jpeg", "--task", "detection", "--registry", "none.toml"), "none.toml cannot be read"),
         (("run", "nothing.toml"), "there is no such file; looked for /"),
+        (
+            ("plan", "--codec", "jpeg", "--task", "detection", "--set", "lr=1", "--seeds", "2"),
+            "--set, --seeds say how to retrain, and nothing is retrained: add --retrain matched",
+        ),
         (("plan", "--codec", "jpeg"), "--task is needed, e.g. harness plan --codec jpeg"),
         (("run", "--codec", "vp9:bframes=0", "--task", "detection"), "no option 'bframes'. Its options: deadline, "),
         (("rum",), "Did you mean 'run'"),

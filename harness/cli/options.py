@@ -201,6 +201,13 @@ def make_request(options: dict[str, Any], device: str) -> Request:
         context = click.get_current_context(silent=True)
         command = f"harness {context.info_name if context else 'run'} --codec jpeg --task detection"
         raise UsageError(f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} needed, e.g. {command}.")
+    retraining = {"--from": options["from_"] == "scratch", "--recipe": options["recipe"], "--set": options["set_"]}
+    retraining |= {"--seeds": options["seeds"] > 1, "--retrain-parts": options["retrain_parts"]}
+    if not options["retrain"] and (idle := [name for name, value in retraining.items() if value]):
+        raise UsageError(
+            f"{', '.join(idle)} {'says' if len(idle) == 1 else 'say'} how to retrain, and nothing is retrained: add "
+            "--retrain matched, for example."
+        )
     return Request(
         codecs=tuple(options["codec"]),
         tasks=tuple(options["task"]),

@@ -71,7 +71,7 @@ def plot(
     try:
         figure, what = _matrix(asked, db) if kind == "matrix" else _curves(asked, training, against, db)
     except ImportError as error:
-        raise HarnessError("harness plot needs matplotlib: pip install 'codec-harness[plot]'") from error
+        raise HarnessError("harness plot needs matplotlib: pip install matplotlib") from error
     try:
         figure.savefig(output, dpi=160)
     except OSError as error:

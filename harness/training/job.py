@@ -59,7 +59,9 @@ class Job:
             raise TrainingError(f"model {self.model.name} cannot be trained.")
         for part in (*self.parts, *(self.recipe.parts or {})):
             if part not in self.model.parts:
-                raise TrainingError(f"model {self.model.name} has no part {part!r}: {', '.join(self.model.parts)}.")
+                raise TrainingError(
+                    f"model {self.model.name} has no part {part!r}. There is: {', '.join(self.model.parts)}."
+                )
 
     def facts(self) -> dict[str, Any]:
         """What decides the resulting weights (on one kind of machine)."""

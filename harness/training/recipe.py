@@ -124,10 +124,12 @@ class Recipe:
         changes: dict[str, Any] = {}
         for text in settings:
             key, equals, value = text.partition("=")
-            if not equals or key not in known:
+            if not equals:
+                raise UsageError(f"--set {text}: expected key=value. Keys: {', '.join(known)}.")
+            if key not in known:
                 near = closest(key, list(known))
                 hint = f" Did you mean {near!r}?" if near else ""
-                raise UsageError(f"--set {text}: expected key=value.{hint} Keys: {', '.join(known)}.")
+                raise UsageError(f"--set {text}: a recipe has no {key!r}.{hint} Keys: {', '.join(known)}.")
             changes[key] = _parsed(key, value, getattr(self, key))
         recipe = replace(self, **changes)
         recipe.check()
