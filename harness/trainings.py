@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.grammar import parse
+from harness.levers import LEVERS
 
 if TYPE_CHECKING:
     from harness.result_cells import Cell
 
-__all__ = ["KINDS", "asked", "is_matched", "kind_of", "newest"]
+__all__ = ["KINDS", "asked", "is_matched", "kind_of", "newest", "taught_on"]
+
+_LEVERS = frozenset(lever.name for lever in LEVERS)
 
 KINDS = ("pretrained", "matched", "mixed", "clean")
 """Words for trainings; a level, or codec@level, is one too."""
@@ -27,9 +30,41 @@ def is_matched(cell: Cell) -> bool:
     row = cell.facts
     if kind_of(cell) != "level" or row["parts"] or row["train_level"] != row["level"]:
         return False
-    taught = parse(row["train_codec"], levels=False)
-    options = cell.options
-    return taught.name == row["codec"] and all(str(options.get(name)) == text for name, text in taught.options.items())
+    return taught_on(cell, row["codec"], cell.options)
+
+
+def taught_on(cell: Cell, codec: str, options: Mapping[str, Any]) -> bool:
+    """Whether the training data were coded by a codec with exactly these options.
+
+    The names of trainings have only the options that are not the codec's defaults. Where no installed plugin has the
+    codec, its defaults are not known; then the options that the name lacks are taken for them, but for levers, which
+    have none.
+
+    Args:
+        cell: of a retrained model.
+        codec: the codec's name.
+        options: all its options, as results have them; `intra`, which says what was coded, is none.
+    """
+    if cell.facts["train_codec"] is None:
+        return False
+    taught = parse(cell.facts["train_codec"], levels=False)
+    told = {name: value for name, value in options.items() if name != "intra"}
+    usual = _defaults(codec)
+    if usual is None:
+        usual = {name: value for name, value in told.items() if name not in _LEVERS}
+    changed = {name: str(value) for name, value in told.items() if name not in usual or usual[name] != value}
+    named = {name: text for name, text in taught.options.items() if str(usual.get(name)) != text}
+    return taught.name == codec and changed == named
+
+
+def _defaults(codec: str) -> dict[str, Any] | None:
+    """The defaults of a codec's options; None where it is not installed."""
+    from harness.plugin_manager import installed
+
+    plugins = installed()
+    if codec not in plugins.names("codec"):
+        return None
+    return {option.name: option.default for option in plugins.get("codec", codec).options}
 
 
 def newest(cells: Sequence[Cell]) -> list[Cell]:
@@ -56,6 +91,8 @@ def _rank(cell: Cell) -> tuple[int, str, int]:
 def asked(word: str) -> Callable[[Cell], bool]:
     """Whether an experiment is of a training that a word names: one of `KINDS`, a level, or `codec@level`.
 
+    A level alone is one of the codec that is tested, with the options that it is tested with.
+
     Raises:
         UsageError: the word means nothing.
     """
@@ -71,8 +108,8 @@ def asked(word: str) -> Callable[[Cell], bool]:
 
     def fits(cell: Cell) -> bool:
         row: Any = cell.facts
-        return (
-            kind_of(cell) == "level" and row["train_level"] == number and row["train_codec"] == (codec or row["codec"])
-        )
+        if kind_of(cell) != "level" or row["train_level"] != number:
+            return False
+        return row["train_codec"] == codec if codec else taught_on(cell, row["codec"], cell.options)
 
     return fits
