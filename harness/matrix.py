@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.seeds import over_seeds
 from harness.task_table import codec_names, interval_text, seeds_note
 from harness.text_tables import Table
-from harness.trainings import is_matched, kind_of, newest
+from harness.trainings import is_matched, kind_of, newest, taught_on
 
 if TYPE_CHECKING:
     from harness.result_cells import Cell, Measured
@@ -93,7 +93,7 @@ def _matrix(cells: Sequence[Cell], codec: str, metric: str | None) -> Matrix:
     last = cells[-1].facts
     by_row: dict[str, list[Cell]] = {}
     for cell in cells:
-        by_row.setdefault(_row(cell, last["codec"]), []).append(cell)
+        by_row.setdefault(_row(cell, cells[-1]), []).append(cell)
     tested = list(dict.fromkeys(_column(cell) for cell in cells if kind_of(cell) == "pretrained"))
     tested += [column for column in dict.fromkeys(map(_column, cells)) if column not in tested]
     entries = {}
@@ -109,13 +109,15 @@ def _matrix(cells: Sequence[Cell], codec: str, metric: str | None) -> Matrix:
     return Matrix(title, metric, last["level_name"] or "level", tuple(rows), tuple(tested), entries)
 
 
-def _row(cell: Cell, codec: str) -> str:
+def _row(cell: Cell, tested: Cell) -> str:
+    """What it was trained on; the codec is named where it is not the one that the matrix is of, options and all."""
     row = cell.facts
     kind = kind_of(cell)
+    own = taught_on(cell, tested.facts["codec"], tested.options)
     if kind == "level":
         kind = f"{row['train_level']:g}"
-        kind = kind if row["train_codec"] in (codec, None) else f"{row['train_codec']}@{kind}"
-    elif kind == "mixed" and row["train_codec"] != codec:
+        kind = kind if own else f"{row['train_codec']}@{kind}"
+    elif kind == "mixed" and not own:
         kind = f"mixed {row['train_codec']}"
     return f"{kind} ({row['parts']} only)" if row["parts"] else kind
 
