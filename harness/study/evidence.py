@@ -19,7 +19,7 @@ from harness.ratios import fieller
 from harness.result_cells import Cell, read_cells
 from harness.store import Filters
 from harness.study.estimate import Estimate
-from harness.study.subject import Subject
+from harness.study.subject import Origin, Subject
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,8 +39,8 @@ Measure = tuple[Sequence[Cell], str]
 """A metric of one or more experiments (trainings from several seeds): their mean."""
 
 _FINISHED = Filters({"status": ["finished"]})
-_SAME = ("task", "model", "dataset", "limit", "precision", "reference")
-"""What of an experiment's identity is the same in a subject: all but codec, level and training."""
+_APART = ("codec", "training")
+"""In what of their identity the experiments of a subject differ."""
 
 
 class Evidence:
@@ -69,8 +69,33 @@ class Evidence:
         groups: dict[str, list[Cell]] = {}
         for cell in cells:
             identity = self._identities[cell.facts["experiment"]]
-            groups.setdefault(canonical({name: identity[name] for name in _SAME}), []).append(cell)
-        self.subjects = [Subject.of(found) for found in groups.values()]
+            same = {name: value for name, value in identity.items() if name not in _APART}
+            groups.setdefault(canonical(same), []).append(cell)
+        origins = self._origins(stores)
+        subjects = [Subject.of(found, origins) for found in groups.values()]
+        self.subjects = [subject for subject in subjects if subject.cells]
+
+    def _origins(self, stores: Sequence[Store]) -> dict[str, Origin]:
+        jobs = {key: identity["training"].get("job") for key, identity in self._identities.items()}
+        controls: dict[str, str] = {}
+        for store in stores:
+            columns, rows = store.view("recovery")
+            pair = [columns.index(name) for name in ("retrained_experiment", "clean_experiment")]
+            for retrained, clean in {tuple(row[place] for place in pair) for row in rows}:
+                if retrained in jobs and clean in jobs:
+                    controls[jobs[retrained]] = jobs[clean]
+        origins = {}
+        for key, identity in self._identities.items():
+            codec = {name: value for name, value in identity["codec"].items() if name != "level"}
+            default = self._defaults(codec["name"]) == codec["options"]
+            origins[key] = Origin(canonical(codec), default, jobs[key], controls.get(jobs[key]))
+        return origins
+
+    def _defaults(self, codec: str) -> Mapping[str, Any] | None:
+        """The options that a codec has by default; None where it is not installed."""
+        if codec not in self._plugins.names("codec"):
+            return None
+        return dict(self._plugins.get("codec", codec)().config)
 
     def main(self, task: str) -> Subject:
         """The subject of a task with the most experiments; one without any where the task was not run."""

@@ -6,31 +6,67 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.errors import StoreError
 from harness.result_cells import Cell
+from harness.trainings import newest, taught_on
 
-__all__ = ["Subject"]
+__all__ = ["Origin", "Subject"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is known of an experiment beyond the columns of the view `results`.
+
+    Args:
+        codec: all that decides what its codec does, but for the level, as JSON.
+        default: whether that codec has its default options.
+        job: the key of the training that made the weights; None when pretrained.
+        control: the key of the same training on uncompressed data; None where nothing was tested with both.
+    """
+
+    codec: str
+    default: bool
+    job: str | None = None
+    control: str | None = None
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The experiments of one model with one set of weights on the same samples.
+    """The experiments of one model with one set of weights on the same samples, under the same conditions.
 
     Args:
         task: its task.
         name: model, data set and number of samples, for people.
-        cells: finished experiments.
+        cells: finished experiments, those of each codec with the same options and libraries; without levers.
+        origins: of each of them, by its key.
     """
 
     task: str
     name: str
     cells: tuple[Cell, ...] = field(repr=False)
+    origins: Mapping[str, Origin] = field(repr=False, default_factory=dict)
 
     @classmethod
-    def of(cls, cells: Sequence[Cell]) -> Subject:
-        """The subject that some experiments have in common."""
+    def of(cls, cells: Sequence[Cell], origins: Mapping[str, Origin]) -> Subject:
+        """The subject of some experiments that differ in codec and training alone.
+
+        Of several kinds of one codec (options, libraries) it has the one with default options; of several such, or
+        where there is none, the one with the most experiments.
+        """
         facts = cells[0].facts
         data = f"{facts['dataset']}/{facts['split']}"
-        return cls(facts["task"], f"{facts['model']} on {data}, {facts['planned_samples']} samples", tuple(cells))
+        name = f"{facts['model']} on {data}, {facts['planned_samples']} samples"
+        kinds: dict[str, dict[str, list[Cell]]] = {}
+        for cell in cells:
+            if not {"scale", "fps"} & cell.options.keys():  # levers change the frames too
+                kind = origins[cell.facts["experiment"]].codec
+                kinds.setdefault(cell.facts["codec"], {}).setdefault(kind, []).append(cell)
+
+        def rank(found: Sequence[Cell]) -> tuple[bool, int]:
+            return origins[found[0].facts["experiment"]].default, len(found)
+
+        chosen = [cell for found in kinds.values() for cell in max(found.values(), key=rank)]
+        return cls(facts["task"], name, tuple(chosen), origins)
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -39,22 +75,50 @@ class Subject:
 
     def none(self) -> list[Cell]:
         """The pretrained model on uncompressed data."""
-        return [cell for cell in self.cells if cell.is_baseline]
+        return _one([cell for cell in self.cells if cell.is_baseline])
 
     def pretrained(self, codec: str, level: float) -> list[Cell]:
-        return [c for c in self._at(codec, level) if c.facts["training"] == "pretrained"]
+        """The pretrained model at a level of a codec."""
+        return _one([c for c in self._at(codec, level) if c.facts["training"] == "pretrained"])
 
-    def matched(self, codec: str, level: float) -> list[Cell]:
-        """Retrained at the level it is tested at, all its parts, from each seed."""
-        return self.trained(codec, level, codec, level)
+    def matched(self, codec: str, level: float, parts: str | None = None) -> list[Cell]:
+        """Retrained at the level it is tested at, from each seed: all its parts, or just some (joined by +)."""
+        return self.trained(codec, level, codec, level, parts)
 
-    def trained(self, codec: str | None, level: float | None, test: str, test_level: float | None) -> list[Cell]:
-        """All parts retrained on one codec and level (None: on uncompressed data), tested on another or the same."""
-        mode = "level" if codec else "clean"
-        return [c for c in self.retrained(mode, test, test_level) if _taught(c) == (codec, level)]
+    def mixed(self, codec: str, level: float) -> list[Cell]:
+        """All parts retrained on all levels of a codec at once, tested at one of them, from each seed."""
+        return self._trained("mixed", codec, None, codec, level)
+
+    def trained(
+        self, codec: str | None, level: float | None, test: str, test_level: float | None, parts: str | None = None
+    ) -> list[Cell]:
+        """Retrained on one codec and level (None: on uncompressed data), tested on another or the same, from each seed.
+
+        Of several recipes, the one that finished last.
+
+        Raises:
+            StoreError: the database does not say which experiments are seeds of one training.
+        """
+        return self._trained("level" if codec else "clean", codec, level, test, test_level, parts)
+
+    def control(self, cells: Sequence[Cell]) -> list[Cell]:
+        """The very trainings of some retrained experiments, but on uncompressed data, tested as those were.
+
+        Returns:
+            An empty list where one of them lacks its control.
+        """
+        found: dict[str, Cell] = {}
+        for cell in cells:
+            control = self.origins[cell.facts["experiment"]].control
+            same = [one for one in self.cells if one.facts["cell"] == cell.facts["cell"]]
+            its = {c.facts["experiment"]: c for c in same if control and self._job(c) == control}
+            if not its:
+                return []
+            found |= its
+        return list(found.values())
 
     def retrained(self, mode: str, test: str, test_level: float | None, parts: str | None = None) -> list[Cell]:
-        """Retrained in one mode (level, mixed, clean), tested on a codec at a level."""
+        """Retrained in one mode (level, mixed, clean), tested on a codec at a level: of every recipe, on any codec."""
         return [c for c in self._at(test, test_level) if (c.facts["train_mode"], c.facts["parts"]) == (mode, parts)]
 
     def levels(self, codec: str) -> list[float]:
@@ -62,20 +126,54 @@ class Subject:
         found = {
             cell.facts["level"]: cell.facts["bpp"]
             for cell in self.cells
-            if cell.facts["codec"] == codec and cell.facts["training"] == "pretrained" and not _resized(cell)
+            if cell.facts["codec"] == codec and cell.facts["training"] == "pretrained"
         }
         return sorted((level for level in found if level is not None), key=lambda level: -found[level])
 
+    def _trained(
+        self,
+        mode: str,
+        codec: str | None,
+        level: float | None,
+        test: str,
+        test_level: float | None,
+        parts: str | None = None,
+    ) -> list[Cell]:
+        found = [
+            cell
+            for cell in self._at(test, test_level)
+            if (cell.facts["train_mode"], cell.facts["train_level"], cell.facts["parts"]) == (mode, level, parts)
+            and (codec is None or taught_on(cell, codec, self._options(codec)))
+        ]
+        return _one(newest(found))
+
+    def _options(self, codec: str) -> Mapping[str, Any]:
+        """The options of a codec as it was tested."""
+        return next((cell.options for cell in self.cells if cell.facts["codec"] == codec), {})
+
+    def _job(self, cell: Cell) -> str | None:
+        return self.origins[cell.facts["experiment"]].job
+
     def _at(self, codec: str, level: float | None) -> list[Cell]:
-        at = [c for c in self.cells if (c.facts["codec"], c.facts["level"]) == (codec, level)]
-        return [cell for cell in at if not _resized(cell)]
+        return [cell for cell in self.cells if (cell.facts["codec"], cell.facts["level"]) == (codec, level)]
 
 
-def _resized(cell: Cell) -> bool:
-    """Whether a lever (scale, frame rate) changed the frames too."""
-    return bool({"scale", "fps"} & cell.options.keys())
+def _one(cells: list[Cell]) -> list[Cell]:
+    """The experiments, if they are one, or the seeds of one training.
+
+    Raises:
+        StoreError: they are several.
+    """
+    if len(cells) > 1 and (None in _series(cells) or len(_series(cells)) > 1):
+        keys = ", ".join(cell.facts["experiment"][:12] for cell in cells)
+        facts = cells[0].facts
+        raise StoreError(
+            f"experiments {keys} ({facts['task']}, {facts['codec']}, level {facts['level']}, {facts['training']}) are "
+            "of one kind, but not recorded as seeds of one training: their mean would say nothing. Give a database "
+            "with one of them."
+        )
+    return cells
 
 
-def _taught(cell: Cell) -> tuple[str | None, float | None]:
-    codec = cell.facts["train_codec"]
-    return (codec.partition(":")[0] if codec else None), cell.facts["train_level"]
+def _series(cells: Sequence[Cell]) -> set[str | None]:
+    return {cell.facts["series"] for cell in cells}
