@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.bootstrap import CONFIDENCE
 from harness.study.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict, judged
@@ -61,17 +62,24 @@ def thresholds(evidence: Evidence) -> Finding:
         return Finding("thresholds", UNMEASURED, Verdict.UNDECIDED)
     rows, told = [], []
     test = Estimate(None)
+    bests: set[float | None] = set()
+    others = sorted(found.keys() - {usual})
+    confidence = 1 - (1 - CONFIDENCE) / len(others)
     ladders = {threshold: dict(_ladder(found[threshold])) for threshold in sorted(found)}
     for name, cells in ladders[usual].items():
         values = {threshold: evidence.value(ladder.get(name, []), "AP") for threshold, ladder in ladders.items()}
         best = max(values, key=lambda threshold: values[threshold].value or 0.0)
-        gain = evidence.estimate(lambda a, b: b - a, (cells, "AP"), (ladders[best].get(name, []), "AP"))
+        rival = max(others, key=lambda threshold: values[threshold].value or 0.0)
+        measures = (cells, "AP"), (ladders[rival].get(name, []), "AP")
+        gain = evidence.estimate(lambda a, b: b - a, *measures, confidence=confidence)
         rows.append((name, *(one.text() for one in values.values()), f"{best:g}", gain.text()))
         told.append(f"{best:g} ({name})")
+        bests.add(best if all(one.value is not None for one in values.values()) else None)
         if name == f"{_STRONGEST:g}":
             test = gain
-    columns = ("quality", *(f"AP at {threshold:g}" for threshold in ladders), "best", f"best - {usual:g}")
-    return Finding("thresholds", f"best is {', '.join(told)}", judged([test]), (Table(columns, tuple(rows)),))
+    columns = ("quality", *(f"AP at {threshold:g}" for threshold in ladders), "best", f"best other - {usual:g}")
+    verdict = Verdict.FAILS if bests == {usual} else judged([test])
+    return Finding("thresholds", f"best is {', '.join(told)}", verdict, (Table(columns, tuple(rows)),))
 
 
 def _ladder(subject: Subject) -> list[tuple[str, list[Cell]]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.study.estimate import Estimate
 from harness.study.evidence import Evidence
-from harness.study.finding import UNMEASURED, Finding, Verdict
+from harness.study.finding import UNMEASURED, Finding, judged
 from harness.study.published import Published, published
 from harness.text_tables import Table
 
@@ -27,10 +27,14 @@ _SAID = (
 """Task, metric, what is computed, of which side of the table, at which quality, and the study's words."""
 
 
+_NEAR = 0.05
+"""How far a figure may be off and still be called the same."""
+
+
 def percentages(evidence: Evidence) -> Finding:
     """Each figure of the text with its equal of one's own results."""
     rows: list[tuple[str, ...]] = []
-    found: list[tuple[Estimate, float]] = []
+    tests: dict[str, Estimate] = {}
     for task, metric, kind, side, level, words in _SAID:
         study, up = published()[task], metric != "rmse"
         place = study.levels.index(level)
@@ -40,16 +44,17 @@ def percentages(evidence: Evidence) -> Finding:
         first = subject.pretrained("jpeg", level if kind == "gain" else study.levels[0])
         second = subject.pretrained("jpeg", level) if side == "A" else subject.matched("jpeg", level)
         here = evidence.estimate(formula, (first, metric), (second, metric))
-        found.append((here, theirs))
         told = f"{task} {metric}, ({side}) at {level:g}: {kind}"
-        rows.append((told, words, f"{100 * theirs:.1f}%", here.text(percent=True), _compared(here, theirs)))
-    inside = [one.holds(theirs) for one, theirs in found if one.value is not None]
-    ours = f"{sum(inside)} of {len(inside)} of the study's figures lie in our interval" if inside else UNMEASURED
-    verdict = Verdict.UNDECIDED
-    if inside:
-        verdict = Verdict.HOLDS if all(inside) else Verdict.PARTLY if any(inside) else Verdict.FAILS
+        tests[told] = _near(here, theirs)
+        rows.append(
+            (told, words, f"{100 * theirs:.1f}%", here.text(percent=True), _compared(here, theirs, tests[told]))
+        )
+    made = [test for test in tests.values() if test.value is not None]
+    near, far = (sum(test.sign == sign for test in made) for sign in (1, -1))
+    points = f"{100 * _NEAR:g} points"
+    ours = f"of {len(made)} figures measured, {near} lie within {points} of the study's, {far} clearly farther off"
     table = Table(("what", "the study's words", "study", "here", "here it is"), tuple(rows))
-    return Finding("percentages", ours, verdict, (table,))
+    return Finding("percentages", ours if made else UNMEASURED, judged(tests.values()), (table,), tests)
 
 
 def _formula(kind: str, up: bool) -> Any:
@@ -65,9 +70,20 @@ def _printed(study: Published, metric: str, kind: str, side: str, place: int) ->
     return values[place if kind == "gain" else 0], second[place]
 
 
-def _compared(found: Estimate, theirs: float) -> str:
-    if found.value is None:
+def _near(found: Estimate, theirs: float) -> Estimate:
+    """How much less than `_NEAR` a figure is off; its ends are those of what the figure's interval leaves open."""
+    if found.value is None or found.low is None or found.high is None:
+        return Estimate(None)
+    ends = abs(found.low - theirs), abs(found.high - theirs)
+    least = 0.0 if found.holds(theirs) else min(ends)
+    return Estimate(_NEAR - abs(found.value - theirs), _NEAR - max(ends), _NEAR - least)
+
+
+def _compared(found: Estimate, theirs: float, test: Estimate) -> str:
+    if found.value is None or test.value is None:
         return UNMEASURED
-    if found.holds(theirs):
+    if test.sign > 0:
         return "the same"
+    if found.holds(theirs):
+        return "not distinguishable"
     return "larger" if found.value > theirs else "smaller"

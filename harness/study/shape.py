@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import combinations
 from typing import Any
 
+from harness.bootstrap import CONFIDENCE
 from harness.study.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict, judged
@@ -22,6 +24,9 @@ METRICS = {
     "action": ("fusion_top1", True),
 }
 """The metric that each task's curve is of, and whether more of it is better. The study's .703 of detection is AP50."""
+
+_ALIKE = 0.1
+"""Losses that differ by less than this count as alike."""
 
 KNEES = {"jpeg": 15.0, "h264": 40.0}
 """Where the study sees the curves break."""
@@ -70,30 +75,42 @@ def uniform(evidence: Evidence) -> Finding:
         subject, (metric, _) = evidence.main(task), METRICS[task]
         ends = (study.levels[0], study.levels[-1])
         estimate = evidence.estimate(loss_from_top(task), *((subject.pretrained(study.codec, x), metric) for x in ends))
-        found[task] = (subject, study, estimate)
+        found[task] = (subject, study)
         values = study_values(task)
         theirs = loss_from_top(task)(values[0], values[-1])
         rows.append((task, f"{study.codec} {ends[1]:g}", metric, _percent(theirs), estimate.text(percent=True)))
-    known = {task: e.value for task, (_, _, e) in found.items() if e.value is not None}
-    test, ours = Estimate(None), UNMEASURED
-    if len(known) > 1:
-        most, least = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
-        test = _difference(evidence, found[most], found[least])
-        ours = f"{most} loses most, {least} least; the difference is {test.text(percent=True)}"
+    pairs = list(combinations(found, 2))
+    confidence = 1 - (1 - CONFIDENCE) / len(pairs)
+    tests = {pair: _difference(evidence, found[pair[0]], found[pair[1]], confidence) for pair in pairs}
+    made = {pair: test for pair, test in tests.items() if test.low is not None}
+    apart = sum(test.sign != 0 for test in made.values())
+    ours = UNMEASURED
+    if made:
+        (one, other), most = max(made.items(), key=lambda item: abs(item[1].value or 0.0))
+        (one, other), most = ((one, other), most) if (most.value or 0.0) >= 0 else ((other, one), -most)
+        ours = f"{apart} of {len(made)} pairs differ significantly, most {one} - {other}: {most.text(percent=True)}"
+    alike = len(made) == len(pairs) and all(_within(test, _ALIKE) for test in made.values())
+    verdict = Verdict.FAILS if alike else Verdict.UNDECIDED
+    if apart and not alike:
+        verdict = Verdict.HOLDS if len(made) == len(pairs) else Verdict.PARTLY
     table = Table(("task", "level", "metric", "study: loss", "here"), tuple(rows))
-    return Finding("uniform", ours, judged([test]), (table,))
+    return Finding("uniform", ours, verdict, (table,))
 
 
 def _difference(
-    evidence: Evidence, first: tuple[Subject, Published, Estimate], second: tuple[Subject, Published, Estimate]
+    evidence: Evidence, first: tuple[Subject, Published], second: tuple[Subject, Published], confidence: float
 ) -> Estimate:
     measures = [
         (subject.pretrained(study.codec, level), METRICS[subject.task][0])
-        for subject, study, _ in (first, second)
+        for subject, study in (first, second)
         for level in (study.levels[0], study.levels[-1])
     ]
-    one, two = (loss_from_top(subject.task) for subject, _, _ in (first, second))
-    return evidence.estimate(lambda a, b, c, d: one(a, b) - two(c, d), *measures)
+    one, two = (loss_from_top(subject.task) for subject, _ in (first, second))
+    return evidence.estimate(lambda a, b, c, d: one(a, b) - two(c, d), *measures, confidence=confidence)
+
+
+def _within(test: Estimate, margin: float) -> bool:
+    return test.low is not None and test.high is not None and -margin < test.low and test.high < margin
 
 
 def knees(evidence: Evidence) -> Finding:
