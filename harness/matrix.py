@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.seeds import over_seeds
 from harness.task_table import codec_names, interval_text, seeds_note
 from harness.text_tables import Table
-from harness.trainings import is_matched, kind_of, newest, taught_on
+from harness.trainings import is_matched, kind_of, newest_series, taught_on
 
 if TYPE_CHECKING:
     from harness.result_cells import Cell, Measured
@@ -98,11 +98,13 @@ def _matrix(cells: Sequence[Cell], codec: str, metric: str | None) -> Matrix:
     tested += [column for column in dict.fromkeys(map(_column, cells)) if column not in tested]
     entries = {}
     for row, group in by_row.items():
-        for cell in over_seeds(newest(group)):
-            entries[row, _column(cell)] = Entry(cell, is_matched(cell))
-    coded = {row for row, column in entries if column != UNCOMPRESSED}  # on this codec, not only on uncompressed data
-    first = [row for row in ("pretrained", "clean", "mixed", *tested) if row in coded]
-    rows = [*first, *(row for row in by_row if row in coded and row not in first)]
+        if coded := [cell for cell in group if cell.facts["level"] is not None]:  # not only on uncompressed data
+            series = newest_series(coded)
+            for cell in over_seeds([cell for cell in group if cell.facts["series"] == series]):
+                entries[row, _column(cell)] = Entry(cell, is_matched(cell))
+    shown = dict.fromkeys(row for row, _ in entries)
+    first = [row for row in ("pretrained", "clean", "mixed", *tested) if row in shown]
+    rows = [*first, *(row for row in shown if row not in first)]
     metric = metric or next(name for cell in cells for name, one in cell.metrics.items() if one.is_primary)
     place = f"{last['model']} on {last['dataset']}/{last['split']}"
     title = f"{last['task']}: {place}, {codec}"

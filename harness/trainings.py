@@ -12,7 +12,7 @@ from harness.levers import LEVERS
 if TYPE_CHECKING:
     from harness.result_cells import Cell
 
-__all__ = ["KINDS", "asked", "is_matched", "kind_of", "newest", "taught_on"]
+__all__ = ["KINDS", "asked", "is_matched", "kind_of", "newest", "newest_series", "taught_on"]
 
 _LEVERS = frozenset(lever.name for lever in LEVERS)
 
@@ -81,6 +81,12 @@ def newest(cells: Sequence[Cell]) -> list[Cell]:
         if known is None or _rank(cell) > _rank(known):
             best[cell.facts["cell"]] = cell
     return [cell for cell in cells if cell.facts["series"] == best[cell.facts["cell"]].facts["series"]]
+
+
+def newest_series(cells: Sequence[Cell]) -> str | None:
+    """The series that finished last of trainings of one kind, on any cells; None for pretrained models."""
+    series: str | None = max(cells, key=_rank).facts["series"]
+    return series
 
 
 def _rank(cell: Cell) -> tuple[int, str, int]:

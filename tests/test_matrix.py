@@ -80,3 +80,15 @@ def test_levels_of_a_codec_with_options_are_mildest_first(tmp_path: Path, tested
     assert {place for place, entry in matrix.entries.items() if entry.matched} == {
         *(("95", "95"), ("50", "50"), ("5", "5")),
     }
+
+
+def test_a_row_is_of_one_recipe(tmp_path: Path) -> None:
+    """The one that finished last, with gaps where it was not tested, not filled up from another."""
+    found = [(coded(level), 0.1) for level in LEVELS]
+    found += [(coded(level, taught(5.0, "before")), 0.2) for level in LEVELS]
+    found += [
+        (coded(level, taught(5.0, "after", seed=seed)), 0.3 + 0.2 * seed) for level in (5.0, 50.0) for seed in (0, 1)
+    ]
+    found.append((coded(None, taught(5.0, "never tested at a level")), 0.9))
+    (matrix,) = matrices_of(tmp_path, found)
+    assert values(matrix) == {"pretrained": [0.1] * 4, "5": [None, None, pytest.approx(0.4), pytest.approx(0.4)]}
