@@ -75,7 +75,10 @@ def _table(metric: str, rows: Sequence[Row]) -> Table:
         alike.setdefault((row["experiment"], row["series"] or row["retrained_experiment"]), []).append(row)
     groups = list(alike.values())
     seeds = [", ".join(str(seed) for seed in sorted(row["seed"] for row in group)) for group in groups]
-    same, columns = named([Cell({**group[0], "seed": its}, {}) for group, its in zip(groups, seeds, strict=True)])
+    facts = [
+        {**group[0], "cell": group[0]["experiment"], "seed": its} for group, its in zip(groups, seeds, strict=True)
+    ]
+    same, columns = named([Cell(row, {}) for row in facts])
     if not any(name == "training" for name, _ in columns):
         columns.insert(0, ("training", [training_words(Cell(group[0], {})) for group in groups]))
     columns += [(name, [_value(group, name) for group in groups]) for name in _VALUES]

@@ -83,10 +83,21 @@ def metric_table(cells: Sequence[Cell], metrics: Sequence[str]) -> Table:
 def named(cells: Sequence[Cell]) -> tuple[list[str], list[Column]]:
     """What is the same for all; and the columns that tell the experiments from each other."""
     same, columns = conditions(cells)
+    if any(series := _series(cells)):
+        columns.append(("series", series))
     columns += [("codec", codec_names(cells)), _levels(cells)]
     if max(Counter(zip(*(values for _, values in columns), strict=True)).values()) > 1:
         columns.insert(0, ("experiment", [cell.facts["experiment"][:12] for cell in cells]))
     return same, columns
+
+
+def _series(cells: Sequence[Cell]) -> list[str]:
+    """The start of the digest that tells trainings apart that have one name, where a cell has several of them."""
+    alike: dict[tuple[object, str], set[object]] = {}
+    for cell in cells:
+        alike.setdefault((cell.facts["cell"], training_words(cell)), set()).add(cell.facts["series"])
+    several = {words for (_, words), series in alike.items() if len(series) > 1}
+    return [str(cell.facts["series"])[:8] if training_words(cell) in several else "" for cell in cells]
 
 
 def conditions(cells: Sequence[Cell]) -> tuple[list[str], list[Column]]:
@@ -262,6 +273,8 @@ def _notes(cells: Sequence[Cell], intervals: bool, compared: bool, rates: bool =
         notes.append("[ ]: 95% interval.")
         notes += _too_few(cells)
     notes += seeds_note([cell.seeds for cell in cells])
+    if any(_series(cells)):
+        notes.append("series: tells trainings of one name apart, by their recipe or by the weights they started from.")
     if compared:
         notes.append("drop: against none, paired by sample; positive is worse.")
     if rates:

@@ -124,6 +124,10 @@ def test_the_table_has_one_row_for_the_seeds_of_a_training(database: Path, capsy
     ]
     assert matched.split()[0] == "0,"
     assert "Means over 2 seeds of each training; ±: half their 95% interval (Student's)" in text
+    (old,) = [line for line in text.splitlines() if "old reci" in line]
+    assert "jpeg@5 (level)" in old
+    assert "old reci" not in matched
+    assert "series: tells trainings of one name apart" in text
     long = json.loads(run(capsys, "results", "--db", database, "-f", "json", "--metric", "AP"))
     assert len(long) == 3 + 1 + 2 * 3 * 3
     assert {row["seed"] for row in long if row["train_mode"] == "mixed"} == {0, 1}
