@@ -13,6 +13,7 @@ import pytest
 from detection_kit import detections
 from harness.bootstrap import paired_interval, replicates
 from harness.cli import main
+from harness.cli.study import _command
 from harness.experiment import Experiment, Training, key_of
 from harness.plugin_manager import installed
 from harness.processes import this_process
@@ -376,18 +377,56 @@ def test_the_command_writes_the_page_and_says_how(
     action: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    command = "harness results study --db study.db --resamples 300 -o page.md"
     with pytest.raises(SystemExit) as stop:
-        main(["results", "study", "--db", str(tmp_path / "study.db"), "-o", "page.md", "--resamples", "300"])
+        main(command.split()[1:])
     assert not stop.value.code
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
-    command = "harness results study --db study.db -o page.md"
     assert page == study_page(Evidence([action], installed(), 300), command, 300)
+    assert "\nfrom a database with" in page
     assert f"    {command}\n" in page
     assert f"## {len(claims())}. " in page
     assert (
         "| action | net on made-up/test, 80 samples | w (01234567) | h264@23,25,30,40,50 | h264@25, h264@25 (spatial), "
         in page
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "told", "source"),
+    [
+        ("results --db study.db study", "results study --db study.db", "a database"),
+        ("results study --db study.db --db {folder}/study.db --resamples 1000",
+         "results study --db study.db --db {folder}/study.db", "2 databases"),
+        ("results --db none.db study --db {folder}/study.db -o {folder}/page.md",
+         "results study --db {folder}/study.db -o {folder}/page.md", "a database"),
+    ],
+)  # fmt: skip
+def test_the_command_on_the_page_makes_it_again(
+    store: SqlStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    given: str,
+    told: str,
+    source: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pages = []
+    for command in (given, told):
+        with pytest.raises(SystemExit) as stop:
+            main(command.format(folder=tmp_path).split())
+        assert not stop.value.code
+        written = tmp_path / "page.md"
+        pages.append(written.read_text(encoding="utf-8") if "-o" in command else capsys.readouterr().out)
+    assert pages[0] == pages[1]
+    assert f"\n    harness {told.format(folder=tmp_path)}\n" in pages[0]
+    assert f"\nfrom {source} with" in pages[0]
+
+
+def test_the_command_on_the_page_has_no_password() -> None:
+    told = _command(["postgresql://me:secret@host/results", "my results.db"], 1000, None)
+    assert told == "harness results study --db 'postgresql://me:***@host/results' --db 'my results.db'"
 
 
 def test_the_page_in_the_documentation_asks_every_claim_as_the_code_does() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from pathlib import Path, PurePath
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -11,13 +14,15 @@ from harness.errors import UsageError
 
 __all__ = ["study"]
 
+_RESAMPLES = 1000
+
 
 @click.command()
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="A file; default: standard output.")
 @click.option(
     "--resamples",
     type=click.IntRange(100),
-    default=1000,
+    default=_RESAMPLES,
     show_default=True,
     help="From how many the intervals are computed.",
 )
@@ -41,12 +46,22 @@ def study(default: str, /, output: Path | None, resamples: int, db: tuple[str, .
     if output is not None and not output.absolute().parent.is_dir():
         raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")
     plugins = installed()
-    command = " ".join(["harness results study", *(f"--db {PurePath(url).name}" for url in db)])
-    command += f" -o {output}" if output and not output.is_absolute() else ""
+    urls = db or (default,)
     with ExitStack() as stack:
-        stores = [stack.enter_context(closing(open_store(url, plugins, write=False))) for url in db or (default,)]
-        page = study_page(Evidence(stores, plugins, resamples), command, resamples)
+        stores = [stack.enter_context(closing(open_store(url, plugins, write=False))) for url in urls]
+        page = study_page(Evidence(stores, plugins, resamples), _command(urls, resamples, output), resamples, len(urls))
     if output is None:
         click.echo(page, nl=False)
     else:
         output.write_text(page, encoding="utf-8")
+
+
+def _command(urls: Sequence[str], resamples: int, output: Path | None) -> str:
+    """What makes the same page in the same folder, without the passwords of databases."""
+    words = ["harness", "results", "study"]
+    for url in urls:
+        password = urlsplit(url).password if "://" in url else None
+        words += ["--db", url.replace(f":{password}@", ":***@", 1) if password else url]
+    words += [] if resamples == _RESAMPLES else ["--resamples", str(resamples)]
+    words += ["-o", str(output)] if output else []
+    return shlex.join(words)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.study import behaviour, delay, percentages, resilience, retraining, shape, sizes, streams
+from harness.study.databases import MADE
 from harness.study.evidence import Evidence
 from harness.study.finding import claims
 from harness.text_tables import Table, render
@@ -26,7 +27,8 @@ It was made by
 
     {command}
 
-from a database with the experiments listed [at the end](#what-it-stands-on). Run the same on a database of your own.
+from {databases} with the experiments listed [near the end](#what-it-stands-on); below them stands how the databases of
+the documentation's page were made. Run the same on a database of your own.
 The files in `docs/studies` ask for the study's Tables I-V on the real data sets.
 
 Brackets are 95% intervals, paired by sample, from {resamples} resamples of the samples' groups, as everywhere in the
@@ -72,21 +74,27 @@ def findings(evidence: Evidence) -> list[Finding]:
     ]
 
 
-def study_page(evidence: Evidence, command: str, resamples: int) -> str:
+def study_page(evidence: Evidence, command: str, resamples: int, databases: int = 1) -> str:
     """The page, as Markdown.
 
     Args:
-        evidence: from a database.
+        evidence: from one or more databases.
         command: that makes the page.
         resamples: from how many its intervals are.
+        databases: from how many the evidence is.
     """
     found = findings(evidence)
     rows = [(n, claims()[f.claim].title, f.ours, f.outcome) for n, f in enumerate(found, 1)]
     summary = Table(("", "claim", "here", "verdict"), tuple(rows))
-    parts = [_HEAD.format(command=command, resamples=resamples), "## In short\n", render(summary, "markdown")]
+    source = "a database" if databases == 1 else f"{databases} databases"
+    parts = [
+        _HEAD.format(command=command, resamples=resamples, databases=source),
+        "## In short\n",
+        render(summary, "markdown"),
+    ]
     for number, finding in enumerate(found, 1):
         parts += _section(number, finding)
-    parts += ["## What it stands on\n", render(_inventory(evidence), "markdown")]
+    parts += ["## What it stands on\n", render(_inventory(evidence), "markdown"), MADE]
     return "\n".join(parts)
 
 
