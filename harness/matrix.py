@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.seeds import over_seeds
 from harness.task_table import codec_names, interval_text, seeds_note
 from harness.text_tables import Table
-from harness.trainings import is_matched, kind_of, newest_series, taught_on
+from harness.trainings import differences, is_matched, kind_of, newest_series, taught_on
 
 if TYPE_CHECKING:
     from harness.result_cells import Cell, Measured
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Matrix", "matrices", "matrix_long", "matrix_table"]
 
 UNCOMPRESSED = "none"
-
-_SUBJECT = ("task", "model", "weights", "dataset", "split", "reference", "planned_samples", "precision", "batch")
 
 
 @dataclass(frozen=True)
@@ -73,19 +71,18 @@ def matrices(cells: Sequence[Cell], metric: str | None = None) -> list[Matrix]:
         metric: which; None takes each task's primary one.
     """
     finished = [cell for cell in cells if cell.facts["status"] == "finished"]
-    clean: dict[tuple[object, ...], list[Cell]] = {}
-    coded: dict[tuple[object, ...], list[Cell]] = {}
+    clean: dict[str, list[Cell]] = {}
+    coded: dict[str, list[Cell]] = {}
     for cell in finished:
-        subject = tuple(cell.facts[name] for name in _SUBJECT)
         if cell.facts["level"] is not None:
-            coded.setdefault((*subject, cell.facts["codec"], cell.facts["codec_options"]), []).append(cell)
+            coded.setdefault(cell.ladder, []).append(cell)
         elif cell.facts["codec"] == UNCOMPRESSED and not cell.options:
-            clean.setdefault(subject, []).append(cell)
-    groups = {key: group for key, group in coded.items() if any(kind_of(cell) != "pretrained" for cell in group)}
-    names = codec_names([group[0] for group in groups.values()])
+            clean.setdefault(cell.subject, []).append(cell)
+    groups = [group for group in coded.values() if any(kind_of(cell) != "pretrained" for cell in group)]
+    names = codec_names([group[0] for group in groups])
     return [
-        _matrix([*clean.get(key[: len(_SUBJECT)], []), *group], name, metric)
-        for (key, group), name in zip(groups.items(), names, strict=True)
+        _matrix([*clean.get(group[0].subject, []), *group], f"{name}{conditions}", metric)
+        for group, name, conditions in zip(groups, names, differences(groups), strict=True)
     ]
 
 

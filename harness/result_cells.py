@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
+from harness.experiment import key_of
 from harness.store import Filters
 
 if TYPE_CHECKING:
@@ -50,13 +51,17 @@ class Measured:
 class Cell:
     """One experiment: a row of the view `results` but for its metric, and the metrics by name in the task's order.
 
-    Of a training from several seeds (`harness.seeds`) it is the mean, over so many.
+    Of a training from several seeds (`harness.seeds`) it is the mean, over so many. `subject` is the SHA-256 of what
+    determines it but codec and training: equal where model, weights, data, samples and conditions are. `ladder` is that
+    of all but level and training.
     """
 
     facts: Mapping[str, Any]
     metrics: Mapping[str, Measured]
     reason: str | None = None
     seeds: int = 1
+    subject: str = ""
+    ladder: str = ""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -108,7 +113,15 @@ def read_cells(store: Store, filters: Filters) -> list[Cell]:
     undone = [key for key, row in facts.items() if row["status"] != "finished"]
     states = store.states(undone) if undone else {}
     reasons = {key: _so_far(state, facts[key]["planned_samples"]) for key, state in states.items()}
-    return in_order([Cell(row, measured[key], reasons.get(key)) for key, row in facts.items()])
+    digests = {key: _digests(identity) for key, identity in store.identities(list(facts)).items()}
+    return in_order([Cell(row, measured[key], reasons.get(key), 1, *digests[key]) for key, row in facts.items()])
+
+
+def _digests(identity: Mapping[str, Any]) -> tuple[str, str]:
+    """Of a cell's subject and of its ladder."""
+    subject = {name: value for name, value in identity.items() if name not in ("codec", "training")}
+    codec = {name: value for name, value in identity["codec"].items() if name != "level"}
+    return key_of(subject), key_of({**subject, "codec": codec})
 
 
 def _so_far(state: State, planned: int) -> str | None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 from harness.grammar import parse
 from harness.levers import LEVERS
+from harness.task_table import conditions
 
 if TYPE_CHECKING:
     from harness.result_cells import Cell
 
-__all__ = ["KINDS", "asked", "is_matched", "kind_of", "newest", "newest_series", "taught_on"]
+__all__ = ["KINDS", "asked", "differences", "is_matched", "kind_of", "newest", "newest_series", "taught_on"]
 
 _LEVERS = frozenset(lever.name for lever in LEVERS)
 
@@ -65,6 +66,26 @@ def _defaults(codec: str) -> dict[str, Any] | None:
     if codec not in plugins.names("codec"):
         return None
     return {option.name: option.default for option in plugins.get("codec", codec).options}
+
+
+def differences(groups: Sequence[Sequence[Cell]]) -> list[str]:
+    """What tells tables of one model, data and codec apart, for their titles: " (samples 4, seed 1)"; "" for others.
+
+    Args:
+        groups: the experiments of each table.
+    """
+    heads = [next((cell for cell in group if kind_of(cell) == "pretrained"), group[0]) for group in groups]
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for number, head in enumerate(heads):
+        names = ("task", "model", "dataset", "split", "codec", "codec_options")
+        alike.setdefault(tuple(str(head.facts[name]) for name in names), []).append(number)
+    texts = [""] * len(heads)
+    for numbers in alike.values():
+        differing = conditions([heads[number] for number in numbers])[1] if len(numbers) > 1 else []
+        for place, number in enumerate(numbers if len(numbers) > 1 else ()):
+            words = [f"{title} {values[place]}" for title, values in differing if title not in ("training", "series")]
+            texts[number] = f" ({', '.join(words) or f'ladder {heads[number].ladder[:8]}'})"
+    return texts
 
 
 def newest(cells: Sequence[Cell]) -> list[Cell]:

@@ -14,8 +14,9 @@ from harness.matrix import Matrix, matrices
 from harness.plugin_manager import installed
 from harness.processes import this_process
 from harness.records import Claim, Totals
-from harness.result_cells import read_cells
+from harness.result_cells import Cell, read_cells
 from harness.store import Filters
+from harness.study.tables import study_tables
 from harness_plugins.sql_store import SqlStore
 from store_rows import INFO, cell, metric
 
@@ -47,19 +48,19 @@ def taught(level: float | None, recipe: str = "r", codec: str = "jpeg", seed: in
     return Training("retrained", codec, level, mode, seed=seed, checkpoint=f"{series} {seed}", series=series)
 
 
-def matrices_of(tmp_path: Path, found: Sequence[tuple[Experiment, float]]) -> list[Matrix]:
-    """The matrices of some experiments, each finished by a run of its own, in this order."""
-    store = SqlStore(str(tmp_path / "harness.db"))
+def cells_of(tmp_path: Path, found: Sequence[tuple[Experiment, float]], name: str = "AP") -> list[Cell]:
+    """Some experiments as they are read, each finished by a run of its own, in this order."""
+    store = SqlStore(str(tmp_path / f"{name}.db"))
     store.open()
     for one, value in found:
         claim = Claim(this_process(), store.begin_run(INFO))
         store.register([one], claim.run)
         store.claim([one.key], claim)
-        store.finish(one.key, claim, Totals(4, 0, bpp=BPP[one.level]), [metric("AP", value)])
+        store.finish(one.key, claim, Totals(4, 0, bpp=BPP[one.level]), [metric(name, value)])
         store.end_run(claim.run, "finished")
-    made = matrices(read_cells(store, Filters()))
+    cells = read_cells(store, Filters())
     store.close()
-    return made
+    return cells
 
 
 def values(matrix: Matrix) -> dict[str, list[float | None]]:
@@ -75,11 +76,35 @@ def test_levels_of_a_codec_with_options_are_mildest_first(tmp_path: Path, tested
     codecs = (*((level, named) for level in (5.0, 50.0, 95.0, None)), (5.0, "jpeg"))
     rows = [PRETRAINED, *(taught(level, codec, codec) for level, codec in codecs)]
     found = [(coded(level, row, **tested), 0.1 * number) for number, row in enumerate(rows) for level in LEVELS]
-    (matrix,) = matrices_of(tmp_path, found)
+    (matrix,) = matrices(cells_of(tmp_path, found))
     assert matrix.rows == ("pretrained", "mixed", "95", "50", "5", "jpeg@5")
     assert {place for place, entry in matrix.entries.items() if entry.matched} == {
         *(("95", "95"), ("50", "50"), ("5", "5")),
     }
+
+
+def test_other_samples_make_another_matrix(tmp_path: Path) -> None:
+    """As --limit 4 --seed 0 and --seed 1 leave them, with the same training in both."""
+    found = []
+    for draw, base in ((0, 0.1), (1, 0.6)):
+        found += [(coded(level, PRETRAINED, draw), base) for level in LEVELS]
+        found += [(coded(level, taught(5.0), draw), base + 0.1) for level in LEVELS]
+    first, second = matrices(cells_of(tmp_path, found))
+    assert values(first) == {"pretrained": [0.1] * 4, "5": [0.2] * 4}
+    assert values(second) == {"pretrained": [0.6] * 4, "5": [pytest.approx(0.7)] * 4}
+    assert first.title == "detection: rcnn on streets/test, jpeg (seed 0)"
+    assert second.title == "detection: rcnn on streets/test, jpeg (seed 1)"
+
+
+def test_other_samples_make_another_table_of_the_study(tmp_path: Path) -> None:
+    found = []
+    for draw, base in ((0, 0.1), (1, 0.6)):
+        found += [(coded(level, PRETRAINED, draw), base) for level in LEVELS]
+        found.append((coded(5.0, taught(5.0), draw), base + 0.1))
+    first, second = study_tables(cells_of(tmp_path, found, "AP50"))
+    assert [row[1:] for row in first.rows] == [("0.100", "0.100"), ("0.100", ""), ("0.100", "0.200")]
+    assert "jpeg (seed 0)" in first.title
+    assert [row[1:] for row in second.rows] == [("0.600", "0.600"), ("0.600", ""), ("0.600", "0.700")]
 
 
 def test_a_row_is_of_one_recipe(tmp_path: Path) -> None:
@@ -90,5 +115,5 @@ def test_a_row_is_of_one_recipe(tmp_path: Path) -> None:
         (coded(level, taught(5.0, "after", seed=seed)), 0.3 + 0.2 * seed) for level in (5.0, 50.0) for seed in (0, 1)
     ]
     found.append((coded(None, taught(5.0, "never tested at a level")), 0.9))
-    (matrix,) = matrices_of(tmp_path, found)
+    (matrix,) = matrices(cells_of(tmp_path, found))
     assert values(matrix) == {"pretrained": [0.1] * 4, "5": [None, None, pytest.approx(0.4), pytest.approx(0.4)]}

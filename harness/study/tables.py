@@ -10,7 +10,7 @@ from harness.seeds import over_seeds
 from harness.study.published import Published, published
 from harness.task_table import codec_names, interval_text
 from harness.text_tables import Table
-from harness.trainings import is_matched, kind_of, newest
+from harness.trainings import differences, is_matched, kind_of, newest
 
 if TYPE_CHECKING:
     from harness.result_cells import Cell
@@ -36,24 +36,22 @@ def study_tables(cells: Sequence[Cell], beside: bool = False, drops: Against | N
         drops: give in place of the metrics by how many percent they are worse than at the mildest level of (A), or on
             uncompressed data.
     """
-    subjects: dict[tuple[str, ...], list[Cell]] = {}
-    clean: dict[tuple[str, ...], Cell] = {}
+    ladders: dict[str, list[Cell]] = {}
+    clean: dict[str, Cell] = {}
     for cell in cells:
         facts = cell.facts
         if facts["status"] != "finished" or facts["task"] not in published():
             continue
-        names = ("task", "model", "weights", "dataset", "split", "planned_samples")
-        subject = tuple(str(facts[name]) for name in names)
         if facts["level"] is not None:
-            coded = (str(facts["codec"]), str(facts["codec_options"]))
-            subjects.setdefault((*subject, *coded), []).append(cell)
+            ladders.setdefault(cell.ladder, []).append(cell)
         elif cell.is_baseline:
-            clean[subject] = cell
+            clean[cell.subject] = cell
     tables = []
-    codecs = codec_names([group[0] for group in subjects.values()])
-    for (key, group), codec in zip(subjects.items(), codecs, strict=True):
-        sides = _Sides.of(group, published()[key[0]], codec)
-        tables.append(_table(sides, clean.get(key[:6]), beside, drops))
+    groups = list(ladders.values())
+    codecs = codec_names([group[0] for group in groups])
+    for group, codec, conditions in zip(groups, codecs, differences(groups), strict=True):
+        sides = _Sides.of(group, published()[group[0].facts["task"]], f"{codec}{conditions}")
+        tables.append(_table(sides, clean.get(group[0].subject), beside, drops))
     return tables
 
 
