@@ -32,14 +32,19 @@ def over_seeds(cells: Sequence[Cell]) -> list[Cell]:
 def _one(cells: Sequence[Cell]) -> Cell:
     first = cells[0]
     seeds = ", ".join(str(seed) for seed in sorted(cell.facts["seed"] for cell in cells))
-    metrics = {name: _mean([cell.metrics[name] for cell in cells if name in cell.metrics]) for name in first.metrics}
+    names = dict.fromkeys(name for cell in cells for name in cell.metrics)
+    metrics = {name: _mean([cell.metrics.get(name) for cell in cells]) for name in names}
     return replace(first, facts={**first.facts, "seed": seeds}, metrics=metrics, seeds=len(cells))
 
 
-def _mean(found: Sequence[Measured]) -> Measured:
+def _mean(measured: Sequence[Measured | None]) -> Measured:
+    """Of one metric; undefined where a seed lacks it, as experiments do that were finished before it was added."""
+    some = next(one for one in measured if one is not None)
+    lacking = type(some)(None, None, None, some.is_primary, some.higher_is_better)
+    found = [one or lacking for one in measured]
     values, drops = [one.value for one in found], [one.drop for one in found]
     return replace(
-        found[0],
+        some,
         value=mean_or_none(values),
         ci_low=mean_or_none([one.ci_low for one in found]),
         ci_high=mean_or_none([one.ci_high for one in found]),

@@ -1,0 +1,25 @@
+"""Means over the seeds of a training."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.result_cells import Cell, Measured
+from harness.seeds import over_seeds
+
+
+def seed(number: int, **values: float) -> Cell:
+    facts = {"status": "finished", "series": "s", "cell": "c", "seed": number, "experiment": f"e{number}"}
+    return Cell(facts, {name: Measured(value, 0.0, 1.0, name == "AP", True, 0.1) for name, value in values.items()})
+
+
+@pytest.mark.parametrize("lacking", [0, 1, 2])
+def test_a_metric_that_a_seed_lacks_has_no_mean(lacking: int) -> None:
+    """As where one was finished before the metric was added."""
+    cells = [seed(n, AP=0.1 * n) if n == lacking else seed(n, AP=0.1 * n, detections=3.0 + n) for n in range(3)]
+    (mean,) = over_seeds(cells)
+    assert (mean.seeds, mean.metrics["AP"].value) == (3, pytest.approx(0.1))
+    assert mean.metrics["AP"].margin is not None
+    found = mean.metrics["detections"]
+    assert (found.value, found.ci_low, found.margin, found.drop, found.drop_margin) == (None,) * 5
+    assert (found.is_primary, found.higher_is_better) == (False, True)
