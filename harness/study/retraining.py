@@ -15,7 +15,7 @@ from harness.text_tables import Table
 if TYPE_CHECKING:
     from harness.result_cells import Cell
 
-__all__ = ["augmentation", "better", "gains", "mixed", "net_gains", "safe", "taught_on"]
+__all__ = ["augmentation", "better", "gains", "mixed", "net_gains", "safe"]
 
 _MOST = ("detection", "pose")
 """Where the study sees retraining win most."""
@@ -145,8 +145,7 @@ def mixed(evidence: Evidence) -> Finding:
     for task, study in published().items():
         subject, metric = evidence.main(task), METRICS[task][0]
         for level in study.levels[1:]:
-            every = [c for c in subject.retrained("mixed", study.codec, level) if taught_on(c, study.codec)]
-            own = subject.matched(study.codec, level)
+            every, own = subject.mixed(study.codec, level), subject.matched(study.codec, level)
             tests[f"{task} {study.codec} {level:g}"] = test = better(evidence, task, own, every)
             if every and own:
                 values = (evidence.value(cells, metric).text() for cells in (own, every))
@@ -162,11 +161,6 @@ def better(evidence: Evidence, task: str, than: Sequence[Cell], cells: Sequence[
     metric, up = METRICS[task]
     sign = 1 if up else -1
     return evidence.estimate(lambda a, b: sign * (b - a), (than, metric), (cells, metric))
-
-
-def taught_on(cell: Cell, codec: str) -> bool:
-    """Whether a retrained model was trained on data of this codec, at whichever levels."""
-    return str(cell.facts["train_codec"]).partition(":")[0] == codec
 
 
 def _gain(task: str) -> Any:

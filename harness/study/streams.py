@@ -6,7 +6,6 @@ from harness.study.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, judged
 from harness.study.published import published
-from harness.study.retraining import taught_on
 from harness.text_tables import Table
 
 __all__ = ["motion", "spatial_only"]
@@ -42,8 +41,7 @@ def spatial_only(evidence: Evidence) -> Finding:
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
     for level in study.levels[1:]:
-        spatial = subject.retrained("level", "h264", level, "spatial")
-        only = [c for c in spatial if c.facts["train_level"] == level and taught_on(c, "h264")]
+        only = subject.matched("h264", level, "spatial")
         both, before = subject.matched("h264", level), subject.pretrained("h264", level)
         tests[f"CRF {level:g}"] = test = evidence.estimate(lambda a, b: b - a, (both, metric), (only, metric))
         if only and both:
