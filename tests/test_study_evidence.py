@@ -1,4 +1,4 @@
-"""What the page of the study counts as one measurement, and what numbers follow, in databases whose answers are known."""
+"""What the study's page counts as one measurement, and the numbers that follow from databases of known answers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.bootstrap import interval, replicates
 from harness.errors import StoreError
 from harness.experiment import Experiment, Training, key_of
 from harness.plugin_manager import installed
 from harness.processes import this_process
 from harness.records import Claim, MetricValue, SampleRow, Totals
-from harness.study.evidence import Evidence
+from harness.study.evidence import RATE, Evidence
 from harness_plugins.sql_store import SqlStore
 from harness_tasks.action.task import Action
 from harness_tasks.action.types import ClipScores
@@ -86,7 +87,9 @@ def put(
         else:
             scores = np.array([0.9, 0.1] if i < right else [0.1, 0.9], np.float32)
             found = task.score(ClipScores(scores, scores), 0)
-            rows.append(SampleRow(made.key, i, f"s{i}", f"g{i % groups}", "ok", 64, 100, statistics=[found]))
+            rows.append(
+                SampleRow(made.key, i, f"s{i}", f"g{i % groups}", "ok", bits=64, pixels=100, statistics=[found])
+            )
     claim = Claim(this_process(), store.begin_run(INFO))
     store.register([made], claim.run)
     store.claim([made.key], claim)
@@ -186,3 +189,85 @@ def test_the_control_is_that_of_the_training(store: SqlStore) -> None:
     subject = asked(store).main("action")
     assert len(subject.matched("jpeg", 15.0)) == 2
     assert subject.control(subject.matched("jpeg", 15.0)) == []
+
+
+def test_a_sample_that_failed_in_one_is_left_out_of_a_difference(store: SqlStore) -> None:
+    """Equal scores on all samples differ by nothing, whichever sample is missing in one of them."""
+    put(store, 60, None)
+    put(store, 60, failed=[7])
+    evidence = asked(store)
+    subject = evidence.main("action")
+    none, coded = subject.none(), subject.pretrained("jpeg", 15.0)
+    for metric in (METRIC, RATE):
+        found = evidence.estimate(lambda a, b: a - b, (coded, metric), (coded, metric))
+        assert (found.value, found.low, found.high) == (0, 0, 0)
+    found = evidence.estimate(lambda a, b: b - a, (none, METRIC), (coded, METRIC))
+    assert (found.value, found.low, found.high) == (0, 0, 0)
+    assert evidence.value(none, METRIC).value == 60 / COUNT
+    assert evidence.value(coded, METRIC).value == 59 / (COUNT - 1)
+
+
+def test_a_value_has_the_interval_that_results_have(store: SqlStore) -> None:
+    put(store, COUNT - 1)
+    evidence = asked(store)
+    (cell,) = evidence.main("action").pretrained("jpeg", 15.0)
+    task = Action(("a", "b"))
+    statistics = [frame for sample in store.statistics(cell.facts["experiment"]) for frame in sample.statistics]
+    expected = interval(replicates(task, statistics, [f"g{i}" for i in range(COUNT)], 300), METRIC)
+    found = evidence.value([cell], METRIC)
+    assert (found.value, found.low, found.high) == (expected.value, expected.low, expected.high)
+    assert found.high == 1
+
+
+@pytest.mark.parametrize(("count", "groups", "few"), [(66, 13, False), (65, 13, True), (66, 12, True)])
+def test_intervals_that_stand_on_few_samples_are_marked(store: SqlStore, count: int, groups: int, few: bool) -> None:
+    for level in (None, 15.0):
+        put(store, 40, level, count=count, groups=groups)
+    evidence = asked(store)
+    subject = evidence.main("action")
+    cells = subject.pretrained("jpeg", 15.0)
+    found = [evidence.value(cells, METRIC), evidence.estimate(np.add, (subject.none(), METRIC), (cells, METRIC))]
+    found += [-found[1], evidence.share(np.add, np.add, (subject.none(), METRIC), (cells, METRIC))]
+    assert [one.few for one in found] == [few] * 4
+    assert all(one.text().endswith(" (few)") == few for one in found)
+
+
+def test_an_experiment_without_a_good_sample_has_no_value(store: SqlStore) -> None:
+    put(store, 60, None)
+    put(store, 60, failed=range(COUNT))
+    evidence = asked(store)
+    subject = evidence.main("action")
+    coded = subject.pretrained("jpeg", 15.0)
+    for metric in (METRIC, RATE):
+        assert evidence.value(coded, metric).value is None
+        assert evidence.estimate(lambda a, b: b - a, (subject.none(), metric), (coded, metric)).value is None
+
+
+def model(options: Mapping[str, Any], weights: str = "w", kind: str = "openpose") -> dict[str, Any]:
+    return {"kind": kind, "options": dict(options), "weights": weights}
+
+
+def test_variants_by_an_option_of_prediction_have_the_same_weights(store: SqlStore) -> None:
+    put(store, 60, model=model({"part_threshold": 0.1}))
+    put(store, 50, model=model({"part_threshold": 0.2}))
+    put(store, 40, model=model({"part_threshold": 0.2}, weights="others"))
+    put(store, 40, 50.0, model=model({"part_threshold": 0.2}, weights="others"))
+    evidence = asked(store)
+    found = evidence.variants("action", "part_threshold")
+    values = {v: evidence.value(s.pretrained("jpeg", 15.0), METRIC).value for v, s in found.items()}
+    assert values == {"0.1": 60 / COUNT, "0.2": 50 / COUNT}
+
+
+def test_variants_by_an_option_of_training_have_other_weights(store: SqlStore) -> None:
+    put(store, 60, model=model({"upsampling": "unpool"}, "one", "segnet"))
+    put(store, 50, model=model({"upsampling": "bilinear"}, "two", "segnet"))
+    assert asked(store).variants("action", "upsampling").keys() == {"unpool", "bilinear"}
+
+
+@pytest.mark.parametrize(
+    "other", [{"precision": "fp16"}, {"reference": "predictions"}, {"task": {"name": "action", "options": {}}}]
+)
+def test_variants_under_other_conditions_are_none(store: SqlStore, other: dict[str, Any]) -> None:
+    put(store, 60, model=model({"upsampling": "unpool"}, "one", "segnet"))
+    put(store, 50, model=model({"upsampling": "bilinear"}, "two", "segnet"), **other)
+    assert asked(store).variants("action", "upsampling") == {}
