@@ -74,7 +74,7 @@ class _Sides:
         known = {*pretrained, *retrained}
         levels = [level for level in study.levels if level in known]
         levels += sorted(known - {*levels}, reverse=study.levels[0] > study.levels[-1])
-        if levels[0] in pretrained:
+        if retrained and levels[0] in pretrained:
             retrained.setdefault(levels[0], pretrained[levels[0]])
         return cls(study, codec, cells[0].facts, levels, pretrained, retrained)
 
