@@ -33,7 +33,8 @@ The files in `docs/studies` ask for the study's Tables I-V on the real data sets
 
 Brackets are 95% intervals, paired by sample, from {resamples} resamples of the samples' groups, as everywhere in the
 harness. They are over images, not over trainings, and each is for itself: of twenty true differences of 0, one is
-expected to look like one. From fewer than 66 samples it is not known whether they hold.
+expected to look like one. Those marked (few) stand on fewer than 66 samples, or 13
+groups of them: it is not known whether they hold.
 
 **What a verdict says.** Each claim is put as one or more tests, by the rule in its section. The claim *holds* if every
 test comes out for it with its whole interval. It *holds in part* if some do and none comes out for the opposite: the

@@ -55,7 +55,7 @@ def net_gains(evidence: Evidence) -> Finding:
         none = subject.none()
         for level in study.levels[1:]:
             before, after = subject.pretrained(study.codec, level), subject.matched(study.codec, level)
-            net = better(evidence, task, subject.trained(None, None, study.codec, level), after)
+            net = better(evidence, task, subject.control(after), after)
             if level == study.levels[-1]:
                 tests[task] = net
             if after:
