@@ -347,6 +347,8 @@ def test_fewer_and_less_sure_detections_in_their_classes(store: SqlStore, label:
         put(store, task, found_boxes(1 - place / 10, 0.9 - place / 20, label), "jpeg", level, bits)
     found = asked(store)
     assert found["detections"].verdict is verdict
+    if verdict is Verdict.MIXED:
+        assert found["detections"].outcome.endswith("detections an image, confidence; the opposite for class accuracy")
     assert row(found["detections"], "5")[1].startswith("0.500 [0.3")
     assert row(found["detections"], "5")[2] == "0.650 [0.650, 0.650]"
     assert row(found["size_15"], "made-up/test (detection)")[3:] == ("15.0% [15.0, 15.0]", "5.0% [5.0, 5.0]")

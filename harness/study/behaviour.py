@@ -32,7 +32,8 @@ def detections(evidence: Evidence) -> Finding:
     names = ("detections an image", "confidence", "class accuracy")
     told = "; ".join(f"{name} {(-fall).text()}" for name, fall in zip(names, falls, strict=True))
     ours = f"from none to quality {_STRONGEST:g}: {told}" if strongest else UNMEASURED
-    return Finding("detections", ours, judged([*falls[:2], spared]), (Table(("quality", *names), tuple(rows)),))
+    tests = dict(zip(names, [*falls[:2], spared], strict=True))
+    return Finding("detections", ours, judged(tests.values()), (Table(("quality", *names), tuple(rows)),), tests)
 
 
 def persons(evidence: Evidence) -> Finding:
@@ -51,7 +52,8 @@ def persons(evidence: Evidence) -> Finding:
     ours = f"from none to quality {_STRONGEST:g}: false persons an image {number.text()}, their share of those found "
     ours = ours + share.text(percent=True) if strongest else UNMEASURED
     columns = ("quality", "found an image", "false an image", "false of found", "AR50")
-    return Finding("persons", ours, judged([number, share]), (Table(columns, tuple(rows)),))
+    tests = {"their number": number, "their share": share}
+    return Finding("persons", ours, judged(tests.values()), (Table(columns, tuple(rows)),), tests)
 
 
 def thresholds(evidence: Evidence) -> Finding:

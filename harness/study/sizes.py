@@ -33,7 +33,7 @@ def sizes(evidence: Evidence) -> list[Finding]:
 
 def _size(evidence: Evidence, subjects: Sequence[Subject], level: float) -> Finding:
     rows: list[tuple[str, ...]] = []
-    tests: list[Estimate] = []
+    tests: dict[str, Estimate] = {}
     shares: list[Estimate] = []
     claimed = CLAIMED[level]
     for subject in subjects:
@@ -44,8 +44,8 @@ def _size(evidence: Evidence, subjects: Sequence[Subject], level: float) -> Find
         bits = [evidence.value(*one).text(2) for one in (top, here)]
         data = f"{subject.facts['dataset']}/{subject.facts['split']} ({subject.task})"
         rows.append((data, *bits, share.text(percent=True), raw.text(percent=True)))
-        tests.append(evidence.estimate(lambda a, b: _NEAR - abs(b / a - claimed) / claimed, top, here))
+        tests[data] = evidence.estimate(lambda a, b: _NEAR - abs(b / a - claimed) / claimed, top, here)
     columns = ("data", f"bpp at {_TOP:g}", f"bpp at {level:g}", f"size against {_TOP:g}", "size against raw (24 bpp)")
     found = sorted(share.value for share in shares if share.value is not None)
     ours = f"{100 * found[0]:.1f}% to {100 * found[-1]:.1f}% of the size at {_TOP:g}" if found else UNMEASURED
-    return Finding(f"size_{level:g}", ours, judged(tests), (Table(columns, tuple(rows)),))
+    return Finding(f"size_{level:g}", ours, judged(tests.values()), (Table(columns, tuple(rows)),), tests)
