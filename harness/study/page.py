@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.study import behaviour, delay, percentages, resilience, retraining, shape, sizes, streams
-from harness.study.databases import MADE
 from harness.study.evidence import Evidence
 from harness.study.finding import claims
 from harness.text_tables import Table, render
@@ -27,8 +26,8 @@ It was made by
 
     {command}
 
-from {databases} with the experiments listed [near the end](#what-it-stands-on); below them stands how the databases of
-the documentation's page were made. Run the same on a database of your own.
+from {databases} with the experiments listed [at the end](#what-it-stands-on). Run the same on a database of your own.
+How those of the documentation's page were made stands in the how-to of the same name.
 The files in `docs/studies` ask for the study's Tables I-V on the real data sets.
 
 Brackets are 95% intervals, paired by sample, from {resamples} resamples of the samples' groups, as everywhere in the
@@ -95,7 +94,7 @@ def study_page(evidence: Evidence, command: str, resamples: int, databases: int 
     ]
     for number, finding in enumerate(found, 1):
         parts += _section(number, finding)
-    parts += ["## What it stands on\n", render(_inventory(evidence), "markdown"), MADE]
+    parts += ["## What it stands on\n", render(_inventory(evidence), "markdown")]
     return "\n".join(parts)
 
 
