@@ -24,9 +24,9 @@ _INTERVALS = ("gain", "recovery", "net_recovery", "study_gain", "cost_on_none")
 
 _NOTES = (
     "gain: retrained - pretrained, positive is better. recovery: gain over what the pretrained model lost against "
-    "uncompressed data, as a share (1: all of it); net_recovery: the same against `clean`, the model trained as long on "
-    "uncompressed data. study_gain: gain / retrained, or gain / pretrained where lower is better. cost_on_none: by how "
-    "much the retrained model is worse on uncompressed data. [ ]: 95% interval, paired by sample."
+    "uncompressed data, as a share (1: all of it); net_recovery: the same against `clean`, the model trained as long "
+    "on uncompressed data. study_gain: gain / retrained, or gain / pretrained where lower is better. cost_on_none: by "
+    "how much the retrained model is worse on uncompressed data. [ ]: 95% interval, paired by sample."
 )
 _NO_SHARE = "-: no share of a loss that is not significantly above 0 (the view's column `reason` has it)."
 
