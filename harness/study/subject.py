@@ -117,10 +117,6 @@ class Subject:
             found |= its
         return list(found.values())
 
-    def retrained(self, mode: str, test: str, test_level: float | None, parts: str | None = None) -> list[Cell]:
-        """Retrained in one mode (level, mixed, clean), tested on a codec at a level: of every recipe, on any codec."""
-        return [c for c in self._at(test, test_level) if (c.facts["train_mode"], c.facts["parts"]) == (mode, parts)]
-
     def levels(self, codec: str) -> list[float]:
         """Those that the pretrained model was tested at, mildest first."""
         found = {
