@@ -11,7 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Session", "kill_after_rows"]
+import pytest
+
+from harness.cli import main
+
+__all__ = ["Session", "kill_after_rows", "run"]
 
 
 class Session:
@@ -84,3 +88,12 @@ def kill_after_rows(session: Session, process: subprocess.Popen[str], rows: int,
             return int(held)
         time.sleep(0.02)
     raise AssertionError(f"the run ended before {rows} samples were written: {process.communicate()}")
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object, status: int = 0) -> str:
+    """What a command writes in this process: to standard output, or to standard error where it fails."""
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    found = capsys.readouterr()
+    assert stop.value.code == status, found.err
+    return found.err if status else found.out

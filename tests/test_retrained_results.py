@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from command import run
 from harness.bootstrap import Replicates
-from harness.cli import main
 from harness.engine.recovery import Quartet, recoveries, unrecovered
 from harness.experiment import Experiment, Training
 from harness.figures import curve_figure, trainings_drawn
@@ -102,15 +102,6 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.end_run(claim.run, "finished")
     store.close()
     return file
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object, status: int = 0) -> str:
-    """Standard output of a command, or its standard error where it fails."""
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    found = capsys.readouterr()
-    assert stop.value.code == status, found.err
-    return found.err if status else found.out
 
 
 def rows_of(text: str) -> list[dict[str, str]]:

@@ -176,6 +176,7 @@ def test_sigkill_while_the_file_is_made_leaves_nothing_half_made(tmp_path: Path)
         store = SqlStore(str(file))
         store.open()
         put_results(store)
+        assert store.select("SELECT count(*) > 0 FROM results")[1] == [(1,)]
         store.close()
 
 

@@ -83,15 +83,15 @@ def _available(plugins: Plugins, kind: str) -> None:
 
 def _datasets(plugins: Plugins, registry: Registry, roots: tuple[tuple[str, str], ...]) -> None:
     from harness.request import Request
-    from harness.resolve import Resolver
+    from harness.resolve_names import Names
 
     told = ", ".join(f"{name}={path}" if name else path for name, path in roots)
     _section(f"datasets ({f'under {told}' if told else 'no --data-root or HARNESS_DATA'})")
-    resolver = Resolver(Request((), (), data_roots=roots), plugins, registry)
+    names = Names(Request((), (), data_roots=roots), plugins, registry)
     for name in registry.section("datasets"):
         try:
-            task = resolver.serves("dataset", name)[0]
-            dataset = resolver.dataset(name, task)
+            task = names.serves("dataset", name)[0]
+            dataset = names.dataset(name, task)
         except Exception as error:  # noqa: BLE001 - as above
             _line(name, str(error), False)
         else:

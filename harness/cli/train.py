@@ -88,7 +88,7 @@ def train(registries: tuple[Path, ...], output: Path | None, threads: int | None
 
 def _job(options: Mapping[str, Any], registries: tuple[Path, ...], device: str) -> Job:
     from harness.plugin_manager import installed
-    from harness.resolve import Resolver
+    from harness.resolve_names import Names
     from harness.training.job import Job
     from harness.training.recipe import Recipe
 
@@ -105,14 +105,14 @@ def _job(options: Mapping[str, Any], registries: tuple[Path, ...], device: str) 
     recipe = Recipe.of(registry.recipe(task, asked["recipe"]), where).changed(options["settings"])
     if options["split"]:
         recipe = replace(recipe, split=options["split"])
-    resolver = Resolver(_request(options, asked, device), plugins, registry)
+    names = Names(_request(options, asked, device), plugins, registry)
     try:
-        dataset = resolver.dataset(asked["dataset"], task, recipe.split)
+        dataset = names.dataset(asked["dataset"], task, recipe.split)
     except DatasetError as error:
         if options["split"]:
             raise
         raise DatasetError(f"{error} ({where} trains on split {recipe.split}; --split names another.)") from error
-    model, name = resolver.model(asked["model"])
+    model, name = names.model(asked["model"])
     if model.task != task:
         raise UsageError(f"model {name} serves {model.task}, not {task}.")
     initial = None

@@ -1,0 +1,148 @@
+"""From a name of a request to what it names: a model, a dataset, weights; the first that is wrong raises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from harness.dataset import Dataset
+from harness.errors import DatasetError, UnknownNameError, UsageError, WeightsError
+from harness.grammar import Asked, parse
+from harness.model import Model, Weights
+from harness.options import Configured, Value
+from harness.plugin_manager import Plugins
+from harness.registry import Registry
+from harness.request import Request
+
+__all__ = ["Names", "named"]
+
+
+class Names:
+    """Looks up what a request names, among the plugins and in the registry."""
+
+    def __init__(self, request: Request, plugins: Plugins, registry: Registry) -> None:
+        self.request = request
+        self.plugins = plugins
+        self.registry = registry
+
+    def kind_of(self, kind: str, text: str) -> tuple[type, Asked]:
+        """The class behind a name (of a plugin, or of a registry entry) and what was asked of it."""
+        asked = parse(text, levels=False)
+        entry = self.registry.entry(f"{kind}s", asked.name)
+        if not entry:
+            try:
+                return self.plugins.get(kind, asked.name), asked
+            except UnknownNameError:
+                named = [*self.plugins.names(kind), *self.registry.section(f"{kind}s")]
+                raise UnknownNameError(
+                    kind, asked.name, set(named), self.plugins.why_unknown(kind, asked.name)
+                ) from None
+        options = {key: str(value) for key, value in entry.get("options", {}).items()}
+        return self.plugins.get(kind, entry["kind"]), Asked(asked.name, {**options, **asked.options})
+
+    def serves(self, kind: str, text: str) -> tuple[str, ...]:
+        """The tasks that a named model or dataset serves."""
+        cls, _ = self.kind_of(kind, text)
+        if issubclass(cls, Model):
+            return (cls.task,)
+        assert issubclass(cls, Dataset)
+        return cls.tasks
+
+    def dataset(self, text: str, task: str, split: str | None = None) -> Dataset:
+        """The opened dataset that a text asks for.
+
+        Raises:
+            DatasetError: missing, half-present, malformed, or empty.
+        """
+        cls, asked = self.kind_of("dataset", text)
+        assert issubclass(cls, Dataset)
+        entry = self.registry.entry("datasets", asked.name)
+        if task not in cls.tasks:
+            raise UsageError(f"dataset {asked.name} serves {', '.join(cls.tasks)}, not {task}.")
+        root = self._root(asked.name, entry.get("folder", asked.name)) if cls.needs_root else None
+        split = split or self.request.split or entry.get("split")
+        dataset = cls(task=task, split=split, root=root, **asked.options)
+        dataset.open()
+        if not len(dataset):
+            raise DatasetError(f"dataset {asked.name}, split {dataset.split}: there is not one sample.")
+        return dataset
+
+    def _root(self, name: str, folder: str) -> Path | None:
+        """`--data-root NAME=PATH`; else PATH/folder where that exists, else PATH."""
+        roots = dict(self.request.data_roots)
+        if name in roots:
+            return Path(roots[name])
+        if "" not in roots:
+            return None
+        inside = Path(roots[""]) / folder
+        return inside if inside.is_dir() else Path(roots[""])
+
+    def model(self, text: str) -> tuple[Model, str]:
+        """The model that a text asks for, not loaded, and its name."""
+        cls, asked = self.kind_of("model", text)
+        assert issubclass(cls, Model)
+        model = cls(**asked.options)
+        if missing := model.available():
+            raise UsageError(f"model {asked.name} cannot run here: {missing}")
+        return model, asked.name
+
+    def is_of_rendered(self, model: str, weights: Weights) -> bool:
+        """Whether the registry knows a model's weights by their score on a dataset that is rendered."""
+        entry = self.registry.entry("models", model)
+        facts = self.registry.entry("checkpoints", entry.get("checkpoint", weights.name))
+        scored = facts.get("score", {}).get("dataset")
+        if scored is None or facts.get("sha256") != weights.sha256:
+            return False
+        cls, _ = self.kind_of("dataset", scored)
+        return issubclass(cls, Dataset) and not cls.needs_root
+
+    def called(self, kind: str, text: str, made: Configured) -> str:
+        """What results call a model or a dataset: its name, and the given options that change what it gives."""
+        asked = parse(text, levels=False)
+        usual = made.resolve(self.registry.entry(f"{kind}s", asked.name).get("options", {}))
+        training = {option.name for option in made.options if option.only == "training"}
+        changed = [o for o in asked.options if made.config[o] != usual[o] and o not in training]
+        return named(asked.name, {o: made.config[o] for o in changed})
+
+    def weights(self, model: Model, name: str, dataset: Dataset) -> Weights:
+        """The weights that were asked for, else the registry's for the model of that name, else the model's own.
+
+        Raises:
+            WeightsError: there are none, or the file is not the one that the registry knows.
+        """
+        entry = self.registry.entry("models", name)
+        asked = self.request.weights or entry.get("weights")
+        if asked and not self.request.weights:
+            local = self.registry.path("models", name, asked)
+            asked = str(local) if local.is_file() else asked
+        weights = model.resolve_weights(asked, dataset.classes)
+        facts = self.registry.entry("checkpoints", entry.get("checkpoint", weights.name))
+        expected = None if self.request.weights else facts.get("sha256")
+        if expected and weights.path and weights.sha256 != expected:
+            raise WeightsError(
+                f"weights {weights.path} of model {name} have SHA-256 {weights.sha256}, the registry knows {expected}."
+            )
+        # A file of the user's own is another checkpoint than the model's, unless it has the same content.
+        known = not self.request.weights or facts.get("sha256") == weights.sha256
+        if known and not weights.classes and facts.get("classes"):
+            weights = replace(weights, classes=tuple(facts["classes"]))
+        return weights
+
+
+def named(name: str, options: Mapping[str, Value]) -> str:
+    """A name with options, sorted, as results show it. Of a local path only the file's name is told.
+
+    >>> named("torchvision", {"max_size": 640, "arch": "ssd300_vgg16"})
+    'torchvision:arch=ssd300_vgg16,max_size=640'
+    >>> named("detectron2", {"config": "/home/somebody/mine.yaml"})
+    'detectron2:config=mine.yaml'
+    """
+    texts = []
+    for option, value in sorted(options.items()):
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        if isinstance(value, str):
+            path = Path(text)
+            text = path.name if path.is_absolute() or text.startswith("~") or path.is_file() else text
+        texts.append(f"{option}={text}")
+    return name + (f":{','.join(texts)}" if texts else "")
