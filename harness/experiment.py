@@ -79,6 +79,7 @@ class Experiment:
         seed: of the limit's draw and of training.
         baseline: the key of the pretrained model's cell on `none`; None where the plan has none, and for itself.
         changed: the codec's options that are not its defaults.
+        classes: the names that the labels of its targets index; no part of what determines the result by name.
     """
 
     key: str
@@ -101,6 +102,7 @@ class Experiment:
     seed: int = 0
     baseline: str | None = None
     changed: Mapping[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
 
     @property
     def cell(self) -> str:

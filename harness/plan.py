@@ -165,4 +165,5 @@ def _experiment(grid: Grid, subject: Subject, choice: CodecChoice, level: Level,
         training=training,
         seed=grid.seed if training.seed is None else training.seed,
         changed=changed_options(codec),
+        classes=tuple(subject.task.classes),
     )

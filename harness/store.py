@@ -87,6 +87,10 @@ class Store(ABC):
         """What determines the result of each experiment: what its key is the hash of. Unknown keys are left out."""
 
     @abstractmethod
+    def classes(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The names that the labels of each experiment's targets index; keys whose are not known are left out."""
+
+    @abstractmethod
     def claim(self, keys: Sequence[str], claim: Claim) -> set[str]:
         """Claim what is neither finished nor held by a living claim, in one transaction; gives the keys obtained.
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,15 @@ import sqlalchemy as sa
 from harness.errors import StoreError
 from harness.experiment import Training, key_of
 from harness.plugin_manager import Plugins
+from harness.processes import this_process
+from harness.records import Claim
 from harness.stores import open_store
 from harness_plugins.sql_store import SqlStore, claims, schema, upgrade, views
 from harness_plugins.sql_store.database import Database
 from store_cases import StoreCases
 from store_rows import INFO, cell, put_results, rows_of
 
-NEW = ("cell", "series", "ladder")
+NEW = ("cell", "series", "ladder", "classes")
 """Columns of `experiments` that version 0002 did not have."""
 
 IDENTIFYING = [
@@ -112,8 +115,8 @@ def test_an_older_file_is_upgraded_with_its_views(store: SqlStore, tmp_path: Pat
     before = rows_of(store.view("results"))
     further = tmp_path / "further"
     further.mkdir()
-    (further / "r0004_more.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0004'\ndown_revision = '0003'\n\n"
+    (further / "r0005_more.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0005'\ndown_revision = '0004'\n\n"
         "def upgrade():\n"
         "    op.add_column('samples', sa.Column('lost', sa.Float))\n"
         "    with op.batch_alter_table('metrics') as table:\n"
@@ -121,8 +124,8 @@ def test_an_older_file_is_upgraded_with_its_views(store: SqlStore, tmp_path: Pat
     )
     database = store._database
     with database.writing() as connection:
-        upgrade.to_newest(connection, "it", "0004", further)
-    assert store.select("SELECT version_num FROM alembic_version")[1] == [("0004",)]
+        upgrade.to_newest(connection, "it", "0005", further)
+    assert store.select("SELECT version_num FROM alembic_version")[1] == [("0005",)]
     assert store.select("SELECT lost FROM samples")[1] == []
     assert store.select("SELECT sum(count) FROM metrics")[1] == [(20,)]
     assert rows_of(store.view("results")) == before
@@ -155,6 +158,36 @@ def test_what_experiments_share_is_filled_in_when_an_older_file_is_upgraded(tmp_
     assert len({one.ladder for one in cells}) == 2
 
 
+def test_classes_are_found_in_the_metrics_of_an_older_file(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/old.db")
+    with engine.begin() as connection:
+        upgrade.to_newest(connection, "it", "0003")
+        connection.exec_driver_sql(
+            "INSERT INTO runs (id, command, status, started_at, host, process, device, versions, settings)"
+            " VALUES (1, '', '', '', '', '', '', '', '')"
+        )
+        older = sa.table("experiments", *(sa.column(c.name) for c in schema.experiments.c if c.name != "classes"))
+        cells = [cell("none", None), cell()]
+        rows = [{name: value for name, value in claims._row(one, 1).items() if name != "classes"} for one in cells]
+        connection.execute(sa.insert(older), rows)
+        for place, name in enumerate(("AP", "AP[car]", "AP[a [b]]", "IoU[car]")):
+            values = (cells[0].key, name, place, 4, True, True, "")
+            connection.exec_driver_sql(
+                "INSERT INTO metrics (experiment, metric, position, n, is_primary, higher_is_better, unit)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                values,
+            )
+    engine.dispose()
+    made = SqlStore(f"{tmp_path}/old.db")
+    made.open()
+    assert made.classes([one.key for one in cells]) == {cells[0].key: ("car", "a [b]")}
+    claim = Claim(this_process(), made.begin_run(INFO))
+    made.register([replace(one, classes=("lorry",)) for one in cells], claim.run)
+    known = made.classes([one.key for one in cells])
+    made.close()
+    assert known == {cells[0].key: ("car", "a [b]"), cells[1].key: ("lorry",)}
+
+
 def test_a_file_without_any_revision_is_upgraded(tmp_path: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{tmp_path}/old.db")
     with engine.begin() as connection:
@@ -174,7 +207,7 @@ def test_a_newer_file_is_refused_and_left_alone(store: SqlStore, tmp_path: Path,
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0007'")
     store.close()
     before = (tmp_path / "harness.db").read_bytes()
-    with pytest.raises(StoreError, match=r"schema version 0007.*up to 0003.*[Uu]pgrade"):
+    with pytest.raises(StoreError, match=r"schema version 0007.*up to 0004.*[Uu]pgrade"):
         SqlStore(str(tmp_path / "harness.db")).open(write)
     assert (tmp_path / "harness.db").read_bytes() == before
 

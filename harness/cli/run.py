@@ -120,7 +120,8 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, manner: _Manner) -> M
     keys = [experiment.key for experiment in plan.experiments]
     states = store.states(keys)
     found = {key for key in keys if key in states and states[key].status == "finished"}
-    if len(found) == len(keys) and not store.uncompared(keys) and not unrecovered(store, plan.experiments):
+    known = len(found) == len(keys) == len(store.classes(keys))
+    if known and not store.uncompared(keys) and not unrecovered(store, plan.experiments):
         console.print(f"{len(keys)} experiments, all found in the database.", highlight=False)
         return too_many_failures(states, manner.max_failures)
     check_weights(plan, found)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.bootstrap import CONFIDENCE, student
+from harness.drawn import RATE, Drawn, Draws, Measure
 from harness.experiment import canonical
 from harness.ratios import fieller
 from harness.result_cells import Cell, read_cells
 from harness.store import Filters
-from harness.study.drawn import RATE, Drawn, Draws, Measure
 from harness.study.estimate import Estimate
 from harness.study.subject import Origin, Subject
 

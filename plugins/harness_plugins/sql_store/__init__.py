@@ -96,6 +96,12 @@ class SqlStore(Store):
         with self._database.reading() as connection:
             return claims.identities(connection, keys)
 
+    def classes(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        from harness_plugins.sql_store import claims
+
+        with self._database.reading() as connection:
+            return claims.classes(connection, keys)
+
     def claim(self, keys: Sequence[str], claim: Claim) -> set[str]:
         from harness_plugins.sql_store import claims
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.experiment import Experiment
     from harness.records import Claim, Status
 
-__all__ = ["claim", "held_ids", "identities", "register", "release", "renew", "states", "status_now"]
+__all__ = ["claim", "classes", "held_ids", "identities", "register", "release", "renew", "states", "status_now"]
 
 _SKEW = 300.0
 """Seconds by which the clocks of two machines may differ."""
@@ -37,7 +37,7 @@ _TOTALS = (
 
 
 def register(connection: sa.Connection, cells: Sequence[Experiment], run: int) -> None:
-    """Record what is not there yet; a baseline that was not known before is filled in."""
+    """Record what is not there yet; a baseline or classes that were not known before are filled in."""
     if not cells:
         return
     connection.execute(_insert_new(connection), [_row(cell, run) for cell in cells])
@@ -49,6 +49,12 @@ def register(connection: sa.Connection, cells: Sequence[Experiment], run: int) -
             .values(baseline=sa.bindparam("its_baseline")),
             late,
         )
+    connection.execute(
+        sa.update(experiments)
+        .where(experiments.c.key == sa.bindparam("its_key"), experiments.c.classes.is_(None))
+        .values(classes=sa.bindparam("its_classes")),
+        [{"its_key": cell.key, "its_classes": json.dumps(cell.classes)} for cell in cells],
+    )
 
 
 def states(connection: sa.Connection, keys: Sequence[str]) -> dict[str, State]:
@@ -76,6 +82,17 @@ def identities(connection: sa.Connection, keys: Sequence[str]) -> dict[str, Mapp
     for some in chunks(keys):
         for key, identity in connection.execute(sa.select(e.key, e.identity).where(e.key.in_(some))):
             found[key] = json.loads(identity)
+    return found
+
+
+def classes(connection: sa.Connection, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The classes of each key whose classes are known."""
+    e = experiments.c
+    found: dict[str, tuple[str, ...]] = {}
+    for some in chunks(keys):
+        query = sa.select(e.key, e.classes).where(e.key.in_(some), e.classes.is_not(None))
+        for key, names in connection.execute(query):
+            found[key] = tuple(json.loads(names))
     return found
 
 
@@ -226,5 +243,6 @@ def _row(cell: Experiment, run: int) -> dict[str, Any]:
         "cell": cell.cell,
         "ladder": cell.ladder,
         "identity": canonical(cell.identity),
+        "classes": json.dumps(cell.classes),
         "run": run,
     }

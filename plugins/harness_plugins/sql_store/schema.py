@@ -36,7 +36,7 @@ __all__ = [
     "statistics",
 ]
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest revision in `migrations/versions`; revisions are numbers, so that newer and older can be told apart."""
 
 metadata = MetaData()
@@ -91,6 +91,7 @@ experiments = Table(
     Column("series", Text),
     Column("ladder", Text),
     Column("identity", Text, nullable=False),
+    Column("classes", Text),
     # Who works or worked on it; status is NULL until it is first claimed.
     Column("run", Integer, ForeignKey("runs.id"), nullable=False),
     Column("status", Text),

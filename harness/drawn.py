@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.bootstrap import GROUPS_FROM, HOLDS_FROM, Interval, Replicates, interval, replicates, spread, subset
+from harness.evidence import classes_of, task_of
 from harness.experiment import canonical
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Draws:
     resamples: int
     seed: int
     _known: dict[tuple[str, bool, frozenset[int]], Replicates] = field(default_factory=dict)
+    _classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _finished: dict[str, tuple[str, frozenset[int]]] = field(default_factory=dict)
 
     def together(self, measures: Sequence[Measure]) -> list[Drawn]:
@@ -130,8 +132,9 @@ class Draws:
 
     def _reduced(self, cell: Cell, samples: frozenset[int]) -> Replicates:
         key = cell.facts["experiment"]
-        asked = self.identities[key]["task"]
-        task = self.plugins.get("task", asked["name"])(classes=_classes(cell), **asked["options"])
+        if key not in self._classes:
+            self._classes |= classes_of(self.home[key], [cell])
+        task = task_of(self.identities[key], self._classes[key], self.plugins)
         kept = [sample for sample in self.home[key].statistics(key) if sample.index in samples]
         kept.sort(key=lambda sample: sample.index)
         frames = [frame for sample in kept for frame in sample.statistics]
@@ -155,13 +158,3 @@ class Draws:
 def _ratio(sums: NDArray[np.float64]) -> float:
     bits, pixels = sums.sum(axis=0)
     return float(bits / pixels) if pixels else math.nan
-
-
-def _classes(cell: Cell) -> tuple[str, ...]:
-    """As many classes as the metrics know: a task names metrics of each class NAME[class]."""
-    families: dict[str, list[str]] = {}
-    for metric in cell.metrics:
-        name, bracket, rest = metric.partition("[")
-        if bracket:
-            families.setdefault(name, []).append(rest.removesuffix("]"))
-    return tuple(next(iter(families.values()), ()))
