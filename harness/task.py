@@ -83,6 +83,18 @@ class Task(Configured, ABC):
         """The metrics for these classes: `metrics`, and those that a class adds (per-class values)."""
         return self.metrics
 
+    def breakdowns(self) -> dict[str, tuple[str, ...]]:
+        """What shows where a model fails: names of `all_metrics` in groups that have a title, for reports.
+
+        The default has one group, `classes`: the first metric that there is of each class (NAME[class]).
+        """
+        families: dict[str, list[str]] = {}
+        for metric in self.all_metrics():
+            name, bracket, _ = metric.name.partition("[")
+            if bracket:
+                families.setdefault(name, []).append(metric.name)
+        return {"classes": tuple(found)} if (found := next(iter(families.values()), None)) else {}
+
     @abstractmethod
     def score(self, prediction: Any, target: Any) -> Statistics:
         """The sufficient statistics of one scored frame."""

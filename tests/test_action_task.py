@@ -54,7 +54,11 @@ def test_metrics_equal_torchmetrics(seed: int) -> None:
 
 
 def test_the_metrics_are_those_declared_and_one_is_primary() -> None:
-    assert list(evaluate(random_clips(0, 4))) == [metric.name for metric in Action.metrics]
+    found = evaluate(random_clips(0, 4))
+    assert list(found)[: len(Action.metrics)] == [metric.name for metric in Action.metrics]
+    task = Action(("jump", "run", "wave"))
+    assert [metric.name for metric in task.all_metrics()][len(Action.metrics) :] == list(task.breakdowns()["classes"])
+    assert next(name for name in found if "[" in name).startswith("fusion_top1[")
     assert [metric.name for metric in Action.metrics if metric.primary] == ["fusion_top1"]
 
 
@@ -67,7 +71,7 @@ def test_weights_count_clips_as_often_as_they_say() -> None:
         repeated = [clip for clip, times in zip(clips, drawn, strict=True) for _ in range(times)]
         expected = evaluate(repeated)
         for name, values in found.items():
-            assert values[row] == pytest.approx(expected[name][0], abs=1e-12), name
+            assert values[row] == pytest.approx(expected[name][0], abs=1e-12, nan_ok=True), name
 
 
 def test_a_set_without_clips_has_no_value() -> None:
@@ -127,3 +131,12 @@ def test_draws_the_first_classes_with_both_streams_bars(height: int, width: int)
     named = Action(CLASSES).draw_target(image, 3)
     assert named.shape == image.shape
     assert (named != image).any()
+
+
+def test_the_top1_of_a_class_is_that_of_its_clips_alone() -> None:
+    clips = random_clips(5, 60)
+    found = evaluate(clips)
+    for label in {label for _, label in clips}:
+        own = [clip for clip in clips if clip[1] == label]
+        name = next(name for name in found if name.startswith("fusion_top1[") and name.endswith(f"{label}]"))
+        assert found[name][0] == pytest.approx(evaluate(own)["fusion_top1"][0])

@@ -74,7 +74,10 @@ def test_difficult_objects_are_ignored_in_coco_metrics() -> None:
 
 def test_undefined_is_nan() -> None:
     false_only = evaluate(task_of(2), [(detections([[0, 0, 10, 10]], [0.9], [0]), NOTHING)])
-    assert {name: value for name, value in false_only.items() if not np.isnan(value)} == {"detections": 1.0}
+    assert {name: value for name, value in false_only.items() if not np.isnan(value)} == {
+        **{"detections": 1.0, "background": 1.0},
+        **dict.fromkeys(("missed", "mislocated", "misclassified", "duplicated", "confused"), 0.0),
+    }
     small_only = evaluate(task_of(2), [(detections(), Boxes.of([[0, 0, 10, 10]], [1]))])
     assert (small_only["AP"], small_only["AP_small"], small_only["AR100"], small_only["AP50_voc"]) == (0, 0, 0, 0)
     assert all(np.isnan(small_only[name]) for name in ("AP_medium", "AP_large", "AR_large", "AP[class0]"))
@@ -97,7 +100,9 @@ def test_perfect_detections_score_one() -> None:
     ]
     values = evaluate(task_of(4), frames)
     others = ("AR1", "AR10", "detections", "confidence")
-    assert all(values[name] == pytest.approx(1) for name in values if name not in others)
+    mistakes = task_of(4).breakdowns()["mistakes"]
+    assert all(values[name] == pytest.approx(1) for name in values if name not in (*others, *mistakes))
+    assert {name: values[name] for name in mistakes} == dict.fromkeys(mistakes, 0.0)
 
 
 def test_weights_equal_repeated_frames() -> None:

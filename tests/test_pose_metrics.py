@@ -157,7 +157,9 @@ def test_nothing_found_and_nobody_there() -> None:
     nothing = Poses(np.zeros((0, 17, 3), np.float32), np.zeros(0, np.float32))
     somebody = random_persons(np.random.default_rng(1))
     empty = measured([(nothing, nobody)])
-    assert {name: value for name, value in empty.items() if not np.isnan(value)} == {"persons": 0, "false_persons": 0}
+    assert {name: value for name, value in empty.items() if not np.isnan(value)} == dict.fromkeys(
+        ("persons", "false_persons", "missed_persons", "mislocated_persons"), 0
+    )
     assert measured([(nothing, somebody)])["AP"] == 0.0
     assert measured([(nothing, somebody), (nothing, nobody)])["AR"] == 0.0
     assert all(np.isnan(values).all() for values in Pose().reduce([]).values())

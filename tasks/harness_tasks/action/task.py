@@ -34,6 +34,7 @@ _METRICS = (
     Metric("motion_top1", description=f"share of clips classified rightly {_WHAT['motion']}"),
     Metric("motion_top5", description=f"share of clips whose class is among the first five {_WHAT['motion']}"),
     Metric("mean_class_accuracy", description="fusion_top1 of each class that has a clip, averaged over these classes"),
+    Metric("confidence", description="mean probability of the true class in the fusion"),
 )
 
 
@@ -54,6 +55,11 @@ class Action(Task):
     summary = "action recognition (top-1 and top-5 of spatial stream, motion stream and fusion)"
     metrics: ClassVar[tuple[Metric, ...]] = _METRICS
     sample_metric: ClassVar[Metric] = Metric("probability", description="of the true class, by the fusion")
+
+    def all_metrics(self) -> tuple[Metric, ...]:
+        """The metrics of the whole, and "fusion_top1[class]" for each class."""
+        classes = (Metric(f"fusion_top1[{name}]", description=f"fusion_top1 of {name}") for name in self.classes)
+        return (*_METRICS, *classes)
 
     def score(self, prediction: ClipScores, target: int) -> Statistics:
         """`label` int64, `ranks` int32[3] of the true class (0 = first; `STREAMS`), `probability` float64 (fusion)."""
@@ -83,7 +89,17 @@ class Action(Task):
         accuracy = _ratio(drawn @ (one_hot & (ranks[:, 2:] < 1)), of_class)
         there = of_class > 0
         values["mean_class_accuracy"] = _ratio(np.where(there, accuracy, 0.0).sum(axis=1), there.sum(axis=1))
-        return {metric.name: values[metric.name] for metric in _METRICS}
+        chances = np.array([clip["probability"] for clip in statistics], np.float64)
+        values["confidence"] = _ratio(drawn @ chances, total)
+        by_label = dict(zip(np.unique(labels).tolist(), accuracy.T, strict=True))
+        undefined = np.full(len(drawn), np.nan)
+        values |= {f"fusion_top1[{name}]": by_label.get(number, undefined) for number, name in enumerate(self.classes)}
+        return {metric.name: values[metric.name] for metric in self.all_metrics()}
+
+    def breakdowns(self) -> dict[str, tuple[str, ...]]:
+        """Top-1 of each class, of each stream, and the confidence."""
+        streams = tuple(f"{name}_top1" for name in STREAMS)
+        return {**super().breakdowns(), "streams": streams, "confidence": ("confidence",)}
 
     def translator(self, model_classes: tuple[str, ...], dataset: str) -> Callable[[ClipScores], ClipScores]:
         """The dataset's classes by name, then the model's further ones: these still count as mistakes.

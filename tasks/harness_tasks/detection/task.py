@@ -13,6 +13,7 @@ from harness.task import Metric, Task
 from harness_tasks.detection.classes import Translation, some, translation
 from harness_tasks.detection.counts import COUNTS, count_metrics
 from harness_tasks.detection.matching import THRESHOLDS, frame_statistics, unpack
+from harness_tasks.detection.mistakes import MISTAKES, mistake_metrics
 from harness_tasks.detection.reduction import class_metrics, class_tables
 from harness_tasks.detection.types import Boxes, Detections
 
@@ -40,6 +41,7 @@ _METRICS = (
     Metric("AP50_voc07", description="AP at overlap 0.5, mean precision at 11 recalls, PASCAL VOC 2007"),
     Metric("AP50_voc", description="AP at overlap 0.5, area under the curve, PASCAL VOC since 2010"),
     *COUNTS,
+    *MISTAKES,
 )
 _SIZES = ("small", "medium", "large")
 
@@ -80,6 +82,12 @@ class Detection(Task):
         """The metrics of the whole, and "AP[class]" for each class."""
         return (*_METRICS, *(Metric(f"AP[{name}]", description=f"AP of {name}, {_COCO}") for name in self.classes))
 
+    def breakdowns(self) -> dict[str, tuple[str, ...]]:
+        """AP of each class and size, recall of each size, and the kinds of mistakes."""
+        sizes = tuple(f"AP_{size}" for size in _SIZES)
+        mistakes = tuple(metric.name for metric in MISTAKES)
+        return {**super().breakdowns(), "object sizes": sizes, "mistakes": mistakes, "confidence": ("confidence",)}
+
     def score(self, prediction: Detections, target: Boxes) -> Statistics:
         """What each detection and object of one frame matched: arrays described at `frame_statistics`."""
         return frame_statistics(prediction, target)
@@ -107,6 +115,7 @@ class Detection(Task):
         values["AP50_voc07"] = _mean(np.stack([result["voc07"] for result in found]))
         values["AP50_voc"] = _mean(np.stack([result["voc"] for result in found]))
         values |= count_metrics(statistics, drawn, self.option("confidence"))
+        values |= mistake_metrics(statistics, drawn, self.option("confidence"))
         return values | {f"AP[{name}]": whole[index] for index, name in enumerate(self.classes)}
 
     def translator(self, model_classes: tuple[str, ...], dataset: str) -> Translation:

@@ -36,7 +36,11 @@ _METRICS = (
     Metric("AR_large", description=f"recall of persons from 96x96 pixels, {_COCO}"),
     Metric("persons", unit="an image", description="found persons of at least the option confidence, in an image"),
     Metric("false_persons", False, unit="an image", description="of these, those who match nobody at OKS 0.5"),
+    Metric("missed_persons", False, unit="an image", description="persons whom none of these matches at OKS 0.5"),
+    Metric("mislocated_persons", False, unit="an image", description="false persons at an OKS of .1 to .5 of somebody"),
+    Metric("confidence", description="mean score of the found persons who are true at OKS 0.5, whatever their score"),
 )
+_COUNTS = ("persons", "false_persons", "missed_persons", "mislocated_persons")
 _AREA_OF_BOX = 0.53
 
 
@@ -88,7 +92,14 @@ class Pose(Task):
             values |= {name: of[:, 0].mean(axis=1), f"{name}50": of[:, 0, 0], f"{name}75": of[:, 0, middle]}
             values |= {f"{name}_{size}": of[:, i].mean(axis=1) for i, size in enumerate(AREAS) if i}
         counts = drawn @ np.array([_counts(frame, self.option("confidence")) for frame in statistics])
-        return values | dict(zip(("persons", "false_persons"), (counts / drawn.sum(axis=1)[:, None]).T, strict=True))
+        *numbers, true, scores = counts.T
+        values |= dict(zip(_COUNTS, (number / drawn.sum(axis=1) for number in numbers), strict=True))
+        return values | {"confidence": np.where(true > 0, scores / np.where(true > 0, true, 1), np.nan)}
+
+    def breakdowns(self) -> dict[str, tuple[str, ...]]:
+        """AP of each size of persons, and the kinds of mistakes."""
+        sizes = tuple(f"AP_{size}" for size in AREAS if size != "all")
+        return {"person sizes": sizes, "mistakes": _COUNTS[1:], "confidence": ("confidence",)}
 
     def sample_score(self, statistics: Sequence[Statistics]) -> float | None:
         """The mean OKS of the sample's annotated persons, each with who was found nearest to it; None without any."""
@@ -134,8 +145,12 @@ class Pose(Task):
         return replace(result, keypoints=keypoints, boxes=result.boxes * times, area=result.area * times**2)
 
 
-def _counts(frame: Statistics, confidence: float) -> tuple[int, int]:
-    """How many found persons there are in a frame, and how many of them match nobody at the lowest threshold."""
+def _counts(frame: Statistics, confidence: float) -> tuple[float, ...]:
+    """The numbers of a frame in the order of `_COUNTS`; then how many found are true, and their scores' sum."""
     sure = frame["score"] >= confidence
-    matched = np.bitwise_or(frame["hit"], frame["void"])
-    return int(sure.sum()), int((sure & ~unpack(matched, len(AREAS))[:, 0, 0]).sum())
+    hit, void = (unpack(frame[name], len(AREAS))[:, 0, 0] for name in ("hit", "void"))
+    false = sure & ~hit & ~void
+    missed = (frame["person_flags"] & 1 == 0).sum() - (sure & hit).sum()
+    near = false & (frame["oks"] > STEPS // 10) & (frame["oks"] < STEPS // 2)
+    counts = (sure.sum(), false.sum(), missed, near.sum(), hit.sum(), frame["score"][hit].astype(np.float64).sum())
+    return tuple(float(count) for count in counts)
