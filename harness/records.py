@@ -14,6 +14,7 @@ __all__ = [
     "Claim",
     "Comparison",
     "MetricValue",
+    "RecordedRun",
     "RunInfo",
     "SampleRow",
     "SampleStatistics",
@@ -44,6 +45,25 @@ class RunInfo:
     versions: Mapping[str, str]
     git: str | None
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """An invocation as a store gives it back.
+
+    Args:
+        id: its number.
+        status: how it ended; `running` also where its process died without a word.
+        started_at: ISO 8601 in UTC.
+        finished_at: likewise; None while it runs.
+        info: its provenance.
+    """
+
+    id: int
+    status: Status
+    started_at: str
+    finished_at: str | None
+    info: RunInfo
 
 
 @dataclass(frozen=True)

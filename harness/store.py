@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Claim,
         Comparison,
         MetricValue,
+        RecordedRun,
         RunInfo,
         SampleRow,
         SampleStatistics,
@@ -71,6 +72,10 @@ class Store(ABC):
 
     @abstractmethod
     def end_run(self, run: int, status: Status) -> None: ...
+
+    @abstractmethod
+    def runs(self) -> list[RecordedRun]:
+        """All invocations, the oldest first."""
 
     # Experiments and claims
 

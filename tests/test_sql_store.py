@@ -104,6 +104,10 @@ def test_urls_that_name_no_file(url: str) -> None:
 def test_a_run_is_recorded(store: SqlStore) -> None:
     run = store.begin_run(INFO)
     store.end_run(run, "failed")
+    (found,) = store.runs()
+    assert (found.id, found.status, found.info) == (run, "failed", INFO)
+    assert found.finished_at is not None
+    assert found.started_at <= found.finished_at
     _, rows = store.select("SELECT command, host, device, git, versions, settings, status FROM runs")
     assert rows == [
         ("harness run --codec jpeg", "here", "cpu", None, '{"codec-harness": "0.1"}', '{"workers": 2}', "failed")

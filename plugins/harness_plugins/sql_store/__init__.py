@@ -18,6 +18,7 @@ from harness.records import (
     Claim,
     Comparison,
     MetricValue,
+    RecordedRun,
     RunInfo,
     SampleRow,
     SampleStatistics,
@@ -77,6 +78,12 @@ class SqlStore(Store):
 
         with self._database.writing() as connection:
             runs.end(connection, run, status)
+
+    def runs(self) -> list[RecordedRun]:
+        from harness_plugins.sql_store import runs
+
+        with self._database.reading() as connection:
+            return runs.read(connection)
 
     def register(self, experiments: Sequence[Experiment], run: int) -> None:
         from harness_plugins.sql_store import claims

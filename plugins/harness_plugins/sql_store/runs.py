@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from harness.processes import is_gone, this_process
+from harness.records import RecordedRun, RunInfo
 from harness_plugins.sql_store.schema import runs
 
 if TYPE_CHECKING:
-    from harness.records import RunInfo, Status
+    from harness.records import Status
 
-__all__ = ["begin", "end", "now_text"]
+__all__ = ["begin", "end", "now_text", "read"]
 
 
 def begin(connection: sa.Connection, info: RunInfo) -> int:
@@ -41,6 +42,16 @@ def begin(connection: sa.Connection, info: RunInfo) -> int:
 def end(connection: sa.Connection, run: int, status: Status) -> None:
     """Record how an invocation ended."""
     connection.execute(sa.update(runs).where(runs.c.id == run).values(status=status, finished_at=now_text()))
+
+
+def read(connection: sa.Connection) -> list[RecordedRun]:
+    """All invocations, the oldest first."""
+    found = []
+    for row in connection.execute(sa.select(runs).order_by(runs.c.id)):
+        versions, settings = json.loads(row.versions), json.loads(row.settings)
+        info = RunInfo(row.command, row.host, row.device, versions, row.git, settings)
+        found.append(RecordedRun(row.id, row.status, row.started_at, row.finished_at, info))
+    return found
 
 
 def now_text() -> str:
