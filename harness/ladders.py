@@ -55,11 +55,13 @@ class Case:
     Args:
         baseline: the pretrained model on uncompressed frames; None where the database has none.
         ladders: by codec, the pretrained model's first.
+        every: all finished experiments of it, those in no ladder too.
         differing: what tells it from other cases of one model and data, in words; "" where there is none.
     """
 
     baseline: Cell | None
     ladders: tuple[Ladder, ...]
+    every: tuple[Cell, ...] = field(default=(), repr=False)
     differing: str = ""
 
     @property
@@ -99,7 +101,7 @@ def cases_of(cells: Sequence[Cell]) -> list[Case]:
     found = [(group, ladders) for group, ladders in found if ladders]
     words = differences([[_head(group)] for group, _ in found])
     return [
-        Case(next((cell for cell in group if cell.is_baseline), None), ladders, differing)
+        Case(next((cell for cell in group if cell.is_baseline), None), ladders, tuple(group), differing)
         for (group, ladders), differing in zip(found, words, strict=True)
     ]
 

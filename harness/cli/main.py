@@ -21,6 +21,7 @@ _COMMANDS = {
     "plan": "Show what a run would do; run nothing.",
     "list": "List codecs, tasks, models, datasets, stores, executors or plugins.",
     "results": "Show results, or query the database.",
+    "report": "Write the results as one page, with charts, tables and pictures.",
     "plot": "Draw a metric against rate or level.",
     "train": "Train a model and save a checkpoint.",
     "doctor": "Check this machine: devices, codecs, datasets, plugins.",

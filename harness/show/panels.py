@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.show.remake import Remade
     from harness.store import Store
 
-__all__ = ["Look", "chosen", "draw_panel", "worst"]
+__all__ = ["Look", "Painter", "chosen", "draw_panel", "read_rows", "worst"]
 
 Picture: TypeAlias = "NDArray[np.uint8]"
 Rows = Mapping[str, Mapping[int, "SampleRow"]]
@@ -126,7 +126,7 @@ def draw_panel(
     for cell in recorded.cells:
         for index in samples:
             _check_row(cell, rows[cell.facts["experiment"]].get(index), index)
-    painter = _Painter(recorded, remade, rows, settings, look, warn)
+    painter = Painter(recorded, remade, rows, settings, look, warn)
     blocks = [row for index in samples for row in painter.block(index)]
     subject = remade.subject
     zoom = painter.zoom
@@ -145,7 +145,7 @@ def _check_row(cell: Cell, row: SampleRow | None, index: int) -> None:
         raise UsageError(f"sample {row.id} failed in {name}: {row.error}")
 
 
-class _Painter:
+class Painter:
     """Draws samples, all in one size."""
 
     def __init__(

@@ -1,0 +1,106 @@
+"""`harness report`: the results of a database as one page that opens from disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from harness.cli.chosen import FILTERS, filter_options, filters_of
+from harness.cli.options import data_root_option, database_option, make_registry, registry_option
+from harness.errors import HarnessError, UsageError
+from harness.plugin_manager import installed
+
+__all__ = ["report"]
+
+
+@click.command()
+@filter_options
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="A folder, or an .html file.")
+@click.option("--title", default="How far can it be compressed?", show_default=True, help="Above the page.")
+@click.option(
+    "--samples",
+    type=click.IntRange(0),
+    default=2,
+    show_default=True,
+    help="Pictures of so many samples of each codec, those that lose most; 0: none.",
+)
+@click.option("--weights", help="The file the experiments were run with, where it is not the model's own.")
+@click.option("--device", help="cpu, cuda, cuda:N or mps, for the pictures; default: the best there is.")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing but where the page is.")
+@data_root_option
+@registry_option
+@database_option
+def report(
+    task: Sequence[str],
+    codec: Sequence[str],
+    dataset: Sequence[str],
+    model: Sequence[str],
+    output: Path,
+    title: str,
+    samples: int,
+    weights: str | None,
+    device: str | None,
+    quiet: bool,
+    data_root: tuple[tuple[str, str], ...],
+    registries: tuple[Path, ...],
+    db: str,
+) -> None:
+    """Write the results of a database as one page: curves, tables, recovery, a failure atlas, provenance.
+
+    \b
+    harness report -o report/
+    harness report --task detection --samples 5 -o detection.html
+
+    The page needs no network and no other file. Its pictures are made anew from the data and the models that the
+    experiments were run with; where these are not here any more, it says so and has none.
+    """
+    from harness.engine import machine
+    from harness.report.page import Asked, page
+    from harness.show.remake import Means
+    from harness.stores import open_store
+
+    target = _target(output)
+    found = machine.find_device(device)
+    means = Means(installed(), make_registry(registries), data_root, weights, device=found)
+    told = (lambda text: None) if quiet else (lambda text: click.echo(text, err=True))
+    wanted = dict(zip(FILTERS, (task, codec, dataset, model), strict=True))
+    if codec:
+        wanted["codec"] = [*codec, "none"]
+    with closing(open_store(db, means.plugins, write=False)) as store:
+        asked = Asked(title, filters_of(store, wanted), samples, machine.choose(found, "fp32"), told)
+        try:
+            text = page(store, means, asked)
+        except ImportError as error:
+            raise HarnessError(f"harness report needs {error.name}: pip install 'codec-harness[report]'") from error
+    _write(target, text)
+    click.echo(f"{target}: {len(text.encode()) / 1e6:.1f} MB")
+
+
+def _target(output: Path) -> Path:
+    """The file to write: index.html in a folder, which is made.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    if output.suffix.lower() in (".html", ".htm"):
+        if not output.absolute().parent.is_dir():
+            raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")
+        return output
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output}: a file that is no .html is in the way.")
+    return output / "index.html"
+
+
+def _write(target: Path, text: str) -> None:
+    """Whole or not at all."""
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        part.replace(target)
+    except OSError as error:
+        raise UsageError(f"--output {target} cannot be written: {error}.") from error

@@ -1,0 +1,222 @@
+"""Puts the page together: gathers what it shows, and renders it into one file (Jinja2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UnknownNameError, UsageError
+from harness.evidence import classes_of, task_of
+from harness.ladders import Case, cases_of
+from harness.matrix import matrices
+from harness.recovery_table import read_recovery, recovery_tables
+from harness.report.atlas import falls
+from harness.report.curves import case_data
+from harness.report.gallery import Budget, Gallery, gallery
+from harness.report.heat import Heat, heat_of_matrix, level_words
+from harness.report.provenance import provenance
+from harness.report.slices import losses_of, slices
+from harness.result_cells import read_cells
+from harness.store import Filters
+from harness.task_table import interval_text, task_table
+
+if TYPE_CHECKING:
+    from harness.engine.unit import Settings
+    from harness.report.slices import Losses
+    from harness.result_cells import Cell
+    from harness.show.remake import Means
+    from harness.store import Store
+    from harness.task import Task
+    from harness.text_tables import Table
+
+__all__ = ["Asked", "Section", "page"]
+
+LARGEST = 15_000_000
+"""Bytes of a page, at most."""
+_PICTURES = 11_000_000
+"""Bytes of its pictures, before they are written as text."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be on the page.
+
+    Args:
+        title: of the page.
+        filters: which experiments.
+        samples: pictures are shown of so many samples of each codec.
+        settings: device, precision and threads to make them with.
+        status: told what is being done.
+    """
+
+    title: str
+    filters: Filters
+    samples: int
+    settings: Settings
+    status: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says of one case.
+
+    Args:
+        case: the experiments.
+        data: of the charts.
+        results: the table of all its experiments.
+        recovery: what retraining won back, a table a metric.
+        heats: trained at one level, tested at another.
+        falls: what falls first.
+        slices: on which samples.
+        gallery: pictures.
+        notes: what could not be told, and why.
+    """
+
+    case: Case
+    data: dict[str, Any]
+    results: Table
+    recovery: tuple[Table, ...]
+    heats: tuple[Heat, ...]
+    falls: tuple[Heat, ...]
+    slices: tuple[Heat, ...]
+    gallery: Gallery
+    notes: tuple[str, ...]
+
+
+def page(store: Store, means: Means, asked: Asked) -> str:
+    """The page as HTML.
+
+    Raises:
+        UsageError: there is nothing to show.
+        ImportError: Jinja2, Altair or vl-convert is not installed (the extra `report`).
+    """
+    import altair  # noqa: F401 - told before any work
+    import jinja2
+    import vl_convert
+
+    from harness.report.charts import chart_specs
+
+    asked.status("reading results")
+    cells = read_cells(store, asked.filters)
+    cases = cases_of(cells)
+    if not cases:
+        raise UsageError("the database has no finished experiments of a codec to report on.")
+    budget = Budget(_PICTURES)
+    tasks = _tasks(store, cases, means)
+    sections = [_section(store, case, tasks[place], means, asked, budget) for place, case in enumerate(cases)]
+    asked.status("writing the page")
+    folder = files("harness.report")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["base64"] = _base64
+    template = environment.from_string(folder.joinpath("page.html").read_text("utf-8"))
+    return template.render(
+        title=asked.title,
+        sections=sections,
+        summary=_summary(cells, cases),
+        provenance=provenance(store, cells, cases),
+        data=[section.data for section in sections],
+        specs=chart_specs(),
+        vega=vl_convert.javascript_bundle(),
+        css=folder.joinpath("page.css").read_text("utf-8"),
+        js=folder.joinpath("page.js").read_text("utf-8"),
+    )
+
+
+def _tasks(store: Store, cases: Sequence[Case], means: Means) -> list[Task | None]:
+    """The task of each case; None where no installed plugin has it."""
+    heads = [case.cells[0] for case in cases]
+    classes = classes_of(store, heads)
+    identities = store.identities([cell.facts["experiment"] for cell in heads])
+    found: list[Task | None] = []
+    for head in heads:
+        key = head.facts["experiment"]
+        try:
+            found.append(task_of(identities[key], classes[key], means.plugins))
+        except UnknownNameError:
+            found.append(None)
+    return found
+
+
+def _section(store: Store, case: Case, task: Task | None, means: Means, asked: Asked, budget: Budget) -> Section:
+    asked.status(f"reading samples of {case.title}")
+    cells = case.every
+    found = losses_of(case, store, task.sample_metric.higher_is_better) if task else []
+    recovered = read_recovery(store, Filters({"experiment": [cell.facts["experiment"] for cell in cells]}))
+    asked.status(f"drawing samples of {case.title}")
+    pictures = gallery(case, found, store, means, asked.settings, asked.samples, budget)
+    score = task.sample_metric.name if task else ""
+    names = list(dict.fromkeys(name for cell in cells for name in cell.metrics))
+    primary = [name for name in names if any(name in c.metrics and c.metrics[name].is_primary for c in cells)]
+    shown = list(dict.fromkeys([*primary, *names]))[:2]
+    return Section(
+        case=case,
+        data={**case_data(case, task), "recovery": _shares(recovered, case)},
+        results=task_table(cells, shown),
+        recovery=tuple(recovery_tables(recovered)) if recovered else (),
+        heats=tuple(heat_of_matrix(one) for one in matrices(cells)),
+        falls=tuple(falls(case, task)),
+        slices=tuple(slices(losses, score) for losses in found),
+        gallery=pictures,
+        notes=tuple(_notes(case, task, found)),
+    )
+
+
+def _shares(rows: Sequence[Any], case: Case) -> list[dict[str, Any]]:
+    """What the chart of recovery shows: a share and its interval for each codec, level and kind."""
+    names = {cell.facts["experiment"]: (ladder, cell) for ladder in case.ladders for cell in ladder.cells}
+    matched = {
+        cell.facts["experiment"] for ladder in case.ladders if ladder.training == "matched" for cell in ladder.cells
+    }
+    found = []
+    for row in rows:
+        if row["experiment"] not in names or row["retrained_experiment"] not in matched:
+            continue
+        ladder, cell = names[row["experiment"]]
+        for kind in ("recovery", "net_recovery"):
+            if row[kind] is not None and row[f"{kind}_ci_low"] is not None:
+                ends = (row[f"{kind}_ci_low"], row[f"{kind}_ci_high"])
+                told = interval_text(row[kind], *ends)
+                place = {"codec": ladder.codec, "at": level_words(ladder, cell), "kind": kind.replace("_", " ")}
+                found.append({**place, "y": row[kind], "low": ends[0], "high": ends[1], "text": told})
+    return found
+
+
+def _notes(case: Case, task: Task | None, found: Sequence[Losses]) -> list[str]:
+    notes = []
+    if task is None:
+        notes.append(
+            f"No installed plugin has task {case.facts['task']}: units, groups of metrics and pictures are missing."
+        )
+    if case.baseline is None:
+        notes.append("There is no experiment on uncompressed frames: no drops, and nothing to compare losses with.")
+    elif task is not None and not found:
+        notes.append("No sample has a score of its own at every level: no slices, no pictures.")
+    if any(ladder.codec.endswith("(intra)") for ladder in case.ladders):
+        notes.append("(intra): a video codec coded single images, which is not what a camera sends.")
+    for ladder in case.ladders:
+        if ladder.seeds > 1:
+            notes.append(f"{ladder.name}: of {ladder.seeds} seeds the first is drawn; the table has their means.")
+    return notes
+
+
+def _summary(cells: Sequence[Cell], cases: Sequence[Case]) -> dict[str, Any]:
+    finished = [cell for cell in cells if cell.facts["status"] == "finished"]
+    return {
+        "experiments": len(cells),
+        "finished": len(finished),
+        "samples": sum(cell.facts["samples"] or 0 for cell in finished),
+        "failed": sum(cell.facts["failed_samples"] or 0 for cell in cells),
+        "codecs": sorted({cell.facts["codec"] for cell in finished} - {"none"}),
+        "tasks": list(dict.fromkeys(case.facts["task"] for case in cases)),
+        "newest": max((cell.facts["finished_at"] or "" for cell in finished), default=""),
+    }
+
+
+def _base64(data: bytes) -> str:
+    import base64
+
+    return base64.b64encode(data).decode("ascii")
