@@ -47,7 +47,7 @@ def _layers(x: Any) -> Any:
         x=x, y=alt.Y("low:Q", title="$Y"), y2="high:Q", color=_colours(), detail="line:N"
     )
     line = lines.mark_line(strokeWidth=2).encode(x=x, y=y, color=_colours(), strokeDash=dash, detail="line:N")
-    shape = alt.Shape("codec:N", title="codec", scale=alt.Scale(range=list(_SHAPES)), sort=None)
+    shape = alt.Shape("codec:N", legend=None, scale=alt.Scale(range=list(_SHAPES)), sort=None)
     dots = lines.mark_point(size=60, filled=True, opacity=1).encode(
         x=x, y=y, color=_colours(), shape=shape, detail="line:N", tooltip=_tooltip()
     )
@@ -62,7 +62,9 @@ def _layers(x: Any) -> Any:
 def _rate() -> dict[str, Any]:
     import altair as alt
 
-    x = alt.X("x:Q", title="$X", scale=alt.Scale(type="log", nice=False, padding=12))
+    x = alt.X(
+        "x:Q", title="$X", scale=alt.Scale(type="log", nice=False, padding=12, zero=False), axis=alt.Axis(tickCount=8)
+    )
     lines, base = _layers(x)
     return _plain((lines + base).properties(title="$TITLE", height=320))
 
@@ -93,7 +95,7 @@ def _recovery() -> dict[str, Any]:
         xOffset=offset,
         y=alt.Y("y:Q", title="share of the loss won back"),
         color=colour,
-        shape=alt.Shape("kind:N", title=None, scale=alt.Scale(range=["circle", "diamond"]), sort=None),
+        shape=alt.Shape("kind:N", legend=None, scale=alt.Scale(range=["circle", "diamond"]), sort=None),
         tooltip=[
             alt.Tooltip("kind:N", title=" "),
             alt.Tooltip("at:N", title="level"),
@@ -117,7 +119,7 @@ def _parts() -> dict[str, Any]:
     colour = alt.Color("metric:N", title=None, scale=alt.Scale(range=list(COLOURS)), sort=None)
     line = points.mark_line().encode(x=x, y=alt.Y("y:Q", title="$Y"), color=colour)
     bars = points.mark_rule().encode(x=x, y="low:Q", y2="high:Q", color=colour)
-    shape = alt.Shape("metric:N", title=None, scale=alt.Scale(range=list(_SHAPES)), sort=None)
+    shape = alt.Shape("metric:N", legend=None, scale=alt.Scale(range=list(_SHAPES)), sort=None)
     dots = points.mark_point(size=50, filled=True, opacity=1).encode(
         x=x,
         y="y:Q",

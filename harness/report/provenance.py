@@ -30,7 +30,7 @@ _READINGS = (
     "the two it did, nor how many seeds.",
     "AP is the mean over overlaps of .5 to .95. What the study prints for detection is, by its size, AP at an overlap "
     "of one half; that stands here as AP50, AP50_voc07 and AP50_voc.",
-    "Depth is in metres. The study has errors of normalised depths, without a unit; normalised=true divides by the cap.",
+    "Depth is in metres. The study's errors are of normalised depths, without a unit: normalised=true.",
     "Its 20 frames of optical flow are read as ten fields of x and y.",
 )
 
