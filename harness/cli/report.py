@@ -28,6 +28,13 @@ __all__ = ["report"]
     show_default=True,
     help="Pictures of so many samples of each codec, those that lose most; 0: none.",
 )
+@click.option(
+    "--measure",
+    "measures",
+    multiple=True,
+    type=click.Choice(["ms-ssim", "vmaf"]),
+    help="A measure of the picture beside PSNR, made on 20 samples; repeatable.",
+)
 @click.option("--weights", help="The file the experiments were run with, where it is not the model's own.")
 @click.option("--device", help="cpu, cuda, cuda:N or mps, for the pictures; default: the best there is.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but where the page is.")
@@ -42,6 +49,7 @@ def report(
     output: Path,
     title: str,
     samples: int,
+    measures: tuple[str, ...],
     weights: str | None,
     device: str | None,
     quiet: bool,
@@ -59,11 +67,14 @@ def report(
     experiments were run with; where these are not here any more, it says so and has none.
     """
     from harness.engine import machine
+    from harness.report.fidelity import lacking
     from harness.report.page import Asked, page
     from harness.show.remake import Means
     from harness.stores import open_store
 
     target = _target(output)
+    if missing := [reason for name in measures if (reason := lacking(name))]:
+        raise UsageError(" ".join(missing))
     found = machine.find_device(device)
     means = Means(installed(), make_registry(registries), data_root, weights, device=found)
     told = (lambda text: None) if quiet else (lambda text: click.echo(text, err=True))
@@ -71,7 +82,7 @@ def report(
     if codec:
         wanted["codec"] = [*codec, "none"]
     with closing(open_store(db, means.plugins, write=False)) as store:
-        asked = Asked(title, filters_of(store, wanted), samples, machine.choose(found, "fp32"), told)
+        asked = Asked(title, filters_of(store, wanted), samples, measures, machine.choose(found, "fp32"), told)
         try:
             text = page(store, means, asked)
         except ImportError as error:

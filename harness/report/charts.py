@@ -33,7 +33,9 @@ def _tooltip() -> Any:
 def _colours() -> Any:
     import altair as alt
 
-    return alt.Color("codec:N", title="codec", scale=alt.Scale(range=list(COLOURS)), sort=None)
+    return alt.Color(
+        "codec:N", title="codec", scale=alt.Scale(range=list(COLOURS)), sort=None, legend=alt.Legend(symbolOpacity=1)
+    )
 
 
 def _layers(x: Any) -> Any:
@@ -62,9 +64,7 @@ def _layers(x: Any) -> Any:
 def _rate() -> dict[str, Any]:
     import altair as alt
 
-    x = alt.X(
-        "x:Q", title="$X", scale=alt.Scale(type="log", nice=False, padding=12, zero=False), axis=alt.Axis(tickCount=8)
-    )
+    x = alt.X("x:Q", title="$X", scale=alt.Scale(type="log", nice=False, padding=12), axis=alt.Axis(tickCount=8))
     lines, base = _layers(x)
     return _plain((lines + base).properties(title="$TITLE", height=320))
 
@@ -86,7 +86,7 @@ def _recovery() -> dict[str, Any]:
     import altair as alt
 
     shares = alt.Chart(alt.NamedData("shares"))
-    x = alt.X("at:N", title="$X", sort=None, axis=alt.Axis(labelAngle=0))
+    x = alt.X("at:N", title="$X", sort=None, axis=alt.Axis(labelAngle=0), scale=alt.Scale(type="band", padding=0.4))
     offset = alt.XOffset("kind:N", sort=None)
     colour = alt.Color("kind:N", title=None, scale=alt.Scale(range=[COLOURS[0], COLOURS[1]]), sort=None)
     bars = shares.mark_rule(strokeWidth=2).encode(x=x, xOffset=offset, y="low:Q", y2="high:Q", color=colour)

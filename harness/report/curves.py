@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 __all__ = ["case_data"]
 
 
-def case_data(case: Case, task: Task | None) -> dict[str, Any]:
+def case_data(
+    case: Case, task: Task | None, fidelity: Mapping[str, Mapping[str, float]] | None = None
+) -> dict[str, Any]:
     """What the page's script knows of a case.
 
     Args:
         case: the experiments.
         task: theirs, which knows units and how its metrics are grouped; None where no plugin has it.
+        fidelity: measures of the picture, by the digest of an experiment's cell.
 
     Returns:
         `metrics` (name, unit, up: whether higher is better, primary), `baseline` (a value or None a metric), `lines`
@@ -39,7 +42,7 @@ def case_data(case: Case, task: Task | None) -> dict[str, Any]:
         "title": case.title,
         "metrics": metrics,
         "baseline": [_value(case.baseline, name) for name in names],
-        "lines": [_line(ladder, names) for ladder in case.ladders],
+        "lines": [_line(ladder, names, fidelity or {}) for ladder in case.ladders],
         "breakdowns": [
             {"title": title, "metrics": [places[name] for name in group if name in places]}
             for title, group in groups.items()
@@ -48,8 +51,8 @@ def case_data(case: Case, task: Task | None) -> dict[str, Any]:
     }
 
 
-def _line(ladder: Ladder, names: list[str]) -> dict[str, Any]:
-    points = [_point(cell, names) for cell in ladder.cells]
+def _line(ladder: Ladder, names: list[str], fidelity: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    points = [{**_point(cell, names), **_fidelity(fidelity.get(cell.facts["cell"], {}))} for cell in ladder.cells]
     told = {"codec": ladder.codec, "training": ladder.training, "name": ladder.name, "level_name": ladder.level_name}
     return {**told, "points": points}
 
@@ -58,6 +61,10 @@ def _point(cell: Cell, names: list[str]) -> dict[str, Any]:
     facts = {name: _short(cell.facts[name]) for name in ("level", "bpp", "kbps", "psnr")}
     measured = [list(_measured(cell.metrics[name])) if name in cell.metrics else None for name in names]
     return {**facts, "ratio": _short(cell.compression_ratio), "m": measured}
+
+
+def _fidelity(measures: Mapping[str, float]) -> dict[str, float | None]:
+    return {name.replace("-", "_"): _short(value) for name, value in measures.items()}
 
 
 def _measured(one: Measured) -> Iterator[float | None]:

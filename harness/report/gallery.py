@@ -11,7 +11,6 @@ from harness.errors import HarnessError
 from harness.report.slices import Losses, worst
 from harness.show.panels import Look, Painter, read_rows
 from harness.show.recorded import Ladder, Recorded
-from harness.show.remake import Means, Remade, remake
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from harness.engine.unit import Settings
     from harness.ladders import Case
     from harness.result_cells import Cell
+    from harness.show.remake import Remade
     from harness.store import Store
 
 __all__ = ["Budget", "Gallery", "Picture", "Strip", "gallery"]
@@ -86,31 +86,23 @@ class Gallery:
 
 
 def gallery(
-    case: Case, found: Sequence[Losses], store: Store, means: Means, settings: Settings, count: int, budget: Budget
+    case: Case, found: Sequence[Losses], store: Store, remade: Remade, settings: Settings, count: int, budget: Budget
 ) -> Gallery:
     """Run codec and model again on the samples that lose most, and draw what comes.
 
     Args:
-        case: the experiments.
+        case: the experiments; with a baseline.
         found: the samples of its codecs.
         store: where the experiments are.
-        means: where models and data are found.
+        remade: what carries the experiments of the pretrained model out.
         settings: device, precision and threads.
         count: samples of each codec.
         budget: of the page; what does not fit any more is left out, and said to be.
     """
-    if not found or not count or case.baseline is None:
-        return Gallery()
-    shown = {losses.ladder.codec: _some(losses.ladder.cells) for losses in found}
-    cells = [case.baseline, *(cell for some in shown.values() for cell in some)]
-    try:
-        remade = remake(cells, store.identities([cell.facts["experiment"] for cell in cells]), means)
-    except HarnessError as error:
-        return Gallery(problems=(f"No pictures: {error}",))
     strips: list[Strip] = []
     problems: dict[str, None] = {}
     for losses in found:
-        some = shown[losses.ladder.codec]
+        some = _some(losses.ladder.cells)
         recorded = Recorded(case.baseline, (Ladder(losses.ladder.codec, tuple(some)),))
         painter = Painter(recorded, remade, read_rows(store, recorded), settings, Look(), lambda text: None)
         for sample in worst(losses, count):

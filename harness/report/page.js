@@ -28,7 +28,7 @@
   prefers.addEventListener("change", () => { named(); redraw(); });
   named();
 
-  function look() {
+  function look(wide) {
     const style = getComputedStyle(document.documentElement);
     const [ink, soft, line] = ["--ink", "--soft", "--line"].map((name) => style.getPropertyValue(name).trim());
     const text = { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500 };
@@ -36,7 +36,7 @@
       background: "transparent",
       font: "system-ui, sans-serif",
       axis: { ...text, gridColor: line, domainColor: soft, tickColor: soft },
-      legend: { ...text, symbolStrokeColor: soft, labelLimit: 260, orient: "bottom", columns: 4 },
+      legend: { ...text, symbolStrokeColor: soft, labelLimit: 260, orient: "bottom", columns: wide < 500 ? 2 : 4 },
       header: { labelColor: ink, labelFontSize: 13, labelFontWeight: 600 },
       title: { color: ink, anchor: "start", fontSize: 13, fontWeight: 600 },
       view: { stroke: line },
@@ -73,19 +73,24 @@
       const panels = new Set(made.datasets[spec.data.name].map((row) => row.codec)).size;
       const columns = wide < 700 || panels === 1 ? 1 : 2;
       spec.columns = columns;
-      spec.spec.width = Math.max(180, Math.floor(wide / columns) - 90);
+      spec.spec.width = Math.max(180, Math.floor((wide - 60) / columns) - 30);
     } else {
-      spec.width = wide - 20;
+      spec.width = wide - 4;
       spec.autosize = { type: "fit-x", contains: "padding" };
       const scale = spec.layer[0].layer ? spec.layer[0].layer : spec.layer;
-      for (const one of scale) if (one.encoding && one.encoding.x) one.encoding.x.scale = { ...one.encoding.x.scale, type: made.scale };
+      for (const one of scale) if (one.encoding && one.encoding.x) one.encoding.x.scale = { ...one.encoding.x.scale, type: made.scale, ...(made.scale === "linear" && { zero: false }) };
     }
     const actions = { export: true, source: false, compiled: false, editor: false };
-    const result = await vegaEmbed(place, spec, { renderer: "svg", actions, config: look(), downloadFileName: made.file });
+    const result = await vegaEmbed(place, spec, { renderer: "svg", actions, config: look(wide), downloadFileName: made.file });
     const menu = place.querySelector("summary");
     if (menu) { menu.setAttribute("aria-label", "Save this chart"); menu.setAttribute("title", "Save this chart"); }
     const svg = place.querySelector("svg.marks");
-    if (svg) { svg.setAttribute("role", "img"); svg.setAttribute("aria-label", made.description); }
+    if (svg) {
+      // One image with a description: its parts have no words of their own, and the numbers are in the tables.
+      for (const part of svg.querySelectorAll("[role]")) for (const name of ["role", "aria-roledescription", "aria-label"]) part.removeAttribute(name);
+      svg.setAttribute("role", "img");
+      svg.setAttribute("aria-label", made.description);
+    }
     figure.dataset.drawn = String(result.view.scenegraph().root.items.length);
   }
 
@@ -276,7 +281,7 @@
   addEventListener("beforeprint", () => {
     for (const figure of document.querySelectorAll("figure[data-chart]")) if (!drawn.has(figure)) failing(draw(figure), figure);
     for (const image of document.querySelectorAll("img[data-picture]")) load(image);
-    for (const one of document.querySelectorAll("details")) one.open = true;
+    for (const one of document.querySelectorAll("main details:not(.plot details)")) one.open = true;
   });
   let timer;
   let width = innerWidth;

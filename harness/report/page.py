@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UnknownNameError, UsageError
+from harness.batches import draw
+from harness.errors import HarnessError, UnknownNameError, UsageError
 from harness.evidence import classes_of, task_of
 from harness.ladders import Case, cases_of
 from harness.matrix import matrices
 from harness.recovery_table import read_recovery, recovery_tables
 from harness.report.atlas import falls
 from harness.report.curves import case_data
+from harness.report.fidelity import measured
 from harness.report.gallery import Budget, Gallery, gallery
 from harness.report.heat import Heat, heat_of_matrix, level_words
 from harness.report.provenance import provenance
 from harness.report.slices import losses_of, slices
 from harness.result_cells import read_cells
+from harness.show.remake import remake
 from harness.store import Filters
 from harness.task_table import interval_text, task_table
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from harness.engine.unit import Settings
     from harness.report.slices import Losses
     from harness.result_cells import Cell
-    from harness.show.remake import Means
+    from harness.show.remake import Means, Remade
     from harness.store import Store
     from harness.task import Task
     from harness.text_tables import Table
@@ -35,7 +38,9 @@ __all__ = ["Asked", "Section", "page"]
 
 LARGEST = 15_000_000
 """Bytes of a page, at most."""
-_PICTURES = 11_000_000
+_MEASURED = 20
+"""Samples that measures of the picture are made on."""
+_PICTURES = 10_500_000
 """Bytes of its pictures, before they are written as text."""
 
 
@@ -47,6 +52,7 @@ class Asked:
         title: of the page.
         filters: which experiments.
         samples: pictures are shown of so many samples of each codec.
+        measures: of the picture, beside PSNR: names of `harness.report.fidelity.MEASURES`.
         settings: device, precision and threads to make them with.
         status: told what is being done.
     """
@@ -54,6 +60,7 @@ class Asked:
     title: str
     filters: Filters
     samples: int
+    measures: tuple[str, ...]
     settings: Settings
     status: Callable[[str], None]
 
@@ -146,23 +153,58 @@ def _section(store: Store, case: Case, task: Task | None, means: Means, asked: A
     cells = case.every
     found = losses_of(case, store, task.sample_metric.higher_is_better) if task else []
     recovered = read_recovery(store, Filters({"experiment": [cell.facts["experiment"] for cell in cells]}))
-    asked.status(f"drawing samples of {case.title}")
-    pictures = gallery(case, found, store, means, asked.settings, asked.samples, budget)
+    notes = _notes(case, task, found)
+    pictures, fidelity = Gallery(), {}
+    if case.baseline and found and (asked.samples or asked.measures):
+        asked.status(f"coding samples of {case.title} again")
+        try:
+            remade = _remade(case, store, means)
+        except HarnessError as error:
+            notes.append(f"No pictures: {error}")
+        else:
+            pictures = gallery(case, found, store, remade, asked.settings, asked.samples, budget)
+            fidelity, problems = _measured(case, found, remade, asked.measures)
+            notes += problems
     score = task.sample_metric.name if task else ""
     names = list(dict.fromkeys(name for cell in cells for name in cell.metrics))
     primary = [name for name in names if any(name in c.metrics and c.metrics[name].is_primary for c in cells)]
     shown = list(dict.fromkeys([*primary, *names]))[:2]
     return Section(
         case=case,
-        data={**case_data(case, task), "recovery": _shares(recovered, case)},
+        data={**case_data(case, task, fidelity), "recovery": _shares(recovered, case)},
         results=task_table(cells, shown),
         recovery=tuple(recovery_tables(recovered)) if recovered else (),
         heats=tuple(heat_of_matrix(one) for one in matrices(cells)),
         falls=tuple(falls(case, task)),
         slices=tuple(slices(losses, score) for losses in found),
         gallery=pictures,
-        notes=tuple(_notes(case, task, found)),
+        notes=tuple(notes),
     )
+
+
+def _remade(case: Case, store: Store, means: Means) -> Remade:
+    """What carries the pretrained model's experiments out.
+
+    Raises:
+        HarnessError: it is not here any more, or would give other results.
+    """
+    assert case.baseline is not None
+    ladders = [ladder for ladder in case.ladders if ladder.training == "pretrained"]
+    cells = [case.baseline, *(cell for ladder in ladders for cell in ladder.cells)]
+    return remake(cells, store.identities([cell.facts["experiment"] for cell in cells]), means)
+
+
+def _measured(
+    case: Case, found: Sequence[Losses], remade: Remade, names: Sequence[str]
+) -> tuple[dict[str, dict[str, float]], list[str]]:
+    """Measures of the picture on some samples, the same for every codec, and what is to be said of them."""
+    if not names:
+        return {}, []
+    known = sorted(set.intersection(*({row.index for row in losses.rows} for losses in found)))
+    chosen = [known[place] for place in draw([""] * len(known), _MEASURED, 0)]
+    cells = [cell for losses in found for cell in losses.ladder.cells]
+    means, problems = measured(remade, cells, chosen, names)
+    return means, [*problems, f"{', '.join(names)}: means over {len(chosen)} samples, drawn at random."]
 
 
 def _shares(rows: Sequence[Any], case: Case) -> list[dict[str, Any]]:

@@ -1,0 +1,30 @@
+"""A database with real results of two tasks, and the page made of it."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from command import Session
+
+__all__ = ["made", "make_results"]
+
+
+def make_results(folder: Path, cache: Path) -> Session:
+    """Detection with two codecs and a model retrained for two steps, and segmentation with one; 18 images each."""
+    session = Session(folder, cache)
+    few = ("--limit", "18", "--resamples", "100", "--quiet")
+    session.run("run", "--codec", "jpeg@90,30,5", "--codec", "webp@80,5", "--task", "detection", *few)
+    session.run("run", "--codec", "jpeg@60,5", "--task", "segmentation", *few)
+    short = ("--set", "iterations=2", "--set", "batch=2", "--set", "checkpoint=2", "--set", "warmup=1")
+    retrain = ("--retrain", "matched", "--retrain", "clean", "--retrain", "5")
+    session.run("run", "--codec", "jpeg@90,30,5", "--task", "detection", *retrain, *short, *few)
+    return session
+
+
+@functools.cache
+def made(folder: Path, cache: Path) -> tuple[Session, Path]:
+    """The session and the page, once a test process."""
+    session = make_results(folder, cache)
+    session.run("report", "-o", "report", "--samples", "1", "--measure", "ms-ssim")
+    return session, folder / "report/index.html"

@@ -1,0 +1,158 @@
+"""`harness report`: what stands on the page is what the database has, and nothing a name holds is ever run."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command import Session
+from report_kit import made
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
+    return made(tmp_path_factory.getbasetemp(), cache)[0]
+
+
+@pytest.fixture(scope="module")
+def text(session: Session) -> str:
+    return (session.folder / "report/index.html").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def data(text: str) -> list[dict[str, Any]]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert found
+    content: list[dict[str, Any]] = json.loads(found[1])
+    return content
+
+
+def test_every_value_of_the_database_is_on_the_page(session: Session, data: list[dict[str, Any]]) -> None:
+    wanted = {}
+    for row in session.select(
+        'SELECT c.task, c.codec, c.level, c.metric, c.value, c."drop", c.drop_ci_high, c.bpp FROM curves AS c'
+        " WHERE c.training = 'pretrained' AND c.codec <> 'none'"
+    ):
+        wanted[row[:4]] = row[4:]
+    found = {}
+    for case in data:
+        for line in case["lines"]:
+            for point in line["points"] if line["training"] == "pretrained" else ():
+                for metric, measured in zip(case["metrics"], point["m"], strict=True):
+                    key = (case["title"].partition(":")[0], line["codec"], point["level"], metric["name"])
+                    found[key] = (measured[0], measured[3], measured[5], point["bpp"])
+    assert found.keys() == wanted.keys()
+    assert len(found) > 100
+    for key, values in found.items():
+        assert values == tuple(None if v is None else pytest.approx(v, rel=1e-5) for v in wanted[key]), key
+
+
+def test_retrained_models_have_lines_of_their_own(data: list[dict[str, Any]]) -> None:
+    names = {line["name"] for case in data for line in case["lines"]}
+    assert {"jpeg", "jpeg, matched", "jpeg, clean", "jpeg, jpeg@5", "webp"} == names
+    (matched,) = [line for case in data for line in case["lines"] if line["name"] == "jpeg, matched"]
+    assert [point["level"] for point in matched["points"]] == [30, 5]
+
+
+def test_the_page_needs_nothing_from_elsewhere(text: str) -> None:
+    without = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    assert not re.search(r"""(?:src|href)\s*=\s*["'](?!#|data:)""", without)
+    assert "default-src 'none'" in text
+    assert len(text.encode()) < 15_000_000
+
+
+def test_what_falls_first_comes_first(session: Session, text: str) -> None:
+    detection = text.partition('id="case-0"')[2].partition('id="case-1"')[0]
+    (table,) = re.findall(r"<caption>classes, jpeg</caption>.*?</table>", detection, re.DOTALL)
+    rows = re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', table, re.DOTALL)
+    firsts = [[("▼" in cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", cells)] for _, cells in rows]
+    places = [marks.index(True) if True in marks else len(marks) for marks in firsts]
+    assert places == sorted(places)
+    told = {name: re.findall(r"<td[^>]*>([\d.]+)", cells) for name, cells in rows}
+    for name, metric, value in session.select(
+        "SELECT DISTINCT substr(metric, 4, length(metric) - 4), metric, value FROM results"
+        " WHERE task = 'detection' AND metric LIKE 'AP[%' AND codec = 'none' AND training = 'pretrained' AND value > 0"
+    ):
+        assert told[name][0] == f"{value:.3f}", metric
+
+
+def test_provenance_names_commands_data_and_departures(session: Session, text: str) -> None:
+    for (command,) in session.select("SELECT command FROM runs"):
+        assert html.escape(command, quote=False).replace("'", "&#39;") in text
+    for (identity,) in session.select("SELECT identity FROM experiments"):
+        assert json.loads(identity)["dataset"]["fingerprint"] in text
+    assert "the study tests Faster R-CNN on" in text
+    assert "Nothing: every experiment finished" in text
+
+
+def test_ms_ssim_is_on_the_page_and_falls_with_the_level(data: list[dict[str, Any]]) -> None:
+    for case in data:
+        for line in case["lines"]:
+            values = [point["ms_ssim"] for point in line["points"]]
+            assert values == sorted(values, reverse=True)
+            assert 0 < values[-1] < values[0] < 1
+
+
+HOSTILE = "</script><img src=x onerror=alert(1)>{{7*7}}"
+
+
+def test_names_are_escaped_and_what_cannot_be_drawn_is_said(session: Session, tmp_path: Path) -> None:
+    shutil.copy(session.database, tmp_path / "harness.db")
+    with closing(sqlite3.connect(tmp_path / "harness.db")) as connection, connection:
+        connection.execute("UPDATE experiments SET model = ?, weights = ?, dataset = ?", (HOSTILE,) * 3)
+        connection.execute("UPDATE runs SET command = ?, host = ?", (HOSTILE,) * 2)
+        connection.execute("UPDATE metrics SET metric = metric || ? WHERE metric LIKE '%]'", (HOSTILE,))
+        connection.execute("UPDATE samples SET sample = sample || ?", (HOSTILE,))
+        connection.execute("UPDATE comparisons SET metric = metric || ? WHERE metric LIKE '%]'", (HOSTILE,))
+    other = Session(tmp_path, Path(session.env["HARNESS_CACHE"]))
+    other.run("report", "-o", "page.html")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "<img src=x" not in page
+    assert "{{7*7}}" in page
+    assert page.count("</script>") == page.count("<script")
+    assert "No pictures: " in page
+
+
+def test_a_failed_sample_is_shown_with_its_reason(session: Session, tmp_path: Path) -> None:
+    shutil.copy(session.database, tmp_path / "harness.db")
+    with closing(sqlite3.connect(tmp_path / "harness.db")) as connection, connection:
+        key = "SELECT id FROM experiments WHERE task = 'segmentation' AND level = 5"
+        connection.execute(
+            "UPDATE samples SET status = 'failed', error = 'the decoder <gave up>', score = NULL"
+            f" WHERE experiment_id = ({key}) AND sample_index = (SELECT min(sample_index) FROM samples)"
+        )
+        connection.execute(f"UPDATE experiments SET failed_samples = 1 WHERE id = ({key})")
+    other = Session(tmp_path, Path(session.env["HARNESS_CACHE"]))
+    other.run("report", "-o", "page.html", "--samples", "0")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "the decoder &lt;gave up&gt;" in page
+    assert "1 samples failed" in page
+
+
+def test_the_same_database_gives_the_same_page(session: Session, text: str) -> None:
+    session.run("report", "-o", "again.html", "--samples", "1", "--measure", "ms-ssim")
+    assert (session.folder / "again.html").read_text("utf-8") == text
+
+
+def test_filters_choose_what_is_on_the_page(session: Session) -> None:
+    session.run("report", "-o", "some.html", "--task", "detection", "--codec", "webp", "--samples", "0")
+    page = (session.folder / "some.html").read_text("utf-8")
+    assert "segmentation: demo-segnet" not in page
+    assert '"codec": "webp"' in page
+    assert '"codec": "jpeg"' not in page
+
+
+def test_wrong_places_and_empty_databases_are_told(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "file.txt").write_text("mine")
+    assert "in the way" in session.run("report", "-o", str(tmp_path / "file.txt"), status=2).stderr
+    assert "no folder" in session.run("report", "-o", str(tmp_path / "no/page.html"), status=2).stderr
+    assert "no results of task 'pose'" in session.run("report", "-o", "x.html", "--task", "pose", status=2).stderr
+    assert (tmp_path / "file.txt").read_text() == "mine"
