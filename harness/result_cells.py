@@ -49,7 +49,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class Cell:
-    """One experiment: a row of the view `results` but for its metric, and the metrics by name in the task's order.
+    """One experiment: a row of the view `results` but for its metric, with `source_bpp` of `curves`, and the metrics by
+    name in the task's order.
 
     Of a training from several seeds (`harness.seeds`) it is the mean, over so many. `subject` is the SHA-256 of what
     determines it but codec and training: equal where model, weights, data, samples and conditions are. `ladder` is that
@@ -98,10 +99,11 @@ def read_cells(store: Store, filters: Filters) -> list[Cell]:
     measured: dict[str, dict[str, Measured]] = {}
     for row in _view(store, "results", filters):
         key, metric = row["experiment"], row["metric"]
-        facts.setdefault(key, row)
+        facts.setdefault(key, {**row, "source_bpp": None})
         measured.setdefault(key, {})
         if metric is not None:
             drop = drops.get((key, metric), {})
+            facts[key]["source_bpp"] = drop.get("source_bpp")
             measured[key][metric] = Measured(
                 row["value"],
                 row["ci_low"],

@@ -13,7 +13,17 @@ from harness.task_table import conditions
 if TYPE_CHECKING:
     from harness.result_cells import Cell
 
-__all__ = ["KINDS", "asked", "differences", "is_matched", "kind_of", "newest", "newest_series", "taught_on"]
+__all__ = [
+    "KINDS",
+    "asked",
+    "codec_defaults",
+    "differences",
+    "is_matched",
+    "kind_of",
+    "newest",
+    "newest_series",
+    "taught_on",
+]
 
 _LEVERS = frozenset(lever.name for lever in LEVERS)
 
@@ -50,7 +60,7 @@ def taught_on(cell: Cell, codec: str, options: Mapping[str, Any]) -> bool:
         return False
     taught = parse(cell.facts["train_codec"], levels=False)
     told = {name: value for name, value in options.items() if name != "intra"}
-    usual = _defaults(codec)
+    usual = codec_defaults(codec)
     if usual is None:
         usual = {name: value for name, value in told.items() if name not in _LEVERS}
     changed = {name: str(value) for name, value in told.items() if name not in usual or usual[name] != value}
@@ -58,7 +68,7 @@ def taught_on(cell: Cell, codec: str, options: Mapping[str, Any]) -> bool:
     return taught.name == codec and changed == named
 
 
-def _defaults(codec: str) -> dict[str, Any] | None:
+def codec_defaults(codec: str) -> dict[str, Any] | None:
     """The defaults of a codec's options; None where it is not installed."""
     from harness.plugin_manager import installed
 

@@ -21,6 +21,8 @@ _COMMANDS = {
     "plan": "Show what a run would do; run nothing.",
     "list": "List codecs, tasks, models, datasets, stores, executors or plugins.",
     "results": "Show results, or query the database.",
+    "recommend": "The cheapest level at which a model loses no more than is allowed.",
+    "compare": "Which of two codecs, or models, is better, at equal quality and at equal level.",
     "report": "Write the results as one page, with charts, tables and pictures.",
     "plot": "Draw a metric against rate or level.",
     "train": "Train a model and save a checkpoint.",

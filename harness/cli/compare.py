@@ -1,0 +1,130 @@
+"""`harness compare`: two codecs, options, models or trainings on the same samples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.chosen import opened
+from harness.cli.options import database_option
+from harness.errors import HarnessError, UsageError, closest
+from harness.text_tables import FORMATS
+
+if TYPE_CHECKING:
+    from harness.decide.comparison import Side
+
+__all__ = ["compare"]
+
+
+@click.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--task", "-t", required=True, help="The task.")
+@click.option("--metric", help="The metric; default: the task's primary one.")
+@click.option("--model", "-m", multiple=True, help="Of both, or, given twice, of A and of B.")
+@click.option("--weights", multiple=True, help="Their name; likewise.")
+@click.option("--dataset", "-d", help="Only this dataset.")
+@click.option(
+    "--method", type=click.Choice(["akima", "pchip"]), default="akima", show_default=True, help="Of interpolation."
+)
+@click.option(
+    "--resamples",
+    type=click.IntRange(100),
+    default=1000,
+    show_default=True,
+    help="From how many intervals are computed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--format", "-f", "format_", type=click.Choice(FORMATS), default="table", show_default=True)
+@database_option
+def compare(
+    first: str,
+    second: str,
+    task: str,
+    metric: str | None,
+    model: Sequence[str],
+    weights: Sequence[str],
+    dataset: str | None,
+    method: Any,
+    resamples: int,
+    as_json: bool,
+    format_: str,
+    db: str,
+) -> None:
+    """Which of two is better: at equal quality, at equal level, and over all levels.
+
+    A and B are CODEC[:key=value,...][/TRAINING]: a codec, its options where there are several, and behind a slash
+    matched, mixed, clean or codec@level for a retrained model.
+
+    \b
+    harness compare jpeg avif --task detection
+    harness compare jpeg jpeg:subsampling=4:4:4 --task segmentation
+    harness compare jpeg jpeg/matched --task pose
+    harness compare jpeg jpeg --task detection --model demo-detector --model faster-rcnn
+    """
+    from harness.decide.compared import compared_data, compared_tables
+    from harness.decide.sides import Wanted, sides_of
+    from harness.drawn import Draws
+    from harness.ladders import cases_of
+    from harness.plugin_manager import installed
+    from harness.result_cells import read_cells
+    from harness.store import Filters
+    from harness.tables import print_table
+
+    try:
+        import bjontegaard  # noqa: F401 - told before any work
+
+        from harness.decide.comparison import compare as both
+    except ImportError as error:
+        raise HarnessError(f"harness compare needs {error.name}: pip install 'codec-harness[compare]'") from error
+    models, names = _two("--model", model), _two("--weights", weights)
+    wanted = tuple(Wanted(text, models[n], names[n], dataset) for n, text in enumerate((first, second)))
+    with opened(db) as store:
+        cells = read_cells(store, Filters({"task": [task], "status": ["finished"]}))
+        if not cells:
+            raise UsageError(f"{db} has no finished experiments of task {task!r}.")
+        identities = store.identities([cell.facts["experiment"] for cell in cells])
+        sides = sides_of(cases_of(cells), (wanted[0], wanted[1]), identities)
+        draws = Draws(dict.fromkeys(identities, store), identities, installed(), resamples, 0)
+        found = both(*sides, _metric(sides, metric), draws, method)
+    if as_json:
+        click.echo(json.dumps(compared_data(found), indent=2, allow_nan=False))
+        return
+    click.echo(f"{task}: {found.second.name} against {found.first.name}, by {found.metric}\n")
+    for number, table in enumerate(compared_tables(found)):
+        if number:
+            click.echo()
+        print_table(table, format_)
+
+
+def _two(option: str, given: Sequence[str]) -> tuple[str | None, str | None]:
+    """One for both sides, or one each.
+
+    Raises:
+        UsageError: more than two.
+    """
+    if len(given) > 2:
+        raise UsageError(f"{option} was given {len(given)} times: once for both sides, or once for each.")
+    return (given[0] if given else None), (given[-1] if given else None)
+
+
+def _metric(sides: tuple[Side, Side], asked: str | None) -> str:
+    """The metric that was asked for, or the primary one.
+
+    Raises:
+        UsageError: an experiment does not have it.
+    """
+    cells = [cell for side in sides for cell in side.ladder.cells]
+    shared = [name for name in cells[0].metrics if all(name in cell.metrics for cell in cells)]
+    if asked is None:
+        return next(name for name in shared if cells[0].metrics[name].is_primary)
+    if asked not in shared:
+        near = closest(asked, shared)
+        hint = f" Did you mean {near!r}?" if near else ""
+        raise UsageError(
+            f"not every experiment of the two has the metric {asked!r}.{hint} All have: {', '.join(shared)}."
+        )
+    return asked

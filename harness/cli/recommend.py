@@ -1,0 +1,115 @@
+"""`harness recommend`: the cheapest level at which a model loses no more than is allowed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.chosen import FILTERS, filter_options, filters_of, opened
+from harness.cli.options import database_option
+from harness.errors import UsageError, closest
+from harness.text_tables import FORMATS
+
+if TYPE_CHECKING:
+    from harness.ladders import Case
+
+__all__ = ["recommend"]
+
+
+@click.command()
+@filter_options
+@click.option(
+    "--max-drop", required=True, metavar="DROP", help="0.02 (of the metric), or 2% (of its uncompressed value)."
+)
+@click.option("--metric", help="The metric; default: the task's primary one.")
+@click.option(
+    "--confidence",
+    type=click.FloatRange(50, 100, min_open=True, max_open=True),
+    default=95,
+    show_default=True,
+    help="Of the one-sided bounds, in percent.",
+)
+@click.option(
+    "--fps", type=click.FloatRange(0, min_open=True), help="Frames a second of a camera, for kbit/s and GB a day."
+)
+@click.option("--resolution", metavar="WxH", help="Its frames' size in pixels; default: that of the images tested.")
+@click.option(
+    "--resamples",
+    type=click.IntRange(100),
+    default=1000,
+    show_default=True,
+    help="From how many the bounds are computed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--format", "-f", "format_", type=click.Choice(FORMATS), default="table", show_default=True)
+@database_option
+def recommend(
+    task: Sequence[str],
+    codec: Sequence[str],
+    dataset: Sequence[str],
+    model: Sequence[str],
+    max_drop: str,
+    metric: str | None,
+    confidence: float,
+    fps: float | None,
+    resolution: str | None,
+    resamples: int,
+    as_json: bool,
+    format_: str,
+    db: str,
+) -> int:
+    """The cheapest level of each codec at which the model loses no more than is allowed.
+
+    \b
+    harness recommend --task detection --max-drop 2%
+    harness recommend --task detection --max-drop 0.01 --metric AP50 --fps 25 --resolution 1920x1080
+
+    Each codec is walked from its mildest level to its strongest, up to the first at which a one-sided bound on the
+    paired drop is beyond the limit. Exit status: 0 when a level was found, 1 when none holds.
+    """
+    from harness.decide.cost import Camera
+    from harness.decide.limit import Limit
+    from harness.decide.recommended import as_data, recommended_table
+    from harness.decide.walk import recommend as walk
+    from harness.drawn import Draws
+    from harness.ladders import cases_of
+    from harness.plugin_manager import installed
+    from harness.result_cells import read_cells
+    from harness.tables import print_table
+
+    limit, camera = Limit.parse(max_drop), Camera.parse(fps, resolution)
+    wanted = dict(zip(FILTERS, (task, codec, dataset, model), strict=True))
+    if codec:
+        wanted["codec"] = [*codec, "none"]
+    with opened(db) as store:
+        cases = cases_of(read_cells(store, filters_of(store, wanted)))
+        _check(cases, metric, db)
+        cells = [cell for case in cases for cell in case.cells]
+        identities = store.identities([cell.facts["experiment"] for cell in cells])
+        home = {cell.facts["experiment"]: store for cell in cells}
+        draws = Draws(home, identities, installed(), resamples, 0)
+        found = [(case, walk(case, draws, limit, metric, confidence / 100, camera)) for case in cases]
+    found = [(case, some) for case, some in found if some]
+    if as_json:
+        click.echo(json.dumps([as_data(case, some) for case, some in found], indent=2, allow_nan=False))
+    for number, (case, some) in enumerate(() if as_json else found):
+        if number:
+            click.echo()
+        print_table(recommended_table(case, some), format_)
+    return 0 if any(one.chosen for _, some in found for one in some) else 1
+
+
+def _check(cases: Sequence[Case], metric: str | None, db: str) -> None:
+    """Raises:
+    UsageError: nothing to recommend from, or a metric that nothing has.
+    """
+    if not cases:
+        raise UsageError(f"{db} has no finished experiments of a codec that fit.")
+    known = list(dict.fromkeys(name for case in cases for cell in case.cells for name in cell.metrics))
+    if metric and metric not in known:
+        near = closest(metric, known)
+        hint = f" Did you mean {near!r}?" if near else ""
+        raise UsageError(f"no such metric {metric!r} in these results.{hint} There is: {', '.join(known)}.")

@@ -1,0 +1,154 @@
+"""Whether a level's drop stays within a limit: a one-sided bound on the paired drop, and how many samples would decide.
+
+An absolute limit is compared with the bound drop + t s, where s is the drop's standard error from the paired resamples
+(`harness.bootstrap`) and t Student's one-sided quantile. A relative limit r is a limit on the ratio of the drop to the
+uncompressed value, which is uncertain too: the bound is Fieller's (`harness.ratios`), so that it stays within r just
+where the bound on drop - r |baseline| stays below 0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from harness.bootstrap import spread, student
+from harness.ratios import fieller
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.bootstrap import Replicates
+    from harness.decide.limit import Limit
+
+__all__ = ["POWER", "Bound", "bound_of", "one_sided"]
+
+POWER = 0.8
+"""The chance that the number of samples which is told decides, if the drop is what it was measured to be."""
+
+Verdict = Literal["holds", "fails", "undecided", "unknown"]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What is known of a level's drop against a limit.
+
+    Args:
+        verdict: `holds`: the bound is within the limit; `fails`: the drop lies beyond it, as surely; `undecided`:
+            neither; `unknown`: there is nothing to judge by.
+        drop: in the metric's unit, positive is worse; None when unknown.
+        low: of the two-sided 95% interval of the drop.
+        high: likewise.
+        value: the one-sided bound, in the limit's own terms (a share where it is one); None when unknown.
+        share: the drop as a share of the uncompressed value; None where that is 0.
+        groups_needed: how many groups of samples would decide, with the chance `POWER`; None where none would (the
+            measured drop is not within the limit) or none are needed.
+        reason: why it is unknown.
+    """
+
+    verdict: Verdict
+    drop: float | None = None
+    low: float | None = None
+    high: float | None = None
+    value: float | None = None
+    share: float | None = None
+    groups_needed: int | None = None
+    reason: str | None = None
+
+
+def one_sided(freedom: int, confidence: float) -> float:
+    """Student's one-sided quantile.
+
+    >>> round(one_sided(199, 0.95), 3)
+    1.653
+    """
+    return student(freedom, 2 * confidence - 1)
+
+
+def bound_of(
+    level: Replicates, baseline: Replicates, metric: str, higher_is_better: bool, limit: Limit, confidence: float
+) -> Bound:
+    """A level against the baseline, on the samples that finished in both.
+
+    Args:
+        level: resamples of the level.
+        baseline: of the uncompressed experiment, on the same samples, groups and draws.
+        metric: its name.
+        higher_is_better: its direction.
+        limit: the largest drop allowed.
+        confidence: of the one-sided bound, above 0.5.
+
+    Raises:
+        ValueError: the two do not stand on the same samples and resamples.
+    """
+    if level.source != baseline.source:
+        raise ValueError("a bound needs two experiments on the same samples, groups and resamples")
+    sign = 1.0 if higher_is_better else -1.0
+    base = baseline.values.get(metric, math.nan)
+    drop = sign * (base - level.values.get(metric, math.nan))
+    if math.isnan(drop):
+        return Bound("unknown", reason="the metric is undefined: no sample has anything of its kind")
+    share = drop / abs(base) if base else None
+    told = {"drop": drop, "share": share}
+    if level.groups < 2:
+        return Bound(
+            "unknown", **told, reason="all samples come from one group: nobody knows how far the drop would move"
+        )
+    if metric not in level.draws or metric not in baseline.draws:
+        return Bound("unknown", **told, reason="no interval is computed for this metric")
+    drops, bases = (
+        sign * (baseline.draws[metric] - level.draws[metric]),
+        math.copysign(1.0, base) * baseline.draws[metric],
+    )
+    if np.isnan(drops).any() or np.isnan(bases).any():
+        return Bound("unknown", **told, reason="undefined in some resamples: too few samples have its kind")
+    freedom = level.groups - 1
+    reach = student(freedom) * spread(drops, level.groups)
+    told |= {"low": drop - reach, "high": drop + reach}
+    t = one_sided(freedom, confidence)
+    covariance = _covariance(drops, bases, level.groups)
+    if limit.relative:
+        if abs(base) <= t * math.sqrt(covariance[1, 1]):
+            return Bound("unknown", **told, reason="the uncompressed value cannot be told from 0: no share of it")
+        lower, value = fieller(drop, abs(base), covariance, t)
+        weights = np.array([1.0, -limit.value])
+        excess, error = drop - limit.value * abs(base), math.sqrt(max(0.0, float(weights @ covariance @ weights)))
+    else:
+        error, excess = math.sqrt(covariance[0, 0]), drop - limit.value
+        lower, value = drop - t * error, drop + t * error
+    # A share that rounds to the limit is within it: 0.02 in the computer's numbers is not 2/100.
+    slack = 1e-9 * max(1.0, abs(limit.value))
+    if value <= limit.value + slack:
+        return Bound("holds", **told, value=value)
+    if lower > limit.value + slack:
+        return Bound("fails", **told, value=value)
+    needed = _needed(level.groups, excess, error, confidence) if excess < 0 else None
+    return Bound("undecided", **told, value=value, groups_needed=needed)
+
+
+def _covariance(drops: NDArray[np.float64], bases: NDArray[np.float64], groups: int) -> NDArray[np.float64]:
+    """float64[2, 2], of drop and uncompressed value on all groups."""
+    own = float(np.std(drops, ddof=1))
+    base = float(np.std(bases, ddof=1))
+    some = own or base
+    scale = (spread(drops if own else bases, groups) / some) ** 2 if some else 0.0
+    return np.asarray(np.cov(drops, bases, ddof=1) * scale, np.float64)
+
+
+def _needed(groups: int, excess: float, error: float, confidence: float) -> int:
+    """Groups with which the bound would stay within the limit, with the chance `POWER`, if the drop is as measured.
+
+    The standard error falls with the root of their number.
+    """
+    unit = error * math.sqrt(groups)
+    count = groups
+    for _ in range(50):
+        reach = one_sided(max(1, count - 1), confidence) + NormalDist().inv_cdf(POWER)
+        wanted = max(2, math.ceil((reach * unit / abs(excess)) ** 2))
+        if wanted == count:
+            break
+        count = wanted
+    return count

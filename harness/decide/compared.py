@@ -1,0 +1,146 @@
+"""A comparison as tables for people, and as plain data for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from harness.task_table import interval_text
+from harness.text_tables import Table
+
+if TYPE_CHECKING:
+    from harness.decide.comparison import Comparison, Estimate, Side
+
+__all__ = ["compared_data", "compared_tables"]
+
+_INTERPOLATION = {"akima": "Akima's interpolation", "pchip": "PCHIP interpolation"}
+
+
+def compared_tables(found: Comparison) -> list[Table]:
+    """At equal quality and rate; at equal levels, where there are any; over all levels."""
+    return [_bjontegaard(found), *([_levels(found)] if found.levels else []), _means(found)]
+
+
+def _bjontegaard(found: Comparison) -> Table:
+    rows = []
+    for title, unit, told, delta, along in (
+        ("BD-rate", "%", found.rate, found.rate_delta, found.metric),
+        (f"BD-{found.metric}", "", found.quality, found.quality_delta, "bpp"),
+    ):
+        sign = -1 if along == found.metric and not found.higher_is_better else 1
+        ends = sorted(sign * end for end in (delta.low, delta.high) if end is not None)
+        over = f"{along} {ends[0]:.3g} to {ends[1]:.3g}" if len(ends) == 2 else ""
+        share = "" if delta.overlap is None else f"{delta.overlap:.0%}"
+        rows.append(
+            (
+                title,
+                _text(told) + (f" {unit}" if unit and told.value is not None else ""),
+                over,
+                share,
+                told.reason or "",
+            )
+        )
+    one, other, metric = found.first.name, found.second.name, found.metric
+    notes = (
+        f"{other} against {one}. BD-rate: the difference in rate at equal {metric}, negative where {other} needs less; "
+        f"BD-{metric}: the difference in {metric} at equal rate, positive where {other} is better. "
+        f"{_INTERPOLATION[found.method]}, by the library bjontegaard. overlap: of the range that both curves cover "
+        "together. [ ]: 95% interval, paired by sample.",
+        f"Points used: {_points(found.first, found.used[0], found.unused[0])}; "
+        f"{_points(found.second, found.used[1], found.unused[1])}.",
+        f"{found.samples} samples, {found.groups} groups of them.",
+    )
+    return Table(
+        ("", "difference", "over", "overlap", "why not"), tuple(rows), "At equal quality, and at equal rate", notes
+    )
+
+
+def _points(side: Side, used: Sequence[float | None], unused: Sequence[float | None]) -> str:
+    left = f" (not {_listed(unused)}: cheaper points are as good)" if unused else ""
+    return f"{side.name} {_listed(used)}{left}"
+
+
+def _levels(found: Comparison) -> Table:
+    name = found.first.ladder.level_name
+    rows = []
+    for one in found.levels:
+        texts = [interval_text(one.first), interval_text(one.second), _text(one.difference)]
+        rows.append((f"{one.level:g}", *texts, _p(one.p), _p(one.p_holm)))
+    notes = (
+        "difference: positive where the second is better, whatever the metric's direction, with its paired 95% "
+        "interval. p: two-sided, of no difference; p, Holm: adjusted for all the levels together.",
+    )
+    columns = (name, found.first.name, found.second.name, "difference", "p", "p, Holm")
+    return Table(columns, tuple(rows), f"At equal level: {found.metric}", notes)
+
+
+def _means(found: Comparison) -> Table:
+    rows = [
+        (
+            side.name,
+            _text(means.mpc),
+            _text(means.rpc),
+            _listed(means.levels),
+            means.rpc.reason or means.mpc.reason or "",
+        )
+        for side, means in zip((found.first, found.second), found.means, strict=True)
+    ]
+    if found.mean_difference:
+        shared = _listed([one.level for one in found.levels])
+        rows.append(("difference", _text(found.mean_difference), "", shared, found.mean_difference.reason or ""))
+    notes = [
+        f"mPC: mean {found.metric} over the levels; rPC: mPC over the pretrained model's {found.metric} on "
+        "uncompressed frames (Michaelis et al. 2019). Both depend on which levels were tested."
+    ]
+    if not found.mean_difference:
+        notes.append("The two have no level in common, so that their mPC cannot be compared; BD-rate can.")
+    columns = ("", "mPC", "rPC", "levels", "why not")
+    keep = [n for n, name in enumerate(columns) if name != "why not" or any(row[n] for row in rows)]
+    shown = tuple(tuple(row[n] for n in keep) for row in rows)
+    return Table(tuple(columns[n] for n in keep), shown, "Over all levels", (" ".join(notes),))
+
+
+def _text(one: Estimate) -> str:
+    return "-" if one.value is None else interval_text(one.value, one.low, one.high)
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _listed(levels: Sequence[float | None]) -> str:
+    return " ".join("-" if level is None else f"{level:g}" for level in levels) or "none"
+
+
+def compared_data(found: Comparison) -> dict[str, Any]:
+    """Plain values, for JSON."""
+    data: dict[str, Any] = {
+        "metric": found.metric,
+        "higher_is_better": found.higher_is_better,
+        "method": found.method,
+        "samples": found.samples,
+        "groups": found.groups,
+        "bd_rate": {**asdict(found.rate), "unit": "%", **_delta(found, rate=True)},
+        "bd_quality": {**asdict(found.quality), **_delta(found, rate=False)},
+        "levels": [asdict(one) for one in found.levels],
+        "mean_difference": asdict(found.mean_difference) if found.mean_difference else None,
+    }
+    for place, (name, side) in enumerate((("first", found.first), ("second", found.second))):
+        facts = side.ladder.cells[0].facts
+        data[name] = {
+            "name": side.name,
+            "codec": side.ladder.codec,
+            "training": side.ladder.training,
+            "model": facts["model"],
+            "weights": facts["weights"],
+            "used": list(found.used[place]),
+            "unused": list(found.unused[place]),
+            **asdict(found.means[place]),
+        }
+    return data
+
+
+def _delta(found: Comparison, rate: bool) -> dict[str, Any]:
+    delta = found.rate_delta if rate else found.quality_delta
+    return {"overlap": delta.overlap, "range": None if delta.low is None else [delta.low, delta.high]}

@@ -1,0 +1,122 @@
+"""Recommendations as a table for people, and as plain data for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from harness.task_table import interval_text
+from harness.text_tables import Table
+
+if TYPE_CHECKING:
+    from harness.decide.walk import Recommendation, Step
+    from harness.ladders import Case
+
+__all__ = ["as_data", "recommended_table"]
+
+
+def recommended_table(case: Case, found: Sequence[Recommendation]) -> Table:
+    """One row a ladder; columns in which nothing is told are left out."""
+    first = found[0]
+    what = f"{first.metric}, at most {first.limit.words} lost, {100 * first.confidence:g}% sure"
+    columns: list[tuple[str, list[str]]] = [
+        ("codec", [one.ladder.codec for one in found]),
+        ("training", [one.ladder.training for one in found]),
+        ("go to", [_level(one, one.chosen) if one.chosen else "none holds" for one in found]),
+    ]
+    columns += [(title, [_of(one.chosen, name, form) for one in found]) for title, name, form in _COSTS]
+    columns.append((f"{first.metric} drop", [_drop(one.chosen) for one in found]))
+    columns.append(("bound", [_bound(one, one.chosen) for one in found]))
+    columns.append(("next cheaper", [_level(one, one.next) if one.next else "" for one in found]))
+    columns.append(("why not", [one.why if one.next else "" for one in found]))
+    columns = [(title, texts) for title, texts in columns if any(texts)]
+    rows = tuple(zip(*(texts for _, texts in columns), strict=True))
+    return Table(tuple(title for title, _ in columns), rows, f"{case.title}: {what}", tuple(_notes(found)))
+
+
+_COSTS = (
+    ("bpp", "bpp", "{:.3g}"),
+    ("comp. ratio", "ratio", "{:.1f}"),
+    ("of source", "of_source", "{:.1%}"),
+    ("of mildest", "of_mildest", "{:.1%}"),
+    ("kbit/s", "kbps", "{:,.0f}"),
+    ("GB a day", "gb_per_day", "{:.3g}"),
+)
+
+
+def _of(step: Step | None, name: str, form: str) -> str:
+    value = getattr(step.cost, name) if step else None
+    return "" if value is None else form.format(value)
+
+
+def _level(one: Recommendation, step: Step | None) -> str:
+    if step is None or step.level is None:
+        return "" if step is None else one.ladder.codec
+    return f"{one.ladder.level_name} {step.level:g}"
+
+
+def _drop(step: Step | None) -> str:
+    return "" if step is None else interval_text(step.bound.drop, step.bound.low, step.bound.high)
+
+
+def _bound(one: Recommendation, step: Step | None) -> str:
+    if step is None or step.bound.value is None:
+        return ""
+    return f"{100 * step.bound.value:.2g}%" if one.limit.relative else f"{step.bound.value:.3g}"
+
+
+def _notes(found: Sequence[Recommendation]) -> list[str]:
+    first = found[0]
+    confidence = f"{100 * first.confidence:g}%"
+    notes = [
+        f"go to: the cheapest level, walking from mild to strong, whose one-sided {confidence} bound on the paired "
+        f"drop stays within {first.limit.words}; the walk ends at the first that does not. Sure for one row, not for "
+        "all rows together. [ ]: two-sided 95% interval. comp. ratio: 24 bits per pixel over bpp. of mildest: size "
+        "over that of the codec's mildest level."
+    ]
+    assumed = {one.chosen.cost.assumed: None for one in found if one.chosen and one.chosen.cost.assumed}
+    notes += [f"kbit/s: {text}; a prediction, where that size was not tested." for text in assumed]
+    if any(one.chosen and one.chosen.cost.of_source is None for one in found):
+        notes.append("of source: not known, the frames were rendered or their files' sizes are not recorded.")
+    return notes + list(dict.fromkeys(note for one in found for note in one.notes))
+
+
+def as_data(case: Case, found: Sequence[Recommendation]) -> dict[str, Any]:
+    """Plain values, for JSON."""
+    names = (
+        "task",
+        "model",
+        "weights",
+        "dataset",
+        "split",
+        "reference",
+        "planned_samples",
+        "seed",
+        "precision",
+        "batch",
+    )
+    facts = case.facts
+    return {
+        **{name: facts[name] for name in names},
+        "recommendations": [
+            {
+                "codec": one.ladder.codec,
+                "training": one.ladder.training,
+                "level_name": one.ladder.level_name,
+                "metric": one.metric,
+                "max_drop": one.limit.value,
+                "relative": one.limit.relative,
+                "confidence": one.confidence,
+                "chosen": _step(one.chosen),
+                "next": _step(one.next),
+                "why_not": one.why if one.next else None,
+                "notes": list(one.notes),
+            }
+            for one in found
+        ],
+    }
+
+
+def _step(step: Step | None) -> dict[str, Any] | None:
+    return None if step is None else {**asdict(step), "samples_needed": step.samples_needed}

@@ -1,0 +1,187 @@
+"""How far a codec can go: its ladder walked from mild to strong, up to the first level that does not hold.
+
+Each level is tested at the full confidence, since the order of the tests is fixed beforehand and the walk stops at the
+first that fails (the fixed-sequence procedure; Maurer, Hothorn and Lehmacher 1995): the chance that the recommended
+level loses more than the limit is at most 1 - confidence for one ladder. It is not over several ladders at once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.bootstrap import GROUPS_FROM, HOLDS_FROM
+from harness.decide.bound import Bound, bound_of
+from harness.decide.cost import Camera, Cost, cost_of
+
+if TYPE_CHECKING:
+    from harness.decide.limit import Limit
+    from harness.drawn import Draws
+    from harness.ladders import Case, Ladder
+    from harness.result_cells import Cell
+
+__all__ = ["Recommendation", "Step", "recommend"]
+
+
+_ANY = Camera()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One level of a walk.
+
+    Args:
+        level: None for a codec without levels.
+        bound: its drop against the limit.
+        cost: what it costs.
+        samples: on how many samples it was judged.
+        groups: on how many groups of them.
+        experiment: its key.
+    """
+
+    level: float | None
+    bound: Bound
+    cost: Cost
+    samples: int
+    groups: int
+    experiment: str
+
+    @property
+    def samples_needed(self) -> int | None:
+        """How many samples would decide, if groups have as many as here."""
+        needed = self.bound.groups_needed
+        return None if needed is None or not self.groups else math.ceil(needed * self.samples / self.groups)
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """How far one ladder can go.
+
+    Args:
+        ladder: the codec, and how the model was trained.
+        metric: by which it was judged.
+        limit: the largest drop that was allowed.
+        confidence: of the bounds.
+        chosen: the cheapest level that holds; None where the mildest does not.
+        next: the next cheaper level, which does not hold; None where all do.
+        notes: what is to be known of it, a sentence each.
+    """
+
+    ladder: Ladder
+    metric: str
+    limit: Limit
+    confidence: float
+    chosen: Step | None
+    next: Step | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """Why the next cheaper level does not hold."""
+        step = self.next
+        if step is None:
+            return "no cheaper level was tested"
+        if step.bound.verdict == "unknown":
+            return step.bound.reason or "not known"
+        value = _amount(step.bound.value, self.limit.relative)
+        measured = _amount(step.bound.share if self.limit.relative else step.bound.drop, self.limit.relative)
+        if step.bound.verdict == "fails":
+            return f"loses {measured}: beyond {self.limit.words}, surely"
+        told = f"loses {measured}, perhaps up to {value}"
+        if step.samples_needed is None:
+            return f"{told}: undecided, and as measured it is beyond {self.limit.words}"
+        return f"{told}: undecided on {step.samples} samples; about {step.samples_needed} would do"
+
+
+def recommend(
+    case: Case,
+    draws: Draws,
+    limit: Limit,
+    metric: str | None = None,
+    confidence: float = 0.95,
+    camera: Camera = _ANY,
+) -> list[Recommendation]:
+    """A recommendation for each ladder of a case.
+
+    Args:
+        case: the experiments; without a baseline none of them can be judged.
+        draws: resamples them.
+        limit: the largest drop allowed.
+        metric: by which to judge; None: the task's primary one. Ladders without it are left out.
+        confidence: of the one-sided bounds.
+        camera: what is to be sent.
+    """
+    return [
+        _walked(case.baseline, ladder, _mildest(case, ladder), draws, _Asked(limit, name, confidence, camera))
+        for ladder in case.ladders
+        if (name := metric or _primary(ladder)) and any(name in cell.metrics for cell in ladder.cells)
+    ]
+
+
+def _primary(ladder: Ladder) -> str | None:
+    return next((name for cell in ladder.cells for name, one in cell.metrics.items() if one.is_primary), None)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of each ladder."""
+
+    limit: Limit
+    metric: str
+    confidence: float
+    camera: Camera
+
+
+def _mildest(case: Case, ladder: Ladder) -> Cell:
+    """The codec's mildest level, whatever model was tested at it: models are not retrained at that one."""
+    cells = [cell for one in case.ladders if one.codec == ladder.codec for cell in one.cells]
+    return max(cells, key=lambda cell: cell.facts["bpp"] or 0.0)
+
+
+def _walked(baseline: Cell | None, ladder: Ladder, mildest: Cell, draws: Draws, asked: _Asked) -> Recommendation:
+    chosen: Step | None = None
+    told = (ladder, asked.metric, asked.limit, asked.confidence)
+    for cell in ladder.cells:
+        step = _step(baseline, cell, mildest, draws, asked)
+        if step.bound.verdict != "holds":
+            return Recommendation(*told, chosen, step, _notes(ladder, chosen or step))
+        chosen = step
+    return Recommendation(*told, chosen, None, _notes(ladder, chosen))
+
+
+def _step(baseline: Cell | None, cell: Cell, mildest: Cell, draws: Draws, asked: _Asked) -> Step:
+    level, key, metric = cell.facts["level"], cell.facts["experiment"], asked.metric
+    cost = cost_of(cell, mildest, asked.camera)
+    reason = None
+    if baseline is None:
+        reason = "there is no experiment on uncompressed frames to compare with"
+    elif metric not in cell.metrics or metric not in baseline.metrics:
+        reason = f"{metric} was not computed when this experiment was finished"
+    if reason or baseline is None:
+        return Step(level, Bound("unknown", reason=reason), cost, 0, 0, key)
+    own, base = draws.together([([cell], metric), ([baseline], metric)])
+    up = cell.metrics[metric].higher_is_better
+    bound = bound_of(own.replicates, base.replicates, metric, up, asked.limit, asked.confidence)
+    return Step(level, bound, cost, own.samples, own.groups, key)
+
+
+def _notes(ladder: Ladder, step: Step | None) -> tuple[str, ...]:
+    notes = []
+    if step and 0 < step.samples < HOLDS_FROM:
+        notes.append(f"{step.samples} samples (below {HOLDS_FROM}): too few to be sure that the bounds hold.")
+    if step and 0 < step.groups < GROUPS_FROM:
+        notes.append(f"{step.groups} groups of samples (below {GROUPS_FROM}): too few to be sure that the bounds hold.")
+    if ladder.codec.endswith("(intra)"):
+        notes.append(f"{ladder.codec}: a video codec coded single images, which is not what a camera sends.")
+    if ladder.seeds > 1:
+        notes.append(f"{ladder.name}: of {ladder.seeds} seeds of the training the first was judged.")
+    if ladder.training == "matched":
+        notes.append(f"{ladder.name}: each level has a model of its own, retrained at it.")
+    return tuple(notes)
+
+
+def _amount(value: float | None, relative: bool) -> str:
+    if value is None:
+        return "an unknown amount"
+    return f"{100 * value:.2g}%" if relative else f"{value:.3g}"

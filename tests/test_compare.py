@@ -1,0 +1,136 @@
+"""`harness compare`: paired differences against SciPy, means, selectors, and the command on real results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import false_discovery_control, ttest_rel
+
+from command import Session
+from harness.decide.comparison import Comparison, Side, _holm, compare
+from harness.drawn import RATE, Drawn
+from harness.ladders import Ladder
+from report_kit import made
+from test_recommend import a_cell, drawn
+
+LEVELS = {95.0: 4.0, 75.0: 2.0, 50.0: 1.0, 15.0: 0.5, 5.0: 0.25}
+
+
+class Known:
+    """Resamples of experiments by key: scores of samples, and a rate without spread."""
+
+    def __init__(self, values: Mapping[str, np.ndarray], rates: Mapping[str, float]) -> None:
+        self.values, self.rates = values, rates
+
+    def together(self, measures: Sequence[Any]) -> list[Drawn]:
+        return [self._one(cells[0].facts["experiment"], metric) for cells, metric in measures]
+
+    def _one(self, key: str, metric: str) -> Drawn:
+        found = drawn(self.values[key])
+        if metric == RATE:
+            rate = self.rates[key]
+            found = type(found)({RATE: rate}, {RATE: np.full(1000, rate)}, found.groups, frozenset(), found.source)
+        return Drawn(metric, found, len(self.values[key]))
+
+
+def both(gain: float = 0.0, saves: float = 0.0, noise: float = 0.05) -> tuple[Comparison, Mapping[str, np.ndarray]]:
+    """Two ladders of one codec: the second is better by `gain` at each level, at less rate by a share."""
+    rng = np.random.default_rng(0)
+    base = rng.normal(0.7, 0.1, 120)
+    values, rates, sides = {"clean": base}, {"clean": 24.0}, []
+    for name, more in (("a", 0.0), ("b", gain)):
+        cells = []
+        for place, (level, bpp) in enumerate(LEVELS.items()):
+            key = f"{name}{level}"
+            values[key] = base - 0.02 * place**2 + more + rng.normal(0, noise, 120)
+            rates[key] = bpp * (1 - saves * (name == "b"))
+            cells.append(a_cell(level, rates[key], experiment=key))
+        sides.append(Side(name, Ladder("jpeg", name, tuple(cells)), a_cell(None, 24.0, experiment="clean")))
+    known: Any = Known(values, rates)
+    return compare(sides[0], sides[1], "value", known), values
+
+
+def test_differences_at_equal_levels_are_those_of_the_paired_t_test() -> None:
+    found, values = both(gain=0.03)
+    for one in found.levels:
+        first, second = values[f"a{one.level}"], values[f"b{one.level}"]
+        expected = ttest_rel(second, first)
+        interval = expected.confidence_interval(0.95)
+        assert one.difference.value == pytest.approx(float((second - first).mean()))
+        assert one.difference.low == pytest.approx(interval.low, abs=2e-3)
+        assert one.difference.high == pytest.approx(interval.high, abs=2e-3)
+        assert one.p == pytest.approx(expected.pvalue, rel=0.6, abs=1e-3)
+    assert found.mean_difference is not None
+    assert found.mean_difference.value == pytest.approx(np.mean([one.difference.value for one in found.levels]))
+
+
+def test_holm_is_stricter_than_controlling_the_rate_of_false_discoveries_and_never_above_bonferroni() -> None:
+    found, _ = both(gain=0.008, noise=0.06)
+    plain = np.array([one.p for one in found.levels])
+    adjusted = np.array([one.p_holm for one in _holm(found.levels)])
+    assert (adjusted >= false_discovery_control(plain) - 1e-12).all()
+    assert (adjusted <= np.minimum(1, len(plain) * plain) + 1e-12).all()
+    smallest = plain.argmin()
+    assert adjusted[smallest] == pytest.approx(min(1, len(plain) * plain[smallest]))
+
+
+def test_a_saving_of_a_fifth_lies_in_the_interval_of_the_bd_rate() -> None:
+    found, _ = both(saves=0.2, noise=0.02)
+    assert found.rate.value is not None
+    assert found.rate.low is not None
+    assert found.rate.high is not None
+    assert found.rate.low < -20 < found.rate.high
+    assert found.rate.high - found.rate.low < 25
+    assert found.used[0] == found.used[1] == tuple(LEVELS)
+
+
+def test_mean_performance_under_compression() -> None:
+    found, values = both(gain=0.03)
+    for side, means in zip(("a", "b"), found.means, strict=True):
+        expected = np.mean([values[f"{side}{level}"].mean() for level in LEVELS])
+        assert means.mpc.value == pytest.approx(expected)
+        assert means.rpc.value == pytest.approx(expected / values["clean"].mean())
+        assert means.rpc.low is not None
+        assert means.rpc.low < means.rpc.value < means.rpc.high
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
+    return made(tmp_path_factory.getbasetemp(), cache)[0]
+
+
+def test_pretrained_against_retrained_on_real_results(session: Session) -> None:
+    found = json.loads(session.run("compare", "jpeg", "jpeg/matched", "--task", "detection", "--json").stdout)
+    assert found["bd_rate"]["value"] is None
+    assert "at least 4 each are needed" in found["bd_rate"]["reason"]
+    gains = {
+        row[0]: row[1:]
+        for row in session.select(
+            "SELECT level, pretrained, retrained, gain FROM recovery WHERE is_primary AND task = 'detection'"
+            " AND train_mode = 'level' AND train_level = level"
+        )
+    }
+    assert {one["level"] for one in found["levels"]} == set(gains) == {30.0, 5.0}
+    for one in found["levels"]:
+        assert (one["first"], one["second"], one["difference"]["value"]) == pytest.approx(gains[one["level"]])
+        assert 0 <= one["p"] <= one["p_holm"] <= 1
+    text = session.run("compare", "jpeg", "webp", "--task", "detection").stdout
+    assert "3 and 2 points that rise" in text or "points that rise" in text
+    assert "no level in common" in text
+
+
+def test_what_cannot_be_compared_is_told(session: Session) -> None:
+    for arguments, words in (
+        (("jpeg", "jpg"), "Did you mean 'jpeg'?"),
+        (("jpeg", "jpeg"), "are the same, or on other samples"),
+        (("jpeg", "jpeg/mixed"), "no finished results fit jpeg/mixed"),
+        (("jpeg", "webp", "--metric", "mIoU"), "has the metric 'mIoU'"),
+        (("jpeg", "webp", "--model", "a", "--model", "b", "--model", "c"), "given 3 times"),
+    ):
+        assert words in session.run("compare", *arguments, "--task", "detection", status=2).stderr
+    assert "no finished experiments" in session.run("compare", "a", "b", "--task", "pose", status=2).stderr

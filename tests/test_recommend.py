@@ -1,0 +1,236 @@
+"""Recommendations: bounds against SciPy, error rates by simulation, walks, costs, and the command on real results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from scipy.stats import t as student_t
+from scipy.stats import ttest_1samp
+
+from command import Session
+from harness.bootstrap import Replicates, replicates
+from harness.decide.bound import Bound, bound_of, one_sided
+from harness.decide.cost import Camera, cost_of
+from harness.decide.limit import Limit
+from harness.decide.walk import recommend
+from harness.errors import UsageError
+from harness.ladders import Case, Ladder
+from harness.result_cells import Cell, Measured
+from harness.task import Metric, Task
+from report_kit import made
+
+
+class Mean(Task):
+    """The mean of one number a sample."""
+
+    name = "mean"
+    metrics: ClassVar[tuple[Metric, ...]] = (Metric("value", primary=True, unit="points"),)
+
+    def score(self, prediction: Any, target: Any) -> Mapping[str, Any]:
+        return {"value": np.array(prediction, np.float64)}
+
+    def reduce(self, statistics: Sequence[Mapping[str, Any]], weights: Any = None) -> dict[str, Any]:
+        values = np.array([one["value"] for one in statistics], np.float64)
+        drawn = np.ones((1, len(values))) if weights is None else weights
+        return {"value": drawn @ values / drawn.sum(axis=1)}
+
+
+def drawn(values: np.ndarray, resamples: int = 1000) -> Replicates:
+    task = Mean()
+    return replicates(task, [task.score(v, None) for v in values], [str(n) for n in range(len(values))], resamples)
+
+
+def pair(seed: int, drop: float, count: int = 200, noise: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
+    """Uncompressed and compressed scores of samples, whose true drop is known; strongly paired."""
+    rng = np.random.default_rng(seed)
+    base = rng.normal(1.0, 0.5, count)
+    return base, base - drop + rng.normal(0, noise, count)
+
+
+def judged(base: np.ndarray, level: np.ndarray, limit: str, resamples: int = 1000, up: bool = True) -> Bound:
+    return bound_of(drawn(level, resamples), drawn(base, resamples), "value", up, Limit.parse(limit), 0.95)
+
+
+def test_quantiles_are_scipys() -> None:
+    for freedom in (1, 2, 12, 199):
+        assert one_sided(freedom, 0.95) == pytest.approx(student_t.ppf(0.95, freedom), rel=2e-3)
+
+
+def test_an_absolute_bound_is_that_of_the_paired_t_test() -> None:
+    base, level = pair(1, 0.05)
+    found = judged(base, level, "0.1", resamples=4000)
+    interval = ttest_1samp(base - level, 0.0).confidence_interval(0.90)
+    assert found.drop == pytest.approx(float((base - level).mean()))
+    assert found.value == pytest.approx(interval.high, abs=0.002)
+    assert found.share == pytest.approx(found.drop / base.mean())
+
+
+@pytest.mark.parametrize("limit", ["2%", "5%", "8%", "20%"])
+def test_a_relative_bound_is_the_test_of_the_linear_combination(limit: str) -> None:
+    base, level = pair(2, 0.05)
+    found = judged(base, level, limit, resamples=4000)
+    share = Limit.parse(limit).value
+    combined = (base - level) - share * base
+    interval = ttest_1samp(combined, 0.0).confidence_interval(0.90)
+    if abs(interval.high) > 0.004:  # the resamples' own noise
+        assert (found.verdict == "holds") == (interval.high <= 0)
+    if abs(interval.low) > 0.004:
+        assert (found.verdict == "fails") == (interval.low > 0)
+
+
+def test_where_lower_is_better_a_rise_is_a_drop() -> None:
+    base, level = pair(3, -0.5)
+    assert judged(base, level, "0.1", up=False).verdict == "fails"
+    assert judged(level, base, "0.1", up=False).verdict == "holds"
+
+
+def test_the_bound_of_a_level_at_the_limit_holds_as_seldom_as_it_should() -> None:
+    """The true drop is the limit itself: to recommend it is an error, allowed in 5% of the cases."""
+    trials, absolute, relative = 400, 0, 0
+    for seed in range(trials):
+        base, level = pair(seed, 0.05)
+        own, first = drawn(level, 200), drawn(base, 200)
+        absolute += bound_of(own, first, "value", True, Limit(0.05, False), 0.95).verdict == "holds"
+        relative += bound_of(own, first, "value", True, Limit(0.05, True), 0.95).verdict == "holds"
+    for errors in (absolute, relative):
+        assert 0.02 <= errors / trials <= 0.09  # 5%, give or take three standard errors
+
+
+def test_the_number_of_samples_that_is_told_decides_in_four_of_five_cases() -> None:
+    base, level = pair(11, 0.03, count=60)
+    level = level - (base - level).mean() * -1 - 0.03  # the measured drop is .03 exactly
+    found = judged(base, level, "0.05")
+    assert found.verdict == "undecided"
+    assert found.groups_needed is not None
+    assert found.groups_needed > 60
+    spread = float((base - level).std(ddof=1))
+    rng = np.random.default_rng(0)
+    decided = 0
+    for _ in range(400):
+        drops = rng.normal(0.03, spread, found.groups_needed)
+        decided += ttest_1samp(drops, 0.05, alternative="less").pvalue <= 0.05
+    assert 0.7 <= decided / 400 <= 0.9
+
+
+def test_what_cannot_be_judged_says_why() -> None:
+    base, level = pair(4, 0.1)
+    one_group = replicates(Mean(), [{"value": np.array(v)} for v in base], ["a"] * len(base), 100)
+    assert "one group" in str(bound_of(one_group, one_group, "value", True, Limit(0.1, False), 0.95).reason)
+    nothing = np.random.default_rng(0).normal(0, 1, 50)
+    assert "cannot be told from 0" in str(judged(nothing, nothing - 0.1, "2%").reason)
+    undecidable = judged(base, level - 0.001, f"{(base - level).mean()}")
+    assert undecidable.verdict == "undecided"
+    assert undecidable.groups_needed is None  # as measured it is beyond the limit: no number would do
+
+
+def test_an_agreement_of_one_without_spread_is_a_baseline_like_others() -> None:
+    rng = np.random.default_rng(0)
+    found = judged(np.ones(200), 1 - rng.uniform(0, 0.02, 200), "2%")
+    assert found.verdict == "holds"
+    assert found.value == pytest.approx(0.0107, abs=0.001)
+    assert judged(np.ones(50), np.ones(50), "0").verdict == "holds"
+
+
+@pytest.mark.parametrize("text", ["", "two", "-1", "nan", "inf", "2%%", "-3%"])
+def test_limits_that_are_none(text: str) -> None:
+    with pytest.raises(UsageError, match="--max-drop"):
+        Limit.parse(text)
+
+
+def a_cell(level: float | None, bpp: float, value: float = 0.5, **facts: Any) -> Cell:
+    told = {"level": level, "level_name": "quality", "bpp": bpp, "source_bpp": None, "kbps": None, "samples": 10}
+    told |= {"bytes": None, "experiment": f"e{level}", "codec": "jpeg" if level else "none", "training": "pretrained"}
+    return Cell({**told, **facts}, {"value": Measured(value, None, None, True, True)})
+
+
+def test_costs() -> None:
+    mild, strong = a_cell(95, 4.0), a_cell(5, 0.5, source_bpp=2.0, bytes=10 * 64 * 48 * 0.5 / 8)
+    plain = cost_of(strong, mild, Camera())
+    assert (plain.bpp, plain.ratio, plain.of_source, plain.of_mildest) == (0.5, 48.0, 0.25, 0.125)
+    assert (plain.kbps, plain.gb_per_day) == (None, None)
+    sent = cost_of(strong, mild, Camera.parse(25, "1920x1080"))
+    assert sent.kbps == pytest.approx(0.5 * 1920 * 1080 * 25 / 1000)
+    assert sent.gb_per_day == pytest.approx(sent.kbps / 8 * 86400 / 1e6)
+    assert cost_of(strong, mild, Camera.parse(10, None)).kbps == pytest.approx(0.5 * 64 * 48 * 10 / 1000)
+    measured = cost_of(a_cell(30, 0.1, kbps=80.0), mild, Camera())
+    assert measured.gb_per_day == pytest.approx(80_000 / 8 * 86400 / 1e9)
+    for text in ("1920", "1920x", "0x5", "axb", "1920x1080x3"):
+        with pytest.raises(UsageError, match="--resolution"):
+            Camera.parse(25, text)
+
+
+class Known:
+    """Resamples of experiments that are known by their level."""
+
+    def __init__(self, values: Mapping[str, np.ndarray]) -> None:
+        self.values, self.asked = values, [""]
+
+    def together(self, measures: Sequence[Any]) -> list[Any]:
+        from harness.drawn import Drawn
+
+        self.asked.append(measures[0][0][0].facts["experiment"])
+        return [Drawn(metric, drawn(self.values[cells[0].facts["experiment"]]), 200) for cells, metric in measures]
+
+
+def test_the_walk_ends_at_the_first_level_that_does_not_hold_even_if_a_later_one_would() -> None:
+    base, _ = pair(5, 0)
+    drops = {95.0: 0.0, 50.0: 0.02, 15.0: 0.5, 10.0: 0.01}
+    values = {f"e{level}": base - drop for level, drop in drops.items()} | {"eNone": base}
+    ladder = Ladder("jpeg", "pretrained", tuple(a_cell(level, 4.0 - n) for n, level in enumerate(drops)))
+    known: Any = Known(values)
+    (found,) = recommend(Case(a_cell(None, 24.0), (ladder,)), known, Limit.parse("0.05"))
+    assert found.chosen is not None
+    assert found.next is not None
+    assert (found.chosen.level, found.next.level) == (50.0, 15.0)
+    assert found.next.bound.verdict == "fails"
+    assert "e10.0" not in known.asked
+    (none,) = recommend(Case(a_cell(None, 24.0), (ladder,)), known, Limit.parse("0"), metric="value")
+    assert none.chosen is not None
+    assert none.chosen.level == 95.0
+    (lacking,) = recommend(Case(None, (ladder,)), known, Limit.parse("0"))
+    assert lacking.chosen is None
+    assert lacking.why == "there is no experiment on uncompressed frames to compare with"
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
+    return made(tmp_path_factory.getbasetemp(), cache)[0]
+
+
+def test_the_command_on_real_results(session: Session) -> None:
+    text = session.run("recommend", "--task", "detection", "--max-drop", "60%").stdout
+    assert "18 samples (below 66): too few to be sure" in text
+    found = json.loads(session.run("recommend", "--task", "detection", "--max-drop", "60%", "--json").stdout)
+    (case,) = found
+    drops = {
+        row[:2]: row[2:]
+        for row in session.select(
+            'SELECT codec, level, "drop", drop_ci_low, drop_ci_high, bpp FROM curves'
+            " WHERE task = 'detection' AND is_primary AND training = 'pretrained'"
+        )
+    }
+    shown = 0
+    for one in case["recommendations"]:
+        for step in (one["chosen"], one["next"]):
+            if step and one["training"] == "pretrained":
+                drop, low, high, bpp = drops[one["codec"], step["level"]]
+                assert step["bound"]["drop"] == pytest.approx(drop)
+                assert step["cost"]["bpp"] == pytest.approx(bpp)
+                # Computed from 1000 resamples here, from 100 in the run.
+                assert step["bound"]["high"] - step["bound"]["low"] == pytest.approx(high - low, rel=0.35, abs=0.02)
+                shown += 1
+    assert shown >= 2
+    assert {one["training"] for one in case["recommendations"]} >= {"pretrained", "matched"}
+
+
+def test_exit_statuses(session: Session) -> None:
+    session.run("recommend", "--task", "detection", "--codec", "jpeg", "--max-drop", "1000%", status=0)
+    session.run("recommend", "--task", "segmentation", "--max-drop", "0", "--metric", "global_accuracy", status=1)
+    assert "--max-drop" in session.run("recommend", "--task", "detection", "--max-drop", "x", status=2).stderr
+    wrong = session.run("recommend", "--task", "detection", "--max-drop", "1%", "--metric", "AP_smal", status=2).stderr
+    assert "Did you mean 'AP_small'?" in wrong
