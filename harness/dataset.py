@@ -117,6 +117,8 @@ class Dataset(Configured, ABC):
         layout: what it expects on disk, for the message when it is missing.
         homepage: where the data are to be had.
         needs_root: whether it reads files of the user's.
+        labelled: whether its samples have targets. Without, the targets of the frames to be scored are None, and models
+            are judged by their own output on uncompressed frames.
 
     Attributes:
         still: whether its samples are single images (results label what video codecs make of them `intra`); a fact of
@@ -133,6 +135,7 @@ class Dataset(Configured, ABC):
     layout: ClassVar[str] = ""
     homepage: ClassVar[str] = ""
     needs_root: ClassVar[bool] = True
+    labelled: ClassVar[bool] = True
     still: bool = True
     classes: tuple[str, ...] = ()
 

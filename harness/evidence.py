@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.agreement import Agreement
+
 if TYPE_CHECKING:
     from harness.plugin_manager import Plugins
     from harness.result_cells import Cell
@@ -27,7 +29,7 @@ def task_of(identity: Mapping[str, Any], classes: Sequence[str], plugins: Plugin
     """
     asked = identity["task"]
     task: Task = plugins.get("task", asked["name"])(classes=tuple(classes), **asked["options"])
-    return task
+    return Agreement(task) if identity.get("reference") == "predictions" else task
 
 
 def classes_of(store: Store, cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:

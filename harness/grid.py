@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from harness.codec import Codec, Level
     from harness.dataset import Dataset
     from harness.model import Model, Precision, Weights
+    from harness.request import Reference
     from harness.task import Task
     from harness.training.recipe import Recipe
 
@@ -129,6 +130,7 @@ class Grid:
         courses: the retrainings.
         seeds: how often each is done, each time from another seed.
         notes: what the user should know before a run, a sentence or two each.
+        reference: what predictions are judged by.
     """
 
     subjects: Sequence[Subject]
@@ -139,3 +141,4 @@ class Grid:
     courses: Sequence[Course] = ()
     seeds: int = 1
     notes: Sequence[str] = ()
+    reference: Reference = "labels"

@@ -64,7 +64,7 @@ def experiment_identity(
         "batch": {"size": subject.batch, "planner": PLANNER_VERSION},
         "precision": grid.precision,
         "training": {"kind": training.kind, **({"job": training.checkpoint} if training.checkpoint else {})},
-        "reference": "labels",
+        "reference": grid.reference,
     }
 
 

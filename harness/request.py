@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Request"]
+__all__ = ["Reference", "Request"]
+
+Reference = Literal["labels", "predictions"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Request:
         settings: values of the recipe that are changed, "key=value" each.
         seeds: how often each training is done, each time from another seed.
         parts: the parts of the model that are retrained; empty for all.
+        reference: what predictions are judged by: the dataset's labels, or the model's own output on uncompressed
+            frames.
     """
 
     codecs: tuple[str, ...]
@@ -53,3 +57,4 @@ class Request:
     settings: tuple[str, ...] = ()
     seeds: int = 1
     parts: tuple[str, ...] = ()
+    reference: Reference = "labels"

@@ -5,9 +5,11 @@ What is wrong is collected, not raised at the first: the user gets the whole lis
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
+from harness.agreement import Agreement
 from harness.batches import draw, outlines
 from harness.dataset import Dataset
 from harness.errors import (
@@ -25,6 +27,7 @@ from harness.registry import Registry
 from harness.request import Request
 from harness.resolve_codec import choose_codec, refused_images, refused_rates
 from harness.resolve_names import Names
+from harness.resolve_reference import coded_sources, known_classes, reference_problems
 from harness.retrain import courses
 from harness.task import Task
 from harness.training.recipe import Recipe
@@ -63,6 +66,7 @@ class Resolver(Names):
         subjects = [subject for name in tasks for subject in self._subjects(name)]
         tested = [c.codec for c in codecs], [(s.dataset_name, s.dataset) for s in subjects]
         self.problems += [*refused_images(*tested), *refused_rates(*tested)]
+        self.problems += reference_problems(request, subjects)
         if request.limit is not None and request.limit < 1:
             self.problems.append(f"--limit {request.limit}: at least 1.")
         if request.batch is not None and request.batch < 1:
@@ -74,7 +78,17 @@ class Resolver(Names):
         if self.problems:
             raise PreflightError(list(dict.fromkeys(self.problems)))
         notes = tuple(dict.fromkeys(self.notes))
-        return Grid(subjects, codecs, request.precision, request.limit, request.seed, taught, request.seeds, notes)
+        return Grid(
+            subjects,
+            codecs,
+            request.precision,
+            request.limit,
+            request.seed,
+            taught,
+            request.seeds,
+            notes,
+            request.reference,
+        )
 
     def _try(self, action: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
         """What an action gives; None when it fails, which is noted."""
@@ -155,9 +169,16 @@ class Resolver(Names):
     def _subject(self, task_name: str, model_text: str, dataset_text: str, dataset: Dataset) -> Subject:
         request = self.request
         options = self._task_options().get(task_name, {})
-        task: Task = self.plugins.get("task", task_name)(classes=dataset.classes, **options)
         model, model_name = self.model(model_text)
         weights = self.weights(model, model_name, dataset)
+        if not dataset.labelled:
+            kind = self.plugins.get("task", task_name)
+            dataset = copy.copy(dataset)
+            dataset.classes = known_classes(weights, kind(classes=("any",), **options), model_name)
+        task: Task = self.plugins.get("task", task_name)(classes=dataset.classes, **options)
+        if request.reference == "predictions":
+            task = Agreement(task)
+            self.notes += coded_sources(dataset, self.called("dataset", dataset_text, dataset))
         if weights.classes:
             try:
                 task.translator(weights.classes, dataset.name)

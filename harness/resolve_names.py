@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.dataset import Dataset
@@ -15,7 +15,10 @@ from harness.plugin_manager import Plugins
 from harness.registry import Registry
 from harness.request import Request
 
-__all__ = ["Names", "named"]
+__all__ = ["FOLDER", "Names", "named"]
+
+FOLDER = "folder"
+"""The kind of dataset that any folder or file of one's own is opened by."""
 
 
 class Names:
@@ -28,6 +31,8 @@ class Names:
 
     def kind_of(self, kind: str, text: str) -> tuple[type, Asked]:
         """The class behind a name (of a plugin, or of a registry entry) and what was asked of it."""
+        if kind == "dataset" and (place := self._place(text)):
+            return self.plugins.get(kind, FOLDER), Asked(FOLDER, place.options)
         asked = parse(text, levels=False)
         entry = self.registry.entry(f"{kind}s", asked.name)
         if not entry:
@@ -60,13 +65,34 @@ class Names:
         entry = self.registry.entry("datasets", asked.name)
         if task not in cls.tasks:
             raise UsageError(f"dataset {asked.name} serves {', '.join(cls.tasks)}, not {task}.")
-        root = self._root(asked.name, entry.get("folder", asked.name)) if cls.needs_root else None
+        place = self._place(text)
+        root = (
+            place.path if place else self._root(asked.name, entry.get("folder", asked.name)) if cls.needs_root else None
+        )
         split = split or self.request.split or entry.get("split")
         dataset = cls(task=task, split=split, root=root, **asked.options)
         dataset.open()
         if not len(dataset):
             raise DatasetError(f"dataset {asked.name}, split {dataset.split}: there is not one sample.")
         return dataset
+
+    def _place(self, text: str) -> _Place | None:
+        """What `--dataset` names by its path: a folder or a file of one's own, with options behind a colon.
+
+        A name that a plugin or the registry knows is never a path; ./coco is the folder. A name that --data-root
+        gives a path for is that path, so that recorded results find their files again.
+        """
+        path, options = text, dict[str, str]()
+        if not Path(text).exists():
+            name, colon, rest = text.rpartition(":")
+            if colon and "=" in rest and (Path(name).exists() or name in dict(self.request.data_roots)):
+                path, options = name, parse(f"{FOLDER}:{rest}", levels=False).options
+        if path in self.plugins.names("dataset") or path in self.registry.section("datasets"):
+            return None
+        given = dict(self.request.data_roots).get(path)
+        if given is not None or Path(path).exists():
+            return _Place(Path(given or path), options)
+        return None
 
     def _root(self, name: str, folder: str) -> Path | None:
         """`--data-root NAME=PATH`; else PATH/folder where that exists, else PATH."""
@@ -99,7 +125,8 @@ class Names:
 
     def called(self, kind: str, text: str, made: Configured) -> str:
         """What results call a model or a dataset: its name, and the given options that change what it gives."""
-        asked = parse(text, levels=False)
+        place = self._place(text) if kind == "dataset" else None
+        asked = Asked(_base(place.path, text), place.options) if place else parse(text, levels=False)
         usual = made.resolve(self.registry.entry(f"{kind}s", asked.name).get("options", {}))
         training = {option.name for option in made.options if option.only == "training"}
         changed = [o for o in asked.options if made.config[o] != usual[o] and o not in training]
@@ -128,6 +155,19 @@ class Names:
         if known and not weights.classes and facts.get("classes"):
             weights = replace(weights, classes=tuple(facts["classes"]))
         return weights
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A dataset that is named by its path."""
+
+    path: Path
+    options: dict[str, str]
+
+
+def _base(path: Path, text: str) -> str:
+    """What results call a place: the name of the folder or file, never where it lies."""
+    return path.resolve().name or text
 
 
 def named(name: str, options: Mapping[str, Value]) -> str:

@@ -24,6 +24,7 @@ found by most decoders, not by all (VP8 and HEVC overlook some).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -35,12 +36,14 @@ from harness.video_stream import opened
 
 if TYPE_CHECKING:
     import numpy as np
+    from av.video.frame import VideoFrame
     from numpy.typing import NDArray
 
     from harness.codec import Frames
     from harness.options import Value
+    from harness.video_stream import Video
 
-__all__ = ["Facts", "decoders", "probe", "read_clip", "segments"]
+__all__ = ["Facts", "Reader", "decoders", "probe", "read_clip", "segments"]
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,56 @@ def read_clip(path: Path, start: int = 0, count: int | None = None, stride: int 
     frames = _stacked(list(_frames(path, start, stop, stride)), path, start)
     share = min(1.0, len(frames) * stride / max(facts.frames, 1))
     return frames, Source(facts.format, max(1, round(facts.bytes * share)))
+
+
+class Reader:
+    """One open video whose parts are read in order: each picture is decoded once, and those in between are not turned
+    into RGB. A part before the one read last begins the file anew.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._next = 0
+        self._open: ExitStack | None = None
+        self._pictures: Iterator[VideoFrame] = iter(())
+        self._video: Video | None = None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def read(self, start: int, count: int, stride: int = 1) -> Frames:
+        """`count` frames at most, every `stride`-th from `start` on: uint8[T, H, W, 3]. Fewer where the video ends.
+
+        Raises:
+            SampleError: damaged, cut short, of a kind that is refused, or it ends before `start`.
+        """
+        try:
+            return self._read(start, count, stride)
+        except BaseException:
+            self.close()
+            raise
+
+    def _read(self, start: int, count: int, stride: int) -> Frames:
+        if self._open is None or start < self._next:
+            self.close()
+            self._open = ExitStack()
+            self._video = self._open.enter_context(opened(self.path))
+            self._pictures, self._next = self._video.pictures(), 0
+        assert self._video is not None
+        frames: list[NDArray[np.uint8]] = []
+        while len(frames) < count and (picture := next(self._pictures, None)) is not None:
+            if self._next >= start and (self._next - start) % stride == 0:
+                frames.append(self._video.to_rgb(picture))
+            self._next += 1
+        if len(frames) < count:  # the end: what follows would begin anew
+            self.close()
+        return _stacked(frames, self.path, start)
 
 
 def segments(path: Path, length: int, stride: int = 1) -> Iterator[Frames]:

@@ -139,10 +139,23 @@ def request_options(command: F) -> F:
         click.option("--codec", "-c", "codec", multiple=True, help="name[:key=value,...][@level,...]; repeatable."),
         click.option("--task", "-t", "task", multiple=True, help="name[:key=value,...], or all; repeatable."),
         click.option("--model", "-m", "model", multiple=True, help="name[:key=value,...]; default: the task's."),
-        click.option("--dataset", "-d", "dataset", multiple=True, help="name[:key=value,...]; default: the task's."),
+        click.option(
+            "--dataset",
+            "-d",
+            "dataset",
+            multiple=True,
+            help="name[:key=value,...], or a folder or file; default: the task's.",
+        ),
         click.option("--weights", help="A file, or a name that the model knows; default: the model's."),
         data_root_option,
         click.option("--split", help="The split to evaluate on; default: the dataset's."),
+        click.option(
+            "--reference",
+            type=click.Choice(["labels", "predictions"]),
+            default="labels",
+            show_default=True,
+            help="Judge by labels, or by the model's own output on uncompressed frames.",
+        ),
         click.option("--limit", type=int, help="A seeded, stratified subset of so many samples."),
         click.option(
             "--seed",
@@ -228,4 +241,5 @@ def make_request(options: dict[str, Any], device: str) -> Request:
         settings=tuple(options["set_"]),
         seeds=options["seeds"],
         parts=tuple(options["retrain_parts"]),
+        reference=options["reference"],
     )

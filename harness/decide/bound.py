@@ -9,7 +9,7 @@ where the bound on drop - r |baseline| stays below 0.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
@@ -92,27 +92,25 @@ def bound_of(
     if math.isnan(drop):
         return Bound("unknown", reason="the metric is undefined: no sample has anything of its kind")
     share = drop / abs(base) if base else None
-    told = {"drop": drop, "share": share}
+    told = Bound("unknown", drop=drop, share=share)
     if level.groups < 2:
-        return Bound(
-            "unknown", **told, reason="all samples come from one group: nobody knows how far the drop would move"
-        )
+        return replace(told, reason="all samples come from one group: nobody knows how far the drop would move")
     if metric not in level.draws or metric not in baseline.draws:
-        return Bound("unknown", **told, reason="no interval is computed for this metric")
+        return replace(told, reason="no interval is computed for this metric")
     drops, bases = (
         sign * (baseline.draws[metric] - level.draws[metric]),
         math.copysign(1.0, base) * baseline.draws[metric],
     )
     if np.isnan(drops).any() or np.isnan(bases).any():
-        return Bound("unknown", **told, reason="undefined in some resamples: too few samples have its kind")
+        return replace(told, reason="undefined in some resamples: too few samples have its kind")
     freedom = level.groups - 1
     reach = student(freedom) * spread(drops, level.groups)
-    told |= {"low": drop - reach, "high": drop + reach}
+    told = replace(told, low=drop - reach, high=drop + reach)
     t = one_sided(freedom, confidence)
     covariance = _covariance(drops, bases, level.groups)
     if limit.relative:
         if abs(base) <= t * math.sqrt(covariance[1, 1]):
-            return Bound("unknown", **told, reason="the uncompressed value cannot be told from 0: no share of it")
+            return replace(told, reason="the uncompressed value cannot be told from 0: no share of it")
         lower, value = fieller(drop, abs(base), covariance, t)
         weights = np.array([1.0, -limit.value])
         excess, error = drop - limit.value * abs(base), math.sqrt(max(0.0, float(weights @ covariance @ weights)))
@@ -122,11 +120,11 @@ def bound_of(
     # A share that rounds to the limit is within it: 0.02 in the computer's numbers is not 2/100.
     slack = 1e-9 * max(1.0, abs(limit.value))
     if value <= limit.value + slack:
-        return Bound("holds", **told, value=value)
+        return replace(told, verdict="holds", value=value)
     if lower > limit.value + slack:
-        return Bound("fails", **told, value=value)
+        return replace(told, verdict="fails", value=value)
     needed = _needed(level.groups, excess, error, confidence) if excess < 0 else None
-    return Bound("undecided", **told, value=value, groups_needed=needed)
+    return replace(told, verdict="undecided", value=value, groups_needed=needed)
 
 
 def _covariance(drops: NDArray[np.float64], bases: NDArray[np.float64], groups: int) -> NDArray[np.float64]:

@@ -114,4 +114,4 @@ def _pixels(cell: Cell) -> int | None:
     facts = cell.facts
     if facts["kbps"] is not None or not facts["samples"] or not facts["bytes"] or not facts["bpp"]:
         return None
-    return round(8 * facts["bytes"] / facts["bpp"] / facts["samples"])
+    return int(8 * facts["bytes"] / facts["bpp"] / facts["samples"] + 0.5)

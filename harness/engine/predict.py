@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from harness.engine.references import References
 from harness.engine.transfer import to_device
 from harness.engine.unit import Settings, Unit
-from harness.engine.worker import Coded, reason
+from harness.engine.worker import REFERENCE, Coded, reason
 from harness.errors import PluginError
 from harness.records import SampleRow
 
@@ -46,12 +47,21 @@ def run_unit(unit: Unit, settings: Settings, report: Report) -> Iterator[Sequenc
     device = torch.device(settings.device)
     report.status("")
     told: set[str] = set()
+    references = References(subject.task, translate)
     for coded in batches:
         for note in coded.notes:
             if note not in told:
                 told.add(note)
                 report.warning(note)
-        yield [*coded.failed, *_score(unit, coded, device, translate)]
+        if coded.cell == REFERENCE:
+            references.keep(coded, *_predicted(unit, coded, device)[:2])
+            continue
+        if unit.reference:
+            coded = replace(coded, targets=references.targets(coded))
+        known = references.predictions(coded) if unit.reference and unit.cells[coded.cell].exact else None
+        yield [*coded.failed, *_score(unit, coded, device, translate, known)]
+        if coded.last:
+            references.forget(coded.batch)
 
 
 def set_up_torch(settings: Settings) -> None:
@@ -64,12 +74,16 @@ def set_up_torch(settings: Settings) -> None:
     torch.backends.cudnn.benchmark = False
 
 
-def _score(unit: Unit, coded: Coded, device: Any, translate: Callable[[Any], Any]) -> list[SampleRow]:
+def _predicted(unit: Unit, coded: Coded, device: Any) -> tuple[list[list[Any]] | None, str | None, float]:
+    """For each sample of a batch, for each scored frame, a prediction in the model's classes; or why there is none.
+
+    The third is the seconds that it took.
+    """
     if not coded.rows:
-        return []
+        return [], None, 0.0
     import torch
 
-    task, model = unit.subject.task, unit.subject.model
+    model = unit.subject.model
     started = time.perf_counter()
     try:
         with torch.inference_mode():
@@ -77,14 +91,31 @@ def _score(unit: Unit, coded: Coded, device: Any, translate: Callable[[Any], Any
         if len(predictions) != len(coded.rows):
             raise PluginError(f"{len(coded.rows)} samples went in, {len(predictions)} predictions came back")
     except Exception as error:  # noqa: BLE001 - whatever a model raises costs its batch, and is recorded
-        text = reason(f"model {model.name}", error)
-        return [replace(row, status="failed", error=text) for row in coded.rows]
+        return None, reason(f"model {model.name}", error), 0.0
+    return predictions, None, time.perf_counter() - started
+
+
+def _score(
+    unit: Unit,
+    coded: Coded,
+    device: Any,
+    translate: Callable[[Any], Any],
+    known: list[list[Any]] | None = None,
+) -> list[SampleRow]:
+    """The rows of a batch, predicted (unless its predictions are known) and scored."""
+    if not coded.rows:
+        return []
+    task = unit.subject.task
+    predictions, why, spent = (known, None, 0.0) if known is not None else _predicted(unit, coded, device)
+    if predictions is None:
+        return [replace(row, status="failed", error=why) for row in coded.rows]
     # Each sample's share of the batch; its own encoding and decoding are added below.
-    shared = (time.perf_counter() - started + coded.seconds.get("read", 0) + coded.seconds.get("prepare", 0)) / len(
-        coded.rows
-    )
+    shared = (spent + coded.seconds.get("read", 0) + coded.seconds.get("prepare", 0)) / len(coded.rows)
     rows = []
     for row, targets, predicted in zip(coded.rows, coded.targets, predictions, strict=True):
+        if isinstance(targets, str):
+            rows.append(replace(row, status="failed", error=targets))
+            continue
         begun = time.perf_counter()
         try:
             statistics = [task.score(translate(p), t) for p, t in zip(predicted, targets, strict=True)]

@@ -158,7 +158,8 @@ class Runner:
             lacking = tuple(n for n, c in enumerate(cells) if not done[c.experiment.key].issuperset(batch.indices))
             if lacking:
                 todo.append(Todo(batch, lacking))
-        unit = Unit(subject, tuple(cells), tuple(todo))
+        reference = cells[0].experiment.reference == "predictions"
+        unit = Unit(subject, tuple(cells), tuple(todo), reference)
         try:
             if todo:
                 self._collect(self._guarded(self.executor.run([unit], self.settings, self.report)), done)

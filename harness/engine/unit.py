@@ -35,11 +35,13 @@ class Unit:
         subject: task, model and dataset.
         cells: experiments with their codecs.
         todo: what is to be done, in order.
+        reference: whether the targets are what the model predicts on the uncompressed frames.
     """
 
     subject: Subject
     cells: tuple[Cell, ...]
     todo: tuple[Todo, ...]
+    reference: bool = False
 
     @property
     def size(self) -> int:

@@ -16,6 +16,7 @@ from harness.engine.keeper import Keeper
 from harness.engine.transfer import pin
 from harness.errors import CodecError, HarnessError
 from harness.kept import frames_digest
+from harness.model import NoMemo
 from harness.quality import squared_error
 from harness.records import SampleRow
 
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
     from harness.engine.unit import Todo, Unit
     from harness.plan import Cell
 
-__all__ = ["Coded", "Source", "coded_batches", "start_worker"]
+__all__ = ["REFERENCE", "Coded", "Source", "coded_batches", "start_worker"]
+
+
+REFERENCE = -1
+"""In the place of a cell: what the model makes of the uncompressed frames."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +53,26 @@ class Coded:
     """One batch of one cell, ready for the device.
 
     Args:
-        cell: position in the unit's cells.
+        cell: position in the unit's cells; `REFERENCE` for the uncompressed frames whose predictions are the targets.
         inputs: what the model collated; None when every sample failed.
         rows: a row for each sample in `inputs`, in order, still without statistics.
-        targets: for each sample, the target of each scored frame.
+        targets: for each sample, the target of each scored frame; a text where it has none, which says why.
         failed: rows of the samples that failed.
         seconds: seconds of reading and preparing; those of coding stand in the rows.
         notes: what the user should know of the worker.
+        batch: the number of the planned batch that it is of, or of a part of.
+        last: whether nothing more of that batch follows.
     """
 
     cell: int
     inputs: Any
     rows: list[SampleRow]
-    targets: list[list[Any]]
+    targets: Sequence[list[Any] | str]
     failed: list[SampleRow]
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    batch: int = 0
+    last: bool = False
 
     def pin_memory(self) -> Coded:
         """Called by the data loader's pinning thread."""
@@ -108,11 +117,16 @@ def coded_batches(unit: Unit, todo: Sequence[Todo]) -> Iterator[Coded]:
             else:
                 unreadable.append(source)
         read = (time.perf_counter() - started) / len(entry.cells)
+        if unit.reference:
+            for coded in reference_inputs(unit, sources):
+                yield replace(coded, batch=entry.batch.number)
         for cell in entry.cells:
             key = unit.cells[cell].experiment.key
             failed = [replace(row, key=key) for row in unreadable]
-            for coded in _code(unit, cell, sources, failed, read, keeper):
-                yield replace(coded, notes=keeper.problems())
+            parts = list(_code(unit, cell, sources, failed, read, keeper))
+            for place, coded in enumerate(parts, start=1):
+                last = cell == entry.cells[-1] and place == len(parts)
+                yield replace(coded, notes=keeper.problems(), batch=entry.batch.number, last=last)
 
 
 def _read(unit: Unit, index: int) -> Source | SampleRow:
@@ -174,6 +188,30 @@ def _code(
             seconds["prepare"] += time.perf_counter() - started
             yield Coded(cell, inputs, [r for r, _, _ in group], [t for _, t, _ in group], failed, seconds)
         failed, seconds = [], {}
+
+
+def reference_inputs(unit: Unit, sources: list[Source]) -> Iterator[Coded]:
+    """The uncompressed frames of a batch, as the model takes them; a row that failed says why there is no reference."""
+    model = unit.subject.model
+    shapes: dict[tuple[int, ...], list[tuple[SampleRow, Any]]] = {}
+    failed: list[SampleRow] = []
+    for source in sources:
+        try:
+            prepared = model.prepare(source.sample.frames, source.scored, NoMemo())
+            shape = model.prepared_shape(_outline(source.row, source))
+        except Exception as error:  # noqa: BLE001 - whatever a model raises costs one sample, and is recorded
+            failed.append(replace(source.row, status="failed", error=reason(f"model {model.name}", error)))
+            continue
+        shapes.setdefault(shape, []).append((source.row, prepared))
+    for group in shapes.values():
+        try:
+            inputs = model.collate([prepared for _, prepared in group])
+        except Exception as error:  # noqa: BLE001 - as above
+            failed += [replace(row, status="failed", error=reason(f"model {model.name}", error)) for row, _ in group]
+            continue
+        yield Coded(REFERENCE, inputs, [row for row, _ in group], [], [])
+    if failed:
+        yield Coded(REFERENCE, None, [], [], failed)
 
 
 def _encode_decode(cell: Cell, source: Source, row: SampleRow, keeper: Keeper) -> tuple[SampleRow, NDArray[np.uint8]]:

@@ -127,7 +127,7 @@ def page(store: Store, means: Means, asked: Asked) -> str:
         provenance=provenance(store, cells, cases),
         data=[section.data for section in sections],
         specs=chart_specs(),
-        vega=vl_convert.javascript_bundle(),
+        vega=vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # optional, unlike its stub says
         css=folder.joinpath("page.css").read_text("utf-8"),
         js=folder.joinpath("page.js").read_text("utf-8"),
     )
@@ -154,7 +154,7 @@ def _section(store: Store, case: Case, task: Task | None, means: Means, asked: A
     found = losses_of(case, store, task.sample_metric.higher_is_better) if task else []
     recovered = read_recovery(store, Filters({"experiment": [cell.facts["experiment"] for cell in cells]}))
     notes = _notes(case, task, found)
-    pictures, fidelity = Gallery(), {}
+    pictures, fidelity = Gallery(), dict[str, dict[str, float]]()
     if case.baseline and found and (asked.samples or asked.measures):
         asked.status(f"coding samples of {case.title} again")
         try:

@@ -115,7 +115,7 @@ def _troubles(store: Store, cells: Sequence[Cell]) -> Table:
 
 def departures(cases: Sequence[Case]) -> tuple[str, ...]:
     """In what each case differs from the study's experiment on its task: codec, levels, network, data."""
-    found = {}
+    found: dict[str, None] = {}
     for case in cases:
         task = case.facts["task"]
         known = published().get(task)

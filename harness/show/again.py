@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.agreement import Agreement
 from harness.engine.predict import set_up_torch
 from harness.engine.transfer import to_device
 from harness.errors import HarnessError
@@ -58,6 +59,22 @@ class Again:
         self._model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
         self._translate = subject.task.translator(self._model.classes, subject.dataset_name)
 
+    def referred(self, sample: Sample) -> Sample:
+        """The sample with what the model predicts on its uncompressed frames as targets, where these are the reference.
+
+        Raises:
+            HarnessError: the model refuses it.
+        """
+        if not isinstance(self._subject.task, Agreement):
+            return sample
+        try:
+            found = self._predict(sample.frames, tuple(sorted(sample.targets)))
+        except HarnessError:
+            raise
+        except Exception as error:
+            raise HarnessError(f"sample {sample.id}, uncompressed: {type(error).__name__}: {error}") from error
+        return replace(sample, targets={at: self._subject.task.as_target(one) for at, one in found.items()})
+
     def run(self, cell: Cell, sample: Sample) -> Seen:
         """A sample coded, decoded, predicted and scored.
 
@@ -73,18 +90,22 @@ class Again:
             raise HarnessError(f"{what}: {type(error).__name__}: {error}") from error
 
     def _run(self, cell: Cell, sample: Sample) -> Seen:
-        import torch
-
-        task, model = self._subject.task, self._model
+        task = self._subject.task
         scored = tuple(sorted(sample.targets))
         encoded = cell.codec.encode(sample.frames, cell.level, sample.fps)
         frames = cell.codec.decode(encoded)
-        batch = model.collate([model.prepare(frames, scored, NoMemo())])
+        predictions = self._predict(frames, scored)
+        statistics = [task.score(predictions[at], sample.targets[at]) for at in scored]
+        return Seen(frames, predictions, encoded.bits, task.sample_score(statistics))
+
+    def _predict(self, frames: Frames, scored: tuple[int, ...]) -> dict[int, Any]:
+        """Predictions on the scored frames, in the dataset's classes."""
+        import torch
+
+        batch = self._model.collate([self._model.prepare(frames, scored, NoMemo())])
         with torch.inference_mode():
-            (found,) = model.predict(to_device(batch, torch.device(self._device)))
-        predictions = [self._translate(prediction) for prediction in found]
-        statistics = [task.score(p, sample.targets[at]) for p, at in zip(predictions, scored, strict=True)]
-        return Seen(frames, dict(zip(scored, predictions, strict=True)), encoded.bits, task.sample_score(statistics))
+            (found,) = self._model.predict(to_device(batch, torch.device(self._device)))
+        return dict(zip(scored, map(self._translate, found), strict=True))
 
 
 def frame_of(sample: Sample, asked: int | None) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from math import isclose
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from harness.agreement import Agreement
 from harness.errors import SampleError, UsageError
 from harness.show.again import Again, frame_of
 from harness.show.panel import Row, Tile, Zoom, lay_out, zoom_for
@@ -175,6 +176,7 @@ class Painter:
             raise UsageError(f"sample {index} cannot be read: {error}") from error
         frame = frame_of(sample, self._look.frame)
         sample.frames.setflags(write=False)
+        sample = self._again(self._recorded.cells[0]).referred(sample)
         first = self._truth(sample, frame)
         if self._recorded.baseline:
             first.append(self._tile(self._recorded.baseline, "uncompressed", sample, index, frame))
@@ -208,7 +210,8 @@ class Painter:
             drawn = self._drawn(self._task.draw_target, sample.frames[frame], sample.targets[frame])
         except NotImplementedError:
             return []
-        return [Tile(self._with_plain(drawn, sample.frames[frame]), "truth")]
+        title = "reference" if isinstance(self._task, Agreement) else "truth"
+        return [Tile(self._with_plain(drawn, sample.frames[frame]), title)]
 
     def _tile(self, cell: Cell, title: str, sample: Sample, index: int, frame: int) -> Tile:
         key = cell.facts["experiment"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, closest
@@ -125,6 +126,7 @@ def _only(cells: Sequence[Cell], column: str, asked: str) -> list[Cell]:
     """Those of one model, dataset or split; the same name with other options is no other model."""
     known = sorted({str(cell.facts[column]) for cell in cells})
     names = meant(asked, known) or meant(asked.partition(":")[0], known)
+    names = names or meant(Path(asked).resolve().name, known)  # a folder or file is called by its name
     if not names:
         near = closest(asked, known)
         hint = f" Did you mean {near!r}?" if near else ""

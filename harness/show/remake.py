@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, UsageError
@@ -103,7 +104,7 @@ def _request(cells: Sequence[Cell], identities: Mapping[str, Mapping[str, Any]],
         codecs=tuple(_codec_text(identities[cell.facts["experiment"]]["codec"]) for cell in cells),
         tasks=(_text(row["task"], identity["task"]["options"]),),
         models=(means.model if means.model and ":" in means.model else row["model"],),
-        datasets=(means.dataset if means.dataset and ":" in means.dataset else row["dataset"],),
+        datasets=(_dataset(row["dataset"], means),),
         weights=means.weights,
         data_roots=means.data_roots,
         split=row["split"] or None,
@@ -113,7 +114,14 @@ def _request(cells: Sequence[Cell], identities: Mapping[str, Mapping[str, Any]],
         batch=row["batch"],
         device=means.device.partition(":")[0],
         baseline=False,
+        reference=row["reference"],
     )
+
+
+def _dataset(recorded: str, means: Means) -> str:
+    """The dataset as it is to be looked for: as it was given, where that tells more than what results call it."""
+    given = means.dataset
+    return given if given and (":" in given or Path(given).exists()) else recorded
 
 
 def _codec_text(codec: Mapping[str, Any]) -> str:
