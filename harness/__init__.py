@@ -5,13 +5,35 @@ The contracts for plugin authors are in `harness.codec`, `harness.dataset`, `har
 """
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 import pluggy
 
-__all__ = ["__version__", "hookimpl"]
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from harness.frames import Frames
+
+__all__ = ["__version__", "hookimpl", "load"]
 
 hookimpl = pluggy.HookimplMarker("harness")
 """Marks a function of a plugin module as the implementation of a hook."""
+
+
+def load(database: "str | PathLike[str]" = "harness.db") -> "Frames":
+    """The results in a database, as pandas frames: `harness.load("harness.db").curves`.
+
+    Args:
+        database: a SQLite file, or a URL.
+
+    Raises:
+        StoreError: there is no such database.
+        HarnessError: pandas is not installed (the extra `frames`).
+    """
+    from harness.frames import Frames
+
+    return Frames(str(database))
+
 
 try:
     __version__ = version("codec-harness")

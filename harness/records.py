@@ -13,6 +13,7 @@ __all__ = [
     "Checkpoint",
     "Claim",
     "Comparison",
+    "Merged",
     "MetricValue",
     "RecordedRun",
     "RunInfo",
@@ -193,6 +194,22 @@ class Totals:
     interval_method: str | None = None
     resamples: int | None = None
     interval_seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What came of taking one database into another.
+
+    Args:
+        taken: experiments that the target did not have, or had less of.
+        doubles: experiments that both had finished.
+        differing: of these, metrics that differ: the experiment's key, the metric's name, the value that was kept, and
+            the other.
+    """
+
+    taken: int
+    doubles: int
+    differing: Sequence[tuple[str, str, float | None, float | None]] = ()
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,10 @@ class Store(ABC):
         """Record experiments that are not yet there (no status is changed)."""
 
     @abstractmethod
+    def experiments(self) -> list[Experiment]:
+        """All experiments as they were registered, in that order."""
+
+    @abstractmethod
     def states(self, keys: Sequence[str]) -> dict[str, State]:
         """What is known of each key; keys never seen are left out."""
 

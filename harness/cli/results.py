@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.browse import browse
 from harness.cli.chosen import FILTERS, filter_options, filters_of, inner_options, opened
+from harness.cli.export import export
+from harness.cli.merge import merge
 from harness.cli.options import database_option
 from harness.cli.retrained import matrix, recovery
 from harness.cli.show import show
@@ -92,7 +95,10 @@ def sql(ctx: click.Context, query: str, format_: str | None, db: str | None) -> 
     print_table(Table(tuple(columns), tuple(rows)), format_ or before)
 
 
+results.add_command(browse)
+results.add_command(export)
 results.add_command(matrix)
+results.add_command(merge)
 results.add_command(recovery)
 results.add_command(show)
 results.add_command(tables)

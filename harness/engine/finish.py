@@ -153,7 +153,7 @@ class Finisher:
 
     # Comparisons
 
-    def compare(self, subject: Subject, experiments: Sequence[Experiment]) -> None:
+    def compare(self, task: Task, experiments: Sequence[Experiment]) -> None:
         """Paired drops of those experiments that are finished, as their baseline is, and have none yet.
 
         Whichever of two is finished last, here or by another run, and whatever was cut off in between: the drops of a
@@ -164,10 +164,10 @@ class Finisher:
             if experiment.key not in lacking or experiment.baseline is None:
                 continue
             if self._baseline is None or self._baseline.key != experiment.baseline:
-                self._baseline = self._draw(experiment.baseline, subject.task)
+                self._baseline = self._draw(experiment.baseline, task)
             last = self._last
-            drawn = last if last and last.key == experiment.key else self._draw(experiment.key, subject.task)
-            self.store.compare(self._drops(drawn, self._baseline, subject.task))
+            drawn = last if last and last.key == experiment.key else self._draw(experiment.key, task)
+            self.store.compare(self._drops(drawn, self._baseline, task))
 
     def _drops(self, drawn: _Drawn, baseline: _Drawn, task: Task) -> list[Comparison]:
         """Drops on the samples that finished in both; positive when the model got worse."""

@@ -99,7 +99,7 @@ class Runner:
                     time.sleep(POLL_SECONDS)
                     waiting = [p for p in waiting if not self._attempt(p)]
                 for a_pass in plan.passes:
-                    self.finisher.compare(a_pass.subject, [cell.experiment for cell in a_pass.cells])
+                    self.finisher.compare(a_pass.subject.task, [cell.experiment for cell in a_pass.cells])
                 for a_pass in plan.passes:
                     self.finisher.recover(a_pass.subject.task, [cell.experiment for cell in a_pass.cells])
         except BaseException as error:
@@ -213,7 +213,7 @@ class Runner:
                 self._fail([cell], reason(f"task {unit.subject.task.name}", error))
                 continue
             self._held.discard(key)
-            self.finisher.compare(unit.subject, [cell.experiment])
+            self.finisher.compare(unit.subject.task, [cell.experiment])
             if result.failed:
                 self.outcome.failed[key] = result.failed
             else:

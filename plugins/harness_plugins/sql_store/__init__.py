@@ -8,7 +8,7 @@ user's queries.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness import hookimpl
@@ -17,6 +17,7 @@ from harness.records import (
     Checkpoint,
     Claim,
     Comparison,
+    Merged,
     MetricValue,
     RecordedRun,
     RunInfo,
@@ -29,6 +30,8 @@ from harness.records import (
 from harness.store import Filters, Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.experiment import Experiment
     from harness_plugins.sql_store.database import Database
 
@@ -90,6 +93,12 @@ class SqlStore(Store):
 
         with self._database.writing() as connection:
             claims.register(connection, experiments, run)
+
+    def experiments(self) -> list[Experiment]:
+        from harness_plugins.sql_store import claims
+
+        with self._database.reading() as connection:
+            return claims.registered(connection)
 
     def states(self, keys: Sequence[str]) -> dict[str, State]:
         from harness_plugins.sql_store import claims
@@ -193,6 +202,19 @@ class SqlStore(Store):
 
         with self._database.reading() as connection:
             return outcomes.read_view(connection, name, filters)
+
+    @classmethod
+    def merge(
+        cls, sources: Sequence[Path], target: Path, into: bool, join: Callable[[SqlStore], None]
+    ) -> Sequence[Merged]:
+        """Join SQLite files in one; `join` is given the whole before it is put in place.
+
+        Raises:
+            StoreError: one of them is no results database.
+        """
+        from harness_plugins.sql_store.merge import merge_into
+
+        return merge_into(cls, sources, target, into, join)
 
     def select(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         from harness_plugins.sql_store import read_only

@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from harness.experiment import Experiment
     from harness.records import Claim, Status
 
-__all__ = ["claim", "classes", "held_ids", "identities", "register", "release", "renew", "states", "status_now"]
+__all__ = [
+    "claim",
+    "classes",
+    "held_ids",
+    "identities",
+    "register",
+    "registered",
+    "release",
+    "renew",
+    "states",
+    "status_now",
+]
 
 _SKEW = 300.0
 """Seconds by which the clocks of two machines may differ."""
@@ -55,6 +66,11 @@ def register(connection: sa.Connection, cells: Sequence[Experiment], run: int) -
         .values(classes=sa.bindparam("its_classes")),
         [{"its_key": cell.key, "its_classes": json.dumps(cell.classes)} for cell in cells],
     )
+
+
+def registered(connection: sa.Connection) -> list[Experiment]:
+    """All experiments as they were registered; what `changed` was is not recorded."""
+    return [_experiment(row._mapping) for row in connection.execute(sa.select(experiments).order_by(experiments.c.id))]
 
 
 def states(connection: sa.Connection, keys: Sequence[str]) -> dict[str, State]:
@@ -221,6 +237,34 @@ def _insert_new(connection: sa.Connection) -> sa.Insert:
     from sqlalchemy.dialects import sqlite
 
     return sqlite.insert(experiments).on_conflict_do_nothing()
+
+
+def _experiment(row: Mapping[str, Any]) -> Experiment:
+    from harness.experiment import Experiment, Training
+
+    options = json.loads(row["codec_options"])
+    options.pop("intra", None)
+    training = Training(
+        row["training"],
+        codec=row["train_codec"],
+        level=row["train_level"],
+        mode=row["train_mode"],
+        parts=row["parts"],
+        seed=row["seed"] if row["training"] == "retrained" else None,
+        checkpoint=row["checkpoint"],
+        control=row["control"],
+        series=row["series"],
+    )
+    same = ("key", "codec", "level", "level_name", "task", "model", "weights", "dataset", "split", "precision", "batch")
+    return Experiment(
+        **{name: row[name] for name in (*same, "reference", "seed", "baseline")},
+        identity=json.loads(row["identity"]),
+        codec_options=options,
+        intra=bool(row["intra"]),
+        samples=row["planned_samples"],
+        training=training,
+        classes=tuple(json.loads(row["classes"] or "[]")),
+    )
 
 
 def _row(cell: Experiment, run: int) -> dict[str, Any]:

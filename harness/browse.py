@@ -1,0 +1,121 @@
+"""Serves a results database by Datasette, with what is known of its views and columns."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from datasette import hookimpl
+from datasette.app import Datasette
+from datasette.plugins import pm
+
+from harness.errors import UsageError
+from harness.plugin_manager import installed
+from harness.stores import open_store
+from harness.view_columns import queries, view_columns
+
+__all__ = ["application", "metadata", "serve"]
+
+_HOST = "127.0.0.1"
+_ABOUT = {
+    "results": "One row for each experiment and metric.",
+    "curves": "Every metric beside its baseline, with the paired drop.",
+    "recovery": "What retraining won back.",
+    "seeds": "Trainings from several seeds.",
+    "per_sample": "One row for each experiment and sample.",
+}
+_HIDDEN = ("statistics", "samples", "metrics", "comparisons", "experiments", "checkpoints", "alembic_version")
+_LONGEST_MS = 20_000
+
+
+class _Roots:
+    """Gives Datasette's connections SQRT, which the view `seeds` needs and not every SQLite has."""
+
+    @hookimpl
+    def prepare_connection(self, conn: sqlite3.Connection) -> None:
+        def root(value: float | None) -> float | None:
+            return None if value is None or value < 0 else math.sqrt(value)
+
+        conn.create_function("sqrt", 1, root, deterministic=True)
+
+
+def serve(url: str, port: int, told: Callable[[str], None]) -> None:
+    """Serve until the process is interrupted.
+
+    Args:
+        url: of a SQLite file, or its path.
+        port: on 127.0.0.1; 0 takes a free one.
+        told: takes the address, once the port is known to be free.
+
+    Raises:
+        UsageError: no SQLite file, or a port that is taken.
+        StoreError: no results database.
+    """
+    app = application(url)
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((_HOST, port))
+        except OSError as error:
+            raise UsageError(
+                f"--port {port}: {_HOST} cannot be listened on ({error.strerror}). Choose another."
+            ) from error
+        told(f"http://{_HOST}:{listening.getsockname()[1]}/")
+        asyncio.run(_run(app, listening))
+
+
+async def _run(app: Datasette, listening: socket.socket) -> None:
+    await app.invoke_startup()
+    config = uvicorn.Config(app.app(), log_level="warning", lifespan="on")
+    await uvicorn.Server(config).serve(sockets=[listening])
+
+
+def application(url: str) -> Datasette:
+    """Datasette with the database, which it opens read-only, but not as one that never changes: a run may write to it.
+
+    Raises:
+        UsageError: no SQLite file.
+        StoreError: no results database.
+    """
+    file = _file(url)
+    with closing(open_store(str(file), installed(), write=False)):
+        pass  # a file of an older version is upgraded; one that holds no results is told
+    if not pm.has_plugin("codec-harness"):
+        pm.register(_Roots(), name="codec-harness")
+    settings = {"allow_download": False, "sql_time_limit_ms": _LONGEST_MS, "suggest_facets": False}
+    return Datasette([str(file)], metadata=metadata(file.stem), settings=settings)
+
+
+def _file(url: str) -> Path:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return Path(url)
+    if scheme != "sqlite":
+        raise UsageError(f"{scheme}:// cannot be browsed: Datasette reads SQLite files.")
+    return Path(rest.removeprefix("/"))
+
+
+def metadata(database: str) -> dict[str, Any]:
+    """Titles, descriptions, units and queries.
+
+    Args:
+        database: what Datasette calls it: the file's name without its ending.
+    """
+    tables: dict[str, Any] = {name: {"hidden": True} for name in _HIDDEN}
+    for view, columns in view_columns().items():
+        told = {name: one.about + (f" ({one.unit})" if one.unit else "") for name, one in columns.items()}
+        units = {name: one.unit for name, one in columns.items() if one.unit}
+        tables[view] = {"title": view, "description": _ABOUT[view], "columns": told, "units": units, "size": 100}
+    asked = {name: {"title": query.title, "sql": query.sql} for name, query in queries().items()}
+    return {
+        "title": "codec-harness",
+        "description": "How far can images and video be compressed before a vision model gets worse?",
+        "databases": {database: {"tables": tables, "queries": asked}},
+    }

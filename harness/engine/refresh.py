@@ -1,0 +1,48 @@
+"""What follows from experiments that meet for the first time, as after a merge: drops and recoveries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.engine.finish import Finisher
+from harness.errors import UnknownNameError
+from harness.evidence import task_of
+from harness.experiment import canonical
+
+if TYPE_CHECKING:
+    from harness.engine.report import Report
+    from harness.experiment import Experiment
+    from harness.plugin_manager import Plugins
+    from harness.store import Store
+
+__all__ = ["refresh"]
+
+
+def refresh(store: Store, plugins: Plugins, report: Report, resamples: int = 1000, seed: int = 0) -> None:
+    """Compute the comparisons of finished experiments that the store does not have, from their stored statistics.
+
+    Experiments of a task that no installed plugin has are left as they are, and named.
+
+    Args:
+        store: opened for writing.
+        plugins: of this environment.
+        report: takes warnings.
+        resamples: from how many the intervals are computed.
+        seed: of the resamples.
+    """
+    finisher = Finisher(store, report, plugins, 0, resamples, seed)
+    groups: dict[str, list[Experiment]] = {}
+    for experiment in store.experiments():
+        alike = {name: experiment.identity.get(name) for name in ("task", "reference")} | {
+            "classes": experiment.classes
+        }
+        groups.setdefault(canonical(alike), []).append(experiment)
+    for experiments in groups.values():
+        first = experiments[0]
+        try:
+            task = task_of(first.identity, first.classes, plugins)
+        except UnknownNameError as error:
+            report.warning(f"{len(experiments)} experiments of task {first.task} are not compared: {error}")
+            continue
+        finisher.compare(task, experiments)
+        finisher.recover(task, experiments)
