@@ -38,7 +38,7 @@ _LONGEST_MS = 20_000
 class _Roots:
     """Gives Datasette's connections SQRT, which the view `seeds` needs and not every SQLite has."""
 
-    @hookimpl
+    @hookimpl  # type: ignore[untyped-decorator]
     def prepare_connection(self, conn: sqlite3.Connection) -> None:
         def root(value: float | None) -> float | None:
             return None if value is None or value < 0 else math.sqrt(value)
@@ -64,9 +64,8 @@ def serve(url: str, port: int, told: Callable[[str], None]) -> None:
         try:
             listening.bind((_HOST, port))
         except OSError as error:
-            raise UsageError(
-                f"--port {port}: {_HOST} cannot be listened on ({error.strerror}). Choose another."
-            ) from error
+            told_why = f"{_HOST} cannot be listened on ({error.strerror})"
+            raise UsageError(f"--port {port}: {told_why}. Choose another.") from error
         told(f"http://{_HOST}:{listening.getsockname()[1]}/")
         asyncio.run(_run(app, listening))
 

@@ -111,19 +111,17 @@ def _parquet(path: Path, view: str, columns: Sequence[str], parts: _Rows) -> int
     for name in columns:
         column = known.get(name)
         told = {"description": column.about, "unit": column.unit} if column else {}
-        fields.append(
-            pa.field(name, types[column.type if column else "text"], metadata={k: v for k, v in told.items() if v})
-        )
+        kind = types[column.type if column else "text"]
+        fields.append(pa.field(name, kind, metadata={key: text for key, text in told.items() if text}))
     schema = pa.schema(fields)
     times = [n for n, name in enumerate(columns) if name in known and known[name].type == "time"]
     count = 0
     with pq.ParquetWriter(path, schema) as writer:
         for rows in parts:
             values = list(zip(*rows, strict=True)) or [()] * len(columns)
-            arrays = [
-                pa.array([_moment(v) for v in vs] if n in times else vs, f.type)
-                for n, (vs, f) in enumerate(zip(values, fields, strict=True))
-            ]
+            for place in times:
+                values[place] = tuple(map(_moment, values[place]))
+            arrays = [pa.array(column, field.type) for column, field in zip(values, fields, strict=True)]
             writer.write_table(pa.table(arrays, schema=schema))
             count += len(rows)
     return count

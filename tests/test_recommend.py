@@ -16,6 +16,7 @@ from command import Session
 from harness.bootstrap import Replicates, replicates
 from harness.decide.bound import Bound, bound_of, one_sided
 from harness.decide.cost import Camera, cost_of
+from harness.decide.judges import by_resampling, by_stored_intervals
 from harness.decide.limit import Limit
 from harness.decide.walk import recommend
 from harness.errors import UsageError
@@ -183,16 +184,16 @@ def test_the_walk_ends_at_the_first_level_that_does_not_hold_even_if_a_later_one
     values = {f"e{level}": base - drop for level, drop in drops.items()} | {"eNone": base}
     ladder = Ladder("jpeg", "pretrained", tuple(a_cell(level, 4.0 - n) for n, level in enumerate(drops)))
     known: Any = Known(values)
-    (found,) = recommend(Case(a_cell(None, 24.0), (ladder,)), known, Limit.parse("0.05"))
+    (found,) = recommend(Case(a_cell(None, 24.0), (ladder,)), by_resampling(known), Limit.parse("0.05"))
     assert found.chosen is not None
     assert found.next is not None
     assert (found.chosen.level, found.next.level) == (50.0, 15.0)
     assert found.next.bound.verdict == "fails"
     assert "e10.0" not in known.asked
-    (none,) = recommend(Case(a_cell(None, 24.0), (ladder,)), known, Limit.parse("0"), metric="value")
+    (none,) = recommend(Case(a_cell(None, 24.0), (ladder,)), by_resampling(known), Limit.parse("0"), metric="value")
     assert none.chosen is not None
     assert none.chosen.level == 95.0
-    (lacking,) = recommend(Case(None, (ladder,)), known, Limit.parse("0"))
+    (lacking,) = recommend(Case(None, (ladder,)), by_resampling(known), Limit.parse("0"))
     assert lacking.chosen is None
     assert lacking.why == "there is no experiment on uncompressed frames to compare with"
 
@@ -226,6 +227,37 @@ def test_the_command_on_real_results(session: Session) -> None:
                 shown += 1
     assert shown >= 2
     assert {one["training"] for one in case["recommendations"]} >= {"pretrained", "matched"}
+
+
+def test_stored_intervals_judge_as_resamples_do_but_for_a_little_care(session: Session) -> None:
+    from harness.drawn import Draws
+    from harness.ladders import cases_of
+    from harness.plugin_manager import installed
+    from harness.result_cells import read_cells
+    from harness.store import Filters
+    from harness.stores import open_store
+
+    store = open_store(str(session.database), installed(), write=False)
+    (case,) = cases_of(read_cells(store, Filters({"task": ["detection"]})))
+    identities = store.identities([cell.facts["experiment"] for cell in case.cells])
+    # The resamples of the run, so that only the way of judging differs.
+    judge = by_resampling(Draws(dict.fromkeys(identities, store), identities, installed(), 100, 0))
+    assert case.baseline is not None
+    for ladder in case.ladders:
+        for cell in ladder.cells:
+            for text in ("0.05", "10%", "60%"):
+                asked = (cell, case.baseline, "AP", Limit.parse(text), 0.95)
+                exact, stored = judge(*asked)[0], by_stored_intervals(*asked)[0]
+                assert exact.value is not None
+                assert stored.value is not None
+                assert stored.drop == pytest.approx(exact.drop)
+                assert stored.high == pytest.approx(exact.high)
+                if "%" not in text:
+                    assert stored.value == pytest.approx(exact.value)
+                    assert stored.verdict == exact.verdict
+                else:
+                    assert stored.verdict in (exact.verdict, "undecided")
+    store.close()
 
 
 def test_exit_statuses(session: Session) -> None:

@@ -11,15 +11,15 @@ __all__ = ["browse"]
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8001, show_default=True, help="On 127.0.0.1; 0 takes a free one."
+    "--port", type=click.IntRange(0, 65535), default=8001, show_default=True, help="On 127.0.0.1; 0: a free one."
 )
 @click.option("--db", help="Results database, if not the one given before `browse`.")
 @click.pass_obj
 def browse(default: str, /, port: int, db: str | None) -> None:
     """Look at the database in a web browser (Datasette). Ctrl-C ends it.
 
-    The server listens on 127.0.0.1 only, and opens the file read-only: a run may write to it meanwhile. Views and columns
-    come with descriptions and units, and with the queries of the documentation.
+    The server listens on 127.0.0.1 only, and opens the file read-only: a run may write to it meanwhile. Views and
+    columns come with descriptions and units, and with the queries of the documentation.
     """
     try:
         from harness.browse import serve

@@ -30,7 +30,7 @@ _VIEWS = ("results", "curves", "recovery", "seeds", "per_sample")
     "-o",
     required=True,
     type=click.Path(path_type=Path),
-    help="A folder, or, of one view, a file with an ending.",
+    help="A folder; of one view, also a file.",
 )
 @click.option("--db", help="Results database, if not the one given before `export`.")
 @click.pass_context

@@ -20,7 +20,7 @@ _SHOWN = 20
     "-o",
     required=True,
     type=click.Path(path_type=Path),
-    help="The merged file; must not exist yet, but for --into.",
+    help="The merged file.",
 )
 @click.option("--into", is_flag=True, help="Take them into --output, a database that is there.")
 @click.option(
@@ -28,7 +28,7 @@ _SHOWN = 20
     type=click.IntRange(100),
     default=1000,
     show_default=True,
-    help="From how many new drops are computed.",
+    help="From how many drops are computed.",
 )
 def merge(sources: tuple[Path, ...], output: Path, into: bool, resamples: int) -> None:
     """Join databases (SQLite files) from several machines. Equal cells are taken once.

@@ -71,6 +71,7 @@ def recommend(
     paired drop is beyond the limit. Exit status: 0 when a level was found, 1 when none holds.
     """
     from harness.decide.cost import Camera
+    from harness.decide.judges import by_resampling
     from harness.decide.limit import Limit
     from harness.decide.recommended import as_data, recommended_table
     from harness.decide.walk import recommend as walk
@@ -91,7 +92,7 @@ def recommend(
         identities = store.identities([cell.facts["experiment"] for cell in cells])
         home = {cell.facts["experiment"]: store for cell in cells}
         draws = Draws(home, identities, installed(), resamples, 0)
-        found = [(case, walk(case, draws, limit, metric, confidence / 100, camera)) for case in cases]
+        found = [(case, walk(case, by_resampling(draws), limit, metric, confidence / 100, camera)) for case in cases]
     found = [(case, some) for case, some in found if some]
     if as_json:
         click.echo(json.dumps([as_data(case, some) for case, some in found], indent=2, allow_nan=False))

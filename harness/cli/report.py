@@ -28,6 +28,11 @@ __all__ = ["report"]
     show_default=True,
     help="Pictures of so many samples of each codec, those that lose most; 0: none.",
 )
+@click.option("--max-drop", default="2%", show_default=True, help="What recommendations allow: 0.02, or 2%.")
+@click.option(
+    "--fps", type=click.FloatRange(0, min_open=True), help="Frames a second of a camera, for kbit/s and GB a day."
+)
+@click.option("--resolution", metavar="WxH", help="Its frames' size in pixels.")
 @click.option(
     "--measure",
     "measures",
@@ -49,6 +54,9 @@ def report(
     output: Path,
     title: str,
     samples: int,
+    max_drop: str,
+    fps: float | None,
+    resolution: str | None,
     measures: tuple[str, ...],
     weights: str | None,
     device: str | None,
@@ -66,6 +74,8 @@ def report(
     The page needs no network and no other file. Its pictures are made anew from the data and the models that the
     experiments were run with; where these are not here any more, it says so and has none.
     """
+    from harness.decide.cost import Camera
+    from harness.decide.limit import Limit
     from harness.engine import machine
     from harness.report.fidelity import lacking
     from harness.report.page import Asked, page
@@ -73,6 +83,7 @@ def report(
     from harness.stores import open_store
 
     target = _target(output)
+    limit, camera = Limit.parse(max_drop), Camera.parse(fps, resolution)
     if missing := [reason for name in measures if (reason := lacking(name))]:
         raise UsageError(" ".join(missing))
     found = machine.find_device(device)
@@ -82,7 +93,9 @@ def report(
     if codec:
         wanted["codec"] = [*codec, "none"]
     with closing(open_store(db, means.plugins, write=False)) as store:
-        asked = Asked(title, filters_of(store, wanted), samples, measures, machine.choose(found, "fp32"), told)
+        asked = Asked(
+            title, filters_of(store, wanted), samples, limit, camera, measures, machine.choose(found, "fp32"), told
+        )
         try:
             text = page(store, means, asked)
         except ImportError as error:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.bootstrap import Replicates
     from harness.decide.limit import Limit
 
-__all__ = ["POWER", "Bound", "bound_of", "one_sided"]
+__all__ = ["POWER", "Bound", "bound_of", "needed_groups", "one_sided"]
 
 POWER = 0.8
 """The chance that the number of samples which is told decides, if the drop is what it was measured to be."""
@@ -123,7 +123,7 @@ def bound_of(
         return replace(told, verdict="holds", value=value)
     if lower > limit.value + slack:
         return replace(told, verdict="fails", value=value)
-    needed = _needed(level.groups, excess, error, confidence) if excess < 0 else None
+    needed = needed_groups(level.groups, excess, error, confidence) if excess < 0 else None
     return replace(told, verdict="undecided", value=value, groups_needed=needed)
 
 
@@ -136,7 +136,7 @@ def _covariance(drops: NDArray[np.float64], bases: NDArray[np.float64], groups: 
     return np.asarray(np.cov(drops, bases, ddof=1) * scale, np.float64)
 
 
-def _needed(groups: int, excess: float, error: float, confidence: float) -> int:
+def needed_groups(groups: int, excess: float, error: float, confidence: float) -> int:
     """Groups with which the bound would stay within the limit, with the chance `POWER`, if the drop is as measured.
 
     The standard error falls with the root of their number.

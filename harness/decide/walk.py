@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.bootstrap import GROUPS_FROM, HOLDS_FROM
-from harness.decide.bound import Bound, bound_of
+from harness.decide.bound import Bound
 from harness.decide.cost import Camera, Cost, cost_of
 
 if TYPE_CHECKING:
+    from harness.decide.judges import Judge
     from harness.decide.limit import Limit
-    from harness.drawn import Draws
     from harness.ladders import Case, Ladder
     from harness.result_cells import Cell
 
@@ -96,7 +96,7 @@ class Recommendation:
 
 def recommend(
     case: Case,
-    draws: Draws,
+    judge: Judge,
     limit: Limit,
     metric: str | None = None,
     confidence: float = 0.95,
@@ -106,14 +106,14 @@ def recommend(
 
     Args:
         case: the experiments; without a baseline none of them can be judged.
-        draws: resamples them.
+        judge: of `harness.decide.judges`.
         limit: the largest drop allowed.
         metric: by which to judge; None: the task's primary one. Ladders without it are left out.
         confidence: of the one-sided bounds.
         camera: what is to be sent.
     """
     return [
-        _walked(case.baseline, ladder, _mildest(case, ladder), draws, _Asked(limit, name, confidence, camera))
+        _walked(case.baseline, ladder, _mildest(case, ladder), judge, _Asked(limit, name, confidence, camera))
         for ladder in case.ladders
         if (name := metric or _primary(ladder)) and any(name in cell.metrics for cell in ladder.cells)
     ]
@@ -139,18 +139,18 @@ def _mildest(case: Case, ladder: Ladder) -> Cell:
     return max(cells, key=lambda cell: cell.facts["bpp"] or 0.0)
 
 
-def _walked(baseline: Cell | None, ladder: Ladder, mildest: Cell, draws: Draws, asked: _Asked) -> Recommendation:
+def _walked(baseline: Cell | None, ladder: Ladder, mildest: Cell, judge: Judge, asked: _Asked) -> Recommendation:
     chosen: Step | None = None
     told = (ladder, asked.metric, asked.limit, asked.confidence)
     for cell in ladder.cells:
-        step = _step(baseline, cell, mildest, draws, asked)
+        step = _step(baseline, cell, mildest, judge, asked)
         if step.bound.verdict != "holds":
             return Recommendation(*told, chosen, step, _notes(ladder, chosen or step))
         chosen = step
     return Recommendation(*told, chosen, None, _notes(ladder, chosen))
 
 
-def _step(baseline: Cell | None, cell: Cell, mildest: Cell, draws: Draws, asked: _Asked) -> Step:
+def _step(baseline: Cell | None, cell: Cell, mildest: Cell, judge: Judge, asked: _Asked) -> Step:
     level, key, metric = cell.facts["level"], cell.facts["experiment"], asked.metric
     cost = cost_of(cell, mildest, asked.camera)
     reason = None
@@ -160,10 +160,8 @@ def _step(baseline: Cell | None, cell: Cell, mildest: Cell, draws: Draws, asked:
         reason = f"{metric} was not computed when this experiment was finished"
     if reason or baseline is None:
         return Step(level, Bound("unknown", reason=reason), cost, 0, 0, key)
-    own, base = draws.together([([cell], metric), ([baseline], metric)])
-    up = cell.metrics[metric].higher_is_better
-    bound = bound_of(own.replicates, base.replicates, metric, up, asked.limit, asked.confidence)
-    return Step(level, bound, cost, own.samples, own.groups, key)
+    bound, samples, groups = judge(cell, baseline, metric, asked.limit, asked.confidence)
+    return Step(level, bound, cost, samples, groups, key)
 
 
 def _notes(ladder: Ladder, step: Step | None) -> tuple[str, ...]:

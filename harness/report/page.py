@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from harness.batches import draw
+from harness.decide.judges import by_stored_intervals
+from harness.decide.recommended import recommended_table
+from harness.decide.walk import recommend
 from harness.errors import HarnessError, UnknownNameError, UsageError
 from harness.evidence import classes_of, task_of
 from harness.ladders import Case, cases_of
@@ -19,6 +22,7 @@ from harness.report.fidelity import measured
 from harness.report.gallery import Budget, Gallery, gallery
 from harness.report.heat import Heat, heat_of_matrix, level_words
 from harness.report.provenance import provenance
+from harness.report.rates import rates_table
 from harness.report.slices import losses_of, slices
 from harness.result_cells import read_cells
 from harness.show.remake import remake
@@ -26,6 +30,8 @@ from harness.store import Filters
 from harness.task_table import interval_text, task_table
 
 if TYPE_CHECKING:
+    from harness.decide.cost import Camera
+    from harness.decide.limit import Limit
     from harness.engine.unit import Settings
     from harness.report.slices import Losses
     from harness.result_cells import Cell
@@ -52,6 +58,8 @@ class Asked:
         title: of the page.
         filters: which experiments.
         samples: pictures are shown of so many samples of each codec.
+        limit: the largest drop that recommendations allow.
+        camera: what they are for.
         measures: of the picture, beside PSNR: names of `harness.report.fidelity.MEASURES`.
         settings: device, precision and threads to make them with.
         status: told what is being done.
@@ -60,6 +68,8 @@ class Asked:
     title: str
     filters: Filters
     samples: int
+    limit: Limit
+    camera: Camera
     measures: tuple[str, ...]
     settings: Settings
     status: Callable[[str], None]
@@ -72,6 +82,8 @@ class Section:
     Args:
         case: the experiments.
         data: of the charts.
+        recommended: how far each codec can go.
+        rates: Bjontegaard differences of the codecs against the first; None where there is nothing to compare.
         results: the table of all its experiments.
         recovery: what retraining won back, a table a metric.
         heats: trained at one level, tested at another.
@@ -83,6 +95,8 @@ class Section:
 
     case: Case
     data: dict[str, Any]
+    recommended: Table | None
+    rates: Table | None
     results: Table
     recovery: tuple[Table, ...]
     heats: tuple[Heat, ...]
@@ -172,6 +186,8 @@ def _section(store: Store, case: Case, task: Task | None, means: Means, asked: A
     return Section(
         case=case,
         data={**case_data(case, task, fidelity), "recovery": _shares(recovered, case)},
+        recommended=_recommended(case, asked),
+        rates=rates_table(case),
         results=task_table(cells, shown),
         recovery=tuple(recovery_tables(recovered)) if recovered else (),
         heats=tuple(heat_of_matrix(one) for one in matrices(cells)),
@@ -205,6 +221,15 @@ def _measured(
     cells = [cell for losses in found for cell in losses.ladder.cells]
     means, problems = measured(remade, cells, chosen, names)
     return means, [*problems, f"{', '.join(names)}: means over {len(chosen)} samples, drawn at random."]
+
+
+def _recommended(case: Case, asked: Asked) -> Table | None:
+    found = recommend(case, by_stored_intervals, asked.limit, camera=asked.camera)
+    if not found:
+        return None
+    table = recommended_table(case, found)
+    told = "The bounds are from the stored intervals; `harness recommend` resamples anew, with bounds a little lower."
+    return replace(table, title=table.title.removeprefix(f"{case.title}: "), notes=(*table.notes, told))
 
 
 def _shares(rows: Sequence[Any], case: Case) -> list[dict[str, Any]]:

@@ -70,7 +70,9 @@ def register(connection: sa.Connection, cells: Sequence[Experiment], run: int) -
 
 def registered(connection: sa.Connection) -> list[Experiment]:
     """All experiments as they were registered; what `changed` was is not recorded."""
-    return [_experiment(row._mapping) for row in connection.execute(sa.select(experiments).order_by(experiments.c.id))]
+    return [
+        _experiment(dict(row._mapping)) for row in connection.execute(sa.select(experiments).order_by(experiments.c.id))
+    ]
 
 
 def states(connection: sa.Connection, keys: Sequence[str]) -> dict[str, State]:

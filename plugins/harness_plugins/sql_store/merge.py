@@ -104,7 +104,8 @@ def absorb(connection: sa.Connection) -> Merged:
     """Take what the file has that is attached as `other`, of the newest schema, in the connection's transaction."""
     run_of = _runs(connection)
     mine, theirs = _known(connection, "main"), _known(connection, _OTHER)
-    taken, doubles, differing = 0, 0, []
+    taken, doubles = 0, 0
+    differing: list[tuple[str, str, float | None, float | None]] = []
     for key, other in theirs.items():
         own = mine.get(key)
         if own is not None and own["status"] == "finished":
@@ -145,7 +146,7 @@ def _known(connection: sa.Connection, where: str) -> dict[str, Mapping[str, Any]
     query = f"""SELECT e.key, e.id, e.status,
         (SELECT COUNT(*) FROM {where}.samples s WHERE s.experiment_id = e.id) AS held
         FROM {where}.experiments e ORDER BY e.id"""
-    return {row["key"]: row for row in connection.execute(sa.text(query)).mappings()}
+    return {row["key"]: dict(row) for row in connection.execute(sa.text(query)).mappings()}
 
 
 def _worth(row: Mapping[str, Any]) -> tuple[bool, int]:

@@ -1,0 +1,64 @@
+"""By what a level is judged against the baseline: resamples of its statistics, or the intervals that are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harness.bootstrap import student
+from harness.decide.bound import Bound, bound_of, needed_groups, one_sided
+
+if TYPE_CHECKING:
+    from harness.decide.limit import Limit
+    from harness.drawn import Draws
+    from harness.result_cells import Cell
+
+    Judge = Callable[[Cell, Cell, str, Limit, float], tuple[Bound, int, int]]
+    """A level, the baseline, a metric that both have, the limit and the confidence -> the bound, on how many samples it
+    stands, and on how many groups of them."""
+
+__all__ = ["by_resampling", "by_stored_intervals"]
+
+
+def by_resampling(draws: Draws) -> Judge:
+    """On the samples that finished in both, resampled anew."""
+
+    def judge(cell: Cell, baseline: Cell, metric: str, limit: Limit, confidence: float) -> tuple[Bound, int, int]:
+        own, base = draws.together([([cell], metric), ([baseline], metric)])
+        up = cell.metrics[metric].higher_is_better
+        return bound_of(own.replicates, base.replicates, metric, up, limit, confidence), own.samples, own.groups
+
+    return judge
+
+
+def by_stored_intervals(
+    cell: Cell, baseline: Cell, metric: str, limit: Limit, confidence: float
+) -> tuple[Bound, int, int]:
+    """From the intervals of the paired drop and of the uncompressed value, without reading a sample.
+
+    Of a relative limit r, the standard error of drop - r |value| is taken as the sum of both parts', which it never
+    exceeds: such a bound is a little above the one from resamples, never below.
+    """
+    own, base = cell.metrics[metric], baseline.metrics[metric]
+    samples, groups = cell.facts["samples"] or 0, cell.facts["groups"] or 0
+    if own.drop is None or base.value is None:
+        return Bound("unknown", reason="its drop is not known"), samples, groups
+    share = own.drop / abs(base.value) if base.value else None
+    told = Bound("unknown", drop=own.drop, low=own.drop_ci_low, high=own.drop_ci_high, share=share)
+    if own.drop_ci_high is None or groups < 2:
+        return replace(told, reason="its drop has no interval"), samples, groups
+    reach, t = student(groups - 1), one_sided(groups - 1, confidence)
+    error = (own.drop_ci_high - own.drop) / reach
+    excess, value = own.drop - limit.allowed(base.value), own.drop + t * error
+    if limit.relative:
+        if not base.value or base.ci_low is None or base.ci_high is None:
+            return replace(told, reason="a share of a value that is 0, or has no interval"), samples, groups
+        error += limit.value * max(base.ci_high - base.value, base.value - base.ci_low) / reach
+        value = (excess + t * error) / abs(base.value) + limit.value
+    if excess + t * error <= 1e-9:
+        return replace(told, verdict="holds", value=value), samples, groups
+    if excess - t * error > 1e-9:
+        return replace(told, verdict="fails", value=value), samples, groups
+    needed = needed_groups(groups, excess, error, confidence) if excess < 0 else None
+    return replace(told, verdict="undecided", value=value, groups_needed=needed), samples, groups
