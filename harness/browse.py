@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import socket
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from datasette import hookimpl
 from datasette.app import Datasette
 from datasette.plugins import pm
 
+from harness import browse_plugin
 from harness.errors import UsageError
 from harness.plugin_manager import installed
 from harness.stores import open_store
@@ -33,17 +31,6 @@ _ABOUT = {
 }
 _HIDDEN = ("statistics", "samples", "metrics", "comparisons", "experiments", "checkpoints", "alembic_version")
 _LONGEST_MS = 20_000
-
-
-class _Roots:
-    """Gives Datasette's connections SQRT, which the view `seeds` needs and not every SQLite has."""
-
-    @hookimpl  # type: ignore[untyped-decorator]
-    def prepare_connection(self, conn: sqlite3.Connection) -> None:
-        def root(value: float | None) -> float | None:
-            return None if value is None or value < 0 else math.sqrt(value)
-
-        conn.create_function("sqrt", 1, root, deterministic=True)
 
 
 def serve(url: str, port: int, told: Callable[[str], None]) -> None:
@@ -86,8 +73,8 @@ def application(url: str) -> Datasette:
     file = _file(url)
     with closing(open_store(str(file), installed(), write=False)):
         pass  # a file of an older version is upgraded; one that holds no results is told
-    if not pm.has_plugin("codec-harness"):
-        pm.register(_Roots(), name="codec-harness")
+    if not pm.is_registered(browse_plugin):
+        pm.register(browse_plugin)
     settings = {"allow_download": False, "sql_time_limit_ms": _LONGEST_MS, "suggest_facets": False}
     return Datasette([str(file)], metadata=metadata(file.stem), settings=settings)
 
@@ -110,8 +97,8 @@ def metadata(database: str) -> dict[str, Any]:
     tables: dict[str, Any] = {name: {"hidden": True} for name in _HIDDEN}
     for view, columns in view_columns().items():
         told = {name: one.about + (f" ({one.unit})" if one.unit else "") for name, one in columns.items()}
-        units = {name: one.unit for name, one in columns.items() if one.unit}
-        tables[view] = {"title": view, "description": _ABOUT[view], "columns": told, "units": units, "size": 100}
+        # Not as Datasette's own `units`: these rescale what is shown, and cannot take decibels.
+        tables[view] = {"title": view, "description": _ABOUT[view], "columns": told, "size": 100}
     asked = {name: {"title": query.title, "sql": query.sql} for name, query in queries().items()}
     return {
         "title": "codec-harness",

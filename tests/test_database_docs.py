@@ -8,6 +8,7 @@ import pytest
 
 from harness.processes import this_process
 from harness.records import Claim, Comparison, Totals
+from harness.view_columns import queries, view_columns
 from harness_plugins.sql_store import SqlStore
 from store_rows import INFO, cell, failed, metric, row
 
@@ -72,3 +73,23 @@ def test_every_column_of_a_table_is_described(store: SqlStore) -> None:
     for table in tables:
         columns = {name for (name,) in store.select(f"SELECT name FROM pragma_table_info('{table}')")[1]}
         assert described(f"### `{table}`") == columns, table
+
+
+def plain(text: str) -> str:
+    """Without links."""
+    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+
+
+@pytest.mark.parametrize("view", ["results", "curves", "recovery", "seeds", "per_sample"])
+def test_the_columns_that_files_and_browser_describe_are_those_of_the_page(store: SqlStore, view: str) -> None:
+    columns = view_columns()[view]
+    assert list(columns) == store.view(view)[0]
+    section = PAGE.partition(f"## View `{view}`\n")[2].partition("\n#")[0]
+    for cells, text in re.findall(r"^\| (`.*?) \| (.*?) \|$", section, re.MULTILINE):
+        if not text.startswith("as in `results`"):
+            for name in re.findall(r"`(\w+)`", cells):
+                assert columns[name].about == plain(text), name
+
+
+def test_the_queries_that_the_browser_offers_are_those_of_the_page() -> None:
+    assert [query.sql for query in queries().values()] == [query.strip() for query in QUERIES]

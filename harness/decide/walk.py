@@ -171,11 +171,11 @@ def _notes(ladder: Ladder, step: Step | None) -> tuple[str, ...]:
     if step and 0 < step.groups < GROUPS_FROM:
         notes.append(f"{step.groups} groups of samples (below {GROUPS_FROM}): too few to be sure that the bounds hold.")
     if ladder.codec.endswith("(intra)"):
-        notes.append(f"{ladder.codec}: a video codec coded single images, which is not what a camera sends.")
+        notes.append("(intra): a video codec coded single images, which is not what a camera sends.")
     if ladder.seeds > 1:
         notes.append(f"{ladder.name}: of {ladder.seeds} seeds of the training the first was judged.")
     if ladder.training == "matched":
-        notes.append(f"{ladder.name}: each level has a model of its own, retrained at it.")
+        notes.append("matched: each level has a model of its own, retrained at it.")
     return tuple(notes)
 
 

@@ -1,0 +1,137 @@
+"""`harness results merge`: several machines' databases as one, equal to what one machine alone would have."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from command import Session, kill_after_rows
+
+FEW = ("--limit", "8", "--quiet", "--resamples", "100", "--threads", "1")
+DETECTION = ("--task", "detection", *FEW)
+SHORT = ("--set", "iterations=2", "--set", "batch=2", "--set", "checkpoint=2", "--set", "warmup=1")
+Everything = dict[tuple[object, ...], tuple[object, ...]]
+MERGE = ("results", "merge", "--resamples", "100")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
+    """whole.db: a ladder, with a retraining. a.db: the baseline and a level. b.db: the other level, without a baseline,
+    and the retrained model at it."""
+    session = Session(tmp_path_factory.mktemp("machines"), cache)
+    retrain = ("--retrain", "matched", "--retrain", "clean", *SHORT)
+    session.run("run", "--codec", "jpeg@60,5", *DETECTION, "--db", "whole.db", *retrain)
+    session.run("run", "--codec", "jpeg@60", *DETECTION, "--db", "a.db")
+    session.run("run", "--codec", "jpeg@60,5", *DETECTION, "--no-baseline", "--db", "b.db", *retrain)
+    return session
+
+
+def everything(session: Session, file: str) -> Everything:
+    """All that was measured, and all that was compared."""
+    with closing(sqlite3.connect(session.folder / file)) as connection:
+        values = connection.execute(
+            'SELECT r.experiment, r.metric, r.value, r.ci_low, r.ci_high, r.bpp, r.samples, r.status, c."drop",'
+            " c.drop_ci_low, c.drop_ci_high FROM results r LEFT JOIN curves c USING (experiment, metric)"
+        ).fetchall()
+        compared = connection.execute(
+            "SELECT experiment, other, metric, kind, value, ci_low, ci_high FROM comparisons"
+        ).fetchall()
+        samples = connection.execute("SELECT experiment, sample, bytes, psnr, score, status FROM per_sample").fetchall()
+    found = {row[:2]: row[2:] for row in values} | {row[:4]: row[4:] for row in compared}
+    return found | {row[:2]: row[2:] for row in samples}
+
+
+def shared(whole: Everything, part: Everything) -> Everything:
+    """What of the whole is of a part's experiments: retrained models on uncompressed frames are not in the halves."""
+    keys = {key[0] for key in part}
+    return {key: value for key, value in whole.items() if key[0] in keys and (len(key) < 4 or key[1] in keys)}
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_two_halves_are_the_whole(files: Session) -> None:
+    before = [digest(files.folder / name) for name in ("a.db", "b.db")]
+    out = files.run(*MERGE, "a.db", "b.db", "-o", "merged.db")
+    assert "b.db: " in out.stdout
+    assert "1 were finished already" in out.stdout
+    assert "warning" not in out.stderr
+    whole, merged = everything(files, "whole.db"), everything(files, "merged.db")
+    assert merged == shared(whole, merged)
+    assert len(merged) > 400
+    assert any("net_recovery" in key for key in merged)
+    assert [digest(files.folder / name) for name in ("a.db", "b.db")] == before
+    text = files.run(
+        "run", "--codec", "jpeg@60,5", *[w for w in DETECTION if w != "--quiet"], "--db", "merged.db"
+    ).stderr
+    assert "all found in the database" in text
+
+
+def test_merging_again_or_with_itself_changes_nothing(files: Session) -> None:
+    files.run(*MERGE, "a.db", "b.db", "a.db", "-o", "three.db")
+    before = everything(files, "three.db")
+    shutil.copy(files.folder / "three.db", files.folder / "copy.db")
+    out = files.run(*MERGE, "copy.db", "b.db", "-o", "three.db", "--into").stdout
+    assert "0 experiments taken" in out
+    assert everything(files, "three.db") == before == shared(everything(files, "whole.db"), before)
+    with closing(sqlite3.connect(files.folder / "three.db")) as connection:
+        runs = connection.execute("SELECT command, started_at, host, process FROM runs").fetchall()
+        assert len(runs) == len(set(runs))
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_a_finished_cell_wins_and_an_unfinished_one_can_be_continued(files: Session) -> None:
+    part = Session(files.folder / "part", Path(files.env["HARNESS_CACHE"]))
+    part.folder.mkdir()
+    part.write_each_batch()
+    process = part.start("run", "--codec", "jpeg@60,5", *DETECTION, "--workers", "0")
+    kill_after_rows(part, process, 3)
+    process.communicate(timeout=60)
+    files.run(*MERGE, "part/harness.db", "-o", "unfinished.db")
+    states = {status for (status,) in part.select("SELECT DISTINCT status FROM results")}
+    assert "finished" not in states
+    for order in (("unfinished.db", "a.db"), ("a.db", "unfinished.db")):
+        files.run(*MERGE, *order, "-o", f"{order[0]}-first.db")
+        with closing(sqlite3.connect(files.folder / f"{order[0]}-first.db")) as connection:
+            found = dict(connection.execute("SELECT COALESCE(level, 0), status FROM results"))
+        assert found[0] == found[60.0] == "finished"
+        assert found.get(5.0) in ("interrupted", None)
+    files.run("run", "--codec", "jpeg@60,5", *DETECTION, "--db", "unfinished.db-first.db")
+    done = everything(files, "unfinished.db-first.db")
+    whole = everything(files, "whole.db")
+    assert {key: value for key, value in whole.items() if key in done} == done
+
+
+def test_doubles_that_differ_are_told(files: Session) -> None:
+    shutil.copy(files.folder / "a.db", files.folder / "other.db")
+    with closing(sqlite3.connect(files.folder / "other.db")) as connection, connection:
+        connection.execute("UPDATE metrics SET value = value + 0.25 WHERE metric = 'AP50'")
+    out = files.run(*MERGE, "a.db", "other.db", "-o", "differ.db")
+    assert out.stderr.count("AP50 is ") == 2
+    assert everything(files, "differ.db") == everything(files, "a.db")
+
+
+def test_what_cannot_be_merged_is_told_and_leaves_everything_as_it_was(files: Session) -> None:
+    (files.folder / "text.db").write_text("not a database at all, but long enough to look like one " * 40)
+    with closing(sqlite3.connect(files.folder / "foreign.db")) as connection, connection:
+        connection.execute("CREATE TABLE songs (name)")
+    before = digest(files.folder / "a.db")
+    for sources, words in (
+        (("a.db", "text.db"), "text.db"),
+        (("a.db", "foreign.db"), "not one of results"),
+        (("a.db", "missing.db"), "there is no such file"),
+    ):
+        assert words in files.run(*MERGE, *sources, "-o", "bad.db", status=2).stderr
+        assert not (files.folder / "bad.db").exists()
+    assert "it is there already" in files.run(*MERGE, "b.db", "-o", "a.db", status=2).stderr
+    assert "no such database" in files.run(*MERGE, "b.db", "-o", "new.db", "--into", status=2).stderr
+    assert "others are taken into" in files.run(*MERGE, "a.db", "-o", "a.db", "--into", status=2).stderr
+    assert digest(files.folder / "a.db") == before
+    assert not [path for path in files.folder.iterdir() if path.name.startswith(".merge")]
