@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from harness.errors import UsageError
 
-__all__ = ["Asked", "parse"]
+__all__ = ["Asked", "is_written", "parse"]
 
 
 @dataclass(frozen=True)
@@ -71,3 +71,19 @@ def _levels(text: str, tail: str) -> tuple[float, ...]:
             raise UsageError(f"{text!r}: {item!r} is no level. Levels are numbers, joined by commas: @95,50,10.")
         levels.append(level)
     return tuple(levels)
+
+
+def is_written(recorded: object, text: str) -> bool:
+    """Whether a recorded value is what somebody wrote.
+
+    >>> is_written(0.5, "0.50"), is_written(True, "yes"), is_written("4:4:4", "4:2:0")
+    (True, True, False)
+    """
+    if isinstance(recorded, bool):
+        return text.lower() in (("true", "yes", "1", "on") if recorded else ("false", "no", "0", "off"))
+    if isinstance(recorded, int | float):
+        try:
+            return float(text) == recorded
+        except ValueError:
+            return False
+    return str(recorded) == text

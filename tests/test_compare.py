@@ -12,7 +12,9 @@ import pytest
 from scipy.stats import false_discovery_control, ttest_rel
 
 from command import Session
-from harness.decide.comparison import Comparison, Side, _holm, compare
+from harness.decide.comparison import Comparison, compare
+from harness.decide.estimate import Side
+from harness.decide.levels import holm
 from harness.drawn import RATE, Drawn
 from harness.ladders import Ladder
 from report_kit import made
@@ -72,7 +74,7 @@ def test_differences_at_equal_levels_are_those_of_the_paired_t_test() -> None:
 def test_holm_is_stricter_than_controlling_the_rate_of_false_discoveries_and_never_above_bonferroni() -> None:
     found, _ = both(gain=0.008, noise=0.06)
     plain = np.array([one.p for one in found.levels])
-    adjusted = np.array([one.p_holm for one in _holm(found.levels)])
+    adjusted = np.array([one.p_holm for one in holm(found.levels)])
     assert (adjusted >= false_discovery_control(plain) - 1e-12).all()
     assert (adjusted <= np.minimum(1, len(plain) * plain) + 1e-12).all()
     smallest = plain.argmin()

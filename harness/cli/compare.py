@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.chosen import opened
-from harness.cli.options import database_option
+from harness.cli.options import database_option, resamples_option
 from harness.errors import HarnessError, UsageError, closest
 from harness.text_tables import FORMATS
 
 if TYPE_CHECKING:
-    from harness.decide.comparison import Side
+    from harness.decide.estimate import Side
 
 __all__ = ["compare"]
 
@@ -30,13 +30,7 @@ __all__ = ["compare"]
 @click.option(
     "--method", type=click.Choice(["akima", "pchip"]), default="akima", show_default=True, help="Of interpolation."
 )
-@click.option(
-    "--resamples",
-    type=click.IntRange(100),
-    default=1000,
-    show_default=True,
-    help="From how many intervals are computed.",
-)
+@resamples_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--format", "-f", "format_", type=click.Choice(FORMATS), default="table", show_default=True)
 @database_option

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from harness.cli.options import resamples_option
 from harness.errors import UsageError
 
 __all__ = ["merge"]
@@ -23,13 +24,7 @@ _SHOWN = 20
     help="The merged file.",
 )
 @click.option("--into", is_flag=True, help="Take them into --output, a database that is there.")
-@click.option(
-    "--resamples",
-    type=click.IntRange(100),
-    default=1000,
-    show_default=True,
-    help="From how many drops are computed.",
-)
+@resamples_option
 def merge(sources: tuple[Path, ...], output: Path, into: bool, resamples: int) -> None:
     """Join databases (SQLite files) from several machines. Equal cells are taken once.
 

@@ -21,6 +21,7 @@ __all__ = [
     "make_request",
     "registry_option",
     "request_options",
+    "resamples_option",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -111,6 +112,17 @@ def database_option(command: F) -> F:
     """`--db`."""
     return click.option(
         "--db", envvar="HARNESS_DB", default=DATABASE, show_default=True, help="Results database: a URL or a file."
+    )(command)
+
+
+def resamples_option(command: F) -> F:
+    """`--resamples`."""
+    return click.option(
+        "--resamples",
+        type=click.IntRange(100),
+        default=1000,
+        show_default=True,
+        help="From how many the intervals are computed.",
     )(command)
 
 

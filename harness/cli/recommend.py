@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.chosen import FILTERS, filter_options, filters_of, opened
-from harness.cli.options import database_option
+from harness.cli.options import database_option, resamples_option
 from harness.errors import UsageError, closest
 from harness.text_tables import FORMATS
 
@@ -36,13 +36,7 @@ __all__ = ["recommend"]
     "--fps", type=click.FloatRange(0, min_open=True), help="Frames a second of a camera, for kbit/s and GB a day."
 )
 @click.option("--resolution", metavar="WxH", help="Its frames' size in pixels; default: that of the images tested.")
-@click.option(
-    "--resamples",
-    type=click.IntRange(100),
-    default=1000,
-    show_default=True,
-    help="From how many the bounds are computed.",
-)
+@resamples_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--format", "-f", "format_", type=click.Choice(FORMATS), default="table", show_default=True)
 @database_option

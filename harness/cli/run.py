@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import make_registry, make_request, request_options
+from harness.cli.options import make_registry, make_request, request_options, resamples_option
 from harness.grammar import parse
 from harness.plugin_manager import installed
 
@@ -39,13 +39,7 @@ __all__ = ["run"]
     show_default=True,
     help="Failed samples with which an experiment still counts as finished.",
 )
-@click.option(
-    "--resamples",
-    type=click.IntRange(100),
-    default=1000,
-    show_default=True,
-    help="From how many the intervals are computed.",
-)
+@resamples_option
 @click.option("--quiet", "-q", is_flag=True, help="Only the table.")
 def run(
     workers: int | None,

@@ -10,7 +10,8 @@ from harness.task_table import interval_text
 from harness.text_tables import Table
 
 if TYPE_CHECKING:
-    from harness.decide.comparison import Comparison, Estimate, Side
+    from harness.decide.comparison import Comparison
+    from harness.decide.estimate import Estimate, Side
 
 __all__ = ["compared_data", "compared_tables"]
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.decide.comparison import Side
+from harness.decide.estimate import Side
 from harness.errors import UsageError, closest
 from harness.experiment import canonical
-from harness.grammar import Asked, parse
+from harness.grammar import Asked, is_written, parse
 from harness.result_cells import meant
 from harness.trainings import codec_defaults
 
@@ -109,18 +109,7 @@ def _fitting(case: Case, wanted: Wanted) -> list[Ladder]:
 
 def _has(ladder: Ladder, codec: Asked) -> bool:
     options = ladder.cells[0].options
-    return all(name in options and _same(options[name], text) for name, text in codec.options.items())
-
-
-def _same(recorded: object, text: str) -> bool:
-    if isinstance(recorded, bool):
-        return text.lower() in (("true", "yes", "1", "on") if recorded else ("false", "no", "0", "off"))
-    if isinstance(recorded, int | float):
-        try:
-            return float(text) == recorded
-        except ValueError:
-            return False
-    return str(recorded) == text
+    return all(name in options and is_written(options[name], text) for name, text in codec.options.items())
 
 
 def _is_plain(ladder: Ladder, codec: Asked) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, closest
-from harness.grammar import Asked, parse
+from harness.grammar import Asked, is_written, parse
 from harness.result_cells import Cell, meant, read_cells
 from harness.show.retrained import beside
 from harness.store import Filters
@@ -146,20 +146,8 @@ def _is(cell: Cell, asked: Asked) -> bool:
 
 def _of_codec(cell: Cell, asked: Asked) -> bool:
     options = cell.options
-    same = (name in options and _same(options[name], text) for name, text in asked.options.items())
+    same = (name in options and is_written(options[name], text) for name, text in asked.options.items())
     return not cell.is_baseline and cell.facts["codec"] == asked.name and all(same)
-
-
-def _same(recorded: object, text: str) -> bool:
-    """Whether a recorded value is what somebody wrote: "0.5", "4:4:4", "true"."""
-    if isinstance(recorded, bool):
-        return text.lower() in (("true", "yes", "1", "on") if recorded else ("false", "no", "0", "off"))
-    if isinstance(recorded, int | float):
-        try:
-            return float(text) == recorded
-        except ValueError:
-            return False
-    return str(recorded) == text
 
 
 def _ladders(cells: Sequence[Cell], asked: Asked) -> list[list[Cell]]:

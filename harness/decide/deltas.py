@@ -1,0 +1,99 @@
+"""Bjontegaard's differences of two ladders, with intervals from their resamples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.bootstrap import UNDEFINED_ALLOWED, student
+from harness.decide.estimate import Estimate
+from harness.decide.rates import Curve, Delta, Method, bd_quality, bd_rate, rising
+
+if TYPE_CHECKING:
+    from harness.drawn import Drawn
+
+__all__ = ["Curves", "quality_difference", "rate_difference"]
+
+
+class Curves:
+    """A ladder's curve on all samples and on each resample.
+
+    Args:
+        points: metric and rate of each level.
+        sign: -1 where lower is better.
+    """
+
+    def __init__(self, points: Sequence[tuple[Drawn, Drawn]], sign: float) -> None:
+        self.points, self.sign = list(points), sign
+        self.whole = Curve(
+            np.array([rate.value for _, rate in points]), sign * np.array([metric.value for metric, _ in points])
+        )
+
+    def only(self, kept: Sequence[int]) -> Curves:
+        """Some of its points."""
+        return Curves([self.points[n] for n in kept], self.sign)
+
+    def resampled(self) -> list[Curve]:
+        """One a resample, with the spread of the value on all groups."""
+        if not self.points:
+            return []
+        rates = np.stack([rate.around for _, rate in self.points])
+        values = self.sign * np.stack([metric.around for metric, _ in self.points])
+        return [Curve(rates[:, n], values[:, n]) for n in range(rates.shape[1])]
+
+
+def rate_difference(curves: Sequence[Curves], method: Method, freedom: int) -> tuple[Estimate, Delta]:
+    """BD-rate in percent; its interval is symmetric in the logarithm.
+
+    Args:
+        curves: both, with rising points alone.
+        method: of interpolation.
+        freedom: groups less one.
+    """
+    return _bjontegaard(curves, method, bd_rate, freedom, _log, _percent)
+
+
+def quality_difference(curves: Sequence[Curves], method: Method, freedom: int) -> tuple[Estimate, Delta]:
+    """BD-accuracy, likewise."""
+    return _bjontegaard(curves, method, bd_quality, freedom, _same, _same)
+
+
+def _bjontegaard(
+    curves: Sequence[Curves],
+    method: Method,
+    compute: Callable[[Curve, Curve, Method], Delta],
+    freedom: int,
+    to: Callable[[float], float],
+    back: Callable[[float], float],
+) -> tuple[Estimate, Delta]:
+    """A difference, and its interval from the resamples; on the scale of `to`, from which `back` leads."""
+    delta = compute(curves[0].whole, curves[1].whole, method)
+    if delta.value is None:
+        return Estimate(None, reason=delta.reason), delta
+    drawn = []
+    for one, other in zip(curves[0].resampled(), curves[1].resampled(), strict=True):
+        whole = all(len(rising(curve)) == len(curve.rates) for curve in (one, other)) and (one.rates > 0).all()
+        found = compute(one, other, method).value if whole and (other.rates > 0).all() else None
+        drawn.append(math.nan if found is None else to(found))
+    defined = np.array([value for value in drawn if math.isfinite(value)])
+    lost = 1 - len(defined) / len(drawn)
+    if lost > UNDEFINED_ALLOWED:
+        reason = f"no interval: in {lost:.0%} of the resamples a curve does not rise, or the curves share too little"
+        return Estimate(delta.value, reason=reason), delta
+    middle, reach = to(delta.value), student(freedom) * float(np.std(defined, ddof=1))
+    return Estimate(delta.value, back(middle - reach), back(middle + reach)), delta
+
+
+def _log(percent: float) -> float:
+    return math.log1p(percent / 100) if percent > -100 else math.nan
+
+
+def _percent(log: float) -> float:
+    return 100 * math.expm1(log)
+
+
+def _same(value: float) -> float:
+    return value

@@ -1,0 +1,67 @@
+"""What is compared, and a number with its interval."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.bootstrap import student
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.drawn import Drawn
+    from harness.ladders import Ladder
+    from harness.result_cells import Cell
+
+    Known = dict[str, tuple[Drawn, Drawn]]
+    """Metric and rate of each experiment, by its key."""
+
+__all__ = ["Estimate", "Side", "estimate", "pairs"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95% interval; what is not known is None, with the reason."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two.
+
+    Args:
+        name: what it is called.
+        ladder: its levels.
+        baseline: the pretrained model on uncompressed frames; None where there is none.
+    """
+
+    name: str
+    ladder: Ladder
+    baseline: Cell | None
+
+
+def estimate(value: float, draws: NDArray[np.float64], freedom: int) -> Estimate:
+    """From resamples that have the spread of the value."""
+    if math.isnan(value):
+        return Estimate(None, reason="undefined: no sample has anything of its kind")
+    if np.isnan(draws).any():
+        return Estimate(value, reason="no interval: undefined in some resamples, or one group of samples only")
+    reach = student(freedom) * float(np.std(draws, ddof=1))
+    return Estimate(value, value - reach, value + reach)
+
+
+def pairs(first: Side, second: Side) -> list[tuple[Cell, Cell]]:
+    """The experiments at equal levels of one codec with the same name for its level."""
+    if first.ladder.cells[0].facts["codec"] != second.ladder.cells[0].facts["codec"]:
+        return []
+    others = {(cell.facts["level"], cell.facts["level_name"]): cell for cell in second.ladder.cells}
+    found = [(cell, others.get((cell.facts["level"], cell.facts["level_name"]))) for cell in first.ladder.cells]
+    return [(cell, other) for cell, other in found if other is not None and cell.facts["level"] is not None]

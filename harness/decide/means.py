@@ -1,0 +1,67 @@
+"""Mean performance under compression, and by how much two ladders differ in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.bootstrap import student
+from harness.decide.estimate import Estimate, Side, estimate, pairs
+from harness.ratios import fieller
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.decide.estimate import Known
+    from harness.result_cells import Cell
+
+__all__ = ["Means", "mean_difference", "means_of"]
+
+
+@dataclass(frozen=True)
+class Means:
+    """Performance under compression, as the corruption benchmarks define it (Michaelis et al. 2019).
+
+    Args:
+        levels: over which levels the mean is.
+        mpc: mean performance under compression: of the metric, over the levels.
+        rpc: relative: over the metric on uncompressed frames.
+    """
+
+    levels: tuple[float | None, ...]
+    mpc: Estimate
+    rpc: Estimate
+
+
+def _mean(cells: Sequence[Cell], at: Known) -> tuple[float, NDArray[np.float64]]:
+    drawn = [at[cell.facts["experiment"]][0] for cell in cells]
+    return float(np.mean([one.value for one in drawn])), np.mean([one.around for one in drawn], axis=0)
+
+
+def means_of(side: Side, at: Known, metric: str, freedom: int) -> Means:
+    value, draws = _mean(side.ladder.cells, at)
+    levels = tuple(cell.facts["level"] for cell in side.ladder.cells)
+    mpc = estimate(value, draws, freedom)
+    if side.baseline is None:
+        return Means(levels, mpc, Estimate(None, reason="there is no experiment on uncompressed frames"))
+    clean = at[side.baseline.facts["experiment"]][0]
+    if not clean.value or math.isnan(clean.value) or math.isnan(value):
+        return Means(levels, mpc, Estimate(None, reason=f"{metric} on uncompressed frames is 0 or undefined"))
+    if np.isnan(draws).any() or np.isnan(clean.around).any():
+        return Means(levels, mpc, Estimate(value / clean.value, reason=mpc.reason or "no interval"))
+    reach, covariance = student(freedom), np.cov(draws, clean.around, ddof=1)
+    if abs(clean.value) <= reach * math.sqrt(covariance[1, 1]):
+        return Means(levels, mpc, Estimate(None, reason=f"{metric} on uncompressed frames cannot be told from 0"))
+    return Means(levels, mpc, Estimate(value / clean.value, *fieller(value, clean.value, covariance, reach)))
+
+
+def mean_difference(first: Side, second: Side, at: Known, sign: float, freedom: int) -> Estimate | None:
+    shared = pairs(first, second)
+    if not shared:
+        return None
+    (before, some), (after, others) = (_mean([pair[n] for pair in shared], at) for n in (0, 1))
+    return estimate(sign * (after - before), sign * (others - some), freedom)
