@@ -69,7 +69,8 @@ def test_a_cityscapes_frame(model: str, weights: dict[str, Path], data_root: Pat
     assert sum(found[100, f"IoU[{name}]"] is not None for name in CITYSCAPES_CLASSES) == 10
     assert found[100, "global_accuracy"] > 0.75
     assert found[100, "mIoU"] > 0.4
-    assert found[95, "mIoU"] > 0.9 * found[100, "mIoU"]
+    # Of all pixels: in one frame a class of a few pixels moves mIoU by several points, differently on each processor.
+    assert found[95, "global_accuracy"] > 0.95 * found[100, "global_accuracy"]
     assert found[5, "mIoU"] < found[95, "mIoU"]
 
 
