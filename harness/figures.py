@@ -109,7 +109,7 @@ def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Fig
 
     Args:
         records: rows of the view `results`, all of one metric; one of them at least can be drawn.
-        against: "bpp" (logarithmic) or "level".
+        against: "bpp" (logarithmic), "psnr" or "level".
 
     Returns:
         a figure that belongs to no window; `savefig` writes it.
@@ -126,8 +126,8 @@ def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Fig
     for number, (points, name) in enumerate(zip(baselines, _names(baselines)[1], strict=True)):
         label = name.replace("none", "uncompressed", 1)
         axes.axhline(points[0]["value"], color="#555555", linestyle=DASHES[number % 3], linewidth=1, label=label)
-    if against == "bpp":
-        _number(axes, lines)
+    if against != "level":
+        _number(axes, lines, against)
     _label(axes, lines, against)
     if len(lines) + len(baselines) > _INSIDE:
         figure.set_size_inches(9.0, 4.0)
@@ -171,14 +171,14 @@ def _line(axes: Axes, points: list[dict[str, Any]], name: str, against: str, num
         axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
 
 
-def _number(axes: Axes, lines: Sequence[list[dict[str, Any]]]) -> None:
-    """Write the levels below their points; once, where several lines have points of one level and rate."""
+def _number(axes: Axes, lines: Sequence[list[dict[str, Any]]], against: str) -> None:
+    """Write the levels below their points; once, where several lines have points of one level and place."""
     lowest: dict[tuple[float, float], float] = {}
     for p in (p for points in lines for p in points if p["level"] is not None):
-        place = (p["level"], p["bpp"])
+        place = (p["level"], p[against])
         lowest[place] = min(p["value"], lowest.get(place, p["value"]))
-    for (level, bpp), value in lowest.items():
-        axes.annotate(f"{level:g}", (bpp, value), (0, -12), textcoords="offset points", ha="center", size=7)
+    for (level, x), value in lowest.items():
+        axes.annotate(f"{level:g}", (x, value), (0, -12), textcoords="offset points", ha="center", size=7)
 
 
 def _label(axes: Axes, lines: Sequence[list[dict[str, Any]]], against: str) -> None:
@@ -191,6 +191,8 @@ def _label(axes: Axes, lines: Sequence[list[dict[str, Any]]], against: str) -> N
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(f"bits per pixel (numbers at the points: {level})")
+    elif against == "psnr":
+        axes.set_xlabel(f"PSNR in dB (numbers at the points: {level})")
     else:
         axes.set_xlabel(level)
     axes.set_ylabel(lines[0][0]["metric"])

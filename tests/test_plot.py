@@ -56,6 +56,15 @@ def test_lines_never_look_alike() -> None:
     assert len({(line.get_color(), line.get_linestyle()) for line in axes.get_lines()}) == 28
 
 
+def test_psnr_can_be_the_axis() -> None:
+    records = [{**one, "psnr": None if one["bpp"] is None else 30 + one["bpp"]} for one in RECORDS]
+    (axes,) = curve_figure(records, "psnr").axes
+    (line,) = [one for one in axes.get_lines() if one.get_label() == "jpeg"]
+    assert list(line.get_xdata()) == [30.3, 33.0]
+    assert axes.get_xlabel().startswith("PSNR in dB")
+    assert {text.get_text() for text in axes.texts} >= {"10", "95"}
+
+
 def labels(records: list[dict[str, Any]], against: str = "bpp") -> list[str]:
     (axes,) = curve_figure(records, against).axes
     return [str(line.get_label()) for line in axes.get_lines()]

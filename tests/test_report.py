@@ -134,7 +134,7 @@ def test_a_failed_sample_is_shown_with_its_reason(session: Session, tmp_path: Pa
     other.run("report", "-o", "page.html", "--samples", "0")
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "the decoder &lt;gave up&gt;" in page
-    assert "1 samples failed" in page
+    assert "1 sample failed" in page
 
 
 def test_the_same_database_gives_the_same_page(session: Session, text: str) -> None:

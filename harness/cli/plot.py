@@ -1,4 +1,4 @@
-"""`harness plot`: one figure of a metric against rate or level, or of train level by test level, for a paper."""
+"""`harness plot`: one figure of a metric against rate, PSNR or level, or of train level by test level, for a paper."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ FORMATS = (".png", ".svg", ".pdf")
     help="Of curves: pretrained, matched, mixed, clean, a level, or codec@level; repeatable.  [default: all, but for "
     "more than two single levels]",
 )
-@click.option("--against", type=click.Choice(["bpp", "level"]), default="bpp", show_default=True, help="The x axis.")
+@click.option(
+    "--against", type=click.Choice(["bpp", "psnr", "level"]), default="bpp", show_default=True, help="The x axis."
+)
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="A .png, .svg or .pdf file.")
 @database_option
 def plot(
@@ -57,7 +59,7 @@ def plot(
     output: Path,
     db: str,
 ) -> None:
-    """Draw a metric against rate or level, with 95% intervals and the uncompressed baseline.
+    """Draw a metric against rate, PSNR or level, with 95% intervals and the uncompressed baseline.
 
     \b
     harness plot --task detection -o curve.png

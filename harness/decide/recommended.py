@@ -23,7 +23,7 @@ def recommended_table(case: Case, found: Sequence[Recommendation]) -> Table:
     columns: list[tuple[str, list[str]]] = [
         ("codec", [one.ladder.codec for one in found]),
         ("training", [one.ladder.training for one in found]),
-        ("go to", [_level(one, one.chosen) if one.chosen else "none holds" for one in found]),
+        ("go to", [_level(one, one.chosen) if one.chosen else _nothing(one) for one in found]),
     ]
     columns += [(title, [_of(one.chosen, name, form) for one in found]) for title, name, form in _COSTS]
     columns.append((f"{first.metric} drop", [_drop(one.chosen) for one in found]))
@@ -48,6 +48,10 @@ _COSTS = (
 def _of(step: Step | None, name: str, form: str) -> str:
     value = getattr(step.cost, name) if step else None
     return "" if value is None else form.format(value)
+
+
+def _nothing(one: Recommendation) -> str:
+    return "not known" if one.next and one.next.bound.verdict == "unknown" else "none holds"
 
 
 def _level(one: Recommendation, step: Step | None) -> str:

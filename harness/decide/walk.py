@@ -86,9 +86,12 @@ class Recommendation:
             return step.bound.reason or "not known"
         value = _amount(step.bound.value, self.limit.relative)
         measured = _amount(step.bound.share if self.limit.relative else step.bound.drop, self.limit.relative)
+        if measured.startswith("-"):
+            told = f"gains {measured[1:]}, but perhaps loses up to {value}"
+        else:
+            told = f"loses {measured}, perhaps up to {value}"
         if step.bound.verdict == "fails":
             return f"loses {measured}: beyond {self.limit.words}, surely"
-        told = f"loses {measured}, perhaps up to {value}"
         if step.samples_needed is None:
             return f"{told}: undecided, and as measured it is beyond {self.limit.words}"
         return f"{told}: undecided on {step.samples} samples; about {step.samples_needed} would do"
@@ -167,9 +170,11 @@ def _step(baseline: Cell | None, cell: Cell, mildest: Cell, judge: Judge, asked:
 def _notes(ladder: Ladder, step: Step | None) -> tuple[str, ...]:
     notes = []
     if step and 0 < step.samples < HOLDS_FROM:
-        notes.append(f"{step.samples} samples (below {HOLDS_FROM}): too few to be sure that the bounds hold.")
+        notes.append(f"{_count(step.samples, 'sample')} (below {HOLDS_FROM}): too few to be sure that the bounds hold.")
     if step and 0 < step.groups < GROUPS_FROM:
-        notes.append(f"{step.groups} groups of samples (below {GROUPS_FROM}): too few to be sure that the bounds hold.")
+        notes.append(
+            f"{_count(step.groups, 'group')} of samples (below {GROUPS_FROM}): too few to be sure that the bounds hold."
+        )
     if ladder.codec.endswith("(intra)"):
         notes.append("(intra): a video codec coded single images, which is not what a camera sends.")
     if ladder.seeds > 1:
@@ -177,6 +182,10 @@ def _notes(ladder: Ladder, step: Step | None) -> tuple[str, ...]:
     if ladder.training == "matched":
         notes.append("matched: each level has a model of its own, retrained at it.")
     return tuple(notes)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _amount(value: float | None, relative: bool) -> str:

@@ -277,7 +277,7 @@ def _summary(cells: Sequence[Cell], cases: Sequence[Case]) -> dict[str, Any]:
         "finished": len(finished),
         "samples": sum(cell.facts["samples"] or 0 for cell in finished),
         "failed": sum(cell.facts["failed_samples"] or 0 for cell in cells),
-        "codecs": sorted({cell.facts["codec"] for cell in finished} - {"none"}),
+        "codecs": sorted({ladder.codec for case in cases for ladder in case.ladders}),
         "tasks": list(dict.fromkeys(case.facts["task"] for case in cases)),
         "newest": max((cell.facts["finished_at"] or "" for cell in finished), default=""),
     }
