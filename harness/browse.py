@@ -53,6 +53,7 @@ def serve(url: str, port: int, told: Callable[[str], None]) -> None:
         except OSError as error:
             told_why = f"{_HOST} cannot be listened on ({error.strerror})"
             raise UsageError(f"--port {port}: {told_why}. Choose another.") from error
+        listening.listen()
         told(f"http://{_HOST}:{listening.getsockname()[1]}/")
         asyncio.run(_run(app, listening))
 
