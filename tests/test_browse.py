@@ -76,6 +76,13 @@ def test_views_come_with_titles_descriptions_and_units(session: Session) -> None
     tables = metadata("harness")["databases"]["harness"]["tables"]
     for view, columns in view_columns().items():
         assert set(tables[view]["columns"]) == set(columns)
+        assert tables[view]["sort"] in columns
+    pages = done(asked(session.database, "/harness/runs", *(f"/harness/{view}" for view in view_columns())))
+    for page, name in zip(pages, ("runs", *view_columns()), strict=True):
+        assert page.status_code == 200
+        assert tables[name]["description"] in page.text
+        order = "sorted by started_at descending" if name == "runs" else f"sorted by {tables[name]['sort']}"
+        assert order in page.text
 
 
 def test_nothing_can_be_written_and_the_file_cannot_be_taken(session: Session) -> None:
