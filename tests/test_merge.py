@@ -93,6 +93,8 @@ def test_a_finished_cell_wins_and_an_unfinished_one_can_be_continued(files: Sess
     part = Session(files.folder / "part", Path(files.env["HARNESS_CACHE"]))
     part.folder.mkdir()
     part.write_each_batch()
+    slowly = "old = s.SqlStore.write; s.SqlStore.write = lambda *given: (old(*given), time.sleep(1))[0]"
+    part.code = f"import time, harness_plugins.sql_store as s; {slowly}; {part.code}"
     process = part.start("run", "--codec", "jpeg@60,5", *DETECTION, "--workers", "0")
     kill_after_rows(part, process, 3)
     process.communicate(timeout=60)
