@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["FORMATS", "Table", "render", "show"]
+__all__ = ["FORMATS", "Table", "clean", "render", "show"]
 
 FORMATS = ("table", "csv", "json", "markdown", "latex")
 
@@ -62,29 +62,29 @@ def show(table: Table, console: Console) -> None:
         cells = [[cell.replace(" [", "\n[") for cell in row] for row in cells]
     drawn = RichTable(box=None, header_style="bold", pad_edge=False, collapse_padding=short)
     for column, right in zip(table.columns, _numeric(table), strict=True):
-        head = _clean(column)
+        head = clean(column)
         drawn.add_column(Text(head.replace(" ", "\n") if short else head), justify="right" if right else "left")
     for row in cells:
         drawn.add_row(*map(Text, row))
     if table.title:
-        console.print(Text(_clean(table.title), style="bold"))
+        console.print(Text(clean(table.title), style="bold"))
     console.print(drawn)
     for note in table.notes:
-        console.print(Text(_clean(note), style="dim"))
+        console.print(Text(clean(note), style="dim"))
 
 
 def _plain(table: Table) -> str:
-    cells = [[_clean(column) for column in table.columns], *_cells(table)]
+    cells = [[clean(column) for column in table.columns], *_cells(table)]
     widths = _widths(table, cells)
     right = _numeric(table)
-    lines = [_clean(table.title)] if table.title else []
+    lines = [clean(table.title)] if table.title else []
     for row in cells:
         aligned = [
             cell.rjust(width) if is_right else cell.ljust(width)
             for cell, width, is_right in zip(row, widths, right, strict=True)
         ]
         lines.append("  ".join(aligned).rstrip())
-    lines += [_clean(note) for note in table.notes]
+    lines += [clean(note) for note in table.notes]
     return "\n".join(lines) + "\n"
 
 
@@ -119,7 +119,7 @@ def _markdown(table: Table) -> str:
 
 
 def _markdown_text(text: str) -> str:
-    return "".join("\\" + c if c in "\\|`*_<>#" else c for c in _clean(text))
+    return "".join("\\" + c if c in "\\|`*_<>#" else c for c in clean(text))
 
 
 _LATEX = {
@@ -137,19 +137,19 @@ def _latex(table: Table) -> str:
         return ("{}" if text.startswith(("[", "*")) else "") + text + r" \\"
 
     form = "".join("r" if right else "l" for right in _numeric(table))
-    above = [f"% {_clean(table.title)}"] if table.title else []
+    above = [f"% {clean(table.title)}"] if table.title else []
     lines = [rf"\begin{{tabular}}{{{form}}}", r"\hline", line(table.columns), r"\hline"]
     lines += [line(row) for row in _cells(table)]
-    lines += [r"\hline", r"\end{tabular}", *(f"% {_clean(note)}" for note in table.notes)]
+    lines += [r"\hline", r"\end{tabular}", *(f"% {clean(note)}" for note in table.notes)]
     return "\n".join([*above, *lines]) + "\n"
 
 
 def _latex_text(text: str) -> str:
-    return "".join(_LATEX.get(c, c) for c in _clean(text))
+    return "".join(_LATEX.get(c, c) for c in clean(text))
 
 
 def _cells(table: Table) -> list[list[str]]:
-    return [["" if value is None else _clean(str(value)) for value in row] for row in table.rows]
+    return [["" if value is None else clean(str(value)) for value in row] for row in table.rows]
 
 
 def _widths(table: Table, cells: Sequence[Sequence[str]]) -> list[int]:
@@ -165,6 +165,6 @@ def _numeric(table: Table) -> list[bool]:
     return [all(map(number, column)) for column in zip(*table.rows, strict=True)] or [False] * len(table.columns)
 
 
-def _clean(text: str) -> str:
-    """Without what could move a terminal's cursor or break a line."""
+def clean(text: str) -> str:
+    """A text without what could move a terminal's cursor or break a line."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +106,35 @@ def test_mean_performance_under_compression() -> None:
         assert means.rpc.low < means.rpc.value < means.rpc.high
 
 
+def test_means_of_ladders_with_other_levels_are_over_those_that_both_have() -> None:
+    found, values = both(gain=0.03)
+    first, second = found.first, found.second
+    few = replace(second, ladder=replace(second.ladder, cells=second.ladder.cells[1::2]))
+    rates = dict.fromkeys(values, 24.0) | {c.facts["experiment"]: c.facts["bpp"] for c in first.ladder.cells}
+    known: Any = Known(values, rates)
+    part = compare(first, few, "value", known)
+    assert [one.levels for one in part.means] == [(75.0, 15.0)] * 2
+    assert part.mean_difference is not None
+    before, after = (one.mpc.value for one in part.means)
+    assert before is not None
+    assert after is not None
+    assert part.mean_difference.value == pytest.approx(after - before)
+
+
+def test_a_metric_that_is_undefined_at_some_level_has_no_number_there() -> None:
+    found, values = both()
+    lost = {key: np.full(120, np.nan) if key == "b95.0" else some for key, some in values.items()}
+    cells = [cell for side in (found.first, found.second) for cell in side.ladder.cells]
+    known: Any = Known(lost, {"clean": 24.0} | {c.facts["experiment"]: c.facts["bpp"] for c in cells})
+    undefined = compare(found.first, found.second, "value", known)
+    at = {one.level: one for one in undefined.levels}
+    assert at[95.0].first is not None
+    assert at[95.0].second is None
+    assert at[95.0].difference.reason
+    assert undefined.unused[1] == (95.0,)
+    json.dumps(asdict(replace(undefined, first=0, second=0)), allow_nan=False)  # type: ignore[arg-type]
+
+
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
     return made(tmp_path_factory.getbasetemp(), cache)[0]
@@ -124,6 +158,34 @@ def test_pretrained_against_retrained_on_real_results(session: Session) -> None:
     text = session.run("compare", "jpeg", "webp", "--task", "detection").stdout
     assert "3 and 2 points that rise" in text or "points that rise" in text
     assert "no level in common" in text
+
+
+def test_every_format_can_be_read_as_what_it_is(session: Session) -> None:
+    asked = ("compare", "jpeg", "jpeg/matched", "--task", "detection")
+    data = json.loads(session.run(*asked, "--json").stdout)
+    assert json.loads(session.run(*asked, "--format", "json").stdout) == data
+    tables = session.run(*asked, "--format", "csv").stdout.strip().split("\n\n")
+    assert [next(csv.reader(io.StringIO(one)))[0] for one in tables] == ["", "quality", ""]
+    assert session.run(*asked, "--format", "latex").stdout.startswith("% detection: jpeg, matched against jpeg, by AP.")
+
+
+def test_what_has_not_finished_is_told_and_names_move_no_cursor(session: Session, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.db"
+    with closing(sqlite3.connect(session.database)) as source, closing(sqlite3.connect(broken)) as target:
+        source.backup(target)
+        target.execute("UPDATE experiments SET status = 'failed' WHERE codec = 'jpeg' AND level = 90")
+        target.execute("UPDATE experiments SET model = 'a' || char(27) || '[31mb'")
+        target.commit()
+    told = session.run("compare", "jpeg", "jpeg/matched", "--task", "detection", "--db", str(broken))
+    assert "not finished, and left out: detection, jpeg at quality 90, pretrained (failed)" in told.stderr
+    told = session.run("recommend", "--max-drop", "50%", "--format", "csv", "--db", str(broken), status=None)
+    assert "detection, jpeg at quality 90, pretrained (failed)" in told.stderr
+    rows = [row for row in csv.reader(io.StringIO(told.stdout)) if row]
+    assert {row[0].partition(":")[0] for row in rows} == {"case", "detection", "segmentation"}
+    asked = ("compare", "jpeg", "jpeg/matched", "--task", "detection", "--model", "other", "--db", str(broken))
+    refused = session.run(*asked, status=2).stderr
+    assert "a\\x1b[31mb" in refused
+    assert "\x1b" not in refused
 
 
 def test_what_cannot_be_compared_is_told(session: Session) -> None:

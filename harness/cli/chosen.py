@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,14 +11,18 @@ import click
 from harness.errors import UsageError, closest
 from harness.plugin_manager import installed
 from harness.store import Filters
-from harness.text_tables import FORMATS
+from harness.text_tables import FORMATS, clean
 
 if TYPE_CHECKING:
+    from harness.result_cells import Cell
     from harness.store import Store
 
-__all__ = ["FILTERS", "chosen", "filter_options", "filters_of", "inner_options", "opened"]
+__all__ = ["FILTERS", "chosen", "filter_options", "filters_of", "inner_options", "opened", "tell_unfinished"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_TOLD = 10
+"""Experiments that a warning names."""
 
 FILTERS = ("task", "codec", "dataset", "model")
 
@@ -51,6 +55,27 @@ def opened(db: str) -> Iterator[Store]:
 
     with closing(open_store(db, installed(), write=False)) as store:
         yield store
+
+
+def tell_unfinished(cells: Sequence[Cell], codecs: Collection[str] = ()) -> None:
+    """Say on the standard error which experiments are in no ladder since they have not finished.
+
+    Args:
+        cells: experiments.
+        codecs: only those of these codecs, and uncompressed ones; empty for all.
+    """
+    lacking: dict[str, None] = {}
+    for cell in cells:
+        facts = cell.facts
+        if facts["status"] != "finished" and (not codecs or facts["codec"] in (*codecs, "none")):
+            level = "" if facts["level"] is None else f" at {facts['level_name']} {facts['level']:g}"
+            lacking[
+                f"{facts['task']}, {facts['codec']}{level}, {facts['training']} ({facts['status'] or 'not begun'})"
+            ] = None
+    more = f"; and {len(lacking) - _TOLD} more" if len(lacking) > _TOLD else ""
+    if lacking:
+        told = "; ".join(list(lacking)[:_TOLD])
+        click.echo(clean(f"warning: not finished, and left out: {told}{more}."), err=True)
 
 
 def filters_of(store: Store, wanted: Mapping[str, Sequence[str]]) -> Filters:

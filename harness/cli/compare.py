@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.chosen import opened
+from harness.cli.chosen import opened, tell_unfinished
 from harness.cli.options import database_option, resamples_option
 from harness.errors import HarnessError, UsageError, closest
-from harness.text_tables import FORMATS
+from harness.text_tables import FORMATS, clean
 
 if TYPE_CHECKING:
     from harness.decide.estimate import Side
@@ -77,18 +78,25 @@ def compare(
     models, names = _two("--model", model), _two("--weights", weights)
     wanted = tuple(Wanted(text, models[n], names[n], dataset) for n, text in enumerate((first, second)))
     with opened(db) as store:
-        cells = read_cells(store, Filters({"task": [task], "status": ["finished"]}))
+        every = read_cells(store, Filters({"task": [task]}))
+        cells = [cell for cell in every if cell.facts["status"] == "finished"]
         if not cells:
             raise UsageError(f"{db} has no finished experiments of task {task!r}.")
         identities = store.identities([cell.facts["experiment"] for cell in cells])
         sides = sides_of(cases_of(cells), (wanted[0], wanted[1]), identities)
+        tell_unfinished(every, {one.codec.name for one in wanted})
         draws = Draws(dict.fromkeys(identities, store), identities, installed(), resamples, 0)
         found = both(*sides, _metric(sides, metric), draws, method)
-    if as_json:
+    if as_json or format_ == "json":
         click.echo(json.dumps(compared_data(found), indent=2, allow_nan=False))
         return
-    click.echo(f"{task}: {found.second.name} against {found.first.name}, by {found.metric}\n")
-    for number, table in enumerate(compared_tables(found)):
+    head = f"{task}: {found.second.name} against {found.first.name}, by {found.metric}"
+    first_table, *tables = compared_tables(found)
+    if format_ == "table":
+        click.echo(f"{clean(head)}\n")
+    else:
+        first_table = replace(first_table, title=f"{head}. {first_table.title}")
+    for number, table in enumerate([first_table, *tables]):
         if number:
             click.echo()
         print_table(table, format_)
@@ -114,7 +122,12 @@ def _metric(sides: tuple[Side, Side], asked: str | None) -> str:
     cells = [cell for side in sides for cell in side.ladder.cells]
     shared = [name for name in cells[0].metrics if all(name in cell.metrics for cell in cells)]
     if asked is None:
-        return next(name for name in shared if cells[0].metrics[name].is_primary)
+        if primary := next((name for name in shared if cells[0].metrics[name].is_primary), None):
+            return primary
+        told = ", ".join(shared) or "none"
+        raise UsageError(
+            f"not every experiment of the two has the primary metric. All have: {told}; name one by --metric."
+        )
     if asked not in shared:
         near = closest(asked, shared)
         hint = f" Did you mean {near!r}?" if near else ""

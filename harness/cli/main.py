@@ -13,6 +13,7 @@ import click
 
 from harness import __version__
 from harness.errors import HarnessError, closest
+from harness.text_tables import clean
 
 __all__ = ["cli", "main"]
 
@@ -89,7 +90,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         click.echo("\ninterrupted; what was done is kept. Run the same command again to continue.", err=True)
         return 130
     except HarnessError as error:
-        click.echo(f"error: {error}", err=True)
+        # A message may have several lines, and names from a database that hold anything.
+        click.echo("\n".join(map(clean, f"error: {error}".split("\n"))), err=True)
         return 2
     except OSError as error:
         if error.errno != errno.EPIPE:

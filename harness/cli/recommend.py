@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.chosen import FILTERS, filter_options, filters_of, opened
+from harness.cli.chosen import FILTERS, filter_options, filters_of, opened, tell_unfinished
 from harness.cli.options import database_option, resamples_option
 from harness.errors import UsageError, closest
 from harness.text_tables import FORMATS
 
 if TYPE_CHECKING:
     from harness.ladders import Case
+    from harness.text_tables import Table
 
 __all__ = ["recommend"]
 
@@ -80,7 +82,9 @@ def recommend(
     if codec:
         wanted["codec"] = [*codec, "none"]
     with opened(db) as store:
-        cases = cases_of(read_cells(store, filters_of(store, wanted)))
+        every = read_cells(store, filters_of(store, wanted))
+        cases = cases_of(every)
+        tell_unfinished(every)
         _check(cases, metric, db)
         cells = [cell for case in cases for cell in case.cells]
         identities = store.identities([cell.facts["experiment"] for cell in cells])
@@ -88,13 +92,23 @@ def recommend(
         draws = Draws(home, identities, installed(), resamples, 0)
         found = [(case, walk(case, by_resampling(draws), limit, metric, confidence / 100, camera)) for case in cases]
     found = [(case, some) for case, some in found if some]
-    if as_json:
+    if as_json or format_ == "json":
         click.echo(json.dumps([as_data(case, some) for case, some in found], indent=2, allow_nan=False))
-    for number, (case, some) in enumerate(() if as_json else found):
+        found_tables = []
+    else:
+        found_tables = [_named(recommended_table(case, some), case.title, format_) for case, some in found]
+    for number, table in enumerate(found_tables):
         if number:
             click.echo()
-        print_table(recommended_table(case, some), format_)
+        print_table(table, format_)
     return 0 if any(one.chosen for _, some in found for one in some) else 1
+
+
+def _named(table: Table, title: str, form: str) -> Table:
+    """With the case in a column, where the format has no title."""
+    if form != "csv":
+        return table
+    return replace(table, columns=("case", *table.columns), rows=tuple((title, *row) for row in table.rows))
 
 
 def _check(cases: Sequence[Case], metric: str | None, db: str) -> None:

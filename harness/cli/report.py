@@ -13,6 +13,7 @@ from harness.cli.chosen import FILTERS, filter_options, filters_of
 from harness.cli.options import data_root_option, database_option, make_registry, registry_option
 from harness.errors import HarnessError, UsageError
 from harness.plugin_manager import installed
+from harness.text_tables import clean
 
 __all__ = ["report"]
 
@@ -88,7 +89,7 @@ def report(
         raise UsageError(" ".join(missing))
     found = machine.find_device(device)
     means = Means(installed(), make_registry(registries), data_root, weights, device=found)
-    told = (lambda text: None) if quiet else (lambda text: click.echo(text, err=True))
+    told = (lambda text: None) if quiet else (lambda text: click.echo(clean(text), err=True))
     wanted = dict(zip(FILTERS, (task, codec, dataset, model), strict=True))
     if codec:
         wanted["codec"] = [*codec, "none"]

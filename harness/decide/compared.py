@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from harness.bootstrap import GROUPS_FROM, HOLDS_FROM
 from harness.task_table import interval_text
 from harness.text_tables import Table
 
@@ -50,15 +51,23 @@ def _bjontegaard(found: Comparison) -> Table:
         "together. [ ]: 95% interval, paired by sample.",
         f"Points used: {_points(found.first, found.used[0], found.unused[0])}; "
         f"{_points(found.second, found.used[1], found.unused[1])}.",
-        f"{found.samples} samples, {found.groups} groups of them.",
+        f"{found.samples} samples, {found.groups} groups of them.{_few(found)}",
     )
     return Table(
         ("", "difference", "over", "overlap", "why not"), tuple(rows), "At equal quality, and at equal rate", notes
     )
 
 
+def _few(found: Comparison) -> str:
+    if found.samples >= HOLDS_FROM and found.groups >= GROUPS_FROM:
+        return ""
+    return (
+        f" Below {HOLDS_FROM} samples, or {GROUPS_FROM} groups, there are too few to be sure that the intervals hold."
+    )
+
+
 def _points(side: Side, used: Sequence[float | None], unused: Sequence[float | None]) -> str:
-    left = f" (not {_listed(unused)}: cheaper points are as good)" if unused else ""
+    left = f" (not {_listed(unused)}: cheaper points are as good, or it is undefined)" if unused else ""
     return f"{side.name} {_listed(used)}{left}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.decide.deltas import Curves, quality_difference, rate_difference
-from harness.decide.estimate import Estimate, Side
+from harness.decide.estimate import Estimate, Side, pairs
 from harness.decide.levels import AtLevel, at_levels
 from harness.decide.means import Means, mean_difference, means_of
 from harness.decide.rates import Delta, Method, rising
@@ -30,13 +30,13 @@ class Comparison:
         higher_is_better: its direction.
         method: of interpolation.
         used: the levels of each whose points were used for the Bjontegaard differences.
-        unused: those that were left out, since a cheaper point matches or beats them.
+        unused: those that were left out: a cheaper point matches or beats them, or the metric is undefined.
         rate: BD-rate in percent, with its interval.
         rate_delta: the same, with overlap and range.
         quality: BD-accuracy in the metric's unit; positive: the second is better.
         quality_delta: the same, with overlap and range in bits per pixel.
         levels: at equal levels; empty where they have none in common.
-        means: of each.
+        means: of each, over the levels that both have; over all its own where they have none in common.
         mean_difference: by how much the second is better in the mean over the levels that both have; None without any.
         samples: on how many samples all of it stands.
         groups: on how many groups of them.
@@ -95,7 +95,9 @@ def compare(first: Side, second: Side, metric: str, draws: Draws, method: Method
     chosen = [one.only(places) for one, places in zip(curves, kept, strict=True)]
     rate, rate_delta = rate_difference(chosen, method, freedom)
     quality, quality_delta = quality_difference(chosen, method, freedom)
-    means = tuple(means_of(side, at, metric, freedom) for side in sides)
+    shared = pairs(first, second)
+    over = [[pair[n] for pair in shared] or side.ladder.cells for n, side in enumerate(sides)]
+    means = tuple(means_of(side, some, at, metric, freedom) for side, some in zip(sides, over, strict=True))
     names = [[cell.facts["level"] for cell in side.ladder.cells] for side in sides]
     return Comparison(
         first=first,

@@ -95,17 +95,17 @@ def _kbps(cell: Cell, camera: Camera) -> tuple[float | None, str | None]:
     if camera.fps is None and camera.pixels is None:
         return measured, None
     if not bpp:
-        return None, "its rate is not known"
+        return None, "not known, since the rate is not"
     pixels = camera.pixels or _pixels(cell)
     if camera.fps is None or pixels is None:
         lacking = "--fps" if camera.fps is None else "--resolution"
         return (
             measured,
-            f"without {lacking}, kbit/s is what was measured" if measured else f"kbit/s needs {lacking} too",
+            f"as measured, since {lacking} was not given" if measured else f"not known without {lacking}",
         )
     return (
         bpp * pixels * camera.fps / 1000,
-        f"{camera.fps:g} frames/s of {pixels:,} pixels at the bits per pixel measured here",
+        f"predicted for {camera.fps:g} frames/s of {pixels:,} pixels, at the bits per pixel that were measured",
     )
 
 

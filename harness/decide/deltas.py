@@ -73,6 +73,9 @@ def _bjontegaard(
     delta = compute(curves[0].whole, curves[1].whole, method)
     if delta.value is None:
         return Estimate(None, reason=delta.reason), delta
+    if any(np.isnan(point.around).any() for side in curves for drawn in side.points for point in drawn):
+        reason = "no interval: undefined in some resamples, or one group of samples only"
+        return Estimate(delta.value, reason=reason), delta
     drawn = []
     for one, other in zip(curves[0].resampled(), curves[1].resampled(), strict=True):
         whole = all(len(rising(curve)) == len(curve.rates) for curve in (one, other)) and (one.rates > 0).all()

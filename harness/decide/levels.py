@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ class AtLevel:
 
     Args:
         level: the level.
-        first: the metric of the first.
+        first: the metric of the first; None where it is undefined.
         second: of the second.
         difference: by how much the second is better; positive is better, whatever the metric's direction.
         p: two-sided, of no difference (Student's).
@@ -29,20 +30,22 @@ class AtLevel:
     """
 
     level: float
-    first: float
-    second: float
+    first: float | None
+    second: float | None
     difference: Estimate
     p: float | None = None
     p_holm: float | None = None
 
 
 def at_levels(first: Side, second: Side, at: Known, sign: float, freedom: int) -> list[AtLevel]:
+    """The levels that both have."""
     found = []
     for one, other in pairs(first, second):
         before, after = at[one.facts["experiment"]][0], at[other.facts["experiment"]][0]
         difference = estimate(sign * (after.value - before.value), sign * (after.around - before.around), freedom)
         p = _p_value(difference, freedom)
-        found.append(AtLevel(one.facts["level"], before.value, after.value, difference, p))
+        values = (None if math.isnan(drawn.value) else drawn.value for drawn in (before, after))
+        found.append(AtLevel(one.facts["level"], *values, difference, p))
     return holm(found)
 
 

@@ -42,9 +42,10 @@ def _mean(cells: Sequence[Cell], at: Known) -> tuple[float, NDArray[np.float64]]
     return float(np.mean([one.value for one in drawn])), np.mean([one.around for one in drawn], axis=0)
 
 
-def means_of(side: Side, at: Known, metric: str, freedom: int) -> Means:
-    value, draws = _mean(side.ladder.cells, at)
-    levels = tuple(cell.facts["level"] for cell in side.ladder.cells)
+def means_of(side: Side, cells: Sequence[Cell], at: Known, metric: str, freedom: int) -> Means:
+    """Of some levels of a side."""
+    value, draws = _mean(cells, at)
+    levels = tuple(cell.facts["level"] for cell in cells)
     mpc = estimate(value, draws, freedom)
     if side.baseline is None:
         return Means(levels, mpc, Estimate(None, reason="there is no experiment on uncompressed frames"))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from harness.decide.bound import POWER
 from harness.task_table import interval_text
 from harness.text_tables import Table
 
@@ -80,9 +81,11 @@ def _notes(found: Sequence[Recommendation]) -> list[str]:
         "over that of the codec's mildest level."
     ]
     assumed = {one.chosen.cost.assumed: None for one in found if one.chosen and one.chosen.cost.assumed}
-    notes += [f"kbit/s: {text}; a prediction, where that size was not tested." for text in assumed]
+    notes += [f"kbit/s and GB a day: {text}." for text in assumed]
     if any(one.chosen and one.chosen.cost.of_source is None for one in found):
         notes.append("of source: not known, the frames were rendered or their files' sizes are not recorded.")
+    if any(one.next and one.next.samples_needed for one in found):
+        notes.append(f"would do: with a chance of {POWER:.0%}, if the drop is what it was measured to be.")
     return notes + list(dict.fromkeys(note for one in found for note in one.notes))
 
 
