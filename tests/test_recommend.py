@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, ttest_1samp
 from scipy.stats import t as student_t
-from scipy.stats import ttest_1samp
 
 from command import Session
 from harness.bootstrap import Replicates, replicates
@@ -196,6 +196,17 @@ def test_the_walk_ends_at_the_first_level_that_does_not_hold_even_if_a_later_one
     (lacking,) = recommend(Case(None, (ladder,)), by_resampling(known), Limit.parse("0"))
     assert lacking.chosen is None
     assert lacking.why == "there is no experiment on uncompressed frames to compare with"
+
+
+def test_a_drop_of_zero_without_spread_is_said_to_rest_on_so_many_groups() -> None:
+    base, _ = pair(3, 0.0, count=32)
+    ladder = Ladder("jpeg", "pretrained", (a_cell(95.0, 2.0, experiment="same"),))
+    known: Any = Known({"clean": base, "same": base})
+    clean = a_cell(None, 24.0, experiment="clean")
+    (found,) = recommend(Case(clean, (ladder,)), by_resampling(known), Limit.parse("2%"))
+    (note,) = [note for note in found.notes if "without any spread" in note]
+    share = binomtest(0, 32).proportion_ci(0.90).high  # two-sided 90% is one-sided 95%
+    assert f"up to {share:.1%} of all" in note
 
 
 @pytest.fixture(scope="module")

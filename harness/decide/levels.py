@@ -44,8 +44,8 @@ def at_levels(first: Side, second: Side, at: Known, sign: float, freedom: int) -
         before, after = at[one.facts["experiment"]][0], at[other.facts["experiment"]][0]
         difference = estimate(sign * (after.value - before.value), sign * (after.around - before.around), freedom)
         p = _p_value(difference, freedom)
-        values = (None if math.isnan(drawn.value) else drawn.value for drawn in (before, after))
-        found.append(AtLevel(one.facts["level"], *values, difference, p))
+        first_value, second_value = (None if math.isnan(one.value) else one.value for one in (before, after))
+        found.append(AtLevel(one.facts["level"], first_value, second_value, difference, p))
     return holm(found)
 
 

@@ -148,9 +148,9 @@ def _walked(baseline: Cell | None, ladder: Ladder, mildest: Cell, judge: Judge, 
     for cell in ladder.cells:
         step = _step(baseline, cell, mildest, judge, asked)
         if step.bound.verdict != "holds":
-            return Recommendation(*told, chosen, step, _notes(ladder, chosen or step))
+            return Recommendation(*told, chosen, step, _notes(ladder, chosen or step, asked.confidence))
         chosen = step
-    return Recommendation(*told, chosen, None, _notes(ladder, chosen))
+    return Recommendation(*told, chosen, None, _notes(ladder, chosen, asked.confidence))
 
 
 def _step(baseline: Cell | None, cell: Cell, mildest: Cell, judge: Judge, asked: _Asked) -> Step:
@@ -167,13 +167,20 @@ def _step(baseline: Cell | None, cell: Cell, mildest: Cell, judge: Judge, asked:
     return Step(level, bound, cost, samples, groups, key)
 
 
-def _notes(ladder: Ladder, step: Step | None) -> tuple[str, ...]:
+def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, ...]:
     notes = []
     if step and 0 < step.samples < HOLDS_FROM:
         notes.append(f"{_count(step.samples, 'sample')} (below {HOLDS_FROM}): too few to be sure that the bounds hold.")
     if step and 0 < step.groups < GROUPS_FROM:
         notes.append(
             f"{_count(step.groups, 'group')} of samples (below {GROUPS_FROM}): too few to be sure that the bounds hold."
+        )
+    if step and step.groups > 1 and step.bound.low == step.bound.high == 0:
+        # Without a spread the bound says nothing of what was not met: the exact binomial bound of none in so many.
+        unseen = 1 - (1 - confidence) ** (1 / step.groups)
+        notes.append(
+            f"{ladder.name}: the drop is 0 without any spread, as if none of {step.groups} groups had changed. Unless "
+            f"nothing was lost, up to {unseen:.1%} of all may still ({100 * confidence:g}% sure)."
         )
     if ladder.codec.endswith("(intra)"):
         notes.append("(intra): a video codec coded single images, which is not what a camera sends.")
