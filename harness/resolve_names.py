@@ -40,9 +40,8 @@ class Names:
                 return self.plugins.get(kind, asked.name), asked
             except UnknownNameError:
                 named = [*self.plugins.names(kind), *self.registry.section(f"{kind}s")]
-                raise UnknownNameError(
-                    kind, asked.name, set(named), self.plugins.why_unknown(kind, asked.name)
-                ) from None
+                why = [self.plugins.why_unknown(kind, asked.name), _nowhere(asked.name) if kind == "dataset" else ""]
+                raise UnknownNameError(kind, asked.name, set(named), " ".join(filter(None, why))) from None
         options = {key: str(value) for key, value in entry.get("options", {}).items()}
         return self.plugins.get(kind, entry["kind"]), Asked(asked.name, {**options, **asked.options})
 
@@ -163,6 +162,11 @@ class _Place:
 
     path: Path
     options: dict[str, str]
+
+
+def _nowhere(name: str) -> str:
+    """What to do where a name that may be a path is none."""
+    return f"If it is a folder or a file: there is none at {name}; --data-root {name}=PATH says where it lies now."
 
 
 def _base(path: Path, text: str) -> str:

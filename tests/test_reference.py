@@ -166,7 +166,9 @@ def test_what_does_not_fit_is_told(session: Session, images: Path, video: Path, 
     assert "holds 1 images and 1 videos" in session.run(*run, str(tmp_path / "mixed"), *REFERENCE, status=2).stderr
     (tmp_path / "empty").mkdir()
     assert "holds no image and no video" in session.run(*run, str(tmp_path / "empty"), *REFERENCE, status=2).stderr
-    assert "unknown dataset" in session.run(*run, "nowhere", *REFERENCE, status=2).stderr
+    nowhere = session.run(*run, "nowhere", *REFERENCE, status=2).stderr
+    assert "unknown dataset 'nowhere'." in nowhere
+    assert "--data-root nowhere=PATH" in nowhere
 
 
 def test_a_damaged_file_fails_alone_and_no_link_out_is_followed(session: Session, images: Path, tmp_path: Path) -> None:
