@@ -130,7 +130,10 @@ def closest(name: str, names: Sequence[str]) -> str | None:
 
     >>> closest("jpg", ["jpeg", "webp"])
     'jpeg'
+    >>> closest("ap50", ["AP", "AP50"])
+    'AP50'
     >>> closest("bframes", ["rate", "range"])
     """
-    found = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return found[0] if found else None
+    plain = {known.casefold(): known for known in reversed(names)}
+    found = difflib.get_close_matches(name.casefold(), list(plain), n=1, cutoff=0.6)
+    return plain[found[0]] if found else None

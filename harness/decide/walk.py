@@ -94,7 +94,7 @@ class Recommendation:
             return f"loses {measured}: beyond {self.limit.words}, surely"
         if step.samples_needed is None:
             return f"{told}: undecided, and as measured it is beyond {self.limit.words}"
-        return f"{told}: undecided on {step.samples} samples; about {step.samples_needed} would do"
+        return f"{told}: undecided on {step.samples} samples; about {_rounded(step.samples_needed)} would do"
 
 
 def recommend(
@@ -189,6 +189,16 @@ def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, .
     if ladder.training == "matched":
         notes.append("matched: each level has a model of its own, retrained at it.")
     return tuple(notes)
+
+
+def _rounded(number: int) -> int:
+    """Up to two digits: it is an estimate.
+
+    >>> _rounded(576), _rounded(77_611), _rounded(61)
+    (580, 78000, 61)
+    """
+    step: int = 10 ** max(0, len(str(number)) - 2)
+    return -(-number // step) * step
 
 
 def _count(number: int, what: str) -> str:
