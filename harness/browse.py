@@ -29,6 +29,7 @@ _ABOUT = {
     "seeds": "Trainings from several seeds.",
     "per_sample": "One row for each experiment and sample.",
 }
+_SORTED = {"results": "task", "curves": "task", "recovery": "task", "seeds": "task", "per_sample": "experiment"}
 _HIDDEN = ("statistics", "samples", "metrics", "comparisons", "experiments", "checkpoints", "alembic_version")
 _LONGEST_MS = 20_000
 
@@ -53,6 +54,7 @@ def serve(url: str, port: int, told: Callable[[str], None]) -> None:
         except OSError as error:
             told_why = f"{_HOST} cannot be listened on ({error.strerror})"
             raise UsageError(f"--port {port}: {told_why}. Choose another.") from error
+        listening.listen()
         told(f"http://{_HOST}:{listening.getsockname()[1]}/")
         asyncio.run(_run(app, listening))
 
@@ -95,10 +97,11 @@ def metadata(database: str) -> dict[str, Any]:
         database: what Datasette calls it: the file's name without its ending.
     """
     tables: dict[str, Any] = {name: {"hidden": True} for name in _HIDDEN}
+    tables["runs"] = {"title": "runs", "description": "One row for each invocation.", "sort_desc": "started_at"}
     for view, columns in view_columns().items():
         told = {name: one.about + (f" ({one.unit})" if one.unit else "") for name, one in columns.items()}
         # Not as Datasette's own `units`: these rescale what is shown, and cannot take decibels.
-        tables[view] = {"title": view, "description": _ABOUT[view], "columns": told, "size": 100}
+        tables[view] = {"title": view, "description": _ABOUT[view], "columns": told, "size": 100, "sort": _SORTED[view]}
     asked = {name: {"title": query.title, "sql": query.sql} for name, query in queries().items()}
     return {
         "title": "codec-harness",

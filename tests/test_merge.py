@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from command import Session, kill_after_rows
+from harness.errors import StoreError
+from harness_plugins.sql_store import SqlStore
 
 FEW = ("--limit", "8", "--quiet", "--resamples", "100", "--threads", "1")
 DETECTION = ("--task", "detection", *FEW)
@@ -91,6 +93,8 @@ def test_a_finished_cell_wins_and_an_unfinished_one_can_be_continued(files: Sess
     part = Session(files.folder / "part", Path(files.env["HARNESS_CACHE"]))
     part.folder.mkdir()
     part.write_each_batch()
+    slowly = "old = s.SqlStore.write; s.SqlStore.write = lambda *given: (old(*given), time.sleep(1))[0]"
+    part.code = f"import time, harness_plugins.sql_store as s; {slowly}; {part.code}"
     process = part.start("run", "--codec", "jpeg@60,5", *DETECTION, "--workers", "0")
     kill_after_rows(part, process, 3)
     process.communicate(timeout=60)
@@ -118,6 +122,51 @@ def test_doubles_that_differ_are_told(files: Session) -> None:
     assert everything(files, "differ.db") == everything(files, "a.db")
 
 
+def test_drops_and_recoveries_stand_on_the_results_that_are_kept(files: Session) -> None:
+    shutil.copy(files.folder / "whole.db", files.folder / "shifted.db")
+    with closing(sqlite3.connect(files.folder / "shifted.db")) as connection, connection:
+        (none,) = connection.execute("SELECT key FROM experiments WHERE baseline IS NULL AND codec = 'none'").fetchone()
+        connection.execute("UPDATE metrics SET value = value + 0.25 WHERE experiment = ?", (none,))
+        connection.execute("UPDATE comparisons SET value = value + 0.25")
+    out = files.run(*MERGE, "a.db", "shifted.db", "-o", "kept.db")
+    assert f"experiment {none[:12]}: " in out.stderr
+    assert everything(files, "kept.db") == everything(files, "whole.db")
+
+
+def nothing_more(store: SqlStore) -> None:
+    """Nothing follows from what met."""
+
+
+def test_a_target_that_is_written_to_meanwhile_is_left_alone(files: Session) -> None:
+    target = files.folder / "busy.db"
+    shutil.copy(files.folder / "a.db", target)
+    before = everything(files, "busy.db")
+    with closing(sqlite3.connect(target)) as run:
+
+        def write(store: SqlStore) -> None:
+            run.execute("UPDATE runs SET host = 'elsewhere'")
+            run.commit()
+
+        with pytest.raises(StoreError, match="was written to meanwhile"):
+            SqlStore.merge([files.folder / "b.db"], target, True, write)
+        assert everything(files, "busy.db") == before
+        assert run.execute("SELECT DISTINCT host FROM runs").fetchall() == [("elsewhere",)]
+
+
+def test_who_has_the_target_open_reads_and_writes_the_merged_one(files: Session) -> None:
+    target = files.folder / "open.db"
+    shutil.copy(files.folder / "a.db", target)
+    with closing(sqlite3.connect(target)) as run:
+        count = run.execute("SELECT count(*) FROM experiments").fetchone()[0]
+        SqlStore.merge([files.folder / "b.db"], target, True, nothing_more)
+        assert run.execute("SELECT count(*) FROM experiments").fetchone()[0] > count
+        run.execute("UPDATE runs SET host = 'elsewhere'")
+        run.commit()
+    with closing(sqlite3.connect(target)) as connection:
+        assert connection.execute("SELECT DISTINCT host FROM runs").fetchall() == [("elsewhere",)]
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
 def test_what_cannot_be_merged_is_told_and_leaves_everything_as_it_was(files: Session) -> None:
     (files.folder / "text.db").write_text("not a database at all, but long enough to look like one " * 40)
     with closing(sqlite3.connect(files.folder / "foreign.db")) as connection, connection:
@@ -125,7 +174,7 @@ def test_what_cannot_be_merged_is_told_and_leaves_everything_as_it_was(files: Se
     before = digest(files.folder / "a.db")
     for sources, words in (
         (("a.db", "text.db"), "text.db"),
-        (("a.db", "foreign.db"), "not one of results"),
+        (("a.db", "foreign.db"), "foreign.db is a database, but not one of results"),
         (("a.db", "missing.db"), "there is no such file"),
     ):
         assert words in files.run(*MERGE, *sources, "-o", "bad.db", status=2).stderr
@@ -133,5 +182,9 @@ def test_what_cannot_be_merged_is_told_and_leaves_everything_as_it_was(files: Se
     assert "it is there already" in files.run(*MERGE, "b.db", "-o", "a.db", status=2).stderr
     assert "no such database" in files.run(*MERGE, "b.db", "-o", "new.db", "--into", status=2).stderr
     assert "others are taken into" in files.run(*MERGE, "a.db", "-o", "a.db", "--into", status=2).stderr
+    for target in ("text.db", "foreign.db"):
+        as_it_was = digest(files.folder / target)
+        assert target in files.run(*MERGE, "b.db", "-o", target, "--into", status=2).stderr
+        assert digest(files.folder / target) == as_it_was
     assert digest(files.folder / "a.db") == before
     assert not [path for path in files.folder.iterdir() if path.name.startswith(".merge")]

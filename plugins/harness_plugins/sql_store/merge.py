@@ -10,7 +10,7 @@ import json
 import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +35,20 @@ def merge_into(
 ) -> list[Merged]:
     """Take files into a copy of the target (or of nothing), let `join` add what follows, and put it in place.
 
-    A run that writes to the target meanwhile would be lost, so it is locked out: the target must not be in use.
+    Raises:
+        StoreError: a file that cannot be read, or a target that somebody wrote to meanwhile; it is as they left it.
     """
     found = []
-    with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".merge-") as folder:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".merge-"))
         whole = Path(folder) / "whole.db"
+        watch = None
         if into:
+            with closing(store(str(target))) as there:
+                there.open(write=False)  # refuses what is no database of results, and leaves it as it is
+                there.open()  # as any run would: from then on it can be read while it is written
+            watch = stack.enter_context(closing(sqlite3.connect(file_url(target, "rw"), uri=True)))
+            before = _version(watch, target)
             _copy(target, whole)
         made = store(str(whole))
         made.open()
@@ -48,7 +56,7 @@ def merge_into(
             for number, source in enumerate(sources):
                 part = Path(folder) / f"{number}.db"
                 _copy(source, part)
-                _upgraded(store, part)
+                _upgraded(store, part, source)
                 found.append(_absorbed(made, part))
             with made._database.writing() as connection:
                 link_baselines(connection)
@@ -58,21 +66,50 @@ def merge_into(
         with closing(sqlite3.connect(whole)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.execute("PRAGMA journal_mode = DELETE")
-        _replace(whole, target)
+        if watch is None:
+            whole.replace(target)
+        else:
+            _write_back(whole, target, watch, before)
     return found
 
 
-def _replace(whole: Path, target: Path) -> None:
-    """Put the file in place; what a journal beside the target still holds was copied with it."""
-    for ending in ("-wal", "-shm"):
-        target.with_name(target.name + ending).unlink(missing_ok=True)
-    whole.replace(target)
+def _version(watch: sqlite3.Connection, target: Path) -> int:
+    """A number that changes when another connection writes to the file."""
+    try:
+        return int(watch.execute("PRAGMA data_version").fetchone()[0])
+    except sqlite3.Error as error:
+        raise StoreError(f"{target} cannot be read: {error}.") from error
 
 
-def _upgraded(store: type[SqlStore], part: Path) -> None:
+def _write_back(whole: Path, target: Path, watch: sqlite3.Connection, before: int) -> None:
+    """Write the whole into the target's own file, in one transaction, unless somebody wrote to it since.
+
+    The file is not replaced: what another process that has it open wrote later would go to a file without a name.
+    The first of two steps locks other writers out, so what is then seen of them is all there can be.
+    """
+
+    def check(status: int, left: int, total: int) -> None:
+        if status != sqlite3.SQLITE_DONE and _version(watch, target) != before:
+            told = f"{target} was written to meanwhile, and is left as it is. Merge again when no run uses it."
+            raise StoreError(told)
+
+    try:
+        with closing(sqlite3.connect(whole)) as made, closing(sqlite3.connect(target)) as to:
+            pages = int(made.execute("PRAGMA page_count").fetchone()[0])
+            made.backup(to, pages=max(1, pages - 1), progress=check)
+    except sqlite3.Error as error:
+        raise StoreError(f"{target} cannot be written: {error}.") from error
+
+
+def _upgraded(store: type[SqlStore], part: Path, source: Path) -> None:
+    """Bring a copy to the newest schema; what is wrong with it is said of the file that it is a copy of."""
     made = store(str(part))
-    made.open()
-    made.close()
+    try:
+        made.open()
+    except StoreError as error:
+        raise StoreError(str(error).replace(str(part), str(source))) from error
+    finally:
+        made.close()
 
 
 def _absorbed(store: SqlStore, part: Path) -> Merged:
@@ -104,7 +141,8 @@ def absorb(connection: sa.Connection) -> Merged:
     """Take what the file has that is attached as `other`, of the newest schema, in the connection's transaction."""
     run_of = _runs(connection)
     mine, theirs = _known(connection, "main"), _known(connection, _OTHER)
-    taken, doubles = 0, 0
+    taken: list[str] = []
+    doubles = 0
     differing: list[tuple[str, str, float | None, float | None]] = []
     for key, other in theirs.items():
         own = mine.get(key)
@@ -116,10 +154,12 @@ def absorb(connection: sa.Connection) -> Merged:
         if own is not None and (other["status"] is None or _worth(other) <= _worth(own)):
             continue
         _take(connection, key, other["id"], own["id"] if own else None, run_of)
-        taken += 1
+        taken.append(key)
+    if differing:  # drops and recoveries that came along may stand on results other than those that are kept
+        connection.execute(sa.delete(comparisons).where(comparisons.c.experiment.in_(taken)))
     _fill(connection)
     _checkpoints(connection, run_of)
-    return Merged(taken, doubles, tuple(differing))
+    return Merged(len(taken), doubles, tuple(differing))
 
 
 def link_baselines(connection: sa.Connection) -> int:
