@@ -53,9 +53,8 @@ def _bjontegaard(found: Comparison) -> Table:
         f"{_points(found.second, found.used[1], found.unused[1])}.",
         f"{found.samples} samples, {found.groups} groups of them.{_few(found)}",
     )
-    return Table(
-        ("", "difference", "over", "overlap", "why not"), tuple(rows), "At equal quality, and at equal rate", notes
-    )
+    columns = ("", "difference", "over", "overlap", "why not")
+    return _told(columns, rows, "At equal quality, and at equal rate", notes)
 
 
 def _few(found: Comparison) -> str:
@@ -105,10 +104,14 @@ def _means(found: Comparison) -> Table:
     ]
     if not found.mean_difference:
         notes.append("The two have no level in common, so that their mPC cannot be compared; BD-rate can.")
-    columns = ("", "mPC", "rPC", "levels", "why not")
-    keep = [n for n, name in enumerate(columns) if name != "why not" or any(row[n] for row in rows)]
+    return _told(("", "mPC", "rPC", "levels", "why not"), rows, "Over all levels", (" ".join(notes),))
+
+
+def _told(columns: Sequence[str], rows: Sequence[tuple[str, ...]], title: str, notes: tuple[str, ...]) -> Table:
+    """A table without columns in which nothing is told."""
+    keep = [n for n in range(len(columns)) if any(row[n] for row in rows)]
     shown = tuple(tuple(row[n] for n in keep) for row in rows)
-    return Table(tuple(columns[n] for n in keep), shown, "Over all levels", (" ".join(notes),))
+    return Table(tuple(columns[n] for n in keep), shown, title, notes)
 
 
 def _text(one: Estimate) -> str:

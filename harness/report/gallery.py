@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from harness.show.remake import Remade
     from harness.store import Store
 
-__all__ = ["Budget", "Gallery", "Picture", "Strip", "gallery"]
+__all__ = ["NO_ROOM", "Budget", "Gallery", "Picture", "Strip", "gallery"]
 
+NO_ROOM = "There is no room for more pictures in a page of 15 MB."
 _LEVELS = 4
 """Levels that a sample is shown at, at most."""
 _QUALITY = 82
@@ -113,7 +114,7 @@ def gallery(
                 continue
             size = sum(len(picture.data) for picture in strip.pictures)
             if size > budget.left:
-                problems["There is no room for more pictures in a page of 15 MB."] = None
+                problems[NO_ROOM] = None
                 break
             budget.left -= size
             strips.append(strip)

@@ -19,7 +19,7 @@ from harness.recovery_table import read_recovery, recovery_tables
 from harness.report.atlas import falls
 from harness.report.curves import case_data
 from harness.report.fidelity import measured
-from harness.report.gallery import Budget, Gallery, gallery
+from harness.report.gallery import NO_ROOM, Budget, Gallery, gallery
 from harness.report.heat import Heat, heat_of_matrix, level_words
 from harness.report.provenance import provenance
 from harness.report.rates import rates_table
@@ -134,17 +134,32 @@ def page(store: Store, means: Means, asked: Asked) -> str:
     )
     environment.filters["base64"] = _base64
     template = environment.from_string(folder.joinpath("page.html").read_text("utf-8"))
-    return template.render(
-        title=asked.title,
-        sections=sections,
-        summary=_summary(cells, cases),
-        provenance=provenance(store, cells, cases),
-        data=[section.data for section in sections],
-        specs=chart_specs(),
-        vega=vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # optional, unlike its stub says
-        css=folder.joinpath("page.css").read_text("utf-8"),
-        js=folder.joinpath("page.js").read_text("utf-8"),
-    )
+    rest = {
+        "title": asked.title,
+        "summary": _summary(cells, cases),
+        "provenance": provenance(store, cells, cases),
+        "data": [section.data for section in sections],
+        "specs": chart_specs(),
+        "vega": vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # optional, unlike its stub says
+        "css": folder.joinpath("page.css").read_text("utf-8"),
+        "js": folder.joinpath("page.js").read_text("utf-8"),
+    }
+    text = template.render(sections=sections, **rest)
+    if (excess := len(text.encode()) - LARGEST) > 0:
+        text = template.render(sections=_with_fewer_pictures(sections, excess), **rest)
+    return text
+
+
+def _with_fewer_pictures(sections: Sequence[Section], excess: int) -> list[Section]:
+    """The sections, with the largest galleries cut from their ends until the page is smaller by so many bytes."""
+    kept = list(sections)
+    while excess > 0 and any(section.gallery.strips for section in kept):
+        place = max(range(len(kept)), key=lambda n: len(kept[n].gallery.strips))
+        found = kept[place].gallery
+        excess -= sum(len(picture.data) * 4 // 3 for picture in found.strips[-1].pictures)
+        problems = tuple(dict.fromkeys((*found.problems, NO_ROOM)))
+        kept[place] = replace(kept[place], gallery=replace(found, strips=found.strips[:-1], problems=problems))
+    return kept
 
 
 def _tasks(store: Store, cases: Sequence[Case], means: Means) -> list[Task | None]:
