@@ -65,3 +65,16 @@ def test_too_few_points_and_no_overlap_give_reasons_and_no_number() -> None:
 def test_the_overlap_is_that_of_the_ranges() -> None:
     assert overlap(np.array([0.0, 4.0]), np.array([1.0, 5.0])) == (1.0, 4.0, 0.6)
     assert overlap(np.array([2.0, 2.0]), np.array([2.0, 2.0]))[2] == 0.0
+
+
+def test_an_interpolation_that_leaves_the_points_gives_no_number() -> None:
+    """Values of real runs: a steep stretch that ends in a plateau, on which Akima's curve falls by decades."""
+    jpeg = curve([0.3289, 0.4447, 0.5511, 1.0884], [0.30625, 0.74375, 0.86875, 0.96875])
+    hevc = curve([0.0146, 0.0347, 0.1136, 0.1946], [0.4625, 0.9375, 0.95, 0.9625])
+    found = bd_rate(jpeg, hevc)
+    assert found.value is None
+    assert found.reason == "Akima's interpolation leaves the points by far; PCHIP's does not"
+    monotone = bd_rate(jpeg, hevc, "pchip").value
+    assert monotone is not None
+    # the ratio of rates at equal quality is nowhere outside that of the steepest and the flattest stretch
+    assert 100 * (0.0146 / 0.5511 - 1) < monotone < 100 * (0.1946 / 0.4447 - 1)

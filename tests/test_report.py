@@ -156,3 +156,33 @@ def test_wrong_places_and_empty_databases_are_told(session: Session, tmp_path: P
     assert "no folder" in session.run("report", "-o", str(tmp_path / "no/page.html"), status=2).stderr
     assert "no results of task 'pose'" in session.run("report", "-o", "x.html", "--task", "pose", status=2).stderr
     assert (tmp_path / "file.txt").read_text() == "mine"
+
+
+def test_marks_stand_over_the_middle_of_their_level() -> None:
+    """Panels have levels of their own, and one may lack a kind that another has."""
+    import vl_convert
+
+    from harness.report.charts import chart_specs
+
+    kinds = {"avif": ["recovery"], "jpeg": ["recovery", "net recovery"]}
+    shares = [
+        {"codec": codec, "at": "quality 5", "kind": kind, "y": 0.5, "low": 0.4, "high": 0.6, "text": ""}
+        for codec, names in kinds.items()
+        for kind in names
+    ]
+    spec = chart_specs()["recovery"]
+    spec["spec"]["width"] = 400
+    drawn = vl_convert.vegalite_to_svg({**spec, "datasets": {"shares": shares}})
+    dots = re.findall(r'aria-label="[^"]*quality 5; share[^"]*"[^>]*translate\(([\d.]+),', drawn)
+    single, first, second = (float(x) for x in dots)
+    assert single == pytest.approx(200)
+    assert (first + second) / 2 == pytest.approx(200)
+    assert first < second
+
+
+def test_shares_won_back_are_told_from_mild_to_strong(data: list[dict[str, Any]]) -> None:
+    told = [list(dict.fromkeys(one["at"] for one in case["recovery"])) for case in data if case["recovery"]]
+    assert told
+    for levels in told:
+        numbers = [float(level.split()[-1]) for level in levels]
+        assert numbers == sorted(numbers, reverse=True), levels

@@ -64,13 +64,13 @@ def quality_difference(curves: Sequence[Curves], method: Method, freedom: int) -
 def _bjontegaard(
     curves: Sequence[Curves],
     method: Method,
-    compute: Callable[[Curve, Curve, Method], Delta],
+    compute: Callable[[Curve, Curve, Method, bool], Delta],
     freedom: int,
     to: Callable[[float], float],
     back: Callable[[float], float],
 ) -> tuple[Estimate, Delta]:
     """A difference, and its interval from the resamples; on the scale of `to`, from which `back` leads."""
-    delta = compute(curves[0].whole, curves[1].whole, method)
+    delta = compute(curves[0].whole, curves[1].whole, method, False)
     if delta.value is None:
         return Estimate(None, reason=delta.reason), delta
     if any(np.isnan(point.around).any() for side in curves for drawn in side.points for point in drawn):
@@ -79,7 +79,7 @@ def _bjontegaard(
     drawn = []
     for one, other in zip(curves[0].resampled(), curves[1].resampled(), strict=True):
         whole = all(len(rising(curve)) == len(curve.rates) for curve in (one, other)) and (one.rates > 0).all()
-        found = compute(one, other, method).value if whole and (other.rates > 0).all() else None
+        found = compute(one, other, method, True).value if whole and (other.rates > 0).all() else None
         drawn.append(math.nan if found is None else to(found))
     defined = np.array([value for value in drawn if math.isfinite(value)])
     lost = 1 - len(defined) / len(drawn)

@@ -6,7 +6,8 @@ the default (Herglotz et al. 2022), PCHIP is what standardisation uses.
 
 The rule for curves that do not rise: only points that no cheaper (or equally cheap) point matches or beats are used, so
 that quality rises strictly with rate. Fewer than four points, or curves that share less than half of the range of the
-metric (of the rate) that they cover together, give no number, but the reason.
+metric (of the rate) that they cover together, give no number, but the reason. Nor does a curve whose interpolation
+leaves its own points by far, as Akima's does where a steep stretch ends in a plateau.
 """
 
 from __future__ import annotations
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
 __all__ = ["FEWEST", "LEAST_OVERLAP", "Curve", "Delta", "bd_quality", "bd_rate", "overlap", "rising"]
 
 Method = Literal["akima", "pchip"]
+Interpolator = Callable[["NDArray[np.float64]"], "NDArray[np.float64]"]
 
 FEWEST = 4
 """Points of a curve, at least."""
 LEAST_OVERLAP = 0.5
 """The share of the range that both curves cover together which they have to share."""
+LEEWAY = 0.1
+"""How far beyond its own points a curve may be interpolated, in parts of their range."""
 
 
 @dataclass(frozen=True)
@@ -82,24 +86,25 @@ def rising(curve: Curve) -> list[int]:
     return kept
 
 
-def bd_rate(first: Curve, second: Curve, method: Method = "akima") -> Delta:
+def bd_rate(first: Curve, second: Curve, method: Method = "akima", anyhow: bool = False) -> Delta:
     """The mean difference in rate at equal quality, in percent of the first curve's; negative: the second needs less.
 
     Args:
         first: the anchor; rising.
         second: likewise.
         method: of interpolation.
+        anyhow: also where the interpolation leaves the points, as for resamples, whose spread it is to show.
     """
     import bjontegaard
 
-    return _delta(first, second, first.qualities, second.qualities, method, bjontegaard.bd_rate)
+    return _delta(first, second, first.qualities, second.qualities, method, bjontegaard.bd_rate, anyhow)
 
 
-def bd_quality(first: Curve, second: Curve, method: Method = "akima") -> Delta:
+def bd_quality(first: Curve, second: Curve, method: Method = "akima", anyhow: bool = False) -> Delta:
     """The mean difference in quality at equal rate (on a logarithmic axis); positive: the second is better."""
     import bjontegaard
 
-    found = _delta(first, second, np.log10(first.rates), np.log10(second.rates), method, bjontegaard.bd_psnr)
+    found = _delta(first, second, np.log10(first.rates), np.log10(second.rates), method, bjontegaard.bd_psnr, anyhow)
     if found.low is None or found.high is None:
         return found
     return Delta(found.value, found.reason, found.overlap, 10**found.low, 10**found.high)
@@ -118,7 +123,8 @@ def _delta(
     one: NDArray[np.float64],
     other: NDArray[np.float64],
     method: Method,
-    compute: Callable[..., float],
+    compute: Callable[..., tuple[float, Interpolator, Interpolator]],
+    anyhow: bool,
 ) -> Delta:
     """Args:
     one: along what the first curve is integrated.
@@ -137,13 +143,27 @@ def _delta(
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of overlaps below 75%; the overlap is told
-        value = float(
-            compute(
-                *(first.rates, first.qualities, second.rates, second.qualities),
-                method=method,
-                require_matching_points=False,
-            )
+        value, *curves = compute(
+            *(first.rates, first.qualities, second.rates, second.qualities),
+            method=method,
+            require_matching_points=False,
+            interpolators=True,
         )
+    steps = np.linspace(low, high, 200)
+    if not anyhow and any(_strays(found, points, steps) for found, points in zip(curves, (one, other), strict=True)):
+        return Delta(None, "Akima's interpolation leaves the points by far; PCHIP's does not", share, low, high)
     if not math.isfinite(value):
         return Delta(None, "the interpolated curves give no finite number", share, low, high)
-    return Delta(value, None, share, low, high)
+    return Delta(float(value), None, share, low, high)
+
+
+def _strays(curve: Interpolator, points: NDArray[np.float64], steps: NDArray[np.float64]) -> bool:
+    """Whether an interpolated curve leaves the range that it has at its points.
+
+    Args:
+        points: float64[N], where it was measured.
+        steps: float64[M], where it is integrated.
+    """
+    known, between = curve(points), curve(steps)
+    leeway = LEEWAY * float(known.max() - known.min())
+    return bool(between.min() < known.min() - leeway or between.max() > known.max() + leeway)

@@ -107,7 +107,7 @@ def _recovery() -> dict[str, Any]:
         (zero + bars + dots)
         .properties(height=220)
         .facet(facet=alt.Facet("codec:N", title=None, sort=None), columns=2, title="$TITLE")
-        .resolve_scale(x="independent")
+        .resolve_scale(x="independent", xOffset="independent")
     )
 
 

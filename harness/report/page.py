@@ -248,15 +248,15 @@ def _recommended(case: Case, asked: Asked) -> Table | None:
 
 
 def _shares(rows: Sequence[Any], case: Case) -> list[dict[str, Any]]:
-    """What the chart of recovery shows: a share and its interval for each codec, level and kind."""
+    """What the chart of recovery shows: a share and its interval for each codec, level (mild first) and kind."""
     names = {cell.facts["experiment"]: (ladder, cell) for ladder in case.ladders for cell in ladder.cells}
     matched = {
         cell.facts["experiment"] for ladder in case.ladders if ladder.training == "matched" for cell in ladder.cells
     }
+    order = list(names)
+    known = [row for row in rows if row["experiment"] in names and row["retrained_experiment"] in matched]
     found = []
-    for row in rows:
-        if row["experiment"] not in names or row["retrained_experiment"] not in matched:
-            continue
+    for row in sorted(known, key=lambda row: order.index(row["experiment"])):
         ladder, cell = names[row["experiment"]]
         for kind in ("recovery", "net_recovery"):
             if row[kind] is not None and row[f"{kind}_ci_low"] is not None:

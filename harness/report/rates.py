@@ -10,6 +10,8 @@ from harness.decide.rates import Curve, Delta, bd_quality, bd_rate, rising
 from harness.text_tables import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.ladders import Case, Ladder
 
 __all__ = ["rates_table"]
@@ -30,8 +32,8 @@ def rates_table(case: Case) -> Table | None:
     for ladder in ladders:
         if ladder is not anchor:
             rate, quality = (compute(first, _curve(ladder, metric)) for compute in (bd_rate, bd_quality))
-            reasons = dict.fromkeys(delta.reason for delta in (rate, quality) if delta.reason)
-            rows.append((ladder.codec, _text(rate, "{:+.1f} %"), _text(quality, "{:+.4g}"), "; ".join(reasons)))
+            why = _why({"BD-rate": rate, f"BD-{metric}": quality})
+            rows.append((ladder.codec, _text(rate, "{:+.1f} %"), _text(quality, "{:+.4g}"), why))
     columns = ("codec", "BD-rate", f"BD-{metric}", "why not")
     keep = [n for n in range(len(columns)) if n < 3 or any(row[n] for row in rows)]
     note = (
@@ -58,6 +60,14 @@ def _curve(ladder: Ladder, metric: str) -> Curve:
     points = np.array(known, np.float64).reshape(-1, 2)
     curve = Curve(points[:, 0], points[:, 1])
     return curve.only(rising(curve))
+
+
+def _why(deltas: Mapping[str, Delta]) -> str:
+    """The reasons, each with what it is of where it is not of all."""
+    reasons = {name: delta.reason for name, delta in deltas.items() if delta.reason}
+    if len(reasons) == len(deltas) and len(set(reasons.values())) == 1:
+        return next(iter(reasons.values()))
+    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
 
 
 def _text(delta: Delta, form: str) -> str:
