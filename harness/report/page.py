@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -30,6 +31,8 @@ from harness.store import Filters
 from harness.task_table import interval_text, task_table
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from harness.decide.cost import Camera
     from harness.decide.limit import Limit
     from harness.engine.unit import Settings
@@ -132,7 +135,7 @@ def page(store: Store, means: Means, asked: Asked) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["base64"] = _base64
+    environment.filters |= {"base64": _base64, "with_code": _with_code}
     template = environment.from_string(folder.joinpath("page.html").read_text("utf-8"))
     rest = {
         "title": asked.title,
@@ -296,6 +299,13 @@ def _summary(cells: Sequence[Cell], cases: Sequence[Case]) -> dict[str, Any]:
         "tasks": list(dict.fromkeys(case.facts["task"] for case in cases)),
         "newest": max((cell.facts["finished_at"] or "" for cell in finished), default=""),
     }
+
+
+def _with_code(text: str) -> Markup:
+    """Escaped, with what stands in backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _base64(data: bytes) -> str:
