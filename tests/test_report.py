@@ -153,6 +153,9 @@ def test_filters_choose_what_is_on_the_page(session: Session) -> None:
 def test_wrong_places_and_empty_databases_are_told(session: Session, tmp_path: Path) -> None:
     (tmp_path / "file.txt").write_text("mine")
     assert "in the way" in session.run("report", "-o", str(tmp_path / "file.txt"), status=2).stderr
+    below = session.run("report", "-o", str(tmp_path / "file.txt/page"), status=2).stderr
+    assert "in the way" in below
+    assert "reading" not in below  # told before anything is done
     assert "no folder" in session.run("report", "-o", str(tmp_path / "no/page.html"), status=2).stderr
     assert "no results of task 'pose'" in session.run("report", "-o", "x.html", "--task", "pose", status=2).stderr
     assert (tmp_path / "file.txt").read_text() == "mine"

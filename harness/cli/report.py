@@ -111,13 +111,16 @@ def _target(output: Path) -> Path:
     Raises:
         UsageError: it cannot be written.
     """
-    if output.suffix.lower() in (".html", ".htm"):
-        if not output.absolute().parent.is_dir():
-            raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")
-        return output
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"--output {output}: a file that is no .html is in the way.")
-    return output / "index.html"
+    file = output.suffix.lower() in (".html", ".htm")
+    if file and not output.absolute().parent.is_dir():
+        raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")
+    target = output if file else output / "index.html"
+    found = next(folder for folder in target.absolute().parents if folder.exists())
+    if not found.is_dir():
+        raise UsageError(f"--output {output}: a file that is no .html is in the way: {found}.")
+    if not os.access(found, os.W_OK):
+        raise UsageError(f"--output {output}: nothing may be written into {found}.")
+    return target
 
 
 def _write(target: Path, text: str) -> None:
