@@ -18,6 +18,22 @@ from harness.cli import main
 __all__ = ["Session", "kill_after_rows", "run"]
 
 
+_SLOW = """
+import time
+import harness.engine.runner
+from harness_plugins.sql_store import SqlStore
+
+harness.engine.runner.CHUNK_SECONDS = 0
+whole = SqlStore.write
+
+def write(self, *arguments):
+    whole(self, *arguments)
+    time.sleep(0.3)
+
+SqlStore.write = write
+"""
+
+
 class Session:
     """A working directory with a database, and the commands run in it.
 
@@ -36,8 +52,11 @@ class Session:
         self.code = "from harness.cli import main; main()"
 
     def write_each_batch(self) -> None:
-        """Let commands write every batch at once, not in chunks, so that there is something to interrupt."""
-        self.code = f"import harness.engine.runner as r; r.CHUNK_SECONDS = 0; {self.code}"
+        """Let commands write every batch at once, not in chunks, and wait after each, so that they can be interrupted.
+
+        Without the wait a run of few samples may be over before a busy machine looks at what it wrote.
+        """
+        self.code = f"{_SLOW}\n{self.code}"
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """A running command, in a process group of its own."""
