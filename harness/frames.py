@@ -71,8 +71,15 @@ class Frames:
         return self._view("per_sample")
 
     def samples_of(self, experiments: Sequence[str]) -> pd.DataFrame:
-        """The rows of `per_sample` of some experiments, by their keys."""
-        return self._view("per_sample", Filters({"experiment": list(experiments)}))
+        """The rows of `per_sample` of some experiments, by their keys; none for no keys.
+
+        Raises:
+            TypeError: one key instead of several.
+        """
+        if isinstance(experiments, str):
+            raise TypeError("samples_of takes a list of keys, not one key")
+        # An empty filter would filter nothing; no experiment's key is empty.
+        return self._view("per_sample", Filters({"experiment": list(experiments) or [""]}))
 
     def _view(self, name: str, filters: Filters = Filters()) -> pd.DataFrame:  # noqa: B008 - frozen and empty
         from contextlib import closing

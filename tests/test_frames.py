@@ -58,6 +58,9 @@ def test_values_are_those_of_the_database(session: Session) -> None:
     assert frames.results["level"].isna().sum() > 0  # `none` has no level: missing, not 0
     key = frames.results["experiment"].iloc[0]
     assert set(frames.samples_of([key])["experiment"]) == {key}
+    assert len(frames.samples_of([])) == 0
+    with pytest.raises(TypeError, match="a list of keys"):
+        frames.samples_of(key)
 
 
 def test_a_database_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
