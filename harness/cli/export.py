@@ -10,6 +10,7 @@ import click
 
 from harness.cli.chosen import chosen, filter_options, filters_of, opened
 from harness.errors import UsageError
+from harness.export import FORMATS
 
 if TYPE_CHECKING:
     from harness.store import Store
@@ -21,9 +22,7 @@ _VIEWS = ("results", "curves", "recovery", "seeds", "per_sample")
 
 @click.command()
 @filter_options
-@click.option(
-    "--format", "-f", "format_", type=click.Choice(["parquet", "csv", "json"]), required=True, help="Of the files."
-)
+@click.option("--format", "-f", "format_", type=click.Choice(FORMATS), required=True, help="Of the files.")
 @click.option("--view", multiple=True, type=click.Choice(_VIEWS), help="Only this view; repeatable.  [default: all]")
 @click.option(
     "--output",

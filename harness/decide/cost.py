@@ -99,10 +99,7 @@ def _kbps(cell: Cell, camera: Camera) -> tuple[float | None, str | None]:
     pixels = camera.pixels or _pixels(cell)
     if camera.fps is None or pixels is None:
         lacking = "--fps" if camera.fps is None else "--resolution"
-        return (
-            measured,
-            f"as measured, since {lacking} was not given" if measured else f"not known without {lacking}",
-        )
+        return None, f"not known without {lacking}"
     return (
         bpp * pixels * camera.fps / 1000,
         f"predicted for {camera.fps:g} frames/s of {pixels:,} pixels, at the bits per pixel that were measured",

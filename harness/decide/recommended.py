@@ -86,6 +86,9 @@ def _notes(found: Sequence[Recommendation]) -> list[str]:
         notes.append("of source: not known, the frames were rendered or their files' sizes are not recorded.")
     if any(one.next and one.next.samples_needed for one in found):
         notes.append(f"would do: with a chance of {POWER:.0%}, if the drop is what it was measured to be.")
+    failed = sum(cell.facts["failed_samples"] or 0 for one in found for cell in one.ladder.cells)
+    if failed:
+        notes.append(f"{failed} predictions at these levels failed, and are left out: `harness results` has them.")
     return notes + list(dict.fromkeys(note for one in found for note in one.notes))
 
 
