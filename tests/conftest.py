@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import os
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,16 @@ def data_root() -> Path:
     if not asked:
         pytest.skip("HARNESS_TEST_DATA is not set: it names a folder with voc2007_mini, coco_mini, ...")
     return Path(asked)
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Downloads fail at once: where the proxies are said to be, nothing listens."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    # urllib keeps the proxies of its first use for the rest of the process.
+    monkeypatch.setattr(urllib.request, "_opener", None)
 
 
 @pytest.fixture(autouse=True)

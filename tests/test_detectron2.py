@@ -276,10 +276,8 @@ def test_configs_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 @needs_detectron2
+@pytest.mark.usefixtures("no_network")
 def test_weights_of_the_zoo_without_a_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for scheme in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(scheme, "http://127.0.0.1:9")
-    monkeypatch.setenv("no_proxy", "")
     monkeypatch.setenv("FVCORE_CACHE", str(tmp_path))
     with pytest.raises(WeightsError, match=r"https://.*by --weights"):
         Detectron2().resolve_weights(None, ())

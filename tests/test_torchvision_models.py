@@ -104,11 +104,9 @@ def test_pretrained_weights_equal_torchvisions(tmp_path: Path, monkeypatch: pyte
     assert len(model.classes) == 80
 
 
+@pytest.mark.usefixtures("no_network")
 def test_weights_that_cannot_be_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    for scheme in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(scheme, "http://127.0.0.1:9")
-    monkeypatch.setenv("no_proxy", "")
     name = "ssdlite320_mobilenet_v3_large_coco-a79551df.pth"
     with pytest.raises(WeightsError, match="could not be downloaded") as raised:
         Torchvision(arch=SMALL).resolve_weights(None, ())
