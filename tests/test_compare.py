@@ -164,8 +164,24 @@ def test_every_format_can_be_read_as_what_it_is(session: Session) -> None:
     asked = ("compare", "jpeg", "jpeg/matched", "--task", "detection")
     data = json.loads(session.run(*asked, "--json").stdout)
     assert json.loads(session.run(*asked, "--format", "json").stdout) == data
-    tables = session.run(*asked, "--format", "csv").stdout.strip().split("\n\n")
-    assert [next(csv.reader(io.StringIO(one)))[0] for one in tables] == ["", "quality", ""]
+    rows = list(csv.DictReader(io.StringIO(session.run(*asked, "--format", "csv").stdout)))
+    assert {row["task"] for row in rows} == {"detection"}
+    found = {(row["quantity"], row["of"], row["level"]): row for row in rows}
+    assert len(found) == len(rows)
+    between = "second - first"
+    for name in ("bd_rate", "bd_quality"):
+        assert (found[name, between, ""]["value"], found[name, between, ""]["reason"]) == ("", data[name]["reason"])
+    for one in data["levels"]:
+        level = str(one["level"])
+        assert float(found["metric", "first", level]["value"]) == one["first"]
+        assert float(found["metric", "second", level]["value"]) == one["second"]
+        difference = found["difference", between, level]
+        told = [float(difference[name]) for name in ("value", "ci_low", "ci_high", "p", "p_holm")]
+        assert told == [*(one["difference"][name] for name in ("value", "low", "high")), one["p"], one["p_holm"]]
+    for side in ("first", "second"):
+        for name in ("mpc", "rpc"):
+            assert float(found[name, side, ""]["value"]) == data[side][name]["value"]
+    assert float(found["mpc_difference", between, ""]["value"]) == data["mean_difference"]["value"]
     assert session.run(*asked, "--format", "latex").stdout.startswith("% detection: jpeg, matched against jpeg, by AP.")
 
 
@@ -180,8 +196,7 @@ def test_what_has_not_finished_is_told_and_names_move_no_cursor(session: Session
     assert "not finished, and left out: detection, jpeg at quality 90, pretrained (failed)" in told.stderr
     told = session.run("recommend", "--max-drop", "50%", "--format", "csv", "--db", str(broken), status=None)
     assert "detection, jpeg at quality 90, pretrained (failed)" in told.stderr
-    rows = [row for row in csv.reader(io.StringIO(told.stdout)) if row]
-    assert {row[0].partition(":")[0] for row in rows} == {"case", "detection", "segmentation"}
+    assert {row["task"] for row in csv.DictReader(io.StringIO(told.stdout))} == {"detection", "segmentation"}
     asked = ("compare", "jpeg", "jpeg/matched", "--task", "detection", "--model", "other", "--db", str(broken))
     refused = session.run(*asked, status=2).stderr
     assert "a\\x1b[31mb" in refused

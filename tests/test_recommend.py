@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -271,8 +274,46 @@ def test_stored_intervals_judge_as_resamples_do_but_for_a_little_care(session: S
     store.close()
 
 
+def test_a_limit_that_lets_everything_be_lost_recommends_nothing(session: Session) -> None:
+    for text, hint in (("5", "; a share of it is written with %"), ("100%", ""), ("150%", "")):
+        told = session.run("recommend", "--task", "detection", "--max-drop", text, "--json", status=1)
+        for one in json.loads(told.stdout)[0]["recommendations"]:
+            assert one["chosen"] is None
+            assert re.search(rf"the limit lets all of the uncompressed AP of 0\.\d+ be lost{hint}$", one["why_not"])
+    assert "not known" in session.run("recommend", "--task", "detection", "--max-drop", "5", status=1).stdout
+    # Where lower is better there is no such end.
+    lower = ("recommend", "--task", "detection", "--metric", "missed", "--max-drop", "50", "--json")
+    assert any(one["chosen"] for one in json.loads(session.run(*lower).stdout)[0]["recommendations"])
+
+
+def test_csv_is_one_table_with_the_same_columns_whatever_was_found(session: Session) -> None:
+    tables = []
+    for limit, status in (("60%", 0), ("0", 1)):
+        asked = ("recommend", "--max-drop", limit)
+        data = json.loads(session.run(*asked, "--json", status=status).stdout)
+        rows = list(csv.DictReader(io.StringIO(session.run(*asked, "--format", "csv", status=status).stdout)))
+        tables.append(tuple(rows[0]))
+        every = [(case, one) for case in data for one in case["recommendations"]]
+        assert len(rows) == len(every)
+        assert {row["task"] for row in rows} == {"detection", "segmentation"}
+        for row, (case, one) in zip(rows, every, strict=True):
+            assert (row["task"], row["codec"], row["training"]) == (case["task"], one["codec"], one["training"])
+            assert float(row["max_drop"]) == one["max_drop"]
+            for prefix, step in (("", one["chosen"]), ("next_", one["next"])):
+                if step is None:
+                    assert row[prefix + "verdict"] == row[prefix + "experiment"] == ""
+                    continue
+                assert row[prefix + "verdict"] == step["bound"]["verdict"]
+                assert row[prefix + "experiment"] == step["experiment"]
+                for name, value in (("drop", step["bound"]["drop"]), ("bpp", step["cost"]["bpp"])):
+                    assert (float(row[prefix + name]) if row[prefix + name] else None) == value
+    assert tables[0] == tables[1]
+    both = session.run("recommend", "--max-drop", "60%", "--json", "--format", "csv", status=2)
+    assert "--json and --format csv: choose one of them" in both.stderr
+
+
 def test_exit_statuses(session: Session) -> None:
-    session.run("recommend", "--task", "detection", "--codec", "jpeg", "--max-drop", "1000%", status=0)
+    session.run("recommend", "--task", "detection", "--codec", "jpeg", "--max-drop", "99%", status=0)
     session.run("recommend", "--task", "segmentation", "--max-drop", "0", "--metric", "global_accuracy", status=1)
     assert "--max-drop" in session.run("recommend", "--task", "detection", "--max-drop", "x", status=2).stderr
     wrong = session.run("recommend", "--task", "detection", "--max-drop", "1%", "--metric", "AP_smal", status=2).stderr

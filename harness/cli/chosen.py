@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from harness.result_cells import Cell
     from harness.store import Store
 
-__all__ = ["FILTERS", "chosen", "filter_options", "filters_of", "inner_options", "opened", "tell_unfinished"]
+__all__ = [
+    "FILTERS",
+    "chosen",
+    "filter_options",
+    "filters_of",
+    "form_of",
+    "form_options",
+    "inner_options",
+    "opened",
+    "tell_unfinished",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,6 +43,23 @@ def filter_options(command: F) -> F:
     for name in reversed(FILTERS[1:]):
         command = click.option(f"--{name}", f"-{name[0]}", multiple=True, help=f"Only this {name}.")(command)
     return first(command)
+
+
+def form_options(command: F) -> F:
+    """`--format`, and `--json` for short; `form_of` says which was asked for."""
+    command = click.option("--format", "-f", "format_", type=click.Choice(FORMATS), help="[default: table]")(command)
+    return click.option("--json", "as_json", is_flag=True, help="As JSON.")(command)
+
+
+def form_of(as_json: bool, form: str | None) -> str:
+    """The format that was asked for.
+
+    Raises:
+        UsageError: two.
+    """
+    if as_json and form not in (None, "json"):
+        raise UsageError(f"--json and --format {form}: choose one of them.")
+    return "json" if as_json else form or "table"
 
 
 def chosen(ctx: click.Context, wanted: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:

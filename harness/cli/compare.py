@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.chosen import opened, tell_unfinished
+from harness.cli.chosen import form_of, form_options, opened, tell_unfinished
 from harness.cli.options import database_option, resamples_option
 from harness.errors import HarnessError, UsageError, closest
-from harness.text_tables import FORMATS, clean
+from harness.text_tables import clean
 
 if TYPE_CHECKING:
     from harness.decide.estimate import Side
@@ -32,8 +32,7 @@ __all__ = ["compare"]
     "--method", type=click.Choice(["akima", "pchip"]), default="akima", show_default=True, help="Of interpolation."
 )
 @resamples_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--format", "-f", "format_", type=click.Choice(FORMATS), default="table", show_default=True)
+@form_options
 @database_option
 def compare(
     first: str,
@@ -46,7 +45,7 @@ def compare(
     method: Any,
     resamples: int,
     as_json: bool,
-    format_: str,
+    format_: str | None,
     db: str,
 ) -> None:
     """Which of two is better: at equal quality, at equal level, and over all levels.
@@ -61,6 +60,7 @@ def compare(
     harness compare jpeg jpeg --task detection --model demo-detector --model faster-rcnn
     """
     from harness.decide.compared import compared_data, compared_tables
+    from harness.decide.rows import compared_rows
     from harness.decide.sides import Wanted, sides_of
     from harness.drawn import Draws
     from harness.ladders import cases_of
@@ -75,6 +75,7 @@ def compare(
         from harness.decide.comparison import compare as both
     except ImportError as error:
         raise HarnessError(f"harness compare needs {error.name}: pip install 'codec-harness[compare]'") from error
+    form = form_of(as_json, format_)
     models, names = _two("--model", model), _two("--weights", weights)
     wanted = tuple(Wanted(text, models[n], names[n], dataset) for n, text in enumerate((first, second)))
     with opened(db) as store:
@@ -87,19 +88,22 @@ def compare(
         tell_unfinished(every, {one.codec.name for one in wanted})
         draws = Draws(dict.fromkeys(identities, store), identities, installed(), resamples, 0)
         found = both(*sides, _metric(sides, metric), draws, method)
-    if as_json or format_ == "json":
+    if form == "json":
         click.echo(json.dumps(compared_data(found), indent=2, allow_nan=False))
+        return
+    if form == "csv":
+        print_table(compared_rows(task, found), form)
         return
     head = f"{task}: {found.second.name} against {found.first.name}, by {found.metric}"
     first_table, *tables = compared_tables(found)
-    if format_ == "table":
+    if form == "table":
         click.echo(f"{clean(head)}\n")
     else:
         first_table = replace(first_table, title=f"{head}. {first_table.title}")
     for number, table in enumerate([first_table, *tables]):
         if number:
             click.echo()
-        print_table(table, format_)
+        print_table(table, form)
 
 
 def _two(option: str, given: Sequence[str]) -> tuple[str | None, str | None]:

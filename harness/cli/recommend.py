@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.chosen import FILTERS, filter_options, filters_of, opened, tell_unfinished
+from harness.cli.chosen import FILTERS, filter_options, filters_of, form_of, form_options, opened, tell_unfinished
 from harness.cli.options import database_option, resamples_option
 from harness.errors import UsageError, closest
-from harness.text_tables import FORMATS
 
 if TYPE_CHECKING:
     from harness.ladders import Case
-    from harness.text_tables import Table
 
 __all__ = ["recommend"]
 
@@ -39,8 +36,7 @@ __all__ = ["recommend"]
 )
 @click.option("--resolution", metavar="WxH", help="Its frames' size in pixels; default: that of the images tested.")
 @resamples_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--format", "-f", "format_", type=click.Choice(FORMATS), default="table", show_default=True)
+@form_options
 @database_option
 def recommend(
     task: Sequence[str],
@@ -54,7 +50,7 @@ def recommend(
     resolution: str | None,
     resamples: int,
     as_json: bool,
-    format_: str,
+    format_: str | None,
     db: str,
 ) -> int:
     """The cheapest level of each codec at which the model loses no more than is allowed.
@@ -70,6 +66,7 @@ def recommend(
     from harness.decide.judges import by_resampling
     from harness.decide.limit import Limit
     from harness.decide.recommended import as_data, recommended_table
+    from harness.decide.rows import recommended_rows
     from harness.decide.walk import recommend as walk
     from harness.drawn import Draws
     from harness.ladders import cases_of
@@ -77,6 +74,7 @@ def recommend(
     from harness.result_cells import read_cells
     from harness.tables import print_table
 
+    form = form_of(as_json, format_)
     limit, camera = Limit.parse(max_drop), Camera.parse(fps, resolution)
     wanted = dict(zip(FILTERS, (task, codec, dataset, model), strict=True))
     if codec:
@@ -92,23 +90,16 @@ def recommend(
         draws = Draws(home, identities, installed(), resamples, 0)
         found = [(case, walk(case, by_resampling(draws), limit, metric, confidence / 100, camera)) for case in cases]
     found = [(case, some) for case, some in found if some]
-    if as_json or format_ == "json":
+    if form == "json":
         click.echo(json.dumps([as_data(case, some) for case, some in found], indent=2, allow_nan=False))
-        found_tables = []
+    elif form == "csv":
+        print_table(recommended_rows(found), form)
     else:
-        found_tables = [_named(recommended_table(case, some), case.title, format_) for case, some in found]
-    for number, table in enumerate(found_tables):
-        if number:
-            click.echo()
-        print_table(table, format_)
+        for number, (case, some) in enumerate(found):
+            if number:
+                click.echo()
+            print_table(recommended_table(case, some), form)
     return 0 if any(one.chosen for _, some in found for one in some) else 1
-
-
-def _named(table: Table, title: str, form: str) -> Table:
-    """With the case in a column, where the format has no title."""
-    if form != "csv":
-        return table
-    return replace(table, columns=("case", *table.columns), rows=tuple((title, *row) for row in table.rows))
 
 
 def _check(cases: Sequence[Case], metric: str | None, db: str) -> None:

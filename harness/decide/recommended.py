@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from harness.decide.bound import POWER
+from harness.decide.rows import CASE_FACTS
 from harness.task_table import interval_text
 from harness.text_tables import Table
 
@@ -94,21 +95,9 @@ def _notes(found: Sequence[Recommendation]) -> list[str]:
 
 def as_data(case: Case, found: Sequence[Recommendation]) -> dict[str, Any]:
     """Plain values, for JSON."""
-    names = (
-        "task",
-        "model",
-        "weights",
-        "dataset",
-        "split",
-        "reference",
-        "planned_samples",
-        "seed",
-        "precision",
-        "batch",
-    )
     facts = case.facts
     return {
-        **{name: facts[name] for name in names},
+        **{name: facts[name] for name in CASE_FACTS},
         "recommendations": [
             {
                 "codec": one.ladder.codec,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.decide.judges import Judge
     from harness.decide.limit import Limit
     from harness.ladders import Case, Ladder
-    from harness.result_cells import Cell
+    from harness.result_cells import Cell, Measured
 
 __all__ = ["Recommendation", "Step", "recommend"]
 
@@ -161,10 +161,19 @@ def _step(baseline: Cell | None, cell: Cell, mildest: Cell, judge: Judge, asked:
         reason = "there is no experiment on uncompressed frames to compare with"
     elif metric not in cell.metrics or metric not in baseline.metrics:
         reason = f"{metric} was not computed when this experiment was finished"
+    elif not _limits(asked.limit, baseline.metrics[metric]):
+        told = f"the limit lets all of the uncompressed {metric} of {baseline.metrics[metric].value:.3g} be lost"
+        reason = told + ("" if asked.limit.relative else "; a share of it is written with %")
     if reason or baseline is None:
         return Step(level, Bound("unknown", reason=reason), cost, 0, 0, key)
     bound, samples, groups = judge(cell, baseline, metric, asked.limit, asked.confidence)
     return Step(level, bound, cost, samples, groups, key)
+
+
+def _limits(limit: Limit, base: Measured) -> bool:
+    """Whether there are values that the limit excludes, of a metric that is better when higher and never below 0."""
+    value = base.value
+    return not base.higher_is_better or value is None or value < 0 or limit.allowed(value) < value
 
 
 def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, ...]:

@@ -1,0 +1,104 @@
+"""Recommendations and comparisons as one table each, with columns that never change and plain values, for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.text_tables import Table
+
+if TYPE_CHECKING:
+    from harness.decide.comparison import Comparison
+    from harness.decide.estimate import Estimate
+    from harness.decide.rates import Delta
+    from harness.decide.walk import Recommendation, Step
+    from harness.ladders import Case
+
+__all__ = ["CASE_FACTS", "compared_rows", "recommended_rows"]
+
+CASE_FACTS = (
+    *("task", "model", "weights", "dataset", "split", "reference"),
+    *("planned_samples", "seed", "precision", "batch"),
+)
+"""What all experiments of a case have in common."""
+
+_ASKED = ("codec", "training", "level_name", "metric", "max_drop", "relative", "confidence")
+_STEP = (
+    *("level", "verdict", "drop", "drop_ci_low", "drop_ci_high", "bound", "samples", "groups", "samples_needed"),
+    *("bpp", "compression_ratio", "of_source", "of_mildest", "kbps", "gb_per_day", "experiment"),
+)
+_COMPARED = (
+    *("task", "metric", "higher_is_better", "first", "second", "quantity", "of", "level"),
+    *("value", "ci_low", "ci_high", "unit", "p", "p_holm", "reason"),
+    *("method", "overlap", "over_low", "over_high", "levels", "samples", "groups"),
+)
+
+
+def recommended_rows(found: Sequence[tuple[Case, Sequence[Recommendation]]]) -> Table:
+    """One row a ladder: what was asked, the level that was chosen, and as `next_...` the next cheaper one."""
+    columns = (*CASE_FACTS, *_ASKED, *_STEP, *(f"next_{name}" for name in _STEP), "why_not", "notes")
+    return Table(columns, tuple(_recommended(case, one) for case, some in found for one in some))
+
+
+def _recommended(case: Case, one: Recommendation) -> tuple[Any, ...]:
+    asked = (one.ladder.codec, one.ladder.training, one.ladder.level_name, one.metric)
+    limit = (one.limit.value, one.limit.relative, one.confidence)
+    why = one.why if one.next else None
+    facts = (case.facts[name] for name in CASE_FACTS)
+    return (*facts, *asked, *limit, *_step(one.chosen), *_step(one.next), why, " ".join(one.notes))
+
+
+def _step(step: Step | None) -> tuple[Any, ...]:
+    if step is None:
+        return (None,) * len(_STEP)
+    bound, cost = step.bound, step.cost
+    judged = (step.level, bound.verdict, bound.drop, bound.low, bound.high, bound.value)
+    stands = (step.samples, step.groups, step.samples_needed)
+    costs = (cost.bpp, cost.ratio, cost.of_source, cost.of_mildest, cost.kbps, cost.gb_per_day)
+    return (*judged, *stands, *costs, step.experiment)
+
+
+def compared_rows(task: str, found: Comparison) -> Table:
+    """One row a quantity: bd_rate, bd_quality, at each level metric and difference, mpc, rpc, mpc_difference."""
+    common = {
+        **{"task": task, "metric": found.metric, "higher_is_better": found.higher_is_better},
+        **{"first": found.first.name, "second": found.second.name},
+        **{"samples": found.samples, "groups": found.groups},
+    }
+    return Table(_COMPARED, tuple(tuple({**common, **row}.get(name) for name in _COMPARED) for row in _compared(found)))
+
+
+def _compared(found: Comparison) -> Iterator[dict[str, Any]]:
+    between, sides = "second - first", ("first", "second")
+    used = "; ".join(_listed(levels) for levels in found.used)
+    for name, unit, told, delta in (
+        ("bd_rate", "%", found.rate, found.rate_delta),
+        ("bd_quality", None, found.quality, found.quality_delta),
+    ):
+        yield {**_estimate(name, between, told), **_delta(delta), "unit": unit, "method": found.method, "levels": used}
+    for at in found.levels:
+        for side, value in zip(sides, (at.first, at.second), strict=True):
+            yield {"quantity": "metric", "of": side, "level": at.level, "value": value}
+        yield {
+            **_estimate("difference", between, at.difference),
+            **{"level": at.level, "p": at.p, "p_holm": at.p_holm},
+        }
+    for side, means in zip(sides, found.means, strict=True):
+        for name, told in (("mpc", means.mpc), ("rpc", means.rpc)):
+            yield {**_estimate(name, side, told), "levels": _listed(means.levels)}
+    if found.mean_difference:
+        shared = _listed([at.level for at in found.levels])
+        yield {**_estimate("mpc_difference", between, found.mean_difference), "levels": shared}
+
+
+def _estimate(quantity: str, of: str, told: Estimate) -> dict[str, Any]:
+    interval = {"value": told.value, "ci_low": told.low, "ci_high": told.high, "reason": told.reason}
+    return {"quantity": quantity, "of": of, **interval}
+
+
+def _delta(delta: Delta) -> dict[str, Any]:
+    return {"overlap": delta.overlap, "over_low": delta.low, "over_high": delta.high}
+
+
+def _listed(levels: Sequence[float | None]) -> str:
+    return " ".join("" if level is None else f"{level:g}" for level in levels)
