@@ -40,6 +40,8 @@ __all__ = [
     "UsageError",
     "WeightsError",
     "closest",
+    "did_you_mean",
+    "no_such_metric",
 ]
 
 
@@ -137,3 +139,19 @@ def closest(name: str, names: Sequence[str]) -> str | None:
     plain = {known.casefold(): known for known in reversed(names)}
     found = difflib.get_close_matches(name.casefold(), list(plain), n=1, cutoff=0.6)
     return plain[found[0]] if found else None
+
+
+def did_you_mean(name: str, names: Sequence[str]) -> str:
+    """A sentence with a space before it, or nothing.
+
+    >>> did_you_mean("jpg", ["jpeg", "webp"])
+    " Did you mean 'jpeg'?"
+    """
+    near = closest(name, names)
+    return f" Did you mean {near!r}?" if near else ""
+
+
+def no_such_metric(name: str, known: Sequence[str]) -> UsageError:
+    """That results have no such metric, and which they have."""
+    told = f"no such metric {name!r} in these results.{did_you_mean(name, known)} There is: {', '.join(known)}."
+    return UsageError(told)

@@ -35,7 +35,7 @@ def export_view(store: Store, view: str, experiments: Sequence[str] | None, targ
         store: opened.
         view: its name.
         experiments: the keys of those whose rows are wanted; None for all.
-        target: the file; one that is there is replaced.
+        target: the file; one that is there is replaced, and its folder made.
         form: of the file.
 
     Returns:
@@ -45,11 +45,17 @@ def export_view(store: Store, view: str, experiments: Sequence[str] | None, targ
         HarnessError: PyArrow is not installed.
         UsageError: the file cannot be written.
     """
+    if form == "parquet":
+        try:
+            import pyarrow  # noqa: F401 - told before anything is written
+        except ImportError as error:
+            raise HarnessError("Parquet needs PyArrow: pip install 'codec-harness[frames]'") from error
     columns = store.view(view, Filters({"experiment": [""]}))[0]
     parts = _parts(store, view, experiments)
     part = target.with_name(f".{target.name}.{os.getpid()}")
     writers = {"parquet": _parquet, "csv": _csv, "json": _json}
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         count = writers[form](part, view, columns, parts)
         part.replace(target)
     except OSError as error:
@@ -100,11 +106,9 @@ def _object(file: IO[str], row: Mapping[str, Any], first: bool) -> None:
 
 
 def _parquet(path: Path, view: str, columns: Sequence[str], parts: _Rows) -> int:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise HarnessError("Parquet needs PyArrow: pip install 'codec-harness[frames]'") from error
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     types = {"text": pa.string(), "int": pa.int64(), "real": pa.float64(), "bool": pa.bool_()}
     types["time"] = pa.timestamp("s", tz="UTC")
     known, fields = view_columns()[view], []
@@ -130,4 +134,4 @@ def _parquet(path: Path, view: str, columns: Sequence[str], parts: _Rows) -> int
 def _moment(text: str | None) -> Any:
     from datetime import datetime
 
-    return None if text is None else datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return None if text is None else datetime.fromisoformat(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -46,8 +47,11 @@ def merge_files(
 
     Raises:
         StoreError: one of the files is no results database.
-        UsageError: one of the files is missing, or the target itself.
+        UsageError: one of the files is missing or the target itself, or there is no folder to write into.
     """
+    folder = target.absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(f"{target} cannot be written: {folder} is no folder that may be written into.")
     for source in sources:
         if not source.is_file():
             raise UsageError(f"{source}: there is no such file.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from harness.errors import UsageError, closest
+from harness.errors import UsageError, did_you_mean
 
 __all__ = ["Configured", "Option", "Phase", "Value"]
 
@@ -116,8 +116,7 @@ class Configured:
         declared = {option.name: option for option in cls.options}
         for key in given:
             if key not in declared:
-                near = closest(key, list(declared))
-                hint = f" Did you mean {near!r}?" if near else ""
+                hint = did_you_mean(key, list(declared))
                 known = ", ".join(declared) or "none"
                 raise UsageError(f"{cls.name} has no option {key!r}.{hint} Its options: {known}.")
         return {n: o.parse(given[n]) if n in given else o.default for n, o in declared.items()}

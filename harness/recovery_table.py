@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UsageError, closest
+from harness.errors import no_such_metric
 from harness.result_cells import Cell, in_order
 from harness.seeds import mean_or_none, seeds_margin
 from harness.task_table import interval_text, named, seeds_note, training_words
@@ -48,9 +48,7 @@ def read_recovery(store: Store, filters: Filters, metrics: Sequence[str] = ()) -
     known = list(dict.fromkeys(row["metric"] for row in rows))
     for name in metrics:
         if known and name not in known:
-            near = closest(name, known)
-            hint = f" Did you mean {near!r}?" if near else ""
-            raise UsageError(f"no such metric {name!r} in these results.{hint} There is: {', '.join(known)}.")
+            raise no_such_metric(name, known)
     chosen = [row for row in rows if (row["metric"] in metrics if metrics else row["is_primary"])]
     return [cell.facts for cell in in_order([Cell({**row, "training": "retrained"}, {}) for row in chosen])]
 

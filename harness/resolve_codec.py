@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.codec import Codec, Scale
 from harness.dataset import Dataset
-from harness.errors import UsageError, closest
+from harness.errors import UsageError, did_you_mean
 from harness.grammar import Asked, parse
 from harness.grid import CodecChoice
 from harness.levers import Resampled, is_baseline, with_levers
@@ -96,8 +96,7 @@ def _profile(codec: type[Codec], asked: Asked, registry: Registry) -> tuple[Mapp
     name = given.pop("profile")
     known: Mapping[str, Any] = registry.entry("codecs", asked.name).get("profiles", {})
     if name not in known:
-        near = closest(name, list(known))
-        hint = f" Did you mean {near!r}?" if near else ""
+        hint = did_you_mean(name, list(known))
         there = ", ".join(sorted(known)) or "none"
         raise UsageError(f"codec {asked.name} has no profile {name!r}.{hint} There is: {there}.")
     return known[name], given

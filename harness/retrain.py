@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness.errors import UsageError, closest
+from harness.errors import UsageError, did_you_mean
 from harness.grid import CodecChoice, Course, Lesson
 
 __all__ = ["courses"]
@@ -71,8 +71,7 @@ def _courses(text: str, codecs: Sequence[CodecChoice], find: Callable[[str], Cod
     try:
         level = float(text)
     except ValueError:
-        near = closest(text, list(_WORDS))
-        hint = f" Did you mean {near!r}?" if near else ""
+        hint = did_you_mean(text, list(_WORDS))
         raise UsageError(
             f"--retrain {text}: neither a level, nor codec@level, nor one of {', '.join(_WORDS)}.{hint}"
         ) from None

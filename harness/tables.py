@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UsageError, closest
+from harness.errors import no_such_metric
 from harness.result_cells import Cell, read_cells
 from harness.seeds import over_seeds
 from harness.store import Filters
@@ -108,9 +108,7 @@ def results_table(
     known = dict.fromkeys(name for cell in cells for name in cell.metrics)
     for name in metrics:
         if known and name not in known:
-            near = closest(name, list(known))
-            hint = f" Did you mean {near!r}?" if near else ""
-            raise UsageError(f"no such metric {name!r} in these results.{hint} There is: {', '.join(known)}.")
+            raise no_such_metric(name, list(known))
     return Results(tuple(cells), tuple(metrics), all_metrics)
 
 

@@ -101,5 +101,12 @@ def test_one_view_into_one_file_which_is_replaced_whole(session: Session, tmp_pa
 def test_wrong_places_are_told(session: Session, tmp_path: Path) -> None:
     export = ("results", "export", "-f", "csv")
     assert "one file for 5 views" in session.run(*export, "-o", str(tmp_path / "x.csv"), status=2).stderr
+    other = session.run(*export, "--view", "seeds", "-o", str(tmp_path / "x.parquet"), status=2).stderr
+    assert "its ending is not that of --format csv" in other
+    (tmp_path / "file").write_text("mine")
+    assert "a file is in the way" in session.run(*export, "-o", str(tmp_path / "file"), status=2).stderr
+    missing = session.run(*export, "-o", str(tmp_path / "new"), "--db", str(tmp_path / "no.db"), status=2).stderr
+    assert "there is no results database" in missing
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]  # nothing is left of what failed
     assert "no folder" in session.run(*export, "--view", "seeds", "-o", str(tmp_path / "no/x.csv"), status=2).stderr
     assert "no results of task" in session.run(*export, "--task", "pose", "-o", str(tmp_path), status=2).stderr

@@ -171,11 +171,15 @@ def test_what_cannot_be_merged_is_told_and_leaves_everything_as_it_was(files: Se
     (files.folder / "text.db").write_text("not a database at all, but long enough to look like one " * 40)
     with closing(sqlite3.connect(files.folder / "foreign.db")) as connection, connection:
         connection.execute("CREATE TABLE songs (name)")
+    (files.folder / "empty.db").touch()
     before = digest(files.folder / "a.db")
+    nowhere = files.run(*MERGE, "a.db", "-o", "no/bad.db", status=2).stderr
+    assert f"{files.folder}/no is no folder that may be written into" in nowhere
     for sources, words in (
         (("a.db", "text.db"), "text.db"),
         (("a.db", "foreign.db"), "foreign.db is a database, but not one of results"),
         (("a.db", "missing.db"), "there is no such file"),
+        (("a.db", "empty.db"), "empty.db is empty"),
     ):
         assert words in files.run(*MERGE, *sources, "-o", "bad.db", status=2).stderr
         assert not (files.folder / "bad.db").exists()

@@ -115,6 +115,10 @@ def test_the_command_writes_a_picture_or_says_why_not(tmp_path: Path, cache: Pat
         (("--task", "detecton", "-o", "curve.png"), "unknown task 'detecton'. Did you mean 'detection'?"),
         (("--task", "detection", "-c", "jpg", "-o", "curve.png"), "unknown codec 'jpg'. Did you mean 'jpeg'?"),
         (("--task", "detection", "-c", "webp", "-o", "curve.png"), "of codec webp. It has: jpeg, none."),
+        (("--task", "detection", "--metric", "Ap50", "-o", "curve.png"), "no such metric 'Ap50' in these results. Did"),
+        (("--task", "detection", "--metric", "Ap50", "--kind", "matrix", "-o", "m.png"), "no such metric 'Ap50'"),
+        (("--task", "detection", "--kind", "matrix", "--against", "psnr", "-o", "m.png"), "--against is of curves"),
+        (("--task", "detection", "--kind", "matrix", "--training", "clean", "-o", "m.png"), "--training is of curves"),
         (("--task", "detection", "--db", "none.db", "-o", "curve.png"), "none.db"),
     ):
         assert message in session.run("plot", *arguments, status=2).stderr

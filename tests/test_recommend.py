@@ -6,7 +6,10 @@ import csv
 import io
 import json
 import re
+import shutil
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -161,7 +164,12 @@ def test_costs() -> None:
     assert sent.kbps == pytest.approx(0.5 * 1920 * 1080 * 25 / 1000)
     assert sent.gb_per_day == pytest.approx(sent.kbps / 8 * 86400 / 1e6)
     assert cost_of(strong, mild, Camera.parse(10, None)).kbps == pytest.approx(0.5 * 64 * 48 * 10 / 1000)
-    measured = cost_of(a_cell(30, 0.1, kbps=80.0), mild, Camera())
+    video = a_cell(30, 0.1, kbps=80.0)
+    for half, lacking in (((25, None), "--resolution"), ((None, "1920x1080"), "--fps")):
+        part = cost_of(video, mild, Camera.parse(*half))
+        assert (part.kbps, part.gb_per_day, part.assumed) == (None, None, f"not known without {lacking}")
+    assert cost_of(video, mild, Camera.parse(25, "1920x1080")).kbps == pytest.approx(0.1 * 1920 * 1080 * 25 / 1000)
+    measured = cost_of(video, mild, Camera())
     assert measured.gb_per_day == pytest.approx(80_000 / 8 * 86400 / 1e9)
     for text in ("1920", "1920x", "0x5", "axb", "1920x1080x3"):
         with pytest.raises(UsageError, match="--resolution"):
@@ -310,6 +318,21 @@ def test_csv_is_one_table_with_the_same_columns_whatever_was_found(session: Sess
     assert tables[0] == tables[1]
     both = session.run("recommend", "--max-drop", "60%", "--json", "--format", "csv", status=2)
     assert "--json and --format csv: choose one of them" in both.stderr
+
+
+def test_failed_predictions_are_told(session: Session, tmp_path: Path) -> None:
+    asked = ("recommend", "--task", "detection", "--codec", "jpeg", "--max-drop", "60%")
+    assert "failed" not in session.run(*asked).stdout
+    shutil.copy(session.database, tmp_path / "failed.db")
+    with closing(sqlite3.connect(tmp_path / "failed.db")) as connection, connection:
+        key = "SELECT id FROM experiments WHERE task = 'detection' AND codec = 'jpeg' AND level = 30"
+        connection.execute(
+            "UPDATE samples SET status = 'failed', error = 'the decoder gave up', score = NULL"
+            f" WHERE experiment_id IN ({key}) AND sample_index = (SELECT min(sample_index) FROM samples)"
+        )
+        connection.execute(f"UPDATE experiments SET failed_samples = 1 WHERE id IN ({key})")
+    told = session.run(*asked, "--db", str(tmp_path / "failed.db")).stdout
+    assert re.search(r"\d predictions at these levels failed, and are left out: `harness results` has them", told)
 
 
 def test_exit_statuses(session: Session) -> None:

@@ -113,7 +113,9 @@ def test_names_are_escaped_and_what_cannot_be_drawn_is_said(session: Session, tm
         connection.execute("UPDATE samples SET sample = sample || ?", (HOSTILE,))
         connection.execute("UPDATE comparisons SET metric = metric || ? WHERE metric LIKE '%]'", (HOSTILE,))
     other = Session(tmp_path, Path(session.env["HARNESS_CACHE"]))
-    other.run("report", "-o", "page.html")
+    told = other.run("report", "-o", "page.html", "--quiet").stderr
+    assert "warning: detection: " in told
+    assert "no pictures: " in told
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "<img src=x" not in page
     assert "{{7*7}}" in page
@@ -156,6 +158,7 @@ def test_wrong_places_and_empty_databases_are_told(session: Session, tmp_path: P
     below = session.run("report", "-o", str(tmp_path / "file.txt/page"), status=2).stderr
     assert "in the way" in below
     assert "reading" not in below  # told before anything is done
+    assert "the page is HTML" in session.run("report", "-o", str(tmp_path / "page.pdf"), status=2).stderr
     assert "no folder" in session.run("report", "-o", str(tmp_path / "no/page.html"), status=2).stderr
     assert "no results of task 'pose'" in session.run("report", "-o", "x.html", "--task", "pose", status=2).stderr
     assert (tmp_path / "file.txt").read_text() == "mine"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from harness.errors import UsageError, closest
+from harness.errors import UsageError, did_you_mean
 from harness.plugin_manager import installed
 from harness.store import Filters
 from harness.text_tables import FORMATS, clean
@@ -124,8 +124,7 @@ def filters_of(store: Store, wanted: Mapping[str, Sequence[str]]) -> Filters:
             found = meant(name, known)
             allowed.setdefault(column, []).extend(found)
             if not found:
-                near = closest(name, known)
-                hint = f" Did you mean {near!r}?" if near else ""
+                hint = did_you_mean(name, known)
                 raise UsageError(
                     f"the database has no results of {column} {name!r}.{hint} It has: {', '.join(known) or 'none'}."
                 )

@@ -11,7 +11,7 @@ import click
 
 from harness.cli.chosen import form_of, form_options, opened, tell_unfinished
 from harness.cli.options import database_option, resamples_option
-from harness.errors import HarnessError, UsageError, closest
+from harness.errors import HarnessError, UsageError, did_you_mean
 from harness.text_tables import clean
 
 if TYPE_CHECKING:
@@ -133,8 +133,7 @@ def _metric(sides: tuple[Side, Side], asked: str | None) -> str:
             f"not every experiment of the two has the primary metric. All have: {told}; name one by --metric."
         )
     if asked not in shared:
-        near = closest(asked, shared)
-        hint = f" Did you mean {near!r}?" if near else ""
+        hint = did_you_mean(asked, shared)
         raise UsageError(
             f"not every experiment of the two has the metric {asked!r}.{hint} All have: {', '.join(shared)}."
         )

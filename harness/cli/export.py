@@ -52,8 +52,7 @@ def export(
     """
     from harness.export import export_view
 
-    views = tuple(dict.fromkeys(view)) or _VIEWS
-    targets = _targets(output, views, format_)
+    targets = _targets(output, tuple(dict.fromkeys(view)) or _VIEWS, format_)
     asked = {name: list(names) for name, names in chosen(ctx, wanted).items()}
     with opened(db or ctx.obj) as store:
         keys = _experiments(store, asked) if any(asked.values()) else None
@@ -66,18 +65,18 @@ def _targets(output: Path, views: Sequence[str], form: str) -> dict[str, Path]:
     """Where each view goes.
 
     Raises:
-        UsageError: one file for several views, or no folder to write it into.
+        UsageError: one file for several views, one of another format, or no folder to write into.
     """
     if output.suffix and not output.is_dir():
+        if output.suffix[1:].lower() in FORMATS and output.suffix[1:].lower() != form:
+            raise UsageError(f"--output {output}: its ending is not that of --format {form}.")
         if len(views) > 1:
             raise UsageError(f"--output {output}: one file for {len(views)} views. Name a folder, or one --view.")
         if not output.absolute().parent.is_dir():
             raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")
         return {views[0]: output}
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--output {output} cannot be made: {error}.") from error
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output}: a file is in the way; name a folder.")
     return {view: output / f"{view}.{form}" for view in views}
 
 

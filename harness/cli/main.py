@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from harness import __version__
-from harness.errors import HarnessError, closest
+from harness.errors import HarnessError, did_you_mean
 from harness.text_tables import clean
 
 __all__ = ["cli", "main"]
@@ -48,8 +48,7 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            near = closest(args[0], list(_COMMANDS))
-            hint = f" Did you mean {near!r}?" if near else ""
+            hint = did_you_mean(args[0], list(_COMMANDS))
             ctx.fail(f"no such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 

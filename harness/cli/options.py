@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from harness.errors import UsageError, closest
+from harness.errors import UsageError, did_you_mean
 from harness.registry import Registry, load
 from harness.request import Request
 
@@ -48,8 +48,7 @@ def _read_file(ctx: click.Context, _: click.Parameter, value: Path | None) -> Pa
         name = key.replace("-", "_")
         name = f"{name}_" if f"{name}_" in options else name  # --from, --set: words of Python's own
         if name not in options:
-            near = closest(name, list(options))
-            hint = f" Did you mean {near!r}?" if near else ""
+            hint = did_you_mean(name, list(options))
             known = ", ".join(option.rstrip("_") for option in options)
             raise UsageError(f"experiment file {value}: no option {key!r}.{hint} There is: {known}.")
         values = given if isinstance(given, list) else [given]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ import click
 
 from harness.cli.chosen import opened
 from harness.cli.options import database_option
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, UsageError, no_such_metric
 from harness.plugin_manager import installed
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ FORMATS = (".png", ".svg", ".pdf")
     help="Of curves: pretrained, matched, mixed, clean, a level, or codec@level; repeatable.  [default: all, but for "
     "more than two single levels]",
 )
-@click.option(
-    "--against", type=click.Choice(["bpp", "psnr", "level"]), default="bpp", show_default=True, help="The x axis."
-)
+@click.option("--against", type=click.Choice(["bpp", "psnr", "level"]), help="The x axis, of curves.  [default: bpp]")
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="A .png, .svg or .pdf file.")
 @database_option
 def plot(
@@ -55,7 +53,7 @@ def plot(
     model: str | None,
     kind: str,
     training: tuple[str, ...],
-    against: str,
+    against: str | None,
     output: Path,
     db: str,
 ) -> None:
@@ -69,9 +67,11 @@ def plot(
         raise UsageError(f"--output {output}: the file's ending must be {', '.join(FORMATS)}.")
     if not output.absolute().parent.is_dir():
         raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")
+    if kind == "matrix" and (against or training):
+        raise UsageError(f"{'--against' if against else '--training'} is of curves; a matrix has every training.")
     asked = _Asked(task, metric, codec, dataset, model)
     try:
-        figure, what = _matrix(asked, db) if kind == "matrix" else _curves(asked, training, against, db)
+        figure, what = _matrix(asked, db) if kind == "matrix" else _curves(asked, training, against or "bpp", db)
     except ImportError as error:
         raise HarnessError("harness plot needs matplotlib: pip install matplotlib") from error
     try:
@@ -102,9 +102,9 @@ class _Asked:
         pairs = (("dataset", self.dataset), ("model", self.model))
         return all(not name or bool(meant(name, [row[column]])) for column, name in pairs)
 
-    def check(self, rows: Sequence[Mapping[str, Any]], db: str) -> None:
+    def check(self, rows: Sequence[Mapping[str, Any]], metrics: Iterable[str], db: str) -> None:
         """Raises:
-        UsageError: a task or codec that the results have none of.
+        UsageError: a task, codec or metric that the results have none of.
         """
         for kind, names in (("task", (self.task,)), ("codec", self.codecs)):
             found = {str(row[kind]) for row in rows}
@@ -115,18 +115,20 @@ class _Asked:
                         f"{db} has no finished results of {kind} {one}"
                         + (f". It has: {', '.join(sorted(found))}." if found else " to draw.")
                     )
+        known = list(dict.fromkeys(metrics))
+        if self.metric and self.metric not in known:
+            raise no_such_metric(self.metric, known)
 
 
 def _curves(asked: _Asked, training: Sequence[str], against: str, db: str) -> tuple[Figure, str]:
     from harness.figures import can_draw, curve_figure, is_baseline, trainings_drawn
     from harness.store import Filters
 
-    wanted: dict[str, Sequence[object]] = {"task": [asked.task], "status": ["finished"]}
-    wanted |= {"metric": [asked.metric]} if asked.metric else {"is_primary": [True]}
     with opened(db) as store:
-        columns, rows = store.view("results", Filters(wanted))
+        columns, rows = store.view("results", Filters({"task": [asked.task], "status": ["finished"]}))
     records: list[dict[str, Any]] = [dict(zip(columns, row, strict=True)) for row in rows]
-    asked.check(records, db)
+    asked.check(records, (r["metric"] for r in records), db)
+    records = [r for r in records if (r["metric"] == asked.metric if asked.metric else r["is_primary"])]
     records = [r for r in records if not asked.codecs or r["codec"] in asked.codecs or is_baseline(r)]
     records = trainings_drawn([r for r in records if asked.has(r)], training)
     if not any(can_draw(r, against) for r in records):
@@ -143,7 +145,7 @@ def _matrix(asked: _Asked, db: str) -> tuple[Figure, str]:
 
     with opened(db) as store:
         cells = read_cells(store, Filters({"task": [asked.task], "status": ["finished"]}))
-    asked.check([cell.facts for cell in cells], db)
+    asked.check([cell.facts for cell in cells], (name for cell in cells for name in cell.metrics), db)
     coded = [cell for cell in cells if not asked.codecs or cell.facts["codec"] in (*asked.codecs, "none")]
     found = matrices([cell for cell in coded if asked.has(cell.facts)], asked.metric)
     found = [one for one in found if any(one.measured(*place) for place in one.entries)]

@@ -10,7 +10,7 @@ import click
 
 from harness.cli.chosen import FILTERS, filter_options, filters_of, form_of, form_options, opened, tell_unfinished
 from harness.cli.options import database_option, resamples_option
-from harness.errors import UsageError, closest
+from harness.errors import UsageError, no_such_metric
 
 if TYPE_CHECKING:
     from harness.ladders import Case
@@ -107,9 +107,7 @@ def _check(cases: Sequence[Case], metric: str | None, db: str) -> None:
     UsageError: nothing to recommend from, or a metric that nothing has.
     """
     if not cases:
-        raise UsageError(f"{db} has no finished experiments of a codec that fit.")
+        raise UsageError(f"of what was asked for, {db} has no finished experiment with a codec.")
     known = list(dict.fromkeys(name for case in cases for cell in case.cells for name in cell.metrics))
     if metric and metric not in known:
-        near = closest(metric, known)
-        hint = f" Did you mean {near!r}?" if near else ""
-        raise UsageError(f"no such metric {metric!r} in these results.{hint} There is: {', '.join(known)}.")
+        raise no_such_metric(metric, known)

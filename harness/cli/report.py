@@ -17,6 +17,9 @@ from harness.text_tables import clean
 
 __all__ = ["report"]
 
+_OTHERS = (".pdf", ".md", ".txt", ".csv", ".json", ".png", ".svg", ".zip")
+"""Endings of files that would be meant, not of folders."""
+
 
 @click.command()
 @filter_options
@@ -95,7 +98,15 @@ def report(
         wanted["codec"] = [*codec, "none"]
     with closing(open_store(db, means.plugins, write=False)) as store:
         asked = Asked(
-            title, filters_of(store, wanted), samples, limit, camera, measures, machine.choose(found, "fp32"), told
+            title=title,
+            filters=filters_of(store, wanted),
+            samples=samples,
+            limit=limit,
+            camera=camera,
+            measures=measures,
+            settings=machine.choose(found, "fp32"),
+            status=told,
+            warning=lambda text: click.echo(clean(f"warning: {text}"), err=True),
         )
         try:
             text = page(store, means, asked)
@@ -112,6 +123,8 @@ def _target(output: Path) -> Path:
         UsageError: it cannot be written.
     """
     file = output.suffix.lower() in (".html", ".htm")
+    if output.suffix.lower() in _OTHERS and not output.exists():
+        raise UsageError(f"--output {output}: the page is HTML; name a folder, or an .html file (a browser prints it).")
     if file and not output.absolute().parent.is_dir():
         raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")
     target = output if file else output / "index.html"

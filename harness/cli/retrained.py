@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from harness.cli.chosen import chosen, filter_options, filters_of, inner_options, opened
-from harness.errors import UsageError, closest
+from harness.errors import no_such_metric
 
 __all__ = ["matrix", "recovery"]
 
@@ -73,9 +73,7 @@ def matrix(
     found = matrices(cells, metric)
     known = sorted({name for cell in cells for name in cell.metrics})
     if metric and metric not in known:
-        near = closest(metric, known)
-        hint = f" Did you mean {near!r}?" if near else ""
-        raise UsageError(f"no such metric {metric!r} in these results.{hint} There is: {', '.join(known)}.")
+        raise no_such_metric(metric, known)
     if not found:
         click.echo("nothing was retrained and tested at levels: harness run ... --retrain all", err=True)
         return

@@ -66,6 +66,7 @@ class Asked:
         measures: of the picture, beside PSNR: names of `harness.report.fidelity.MEASURES`.
         settings: device, precision and threads to make them with.
         status: told what is being done.
+        warning: told what cannot be shown that was asked for.
     """
 
     title: str
@@ -76,6 +77,7 @@ class Asked:
     measures: tuple[str, ...]
     settings: Settings
     status: Callable[[str], None]
+    warning: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,7 @@ def _section(store: Store, case: Case, task: Task | None, means: Means, asked: A
             remade = _remade(case, store, means)
         except HarnessError as error:
             notes.append(f"No pictures: {error}")
+            asked.warning(f"{case.title}: no pictures: {error}")
         else:
             pictures = gallery(case, found, store, remade, asked.settings, asked.samples, budget)
             fidelity, problems = _measured(case, found, remade, asked.measures)

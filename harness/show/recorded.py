@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UsageError, closest
+from harness.errors import UsageError, did_you_mean
 from harness.grammar import Asked, is_written, parse
 from harness.result_cells import Cell, meant, read_cells
 from harness.show.retrained import beside
@@ -128,8 +128,7 @@ def _only(cells: Sequence[Cell], column: str, asked: str) -> list[Cell]:
     names = meant(asked, known) or meant(asked.partition(":")[0], known)
     names = names or meant(Path(asked).resolve().name, known)  # a folder or file is called by its name
     if not names:
-        near = closest(asked, known)
-        hint = f" Did you mean {near!r}?" if near else ""
+        hint = did_you_mean(asked, known)
         raise UsageError(f"the database has no such results of {column} {asked!r}.{hint} It has: {', '.join(known)}.")
     return [cell for cell in cells if cell.facts[column] in names]
 

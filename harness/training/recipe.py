@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from math import inf
 from typing import Any
 
-from harness.errors import RegistryError, UsageError, closest
+from harness.errors import RegistryError, UsageError, did_you_mean
 
 __all__ = ["Recipe"]
 
@@ -78,8 +78,7 @@ class Recipe:
         known = {field.name: field for field in fields(cls)}
         for key in values:
             if key not in known:
-                near = closest(key, list(known))
-                hint = f" Did you mean {near!r}?" if near else ""
+                hint = did_you_mean(key, list(known))
                 raise RegistryError(f"{where} has an unknown key {key!r}.{hint} There is: {', '.join(known)}.")
         if missing := [name for name in ("iterations", "batch", "lr") if name not in values]:
             raise RegistryError(f"{where} lacks {', '.join(missing)}.")
@@ -127,8 +126,7 @@ class Recipe:
             if not equals:
                 raise UsageError(f"--set {text}: expected key=value. Keys: {', '.join(known)}.")
             if key not in known:
-                near = closest(key, list(known))
-                hint = f" Did you mean {near!r}?" if near else ""
+                hint = did_you_mean(key, list(known))
                 raise UsageError(f"--set {text}: a recipe has no {key!r}.{hint} Keys: {', '.join(known)}.")
             changes[key] = _parsed(key, value, getattr(self, key))
         recipe = replace(self, **changes)

@@ -99,9 +99,9 @@ class Database:
                 f"{where} could not be written: {said}. What was written before is kept; make room and run again."
             )
         if "not a database" in said:
-            return StoreError(f"{where} is no SQLite database. It was left as it is; give another file with --db.")
+            return StoreError(f"{where} is no SQLite database. It was left as it is; name another file.")
         if "malformed" in said or "UTF-8" in said:
-            return StoreError(f"{where} is damaged ({said}). Restore it from a copy, or give another file with --db.")
+            return StoreError(f"{where} is damaged ({said}). Restore it from a copy, or name another file.")
         if "unable to open" in said:
             return StoreError(f"{where} cannot be opened: {said}. It must be readable, and its folder writable.")
         return StoreError(f"{where} gave an error: {said}")

@@ -57,10 +57,10 @@ def check_file(path: Path, write: bool) -> None:
         StoreError: no such file or folder, no database, or not writable.
     """
     if path.is_dir():
-        raise StoreError(f"the results database {path} is a folder. Give a file with --db.")
+        raise StoreError(f"the results database {path} is a folder. Name a file.")
     if not path.exists():
         if not write:
-            raise StoreError(f"there is no results database {path} yet. `harness run` makes one; --db names another.")
+            raise StoreError(f"there is no results database {path} yet. `harness run` makes one; or name another.")
         if not path.parent.is_dir():
             raise StoreError(f"the results database {path} cannot be made: there is no folder {path.parent}.")
     elif not write and path.stat().st_size == 0 and not _journal(path).exists():
@@ -85,7 +85,7 @@ def tidy(path: Path) -> None:
 def _check_writable(path: Path) -> None:
     for place, what in ((path, "results database"), (path.parent, "folder of the results database")):
         if place.exists() and not os.access(place, os.W_OK):
-            raise StoreError(f"the {what} {place} is read-only. Make it writable, or give another file with --db.")
+            raise StoreError(f"the {what} {place} is read-only. Make it writable, or name another file.")
 
 
 def _journal(path: Path) -> Path:

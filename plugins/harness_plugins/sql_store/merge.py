@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from harness.errors import StoreError
 from harness.experiment import key_of
 from harness.records import Merged
-from harness_plugins.sql_store.location import file_url
+from harness_plugins.sql_store.location import check_file, file_url
 from harness_plugins.sql_store.schema import checkpoints, comparisons, experiments, metrics, runs, samples, statistics
 
 if TYPE_CHECKING:
@@ -40,7 +40,12 @@ def merge_into(
     """
     found = []
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".merge-"))
+        for source in sources:
+            check_file(source, write=False)
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".merge-"))
+        except OSError as error:
+            raise StoreError(f"{target} cannot be written: {error.strerror}.") from error
         whole = Path(folder) / "whole.db"
         watch = None
         if into:
