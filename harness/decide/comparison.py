@@ -10,7 +10,7 @@ from harness.decide.deltas import Curves, quality_difference, rate_difference
 from harness.decide.estimate import Estimate, Side, pairs
 from harness.decide.levels import AtLevel, at_levels
 from harness.decide.means import Means, mean_difference, means_of
-from harness.decide.rates import Delta, Method, rising
+from harness.decide.rates import Delta, Method
 from harness.drawn import RATE
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def compare(first: Side, second: Side, metric: str, draws: Draws, method: Method
     """Compare two ladders that are on the same samples.
 
     Everything stands on the samples that finished in all experiments of both. The intervals come from the same
-    resamples for both, so they are paired: Bjontegaard differences are computed anew on each resample, from the points
-    that were chosen on all samples, BD-rates as logarithms.
+    resamples for both, so they are paired: Bjontegaard differences are computed anew on each resample, from points that
+    are chosen anew on it, BD-rates as logarithms.
 
     Args:
         first: the anchor.
@@ -89,12 +89,10 @@ def compare(first: Side, second: Side, metric: str, draws: Draws, method: Method
     at = dict(
         zip((cell.facts["experiment"] for cell in cells), zip(found, found[len(cells) :], strict=False), strict=False)
     )
-    curves = [Curves([at[cell.facts["experiment"]] for cell in side.ladder.cells], sign) for side in sides]
-    kept = [rising(one.whole) for one in curves]
+    a, b = (Curves([at[cell.facts["experiment"]] for cell in side.ladder.cells], sign) for side in sides)
     freedom = max(1, found[0].groups - 1)
-    chosen = [one.only(places) for one, places in zip(curves, kept, strict=True)]
-    rate, rate_delta = rate_difference(chosen, method, freedom)
-    quality, quality_delta = quality_difference(chosen, method, freedom)
+    rate, rate_delta = rate_difference((a, b), method, freedom)
+    quality, quality_delta = quality_difference((a, b), method, freedom)
     shared = pairs(first, second)
     over = [[pair[n] for pair in shared] or side.ladder.cells for n, side in enumerate(sides)]
     means = tuple(means_of(side, some, at, metric, freedom) for side, some in zip(sides, over, strict=True))
@@ -105,8 +103,8 @@ def compare(first: Side, second: Side, metric: str, draws: Draws, method: Method
         metric=metric,
         higher_is_better=up,
         method=method,
-        used=(_levels(names[0], kept[0]), _levels(names[1], kept[1])),
-        unused=(_levels(names[0], kept[0], False), _levels(names[1], kept[1], False)),
+        used=(_levels(names[0], a.kept), _levels(names[1], b.kept)),
+        unused=(_levels(names[0], a.kept, False), _levels(names[1], b.kept, False)),
         rate=rate,
         rate_delta=rate_delta,
         quality=quality,

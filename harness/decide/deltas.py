@@ -32,59 +32,68 @@ class Curves:
             np.array([rate.value for _, rate in points]), sign * np.array([metric.value for metric, _ in points])
         )
 
-    def only(self, kept: Sequence[int]) -> Curves:
-        """Some of its points."""
-        return Curves([self.points[n] for n in kept], self.sign)
+    @property
+    def kept(self) -> list[int]:
+        """The points that no cheaper one matches or beats, by rising rate: numbers into the points."""
+        return rising(self.whole)
+
+    @property
+    def unsure(self) -> bool:
+        """Whether a point that is kept is undefined in a resample."""
+        return any(np.isnan(drawn.around).any() for n in self.kept for drawn in self.points[n])
 
     def resampled(self) -> list[Curve]:
         """One a resample, with the spread of the value on all groups."""
-        if not self.points:
-            return []
         rates = np.stack([rate.around for _, rate in self.points])
         values = self.sign * np.stack([metric.around for metric, _ in self.points])
         return [Curve(rates[:, n], values[:, n]) for n in range(rates.shape[1])]
 
 
-def rate_difference(curves: Sequence[Curves], method: Method, freedom: int) -> tuple[Estimate, Delta]:
+def rate_difference(curves: tuple[Curves, Curves], method: Method, freedom: int) -> tuple[Estimate, Delta]:
     """BD-rate in percent; its interval is symmetric in the logarithm.
 
     Args:
-        curves: both, with rising points alone.
+        curves: both.
         method: of interpolation.
         freedom: groups less one.
     """
     return _bjontegaard(curves, method, bd_rate, freedom, _log, _percent)
 
 
-def quality_difference(curves: Sequence[Curves], method: Method, freedom: int) -> tuple[Estimate, Delta]:
+def quality_difference(curves: tuple[Curves, Curves], method: Method, freedom: int) -> tuple[Estimate, Delta]:
     """BD-accuracy, likewise."""
     return _bjontegaard(curves, method, bd_quality, freedom, _same, _same)
 
 
 def _bjontegaard(
-    curves: Sequence[Curves],
+    curves: tuple[Curves, Curves],
     method: Method,
     compute: Callable[[Curve, Curve, Method, bool], Delta],
     freedom: int,
     to: Callable[[float], float],
     back: Callable[[float], float],
 ) -> tuple[Estimate, Delta]:
-    """A difference, and its interval from the resamples; on the scale of `to`, from which `back` leads."""
-    delta = compute(curves[0].whole, curves[1].whole, method, False)
+    """A difference, and its interval from the resamples; on the scale of `to`, from which `back` leads.
+
+    Of each resample the points are chosen anew: which ones a cheaper one beats is as uncertain as their values.
+    """
+    first, second = (curve.whole.only(curve.kept) for curve in curves)
+    delta = compute(first, second, method, False)
     if delta.value is None:
         return Estimate(None, reason=delta.reason), delta
-    if any(np.isnan(point.around).any() for side in curves for drawn in side.points for point in drawn):
+    if any(curve.unsure for curve in curves):
         reason = "no interval: undefined in some resamples, or one group of samples only"
         return Estimate(delta.value, reason=reason), delta
     drawn = []
-    for one, other in zip(curves[0].resampled(), curves[1].resampled(), strict=True):
-        whole = all(len(rising(curve)) == len(curve.rates) for curve in (one, other)) and (one.rates > 0).all()
-        found = compute(one, other, method, True).value if whole and (other.rates > 0).all() else None
+    for pair in zip(curves[0].resampled(), curves[1].resampled(), strict=True):
+        one, other = (curve.only(rising(curve)) for curve in pair)
+        positive = bool((one.rates > 0).all() and (other.rates > 0).all())
+        found = compute(one, other, method, True).value if positive else None
         drawn.append(math.nan if found is None else to(found))
     defined = np.array([value for value in drawn if math.isfinite(value)])
     lost = 1 - len(defined) / len(drawn)
     if lost > UNDEFINED_ALLOWED:
-        reason = f"no interval: in {lost:.0%} of the resamples a curve does not rise, or the curves share too little"
+        reason = f"no interval: in {lost:.0%} of the resamples too few points rise, or the curves share too little"
         return Estimate(delta.value, reason=reason), delta
     middle, reach = to(delta.value), student(freedom) * float(np.std(defined, ddof=1))
     return Estimate(delta.value, back(middle - reach), back(middle + reach)), delta
