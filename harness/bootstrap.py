@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GROUPS_FROM",
     "HOLDS_FROM",
+    "UNDEFINED_ALLOWED",
     "Interval",
     "Replicates",
     "around",

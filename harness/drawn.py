@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.bootstrap import GROUPS_FROM, HOLDS_FROM, Interval, Replicates, interval, replicates, spread, subset
+from harness.bootstrap import (
+    GROUPS_FROM,
+    HOLDS_FROM,
+    UNDEFINED_ALLOWED,
+    Interval,
+    Replicates,
+    interval,
+    replicates,
+    spread,
+    subset,
+)
 from harness.evidence import classes_of, task_of
 from harness.experiment import canonical
 
@@ -60,13 +70,16 @@ class Drawn:
 
     @property
     def around(self) -> NDArray[np.float64]:
-        """float64[R]: the resamples about the value, their spread that of the value on all groups; NaN where one is."""
+        """float64[R]: the resamples about the value, their spread that of the value on all groups; NaN where it is
+        undefined, and all NaN where it is so in too many of them.
+        """
         draws = self.replicates.draws[self.metric]
-        if self.groups < 2 or not np.isfinite(draws).all():
+        defined = draws[np.isfinite(draws)]
+        if self.groups < 2 or len(defined) < (1 - UNDEFINED_ALLOWED) * len(draws):
             return np.full(len(draws), math.nan)
-        own = float(np.std(draws, ddof=1))
-        scale = spread(draws, self.groups) / own if own else 0.0
-        return np.asarray(self.value + (draws - draws.mean()) * scale, np.float64)
+        own = float(np.std(defined, ddof=1))
+        scale = spread(defined, self.groups) / own if own else 0.0
+        return np.asarray(self.value + (draws - defined.mean()) * scale, np.float64)
 
     def interval(self) -> Interval:
         """The interval that the metric has by itself, as every result has it."""
@@ -93,6 +106,8 @@ class Draws:
     _known: dict[tuple[str, bool, frozenset[int]], Replicates] = field(default_factory=dict)
     _classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _finished: dict[str, tuple[str, frozenset[int]]] = field(default_factory=dict)
+    _resampled: dict[tuple[str, frozenset[int]], tuple[tuple[str, ...], str]] = field(default_factory=dict)
+    """The groups in which something was scored, in the order in which they were resampled, and their source."""
 
     def together(self, measures: Sequence[Measure]) -> list[Drawn]:
         """The measures, on the samples that did not fail in any experiment on the same data."""
@@ -126,7 +141,7 @@ class Draws:
     def _replicates(self, cell: Cell, rate: bool, samples: frozenset[int]) -> Replicates:
         key = cell.facts["experiment"]
         if (key, rate, samples) not in self._known:
-            found = self._rates(key, samples) if rate else self._reduced(cell, samples)
+            found = self._rates(cell, samples) if rate else self._reduced(cell, samples)
             self._known[key, rate, samples] = found
         return self._known[key, rate, samples]
 
@@ -139,20 +154,28 @@ class Draws:
         kept.sort(key=lambda sample: sample.index)
         frames = [frame for sample in kept for frame in sample.statistics]
         groups = [sample.group for sample in kept for _ in sample.statistics]
-        return replicates(task, frames, groups, self.resamples, self.seed)
+        found = replicates(task, frames, groups, self.resamples, self.seed)
+        self._resampled[key, samples] = tuple(dict.fromkeys(groups)), found.source
+        return found
 
-    def _rates(self, key: str, samples: frozenset[int]) -> Replicates:
+    def _rates(self, cell: Cell, samples: frozenset[int]) -> Replicates:
+        """Of all samples; resampled by the groups, in the order, that the metrics are: the two are paired."""
+        key = cell.facts["experiment"]
+        if (key, samples) not in self._resampled:
+            self._replicates(cell, rate=False, samples=samples)
+        groups, source = self._resampled[key, samples]
         totals: dict[str, NDArray[np.float64]] = {}
         for row in self.home[key].rows(key):
             if row.index in samples:
                 here = np.array([row.bits or 0, row.pixels or 0], np.float64)
                 totals[row.group] = totals.get(row.group, np.zeros(2)) + here
-        sums = np.array(list(totals.values())).reshape(-1, 2)
+        whole = _ratio(np.array(list(totals.values())).reshape(-1, 2))
+        sums = np.array([totals[name] for name in groups]).reshape(-1, 2)
         draws = np.full(self.resamples, math.nan)
         if len(sums) > 1:
             for number in range(self.resamples):
                 draws[number] = _ratio(sums[subset(len(sums), self.seed, number)])
-        return Replicates({RATE: _ratio(sums)}, {RATE: draws}, len(sums), frozenset(), "")
+        return Replicates({RATE: whole}, {RATE: draws}, len(sums), frozenset(), source)
 
 
 def _ratio(sums: NDArray[np.float64]) -> float:

@@ -68,7 +68,9 @@ def export_view(store: Store, view: str, experiments: Sequence[str] | None, targ
 
 def _parts(store: Store, view: str, experiments: Sequence[str] | None) -> _Rows:
     if view != "per_sample":
-        yield store.view(view, Filters({"experiment": list(experiments)} if experiments is not None else {}))[1]
+        # An empty filter would filter nothing; no experiment's key is empty.
+        chosen = {} if experiments is None else {"experiment": list(experiments) or [""]}
+        yield store.view(view, Filters(chosen))[1]
         return
     if experiments is None:
         columns, rows = store.view("results")

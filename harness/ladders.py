@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.task_table import codec_names
-from harness.trainings import differences, is_matched, kind_of, newest
+from harness.trainings import differences, kind_of, newest, newest_series, taught_on
 
 if TYPE_CHECKING:
     from harness.result_cells import Cell
@@ -124,8 +124,8 @@ def _ladders(group: Sequence[Cell]) -> tuple[Ladder, ...]:
                 kinds.setdefault(kind, []).append(cell)
         levels = len({cell.facts["level"] for cell in some})
         for kind, its in kinds.items():
-            single = "@" in kind and len({cell.facts["level"] for cell in its}) == 1 < levels
-            if not single:  # tested at its own level alone: part of `matched`
+            own = "@" in kind and all(_at_its_own(cell) for cell in its)
+            if not own or levels == 1:  # else it is a part of `matched`
                 ladders.append(_ladder(name, kind, its))
     return tuple(ladders)
 
@@ -137,12 +137,23 @@ def _kinds(cell: Cell) -> list[str]:
     if kind != "level":
         return [f"{kind}{parts}"]
     own = f"{cell.facts['train_codec']}@{cell.facts['train_level']:g}{parts}"
-    return ["matched", own] if is_matched(cell) else [own]
+    return [f"matched{parts}", own] if _at_its_own(cell) else [own]
+
+
+def _at_its_own(cell: Cell) -> bool:
+    """Whether it, or a part of it, was retrained on data coded as it is tested."""
+    row = cell.facts
+    return row["train_level"] == row["level"] and taught_on(cell, row["codec"], cell.options)
 
 
 def _ladder(codec: str, training: str, cells: Sequence[Cell]) -> Ladder:
+    if training.startswith("matched"):  # each level has a training of its own
+        cells = newest(cells)
+    elif training != "pretrained":
+        series = newest_series(cells)
+        cells = [cell for cell in cells if cell.facts["series"] == series]
     chosen: dict[Any, list[Cell]] = {}
-    for cell in newest(cells) if training != "pretrained" else cells:
+    for cell in cells:
         chosen.setdefault(cell.facts["level"], []).append(cell)
     ordered = sorted(chosen.values(), key=lambda some: -(some[0].facts["bpp"] or 0.0))
     seeds = min(len(some) for some in ordered) if training != "pretrained" else 1

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, WeightsError
+from harness.errors import WeightsError
 
 if TYPE_CHECKING:
-    from harness.dataset import Dataset
+    from harness.dataset import Dataset, Sample
     from harness.grid import Subject
     from harness.model import Weights
     from harness.request import Request
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["coded_sources", "known_classes", "reference_problems"]
 
+_TRIED = 10
+"""Samples that are tried, until one can be read."""
 _LOSSLESS = frozenset({"rendered", "png", "bmp", "ppm", "tiff", "gif", "rawvideo", "ffv1", "huffyuv", "ffvhuff"})
 """Formats of sources that lost nothing, as datasets name them. (A TIFF may hold a JPEG; few do.)"""
 
@@ -55,11 +58,10 @@ def known_classes(weights: Weights, task: Task, model: str) -> tuple[str, ...]:
 
 
 def coded_sources(dataset: Dataset, name: str) -> list[str]:
-    """A sentence where a dataset's sources are compressed themselves, by its first sample."""
-    try:
-        sample = dataset[0]
-    except HarnessError:
-        return []  # the run records what keeps it from being read
+    """A sentence where a dataset's sources are compressed themselves, by the first sample that can be read."""
+    sample = next(_readable(dataset), None)
+    if sample is None:
+        return []
     source = sample.source
     if source.format in _LOSSLESS:
         return []
@@ -77,3 +79,10 @@ def coded_sources(dataset: Dataset, name: str) -> list[str]:
         f"the sources of dataset {name} are compressed themselves ({', '.join(told)}): what is measured is compressing "
         "them again, and their own losses count as uncompressed."
     ]
+
+
+def _readable(dataset: Dataset) -> Iterator[Sample]:
+    """The first samples that can be read; what keeps the others from it, whatever it is, the run records."""
+    for index in range(min(len(dataset), _TRIED)):
+        with suppress(Exception):
+            yield dataset[index]

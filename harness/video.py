@@ -159,8 +159,10 @@ class Reader:
         """
         try:
             return self._read(start, count, stride)
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            held, self._open = self._open, None
+            if held is not None:  # `opened` says of which file it is
+                held.__exit__(type(error), error, error.__traceback__)
             raise
 
     def _read(self, start: int, count: int, stride: int) -> Frames:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import false_discovery_control, ttest_rel
+from scipy.stats import t as student_t
 
 from command import Session
 from harness.decide.comparison import Comparison, compare
@@ -73,7 +74,9 @@ def test_differences_at_equal_levels_are_those_of_the_paired_t_test() -> None:
         assert one.difference.value == pytest.approx(float((second - first).mean()))
         assert one.difference.low == pytest.approx(interval.low, abs=2e-3)
         assert one.difference.high == pytest.approx(interval.high, abs=2e-3)
-        assert one.p == pytest.approx(expected.pvalue, rel=0.6, abs=1e-3)
+        assert one.p is not None
+        # The quantiles that belong to the two p-values, which is what resampling makes an error in.
+        assert student_t.isf(one.p / 2, 119) == pytest.approx(abs(expected.statistic), rel=0.1)
     assert found.mean_difference is not None
     assert found.mean_difference.value == pytest.approx(np.mean([one.difference.value for one in found.levels]))
 
@@ -185,7 +188,7 @@ def test_pretrained_against_retrained_on_real_results(session: Session) -> None:
         assert (one["first"], one["second"], one["difference"]["value"]) == pytest.approx(gains[one["level"]])
         assert 0 <= one["p"] <= one["p_holm"] <= 1
     text = session.run("compare", "jpeg", "webp", "--task", "detection").stdout
-    assert "3 and 2 points that rise" in text or "points that rise" in text
+    assert "3 and 2 points that rise" in text
     assert "no level in common" in text
 
 

@@ -90,6 +90,12 @@ def test_filters_choose_experiments_in_every_view(session: Session, tmp_path: Pa
     assert json.loads((tmp_path / "some/recovery.json").read_text())
 
 
+def test_filters_that_fit_nothing_together_choose_nothing(session: Session, tmp_path: Path) -> None:
+    session.run("results", "export", "-f", "json", "--task", "segmentation", "--codec", "webp", "-o", str(tmp_path))
+    for view in ("results", "curves", "recovery", "seeds", "per_sample"):
+        assert json.loads((tmp_path / f"{view}.json").read_text()) == []
+
+
 def test_one_view_into_one_file_which_is_replaced_whole(session: Session, tmp_path: Path) -> None:
     target = tmp_path / "curves.csv"
     target.write_text("old")

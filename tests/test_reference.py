@@ -186,6 +186,31 @@ def test_a_damaged_file_fails_alone_and_no_link_out_is_followed(session: Session
     assert [name for name, status in rows if status == "failed"] == ["02.png"]
 
 
+@pytest.mark.parametrize(
+    ("damaged", "how", "words"),
+    [("a.ts", "cut", "cannot be decoded"), ("c.ts", "cut", "cannot be decoded"), ("a.ts", "hole", "damaged at")],
+)
+def test_a_damaged_video_costs_its_own_samples_wherever_it_stands(
+    session: Session, tmp_path: Path, damaged: str, how: str, words: str
+) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    frames = [frame for sample in scenes(1, kind="demo-clips") for frame in sample.frames]
+    write_video(folder / "b.ts", frames)
+    write_video(folder / damaged, frames)
+    whole = bytearray((folder / damaged).read_bytes())
+    middle = len(whole) // 2
+    whole[middle : middle + 1880] = bytes(1880)
+    (folder / damaged).write_bytes(whole if how == "hole" else whole[: middle - 100])
+    asked = ("run", "--codec", "h264@40", "--task", "action", "--dataset", str(folder), *REFERENCE)
+    session.run(*asked, "--max-failures", "3")
+    failed = session.select("SELECT sample, error FROM per_sample WHERE status = 'failed'")
+    assert failed
+    assert {damaged in sample for sample, _ in failed} == {True}
+    assert {f"{damaged}: {words}" in error for _, error in failed} == {True}, failed
+    assert session.select("SELECT count(*) FROM per_sample WHERE status = 'ok'")[0][0] > 0
+
+
 def test_results_show_draws_the_reference(session: Session, images: Path) -> None:
     session.run("run", "--codec", "jpeg@50,5", "--task", "detection", "--dataset", str(images), *REFERENCE)
     show = ("results", "show", "--task", "detection", "--codec", "jpeg", "--sample", "a/00.png", "-o")

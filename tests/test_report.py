@@ -136,7 +136,26 @@ def test_a_failed_sample_is_shown_with_its_reason(session: Session, tmp_path: Pa
     other.run("report", "-o", "page.html", "--samples", "0")
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "the decoder &lt;gave up&gt;" in page
-    assert "1 sample failed" in page
+    assert "1 prediction failed" in page
+
+
+def test_an_experiment_that_failed_is_shown_before_any_number_of_samples(session: Session, tmp_path: Path) -> None:
+    shutil.copy(session.database, tmp_path / "harness.db")
+    with closing(sqlite3.connect(tmp_path / "harness.db")) as connection, connection:
+        connection.execute("UPDATE experiments SET failed_samples = 18 WHERE status = 'finished'")
+        connection.execute("UPDATE samples SET status = 'failed', error = 'unreadable'")
+        connection.execute(
+            "UPDATE experiments SET status = 'failed', reason = 'the very reason' WHERE codec = 'webp' AND level = 5"
+        )
+        count = connection.execute("SELECT sum(failed_samples) FROM experiments").fetchone()[0]
+        assert connection.execute("SELECT count(*) FROM samples").fetchone()[0] > 220
+    other = Session(tmp_path, Path(session.env["HARNESS_CACHE"]))
+    other.run("report", "-o", "page.html", "--samples", "0")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "the very reason" in page
+    assert f"{count} predictions failed" in page
+    assert page.count("<td>unreadable") == 200
+    assert "Of the predictions the first 200 are listed." in page
 
 
 def test_the_same_database_gives_the_same_page(session: Session, text: str) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from harness.bootstrap import spread, student
+from harness.bootstrap import UNDEFINED_ALLOWED, spread, student
 from harness.ratios import fieller
 
 if TYPE_CHECKING:
@@ -101,8 +101,10 @@ def bound_of(
         sign * (baseline.draws[metric] - level.draws[metric]),
         math.copysign(1.0, base) * baseline.draws[metric],
     )
-    if np.isnan(drops).any() or np.isnan(bases).any():
-        return replace(told, reason="undefined in some resamples: too few samples have its kind")
+    defined = np.isfinite(drops) & np.isfinite(bases)
+    if (missing := 1 - defined.mean()) > UNDEFINED_ALLOWED:
+        return replace(told, reason=f"undefined in {missing:.0%} of the resamples: too few samples have its kind")
+    drops, bases = drops[defined], bases[defined]
     freedom = level.groups - 1
     reach = student(freedom) * spread(drops, level.groups)
     told = replace(told, low=drop - reach, high=drop + reach)

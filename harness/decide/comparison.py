@@ -83,7 +83,7 @@ def compare(first: Side, second: Side, metric: str, draws: Draws, method: Method
     groups = [[*side.ladder.cells, *([side.baseline] if side.baseline else [])] for side in sides]
     cells = [cell for group in groups for cell in group]
     found = draws.together([*(([cell], metric) for cell in cells), *(([cell], RATE) for cell in cells)])
-    sources = {one.replicates.source for one in found[: len(cells)]}
+    sources = {one.replicates.source for one in found}
     if len(sources) > 1:
         raise ValueError("two ladders are compared on the same samples, groups and resamples")
     at = dict(

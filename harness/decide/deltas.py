@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.bootstrap import UNDEFINED_ALLOWED, student
-from harness.decide.estimate import Estimate
+from harness.decide.estimate import TOO_FEW, Estimate, too_few
 from harness.decide.rates import Curve, Delta, Method, bd_quality, bd_rate, rising
 
 if TYPE_CHECKING:
@@ -39,14 +39,15 @@ class Curves:
 
     @property
     def unsure(self) -> bool:
-        """Whether a point that is kept is undefined in a resample."""
-        return any(np.isnan(drawn.around).any() for n in self.kept for drawn in self.points[n])
+        """Whether a point that is kept is undefined in too many resamples."""
+        return any(too_few(drawn.around) for n in self.kept for drawn in self.points[n])
 
-    def resampled(self) -> list[Curve]:
-        """One a resample, with the spread of the value on all groups."""
+    def resampled(self) -> list[Curve | None]:
+        """One a resample, with the spread of the value on all groups; None where a point that is kept is undefined."""
         rates = np.stack([rate.around for _, rate in self.points])
         values = self.sign * np.stack([metric.around for metric, _ in self.points])
-        return [Curve(rates[:, n], values[:, n]) for n in range(rates.shape[1])]
+        whole = np.isfinite(np.concatenate([values[self.kept], rates[self.kept]])).all(axis=0).tolist()
+        return [Curve(rates[:, n], values[:, n]) if whole[n] else None for n in range(len(whole))]
 
 
 def rate_difference(curves: tuple[Curves, Curves], method: Method, freedom: int) -> tuple[Estimate, Delta]:
@@ -82,13 +83,12 @@ def _bjontegaard(
     if delta.value is None:
         return Estimate(None, reason=delta.reason), delta
     if any(curve.unsure for curve in curves):
-        reason = "no interval: undefined in some resamples, or one group of samples only"
-        return Estimate(delta.value, reason=reason), delta
+        return Estimate(delta.value, reason=TOO_FEW), delta
     drawn = []
-    for pair in zip(curves[0].resampled(), curves[1].resampled(), strict=True):
-        one, other = (curve.only(rising(curve)) for curve in pair)
-        positive = bool((one.rates > 0).all() and (other.rates > 0).all())
-        found = compute(one, other, method, True).value if positive else None
+    for one, other in zip(curves[0].resampled(), curves[1].resampled(), strict=True):
+        found = None
+        if one is not None and other is not None and (one.rates > 0).all() and (other.rates > 0).all():
+            found = compute(one.only(rising(one)), other.only(rising(other)), method, True).value
         drawn.append(math.nan if found is None else to(found))
     defined = np.array([value for value in drawn if math.isfinite(value)])
     lost = 1 - len(defined) / len(drawn)

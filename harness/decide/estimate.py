@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.bootstrap import student
+from harness.bootstrap import UNDEFINED_ALLOWED, student
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     Known = dict[str, tuple[Drawn, Drawn]]
     """Metric and rate of each experiment, by its key."""
 
-__all__ = ["Estimate", "Side", "estimate", "pairs"]
+__all__ = ["TOO_FEW", "Estimate", "Side", "estimate", "pairs", "too_few"]
+
+
+TOO_FEW = "no interval: undefined in too many resamples, or one group of samples only"
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,15 @@ def estimate(value: float, draws: NDArray[np.float64], freedom: int) -> Estimate
     """From resamples that have the spread of the value."""
     if math.isnan(value):
         return Estimate(None, reason="undefined: no sample has anything of its kind")
-    if np.isnan(draws).any():
-        return Estimate(value, reason="no interval: undefined in some resamples, or one group of samples only")
-    reach = student(freedom) * float(np.std(draws, ddof=1))
+    if too_few(draws):
+        return Estimate(value, reason=TOO_FEW)
+    reach = student(freedom) * float(np.nanstd(draws, ddof=1))
     return Estimate(value, value - reach, value + reach)
+
+
+def too_few(draws: NDArray[np.float64]) -> bool:
+    """Whether the resamples in which something is defined are too few for an interval."""
+    return bool(np.isnan(draws).mean() > UNDEFINED_ALLOWED)
 
 
 def pairs(first: Side, second: Side) -> list[tuple[Cell, Cell]]:

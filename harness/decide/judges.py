@@ -38,7 +38,7 @@ def by_stored_intervals(
     """From the intervals of the paired drop and of the uncompressed value, without reading a sample.
 
     Of a relative limit r, the standard error of drop - r |value| is taken as the sum of both parts', which it never
-    exceeds: such a bound is a little above the one from resamples, never below.
+    exceeds: what holds by it holds by resamples too.
     """
     own, base = cell.metrics[metric], baseline.metrics[metric]
     samples, groups = cell.facts["samples"] or 0, cell.facts["groups"] or 0

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from harness.errors import UsageError
 
-__all__ = ["Limit"]
+__all__ = ["Limit", "percent"]
+
+
+def percent(share: float) -> str:
+    """A share in percent: with two digits, from 100% on without decimals.
+
+    >>> percent(0.0213), percent(0.3), percent(1.634)
+    ('2.1%', '30%', '163%')
+    """
+    return f"{100 * share:.2g}%" if abs(share) < 0.995 else f"{100 * share:.0f}%"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.bootstrap import student
-from harness.decide.estimate import Estimate, Side, estimate, pairs
+from harness.decide.estimate import TOO_FEW, Estimate, Side, estimate, pairs, too_few
 from harness.ratios import fieller
 
 if TYPE_CHECKING:
@@ -50,11 +50,14 @@ def means_of(side: Side, cells: Sequence[Cell], at: Known, metric: str, freedom:
     if side.baseline is None:
         return Means(levels, mpc, Estimate(None, reason="there is no experiment on uncompressed frames"))
     clean = at[side.baseline.facts["experiment"]][0]
-    if not clean.value or math.isnan(clean.value) or math.isnan(value):
+    if math.isnan(value):
+        return Means(levels, mpc, Estimate(None, reason=mpc.reason))
+    if not clean.value or math.isnan(clean.value):
         return Means(levels, mpc, Estimate(None, reason=f"{metric} on uncompressed frames is 0 or undefined"))
-    if np.isnan(draws).any() or np.isnan(clean.around).any():
-        return Means(levels, mpc, Estimate(value / clean.value, reason=mpc.reason or "no interval"))
-    reach, covariance = student(freedom), np.cov(draws, clean.around, ddof=1)
+    both = np.stack([draws, clean.around])
+    if too_few(both.sum(axis=0)):
+        return Means(levels, mpc, Estimate(value / clean.value, reason=TOO_FEW))
+    reach, covariance = student(freedom), np.cov(both[:, np.isfinite(both).all(axis=0)], ddof=1)
     if abs(clean.value) <= reach * math.sqrt(covariance[1, 1]):
         return Means(levels, mpc, Estimate(None, reason=f"{metric} on uncompressed frames cannot be told from 0"))
     return Means(levels, mpc, Estimate(value / clean.value, *fieller(value, clean.value, covariance, reach)))

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from harness.decide.bound import POWER
+from harness.decide.limit import percent
 from harness.decide.rows import CASE_FACTS
 from harness.task_table import interval_text
 from harness.text_tables import Table
@@ -69,7 +70,7 @@ def _drop(step: Step | None) -> str:
 def _bound(one: Recommendation, step: Step | None) -> str:
     if step is None or step.bound.value is None:
         return ""
-    return f"{100 * step.bound.value:.2g}%" if one.limit.relative else f"{step.bound.value:.3g}"
+    return percent(step.bound.value) if one.limit.relative else f"{step.bound.value:.3g}"
 
 
 def _notes(found: Sequence[Recommendation]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from harness.bootstrap import GROUPS_FROM, HOLDS_FROM
 from harness.decide.bound import Bound
 from harness.decide.cost import Camera, Cost, cost_of
+from harness.decide.limit import percent
 
 if TYPE_CHECKING:
     from harness.decide.judges import Judge
@@ -173,7 +174,9 @@ def _step(baseline: Cell | None, cell: Cell, mildest: Cell, judge: Judge, asked:
 def _limits(limit: Limit, base: Measured) -> bool:
     """Whether there are values that the limit excludes, of a metric that is better when higher and never below 0."""
     value = base.value
-    return not base.higher_is_better or value is None or value < 0 or limit.allowed(value) < value
+    if not base.higher_is_better or value is None or value < 0 or (limit.relative and value == 0):
+        return True  # of a share of 0 the bound says that there is none
+    return limit.allowed(value) < value
 
 
 def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, ...]:
@@ -195,7 +198,7 @@ def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, .
         notes.append("(intra): a video codec coded single images, which is not what a camera sends.")
     if ladder.seeds > 1:
         notes.append(f"{ladder.name}: of {ladder.seeds} seeds of the training the first was judged.")
-    if ladder.training == "matched":
+    if ladder.training.startswith("matched"):
         notes.append("matched: each level has a model of its own, retrained at it.")
     return tuple(notes)
 
@@ -217,4 +220,4 @@ def _count(number: int, what: str) -> str:
 def _amount(value: float | None, relative: bool) -> str:
     if value is None:
         return "an unknown amount"
-    return f"{100 * value:.2g}%" if relative else f"{value:.3g}"
+    return percent(value) if relative else f"{value:.3g}"

@@ -21,7 +21,8 @@ __all__ = ["refresh"]
 def refresh(store: Store, plugins: Plugins, report: Report, resamples: int = 1000, seed: int = 0) -> None:
     """Compute the comparisons of finished experiments that the store does not have, from their stored statistics.
 
-    Experiments of a task that no installed plugin has are left as they are, and named.
+    Experiments of a task that no installed plugin has, or of classes that the store does not know, are left as they
+    are, and named.
 
     Args:
         store: opened for writing.
@@ -41,6 +42,10 @@ def refresh(store: Store, plugins: Plugins, report: Report, resamples: int = 100
         first = experiments[0]
         try:
             task = task_of(first.identity, first.classes, plugins)
+            if not first.classes and "classes" in task_of(first.identity, ("any",), plugins).breakdowns():
+                told = "the database does not have the names of their classes"
+                report.warning(f"{len(experiments)} experiments of task {first.task} are not compared: {told}.")
+                continue
         except UnknownNameError as error:
             report.warning(f"{len(experiments)} experiments of task {first.task} are not compared: {error}")
             continue

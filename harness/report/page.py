@@ -241,7 +241,9 @@ def _measured(
     chosen = [known[place] for place in draw([""] * len(known), _MEASURED, 0)]
     cells = [cell for losses in found for cell in losses.ladder.cells]
     means, problems = measured(remade, cells, chosen, names)
-    return means, [*problems, f"{', '.join(names)}: means over {len(chosen)} samples, drawn at random."]
+    made = [name for name in names if any(name in one for one in means.values())]
+    told = [f"{', '.join(made)}: means over {len(chosen)} samples, drawn at random."] if made else []
+    return means, [*problems, *told]
 
 
 def _recommended(case: Case, asked: Asked) -> Table | None:
@@ -249,7 +251,9 @@ def _recommended(case: Case, asked: Asked) -> Table | None:
     if not found:
         return None
     table = recommended_table(case, found)
-    told = "The bounds are from the stored intervals; `harness recommend` resamples anew, with bounds a little lower."
+    told = (
+        "The bounds are from stored intervals, with some care; `harness recommend` resamples anew, and may go further."
+    )
     return replace(table, title=table.title.removeprefix(f"{case.title}: "), notes=(*table.notes, told))
 
 

@@ -43,8 +43,8 @@ class Provenance:
         runs: the invocations that the experiments come from.
         versions: of libraries and plugins; where runs differ, all that there were.
         datasets: with their fingerprints.
-        troubles: experiments that did not finish, and failed samples.
-        failed: how many samples failed in all; more than are listed, perhaps.
+        troubles: experiments that did not finish, and predictions that failed.
+        failed: how many predictions failed in all; more than are listed, perhaps.
         readings: how the study was read.
         departures: in what the experiments differ from the study's.
     """
@@ -97,20 +97,26 @@ def _datasets(cells: Sequence[Cell], identities: Mapping[str, Mapping[str, Any]]
 
 
 def _troubles(store: Store, cells: Sequence[Cell]) -> Table:
-    """What did not finish, and which samples failed, with the reasons."""
+    """All experiments that did not finish, then the first samples that failed, with the reasons."""
     rows: list[tuple[object, ...]] = []
     for cell in cells:
-        facts = cell.facts
-        level = "" if facts["level"] is None else f"@{facts['level']:g}"
-        name = f"{facts['task']}, {facts['codec']}{level}, {facts['model']}, {facts['training']}"
-        if facts["status"] != "finished":
-            rows.append((name, "", facts["status"], cell.reason))
-        if facts["failed_samples"] and len(rows) < _MOST:
-            filters = Filters({"experiment": [facts["experiment"]], "status": ["failed"]})
+        if cell.facts["status"] != "finished":
+            rows.append((_called(cell), "", cell.facts["status"], cell.reason))
+    room = len(rows) + _MOST
+    for cell in cells:
+        if cell.facts["failed_samples"] and len(rows) < room:
+            filters = Filters({"experiment": [cell.facts["experiment"]], "status": ["failed"]})
             columns, found = store.view("per_sample", filters)
             sample, error = columns.index("sample"), columns.index("error")
-            rows += [(name, row[sample], "failed", row[error]) for row in found]
-    return Table(("experiment", "sample", "status", "reason"), tuple(rows[:_MOST]), "What failed")
+            rows += [(_called(cell), row[sample], "failed", row[error]) for row in found]
+    notes = (f"Of the predictions the first {_MOST} are listed.",) if len(rows) > room else ()
+    return Table(("experiment", "sample", "status", "reason"), tuple(rows[:room]), "What failed", notes)
+
+
+def _called(cell: Cell) -> str:
+    facts = cell.facts
+    level = "" if facts["level"] is None else f"@{facts['level']:g}"
+    return f"{facts['task']}, {facts['codec']}{level}, {facts['model']}, {facts['training']}"
 
 
 def departures(cases: Sequence[Case]) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ def rates_table(case: Case) -> Table | None:
     metric = next((n for one in ladders for cell in one.cells for n, m in cell.metrics.items() if m.is_primary), None)
     if len(ladders) < 2 or metric is None or not _installed():
         return None
-    anchor = next((ladder for ladder in ladders if ladder.codec == "jpeg"), ladders[0])
+    anchor = next((ladder for ladder in ladders if ladder.cells[0].facts["codec"] == "jpeg"), ladders[0])
     first = _curve(anchor, metric)
     rows = []
     for ladder in ladders:

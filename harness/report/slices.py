@@ -61,12 +61,10 @@ class Worst:
     Args:
         index: its number in the dataset's split.
         id: its id.
-        scores: uncompressed and at each level.
     """
 
     index: int
     id: str
-    scores: tuple[float, ...]
 
 
 def losses_of(case: Case, store: Store, higher_is_better: bool) -> list[Losses]:
@@ -100,9 +98,7 @@ def losses_of(case: Case, store: Store, higher_is_better: bool) -> list[Losses]:
 def worst(losses: Losses, count: int) -> list[Worst]:
     """The samples that lost most at the strongest level; of equal ones the first."""
     order = np.argsort(-losses.lost[:, -1], kind="stable")[:count]
-    return [
-        Worst(losses.rows[n].index, losses.rows[n].id, tuple(float(score) for score in losses.scores[n])) for n in order
-    ]
+    return [Worst(losses.rows[n].index, losses.rows[n].id) for n in order]
 
 
 def slices(losses: Losses, score: str) -> Heat:
@@ -117,14 +113,26 @@ def slices(losses: Losses, score: str) -> Heat:
     rows = []
     for name, chosen in _slices(losses).items():
         means = losses.scores[chosen].mean(axis=0)
-        lost = losses.sign * (means[0] - means) / (abs(means[0]) or 1.0)
-        shades = np.clip(lost, 0.0, 1.0)
+        lost = losses.sign * (means[0] - means)
+        whole = float(abs(means[0])) or float(lost.max())  # of nothing there is no share: then of the largest loss
+        shades = np.clip(lost / (whole or 1.0), 0.0, 1.0)
         cells = [
-            Shaded(number(mean), float(shade), f"{name}, {column}: {score} {number(mean)}, {share:+.0%} lost")
-            for mean, shade, column, share in zip(means, shades, columns, lost, strict=True)
+            Shaded(number(mean), float(shade), f"{name}, {column}: {score} {number(mean)}, {_lost(one, means[0])}")
+            for mean, shade, column, one in zip(means, shades, columns, lost, strict=True)
         ]
         rows.append((f"{name} ({int(chosen.sum())})", tuple(cells)))
     return Heat(f"slices, {ladder.codec}: {score} of a sample", "slice (samples)", columns, tuple(rows), _NOTE)
+
+
+def _lost(lost: float, uncompressed: float) -> str:
+    """As a share of the score on uncompressed frames, where that is not 0.
+
+    >>> _lost(0.1, 0.5), _lost(8.0, 0.0), _lost(-0.01, -1.0)
+    ('20% lost', '8 lost', '1% gained')
+    """
+    size = abs(lost / uncompressed) if uncompressed else abs(lost)
+    told = f"{size:.0%}" if uncompressed else number(size)
+    return f"{told} gained" if lost < 0 else f"{told} lost"
 
 
 def _slices(losses: Losses) -> Mapping[str, NDArray[np.bool_]]:
