@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.agreement import Agreement
+from harness.task import class_metrics
 
 if TYPE_CHECKING:
     from harness.plugin_manager import Plugins
@@ -43,9 +44,4 @@ def classes_of(store: Store, cells: Sequence[Cell]) -> dict[str, tuple[str, ...]
 
 
 def _from_metrics(cell: Cell) -> tuple[str, ...]:
-    families: dict[str, list[str]] = {}
-    for metric in cell.metrics:
-        name, bracket, rest = metric.partition("[")
-        if bracket:
-            families.setdefault(name, []).append(rest.removesuffix("]"))
-    return tuple(next(iter(families.values()), ()))
+    return tuple(name.partition("[")[2].removesuffix("]") for name in class_metrics(cell.metrics))

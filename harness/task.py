@@ -20,7 +20,7 @@ shards that merge without loss, resuming, and intervals by resampling without ru
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Statistics = Mapping[str, NDArray[Any]]
     """The sufficient statistics of one scored frame: named arrays of plain dtypes."""
 
-__all__ = ["Metric", "Task"]
+__all__ = ["Metric", "Task", "class_metrics"]
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,8 @@ class Task(Configured, ABC):
 
         The default has one group, `classes`: the first metric that there is of each class (NAME[class]).
         """
-        families: dict[str, list[str]] = {}
-        for metric in self.all_metrics():
-            name, bracket, _ = metric.name.partition("[")
-            if bracket:
-                families.setdefault(name, []).append(metric.name)
-        return {"classes": tuple(found)} if (found := next(iter(families.values()), None)) else {}
+        found = class_metrics(metric.name for metric in self.all_metrics())
+        return {"classes": found} if found else {}
 
     @abstractmethod
     def score(self, prediction: Any, target: Any) -> Statistics:
@@ -159,3 +155,13 @@ class Task(Configured, ABC):
         enlarged.
         """
         raise NotImplementedError(f"task {self.name} cannot enlarge")
+
+
+def class_metrics(names: Iterable[str]) -> tuple[str, ...]:
+    """Of metrics of classes (NAME[class]) all that have the name of the first one.
+
+    >>> class_metrics(["mIoU", "IoU[road]", "precision[road]", "IoU[car]"])
+    ('IoU[road]', 'IoU[car]')
+    """
+    named = [name for name in names if "[" in name]
+    return tuple(name for name in named if name.partition("[")[0] == named[0].partition("[")[0])

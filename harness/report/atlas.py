@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.report.heat import Heat, Shaded, level_words, number
+from harness.task import class_metrics
 from harness.task_table import interval_text
 
 if TYPE_CHECKING:
@@ -33,19 +34,11 @@ def falls(case: Case, task: Task | None) -> list[Heat]:
     """
     if case.baseline is None:
         return []
-    groups = task.breakdowns() if task else _classes(case.baseline)
+    groups = task.breakdowns() if task else {"classes": class_metrics(case.baseline.metrics)}
     shown = {title: names for title, names in groups.items() if _judged(case.baseline, names)}
     ladders = [ladder for ladder in case.ladders if ladder.training == "pretrained"]
     found = [_fall(case.baseline, ladder, title, names) for ladder in ladders for title, names in shown.items()]
     return [heat for heat in found if heat.rows]
-
-
-def _classes(baseline: Cell) -> dict[str, tuple[str, ...]]:
-    families: dict[str, list[str]] = {}
-    for name in baseline.metrics:
-        if "[" in name:
-            families.setdefault(name.partition("[")[0], []).append(name)
-    return {"classes": tuple(next(iter(families.values()), ()))}
 
 
 def _judged(baseline: Cell, names: Sequence[str]) -> bool:

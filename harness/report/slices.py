@@ -128,7 +128,7 @@ def _lost(lost: float, uncompressed: float) -> str:
     """As a share of the score on uncompressed frames, where that is not 0.
 
     >>> _lost(0.1, 0.5), _lost(8.0, 0.0), _lost(-0.01, -1.0)
-    ('20% lost', '8 lost', '1% gained')
+    ('20% lost', '8.000 lost', '1% gained')
     """
     size = abs(lost / uncompressed) if uncompressed else abs(lost)
     told = f"{size:.0%}" if uncompressed else number(size)
