@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.result_cells import Cell, Measured
@@ -21,13 +22,23 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("--", ":", "-.")
 STYLES = ("-", "--", "-.", ":")
-"""Of the lines: each time the colours are used up, the next."""
 
 _SUBJECT = (
-    *("task", "model", "weights", "dataset", "split", "planned_samples", "reference", "seed", "precision", "batch"),
-    *("training", "train_codec", "train_level", "train_mode", "parts"),
+    "task",
+    "model",
+    "weights",
+    "dataset",
+    "split",
+    "planned_samples",
+    "reference",
+    "seed",
+    "precision",
+    "batch",
 )
-"""The columns in which the points of one line are the same, beside those of its codec."""
+_CODEC = ("codec", "codec_options", "level_name")
+_TRAINING = ("training", "train_codec", "train_level", "train_mode", "parts")
+_LINE = (*_CODEC, *_SUBJECT, *_TRAINING)
+"""The columns in which the points of one line are the same."""
 _INSIDE = 5
 """Entries of a legend that has room among the lines, at most."""
 _NUMBERS = frozenset({"samples", "seed", "batch"})
@@ -104,8 +115,8 @@ def _measured(row: dict[str, Any]) -> Measured:
 def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Figure:
     """A metric against rate or level: a line for all that differs in codec, model, data or conditions.
 
-    Intervals are bands; a line of a single point has a bar. What was retrained is dashed with hollow marks; bars with
-    ends are the intervals over its seeds.
+    Intervals are bands; a line of a single point has a bar. A codec has one colour; what was retrained has hollow
+    marks; bars with ends are the intervals over its seeds.
 
     Args:
         records: rows of the view `results`, all of one metric; one of them at least can be drawn.
@@ -121,13 +132,12 @@ def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Fig
     baselines = _grouped([r for r in records if is_baseline(r) and r["value"] is not None])
     lines = _grouped([r for r in records if can_draw(r, against)])
     title, names = _names(lines)
-    for number, (points, name) in enumerate(zip(lines, names, strict=True)):
-        _line(axes, points, name, against, number, len(lines) <= len(COLOURS))
+    looks = _looks(lines)
+    for points, name, look in zip(lines, names, looks, strict=True):
+        _line(axes, points, name, against, look)
     for number, (points, name) in enumerate(zip(baselines, _names(baselines)[1], strict=True)):
         label = name.replace("none", "uncompressed", 1)
         axes.axhline(points[0]["value"], color="#555555", linestyle=DASHES[number % 3], linewidth=1, label=label)
-    if against != "level":
-        _number(axes, lines, against)
     _label(axes, lines, against)
     if len(lines) + len(baselines) > _INSIDE:
         figure.set_size_inches(9.0, 4.0)
@@ -135,6 +145,8 @@ def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Fig
     else:
         axes.legend(frameon=False)
     axes.set_title(f"{records[0]['task']}: {title}".removesuffix(": "), size=10)
+    if against != "level":
+        _number(figure, axes, lines, looks, against)
     return figure
 
 
@@ -144,22 +156,44 @@ def _grouped(records: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     for record in records:
         if record["train_mode"] == "matched":  # trained at each point's own level
             record = {**record, "train_level": None}
-        key = tuple(str(record[name]) for name in ("codec", "codec_options", "level_name", *_SUBJECT))
+        key = tuple(str(record[name]) for name in _LINE)
         groups.setdefault(key, []).append(record)
     return [points for _, points in sorted(groups.items())]
 
 
-def _line(axes: Axes, points: list[dict[str, Any]], name: str, against: str, number: int, few: bool) -> None:
-    """Draw a line; where there are few, its style says whether the model was retrained."""
+@dataclass(frozen=True)
+class _Look:
+    """How a line is drawn."""
+
+    colour: str
+    marker: str
+    style: str
+    hollow: bool
+
+
+def _looks(lines: Sequence[list[dict[str, Any]]]) -> list[_Look]:
+    """A colour for each codec of a model, in which its trainings differ by style and mark; hollow: retrained.
+
+    Where there are more codecs than colours, they begin anew with the next style.
+    """
+    families: dict[tuple[str, ...], int] = {}
+    members: dict[int, int] = {}
+    looks = []
+    for points in lines:
+        family = families.setdefault(tuple(str(points[0][name]) for name in (*_CODEC, *_SUBJECT)), len(families))
+        member = members[family] = members.get(family, -1) + 1
+        style = STYLES[(family // len(COLOURS) + member) % len(STYLES)]
+        marker = MARKERS[(family + member) % len(MARKERS)]
+        looks.append(_Look(COLOURS[family % len(COLOURS)], marker, style, points[0]["training"] == "retrained"))
+    return looks
+
+
+def _line(axes: Axes, points: list[dict[str, Any]], name: str, against: str, look: _Look) -> None:
     points = sorted(points, key=lambda p: p[against])
     x = [p[against] for p in points]
-    colour = COLOURS[number % len(COLOURS)]
-    marker = MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
-    retrained = few and points[0]["training"] == "retrained"
-    style = "--" if retrained else STYLES[number // len(COLOURS) % len(STYLES)]
-    face = "white" if retrained else colour
+    colour, face = look.colour, "white" if look.hollow else look.colour
     y = [p["value"] for p in points]
-    axes.plot(x, y, color=colour, marker=marker, markerfacecolor=face, linestyle=style, label=name)
+    axes.plot(x, y, color=colour, marker=look.marker, markerfacecolor=face, linestyle=look.style, label=name)
     if over := [p for p in points if p.get("margin") is not None]:
         places, values, margins = ([p[key] for p in over] for key in (against, "value", "margin"))
         axes.errorbar(places, values, margins, fmt="none", ecolor=colour, capsize=3, linewidth=1)
@@ -171,14 +205,54 @@ def _line(axes: Axes, points: list[dict[str, Any]], name: str, against: str, num
         axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
 
 
-def _number(axes: Axes, lines: Sequence[list[dict[str, Any]]], against: str) -> None:
-    """Write the levels below their points; once, where several lines have points of one level and place."""
-    lowest: dict[tuple[float, float], float] = {}
-    for p in (p for points in lines for p in points if p["level"] is not None):
-        place = (p["level"], p[against])
-        lowest[place] = min(p["value"], lowest.get(place, p["value"]))
-    for (level, x), value in lowest.items():
-        axes.annotate(f"{level:g}", (x, value), (0, -12), textcoords="offset points", ha="center", size=7)
+def _number(
+    figure: Figure, axes: Axes, lines: Sequence[list[dict[str, Any]]], looks: Sequence[_Look], against: str
+) -> None:
+    """Write the levels below or above their points, in the colour of the line, where there is room.
+
+    Where several lines have points of one level and place, as a model and what was retrained from it, it is written
+    once. The ends of the lines come first.
+    """
+    from matplotlib.colors import to_rgb
+
+    figure.draw_without_rendering()  # only now it is known where the points are
+    lowest: dict[tuple[float, float], tuple[float, int]] = {}
+    ends: list[tuple[float, float]] = []
+    for number, points in enumerate(lines):
+        known = sorted((p for p in points if p["level"] is not None), key=lambda p: p[against])
+        for p in known:
+            place = (p["level"], p[against])
+            lowest[place] = min((p["value"], number), lowest.get(place, (p["value"], number)))
+        ends += [(p["level"], p[against]) for p in (known[:1] + known[-1:])]
+    scale = 72 / figure.dpi  # pixels to points, in which a label has its size whatever the file's resolution
+    marks = [axes.transData.transform((x, value)) * scale for (_, x), (value, _) in lowest.items()]
+    taken: list[tuple[float, float, float, float]] = [(x - 3, y - 3, x + 3, y + 3) for x, y in marks]
+    for level, x in dict.fromkeys([*ends, *lowest]):
+        value, number = lowest[level, x]
+        text = f"{level:g}"
+        across, up = axes.transData.transform((x, value)) * scale
+        half = 2.2 * len(text)
+        for offset in (-12, 6):
+            box = (across - half, up + offset, across + half, up + offset + 6)
+            if not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                colour = [0.75 * part for part in to_rgb(looks[number].colour)]
+                axes.annotate(
+                    text,
+                    (x, value),
+                    (0, offset),
+                    textcoords="offset points",
+                    ha="center",
+                    va="bottom",
+                    size=7,
+                    color=colour,
+                )
+                break
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    """Whether two boxes (left, bottom, right, top) share anything."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _label(axes: Axes, lines: Sequence[list[dict[str, Any]]], against: str) -> None:

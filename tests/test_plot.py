@@ -56,6 +56,36 @@ def test_lines_never_look_alike() -> None:
     assert len({(line.get_color(), line.get_linestyle()) for line in axes.get_lines()}) == 28
 
 
+def test_a_codec_has_one_colour_and_its_trainings_differ_otherwise() -> None:
+    matched = {"training": "retrained", "train_codec": "jpeg", "train_mode": "matched"}
+    clean = {"training": "retrained", "train_mode": "clean"}
+    more = [record("jpeg", q, q / 30, 0.6, **how) for q in (10.0, 95.0) for how in (matched, clean)]
+    (axes,) = curve_figure([*RECORDS, *more]).axes
+    jpeg = [line for line in axes.get_lines() if str(line.get_label()).startswith("jpeg")]
+    assert len(jpeg) == 3
+    assert len({line.get_color() for line in jpeg}) == 1
+    assert len({line.get_linestyle() for line in jpeg}) == len({line.get_marker() for line in jpeg}) == 3
+    assert [line.get_markerfacecolor() == "white" for line in jpeg] == [
+        ", retrained" in str(line.get_label()) for line in jpeg
+    ]
+    (webp,) = [line for line in axes.get_lines() if str(line.get_label()).startswith("webp")]
+    assert webp.get_color() != jpeg[0].get_color()
+
+
+@pytest.mark.parametrize("against", ["bpp", "psnr"])
+def test_numbers_at_the_points_do_not_lie_on_each_other(against: str) -> None:
+    crowded = [
+        record(codec, 10.0 * n, 0.1 * n + shift, 0.3 + 0.05 * n, psnr=25 + n + shift)
+        for codec, shift in (("jpeg", 0.0), ("webp", 0.004), ("avif", 0.03))
+        for n in range(1, 9)
+    ]
+    figure = curve_figure(crowded, against)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) > 10
+    assert not [1 for n, one in enumerate(boxes) for other in boxes[:n] if one.overlaps(other)]
+
+
 def test_psnr_can_be_the_axis() -> None:
     records = [{**one, "psnr": None if one["bpp"] is None else 30 + one["bpp"]} for one in RECORDS]
     (axes,) = curve_figure(records, "psnr").axes
