@@ -185,9 +185,10 @@ class Resolver(Names):
             except WeightsError as error:
                 raise WeightsError(f"{error}{self._taken(task_name, model_name)}") from error
         if dataset.needs_root and self.is_of_rendered(model_name, weights):
+            place = self.called("dataset", dataset_text, dataset)
             self.notes.append(
-                f"model {model_name} was trained on rendered scenes: what it scores on {dataset.name} says little of "
-                f"models that were trained on such data.{self._taken(task_name, model_name)}"
+                f"model {model_name} was trained on rendered scenes: what it scores on {place} says little of models "
+                f"that were trained on such data.{self._taken(task_name, model_name)}"
             )
         kinds = [("task", task_name), ("model", model.name), ("dataset", dataset.name)]
         school = self._school(task_name, model, model_name, dataset_text, weights) if request.retrain else None

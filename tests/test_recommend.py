@@ -163,6 +163,8 @@ def test_costs() -> None:
     sent = cost_of(strong, mild, Camera.parse(25, "1920x1080"))
     assert sent.kbps == pytest.approx(0.5 * 1920 * 1080 * 25 / 1000)
     assert sent.gb_per_day == pytest.approx(sent.kbps / 8 * 86400 / 1e6)
+    assert sent.assumed is not None
+    assert sent.assumed.endswith("of 2,073,600 pixels, at the bits per pixel that were measured on frames of 3,072")
     assert cost_of(strong, mild, Camera.parse(10, None)).kbps == pytest.approx(0.5 * 64 * 48 * 10 / 1000)
     video = a_cell(30, 0.1, kbps=80.0)
     for half, lacking in (((25, None), "--resolution"), ((None, "1920x1080"), "--fps")):

@@ -96,14 +96,15 @@ def _kbps(cell: Cell, camera: Camera) -> tuple[float | None, str | None]:
         return measured, None
     if not bpp:
         return None, "not known, since the rate is not"
-    pixels = camera.pixels or _pixels(cell)
+    tested = _pixels(cell)
+    pixels = camera.pixels or tested
     if camera.fps is None or pixels is None:
         lacking = "--fps" if camera.fps is None else "--resolution"
         return None, f"not known without {lacking}"
-    return (
-        bpp * pixels * camera.fps / 1000,
-        f"predicted for {camera.fps:g} frames/s of {pixels:,} pixels, at the bits per pixel that were measured",
-    )
+    told = f"predicted for {camera.fps:g} frames/s of {pixels:,} pixels, at the bits per pixel that were measured"
+    if tested and tested != pixels:
+        told += f" on frames of {tested:,}"
+    return bpp * pixels * camera.fps / 1000, told
 
 
 def _pixels(cell: Cell) -> int | None:
