@@ -164,6 +164,7 @@ def test_a_metric_that_is_undefined_at_some_level_has_no_number_there() -> None:
     assert at[95.0].second is None
     assert at[95.0].difference.reason
     assert undefined.unused[1] == (95.0,)
+    assert undefined.means[1].rpc.reason == undefined.means[1].mpc.reason == at[95.0].difference.reason
     json.dumps(asdict(replace(undefined, first=0, second=0)), allow_nan=False)  # type: ignore[arg-type]
 
 

@@ -322,6 +322,21 @@ def test_csv_is_one_table_with_the_same_columns_whatever_was_found(session: Sess
     assert "--json and --format csv: choose one of them" in both.stderr
 
 
+def test_a_level_is_judged_though_a_few_resamples_lack_its_metric() -> None:
+    base, level = pair(1, 0.05)
+    whole = judged(base, level, "0.2")
+    for lost, known in ((30, True), (60, False)):
+        some = drawn(level)
+        some.draws["value"][:lost] = np.nan
+        found = bound_of(some, drawn(base), "value", True, Limit.parse("0.2"), 0.95)
+        if known:
+            assert found.verdict == whole.verdict == "holds"
+            assert found.value == pytest.approx(whole.value, rel=0.05)
+        else:
+            assert found.verdict == "unknown"
+            assert found.reason == "undefined in 6% of the resamples: too few samples have its kind"
+
+
 def test_failed_predictions_are_told(session: Session, tmp_path: Path) -> None:
     asked = ("recommend", "--task", "detection", "--codec", "jpeg", "--max-drop", "60%")
     assert "failed" not in session.run(*asked).stdout
