@@ -16,7 +16,13 @@ from harness.trainings import differences, kind_of, newest, newest_series, taugh
 if TYPE_CHECKING:
     from harness.result_cells import Cell
 
-__all__ = ["Case", "Ladder", "cases_of"]
+__all__ = ["CASE_FACTS", "Case", "Ladder", "cases_of"]
+
+CASE_FACTS = (
+    *("task", "model", "weights", "dataset", "split", "reference"),
+    *("planned_samples", "seed", "precision", "batch"),
+)
+"""What all experiments of a case have in common."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.decide.bound import POWER
 from harness.decide.limit import percent
-from harness.decide.rows import CASE_FACTS
+from harness.ladders import CASE_FACTS
 from harness.task_table import interval_text
 from harness.text_tables import Table
 

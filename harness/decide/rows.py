@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.ladders import CASE_FACTS
 from harness.text_tables import Table
 
 if TYPE_CHECKING:
@@ -14,13 +15,7 @@ if TYPE_CHECKING:
     from harness.decide.walk import Recommendation, Step
     from harness.ladders import Case
 
-__all__ = ["CASE_FACTS", "compared_rows", "recommended_rows"]
-
-CASE_FACTS = (
-    *("task", "model", "weights", "dataset", "split", "reference"),
-    *("planned_samples", "seed", "precision", "batch"),
-)
-"""What all experiments of a case have in common."""
+__all__ = ["compared_rows", "recommended_rows"]
 
 _ASKED = ("codec", "training", "level_name", "metric", "max_drop", "relative", "confidence")
 _STEP = (
