@@ -120,6 +120,7 @@ def test_names_are_escaped_and_what_cannot_be_drawn_is_said(session: Session, tm
     told = other.run("report", "-o", "page.html", "--quiet").stderr
     assert "warning: detection: " in told
     assert "no pictures: " in told
+    assert "before the run" not in told
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "<img src=x" not in page
     assert "{{7*7}}" in page

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, PreflightError, UsageError
 from harness.experiment import canonical
 from harness.plan import make_plan
 from harness.request import Request
@@ -93,7 +93,10 @@ def remake(cells: Sequence[Cell], identities: Mapping[str, Mapping[str, Any]], m
 
 
 def _planned(request: Request, means: Means) -> Pass:
-    (found,) = make_plan(resolve(request, means.plugins, means.registry)).passes
+    try:
+        (found,) = make_plan(resolve(request, means.plugins, means.registry)).passes
+    except PreflightError as error:
+        raise HarnessError(f"what made these results is not all here: {' '.join(error.problems)}") from error
     return found
 
 
