@@ -232,9 +232,8 @@ def test_plots_and_bad_requests(database: Path, tmp_path: Path, capsys: pytest.C
     said = run(capsys, *common, "--training", "matchd", status=2)
     assert "--training matchd: neither pretrained, matched, mixed, clean, nor a level" in said
     assert "training 7 to draw" in run(capsys, *common, "--training", "7", status=2)
-    assert "nothing of task detection, metric AQ" in run(
-        capsys, *common, "--kind", "matrix", "--metric", "AQ", status=2
-    )
+    said = run(capsys, *common, "--kind", "matrix", "--metric", "AQ", status=2)
+    assert "no such metric 'AQ' in these results. There is: AP, AR." in said
 
 
 def test_a_run_knows_what_was_finished_and_not_compared(tmp_path: Path) -> None:
