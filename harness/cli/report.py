@@ -42,7 +42,7 @@ _OTHERS = (".pdf", ".md", ".txt", ".csv", ".json", ".png", ".svg", ".zip")
     "measures",
     multiple=True,
     type=click.Choice(["ms-ssim", "vmaf"]),
-    help="A measure of the picture beside PSNR, made on 20 samples; repeatable.",
+    help="A measure of the picture beside PSNR, made on up to 20 samples; repeatable.",
 )
 @click.option("--weights", help="The file the experiments were run with, where it is not the model's own.")
 @click.option("--device", help="cpu, cuda, cuda:N or mps, for the pictures; default: the best there is.")

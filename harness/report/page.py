@@ -48,7 +48,9 @@ __all__ = ["Asked", "Section", "page"]
 LARGEST = 15_000_000
 """Bytes of a page, at most."""
 _MEASURED = 20
-"""Samples that measures of the picture are made on."""
+"""Samples that measures of the picture are made on, at most."""
+_FRAMES = 100
+"""Frames of these, about: of long clips fewer are taken."""
 _PICTURES = 10_500_000
 """Bytes of its pictures, before they are written as text."""
 
@@ -238,7 +240,8 @@ def _measured(
     if not names:
         return {}, []
     known = sorted(set.intersection(*({row.index for row in losses.rows} for losses in found)))
-    chosen = [known[place] for place in draw([""] * len(known), _MEASURED, 0)]
+    count = max(1, min(_MEASURED, _FRAMES // remade.subject.dataset.outline(known[0]).frames))
+    chosen = [known[place] for place in draw([""] * len(known), count, 0)]
     cells = [cell for losses in found for cell in losses.ladder.cells]
     means, problems = measured(remade, cells, chosen, names)
     made = [name for name in names if any(name in one for one in means.values())]
