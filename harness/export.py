@@ -59,7 +59,7 @@ def export_view(store: Store, view: str, experiments: Sequence[str] | None, targ
         count = writers[form](part, view, columns, parts)
         part.replace(target)
     except OSError as error:
-        raise UsageError(f"{target} cannot be written: {error}.") from error
+        raise UsageError(f"{target} cannot be written: {error.strerror or error}.") from error
     finally:
         with suppress(OSError):
             part.unlink()

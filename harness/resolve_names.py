@@ -166,6 +166,8 @@ class _Place:
 
 def _nowhere(name: str) -> str:
     """What to do where a name that may be a path is none."""
+    if Path(name).name != name:
+        return f"There is no folder or file {name}."
     return f"If it is a folder or a file: there is none at {name}; --data-root {name}=PATH says where it lies now."
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["coded_sources", "known_classes", "reference_problems"]
 
 _TRIED = 10
-"""Samples that are tried, until one can be read."""
+"""Samples that are looked at, until one is compressed."""
 _LOSSLESS = frozenset({"rendered", "png", "bmp", "ppm", "tiff", "gif", "rawvideo", "ffv1", "huffyuv", "ffvhuff"})
 """Formats of sources that lost nothing, as datasets name them. (A TIFF may hold a JPEG; few do.)"""
 
@@ -58,13 +58,11 @@ def known_classes(weights: Weights, task: Task, model: str) -> tuple[str, ...]:
 
 
 def coded_sources(dataset: Dataset, name: str) -> list[str]:
-    """A sentence where a dataset's sources are compressed themselves, by the first sample that can be read."""
-    sample = next(_readable(dataset), None)
+    """A sentence where a dataset's sources are compressed themselves, by the first samples that can be read."""
+    sample = next((one for one in _readable(dataset) if one.source.format not in _LOSSLESS), None)
     if sample is None:
         return []
     source = sample.source
-    if source.format in _LOSSLESS:
-        return []
     told = [source.format]
     if source.quality is not None:
         told.append(f"quality {source.quality}")

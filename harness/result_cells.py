@@ -80,6 +80,11 @@ class Cell:
         return self.facts["codec"] == "none" and self.facts["training"] == "pretrained" and not self.options
 
     @property
+    def is_lossless(self) -> bool:
+        """Whether the pretrained model was given the very frames of the source: only then there is no PSNR."""
+        return self.facts["training"] == "pretrained" and bool(self.facts["samples"]) and self.facts["psnr"] is None
+
+    @property
     def compression_ratio(self) -> float | None:
         """24 bits per pixel over bpp."""
         bpp = self.facts["bpp"]

@@ -239,7 +239,11 @@ def test_what_has_not_finished_is_told_and_names_move_no_cursor(session: Session
 def test_what_cannot_be_compared_is_told(session: Session) -> None:
     for arguments, words in (
         (("jpeg", "jpg"), "Did you mean 'jpeg'?"),
-        (("jpeg", "jpeg"), "are the same, or on other samples"),
+        (("jpeg", "jpeg"), "jpeg and jpeg are the same"),
+        (("jpeg", "jpeg/jpeg@30"), "tested there alone is part of /matched"),
+        (("jpeg", "jpeg/matchd"), "no finished results fit jpeg/matchd. Did you mean 'matched'?"),
+        (("jpeg", "webp", "--model", "demo-detectr"), "--model demo-detectr. Did you mean 'demo-detector'?"),
+        (("jpeg", "webp", "--task", "segmentation"), "--task was given 2 times, and takes one value"),
         (("jpeg", "jpeg/mixed"), "no finished results fit jpeg/mixed"),
         (("jpeg", "webp", "--metric", "mIoU"), "has the metric 'mIoU'"),
         (("jpeg", "webp", "--model", "a", "--model", "b", "--model", "c"), "given 3 times"),

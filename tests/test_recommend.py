@@ -151,7 +151,8 @@ def test_limits_that_are_none(text: str) -> None:
 
 def a_cell(level: float | None, bpp: float, value: float = 0.5, **facts: Any) -> Cell:
     told = {"level": level, "level_name": "quality", "bpp": bpp, "source_bpp": None, "kbps": None, "samples": 10}
-    told |= {"bytes": None, "experiment": f"e{level}", "codec": "jpeg" if level else "none", "training": "pretrained"}
+    told |= {"psnr": 30.0, "bytes": None, "experiment": f"e{level}", "codec": "jpeg" if level else "none"}
+    told |= {"training": "pretrained"}
     return Cell({**told, **facts}, {"value": Measured(value, None, None, True, True)})
 
 
@@ -220,6 +221,43 @@ def test_a_drop_of_zero_without_spread_is_said_to_rest_on_so_many_groups() -> No
     (note,) = [note for note in found.notes if "without any spread" in note]
     share = binomtest(0, 32).proportion_ci(0.90).high  # two-sided 90% is one-sided 95%
     assert f"up to {share:.1%} of all" in note
+
+
+class Hits(Mean):
+    """The share of samples that are right."""
+
+    metrics: ClassVar[tuple[Metric, ...]] = (Metric("value", primary=True),)
+
+
+def test_a_share_of_which_no_sample_was_lost_has_the_binomial_bound() -> None:
+    right = (np.arange(40) % 8 > 0).astype(np.float64)  # 35 of 40
+    hits = replicates(Hits(), [{"value": np.array(v)} for v in right], [str(n) for n in range(40)], 400)
+    bound = binomtest(0, 40).proportion_ci(0.90).high  # two-sided 90% is one-sided 95%
+
+    def found(text: str, exact: bool = False) -> Bound:
+        return bound_of(hits, hits, "value", True, Limit.parse(text), 0.95, exact)
+
+    assert found("0.08").verdict == "holds"
+    assert found("0.08").value == pytest.approx(bound)
+    tight = found("0.005")
+    assert (tight.verdict, tight.drop) == ("undecided", 0)
+    needed = tight.groups_needed
+    assert needed is not None
+    assert binomtest(0, needed).proportion_ci(0.90).high <= 0.005 < binomtest(0, needed - 1).proportion_ci(0.90).high
+    assert found("9%").value == pytest.approx(bound / 0.875)
+    assert [found(text).verdict for text in ("9%", "8%", "0", "0%")] == ["holds", *("undecided",) * 3]
+    assert [found("0", exact=True).verdict, found("0%", exact=True).value] == ["holds", 0]
+
+
+def test_a_drop_of_zero_is_judged_alike_by_stored_intervals() -> None:
+    same = Measured(0.875, 0.8, 0.95, True, True, drop=0.0, drop_ci_low=0.0, drop_ci_high=0.0)
+    cell = Cell({**a_cell(95.0, 2.0).facts, "samples": 40, "groups": 40}, {"value": same})
+    clean = Cell(a_cell(None, 24.0).facts, {"value": same})
+    found = [by_stored_intervals(cell, clean, "value", Limit.parse(text), 0.95)[0] for text in ("0.08", "0.005", "9%")]
+    assert [one.verdict for one in found] == ["holds", "undecided", "holds"]
+    assert found[0].value == pytest.approx(binomtest(0, 40).proportion_ci(0.90).high)
+    lossless = Cell({**cell.facts, "psnr": None}, cell.metrics)
+    assert by_stored_intervals(lossless, clean, "value", Limit.parse("0"), 0.95)[0].verdict == "holds"
 
 
 @pytest.fixture(scope="module")
@@ -352,9 +390,18 @@ def test_failed_predictions_are_told(session: Session, tmp_path: Path) -> None:
     assert re.search(r"\d predictions at these levels failed, and are left out: `harness results` has them", told)
 
 
+def test_a_ladder_that_begins_below_the_mildest_level_says_from_where(session: Session) -> None:
+    text = session.run("recommend", "--task", "detection", "--codec", "jpeg", "--max-drop", "0", status=None).stdout
+    assert re.search(r"jpeg +matched +none holds \(from quality 30 on\)", text)
+    assert re.search(r"jpeg +pretrained +(none holds|quality 90) ", text)
+
+
 def test_exit_statuses(session: Session) -> None:
     session.run("recommend", "--task", "detection", "--codec", "jpeg", "--max-drop", "99%", status=0)
     session.run("recommend", "--task", "segmentation", "--max-drop", "0", "--metric", "global_accuracy", status=1)
     assert "--max-drop" in session.run("recommend", "--task", "detection", "--max-drop", "x", status=2).stderr
+    for fps in ("nan", "inf", "0"):
+        told = session.run("recommend", "--max-drop", "1%", "--fps", fps, "--resolution", "64x64", status=2).stderr
+        assert "'--fps'" in told
     wrong = session.run("recommend", "--task", "detection", "--max-drop", "1%", "--metric", "AP_smal", status=2).stderr
     assert "Did you mean 'AP_small'?" in wrong

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from harness.cli.once import Command
 from harness.errors import HarnessError
 
 __all__ = ["browse"]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8001, show_default=True, help="On 127.0.0.1; 0: a free one."
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.chosen import form_of, form_options, opened, tell_unfinished
+from harness.cli.once import Command
 from harness.cli.options import database_option, resamples_option
 from harness.errors import HarnessError, UsageError, did_you_mean
 from harness.text_tables import clean
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["compare"]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @click.option("--task", "-t", required=True, help="The task.")

@@ -11,6 +11,7 @@ import click
 
 from harness import __version__
 from harness.cache import cache_dir
+from harness.cli.once import Command
 from harness.cli.options import data_root_option, database_option, make_registry, registry_option
 from harness.errors import HarnessError, RegistryError
 from harness.kept import size_of
@@ -20,7 +21,7 @@ from harness.registry import Registry, load
 __all__ = ["doctor"]
 
 
-@click.command()
+@click.command(cls=Command)
 @database_option
 @data_root_option
 @registry_option

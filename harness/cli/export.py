@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.chosen import chosen, filter_options, filters_of, opened
+from harness.cli.once import Command
 from harness.errors import UsageError
 from harness.export import FORMATS
 
@@ -20,7 +21,7 @@ __all__ = ["export"]
 _VIEWS = ("results", "curves", "recovery", "seeds", "per_sample")
 
 
-@click.command()
+@click.command(cls=Command)
 @filter_options
 @click.option("--format", "-f", "format_", type=click.Choice(FORMATS), required=True, help="Of the files.")
 @click.option("--view", multiple=True, type=click.Choice(_VIEWS), help="Only this view; repeatable.  [default: all]")

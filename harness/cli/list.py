@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from harness.cli.once import Command
 from harness.cli.options import data_root_option, make_registry, registry_option
 from harness.levers import LEVERS
 from harness.plugin_manager import KINDS, Plugins, installed
@@ -21,7 +22,7 @@ __all__ = ["list_"]
 _PLURALS = {f"{kind}s": kind for kind in KINDS}
 
 
-@click.command("list")
+@click.command("list", cls=Command)
 @click.argument("what", type=click.Choice([*_PLURALS, "plugins"]))
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with every option and its allowed values.")
 @data_root_option

@@ -86,7 +86,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("\ninterrupted; what was done is kept. Run the same command again to continue.", err=True)
+        words = sys.argv[1:] if arguments is None else arguments
+        kept = "; what was done is kept. Run the same command again to continue" if _keeps(words) else ""
+        click.echo(f"\ninterrupted{kept}.", err=True)
         return 130
     except HarnessError as error:
         # A message may have several lines, and names from a database that hold anything.
@@ -103,3 +105,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         click.echo(f"error: a name that is no UTF-8 cannot be used: {error.object!r}", err=True)
         return 2
     return status if isinstance(status, int) else 0
+
+
+def _keeps(words: Sequence[str]) -> bool:
+    """Whether a command line is one of those that an interruption costs nothing."""
+    return bool(words) and words[0] in ("run", "train")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from harness.cli.once import Command
 from harness.cli.options import resamples_option
 from harness.errors import UsageError
 
@@ -14,7 +15,7 @@ __all__ = ["merge"]
 _SHOWN = 20
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("sources", metavar="DATABASE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--output",

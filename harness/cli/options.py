@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from harness.request import Request
 __all__ = [
     "data_root_option",
     "database_option",
+    "fps_option",
     "make_registry",
     "make_request",
     "registry_option",
@@ -105,6 +107,25 @@ def data_root_option(command: F) -> F:
         metavar="[NAME=]PATH",
         help="Where datasets are: PATH (or a folder of that dataset's name in it), or NAME=PATH; repeatable.",
     )(command)
+
+
+class _Positive(click.FloatRange):
+    """A number above 0, and finite."""
+
+    def __init__(self) -> None:
+        super().__init__(0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return found
+
+
+def fps_option(command: F) -> F:
+    """`--fps`."""
+    what = "Frames a second of a camera, for kbit/s and GB a day."
+    return click.option("--fps", type=_Positive(), help=what)(command)
 
 
 def database_option(command: F) -> F:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.once import Command
 from harness.cli.options import make_registry, make_request, request_options
 from harness.plugin_manager import installed
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["plan"]
 
 
-@click.command()
+@click.command(cls=Command)
 @request_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.chosen import opened
+from harness.cli.once import Command
 from harness.cli.options import database_option
 from harness.errors import HarnessError, UsageError, no_such_metric
 from harness.plugin_manager import installed
@@ -22,7 +23,7 @@ __all__ = ["plot"]
 FORMATS = (".png", ".svg", ".pdf")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--task", "-t", required=True, help="The task.")
 @click.option("--metric", help="The metric; default: the task's primary one.")
 @click.option("--codec", "-c", multiple=True, help="Only these codecs; repeatable.")
@@ -77,7 +78,7 @@ def plot(
     try:
         figure.savefig(output, dpi=160)
     except OSError as error:
-        raise UsageError(f"--output {output} cannot be written: {error}.") from error
+        raise UsageError(f"--output {output} cannot be written: {error.strerror or error}.") from error
     click.echo(f"{output}: {what}")
 
 

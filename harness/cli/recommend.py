@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.chosen import FILTERS, filter_options, filters_of, form_of, form_options, opened, tell_unfinished
-from harness.cli.options import database_option, resamples_option
+from harness.cli.once import Command
+from harness.cli.options import database_option, fps_option, resamples_option
 from harness.errors import UsageError, no_such_metric
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["recommend"]
 
 
-@click.command()
+@click.command(cls=Command)
 @filter_options
 @click.option(
     "--max-drop", required=True, metavar="DROP", help="0.02 (of the metric), or 2% (of its uncompressed value)."
@@ -31,9 +32,7 @@ __all__ = ["recommend"]
     show_default=True,
     help="Of the one-sided bounds, in percent.",
 )
-@click.option(
-    "--fps", type=click.FloatRange(0, min_open=True), help="Frames a second of a camera, for kbit/s and GB a day."
-)
+@fps_option
 @click.option("--resolution", metavar="WxH", help="Its frames' size in pixels; default: that of the images tested.")
 @resamples_option
 @form_options

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from harness.cli.chosen import FILTERS, filter_options, filters_of
-from harness.cli.options import data_root_option, database_option, make_registry, registry_option
+from harness.cli.once import Command
+from harness.cli.options import data_root_option, database_option, fps_option, make_registry, registry_option
 from harness.errors import HarnessError, UsageError
 from harness.plugin_manager import installed
 from harness.text_tables import clean
@@ -21,7 +22,7 @@ _OTHERS = (".pdf", ".md", ".txt", ".csv", ".json", ".png", ".svg", ".zip")
 """Endings of files that would be meant, not of folders."""
 
 
-@click.command()
+@click.command(cls=Command)
 @filter_options
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="A folder, or an .html file.")
 @click.option("--title", default="How far can it be compressed?", show_default=True, help="Above the page.")
@@ -33,9 +34,7 @@ _OTHERS = (".pdf", ".md", ".txt", ".csv", ".json", ".png", ".svg", ".zip")
     help="Pictures of so many samples of each codec, those that lose most; 0: none.",
 )
 @click.option("--max-drop", default="2%", show_default=True, help="What recommendations allow: 0.02, or 2%.")
-@click.option(
-    "--fps", type=click.FloatRange(0, min_open=True), help="Frames a second of a camera, for kbit/s and GB a day."
-)
+@fps_option
 @click.option("--resolution", metavar="WxH", help="Its frames' size in pixels.")
 @click.option(
     "--measure",
@@ -144,4 +143,4 @@ def _write(target: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
         part.replace(target)
     except OSError as error:
-        raise UsageError(f"--output {target} cannot be written: {error}.") from error
+        raise UsageError(f"--output {target} cannot be written: {error.strerror or error}.") from error

@@ -11,6 +11,7 @@ from harness.cli.browse import browse
 from harness.cli.chosen import FILTERS, filter_options, filters_of, inner_options, opened
 from harness.cli.export import export
 from harness.cli.merge import merge
+from harness.cli.once import Command, Group
 from harness.cli.options import database_option
 from harness.cli.retrained import matrix, recovery
 from harness.cli.show import show
@@ -29,7 +30,7 @@ _format_option = click.option(
 )
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @filter_options
 @click.option("--metric", multiple=True, help="Show this metric; default: the primary one and the task's second.")
 @click.option("--all-metrics", is_flag=True, help="Show every metric, each in rows of its own.")
@@ -76,7 +77,7 @@ def results(
             print_table(found, format_)
 
 
-@results.command()
+@results.command(cls=Command)
 @click.argument("query")
 @inner_options
 @click.pass_context

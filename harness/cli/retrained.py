@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import click
 
 from harness.cli.chosen import chosen, filter_options, filters_of, inner_options, opened
+from harness.cli.once import Command
 from harness.errors import no_such_metric
 
 __all__ = ["matrix", "recovery"]
 
 
-@click.command()
+@click.command(cls=Command)
 @filter_options
 @click.option("--metric", multiple=True, help="This metric; repeatable.  [default: each task's primary one]")
 @inner_options
@@ -44,7 +45,7 @@ def recovery(
         print_table(table, format_)
 
 
-@click.command()
+@click.command(cls=Command)
 @filter_options
 @click.option("--metric", help="The metric.  [default: each task's primary one]")
 @inner_options

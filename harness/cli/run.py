@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.once import Command
 from harness.cli.options import make_registry, make_request, request_options, resamples_option
 from harness.grammar import parse
 from harness.plugin_manager import installed
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-@click.command()
+@click.command(cls=Command)
 @request_options
 @click.option("--workers", type=int, help="Processes that read and code; default: chosen from the cores.")
 @click.option("--threads", type=click.IntRange(1), help="Threads on the CPU; default: from the cores.")

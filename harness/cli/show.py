@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from harness.cli.once import Command
 from harness.cli.options import data_root_option, make_registry, registry_option
 from harness.errors import UsageError
 from harness.plugin_manager import installed
@@ -30,7 +31,7 @@ def _crop(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
     return x, y, width, height
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--task", "-t", required=True, help="The task.")
 @click.option("--codec", "-c", required=True, multiple=True, help="name[:key=value,...][@level,...]; repeatable.")
 @click.option("--level", type=float, multiple=True, help="Only this level; repeatable. Default: all there are.")
@@ -122,7 +123,7 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
         panel.save(part)
         part.replace(output)
     except OSError as error:
-        raise UsageError(f"--output {output} cannot be written: {error}.") from error
+        raise UsageError(f"--output {output} cannot be written: {error.strerror or error}.") from error
     click.echo(f"{output}: {len(samples)} samples, {panel.width}x{panel.height} pixels")
 
 

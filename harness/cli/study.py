@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from harness.cli.once import Command
 from harness.errors import UsageError
 
 __all__ = ["study"]
@@ -17,7 +18,7 @@ __all__ = ["study"]
 _RESAMPLES = 1000
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="A file; default: standard output.")
 @click.option(
     "--resamples",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.chosen import chosen
+from harness.cli.once import Command
 from harness.text_tables import FORMATS
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["tables"]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--task", "-t", multiple=True, help="Only this task; repeatable.")
 @click.option("--published", is_flag=True, help="Set the study's own figures beside.")
 @click.option(

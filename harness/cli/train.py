@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.once import Command
 from harness.cli.options import data_root_option, make_registry, registry_option
 from harness.errors import DatasetError, UsageError
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--task", "-t", required=True, help="The task.")
 @click.option("--model", "-m", help="name[:key=value,...]; default: the task's.")
 @click.option("--dataset", "-d", help="name[:key=value,...]; default: the task's.")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.bootstrap import Replicates
     from harness.decide.limit import Limit
 
-__all__ = ["POWER", "Bound", "bound_of", "needed_groups", "one_sided"]
+__all__ = ["POWER", "Bound", "bound_of", "needed_groups", "one_sided", "unmet", "unmoved"]
 
 POWER = 0.8
 """The chance that the number of samples which is told decides, if the drop is what it was measured to be."""
@@ -69,7 +69,13 @@ def one_sided(freedom: int, confidence: float) -> float:
 
 
 def bound_of(
-    level: Replicates, baseline: Replicates, metric: str, higher_is_better: bool, limit: Limit, confidence: float
+    level: Replicates,
+    baseline: Replicates,
+    metric: str,
+    higher_is_better: bool,
+    limit: Limit,
+    confidence: float,
+    exact: bool = False,
 ) -> Bound:
     """A level against the baseline, on the samples that finished in both.
 
@@ -80,6 +86,7 @@ def bound_of(
         higher_is_better: its direction.
         limit: the largest drop allowed.
         confidence: of the one-sided bound, above 0.5.
+        exact: whether the level's decoded frames are the source's: then a drop of 0 is no matter of luck.
 
     Raises:
         ValueError: the two do not stand on the same samples and resamples.
@@ -110,9 +117,11 @@ def bound_of(
     told = replace(told, low=drop - reach, high=drop + reach)
     t = one_sided(freedom, confidence)
     covariance = _covariance(drops, bases, level.groups)
+    if limit.relative and abs(base) <= t * math.sqrt(covariance[1, 1]):
+        return replace(told, reason="the uncompressed value cannot be told from 0: no share of it")
+    if drop == 0 and not drops.any() and not exact and metric in level.ratios:
+        return unmoved(told, level.groups, base, limit, confidence)
     if limit.relative:
-        if abs(base) <= t * math.sqrt(covariance[1, 1]):
-            return replace(told, reason="the uncompressed value cannot be told from 0: no share of it")
         lower, value = fieller(drop, abs(base), covariance, t)
         weights = np.array([1.0, -limit.value])
         excess, error = drop - limit.value * abs(base), math.sqrt(max(0.0, float(weights @ covariance @ weights)))
@@ -126,6 +135,36 @@ def bound_of(
     if lower > limit.value + slack:
         return replace(told, verdict="fails", value=value)
     needed = needed_groups(level.groups, excess, error, confidence) if excess < 0 else None
+    return replace(told, verdict="undecided", value=value, groups_needed=needed)
+
+
+def unmet(groups: int, confidence: float) -> float:
+    """The share that something may have of which none was met in so many groups: the exact binomial bound.
+
+    >>> round(unmet(40, 0.95), 3)
+    0.072
+    """
+    return 1.0 - float((1.0 - confidence) ** (1 / groups))
+
+
+def unmoved(told: Bound, groups: int, base: float, limit: Limit, confidence: float) -> Bound:
+    """Of a drop of 0 in every resample, whose standard error says nothing of what was not met.
+
+    The metric lies in 0-1, so that it falls by no more than the share of groups that lose: of that the exact binomial
+    bound is taken (Clopper and Pearson 1934).
+
+    Args:
+        told: drop, interval and share.
+        groups: in how many nothing was lost.
+        base: the uncompressed value.
+        limit: the largest drop allowed.
+        confidence: of the bound.
+    """
+    lost, allowed = unmet(groups, confidence), limit.allowed(base)
+    value = lost / abs(base) if limit.relative else lost
+    if lost <= allowed:
+        return replace(told, verdict="holds", value=value)
+    needed = math.ceil(math.log(1 - confidence) / math.log1p(-allowed)) if 0 < allowed < 1 else None
     return replace(told, verdict="undecided", value=value, groups_needed=needed)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.bootstrap import student
-from harness.decide.bound import Bound, bound_of, needed_groups, one_sided
+from harness.decide.bound import Bound, bound_of, needed_groups, one_sided, unmoved
 
 if TYPE_CHECKING:
     from harness.decide.limit import Limit
@@ -27,7 +27,8 @@ def by_resampling(draws: Draws) -> Judge:
     def judge(cell: Cell, baseline: Cell, metric: str, limit: Limit, confidence: float) -> tuple[Bound, int, int]:
         own, base = draws.together([([cell], metric), ([baseline], metric)])
         up = cell.metrics[metric].higher_is_better
-        return bound_of(own.replicates, base.replicates, metric, up, limit, confidence), own.samples, own.groups
+        found = bound_of(own.replicates, base.replicates, metric, up, limit, confidence, cell.is_lossless)
+        return found, own.samples, own.groups
 
     return judge
 
@@ -49,12 +50,17 @@ def by_stored_intervals(
     if own.drop_ci_high is None or groups < 2:
         return replace(told, reason="its drop has no interval"), samples, groups
     reach, t = student(groups - 1), one_sided(groups - 1, confidence)
-    error = (own.drop_ci_high - own.drop) / reach
-    excess, value = own.drop - limit.allowed(base.value), own.drop + t * error
+    width = 0.0
     if limit.relative:
         if not base.value or base.ci_low is None or base.ci_high is None:
             return replace(told, reason="a share of a value that is 0, or has no interval"), samples, groups
-        error += limit.value * max(base.ci_high - base.value, base.value - base.ci_low) / reach
+        width = max(base.ci_high - base.value, base.value - base.ci_low)
+    if own.drop == own.drop_ci_high == 0 and own.higher_is_better and 0 <= base.value <= 1 and not cell.is_lossless:
+        return unmoved(told, groups, base.value, limit, confidence), samples, groups
+    error = (own.drop_ci_high - own.drop) / reach
+    excess, value = own.drop - limit.allowed(base.value), own.drop + t * error
+    if limit.relative:
+        error += limit.value * width / reach
         value = (excess + t * error) / abs(base.value) + limit.value
     if excess + t * error <= 1e-9:
         return replace(told, verdict="holds", value=value), samples, groups

@@ -22,7 +22,7 @@ __all__ = ["as_data", "recommended_table"]
 def recommended_table(case: Case, found: Sequence[Recommendation]) -> Table:
     """One row a ladder; columns in which nothing is told are left out."""
     first = found[0]
-    what = f"{first.metric}, at most {first.limit.words} lost, {100 * first.confidence:g}% sure"
+    what = f"{first.metric}, at most {first.limit.words} lost, {100 * first.confidence:.10g}% sure"
     columns: list[tuple[str, list[str]]] = [
         ("codec", [one.ladder.codec for one in found]),
         ("training", [one.ladder.training for one in found]),
@@ -54,7 +54,11 @@ def _of(step: Step | None, name: str, form: str) -> str:
 
 
 def _nothing(one: Recommendation) -> str:
-    return "not known" if one.next and one.next.bound.verdict == "unknown" else "none holds"
+    """Of a ladder that begins below the codec's mildest level, as those of retrained models do, from where on."""
+    if one.next and one.next.bound.verdict == "unknown":
+        return "not known"
+    below = one.next and one.next.cost.of_mildest is not None and one.next.cost.of_mildest < 1
+    return f"none holds (from {_level(one, one.next)} on)" if below else "none holds"
 
 
 def _level(one: Recommendation, step: Step | None) -> str:
@@ -75,7 +79,7 @@ def _bound(one: Recommendation, step: Step | None) -> str:
 
 def _notes(found: Sequence[Recommendation]) -> list[str]:
     first = found[0]
-    confidence = f"{100 * first.confidence:g}%"
+    confidence = f"{100 * first.confidence:.10g}%"
     notes = [
         f"go to: the cheapest level, walking from mild to strong, whose one-sided {confidence} bound on the paired "
         f"drop stays within {first.limit.words}; the walk ends at the first that does not. Sure for one row, not for "
@@ -104,6 +108,7 @@ def as_data(case: Case, found: Sequence[Recommendation]) -> dict[str, Any]:
                 "codec": one.ladder.codec,
                 "training": one.ladder.training,
                 "level_name": one.ladder.level_name,
+                "levels": [cell.facts["level"] for cell in one.ladder.cells],
                 "metric": one.metric,
                 "max_drop": one.limit.value,
                 "relative": one.limit.relative,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compared_rows", "recommended_rows"]
 
-_ASKED = ("codec", "training", "level_name", "metric", "max_drop", "relative", "confidence")
+_ASKED = ("codec", "training", "level_name", "levels", "metric", "max_drop", "relative", "confidence")
 _STEP = (
     *("level", "verdict", "drop", "drop_ci_low", "drop_ci_high", "bound", "samples", "groups", "samples_needed"),
     *("bpp", "compression_ratio", "of_source", "of_mildest", "kbps", "gb_per_day", "experiment"),
@@ -36,7 +36,8 @@ def recommended_rows(found: Sequence[tuple[Case, Sequence[Recommendation]]]) -> 
 
 
 def _recommended(case: Case, one: Recommendation) -> tuple[Any, ...]:
-    asked = (one.ladder.codec, one.ladder.training, one.ladder.level_name, one.metric)
+    levels = _listed([cell.facts["level"] for cell in one.ladder.cells])
+    asked = (one.ladder.codec, one.ladder.training, one.ladder.level_name, levels, one.metric)
     limit = (one.limit.value, one.limit.relative, one.confidence)
     why = one.why if one.next else None
     facts = (case.facts[name] for name in CASE_FACTS)

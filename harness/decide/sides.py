@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.decide.estimate import Side
-from harness.errors import UsageError, closest
+from harness.errors import UsageError, did_you_mean
 from harness.experiment import canonical
 from harness.grammar import Asked, is_written, parse
 from harness.result_cells import meant
@@ -76,10 +76,12 @@ def sides_of(
     ]
     if wanted[0].model == wanted[1].model and wanted[0].weights == wanted[1].weights:
         pairs = [pair for pair in pairs if pair[0][0] is pair[1][0]] or pairs
+    if not pairs and all(first == second for first in found[0] for second in found[1]):
+        raise UsageError(f"{wanted[0].text} and {wanted[1].text} are the same. There is: {_listed(cases)}.")
     if not pairs:
         raise UsageError(
-            f"{wanted[0].text} and {wanted[1].text} are the same, or on other samples: two are compared on the same "
-            f"ones. There is: {_listed(cases)}."
+            f"{wanted[0].text} and {wanted[1].text} are on other samples: two are compared on the same ones. There is: "
+            f"{_listed(cases)}."
         )
     if len(pairs) > 1:
         several = "; ".join(dict.fromkeys(f"{one.title}, {ladder.name}" for pair in pairs for one, ladder in pair))
@@ -146,7 +148,20 @@ def _text(ladder: Ladder) -> str:
 
 
 def _nothing(wanted: Wanted, cases: Sequence[Case]) -> UsageError:
-    known = sorted({ladder.cells[0].facts["codec"] for case in cases for ladder in case.ladders})
-    near = closest(wanted.codec.name, known) if wanted.codec.name not in known else None
-    hint = f" Did you mean {near!r}?" if near else ""
+    """Of model, weights, dataset, codec and training the first that nothing fits is named."""
+    for name, asked in (("model", wanted.model), ("weights", wanted.weights), ("dataset", wanted.dataset)):
+        known = sorted({str(case.facts[name]) for case in cases})
+        if asked is not None and not meant(asked, known):
+            told = (
+                f"no finished results fit --{name} {asked}.{did_you_mean(asked, known)} There is: {', '.join(known)}."
+            )
+            return UsageError(told)
+    ladders = [ladder for case in cases for ladder in case.ladders]
+    codecs = sorted({ladder.cells[0].facts["codec"] for ladder in ladders})
+    hint = did_you_mean(wanted.codec.name, codecs) if wanted.codec.name not in codecs else ""
+    of_codec = [one for one in ladders if one.cells[0].facts["codec"] == wanted.codec.name]
+    if of_codec and wanted.training not in {one.training for one in of_codec}:
+        hint = did_you_mean(wanted.training, sorted({one.training for one in of_codec}))
+        if "@" in wanted.training:
+            hint += " What was retrained at a level and tested there alone is part of /matched."
     return UsageError(f"no finished results fit {wanted.text}.{hint} There is: {_listed(cases)}.")

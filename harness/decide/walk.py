@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.bootstrap import GROUPS_FROM, HOLDS_FROM
-from harness.decide.bound import Bound
+from harness.decide.bound import Bound, unmet
 from harness.decide.cost import Camera, Cost, cost_of
 from harness.decide.limit import percent
 
@@ -188,12 +188,16 @@ def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, .
             f"{_count(step.groups, 'group')} of samples (below {GROUPS_FROM}): too few to be sure that the bounds hold."
         )
     if step and step.groups > 1 and step.bound.low == step.bound.high == 0:
-        # Without a spread the bound says nothing of what was not met: the exact binomial bound of none in so many.
-        unseen = 1 - (1 - confidence) ** (1 / step.groups)
-        notes.append(
-            f"{ladder.name}: the drop is 0 without any spread, as if none of {step.groups} groups had changed. Unless "
-            f"nothing was lost, up to {unseen:.1%} of all may still ({100 * confidence:g}% sure)."
-        )
+        cell = next(cell for cell in ladder.cells if cell.facts["experiment"] == step.experiment)
+        told = f"{ladder.name}: the drop is 0 without any spread"
+        unseen = f"up to {unmet(step.groups, confidence):.1%} of all"
+        if step.bound.value:
+            notes.append(f"{told}; its bound is that of a loss which none of {step.groups} groups has (binomial).")
+        elif not cell.is_lossless:
+            notes.append(
+                f"{told}, as if none of {step.groups} groups had changed. Unless nothing was lost, {unseen} may still "
+                f"({100 * confidence:.10g}% sure)."
+            )
     if ladder.codec.endswith("(intra)"):
         notes.append("(intra): a video codec coded single images, which is not what a camera sends.")
     if ladder.seeds > 1:
