@@ -211,6 +211,22 @@ def test_a_damaged_video_costs_its_own_samples_wherever_it_stands(
     assert session.select("SELECT count(*) FROM per_sample WHERE status = 'ok'")[0][0] > 0
 
 
+def test_sources_that_are_compressed_are_told_though_the_first_is_not(images: Path, tmp_path: Path) -> None:
+    from harness.resolve_reference import coded_sources
+
+    dataset = installed().get("dataset", "folder")(task="detection")
+    with Image.open(images / "a/00.png") as image:
+        image.save(tmp_path / "0.png")
+        dataset.root = tmp_path
+        dataset.open()
+        assert coded_sources(dataset, "mine") == []
+        image.save(tmp_path / "1.jpg", quality=80)
+    (tmp_path / "2.jpg").write_bytes(b"nothing")
+    dataset.open()
+    (told,) = coded_sources(dataset, "mine")
+    assert "dataset mine are compressed themselves (jpeg, quality 80," in told
+
+
 def test_results_show_draws_the_reference(session: Session, images: Path) -> None:
     session.run("run", "--codec", "jpeg@50,5", "--task", "detection", "--dataset", str(images), *REFERENCE)
     show = ("results", "show", "--task", "detection", "--codec", "jpeg", "--sample", "a/00.png", "-o")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from command import Session, kill_after_rows
+from harness.cli.main import cli, main
 
 RUN = ("run", "--task", "detection", "--resamples", "100")
 JPEG = (*RUN, "--codec", "jpeg", "--limit", "12")
@@ -120,6 +121,22 @@ def test_a_baseline_that_comes_later_gives_the_drops(session: Session) -> None:
     session.run(*QUICK)
     ((drop,),) = session.select("select \"drop\" from curves where is_primary and codec = 'jpeg'")
     assert drop is not None
+
+
+@pytest.mark.parametrize(("command", "kept"), [("run", True), ("train", True), ("recommend", False), ("report", False)])
+def test_only_what_keeps_something_says_so_when_it_is_interrupted(
+    command: str, kept: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", interrupted)
+    with pytest.raises(SystemExit) as stop:
+        main([command])
+    assert stop.value.code == 130
+    told = capsys.readouterr().err
+    assert told.startswith("\ninterrupted")
+    assert ("what was done is kept" in told) == kept
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
