@@ -62,7 +62,7 @@ def select_from_file(file: Path, sql: str, wait: float) -> tuple[list[str], list
     except (sqlite3.Error, sqlite3.Warning) as error:
         if denied:
             raise StoreError(f"the query was refused: {denied[0]} is not allowed, only reading is.") from error
-        raise StoreError(f"the query failed: {error}.") from error
+        raise StoreError(f"the query failed: {str(error).removesuffix('.')}.") from error
     except (ValueError, UnicodeError) as error:
         raise StoreError(f"the query cannot be read: {error}.") from error
     finally:
