@@ -249,6 +249,28 @@ def test_a_share_of_which_no_sample_was_lost_has_the_binomial_bound() -> None:
     assert [found("0", exact=True).verdict, found("0%", exact=True).value] == ["holds", 0]
 
 
+def test_a_level_that_lost_nothing_on_too_few_samples_does_not_end_the_walk() -> None:
+    unmoved = Bound("undecided", 0.0, 0.0, 0.0, 0.07, 0.0, 60)
+    holds = Bound("holds", 0.01, 0.0, 0.02, 0.018, 0.01)
+    fails = Bound("fails", 0.1, 0.08, 0.12, 0.11, 0.1)
+    undecided = Bound("undecided", 0.03, 0.0, 0.06, 0.06, 0.03, 90)
+    levels = (95.0, 75.0, 50.0, 15.0)
+
+    def walked(*bounds: Bound) -> tuple[float | None, float | None]:
+        known = dict(zip(levels, bounds, strict=False))
+        cells = tuple(a_cell(level, level / 20) for level in known)
+        case = Case(a_cell(None, 24.0), (Ladder("jpeg", "pretrained", cells),))
+        (found,) = recommend(case, lambda cell, *_: (known[cell.facts["level"]], 40, 40), Limit.parse("0.02"))
+        return found.chosen and found.chosen.level, found.next and found.next.level
+
+    assert walked(unmoved, holds, fails) == (75.0, 50.0)
+    assert walked(unmoved, unmoved, holds, unmoved) == (50.0, 15.0)
+    assert walked(unmoved, fails, holds) == (None, 95.0)
+    assert walked(holds, unmoved, fails, holds) == (95.0, 75.0)
+    assert walked(holds, undecided, holds) == (95.0, 75.0)
+    assert walked(unmoved, unmoved) == (None, 95.0)
+
+
 def test_a_drop_of_zero_is_judged_alike_by_stored_intervals() -> None:
     same = Measured(0.875, 0.8, 0.95, True, True, drop=0.0, drop_ci_low=0.0, drop_ci_high=0.0)
     cell = Cell({**a_cell(95.0, 2.0).facts, "samples": 40, "groups": 40}, {"value": same})

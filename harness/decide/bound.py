@@ -58,6 +58,11 @@ class Bound:
     groups_needed: int | None = None
     reason: str | None = None
 
+    @property
+    def is_unmoved(self) -> bool:
+        """Whether nothing was lost in any resample, and the samples are too few to be sure of more."""
+        return self.verdict == "undecided" and self.drop == self.low == self.high == 0
+
 
 def one_sided(freedom: int, confidence: float) -> float:
     """Student's one-sided quantile.

@@ -2,7 +2,9 @@
 
 Each level is tested at the full confidence, since the order of the tests is fixed beforehand and the walk stops at the
 first that fails (the fixed-sequence procedure; Maurer, Hothorn and Lehmacher 1995): the chance that the recommended
-level loses more than the limit is at most 1 - confidence for one ladder. It is not over several ladders at once.
+level loses more than the limit is at most 1 - confidence for one ladder. It is not over several ladders at once. A
+level at which nothing at all was lost, on too few samples to be sure, is passed over: a stronger one that holds speaks
+for it.
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ class Recommendation:
         limit: the largest drop that was allowed.
         confidence: of the bounds.
         chosen: the cheapest level that holds; None where the mildest does not.
-        next: the next cheaper level, which does not hold; None where all do.
+        next: the next cheaper level, which does not hold; None where all do. Beyond it there may be levels at which
+            nothing was lost, on too few samples to be sure.
         notes: what is to be known of it, a sentence each.
     """
 
@@ -145,13 +148,18 @@ def _mildest(case: Case, ladder: Ladder) -> Cell:
 
 def _walked(baseline: Cell | None, ladder: Ladder, mildest: Cell, judge: Judge, asked: _Asked) -> Recommendation:
     chosen: Step | None = None
+    passed: Step | None = None
     told = (ladder, asked.metric, asked.limit, asked.confidence)
     for cell in ladder.cells:
         step = _step(baseline, cell, mildest, judge, asked)
-        if step.bound.verdict != "holds":
-            return Recommendation(*told, chosen, step, _notes(ladder, chosen or step, asked.confidence))
-        chosen = step
-    return Recommendation(*told, chosen, None, _notes(ladder, chosen, asked.confidence))
+        if step.bound.verdict == "holds":
+            chosen, passed = step, None
+        elif step.bound.is_unmoved:  # nothing was lost there: a stronger level that holds speaks for it
+            passed = passed or step
+        else:
+            passed = passed or step
+            break
+    return Recommendation(*told, chosen, passed, _notes(ladder, chosen or passed, asked.confidence))
 
 
 def _step(baseline: Cell | None, cell: Cell, mildest: Cell, judge: Judge, asked: _Asked) -> Step:
