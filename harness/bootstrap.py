@@ -225,7 +225,7 @@ def around(value: float, draws: NDArray[np.float64] | None, groups: int, biased:
     if draws is None:
         return Interval(value, None, None, groups, "no interval is computed for this metric")
     defined = draws[~np.isnan(draws)]
-    missing = 1 - len(defined) / len(draws)
+    missing = float(np.mean(np.isnan(draws)))
     if missing > UNDEFINED_ALLOWED:
         share = f"{missing:.0%} of the resamples"
         return Interval(value, None, None, groups, f"no interval: undefined in {share}, too few samples have its kind")

@@ -75,7 +75,7 @@ class Drawn:
         """
         draws = self.replicates.draws[self.metric]
         defined = draws[np.isfinite(draws)]
-        if self.groups < 2 or len(defined) < (1 - UNDEFINED_ALLOWED) * len(draws):
+        if self.groups < 2 or np.mean(~np.isfinite(draws)) > UNDEFINED_ALLOWED:
             return np.full(len(draws), math.nan)
         own = float(np.std(defined, ddof=1))
         scale = spread(defined, self.groups) / own if own else 0.0

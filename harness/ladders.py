@@ -49,6 +49,11 @@ class Ladder:
         return self.codec if self.training == "pretrained" else f"{self.codec}, {self.training}"
 
     @property
+    def is_matched(self) -> bool:
+        """Whether each level has a model of its own, all or a part of which was retrained at it."""
+        return self.training.startswith("matched")
+
+    @property
     def level_name(self) -> str:
         """What its codec calls its levels."""
         return str(self.cells[0].facts["level_name"] or "level")

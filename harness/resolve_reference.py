@@ -59,8 +59,12 @@ def known_classes(weights: Weights, task: Task, model: str) -> tuple[str, ...]:
 
 def coded_sources(dataset: Dataset, name: str) -> list[str]:
     """A sentence where a dataset's sources are compressed themselves, by the first samples that can be read."""
-    sample = next((one for one in _readable(dataset) if one.source.format not in _LOSSLESS), None)
-    if sample is None:
+    looked = []
+    for sample in _readable(dataset):
+        looked.append(sample.source.format)
+        if sample.source.format not in _LOSSLESS:
+            break
+    else:
         return []
     source = sample.source
     told = [source.format]
@@ -73,9 +77,10 @@ def coded_sources(dataset: Dataset, name: str) -> list[str]:
         told.append(
             f"{8 * source.bytes / (frames * sample.frames.shape[1] * sample.frames.shape[2]):.2f} bits per pixel"
         )
+    which = "the" if len(looked) == 1 else "some"
     return [
-        f"the sources of dataset {name} are compressed themselves ({', '.join(told)}): what is measured is compressing "
-        "them again, and their own losses count as uncompressed."
+        f"{which} sources of dataset {name} are compressed themselves ({', '.join(told)}): what is measured is "
+        "compressing them again, and their own losses count as uncompressed."
     ]
 
 

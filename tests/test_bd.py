@@ -73,7 +73,7 @@ def test_an_interpolation_that_leaves_the_points_gives_no_number() -> None:
     hevc = curve([0.0146, 0.0347, 0.1136, 0.1946], [0.4625, 0.9375, 0.95, 0.9625])
     found = bd_rate(jpeg, hevc)
     assert found.value is None
-    assert found.reason == "Akima's interpolation leaves the points by far; PCHIP's does not"
+    assert found.reason == "Akima's interpolation leaves the points by far; PCHIP's (`--method pchip`) does not"
     monotone = bd_rate(jpeg, hevc, "pchip").value
     assert monotone is not None
     # the ratio of rates at equal quality is nowhere outside that of the steepest and the flattest stretch

@@ -18,11 +18,14 @@ from scipy.stats import false_discovery_control, ttest_rel
 from scipy.stats import t as student_t
 
 from command import Session
+from harness.decide.compared import compared_data
 from harness.decide.comparison import Comparison, compare
 from harness.decide.estimate import Side
 from harness.decide.levels import holm
+from harness.decide.rows import compared_rows
 from harness.drawn import RATE, Drawn
 from harness.ladders import Ladder
+from harness.result_cells import Cell
 from report_kit import made
 from test_recommend import a_cell, drawn
 
@@ -128,6 +131,30 @@ def test_curves_that_end_in_a_plateau_have_intervals_that_hold() -> None:
     assert held / (25 - lost) >= 0.85
 
 
+def test_csv_of_a_metric_where_lower_is_better_has_its_own_range_and_says_which_is_better() -> None:
+    def error(side: Side) -> Side:
+        metric = {"value": replace(side.ladder.cells[0].metrics["value"], higher_is_better=False)}
+        named = {"model": "m", "weights": "w"}
+        cells = tuple(Cell({**cell.facts, **named}, metric) for cell in side.ladder.cells)
+        return replace(side, ladder=replace(side.ladder, cells=cells))
+
+    found, values = both(gain=0.03)
+    cells = [cell for side in (found.first, found.second) for cell in side.ladder.cells]
+    errors = {key: 2 - some for key, some in values.items()}
+    known: Any = Known(errors, {"clean": 24.0} | {cell.facts["experiment"]: cell.facts["bpp"] for cell in cells})
+    lower = compare(error(found.first), error(found.second), "value", known)
+    table = compared_rows("depth", lower)
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    (rate,) = [row for row in rows if row["quantity"] == "bd_rate"]
+    means = [some.mean() for some in errors.values()]
+    assert min(means) <= rate["over_low"] < rate["over_high"] <= max(means)
+    assert compared_data(lower)["bd_rate"]["range"] == [rate["over_low"], rate["over_high"]]
+    for row in rows:
+        if row["quantity"] == "difference":
+            assert row["value"] == pytest.approx(0.03, abs=0.02)  # the second has the smaller error
+            assert row["of"] == "second against first"
+
+
 def test_mean_performance_under_compression() -> None:
     found, values = both(gain=0.03)
     for side, means in zip(("a", "b"), found.means, strict=True):
@@ -201,7 +228,7 @@ def test_every_format_can_be_read_as_what_it_is(session: Session) -> None:
     assert {row["task"] for row in rows} == {"detection"}
     found = {(row["quantity"], row["of"], row["level"]): row for row in rows}
     assert len(found) == len(rows)
-    between = "second - first"
+    between = "second against first"
     for name in ("bd_rate", "bd_quality"):
         assert (found[name, between, ""]["value"], found[name, between, ""]["reason"]) == ("", data[name]["reason"])
     for one in data["levels"]:

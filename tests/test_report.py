@@ -147,8 +147,11 @@ def test_a_failed_sample_is_shown_with_its_reason(session: Session, tmp_path: Pa
 def test_an_experiment_that_failed_is_shown_before_any_number_of_samples(session: Session, tmp_path: Path) -> None:
     shutil.copy(session.database, tmp_path / "harness.db")
     with closing(sqlite3.connect(tmp_path / "harness.db")) as connection, connection:
-        connection.execute("UPDATE experiments SET failed_samples = 18 WHERE status = 'finished'")
-        connection.execute("UPDATE samples SET status = 'failed', error = 'unreadable'")
+        connection.execute("UPDATE experiments SET failed_samples = 10 WHERE status = 'finished'")  # 200 in 20 of them
+        connection.execute(
+            "UPDATE samples SET status = 'failed', error = 'unreadable' WHERE sample_index IN (SELECT"
+            " DISTINCT sample_index FROM samples ORDER BY sample_index LIMIT 10)"
+        )
         connection.execute(
             "UPDATE experiments SET status = 'failed', reason = 'the very reason' WHERE codec = 'webp' AND level = 5"
         )

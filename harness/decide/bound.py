@@ -114,7 +114,7 @@ def bound_of(
         math.copysign(1.0, base) * baseline.draws[metric],
     )
     defined = np.isfinite(drops) & np.isfinite(bases)
-    if (missing := 1 - defined.mean()) > UNDEFINED_ALLOWED:
+    if (missing := float(np.mean(~defined))) > UNDEFINED_ALLOWED:
         return replace(told, reason=f"undefined in {missing:.0%} of the resamples: too few samples have its kind")
     drops, bases = drops[defined], bases[defined]
     freedom = level.groups - 1
@@ -144,7 +144,7 @@ def bound_of(
 
 
 def unmet(groups: int, confidence: float) -> float:
-    """The share that something may have of which none was met in so many groups: the exact binomial bound.
+    """The share that something may have of which none was met in so many groups: the binomial bound.
 
     >>> round(unmet(40, 0.95), 3)
     0.072
@@ -155,8 +155,9 @@ def unmet(groups: int, confidence: float) -> float:
 def unmoved(told: Bound, groups: int, base: float, limit: Limit, confidence: float) -> Bound:
     """Of a drop of 0 in every resample, whose standard error says nothing of what was not met.
 
-    The metric lies in 0-1, so that it falls by no more than the share of groups that lose: of that the exact binomial
-    bound is taken (Clopper and Pearson 1934).
+    Taken is the binomial bound (Clopper and Pearson 1934) on the share of groups that lose, as if each lost all of a
+    metric in 0-1. That bounds the drop of a mean over groups, as top-1 is. Of AP, and of means over classes, it is what
+    the bound is at least: a group may carry a whole class.
 
     Args:
         told: drop, interval and share.

@@ -30,9 +30,8 @@ def _bjontegaard(found: Comparison) -> Table:
         ("BD-rate", "%", found.rate, found.rate_delta, found.metric),
         (f"BD-{found.metric}", "", found.quality, found.quality_delta, "bpp"),
     ):
-        sign = -1 if along == found.metric and not found.higher_is_better else 1
-        ends = sorted(sign * end for end in (delta.low, delta.high) if end is not None)
-        over = f"{along} {ends[0]:.3g} to {ends[1]:.3g}" if len(ends) == 2 else ""
+        ends = found.range_of(delta)
+        over = f"{along} {ends[0]:.3g} to {ends[1]:.3g}" if ends else ""
         share = "" if delta.overlap is None else f"{delta.overlap:.0%}"
         rows.append(
             (
@@ -156,4 +155,5 @@ def compared_data(found: Comparison) -> dict[str, Any]:
 
 def _delta(found: Comparison, rate: bool) -> dict[str, Any]:
     delta = found.rate_delta if rate else found.quality_delta
-    return {"overlap": delta.overlap, "range": None if delta.low is None else [delta.low, delta.high]}
+    ends = found.range_of(delta)
+    return {"overlap": delta.overlap, "range": list(ends) if ends else None}

@@ -59,6 +59,14 @@ class Comparison:
     samples: int
     groups: int
 
+    def range_of(self, delta: Delta) -> tuple[float, float] | None:
+        """The range that both curves cover, low to high: of BD-rate in the metric, of BD-accuracy in bits per pixel."""
+        if delta.low is None or delta.high is None:
+            return None
+        sign = -1.0 if delta is self.rate_delta and not self.higher_is_better else 1.0
+        low, high = sorted((sign * delta.low, sign * delta.high))
+        return low, high
+
 
 def compare(first: Side, second: Side, metric: str, draws: Draws, method: Method = "akima") -> Comparison:
     """Compare two ladders that are on the same samples.

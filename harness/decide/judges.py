@@ -39,7 +39,7 @@ def by_stored_intervals(
     """From the intervals of the paired drop and of the uncompressed value, without reading a sample.
 
     Of a relative limit r, the standard error of drop - r |value| is taken as the sum of both parts', which it never
-    exceeds: what holds by it holds by resamples too.
+    exceeds: what holds by it holds by resamples too. Whether a metric lies in 0-1, its direction and value tell.
     """
     own, base = cell.metrics[metric], baseline.metrics[metric]
     samples, groups = cell.facts["samples"] or 0, cell.facts["groups"] or 0
@@ -55,8 +55,12 @@ def by_stored_intervals(
         if not base.value or base.ci_low is None or base.ci_high is None:
             return replace(told, reason="a share of a value that is 0, or has no interval"), samples, groups
         width = max(base.ci_high - base.value, base.value - base.ci_low)
-    if own.drop == own.drop_ci_high == 0 and own.higher_is_better and 0 <= base.value <= 1 and not cell.is_lossless:
-        return unmoved(told, groups, base.value, limit, confidence), samples, groups
+        if abs(base.value) <= t * width / reach:
+            return replace(told, reason="the uncompressed value cannot be told from 0: no share of it"), samples, groups
+    if own.drop == own.drop_ci_high == 0:
+        if own.higher_is_better and 0 <= base.value <= 1 and not cell.is_lossless:
+            return unmoved(told, groups, base.value, limit, confidence), samples, groups
+        return replace(told, verdict="holds", value=0.0), samples, groups
     error = (own.drop_ci_high - own.drop) / reach
     excess, value = own.drop - limit.allowed(base.value), own.drop + t * error
     if limit.relative:

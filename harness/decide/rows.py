@@ -55,7 +55,10 @@ def _step(step: Step | None) -> tuple[Any, ...]:
 
 
 def compared_rows(task: str, found: Comparison) -> Table:
-    """One row a quantity: bd_rate, bd_quality, at each level metric and difference, mpc, rpc, mpc_difference."""
+    """One row a quantity: bd_rate, bd_quality, at each level metric and difference, mpc, rpc, mpc_difference.
+
+    Differences are positive where the second is better, whatever the metric's direction; bd_rate where it needs more.
+    """
     common = {
         **{"task": task, "metric": found.metric, "higher_is_better": found.higher_is_better},
         **{"first": found.first.name, "second": found.second.name},
@@ -65,13 +68,19 @@ def compared_rows(task: str, found: Comparison) -> Table:
 
 
 def _compared(found: Comparison) -> Iterator[dict[str, Any]]:
-    between, sides = "second - first", ("first", "second")
+    between, sides = "second against first", ("first", "second")
     used = "; ".join(_listed(levels) for levels in found.used)
     for name, unit, told, delta in (
         ("bd_rate", "%", found.rate, found.rate_delta),
         ("bd_quality", None, found.quality, found.quality_delta),
     ):
-        yield {**_estimate(name, between, told), **_delta(delta), "unit": unit, "method": found.method, "levels": used}
+        yield {
+            **_estimate(name, between, told),
+            **_delta(found, delta),
+            "unit": unit,
+            "method": found.method,
+            "levels": used,
+        }
     for at in found.levels:
         for side, value in zip(sides, (at.first, at.second), strict=True):
             yield {"quantity": "metric", "of": side, "level": at.level, "value": value}
@@ -92,8 +101,9 @@ def _estimate(quantity: str, of: str, told: Estimate) -> dict[str, Any]:
     return {"quantity": quantity, "of": of, **interval}
 
 
-def _delta(delta: Delta) -> dict[str, Any]:
-    return {"overlap": delta.overlap, "over_low": delta.low, "over_high": delta.high}
+def _delta(found: Comparison, delta: Delta) -> dict[str, Any]:
+    low, high = found.range_of(delta) or (None, None)
+    return {"overlap": delta.overlap, "over_low": low, "over_high": high}
 
 
 def _listed(levels: Sequence[float | None]) -> str:

@@ -200,7 +200,10 @@ def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, .
         told = f"{ladder.name}: the drop is 0 without any spread"
         unseen = f"up to {unmet(step.groups, confidence):.1%} of all"
         if step.bound.value:
-            notes.append(f"{told}; its bound is that of a loss which none of {step.groups} groups has (binomial).")
+            notes.append(
+                f"{told}; its bound is that of a loss that none of {step.groups} groups has (binomial; of AP, and "
+                f"of means over classes, at least that)."
+            )
         elif not cell.is_lossless:
             notes.append(
                 f"{told}, as if none of {step.groups} groups had changed. Unless nothing was lost, {unseen} may still "
@@ -210,7 +213,7 @@ def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, .
         notes.append("(intra): a video codec coded single images, which is not what a camera sends.")
     if ladder.seeds > 1:
         notes.append(f"{ladder.name}: of {ladder.seeds} seeds of the training the first was judged.")
-    if ladder.training.startswith("matched"):
+    if ladder.is_matched:
         notes.append("matched: each level has a model of its own, retrained at it.")
     return tuple(notes)
 

@@ -249,7 +249,7 @@
     const y = section.querySelector('[data-control="y"]');
     if (facts.baseline.every((value) => value === null)) [...y.options].slice(1).forEach((one) => one.remove());
     const lines = section.querySelector('[data-control="lines"]');
-    const single = (line) => !["pretrained", "matched"].includes(line.training);
+    const single = (line) => line.training !== "pretrained" && !line.training.startsWith("matched");
     facts.lines.forEach((line, place) => {
       const label = document.createElement("label");
       const box = document.createElement("input");

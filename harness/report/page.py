@@ -240,6 +240,8 @@ def _measured(
     if not names:
         return {}, []
     known = sorted(set.intersection(*({row.index for row in losses.rows} for losses in found)))
+    if not known:
+        return {}, [f"{', '.join(names)}: not made, no sample has a score with every codec."]
     count = max(1, min(_MEASURED, _FRAMES // remade.subject.dataset.outline(known[0]).frames))
     chosen = [known[place] for place in draw([""] * len(known), count, 0)]
     cells = [cell for losses in found for cell in losses.ladder.cells]
@@ -263,9 +265,7 @@ def _recommended(case: Case, asked: Asked) -> Table | None:
 def _shares(rows: Sequence[Any], case: Case) -> list[dict[str, Any]]:
     """What the chart of recovery shows: a share and its interval for each codec, level (mild first) and kind."""
     names = {cell.facts["experiment"]: (ladder, cell) for ladder in case.ladders for cell in ladder.cells}
-    matched = {
-        cell.facts["experiment"] for ladder in case.ladders if ladder.training == "matched" for cell in ladder.cells
-    }
+    matched = {cell.facts["experiment"] for ladder in case.ladders if ladder.is_matched for cell in ladder.cells}
     order = list(names)
     known = [row for row in rows if row["experiment"] in names and row["retrained_experiment"] in matched]
     found = []

@@ -109,7 +109,8 @@ def _troubles(store: Store, cells: Sequence[Cell]) -> Table:
             columns, found = store.view("per_sample", filters)
             sample, error = columns.index("sample"), columns.index("error")
             rows += [(_called(cell), row[sample], "failed", row[error]) for row in found]
-    notes = (f"Of the predictions the first {_MOST} are listed.",) if len(rows) > room else ()
+    left = sum(cell.facts["failed_samples"] or 0 for cell in cells) > _MOST
+    notes = (f"Of the predictions the first {_MOST} are listed.",) if left else ()
     return Table(("experiment", "sample", "status", "reason"), tuple(rows[:room]), "What failed", notes)
 
 
