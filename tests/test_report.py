@@ -16,7 +16,12 @@ import pytest
 
 from command import Session
 from harness.ladders import cases_of
+from harness.plugin_manager import installed
+from harness.report.provenance import provenance
 from harness.report.rates import rates_table
+from harness.result_cells import read_cells
+from harness.store import Filters
+from harness.stores import open_store
 from report_kit import made
 from test_ladders import cell
 
@@ -144,26 +149,32 @@ def test_a_failed_sample_is_shown_with_its_reason(session: Session, tmp_path: Pa
     assert "1 prediction failed" in page
 
 
-def test_an_experiment_that_failed_is_shown_before_any_number_of_samples(session: Session, tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [15, 20])
+def test_an_experiment_that_failed_is_shown_before_any_number_of_samples(
+    session: Session, tmp_path: Path, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten samples failed in each experiment, so that the list of them is cut, inside an experiment's or between two."""
     shutil.copy(session.database, tmp_path / "harness.db")
     with closing(sqlite3.connect(tmp_path / "harness.db")) as connection, connection:
-        connection.execute("UPDATE experiments SET failed_samples = 10 WHERE status = 'finished'")  # 200 in 20 of them
-        connection.execute(
-            "UPDATE samples SET status = 'failed', error = 'unreadable' WHERE sample_index IN (SELECT"
-            " DISTINCT sample_index FROM samples ORDER BY sample_index LIMIT 10)"
-        )
+        connection.execute("UPDATE experiments SET failed_samples = 10 WHERE status = 'finished'")
+        ten = "SELECT DISTINCT sample_index FROM samples ORDER BY sample_index LIMIT 10"
+        connection.execute(f"UPDATE samples SET status = 'failed', error = 'unreadable' WHERE sample_index IN ({ten})")
         connection.execute(
             "UPDATE experiments SET status = 'failed', reason = 'the very reason' WHERE codec = 'webp' AND level = 5"
         )
-        count = connection.execute("SELECT sum(failed_samples) FROM experiments").fetchone()[0]
-        assert connection.execute("SELECT count(*) FROM samples").fetchone()[0] > 220
+    monkeypatch.setattr("harness.report.provenance._MOST", most)
+    with closing(open_store(str(tmp_path / "harness.db"), installed(), write=False)) as store:
+        cells = read_cells(store, Filters())
+        found = provenance(store, cells, cases_of(cells))
+    assert found.failed == 10 * len([cell for cell in cells if cell.facts["failed_samples"]]) > 100
+    assert found.troubles.rows[0][2:] == ("failed", "the very reason")
+    assert [row[3] for row in found.troubles.rows[1:]] == ["unreadable"] * most
+    assert found.troubles.notes == (f"Of the predictions the first {most} are listed.",)
     other = Session(tmp_path, Path(session.env["HARNESS_CACHE"]))
     other.run("report", "-o", "page.html", "--samples", "0")
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "the very reason" in page
-    assert f"{count} predictions failed" in page
-    assert page.count("<td>unreadable") == 200
-    assert "Of the predictions the first 200 are listed." in page
+    assert f"{found.failed} predictions failed" in page
 
 
 def test_the_same_database_gives_the_same_page(session: Session, text: str) -> None:
