@@ -24,16 +24,8 @@ DASHES = ("--", ":", "-.")
 STYLES = ("-", "--", "-.", ":")
 
 _SUBJECT = (
-    "task",
-    "model",
-    "weights",
-    "dataset",
-    "split",
-    "planned_samples",
-    "reference",
-    "seed",
-    "precision",
-    "batch",
+    *("task", "model", "weights", "dataset", "split"),
+    *("planned_samples", "reference", "seed", "precision", "batch"),
 )
 _CODEC = ("codec", "codec_options", "level_name")
 _TRAINING = ("training", "train_codec", "train_level", "train_mode", "parts")

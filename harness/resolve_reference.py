@@ -59,13 +59,11 @@ def known_classes(weights: Weights, task: Task, model: str) -> tuple[str, ...]:
 
 def coded_sources(dataset: Dataset, name: str) -> list[str]:
     """A sentence where a dataset's sources are compressed themselves, by the first samples that can be read."""
-    looked = []
-    for sample in _readable(dataset):
-        looked.append(sample.source.format)
-        if sample.source.format not in _LOSSLESS:
-            break
-    else:
+    readable = enumerate(_readable(dataset))
+    found = next(((place, sample) for place, sample in readable if sample.source.format not in _LOSSLESS), None)
+    if found is None:
         return []
+    place, sample = found
     source = sample.source
     told = [source.format]
     if source.quality is not None:
@@ -77,7 +75,7 @@ def coded_sources(dataset: Dataset, name: str) -> list[str]:
         told.append(
             f"{8 * source.bytes / (frames * sample.frames.shape[1] * sample.frames.shape[2]):.2f} bits per pixel"
         )
-    which = "the" if len(looked) == 1 else "some"
+    which = "some" if place else "the"
     return [
         f"{which} sources of dataset {name} are compressed themselves ({', '.join(told)}): what is measured is "
         "compressing them again, and their own losses count as uncompressed."

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from command import Session
 
-__all__ = ["made", "make_results"]
+__all__ = ["made", "make_results", "with_a_failed_sample"]
 
 
 def make_results(folder: Path, cache: Path) -> Session:
@@ -28,3 +31,18 @@ def made(folder: Path, cache: Path) -> tuple[Session, Path]:
     session = make_results(folder, cache)
     session.run("report", "-o", "report", "--samples", "1", "--measure", "ms-ssim")
     return session, folder / "report/index.html"
+
+
+def with_a_failed_sample(session: Session, folder: Path, where: str, error: str) -> Session:
+    """A copy of a database, in which the first sample of some experiments failed."""
+    other = Session(folder, Path(session.env["HARNESS_CACHE"]))
+    shutil.copy(session.database, other.database)
+    key = f"SELECT id FROM experiments WHERE {where}"
+    with closing(sqlite3.connect(other.database)) as connection, connection:
+        connection.execute(
+            "UPDATE samples SET status = 'failed', error = ?, score = NULL"
+            f" WHERE experiment_id IN ({key}) AND sample_index = (SELECT min(sample_index) FROM samples)",
+            (error,),
+        )
+        connection.execute(f"UPDATE experiments SET failed_samples = 1 WHERE id IN ({key})")
+    return other

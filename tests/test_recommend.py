@@ -6,10 +6,7 @@ import csv
 import io
 import json
 import re
-import shutil
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -30,7 +27,7 @@ from harness.errors import UsageError
 from harness.ladders import Case, Ladder
 from harness.result_cells import Cell, Measured
 from harness.task import Metric, Task
-from report_kit import made
+from report_kit import made, with_a_failed_sample
 
 
 class Mean(Task):
@@ -411,15 +408,8 @@ def test_a_level_is_judged_though_a_few_resamples_lack_its_metric() -> None:
 def test_failed_predictions_are_told(session: Session, tmp_path: Path) -> None:
     asked = ("recommend", "--task", "detection", "--codec", "jpeg", "--max-drop", "60%")
     assert "failed" not in session.run(*asked).stdout
-    shutil.copy(session.database, tmp_path / "failed.db")
-    with closing(sqlite3.connect(tmp_path / "failed.db")) as connection, connection:
-        key = "SELECT id FROM experiments WHERE task = 'detection' AND codec = 'jpeg' AND level = 30"
-        connection.execute(
-            "UPDATE samples SET status = 'failed', error = 'the decoder gave up', score = NULL"
-            f" WHERE experiment_id IN ({key}) AND sample_index = (SELECT min(sample_index) FROM samples)"
-        )
-        connection.execute(f"UPDATE experiments SET failed_samples = 1 WHERE id IN ({key})")
-    told = session.run(*asked, "--db", str(tmp_path / "failed.db")).stdout
+    where = "task = 'detection' AND codec = 'jpeg' AND level = 30"
+    told = with_a_failed_sample(session, tmp_path, where, "the decoder gave up").run(*asked).stdout
     assert re.search(r"\d predictions at these levels failed, and are left out: `harness results` has them", told)
 
 
@@ -435,5 +425,8 @@ def test_exit_statuses(session: Session) -> None:
     for fps in ("nan", "inf", "0"):
         told = session.run("recommend", "--max-drop", "1%", "--fps", fps, "--resolution", "64x64", status=2).stderr
         assert "'--fps'" in told
+    for confidence in ("nan", "50", "100"):
+        told = session.run("recommend", "--max-drop", "1%", "--confidence", confidence, status=2).stderr
+        assert "'--confidence'" in told
     wrong = session.run("recommend", "--task", "detection", "--max-drop", "1%", "--metric", "AP_smal", status=2).stderr
     assert "Did you mean 'AP_small'?" in wrong

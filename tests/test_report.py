@@ -22,7 +22,7 @@ from harness.report.rates import rates_table
 from harness.result_cells import read_cells
 from harness.store import Filters
 from harness.stores import open_store
-from report_kit import made
+from report_kit import made, with_a_failed_sample
 from test_ladders import cell
 
 
@@ -134,15 +134,8 @@ def test_names_are_escaped_and_what_cannot_be_drawn_is_said(session: Session, tm
 
 
 def test_a_failed_sample_is_shown_with_its_reason(session: Session, tmp_path: Path) -> None:
-    shutil.copy(session.database, tmp_path / "harness.db")
-    with closing(sqlite3.connect(tmp_path / "harness.db")) as connection, connection:
-        key = "SELECT id FROM experiments WHERE task = 'segmentation' AND level = 5"
-        connection.execute(
-            "UPDATE samples SET status = 'failed', error = 'the decoder <gave up>', score = NULL"
-            f" WHERE experiment_id = ({key}) AND sample_index = (SELECT min(sample_index) FROM samples)"
-        )
-        connection.execute(f"UPDATE experiments SET failed_samples = 1 WHERE id = ({key})")
-    other = Session(tmp_path, Path(session.env["HARNESS_CACHE"]))
+    where = "task = 'segmentation' AND level = 5"
+    other = with_a_failed_sample(session, tmp_path, where, "the decoder <gave up>")
     other.run("report", "-o", "page.html", "--samples", "0")
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "the decoder &lt;gave up&gt;" in page

@@ -11,7 +11,7 @@ import click
 from harness.cli.chosen import chosen, filter_options, filters_of, opened
 from harness.cli.once import Command
 from harness.errors import UsageError
-from harness.export import FORMATS
+from harness.export import FORMATS, export_view
 
 if TYPE_CHECKING:
     from harness.store import Store
@@ -51,8 +51,6 @@ def export(
 
     Types, units and descriptions of the columns are in Parquet's metadata, and in the documentation of the database.
     """
-    from harness.export import export_view
-
     targets = _targets(output, tuple(dict.fromkeys(view)) or _VIEWS, format_)
     asked = {name: list(names) for name, names in chosen(ctx, wanted).items()}
     with opened(db or ctx.obj) as store:

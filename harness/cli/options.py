@@ -16,6 +16,7 @@ from harness.registry import Registry, load
 from harness.request import Request
 
 __all__ = [
+    "FiniteRange",
     "data_root_option",
     "database_option",
     "fps_option",
@@ -109,11 +110,8 @@ def data_root_option(command: F) -> F:
     )(command)
 
 
-class _Positive(click.FloatRange):
-    """A number above 0, and finite."""
-
-    def __init__(self) -> None:
-        super().__init__(0, min_open=True)
+class FiniteRange(click.FloatRange):
+    """A range of numbers, among which NaN and infinity are not: click lets NaN into any range."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         found = super().convert(value, param, ctx)
@@ -125,7 +123,7 @@ class _Positive(click.FloatRange):
 def fps_option(command: F) -> F:
     """`--fps`."""
     what = "Frames a second of a camera, for kbit/s and GB a day."
-    return click.option("--fps", type=_Positive(), help=what)(command)
+    return click.option("--fps", type=FiniteRange(0, min_open=True), help=what)(command)
 
 
 def database_option(command: F) -> F:

@@ -10,7 +10,7 @@ import click
 
 from harness.cli.chosen import FILTERS, filter_options, filters_of, form_of, form_options, opened, tell_unfinished
 from harness.cli.once import Command
-from harness.cli.options import database_option, fps_option, resamples_option
+from harness.cli.options import FiniteRange, database_option, fps_option, resamples_option
 from harness.errors import UsageError, no_such_metric
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ __all__ = ["recommend"]
 @click.option("--metric", help="The metric; default: the task's primary one.")
 @click.option(
     "--confidence",
-    type=click.FloatRange(50, 100, min_open=True, max_open=True),
+    type=FiniteRange(50, 100, min_open=True, max_open=True),
     default=95,
     show_default=True,
     help="Of the one-sided bounds, in percent.",

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from harness.bootstrap import GROUPS_FROM, HOLDS_FROM
+from harness.decide.rows import listed
 from harness.task_table import interval_text
 from harness.text_tables import Table
 
@@ -122,7 +123,7 @@ def _p(value: float | None) -> str:
 
 
 def _listed(levels: Sequence[float | None]) -> str:
-    return " ".join("-" if level is None else f"{level:g}" for level in levels) or "none"
+    return listed(levels) or "none"
 
 
 def compared_data(found: Comparison) -> dict[str, Any]:

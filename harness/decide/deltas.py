@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ class Curves:
             np.array([rate.value for _, rate in points]), sign * np.array([metric.value for metric, _ in points])
         )
 
-    @property
+    @cached_property
     def kept(self) -> list[int]:
         """The points that no cheaper one matches or beats, by rising rate: numbers into the points."""
         return rising(self.whole)

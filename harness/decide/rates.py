@@ -151,13 +151,8 @@ def _delta(
         )
     steps = np.linspace(low, high, 200)
     if not anyhow and any(_strays(found, points, steps) for found, points in zip(curves, (one, other), strict=True)):
-        return Delta(
-            None,
-            "Akima's interpolation leaves the points by far; PCHIP's (`--method pchip`) does not",
-            share,
-            low,
-            high,
-        )
+        reason = "Akima's interpolation leaves the points by far; PCHIP's (`--method pchip`) does not"
+        return Delta(None, reason, share, low, high)
     if not math.isfinite(value):
         return Delta(None, "the interpolated curves give no finite number", share, low, high)
     return Delta(float(value), None, share, low, high)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.decide.walk import Recommendation, Step
     from harness.ladders import Case
 
-__all__ = ["compared_rows", "recommended_rows"]
+__all__ = ["compared_rows", "listed", "recommended_rows"]
 
 _ASKED = ("codec", "training", "level_name", "levels", "metric", "max_drop", "relative", "confidence")
 _STEP = (
@@ -36,7 +36,7 @@ def recommended_rows(found: Sequence[tuple[Case, Sequence[Recommendation]]]) -> 
 
 
 def _recommended(case: Case, one: Recommendation) -> tuple[Any, ...]:
-    levels = _listed([cell.facts["level"] for cell in one.ladder.cells])
+    levels = listed([cell.facts["level"] for cell in one.ladder.cells])
     asked = (one.ladder.codec, one.ladder.training, one.ladder.level_name, levels, one.metric)
     limit = (one.limit.value, one.limit.relative, one.confidence)
     why = one.why if one.next else None
@@ -69,7 +69,7 @@ def compared_rows(task: str, found: Comparison) -> Table:
 
 def _compared(found: Comparison) -> Iterator[dict[str, Any]]:
     between, sides = "second against first", ("first", "second")
-    used = "; ".join(_listed(levels) for levels in found.used)
+    used = "; ".join(listed(levels) for levels in found.used)
     for name, unit, told, delta in (
         ("bd_rate", "%", found.rate, found.rate_delta),
         ("bd_quality", None, found.quality, found.quality_delta),
@@ -90,9 +90,9 @@ def _compared(found: Comparison) -> Iterator[dict[str, Any]]:
         }
     for side, means in zip(sides, found.means, strict=True):
         for name, told in (("mpc", means.mpc), ("rpc", means.rpc)):
-            yield {**_estimate(name, side, told), "levels": _listed(means.levels)}
+            yield {**_estimate(name, side, told), "levels": listed(means.levels)}
     if found.mean_difference:
-        shared = _listed([at.level for at in found.levels])
+        shared = listed([at.level for at in found.levels])
         yield {**_estimate("mpc_difference", between, found.mean_difference), "levels": shared}
 
 
@@ -106,5 +106,10 @@ def _delta(found: Comparison, delta: Delta) -> dict[str, Any]:
     return {"overlap": delta.overlap, "over_low": low, "over_high": high}
 
 
-def _listed(levels: Sequence[float | None]) -> str:
-    return " ".join("" if level is None else f"{level:g}" for level in levels)
+def listed(levels: Sequence[float | None]) -> str:
+    """Levels behind one another; "-" for that of a codec without any.
+
+    >>> listed([95.0, 27.5, None])
+    '95 27.5 -'
+    """
+    return " ".join("-" if level is None else f"{level:g}" for level in levels)

@@ -154,10 +154,9 @@ def _walked(baseline: Cell | None, ladder: Ladder, mildest: Cell, judge: Judge, 
         step = _step(baseline, cell, mildest, judge, asked)
         if step.bound.verdict == "holds":
             chosen, passed = step, None
-        elif step.bound.is_unmoved:  # nothing was lost there: a stronger level that holds speaks for it
-            passed = passed or step
-        else:
-            passed = passed or step
+            continue
+        passed = passed or step
+        if not step.bound.is_unmoved:  # where nothing was lost, a stronger level that holds speaks for it
             break
     return Recommendation(*told, chosen, passed, _notes(ladder, chosen or passed, asked.confidence))
 
@@ -202,7 +201,7 @@ def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, .
         if step.bound.value:
             notes.append(
                 f"{told}; its bound is that of a loss that none of {step.groups} groups has (binomial; of AP, and "
-                f"of means over classes, at least that)."
+                "of means over classes, at least that)."
             )
         elif not cell.is_lossless:
             notes.append(

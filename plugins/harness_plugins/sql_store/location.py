@@ -60,7 +60,7 @@ def check_file(path: Path, write: bool) -> None:
         raise StoreError(f"the results database {path} is a folder. Name a file.")
     if not path.exists():
         if not write:
-            raise StoreError(f"there is no results database {path} yet. `harness run` makes one; or name another.")
+            raise StoreError(f"there is no results database {path} yet: `harness run` makes one, or name another.")
         if not path.parent.is_dir():
             raise StoreError(f"the results database {path} cannot be made: there is no folder {path.parent}.")
     elif not write and path.stat().st_size == 0 and not _journal(path).exists():
