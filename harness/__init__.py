@@ -12,7 +12,7 @@ import pluggy
 if TYPE_CHECKING:
     from os import PathLike
 
-    from harness.frames import Frames
+    from harness.results.frames import Views
 
 __all__ = ["__version__", "hookimpl", "load"]
 
@@ -20,7 +20,7 @@ hookimpl = pluggy.HookimplMarker("harness")
 """Marks a function of a plugin module as the implementation of a hook."""
 
 
-def load(database: "str | PathLike[str]" = "harness.db") -> "Frames":
+def load(database: "str | PathLike[str]" = "harness.db") -> "Views":
     """The results in a database, as pandas frames: `harness.load("harness.db").curves`.
 
     Args:
@@ -30,9 +30,9 @@ def load(database: "str | PathLike[str]" = "harness.db") -> "Frames":
         StoreError: there is no such database.
         HarnessError: pandas is not installed (the extra `frames`).
     """
-    from harness.frames import Frames
+    from harness.results.frames import Views
 
-    return Frames(str(database))
+    return Views(str(database))
 
 
 try:

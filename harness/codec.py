@@ -27,7 +27,7 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from harness.errors import CodecError, UsageError
 from harness.options import Configured, Value
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Frames = NDArray[np.uint8]
-    """RGB frames, uint8[T, H, W, 3]."""
+__all__ = ["Codec", "Encoded", "Frames", "ImageCodec", "Level", "Scale", "check_frames"]
 
-__all__ = ["Codec", "Encoded", "ImageCodec", "Level", "Scale", "check_frames"]
+Frames: TypeAlias = "NDArray[np.uint8]"
+"""RGB frames, uint8[T, H, W, 3]. (A text at run time, so that contracts do not import NumPy.)"""
 
 Level = float | None
 """A position on a codec's scale; None for a codec without one (`none`)."""

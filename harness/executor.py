@@ -8,9 +8,9 @@ hands every unit to that function, and its rows back to the caller, is complete:
         name = "inline"
         summary = "one unit after the other in this process"
 
-        def run(self, units, settings, report):
+        def run(self, units, settings, progress):
             for unit in units:
-                yield from run_unit(unit, settings, report)
+                yield from run_unit(unit, settings, progress)
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 from harness.options import Configured
 
 if TYPE_CHECKING:
-    from harness.engine.report import Report
-    from harness.engine.unit import Settings, Unit
+    from harness.progress import Progress
     from harness.records import SampleRow
+    from harness.unit import Settings, Unit
 
 __all__ = ["Executor"]
 
@@ -33,7 +33,7 @@ class Executor(Configured, ABC):
     """Carries out units of work."""
 
     @abstractmethod
-    def run(self, units: Sequence[Unit], settings: Settings, report: Report) -> Iterator[Sequence[SampleRow]]:
+    def run(self, units: Sequence[Unit], settings: Settings, progress: Progress) -> Iterator[Sequence[SampleRow]]:
         """Carry out the units, in any order.
 
         Yields:
@@ -42,5 +42,5 @@ class Executor(Configured, ABC):
         Args:
             units: what to do.
             settings: device, precision, workers.
-            report: takes progress and warnings.
+            progress: takes progress and warnings.
         """

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from harness.options import Configured, Phase, Value
+from harness.weights import Weights, from_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,24 +47,6 @@ class NoMemo:
         return compute()
 
 
-@dataclass(frozen=True)
-class Weights:
-    """A file of weights, or the name of weights that a library knows.
-
-    Args:
-        name: what results call it.
-        path: the file, also that of weights which a library brings and downloads. None where there is no file; then
-            the model makes the weights itself. The built-in detectors have none such, and refuse it.
-        sha256: hex digest of the file (or of what stands for it), part of every experiment's key.
-        classes: the names of the classes the weights were trained on, where they are known.
-    """
-
-    name: str
-    path: Path | None
-    sha256: str
-    classes: tuple[str, ...] = ()
-
-
 class Model(Configured, ABC):
     """A network with its pre- and post-processing.
 
@@ -94,8 +76,6 @@ class Model(Configured, ABC):
         Raises:
             WeightsError: there is no such file or name, or there is no default.
         """
-        from harness.weights import from_file
-
         return from_file(self.name, asked)
 
     def fingerprint(self) -> Mapping[str, Value]:

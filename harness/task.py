@@ -22,7 +22,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from harness.options import Configured
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Statistics = Mapping[str, NDArray[Any]]
-    """The sufficient statistics of one scored frame: named arrays of plain dtypes."""
+__all__ = ["Metric", "Statistics", "Task", "class_metrics"]
 
-__all__ = ["Metric", "Task", "class_metrics"]
+Statistics: TypeAlias = "Mapping[str, NDArray[Any]]"
+"""The sufficient statistics of one scored frame: named arrays of plain dtypes. (A text at run time.)"""
 
 
 @dataclass(frozen=True)

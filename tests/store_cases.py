@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import StoreError
 from harness.experiment import Training
-from harness.processes import this_process
+from harness.keep.processes import this_process
 from harness.records import Checkpoint, Claim, Comparison, Totals
 from harness.store import Filters
 from harness_plugins.sql_store import SqlStore

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from harness.experiment import Experiment, key_of
-from harness.processes import this_process
+from harness.keep.processes import this_process
 from harness.records import Claim, Comparison, MetricValue, RunInfo, SampleRow, Totals
 from harness.store import Store
 

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from harness.batches import draw, plan_batches
 from harness.dataset import Outline
+from harness.planning.batches import draw, plan_batches
 
 
 def planned(shapes: list[tuple[int, int] | None], size: int) -> list[tuple[int, ...]]:

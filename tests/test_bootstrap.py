@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.bootstrap import interval, paired_interval, replicates, size_bias, spread, student, subset
+from harness.statistics.intervals import interval, paired_interval, replicates, size_bias, spread, student, subset
 from harness.task import Metric, Task
 from harness_tasks.detection.task import Detection
 from harness_tasks.detection.types import Boxes, Detections

@@ -18,9 +18,9 @@ import pandas as pd
 import pytest
 
 from command import Session
-from harness.browse import application, metadata
 from harness.errors import UsageError
-from harness.view_columns import queries, view_columns
+from harness.results.browse import application, metadata
+from harness.results.view_columns import queries, view_columns
 from report_kit import made
 
 T = TypeVar("T")

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from command import Session
+from harness.discovery.plugins import installed
+from harness.discovery.registry import Registry, load
 from harness.errors import PreflightError, RegistryError, UsageError
-from harness.grid import CodecChoice
-from harness.levers import with_levers
-from harness.plan import make_plan
-from harness.plugin_manager import installed
-from harness.registry import Registry, load
-from harness.request import Request
-from harness.resolve import resolve
-from harness.resolve_codec import choose_codec
+from harness.media.levers import with_levers
+from harness.planning.codecs import choose_codec
+from harness.planning.grid import CodecChoice
+from harness.planning.plan import make_plan
+from harness.planning.request import Request
+from harness.planning.resolve import resolve
 from harness_codecs.av_family import H264, Hevc
 
 MINE = """

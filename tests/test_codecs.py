@@ -16,8 +16,8 @@ from PIL import Image
 
 from harness.codec import Codec, Encoded, ImageCodec
 from harness.errors import CodecError, UsageError
-from harness.levers import Resampled, is_baseline
-from harness.quality import psnr
+from harness.media.levers import Resampled, is_baseline
+from harness.media.quality import psnr
 from harness_codecs.av_family import H264, Av1, Hevc, Mpeg2, Vp9
 from harness_codecs.none import Uncompressed
 from harness_codecs.pillow_family import Avif, Jpeg, Jpeg2000, Webp

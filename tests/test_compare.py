@@ -23,9 +23,9 @@ from harness.decide.comparison import Comparison, compare
 from harness.decide.estimate import Side
 from harness.decide.levels import holm
 from harness.decide.rows import compared_rows
-from harness.drawn import RATE, Drawn
-from harness.ladders import Ladder
-from harness.result_cells import Cell
+from harness.results.cells import ResultCell
+from harness.results.ladders import Ladder
+from harness.results.resampled import RATE, Drawn
 from report_kit import made
 from test_recommend import a_cell, drawn
 
@@ -135,7 +135,7 @@ def test_csv_of_a_metric_where_lower_is_better_has_its_own_range_and_says_which_
     def error(side: Side) -> Side:
         metric = {"value": replace(side.ladder.cells[0].metrics["value"], higher_is_better=False)}
         named = {"model": "m", "weights": "w"}
-        cells = tuple(Cell({**cell.facts, **named}, metric) for cell in side.ladder.cells)
+        cells = tuple(ResultCell({**cell.facts, **named}, metric) for cell in side.ladder.cells)
         return replace(side, ladder=replace(side.ladder, cells=cells))
 
     found, values = both(gain=0.03)

@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli.doctor import doctor
-from harness.cli.options import data_root_option, request_options
+from harness.cli.options.common import data_root_option
+from harness.cli.options.request import request_options
 from harness.cli.plan import plan
 from harness.cli.run import run
 from harness.cli.train import train

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.processes import this_process
+from harness.keep.processes import this_process
 from harness.records import Claim, Comparison, Totals
-from harness.view_columns import queries, view_columns
+from harness.results.view_columns import queries, view_columns
 from harness_plugins.sql_store import SqlStore
 from store_rows import INFO, cell, failed, metric, row
 

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from command import Session
+from harness.discovery.registry import load
 from harness.errors import WeightsError
 from harness.model import NoMemo
-from harness.registry import load
 from harness.weights import load_state, read_classes
 from harness_plugins.demo_world.classes import CLASSES
 from harness_plugins.demo_world.compositor import Scene

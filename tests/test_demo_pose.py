@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from harness.dataset import Sample
+from harness.discovery.registry import load
 from harness.model import NoMemo
-from harness.registry import load
 from harness.weights import load_state
 from harness_plugins.demo_world.dataset import DemoWorld
 from harness_tasks.pose.models.demo import WEIGHTS, DemoOpenPose

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from command import Session
-from harness.registry import load
+from harness.discovery.registry import load
 
 LEAST = {
     "pose": {"AP": 0.5},

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from command import Session
+from harness.discovery.registry import load
 from harness.model import NoMemo
-from harness.registry import load
 from harness.weights import load_state, read_classes
 from harness_plugins.demo_world.classes import SEGMENTS
 from harness_plugins.demo_world.compositor import Scene

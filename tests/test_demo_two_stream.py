@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from harness.discovery.registry import load
 from harness.model import NoMemo
-from harness.registry import load
 from harness.weights import load_state, read_classes
 from harness_codecs.av_family import H264
 from harness_plugins.demo_world.action_clips import FPS, action, render

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.bootstrap import interval, replicates
 from harness.cli import main
+from harness.discovery.plugins import installed
+from harness.discovery.stores import open_store
 from harness.model import NoMemo
-from harness.plugin_manager import installed
-from harness.stores import open_store
+from harness.statistics.intervals import interval, replicates
 from harness_plugins.demo_world.clips_dataset import DemoClips
 from harness_tasks.detection.models.demo import DemoDetector
 from harness_tasks.detection.task import Detection

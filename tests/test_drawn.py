@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from command import Session
-from harness.drawn import RATE, Drawn, Draws
-from harness.ladders import cases_of
-from harness.plugin_manager import installed
-from harness.result_cells import read_cells
+from harness.discovery.plugins import installed
+from harness.discovery.stores import open_store
+from harness.results.cells import read_cells
+from harness.results.ladders import cases_of
+from harness.results.resampled import RATE, Drawn, Draws
 from harness.store import Filters
-from harness.stores import open_store
 from report_kit import made
 from test_recommend import Mean, a_cell, drawn
 
@@ -48,7 +48,7 @@ class Store:
 def test_rates_are_resampled_by_the_groups_that_metrics_are(
     unscored: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.drawn.task_of", lambda *_: Mean())
+    monkeypatch.setattr("harness.results.resampled.task_of", lambda *_: Mean())
     store: Any = Store(unscored)
     plugins: Any = None
     draws = Draws({"k": store}, {"k": {"dataset": "d", "limit": None}}, plugins, 300, 0)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from command import Session
-from harness.view_columns import view_columns
+from harness.results.view_columns import view_columns
 from report_kit import made
 
 VIEWS = ("results", "curves", "recovery", "seeds", "per_sample")

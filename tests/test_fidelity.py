@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from harness.errors import HarnessError
-from harness.report import fidelity
-from harness.report.fidelity import ms_ssim, vmaf
+from harness.page import fidelity
+from harness.page.fidelity import ms_ssim, vmaf
 
 
 def pictures(size: int = 192) -> np.ndarray:

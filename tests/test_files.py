@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cache import cache_dir
 from harness.files import digest_files, sha256_file
+from harness.files.cache import cache_dir
 
 
 @pytest.fixture

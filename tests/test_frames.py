@@ -12,8 +12,8 @@ import pytest
 import harness
 from command import Session
 from harness.errors import StoreError
-from harness.frames import DTYPES, typed_frame
-from harness.view_columns import view_columns
+from harness.results.frames import DTYPES, typed_frame
+from harness.results.view_columns import view_columns
 from harness_plugins.sql_store import SqlStore
 from report_kit import made
 from store_rows import put_results

@@ -6,8 +6,8 @@ import pytest
 
 from harness.codec import Scale
 from harness.errors import UsageError
-from harness.grammar import Asked, parse
 from harness.options import Option
+from harness.planning.grammar import Asked, parse
 
 
 def test_all_parts() -> None:

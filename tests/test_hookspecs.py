@@ -11,7 +11,8 @@ import types
 import pytest
 
 from harness import hookspecs
-from harness.plugin_manager import KINDS, Plugins
+from harness.discovery.kinds import KINDS
+from harness.discovery.plugins import Plugins
 from plugin_kit import entry_points_in, write_distribution
 
 HOOKS = {name: spec for name, spec in vars(hookspecs).items() if name.startswith("harness_")}

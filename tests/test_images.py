@@ -9,7 +9,7 @@ from PIL import Image
 
 from harness.errors import SampleError
 from harness.images import image_size, read_image
-from harness.jpeg_quality import LUMINANCE, estimate_quality, scaled_table
+from harness.images.jpeg_quality import LUMINANCE, estimate_quality, scaled_table
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (13, 17, 3), dtype=np.uint8)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from harness.codec import Codec
 from harness.errors import UsageError
-from harness.levers import Resampled
+from harness.media.levers import Resampled
 from harness_codecs.pillow_family import Avif, Jpeg
 from pictures import noise, photograph, textured
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from command import Session
-from harness.cache import cache_dir
 from harness.codec import Encoded
 from harness.dataset import Sample
 from harness.engine.keeper import Keeper
 from harness.engine.worker import Source
 from harness.errors import UsageError
-from harness.kept import Kept, frames_digest
+from harness.files.cache import cache_dir
+from harness.keep.kept import Kept, frames_digest
 from harness.records import SampleRow
 from harness_codecs.pillow_family import Jpeg
 

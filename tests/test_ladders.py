@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.ladders import Ladder, cases_of
-from harness.result_cells import Cell, Measured
+from harness.results.cells import Measured, ResultCell
+from harness.results.ladders import Ladder, cases_of
 
 LEVELS = (90.0, 50.0, 5.0)
 
 
-def cell(level: float | None, **facts: Any) -> Cell:
+def cell(level: float | None, **facts: Any) -> ResultCell:
     """An experiment of jpeg; `trained` is the level of a model that was retrained at one."""
     trained = facts.pop("trained", None)
     mode = "level" if trained is not None else facts.pop("mode", None)
@@ -27,10 +27,10 @@ def cell(level: float | None, **facts: Any) -> Cell:
     if trained is not None:
         row |= {"train_codec": "jpeg", "series": facts.get("series", f"at {trained}")}
     row["experiment"] = str(sorted((name, str(value)) for name, value in row.items()))
-    return Cell(row, {"AP": Measured(0.5, None, None, True, True)}, subject="same", ladder="jpeg")
+    return ResultCell(row, {"AP": Measured(0.5, None, None, True, True)}, subject="same", ladder="jpeg")
 
 
-def ladders(*cells: Cell) -> dict[str, Ladder]:
+def ladders(*cells: ResultCell) -> dict[str, Ladder]:
     (case,) = cases_of([cell(None), *(cell(level) for level in LEVELS), *cells])
     assert case.baseline is not None
     return {one.training: one for one in case.ladders}

@@ -7,9 +7,9 @@ import torch
 
 from harness.codec import Codec, Encoded, ImageCodec, Scale
 from harness.errors import CodecError, PluginError, UsageError
-from harness.levers import LEVERS, Resampled, is_baseline, split_levers, with_levers
+from harness.media.levers import LEVERS, Resampled, is_baseline, split_levers, with_levers
+from harness.media.quality import psnr
 from harness.options import Option
-from harness.quality import psnr
 from harness_codecs.none import Uncompressed
 from harness_codecs.pillow_family import Jpeg, Webp
 from pictures import noise, photograph, textured

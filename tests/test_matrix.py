@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from harness.discovery.plugins import installed
 from harness.experiment import Experiment, Training, key_of
-from harness.matrix import Matrix, matrices
-from harness.plugin_manager import installed
-from harness.processes import this_process
+from harness.keep.processes import this_process
 from harness.records import Claim, Totals
-from harness.result_cells import Cell, read_cells
+from harness.results.cells import ResultCell, read_cells
+from harness.results.tables.matrix import Matrix, matrices
 from harness.store import Filters
 from harness.study.tables import study_tables
 from harness_plugins.sql_store import SqlStore
@@ -48,7 +48,7 @@ def taught(level: float | None, recipe: str = "r", codec: str = "jpeg", seed: in
     return Training("retrained", codec, level, mode, seed=seed, checkpoint=f"{series} {seed}", series=series)
 
 
-def cells_of(tmp_path: Path, found: Sequence[tuple[Experiment, float]], name: str = "AP") -> list[Cell]:
+def cells_of(tmp_path: Path, found: Sequence[tuple[Experiment, float]], name: str = "AP") -> list[ResultCell]:
     """Some experiments as they are read, each finished by a run of its own, in this order."""
     store = SqlStore(str(tmp_path / f"{name}.db"))
     store.open()

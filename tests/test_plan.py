@@ -10,15 +10,16 @@ import pytest
 import torch
 
 from harness.codec import Codec
+from harness.discovery.plugins import installed
+from harness.discovery.registry import load
 from harness.errors import PreflightError
-from harness.grid import CodecChoice, Grid, Subject
-from harness.levers import is_baseline, with_levers
+from harness.media.levers import is_baseline, with_levers
 from harness.model import Weights
-from harness.plan import Plan, make_plan
-from harness.plugin_manager import installed
-from harness.registry import load
-from harness.request import Request
-from harness.resolve import resolve
+from harness.planning.grid import CodecChoice, Grid
+from harness.planning.plan import Plan, make_plan
+from harness.planning.request import Request
+from harness.planning.resolve import resolve
+from harness.unit import Subject
 
 DETECTION = Request(codecs=("jpeg",), tasks=("detection",))
 

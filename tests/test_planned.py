@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from harness.cli.planned import in_words, planned_trainings
+from harness.discovery.plugins import installed
+from harness.discovery.registry import load
 from harness.errors import PreflightError
-from harness.plan import Plan, make_plan
-from harness.plugin_manager import installed
-from harness.registry import load
-from harness.request import Request
-from harness.resolve import resolve
+from harness.planning.plan import Plan, make_plan
+from harness.planning.request import Request
+from harness.planning.resolve import resolve
 from harness.training.job import place_of
 
 DETECTION = Request(codecs=("jpeg@50,15",), tasks=("detection",), limit=2)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.discovery.plugins import Plugins, installed
 from harness.errors import CollisionError, UnknownNameError
-from harness.plugin_manager import Plugins, installed
 from plugin_kit import entry_points_in, write_distribution
 
 CODEC = """

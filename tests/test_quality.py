@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from harness.quality import psnr, psnr_of, squared_error
+from harness.media.quality import psnr, psnr_of, squared_error
 from pictures import noise, photograph
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.bootstrap import Replicates, student
-from harness.ratios import Difference, difference, fieller, ratio_interval
+from harness.statistics.intervals import Replicates, student
+from harness.statistics.ratios import Difference, difference, fieller, ratio_interval
 
 RNG = np.random.default_rng(5)
 

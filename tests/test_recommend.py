@@ -17,15 +17,15 @@ from scipy.stats import binomtest, ttest_1samp
 from scipy.stats import t as student_t
 
 from command import Session
-from harness.bootstrap import Replicates, replicates
 from harness.decide.bound import Bound, bound_of, one_sided
 from harness.decide.cost import Camera, cost_of
 from harness.decide.judges import by_resampling, by_stored_intervals
 from harness.decide.limit import Limit
 from harness.decide.walk import recommend
 from harness.errors import UsageError
-from harness.ladders import Case, Ladder
-from harness.result_cells import Cell, Measured
+from harness.results.cells import Measured, ResultCell
+from harness.results.ladders import Case, Ladder
+from harness.statistics.intervals import Replicates, replicates
 from harness.task import Metric, Task
 from report_kit import made, with_a_failed_sample
 
@@ -147,11 +147,11 @@ def test_limits_that_are_none(text: str) -> None:
         Limit.parse(text)
 
 
-def a_cell(level: float | None, bpp: float, value: float = 0.5, **facts: Any) -> Cell:
+def a_cell(level: float | None, bpp: float, value: float = 0.5, **facts: Any) -> ResultCell:
     told = {"level": level, "level_name": "quality", "bpp": bpp, "source_bpp": None, "kbps": None, "samples": 10}
     told |= {"psnr": 30.0, "bytes": None, "experiment": f"e{level}", "codec": "jpeg" if level else "none"}
     told |= {"training": "pretrained"}
-    return Cell({**told, **facts}, {"value": Measured(value, None, None, True, True)})
+    return ResultCell({**told, **facts}, {"value": Measured(value, None, None, True, True)})
 
 
 def test_costs() -> None:
@@ -184,7 +184,7 @@ class Known:
         self.values, self.asked = values, [""]
 
     def together(self, measures: Sequence[Any]) -> list[Any]:
-        from harness.drawn import Drawn
+        from harness.results.resampled import Drawn
 
         self.asked.append(measures[0][0][0].facts["experiment"])
         return [Drawn(metric, drawn(self.values[cells[0].facts["experiment"]]), 200) for cells, metric in measures]
@@ -271,13 +271,13 @@ def test_a_level_that_lost_nothing_on_too_few_samples_does_not_end_the_walk() ->
 
 def test_a_drop_of_zero_is_judged_alike_by_stored_intervals() -> None:
     same = Measured(0.875, 0.8, 0.95, True, True, drop=0.0, drop_ci_low=0.0, drop_ci_high=0.0)
-    cell = Cell({**a_cell(95.0, 2.0).facts, "samples": 40, "groups": 40}, {"value": same})
-    clean = Cell(a_cell(None, 24.0).facts, {"value": same})
+    cell = ResultCell({**a_cell(95.0, 2.0).facts, "samples": 40, "groups": 40}, {"value": same})
+    clean = ResultCell(a_cell(None, 24.0).facts, {"value": same})
     found = [by_stored_intervals(cell, clean, "value", Limit.parse(text), 0.95)[0] for text in ("0.08", "0.005", "9%")]
     assert [one.verdict for one in found] == ["holds", "undecided", "holds"]
     assert found[0].value == pytest.approx(binomtest(0, 40).proportion_ci(0.90).high)
-    lossless = Cell({**cell.facts, "psnr": None}, cell.metrics)
-    lower = Cell(cell.facts, {"value": replace(same, higher_is_better=False)})
+    lossless = ResultCell({**cell.facts, "psnr": None}, cell.metrics)
+    lower = ResultCell(cell.facts, {"value": replace(same, higher_is_better=False)})
     for one in (lossless, lower):
         for text in ("0", "2%"):
             bound = by_stored_intervals(one, clean, "value", Limit.parse(text), 0.95)[0]
@@ -285,7 +285,7 @@ def test_a_drop_of_zero_is_judged_alike_by_stored_intervals() -> None:
         ladder = Ladder("jpeg", "pretrained", (one,))
         (told,) = recommend(Case(clean, (ladder,)), by_stored_intervals, Limit.parse("2%"))
         assert not [note for note in told.notes if "binomial" in note]
-    little = Cell(clean.facts, {"value": replace(same, ci_low=-0.2, ci_high=1.9)})
+    little = ResultCell(clean.facts, {"value": replace(same, ci_low=-0.2, ci_high=1.9)})
     reason = by_stored_intervals(cell, little, "value", Limit.parse("2%"), 0.95)[0].reason
     assert reason == "the uncompressed value cannot be told from 0: no share of it"
 
@@ -322,12 +322,12 @@ def test_the_command_on_real_results(session: Session) -> None:
 
 
 def test_stored_intervals_judge_as_resamples_do_but_for_a_little_care(session: Session) -> None:
-    from harness.drawn import Draws
-    from harness.ladders import cases_of
-    from harness.plugin_manager import installed
-    from harness.result_cells import read_cells
+    from harness.discovery.plugins import installed
+    from harness.discovery.stores import open_store
+    from harness.results.cells import read_cells
+    from harness.results.ladders import cases_of
+    from harness.results.resampled import Draws
     from harness.store import Filters
-    from harness.stores import open_store
 
     store = open_store(str(session.database), installed(), write=False)
     (case,) = cases_of(read_cells(store, Filters({"task": ["detection"]})))

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from command import Session, kill_after_rows
-from harness.agreement import Agreement
-from harness.plugin_manager import installed
+from harness.discovery.plugins import installed
+from harness.statistics.agreement import Agreement
 
 TASKS = ("action", "depth", "detection", "pose", "segmentation")
 
@@ -212,7 +212,7 @@ def test_a_damaged_video_costs_its_own_samples_wherever_it_stands(
 
 
 def test_sources_that_are_compressed_are_told_though_the_first_is_not(images: Path, tmp_path: Path) -> None:
-    from harness.resolve_reference import coded_sources
+    from harness.planning.reference import coded_sources
 
     dataset = installed().get("dataset", "folder")(task="detection")
     with Image.open(images / "a/00.png") as image:
@@ -248,7 +248,7 @@ def test_results_show_draws_the_reference(session: Session, images: Path) -> Non
 
 def test_a_readers_parts_cost_one_decode_of_each_frame(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from harness.video import Reader, read_clip
-    from harness.video_stream import Video
+    from harness.video.stream import Video
 
     decoded = 0
     pictures = Video.pictures

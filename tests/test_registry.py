@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import save_file
 
 import harness
-from harness import registry
+from harness.discovery import registry
+from harness.discovery.plugins import installed
 from harness.errors import RegistryError
 from harness.files import sha256_file
-from harness.plugin_manager import installed
-from harness.request import Request
-from harness.resolve import resolve
+from harness.planning.request import Request
+from harness.planning.resolve import resolve
 from harness_tasks.detection.models.torchvision import Torchvision
 
 ROOT = Path(harness.__file__).parents[1]
@@ -124,7 +124,7 @@ def test_a_checkout_reads_its_top_level_file_not_the_installed_copy(tmp_path: Pa
     (checkout / "pyproject.toml").write_text("")
     (checkout / "registry.toml").write_text("[codecs.jpeg]\nladder = [42]\n")
     (checkout / "harness" / "registry.toml").write_text("[codecs.jpeg]\nladder = [1]\n")
-    code = "from harness.registry import load; print(load(()).entry('codecs', 'jpeg')['ladder'])"
+    code = "from harness.discovery.registry import load; print(load(()).entry('codecs', 'jpeg')['ladder'])"
     for expected in ("[42]", "[43]"):
         (checkout / "registry.toml").write_text(f"[codecs.jpeg]\nladder = {expected}\n")
         out = subprocess.run([sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, check=True)

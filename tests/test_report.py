@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from command import Session
-from harness.ladders import cases_of
-from harness.plugin_manager import installed
-from harness.report.provenance import provenance
-from harness.report.rates import rates_table
-from harness.result_cells import read_cells
+from harness.discovery.plugins import installed
+from harness.discovery.stores import open_store
+from harness.page.provenance import provenance
+from harness.page.rates import rates_table
+from harness.results.cells import read_cells
+from harness.results.ladders import cases_of
 from harness.store import Filters
-from harness.stores import open_store
 from report_kit import made, with_a_failed_sample
 from test_ladders import cell
 
@@ -155,7 +155,7 @@ def test_an_experiment_that_failed_is_shown_before_any_number_of_samples(
         connection.execute(
             "UPDATE experiments SET status = 'failed', reason = 'the very reason' WHERE codec = 'webp' AND level = 5"
         )
-    monkeypatch.setattr("harness.report.provenance._MOST", most)
+    monkeypatch.setattr("harness.page.provenance._MOST", most)
     with closing(open_store(str(tmp_path / "harness.db"), installed(), write=False)) as store:
         cells = read_cells(store, Filters())
         found = provenance(store, cells, cases_of(cells))
@@ -213,7 +213,7 @@ def test_marks_stand_over_the_middle_of_their_level() -> None:
     """Panels have levels of their own, and one may lack a kind that another has."""
     import vl_convert
 
-    from harness.report.charts import chart_specs
+    from harness.page.charts import chart_specs
 
     kinds = {"avif": ["recovery"], "jpeg": ["recovery", "net recovery"]}
     shares = [

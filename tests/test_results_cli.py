@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from command import run
-from harness.bootstrap import GROUPS_FROM, HOLDS_FROM
 from harness.experiment import Training
-from harness.processes import this_process
+from harness.keep.processes import this_process
 from harness.records import Claim, Comparison, MetricValue, Totals
+from harness.results.tables.results import FORMATS, results_table
+from harness.results.tables.text import Table, render
+from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM
 from harness.store import Filters
-from harness.tables import FORMATS, results_table
-from harness.text_tables import Table, render
 from harness_plugins.sql_store import SqlStore
 from store_rows import INFO, cell, failed, metric, put_results, row
 
@@ -347,7 +347,7 @@ def test_empty_tables_have_a_head() -> None:
 def test_a_terminal_gets_a_table_that_fits(ladder: Path) -> None:
     from rich.console import Console
 
-    from harness.tables import print_table
+    from harness.results.tables.results import print_table
 
     store = SqlStore(str(ladder))
     store.open(write=False)

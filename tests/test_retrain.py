@@ -6,8 +6,8 @@ import pytest
 
 from harness.codec import Codec, Scale
 from harness.errors import UsageError
-from harness.grid import CodecChoice, Course
-from harness.retrain import courses
+from harness.planning.grid import CodecChoice, Retraining
+from harness.planning.retraining import retrainings
 from harness_codecs.none import Uncompressed
 from harness_codecs.pillow_family import Jpeg, Webp
 
@@ -22,11 +22,13 @@ def find(text: str) -> CodecChoice:
     return CodecChoice(codec, tuple(float(level) for level in levels.split(",")), "p 1")
 
 
-def told(found: tuple[Course, ...]) -> list[tuple[str, tuple[float | None, ...], dict[str, tuple[float | None, ...]]]]:
+def told(
+    found: tuple[Retraining, ...],
+) -> list[tuple[str, tuple[float | None, ...], dict[str, tuple[float | None, ...]]]]:
     return [
         (
-            f"{c.lesson.mode} {c.lesson.codec.name}" if c.lesson.codec else c.lesson.mode,
-            c.lesson.levels,
+            f"{c.data.mode} {c.data.codec.name}" if c.data.codec else c.data.mode,
+            c.data.levels,
             {test.codec.name: test.levels for test in c.tests},
         )
         for c in found
@@ -34,7 +36,7 @@ def told(found: tuple[Course, ...]) -> list[tuple[str, tuple[float | None, ...],
 
 
 def asked(*texts: str, codecs: tuple[CodecChoice, ...] = (NONE, JPEG)) -> list[object]:
-    return list(told(courses(texts, codecs, find)))
+    return list(told(retrainings(texts, codecs, find)))
 
 
 def test_matched_trains_at_each_level_below_the_top_and_tests_there_and_on_uncompressed_data() -> None:

@@ -15,24 +15,25 @@ import numpy as np
 import pytest
 
 from command import run
-from harness.bootstrap import Replicates
+from harness.discovery.plugins import installed
+from harness.discovery.registry import load
 from harness.engine.recovery import Quartet, recoveries, unrecovered
 from harness.experiment import Experiment, Training
-from harness.figures import curve_figure, trainings_drawn
-from harness.heat_map import heat_map
-from harness.matrix import matrices
-from harness.plan import make_plan
-from harness.plugin_manager import installed
-from harness.processes import this_process
+from harness.keep.processes import this_process
+from harness.planning.plan import make_plan
+from harness.planning.request import Request
+from harness.planning.resolve import resolve
 from harness.records import Claim, Comparison, Totals
-from harness.registry import load
-from harness.request import Request
-from harness.resolve import resolve
-from harness.result_cells import read_cells
-from harness.seeds import over_seeds
+from harness.results.cells import read_cells
+from harness.results.figures.curves import curve_figure
+from harness.results.figures.heat_map import heat_map
+from harness.results.figures.lines import trainings_drawn
+from harness.results.seeds import over_seeds
+from harness.results.tables.matrix import matrices
+from harness.results.tables.results import FORMATS
+from harness.statistics.intervals import Replicates
 from harness.store import Filters
 from harness.study.published import published
-from harness.tables import FORMATS
 from harness_plugins.sql_store import SqlStore
 from store_rows import INFO, NONE_KEY, cell, metric, put_results
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from harness.result_cells import Cell, Measured
-from harness.seeds import over_seeds
+from harness.results.cells import Measured, ResultCell
+from harness.results.seeds import over_seeds
 
 
-def seed(number: int, **values: float) -> Cell:
+def seed(number: int, **values: float) -> ResultCell:
     facts = {"status": "finished", "series": "s", "cell": "c", "seed": number, "experiment": f"e{number}"}
-    return Cell(facts, {name: Measured(value, 0.0, 1.0, name == "AP", True, 0.1) for name, value in values.items()})
+    return ResultCell(
+        facts, {name: Measured(value, 0.0, 1.0, name == "AP", True, 0.1) for name, value in values.items()}
+    )
 
 
 @pytest.mark.parametrize("lacking", [0, 1, 2])

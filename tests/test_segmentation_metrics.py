@@ -10,7 +10,7 @@ from torchmetrics.functional.classification import (
 )
 
 from harness.errors import PluginError, WeightsError
-from harness.statistics_blob import pack, unpack
+from harness.statistics.packing import pack, unpack
 from harness_tasks.segmentation.datasets.camvid import CAMVID_CLASSES
 from harness_tasks.segmentation.datasets.cityscapes import CITYSCAPES_CLASSES
 from harness_tasks.segmentation.drawing import colour_of

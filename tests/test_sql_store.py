@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from harness.discovery.plugins import Plugins
+from harness.discovery.stores import open_store
 from harness.errors import StoreError
 from harness.experiment import Training, key_of
-from harness.plugin_manager import Plugins
-from harness.processes import this_process
+from harness.keep.processes import this_process
 from harness.records import Claim
-from harness.stores import open_store
 from harness_plugins.sql_store import SqlStore, claims, schema, upgrade, views
 from harness_plugins.sql_store.database import Database
 from store_cases import StoreCases
@@ -245,7 +245,7 @@ def test_the_store_is_found_by_its_scheme(tmp_path: Path) -> None:
     plugins = Plugins([])
     with pytest.raises(StoreError, match=r"no store opens mysql://.*There is: none"):
         open_store("mysql://host/db", plugins)
-    from harness.plugin_manager import installed
+    from harness.discovery.plugins import installed
 
     with pytest.raises(StoreError, match=r"no store opens postgres://.*Did you mean postgresql://"):
         open_store("postgres://host/db", installed())

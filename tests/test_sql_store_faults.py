@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreError
-from harness.processes import describe, is_gone, this_process
+from harness.keep.processes import describe, is_gone, this_process
 from harness.records import Claim, Totals
 from harness_plugins.sql_store import SqlStore, database
 from store_rows import INFO, cell, metric, put_results, row

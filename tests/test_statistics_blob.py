@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.errors import StoreError
-from harness.statistics_blob import pack, unpack
+from harness.statistics.packing import pack, unpack
 
 FRAMES: list[dict[str, Any]] = [
     {

@@ -12,10 +12,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from harness.cli import main
-from harness.plugin_manager import installed
-from harness.registry import load
-from harness.request import Request
-from harness.resolve import Resolver
+from harness.discovery.plugins import installed
+from harness.discovery.registry import load
+from harness.planning.request import Request
+from harness.planning.resolve import Resolver
 from harness.study.published import published
 from harness.training.recipe import Recipe
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from detection_kit import detections
-from harness.bootstrap import paired_interval, replicates
 from harness.cli import main
-from harness.cli.study import _command
+from harness.cli.results.study import _command
+from harness.discovery.plugins import installed
 from harness.experiment import Experiment, Training, key_of
-from harness.plugin_manager import installed
-from harness.processes import this_process
+from harness.keep.processes import this_process
 from harness.records import Claim, MetricValue, SampleRow, Totals
+from harness.statistics.intervals import paired_interval, replicates
 from harness.study.estimate import Estimate
 from harness.study.evidence import RATE, Evidence
 from harness.study.finding import Finding, Verdict, claims

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.bootstrap import interval, replicates
+from harness.discovery.plugins import installed
 from harness.errors import StoreError
 from harness.experiment import Experiment, Training, key_of
-from harness.plugin_manager import installed
-from harness.processes import this_process
+from harness.keep.processes import this_process
 from harness.records import Claim, MetricValue, SampleRow, Totals
+from harness.statistics.intervals import interval, replicates
 from harness.study.evidence import RATE, Evidence
 from harness_plugins.sql_store import SqlStore
 from harness_tasks.action.task import Action

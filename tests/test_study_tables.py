@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.result_cells import Cell, Measured
+from harness.results.cells import Measured, ResultCell
 from harness.study.published import published
 from harness.study.tables import study_tables
 
 
-def cell(level: float | None, value: float, **changes: Any) -> Cell:
+def cell(level: float | None, value: float, **changes: Any) -> ResultCell:
     facts = {
         **{"task": "pose", "model": "openpose", "weights": "w", "dataset": "coco", "split": "val2017", "codec": "jpeg"},
         **{"codec_options": "{}", "planned_samples": 5, "status": "finished", "level": level, "level_name": "quality"},
@@ -24,10 +24,10 @@ def cell(level: float | None, value: float, **changes: Any) -> Cell:
         },
         **changes,
     }
-    return Cell(facts, {"AP": Measured(value, None, None, True, True)})
+    return ResultCell(facts, {"AP": Measured(value, None, None, True, True)})
 
 
-def retrained(level: float, value: float, train_level: float, **changes: Any) -> Cell:
+def retrained(level: float, value: float, train_level: float, **changes: Any) -> ResultCell:
     taught = {"training": "retrained", "train_mode": "level", "train_codec": "jpeg", "train_level": train_level}
     taught["series"] = f"at {train_level}"
     return cell(level, value, **{**taught, **changes})

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from harness.plugin_manager import installed
-from harness.result_cells import Cell
-from harness.trainings import asked, is_matched
+from harness.discovery.plugins import installed
+from harness.results.cells import ResultCell
+from harness.results.trainings import asked, is_matched
 
 
-def cell(train_codec: str, codec: str, level: float = 50.0, **options: Any) -> Cell:
+def cell(train_codec: str, codec: str, level: float = 50.0, **options: Any) -> ResultCell:
     """A model retrained at quality 50, tested on a codec with some options that are not its defaults."""
     known = codec in installed().names("codec")
     usual = {option.name: option.default for option in installed().get("codec", codec).options} if known else {}
-    return Cell(
+    return ResultCell(
         {
             **{"training": "retrained", "train_mode": "level", "train_codec": train_codec, "train_level": 50.0},
             **{"parts": None, "codec": codec, "level": level, "codec_options": json.dumps({**usual, **options})},

@@ -11,7 +11,7 @@ import torchvision
 
 from harness.dataset import Dataset, Outline, Sample
 from harness.errors import HarnessError, TrainingError, WeightsError
-from harness.kept import Kept
+from harness.keep.kept import Kept
 from harness.model import NoMemo, Weights
 from harness.training.job import Job
 from harness.training.loop import Runtime, train

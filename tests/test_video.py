@@ -14,9 +14,9 @@ import av
 import numpy as np
 import pytest
 
-from harness.containers import stated_bytes
 from harness.errors import SampleError
 from harness.video import decoders, probe, read_clip, segments
+from harness.video.containers import stated_bytes
 
 RNG = np.random.default_rng(0)
 FFMPEG = shutil.which("ffmpeg")

@@ -15,7 +15,7 @@ import pytest
 
 from harness.codec import Encoded
 from harness.errors import CodecError, UsageError
-from harness.quality import psnr
+from harness.media.quality import psnr
 from harness_codecs.av_codec import AvCodec
 from harness_codecs.av_coder import decode as decoded_frames
 from harness_codecs.av_coder import nvidia

@@ -11,10 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from harness import numpy_pickle
 from harness.errors import WeightsError
 from harness.files import sha256_file
-from harness.weights import check_sha256, from_file, load_into, load_state, read_classes, save_state
+from harness.weights import check_sha256, from_file, load_into, load_state, numpy_pickle, read_classes, save_state
 
 
 class Executes:

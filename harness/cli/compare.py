@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.chosen import form_of, form_options, opened, tell_unfinished
 from harness.cli.once import Command
-from harness.cli.options import database_option, resamples_option
+from harness.cli.options.common import database_option, resamples_option
+from harness.cli.options.results import form_of, form_options, opened, tell_unfinished
 from harness.errors import HarnessError, UsageError, did_you_mean
-from harness.text_tables import clean
+from harness.results.tables.text import clean
 
 if TYPE_CHECKING:
     from harness.decide.estimate import Side
@@ -63,12 +63,12 @@ def compare(
     from harness.decide.compared import compared_data, compared_tables
     from harness.decide.rows import compared_rows
     from harness.decide.sides import Wanted, sides_of
-    from harness.drawn import Draws
-    from harness.ladders import cases_of
-    from harness.plugin_manager import installed
-    from harness.result_cells import read_cells
+    from harness.discovery.plugins import installed
+    from harness.results.cells import read_cells
+    from harness.results.ladders import cases_of
+    from harness.results.resampled import Draws
+    from harness.results.tables.results import print_table
     from harness.store import Filters
-    from harness.tables import print_table
 
     try:
         import bjontegaard  # noqa: F401 - told before any work

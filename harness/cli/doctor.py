@@ -10,13 +10,13 @@ from typing import Any
 import click
 
 from harness import __version__
-from harness.cache import cache_dir
 from harness.cli.once import Command
-from harness.cli.options import data_root_option, database_option, make_registry, registry_option
+from harness.cli.options.common import data_root_option, database_option, make_registry, registry_option
+from harness.discovery.plugins import Plugins, installed
+from harness.discovery.registry import Registry, load
 from harness.errors import HarnessError, RegistryError
-from harness.kept import size_of
-from harness.plugin_manager import Plugins, installed
-from harness.registry import Registry, load
+from harness.files.cache import cache_dir
+from harness.keep.kept import size_of
 
 __all__ = ["doctor"]
 
@@ -83,8 +83,8 @@ def _available(plugins: Plugins, kind: str) -> None:
 
 
 def _datasets(plugins: Plugins, registry: Registry, roots: tuple[tuple[str, str], ...]) -> None:
-    from harness.request import Request
-    from harness.resolve_names import Names
+    from harness.planning.names import Names
+    from harness.planning.request import Request
 
     told = ", ".join(f"{name}={path}" if name else path for name, path in roots)
     _section(f"datasets ({f'under {told}' if told else 'no --data-root or HARNESS_DATA'})")
@@ -100,7 +100,7 @@ def _datasets(plugins: Plugins, registry: Registry, roots: tuple[tuple[str, str]
 
 
 def _files(plugins: Plugins, db: str) -> None:
-    from harness.stores import open_store
+    from harness.discovery.stores import open_store
 
     _section("files")
     cache = cache_dir()

@@ -13,9 +13,10 @@ from typing import Any
 import click
 
 from harness.cli.once import Command
-from harness.cli.options import data_root_option, make_registry, registry_option
-from harness.levers import LEVERS
-from harness.plugin_manager import KINDS, Plugins, installed
+from harness.cli.options.common import data_root_option, make_registry, registry_option
+from harness.discovery.kinds import KINDS
+from harness.discovery.plugins import Plugins, installed
+from harness.media.levers import LEVERS
 
 __all__ = ["list_"]
 
@@ -49,7 +50,7 @@ def list_(what: str, as_json: bool, data_root: tuple[tuple[str, str], ...], regi
 
 
 def _records(plugins: Plugins, what: str, roots: dict[str, str], registries: tuple[Path, ...]) -> list[dict[str, Any]]:
-    from harness import listing
+    from harness.discovery import listing
 
     if what == "plugins":
         return listing.plugin_records(plugins)
@@ -149,7 +150,7 @@ def _states(records: Sequence[dict[str, Any]]) -> None:
 
 
 def _table(records: Sequence[dict[str, Any]], leave: Sequence[str] = ()) -> None:
-    from harness.text_tables import Table, render
+    from harness.results.tables.text import Table, render
 
     if not records:
         return
@@ -161,7 +162,7 @@ def _table(records: Sequence[dict[str, Any]], leave: Sequence[str] = ()) -> None
     rows = tuple(tuple(_cell(name, record.get(name)) for name in columns) for record in records)
     table = Table(tuple("params" if name == "parameters" else name for name in columns), rows)
     if sys.stdout.isatty():
-        from harness.tables import print_table
+        from harness.results.tables.results import print_table
 
         print_table(table)
     else:  # without what draws on terminals, which takes long to import

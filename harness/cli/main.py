@@ -13,7 +13,7 @@ import click
 
 from harness import __version__
 from harness.errors import HarnessError, did_you_mean
-from harness.text_tables import clean
+from harness.results.tables.text import clean
 
 __all__ = ["cli", "main"]
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.once import Command
-from harness.cli.options import make_registry, make_request, request_options
-from harness.plugin_manager import installed
+from harness.cli.options.common import make_registry
+from harness.cli.options.request import make_request, request_options
+from harness.discovery.plugins import installed
 
 if TYPE_CHECKING:
     from harness.cli.planned import PlannedTraining
@@ -30,7 +31,7 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
     """
     from harness.cli.planned import in_words, planned_trainings
     from harness.engine import machine
-    from harness.preflight import prepare
+    from harness.planning.preflight import prepare
 
     device = machine.find_device(options["device"])
     request = make_request(options, device)
@@ -94,8 +95,8 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
 
 
 def _print_trainings(trainings: Sequence[PlannedTraining]) -> None:
-    from harness.tables import print_table
-    from harness.text_tables import Table
+    from harness.results.tables.results import print_table
+    from harness.results.tables.text import Table
 
     columns = ("task", "model", "training", "seed", "iterations", "status", "key")
     rows = [(t.task, t.model, t.training, str(t.seed), str(t.iterations), t.status, t.key[:12]) for t in trainings]
@@ -105,8 +106,8 @@ def _print_trainings(trainings: Sequence[PlannedTraining]) -> None:
 
 
 def _print(listed: list[dict[str, Any]]) -> None:
-    from harness.tables import print_table
-    from harness.text_tables import Table
+    from harness.results.tables.results import print_table
+    from harness.results.tables.text import Table
 
     retrained = ("training",) if any(row["training"] != "pretrained" for row in listed) else ()
     columns = ("task", "model", "dataset", *retrained, "codec", "level", "samples", "status", "key")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.training.job import place_of
 
 if TYPE_CHECKING:
-    from harness.plan import Plan
+    from harness.planning.plan import Plan
 
 __all__ = ["PlannedTraining", "in_words", "planned_trainings"]
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.chosen import opened
 from harness.cli.once import Command
-from harness.cli.options import database_option
+from harness.cli.options.common import database_option
+from harness.cli.options.results import opened
+from harness.discovery.plugins import installed
 from harness.errors import HarnessError, UsageError, no_such_metric
-from harness.plugin_manager import installed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,7 +98,7 @@ class _Asked:
 
     def has(self, row: Mapping[str, Any]) -> bool:
         """Whether a row is of the model and dataset that were asked for."""
-        from harness.result_cells import meant
+        from harness.results.cells import meant
 
         pairs = (("dataset", self.dataset), ("model", self.model))
         return all(not name or bool(meant(name, [row[column]])) for column, name in pairs)
@@ -122,7 +122,8 @@ class _Asked:
 
 
 def _curves(asked: _Asked, training: Sequence[str], against: str, db: str) -> tuple[Figure, str]:
-    from harness.figures import can_draw, curve_figure, is_baseline, trainings_drawn
+    from harness.results.figures.curves import curve_figure
+    from harness.results.figures.lines import can_draw, is_baseline, trainings_drawn
     from harness.store import Filters
 
     with opened(db) as store:
@@ -139,9 +140,9 @@ def _curves(asked: _Asked, training: Sequence[str], against: str, db: str) -> tu
 
 
 def _matrix(asked: _Asked, db: str) -> tuple[Figure, str]:
-    from harness.heat_map import heat_map
-    from harness.matrix import matrices
-    from harness.result_cells import read_cells
+    from harness.results.cells import read_cells
+    from harness.results.figures.heat_map import heat_map
+    from harness.results.tables.matrix import matrices
     from harness.store import Filters
 
     with opened(db) as store:

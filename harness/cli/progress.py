@@ -23,12 +23,12 @@ from rich.text import Text
 from harness.experiment import Experiment
 from harness.records import MetricValue, Totals
 
-__all__ = ["Bars", "Lines", "make_report"]
+__all__ = ["Bars", "Lines", "make_progress"]
 
 LINE_SECONDS = 10.0
 
 
-def make_report(console: Console) -> Bars | Lines:
+def make_progress(console: Console) -> Bars | Lines:
     """Bars where the console is a terminal, else lines."""
     return Bars(console) if console.is_terminal else Lines(console)
 

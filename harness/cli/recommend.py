@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.chosen import FILTERS, filter_options, filters_of, form_of, form_options, opened, tell_unfinished
 from harness.cli.once import Command
-from harness.cli.options import FiniteRange, database_option, fps_option, resamples_option
+from harness.cli.options.common import FiniteRange, database_option, fps_option, resamples_option
+from harness.cli.options.results import (
+    FILTERS,
+    filter_options,
+    filters_of,
+    form_of,
+    form_options,
+    opened,
+    tell_unfinished,
+)
 from harness.errors import UsageError, no_such_metric
 
 if TYPE_CHECKING:
-    from harness.ladders import Case
+    from harness.results.ladders import Case
 
 __all__ = ["recommend"]
 
@@ -67,11 +75,11 @@ def recommend(
     from harness.decide.recommended import as_data, recommended_table
     from harness.decide.rows import recommended_rows
     from harness.decide.walk import recommend as walk
-    from harness.drawn import Draws
-    from harness.ladders import cases_of
-    from harness.plugin_manager import installed
-    from harness.result_cells import read_cells
-    from harness.tables import print_table
+    from harness.discovery.plugins import installed
+    from harness.results.cells import read_cells
+    from harness.results.ladders import cases_of
+    from harness.results.resampled import Draws
+    from harness.results.tables.results import print_table
 
     form = form_of(as_json, format_)
     limit, camera = Limit.parse(max_drop), Camera.parse(fps, resolution)

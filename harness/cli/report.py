@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from harness.cli.chosen import FILTERS, filter_options, filters_of
 from harness.cli.once import Command
-from harness.cli.options import data_root_option, database_option, fps_option, make_registry, registry_option
+from harness.cli.options.common import data_root_option, database_option, fps_option, make_registry, registry_option
+from harness.cli.options.results import FILTERS, filter_options, filters_of
+from harness.discovery.plugins import installed
 from harness.errors import HarnessError, UsageError
-from harness.plugin_manager import installed
-from harness.text_tables import clean
+from harness.results.tables.text import clean
 
 __all__ = ["report"]
 
@@ -79,11 +79,11 @@ def report(
     """
     from harness.decide.cost import Camera
     from harness.decide.limit import Limit
+    from harness.discovery.stores import open_store
     from harness.engine import machine
-    from harness.report.fidelity import lacking
-    from harness.report.page import Asked, page
+    from harness.page.fidelity import lacking
+    from harness.page.page import Asked, page
     from harness.show.remake import Means
-    from harness.stores import open_store
 
     target = _target(output)
     limit, camera = Limit.parse(max_drop), Camera.parse(fps, resolution)

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.once import Command
-from harness.cli.options import make_registry, make_request, request_options, resamples_option
-from harness.grammar import parse
-from harness.plugin_manager import installed
+from harness.cli.options.common import make_registry, resamples_option
+from harness.cli.options.request import make_request, request_options
+from harness.discovery.plugins import installed
+from harness.planning.grammar import parse
 
 if TYPE_CHECKING:
-    from harness.engine.unit import Settings
-    from harness.plan import Plan
-    from harness.plugin_manager import Plugins
-    from harness.session import Resampling
+    from harness.discovery.plugins import Plugins
+    from harness.engine.session import Resampling
+    from harness.planning.plan import Plan
     from harness.store import Store
+    from harness.unit import Settings
 
 __all__ = ["run"]
 
@@ -64,9 +65,9 @@ def run(
     was cut off is continued.
     """
     from harness.engine import machine
-    from harness.preflight import prepare
-    from harness.session import Resampling
-    from harness.tables import print_table, results_table
+    from harness.engine.session import Resampling
+    from harness.planning.preflight import prepare
+    from harness.results.tables.results import print_table, results_table
 
     device = machine.find_device(options["device"])
     settings = machine.choose(device, options["precision"], workers, threads)
@@ -104,12 +105,12 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, manner: _Manner) -> M
     from rich.console import Console
 
     from harness.cli.planned import in_words, planned_trainings
-    from harness.cli.progress import make_report
+    from harness.cli.progress import make_progress
     from harness.engine.recovery import unrecovered
-    from harness.engine.report import Report, Silence
     from harness.engine.runner import too_many_failures
-    from harness.preflight import check_weights
-    from harness.session import carry_out
+    from harness.engine.session import carry_out
+    from harness.planning.preflight import check_weights
+    from harness.progress import Progress, Silence
 
     console = Console(stderr=True, quiet=manner.quiet)
     keys = [experiment.key for experiment in plan.experiments]
@@ -122,8 +123,8 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, manner: _Manner) -> M
     check_weights(plan, found)
     if trainings := planned_trainings(plan, found):
         console.print(in_words(trainings), highlight=False)
-    with make_report(console) as report:
-        watcher: Report = Silence() if manner.quiet else report
+    with make_progress(console) as progress:
+        watcher: Progress = Silence() if manner.quiet else progress
         outcome = carry_out(
             plan,
             store,

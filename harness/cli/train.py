@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.once import Command
-from harness.cli.options import data_root_option, make_registry, registry_option
+from harness.cli.options.common import data_root_option, make_registry, registry_option
 from harness.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.request import Request
+    from harness.planning.request import Request
     from harness.training.job import Job
 
 __all__ = ["train"]
@@ -88,8 +88,8 @@ def train(registries: tuple[Path, ...], output: Path | None, threads: int | None
 
 
 def _job(options: Mapping[str, Any], registries: tuple[Path, ...], device: str) -> Job:
-    from harness.plugin_manager import installed
-    from harness.resolve_names import Names
+    from harness.discovery.plugins import installed
+    from harness.planning.names import Names
     from harness.training.job import Job
     from harness.training.recipe import Recipe
 
@@ -125,7 +125,7 @@ def _job(options: Mapping[str, Any], registries: tuple[Path, ...], device: str) 
 
 
 def _request(options: Mapping[str, Any], asked: Mapping[str, str], device: str) -> Request:
-    from harness.request import Request
+    from harness.planning.request import Request
 
     return Request(
         codecs=(),

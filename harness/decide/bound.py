@@ -1,9 +1,9 @@
 """Whether a level's drop stays within a limit: a one-sided bound on the paired drop, and how many samples would decide.
 
 An absolute limit is compared with the bound drop + t s, where s is the drop's standard error from the paired resamples
-(`harness.bootstrap`) and t Student's one-sided quantile. A relative limit r is a limit on the ratio of the drop to the
-uncompressed value, which is uncertain too: the bound is Fieller's (`harness.ratios`), so that it stays within r just
-where the bound on drop - r |baseline| stays below 0.
+(`harness.statistics.intervals`) and t Student's one-sided quantile. A relative limit r is a limit on the ratio of the
+drop to the uncompressed value, which is uncertain too: the bound is Fieller's (`harness.statistics.ratios`), so that it
+stays within r just where the bound on drop - r |baseline| stays below 0.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from harness.bootstrap import UNDEFINED_ALLOWED, spread, student
-from harness.ratios import fieller
+from harness.statistics.intervals import UNDEFINED_ALLOWED, spread, student
+from harness.statistics.ratios import fieller
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.bootstrap import Replicates
     from harness.decide.limit import Limit
+    from harness.statistics.intervals import Replicates
 
 __all__ = ["POWER", "Bound", "bound_of", "needed_groups", "one_sided", "unmet", "unmoved"]
 

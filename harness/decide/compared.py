@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from harness.bootstrap import GROUPS_FROM, HOLDS_FROM
 from harness.decide.rows import listed
-from harness.task_table import interval_text
-from harness.text_tables import Table
+from harness.results.tables.numbers import interval_text
+from harness.results.tables.text import Table
+from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM
 
 if TYPE_CHECKING:
     from harness.decide.comparison import Comparison

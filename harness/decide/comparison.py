@@ -11,10 +11,10 @@ from harness.decide.estimate import Estimate, Side, pairs
 from harness.decide.levels import AtLevel, at_levels
 from harness.decide.means import Means, mean_difference, means_of
 from harness.decide.rates import Delta, Method
-from harness.drawn import RATE
+from harness.results.resampled import RATE
 
 if TYPE_CHECKING:
-    from harness.drawn import Draws
+    from harness.results.resampled import Draws
 
 __all__ = ["Comparison", "compare"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.result_cells import Cell
+    from harness.results.cells import ResultCell
 
 __all__ = ["Camera", "Cost", "cost_of"]
 
@@ -68,7 +68,7 @@ class Cost:
     assumed: str | None = None
 
 
-def cost_of(cell: Cell, mildest: Cell, camera: Camera) -> Cost:
+def cost_of(cell: ResultCell, mildest: ResultCell, camera: Camera) -> Cost:
     """The cost of a level.
 
     Args:
@@ -89,7 +89,7 @@ def cost_of(cell: Cell, mildest: Cell, camera: Camera) -> Cost:
     )
 
 
-def _kbps(cell: Cell, camera: Camera) -> tuple[float | None, str | None]:
+def _kbps(cell: ResultCell, camera: Camera) -> tuple[float | None, str | None]:
     """kbit/s, and what it stands on unless it was measured so."""
     measured, bpp = cell.facts["kbps"], cell.facts["bpp"]
     if camera.fps is None and camera.pixels is None:
@@ -107,7 +107,7 @@ def _kbps(cell: Cell, camera: Camera) -> tuple[float | None, str | None]:
     return bpp * pixels * camera.fps / 1000, told
 
 
-def _pixels(cell: Cell) -> int | None:
+def _pixels(cell: ResultCell) -> int | None:
     """Pixels of an image, where the samples are images."""
     facts = cell.facts
     if facts["kbps"] is not None or not facts["samples"] or not facts["bytes"] or not facts["bpp"]:

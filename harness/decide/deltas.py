@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.bootstrap import UNDEFINED_ALLOWED, student
 from harness.decide.estimate import TOO_FEW, Estimate, too_few
 from harness.decide.rates import Curve, Delta, Method, bd_quality, bd_rate, rising
+from harness.statistics.intervals import UNDEFINED_ALLOWED, student
 
 if TYPE_CHECKING:
-    from harness.drawn import Drawn
+    from harness.results.resampled import Drawn
 
 __all__ = ["Curves", "quality_difference", "rate_difference"]
 

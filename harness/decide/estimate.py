@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.bootstrap import UNDEFINED_ALLOWED, student
+from harness.statistics.intervals import UNDEFINED_ALLOWED, student
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.drawn import Drawn
-    from harness.ladders import Ladder
-    from harness.result_cells import Cell
+    from harness.results.cells import ResultCell
+    from harness.results.ladders import Ladder
+    from harness.results.resampled import Drawn
 
     Known = dict[str, tuple[Drawn, Drawn]]
     """Metric and rate of each experiment, by its key."""
@@ -48,7 +48,7 @@ class Side:
 
     name: str
     ladder: Ladder
-    baseline: Cell | None
+    baseline: ResultCell | None
 
 
 def estimate(value: float, draws: NDArray[np.float64], freedom: int) -> Estimate:
@@ -66,7 +66,7 @@ def too_few(draws: NDArray[np.float64]) -> bool:
     return bool(np.isnan(draws).mean() > UNDEFINED_ALLOWED)
 
 
-def pairs(first: Side, second: Side) -> list[tuple[Cell, Cell]]:
+def pairs(first: Side, second: Side) -> list[tuple[ResultCell, ResultCell]]:
     """The experiments at equal levels of one codec with the same name for its level."""
     if first.ladder.cells[0].facts["codec"] != second.ladder.cells[0].facts["codec"]:
         return []

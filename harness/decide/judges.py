@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.bootstrap import student
 from harness.decide.bound import Bound, bound_of, needed_groups, one_sided, unmoved
+from harness.statistics.intervals import student
 
 if TYPE_CHECKING:
     from harness.decide.limit import Limit
-    from harness.drawn import Draws
-    from harness.result_cells import Cell
+    from harness.results.cells import ResultCell
+    from harness.results.resampled import Draws
 
-    Judge = Callable[[Cell, Cell, str, Limit, float], tuple[Bound, int, int]]
+    Judge = Callable[[ResultCell, ResultCell, str, Limit, float], tuple[Bound, int, int]]
     """A level, the baseline, a metric that both have, the limit and the confidence -> the bound, on how many samples it
     stands, and on how many groups of them."""
 
@@ -24,7 +24,9 @@ __all__ = ["by_resampling", "by_stored_intervals"]
 def by_resampling(draws: Draws) -> Judge:
     """On the samples that finished in both, resampled anew."""
 
-    def judge(cell: Cell, baseline: Cell, metric: str, limit: Limit, confidence: float) -> tuple[Bound, int, int]:
+    def judge(
+        cell: ResultCell, baseline: ResultCell, metric: str, limit: Limit, confidence: float
+    ) -> tuple[Bound, int, int]:
         own, base = draws.together([([cell], metric), ([baseline], metric)])
         up = cell.metrics[metric].higher_is_better
         found = bound_of(own.replicates, base.replicates, metric, up, limit, confidence, cell.is_lossless)
@@ -34,7 +36,7 @@ def by_resampling(draws: Draws) -> Judge:
 
 
 def by_stored_intervals(
-    cell: Cell, baseline: Cell, metric: str, limit: Limit, confidence: float
+    cell: ResultCell, baseline: ResultCell, metric: str, limit: Limit, confidence: float
 ) -> tuple[Bound, int, int]:
     """From the intervals of the paired drop and of the uncompressed value, without reading a sample.
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.bootstrap import student
 from harness.decide.estimate import Estimate, Side, estimate, pairs
+from harness.statistics.intervals import student
 
 if TYPE_CHECKING:
     from harness.decide.estimate import Known

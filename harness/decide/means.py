@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.bootstrap import student
 from harness.decide.estimate import TOO_FEW, Estimate, Side, estimate, pairs, too_few
-from harness.ratios import fieller
+from harness.statistics.intervals import student
+from harness.statistics.ratios import fieller
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.decide.estimate import Known
-    from harness.result_cells import Cell
+    from harness.results.cells import ResultCell
 
 __all__ = ["Means", "mean_difference", "means_of"]
 
@@ -37,12 +37,12 @@ class Means:
     rpc: Estimate
 
 
-def _mean(cells: Sequence[Cell], at: Known) -> tuple[float, NDArray[np.float64]]:
+def _mean(cells: Sequence[ResultCell], at: Known) -> tuple[float, NDArray[np.float64]]:
     drawn = [at[cell.facts["experiment"]][0] for cell in cells]
     return float(np.mean([one.value for one in drawn])), np.mean([one.around for one in drawn], axis=0)
 
 
-def means_of(side: Side, cells: Sequence[Cell], at: Known, metric: str, freedom: int) -> Means:
+def means_of(side: Side, cells: Sequence[ResultCell], at: Known, metric: str, freedom: int) -> Means:
     """Of some levels of a side."""
     value, draws = _mean(cells, at)
     levels = tuple(cell.facts["level"] for cell in cells)

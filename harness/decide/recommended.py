@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.decide.bound import POWER
 from harness.decide.limit import percent
-from harness.ladders import CASE_FACTS
-from harness.task_table import interval_text
-from harness.text_tables import Table
+from harness.results.ladders import CASE_FACTS
+from harness.results.tables.numbers import interval_text
+from harness.results.tables.text import Table
 
 if TYPE_CHECKING:
     from harness.decide.walk import Recommendation, Step
-    from harness.ladders import Case
+    from harness.results.ladders import Case
 
 __all__ = ["as_data", "recommended_table"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.ladders import CASE_FACTS
-from harness.text_tables import Table
+from harness.results.ladders import CASE_FACTS
+from harness.results.tables.text import Table
 
 if TYPE_CHECKING:
     from harness.decide.comparison import Comparison
     from harness.decide.estimate import Estimate
     from harness.decide.rates import Delta
     from harness.decide.walk import Recommendation, Step
-    from harness.ladders import Case
+    from harness.results.ladders import Case
 
 __all__ = ["compared_rows", "listed", "recommended_rows"]
 

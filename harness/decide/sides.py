@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from harness.decide.estimate import Side
 from harness.errors import UsageError, did_you_mean
 from harness.experiment import canonical
-from harness.grammar import Asked, is_written, parse
-from harness.result_cells import meant
-from harness.trainings import codec_defaults
+from harness.planning.grammar import Asked, is_written, parse
+from harness.results.cells import meant
+from harness.results.trainings import codec_defaults
 
 if TYPE_CHECKING:
-    from harness.ladders import Case, Ladder
+    from harness.results.ladders import Case, Ladder
 
 __all__ = ["Wanted", "sides_of"]
 

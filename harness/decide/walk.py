@@ -13,16 +13,16 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.bootstrap import GROUPS_FROM, HOLDS_FROM
 from harness.decide.bound import Bound, unmet
 from harness.decide.cost import Camera, Cost, cost_of
 from harness.decide.limit import percent
+from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM
 
 if TYPE_CHECKING:
     from harness.decide.judges import Judge
     from harness.decide.limit import Limit
-    from harness.ladders import Case, Ladder
-    from harness.result_cells import Cell, Measured
+    from harness.results.cells import Measured, ResultCell
+    from harness.results.ladders import Case, Ladder
 
 __all__ = ["Recommendation", "Step", "recommend"]
 
@@ -140,13 +140,15 @@ class _Asked:
     camera: Camera
 
 
-def _mildest(case: Case, ladder: Ladder) -> Cell:
+def _mildest(case: Case, ladder: Ladder) -> ResultCell:
     """The codec's mildest level, whatever model was tested at it: models are not retrained at that one."""
     cells = [cell for one in case.ladders if one.codec == ladder.codec for cell in one.cells]
     return max(cells, key=lambda cell: cell.facts["bpp"] or 0.0)
 
 
-def _walked(baseline: Cell | None, ladder: Ladder, mildest: Cell, judge: Judge, asked: _Asked) -> Recommendation:
+def _walked(
+    baseline: ResultCell | None, ladder: Ladder, mildest: ResultCell, judge: Judge, asked: _Asked
+) -> Recommendation:
     chosen: Step | None = None
     passed: Step | None = None
     told = (ladder, asked.metric, asked.limit, asked.confidence)
@@ -161,7 +163,7 @@ def _walked(baseline: Cell | None, ladder: Ladder, mildest: Cell, judge: Judge, 
     return Recommendation(*told, chosen, passed, _notes(ladder, chosen or passed, asked.confidence))
 
 
-def _step(baseline: Cell | None, cell: Cell, mildest: Cell, judge: Judge, asked: _Asked) -> Step:
+def _step(baseline: ResultCell | None, cell: ResultCell, mildest: ResultCell, judge: Judge, asked: _Asked) -> Step:
     level, key, metric = cell.facts["level"], cell.facts["experiment"], asked.metric
     cost = cost_of(cell, mildest, asked.camera)
     reason = None

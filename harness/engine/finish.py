@@ -7,25 +7,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.bootstrap import Replicates, interval, paired_interval, replicates
 from harness.engine.recovery import lacking, recoveries
-from harness.quality import psnr_of
+from harness.media.quality import psnr_of
 from harness.records import Comparison, MetricValue, SampleRow, SampleStatistics, Totals
+from harness.statistics.intervals import Replicates, interval, paired_interval, replicates
 
 if TYPE_CHECKING:
-    from harness.engine.report import Report
+    from harness.discovery.plugins import Plugins
     from harness.experiment import Experiment
-    from harness.grid import Subject
-    from harness.plan import Cell
-    from harness.plugin_manager import Plugins
+    from harness.progress import Progress
     from harness.records import Claim
     from harness.store import Store
     from harness.task import Task
+    from harness.unit import Cell, Subject
 
 __all__ = ["Finisher", "Result", "totals_of"]
 
 METHOD = "delete-d jackknife"
-"""What the database calls the method of `harness.bootstrap`."""
+"""What the database calls the method of `harness.statistics.intervals`."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Finisher:
 
     Args:
         store: where rows are and results go.
-        report: takes warnings.
+        progress: takes warnings.
         plugins: whose loggers are told.
         run: the run's id.
         resamples: from how many the intervals are computed.
@@ -73,10 +72,10 @@ class Finisher:
     """
 
     def __init__(
-        self, store: Store, report: Report, plugins: Plugins, run: int, resamples: int = 1000, seed: int = 0
+        self, store: Store, progress: Progress, plugins: Plugins, run: int, resamples: int = 1000, seed: int = 0
     ) -> None:
         self.store = store
-        self.report = report
+        self.progress = progress
         self.plugins = plugins
         self.run = run
         self.resamples = resamples
@@ -114,7 +113,7 @@ class Finisher:
             {"run": self.run, "experiment": experiment, "status": status, "totals": totals, "metrics": metrics},
         )
         for problem in problems:
-            self.report.warning(problem)
+            self.progress.warning(problem)
         return Result(totals, metrics, failed)
 
     # Metrics
@@ -219,7 +218,7 @@ class Finisher:
                 found.count += 1
                 found.text = found.text or text
         if found.count:
-            self.report.warning(f"{cell.experiment.label}: {found.count} samples, e.g.: {found.text}")
+            self.progress.warning(f"{cell.experiment.label}: {found.count} samples, e.g.: {found.text}")
 
 
 def totals_of(rows: Iterable[SampleRow]) -> Totals:

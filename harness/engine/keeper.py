@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from harness.kept import Kept, digest_of
-from harness.streams import encode, stream_key
+from harness.keep.kept import Kept, digest_of
+from harness.keep.streams import encode, stream_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.codec import Encoded
-    from harness.engine.worker import Source
-    from harness.plan import Cell
+    from harness.engine.source import ReadSample
+    from harness.unit import Cell
 
 __all__ = ["Keeper"]
 
@@ -38,12 +38,12 @@ class Keeper:
         """Why something could not be kept."""
         return [kept.problem for kept in (self._streams, self._derived) if kept.problem]
 
-    def encode(self, cell: Cell, source: Source) -> tuple[Encoded, float]:
+    def encode(self, cell: Cell, source: ReadSample) -> tuple[Encoded, float]:
         """A source's stream, and the milliseconds that encoding took, now or when it was first made."""
         frames, fps = source.sample.frames, source.sample.fps
         return encode(cell.codec, frames, cell.level, fps, self._streams, lambda: _stream_key(cell, source))
 
-    def memo(self, cell: Cell, source: Source) -> Memory:
+    def memo(self, cell: Cell, source: ReadSample) -> Memory:
         """Where a model keeps what it derives from the frames of a source, coded and decoded."""
         return Memory(self._derived, cell, source)
 
@@ -51,7 +51,7 @@ class Keeper:
 class Memory:
     """A memo (`harness.model.Memo`) on disk. What is cheaper to compute than to keep is not kept."""
 
-    def __init__(self, kept: Kept, cell: Cell, source: Source) -> None:
+    def __init__(self, kept: Kept, cell: Cell, source: ReadSample) -> None:
         self._kept = kept
         self._cell = cell
         self._source = source
@@ -72,5 +72,5 @@ class Memory:
         return array
 
 
-def _stream_key(cell: Cell, source: Source) -> str:
+def _stream_key(cell: Cell, source: ReadSample) -> str:
     return stream_key(cell.experiment.identity["codec"], source.digest)

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from harness.engine.unit import Settings, Unit
 from harness.engine.worker import Coded, coded_batches, start_worker
+from harness.unit import Settings, Unit
 
 __all__ = ["loader"]
 

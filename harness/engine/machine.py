@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from harness.engine.unit import Settings
 from harness.errors import UsageError
 from harness.model import Precision
+from harness.unit import Settings
 
 __all__ = ["choose", "device_words", "find_device", "git_revision", "host", "library_versions"]
 

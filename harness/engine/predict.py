@@ -8,21 +8,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.engine.references import References
-from harness.engine.transfer import to_device
-from harness.engine.unit import Settings, Unit
 from harness.engine.worker import REFERENCE, Coded, reason
 from harness.errors import PluginError
 from harness.records import SampleRow
+from harness.training.transfer import to_device
+from harness.unit import Settings, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.engine.report import Report
+    from harness.progress import Progress
 
 __all__ = ["run_unit", "set_up_torch"]
 
 
-def run_unit(unit: Unit, settings: Settings, report: Report) -> Iterator[Sequence[SampleRow]]:
+def run_unit(unit: Unit, settings: Settings, progress: Progress) -> Iterator[Sequence[SampleRow]]:
     """Carry out a unit.
 
     Yields:
@@ -37,22 +37,22 @@ def run_unit(unit: Unit, settings: Settings, report: Report) -> Iterator[Sequenc
 
     set_up_torch(settings)
     subject = unit.subject
-    report.status(f"loading model {subject.model_name}")
+    progress.status(f"loading model {subject.model_name}")
     # The workers start first: they read and code while the network is loaded, and hold no copy of it.
     batches = iter(loader(unit, settings))
     subject.model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
     translate = subject.task.translator(subject.model.classes, subject.dataset_name)
     for note in subject.task.translation_notes(subject.model.classes, subject.dataset_name):
-        report.warning(note)
+        progress.warning(note)
     device = torch.device(settings.device)
-    report.status("")
+    progress.status("")
     told: set[str] = set()
     references = References(subject.task, translate)
     for coded in batches:
         for note in coded.notes:
             if note not in told:
                 told.add(note)
-                report.warning(note)
+                progress.warning(note)
         if coded.cell == REFERENCE:
             references.keep(coded, *_predicted(unit, coded, device)[:2])
             continue

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.bootstrap import Interval, Replicates
-from harness.ratios import Difference, difference, ratio_interval
 from harness.records import Comparison
+from harness.statistics.intervals import Interval, Replicates
+from harness.statistics.ratios import Difference, difference, ratio_interval
 from harness.store import Filters
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ _NONE = Interval(None, None, None, 0, "no interval is computed for this metric")
 
 
 def _plain(gain: Difference | None) -> Interval:
-    from harness.bootstrap import around
+    from harness.statistics.intervals import around
 
     return _NONE if gain is None else around(gain.value, gain.draws, gain.groups)
 

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 from harness.engine.finish import Finisher
 from harness.errors import UnknownNameError
-from harness.evidence import task_of
 from harness.experiment import canonical
+from harness.statistics.recorded_task import task_of
 
 if TYPE_CHECKING:
-    from harness.engine.report import Report
+    from harness.discovery.plugins import Plugins
     from harness.experiment import Experiment
-    from harness.plugin_manager import Plugins
+    from harness.progress import Progress
     from harness.store import Store
 
 __all__ = ["refresh"]
 
 
-def refresh(store: Store, plugins: Plugins, report: Report, resamples: int = 1000, seed: int = 0) -> None:
+def refresh(store: Store, plugins: Plugins, progress: Progress, resamples: int = 1000, seed: int = 0) -> None:
     """Compute the comparisons of finished experiments that the store does not have, from their stored statistics.
 
     Experiments of a task that no installed plugin has, or of classes that the store does not know, are left as they
@@ -27,11 +27,11 @@ def refresh(store: Store, plugins: Plugins, report: Report, resamples: int = 100
     Args:
         store: opened for writing.
         plugins: of this environment.
-        report: takes warnings.
+        progress: takes warnings.
         resamples: from how many the intervals are computed.
         seed: of the resamples.
     """
-    finisher = Finisher(store, report, plugins, 0, resamples, seed)
+    finisher = Finisher(store, progress, plugins, 0, resamples, seed)
     groups: dict[str, list[Experiment]] = {}
     for experiment in store.experiments():
         alike = {name: experiment.identity.get(name) for name in ("task", "reference")} | {
@@ -44,10 +44,10 @@ def refresh(store: Store, plugins: Plugins, report: Report, resamples: int = 100
             task = task_of(first.identity, first.classes, plugins)
             if not first.classes and "classes" in task_of(first.identity, ("any",), plugins).breakdowns():
                 told = "the database does not have the names of their classes"
-                report.warning(f"{len(experiments)} experiments of task {first.task} are not compared: {told}.")
+                progress.warning(f"{len(experiments)} experiments of task {first.task} are not compared: {told}.")
                 continue
         except UnknownNameError as error:
-            report.warning(f"{len(experiments)} experiments of task {first.task} are not compared: {error}")
+            progress.warning(f"{len(experiments)} experiments of task {first.task} are not compared: {error}")
             continue
         finisher.compare(task, experiments)
         finisher.recover(task, experiments)

@@ -7,21 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.batches import outlines, plan_batches
 from harness.engine.finish import Finisher
 from harness.engine.heartbeat import Heartbeat
 from harness.engine.trainer import Trainer
-from harness.engine.unit import Settings, Todo, Unit
 from harness.engine.worker import reason
 from harness.errors import HarnessError, PluginError, StoreError
-from harness.processes import describe
+from harness.keep.processes import describe
+from harness.planning.batches import outlines, plan_batches
 from harness.records import Claim, SampleRow, State
+from harness.unit import Settings, Todo, Unit
 
 if TYPE_CHECKING:
-    from harness.engine.report import Report
     from harness.executor import Executor
-    from harness.plan import Cell, Pass, Plan
+    from harness.planning.plan import Pass, Plan
+    from harness.progress import Progress
     from harness.store import Store
+    from harness.unit import Cell
 
 __all__ = ["Outcome", "Runner", "too_many_failures"]
 
@@ -55,7 +56,7 @@ class Runner:
         executor: carries units out.
         settings: device, precision, workers, threads.
         claim: this process's.
-        report: takes progress.
+        progress: takes progress.
         finisher: turns an experiment's rows into its results.
         max_failures: failed samples at which an experiment still counts as finished.
     """
@@ -66,7 +67,7 @@ class Runner:
         executor: Executor,
         settings: Settings,
         claim: Claim,
-        report: Report,
+        progress: Progress,
         finisher: Finisher,
         max_failures: int = 0,
     ) -> None:
@@ -74,10 +75,10 @@ class Runner:
         self.executor = executor
         self.settings = settings
         self.claim = claim
-        self.report = report
+        self.progress = progress
         self.finisher = finisher
         self.max_failures = max_failures
-        self.trainer = Trainer(store, settings, report, claim.run)
+        self.trainer = Trainer(store, settings, progress, claim.run)
         self.outcome = Outcome()
         self._held: set[str] = set()
 
@@ -91,7 +92,7 @@ class Runner:
         self.store.register(plan.experiments, self.claim.run)
         states = self.store.states([e.key for e in plan.experiments])
         self.outcome.found = [key for key, state in states.items() if state.status == "finished"]
-        self.report.planned(plan.experiments, self.outcome.found)
+        self.progress.planned(plan.experiments, self.outcome.found)
         try:
             with Heartbeat(self.store, self.claim):
                 waiting = [p for p in plan.passes if not self._attempt(p)]
@@ -133,7 +134,7 @@ class Runner:
                 self.outcome.failed[experiment.key] = state.reason or "failed in another run"
             else:
                 held.append(state.owner or "another run")
-        self.report.status(f"waiting for {len(held)} experiments held by {describe(held[0])}" if held else "")
+        self.progress.status(f"waiting for {len(held)} experiments held by {describe(held[0])}" if held else "")
         return not held
 
     def _work(self, a_pass: Pass, cells: Sequence[Cell]) -> None:
@@ -152,7 +153,7 @@ class Runner:
         done = {cell.experiment.key: self.store.done(cell.experiment.key) for cell in cells}
         for cell in cells:
             if kept := len(done[cell.experiment.key]):
-                self.report.resumed(cell.experiment, kept)
+                self.progress.resumed(cell.experiment, kept)
         todo = []
         for batch in batches:
             lacking = tuple(n for n, c in enumerate(cells) if not done[c.experiment.key].issuperset(batch.indices))
@@ -162,7 +163,7 @@ class Runner:
         unit = Unit(subject, tuple(cells), tuple(todo), reference)
         try:
             if todo:
-                self._collect(self._guarded(self.executor.run([unit], self.settings, self.report)), done)
+                self._collect(self._guarded(self.executor.run([unit], self.settings, self.progress)), done)
         except StoreError:
             raise  # nothing can be kept any more: the run ends, and the next one continues
         except HarnessError as error:
@@ -190,7 +191,7 @@ class Runner:
                 fresh = [row for row in rows if row.index not in done[row.key]]
                 chunk += fresh
                 for row in fresh:
-                    self.report.advanced(row.key, 1, int(row.status == "failed"))
+                    self.progress.advanced(row.key, 1, int(row.status == "failed"))
                     self.finisher.see(row)
                 if len(chunk) >= CHUNK_ROWS or time.monotonic() - written > CHUNK_SECONDS:
                     # Emptied first: an interruption after the transaction must not write it twice.
@@ -204,7 +205,7 @@ class Runner:
     def _finish(self, unit: Unit) -> None:
         for cell in unit.cells:
             key = cell.experiment.key
-            self.report.status(f"computing intervals of {cell.experiment.label}")
+            self.progress.status(f"computing intervals of {cell.experiment.label}")
             try:
                 result = self.finisher.finish(unit.subject, cell, self.claim, self.max_failures)
             except StoreError:
@@ -218,15 +219,15 @@ class Runner:
                 self.outcome.failed[key] = result.failed
             else:
                 self.outcome.finished.append(key)
-            self.report.finished(cell.experiment, result.totals, result.metrics)
-        self.report.status("")
+            self.progress.finished(cell.experiment, result.totals, result.metrics)
+        self.progress.status("")
 
     def _fail(self, cells: Sequence[Cell], reason: str) -> None:
         keys = [cell.experiment.key for cell in cells]
         self.store.release(keys, self.claim, "failed", reason)
         self._held -= set(keys)
         self.outcome.failed.update(dict.fromkeys(keys, reason))
-        self.report.warning(reason)
+        self.progress.warning(reason)
 
 
 def too_many_failures(states: Mapping[str, State], allowed: int) -> dict[str, str]:

@@ -13,10 +13,10 @@ from harness.model import Weights
 from harness.records import Checkpoint
 
 if TYPE_CHECKING:
-    from harness.engine.report import Report
-    from harness.engine.unit import Settings
+    from harness.progress import Progress
     from harness.store import Store
     from harness.training.job import Job
+    from harness.unit import Settings
 
 __all__ = ["Trainer"]
 
@@ -29,14 +29,14 @@ class Trainer:
     Args:
         store: records what was made.
         settings: device, workers and threads.
-        report: takes progress.
+        progress: takes progress.
         run: the run's id.
     """
 
-    def __init__(self, store: Store, settings: Settings, report: Report, run: int) -> None:
+    def __init__(self, store: Store, settings: Settings, progress: Progress, run: int) -> None:
         self.store = store
         self.settings = settings
-        self.report = report
+        self.progress = progress
         self.run = run
 
     def weights(self, job: Job, label: str) -> Weights:
@@ -56,7 +56,7 @@ class Trainer:
         # The subject's own model stays without a network: copies of it go to worker processes.
         job = replace(job, model=copy.copy(job.model))
         place = place_of(job)
-        watcher = _Watcher(self.report, label)
+        watcher = _Watcher(self.progress, label)
         runtime = Runtime(self.settings.device, 1, self.settings.workers)
         started = time.monotonic()
         while True:
@@ -64,9 +64,9 @@ class Trainer:
                 result = train(job, place, runtime, watcher)
                 break
             except BusyError as busy:
-                self.report.status(f"waiting: {busy}")
+                self.progress.status(f"waiting: {busy}")
                 time.sleep(POLL_SECONDS)
-        self.report.status("")
+        self.progress.status("")
         key = job.key()
         known = self.store.checkpoints([key]).get(key)
         seconds = time.monotonic() - started if result.iterations == job.recipe.iterations else None
@@ -88,24 +88,24 @@ class Trainer:
 
 
 class _Watcher:
-    """Tells a report how a training goes."""
+    """Tells how a training goes."""
 
-    def __init__(self, report: Report, label: str) -> None:
-        self._report = report
+    def __init__(self, progress: Progress, label: str) -> None:
+        self._progress = progress
         self._label = label
         self._end = 0
 
     def started(self, begin: int, end: int) -> None:
         self._end = end
         goes_on = f", going on from iteration {begin}" if begin else ""
-        self._report.status(f"training {self._label}: {end} iterations{goes_on}")
+        self._progress.status(f"training {self._label}: {end} iterations{goes_on}")
 
     def stepped(self, iteration: int) -> None:
         """Single iterations are not told."""
 
     def advanced(self, iteration: int, losses: Mapping[str, float]) -> None:
         words = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        self._report.status(f"training {self._label}: iteration {iteration} of {self._end}, {words}")
+        self._progress.status(f"training {self._label}: iteration {iteration} of {self._end}, {words}")
 
     def warning(self, text: str) -> None:
-        self._report.warning(text)
+        self._progress.warning(text)

@@ -7,45 +7,29 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from harness.dataset import Outline, Sample
+from harness.dataset import Outline
 from harness.engine.keeper import Keeper
-from harness.engine.transfer import pin
+from harness.engine.source import ReadSample
 from harness.errors import CodecError, HarnessError
-from harness.kept import frames_digest
+from harness.media.quality import squared_error
 from harness.model import NoMemo
-from harness.quality import squared_error
 from harness.records import SampleRow
+from harness.training.transfer import pin
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from harness.engine.unit import Todo, Unit
-    from harness.plan import Cell
+    from harness.unit import Cell, Todo, Unit
 
-__all__ = ["REFERENCE", "Coded", "Source", "coded_batches", "start_worker"]
+__all__ = ["REFERENCE", "Coded", "coded_batches", "start_worker"]
 
 
 REFERENCE = -1
 """In the place of a cell: what the model makes of the uncompressed frames."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """A sample as it was read, with the row it begins with."""
-
-    sample: Sample
-    row: SampleRow
-    scored: tuple[int, ...]
-
-    @cached_property
-    def digest(self) -> str:
-        """What its frames are known by in the cache."""
-        return frames_digest(self.sample.frames, self.sample.fps)
 
 
 @dataclass
@@ -98,7 +82,7 @@ def _only_once(number: int, frame: FrameType | None) -> None:
 
 
 def _unless_hung_up(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
-    """Report an error, unless it is that an interrupted main process no longer takes what was ready for it."""
+    """Progress an error, unless it is that an interrupted main process no longer takes what was ready for it."""
     if not issubclass(kind, ConnectionError | EOFError):
         sys.__excepthook__(kind, error, at)
 
@@ -108,11 +92,11 @@ def coded_batches(unit: Unit, todo: Sequence[Todo]) -> Iterator[Coded]:
     keeper = Keeper()
     for entry in todo:
         started = time.perf_counter()
-        sources: list[Source] = []
+        sources: list[ReadSample] = []
         unreadable: list[SampleRow] = []
         for index in entry.batch.indices:
             source = _read(unit, index)
-            if isinstance(source, Source):
+            if isinstance(source, ReadSample):
                 sources.append(source)
             else:
                 unreadable.append(source)
@@ -129,7 +113,7 @@ def coded_batches(unit: Unit, todo: Sequence[Todo]) -> Iterator[Coded]:
                 yield replace(coded, notes=keeper.problems(), batch=entry.batch.number, last=last)
 
 
-def _read(unit: Unit, index: int) -> Source | SampleRow:
+def _read(unit: Unit, index: int) -> ReadSample | SampleRow:
     dataset = unit.subject.dataset
     row = SampleRow(key="", index=index, id=str(index), group=str(index), status="failed")
     try:
@@ -150,11 +134,11 @@ def _read(unit: Unit, index: int) -> Source | SampleRow:
         source_quality=sample.source.quality,
     )
     sample.frames.setflags(write=False)
-    return Source(sample, row, tuple(sorted(sample.targets)))
+    return ReadSample(sample, row, tuple(sorted(sample.targets)))
 
 
 def _code(
-    unit: Unit, cell: int, sources: list[Source], failed: list[SampleRow], read: float, keeper: Keeper
+    unit: Unit, cell: int, sources: list[ReadSample], failed: list[SampleRow], read: float, keeper: Keeper
 ) -> Iterator[Coded]:
     """One cell's batch; more than one if what was read has not the shape that was planned."""
     chosen = unit.cells[cell]
@@ -190,7 +174,7 @@ def _code(
         failed, seconds = [], {}
 
 
-def reference_inputs(unit: Unit, sources: list[Source]) -> Iterator[Coded]:
+def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[Coded]:
     """The uncompressed frames of a batch, as the model takes them; a row that failed says why there is no reference."""
     model = unit.subject.model
     shapes: dict[tuple[int, ...], list[tuple[SampleRow, Any]]] = {}
@@ -214,7 +198,9 @@ def reference_inputs(unit: Unit, sources: list[Source]) -> Iterator[Coded]:
         yield Coded(REFERENCE, None, [], [], failed)
 
 
-def _encode_decode(cell: Cell, source: Source, row: SampleRow, keeper: Keeper) -> tuple[SampleRow, NDArray[np.uint8]]:
+def _encode_decode(
+    cell: Cell, source: ReadSample, row: SampleRow, keeper: Keeper
+) -> tuple[SampleRow, NDArray[np.uint8]]:
     frames = source.sample.frames
     encoded, encode_ms = keeper.encode(cell, source)
     started = time.perf_counter()
@@ -235,7 +221,7 @@ def _encode_decode(cell: Cell, source: Source, row: SampleRow, keeper: Keeper) -
     return timed, decoded
 
 
-def _outline(row: SampleRow, source: Source) -> Outline:
+def _outline(row: SampleRow, source: ReadSample) -> Outline:
     count, height, width, _ = source.sample.frames.shape
     return Outline(row.id, height, width, count, source.scored, row.group)
 

@@ -7,18 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.agreement import Agreement
 from harness.engine.predict import set_up_torch
-from harness.engine.transfer import to_device
 from harness.errors import HarnessError
 from harness.model import NoMemo
+from harness.statistics.agreement import Agreement
+from harness.training.transfer import to_device
 
 if TYPE_CHECKING:
     from harness.codec import Frames
     from harness.dataset import Sample
-    from harness.engine.unit import Settings
-    from harness.grid import Subject
-    from harness.plan import Cell
+    from harness.unit import Cell, Settings, Subject
 
 __all__ = ["Again", "Seen"]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from math import isclose
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from harness.agreement import Agreement
 from harness.errors import SampleError, UsageError
+from harness.results.naming import training_words
 from harness.show.again import Again, frame_of
 from harness.show.panel import Row, Tile, Zoom, lay_out, zoom_for
-from harness.task_table import training_words
+from harness.statistics.agreement import Agreement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from harness.dataset import Sample
-    from harness.engine.unit import Settings
     from harness.records import SampleRow
-    from harness.result_cells import Cell
+    from harness.results.cells import ResultCell
     from harness.show.again import Seen
     from harness.show.recorded import Ladder, Recorded
     from harness.show.remake import Remade
     from harness.store import Store
+    from harness.unit import Settings
 
 __all__ = ["Look", "Painter", "chosen", "draw_panel", "read_rows", "worst"]
 
@@ -137,7 +137,7 @@ def draw_panel(
     return lay_out(blocks, title, note, look.columns, subject.task.legend())
 
 
-def _check_row(cell: Cell, row: SampleRow | None, index: int) -> None:
+def _check_row(cell: ResultCell, row: SampleRow | None, index: int) -> None:
     level = "" if cell.facts["level"] is None else f"@{cell.facts['level']:g}"
     name = f"{cell.facts['codec']}{level}"
     if row is None:
@@ -194,10 +194,10 @@ class Painter:
             first, heading = [], ""
         return lines
 
-    def _beside(self, cell: Cell) -> tuple[Cell, ...]:
+    def _beside(self, cell: ResultCell) -> tuple[ResultCell, ...]:
         return self._recorded.retrained.get(cell.facts["experiment"], ())
 
-    def _again(self, cell: Cell) -> Again:
+    def _again(self, cell: ResultCell) -> Again:
         """The model with the weights of an experiment, loaded once."""
         subject = self._remade.subject
         weights = self._remade.weights.get(cell.facts["experiment"], subject.weights)
@@ -213,7 +213,7 @@ class Painter:
         title = "reference" if isinstance(self._task, Agreement) else "truth"
         return [Tile(self._with_plain(drawn, sample.frames[frame]), title)]
 
-    def _tile(self, cell: Cell, title: str, sample: Sample, index: int, frame: int) -> Tile:
+    def _tile(self, cell: ResultCell, title: str, sample: Sample, index: int, frame: int) -> Tile:
         key = cell.facts["experiment"]
         seen = self._again(cell).run(self._remade.cells[key], sample)
         row = self._rows[key][index]
@@ -246,7 +246,7 @@ class Painter:
             words.append(f"{metric.name} {row.score:.3f} {metric.unit}".strip())
         return "    ".join(words)
 
-    def _compare(self, cell: Cell, row: SampleRow, seen: Seen) -> None:
+    def _compare(self, cell: ResultCell, row: SampleRow, seen: Seen) -> None:
         """Whether what came out is what was recorded; last bits of a score may differ by device and batch."""
         what = f"{cell.facts['codec']} {cell.facts['level'] or ''}".strip() + f", sample {row.id}"
         if row.bits is not None and row.bits != seen.bits:
@@ -276,7 +276,7 @@ class Painter:
         return x, y, across, down
 
 
-def _title(ladder: Ladder, cell: Cell) -> str:
+def _title(ladder: Ladder, cell: ResultCell) -> str:
     level = cell.facts["level"]
     title = ladder.name if level is None else f"{ladder.name}, {cell.facts['level_name']} {level:g}"
     return title if cell.facts["training"] == "pretrained" else f"{title}: {training_words(cell)}"

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, did_you_mean
-from harness.grammar import Asked, is_written, parse
-from harness.result_cells import Cell, meant, read_cells
+from harness.planning.grammar import Asked, is_written, parse
+from harness.results.cells import ResultCell, meant, read_cells
+from harness.results.naming import codec_names
 from harness.show.retrained import beside
 from harness.store import Filters
-from harness.task_table import codec_names
 
 if TYPE_CHECKING:
     from harness.store import Store
@@ -34,7 +34,7 @@ class Wanted:
         dataset: `name[:options]`; None for any.
         split: of the dataset; None for any.
         samples: how many samples the experiments have (`--limit` of the run); None for any.
-        trainings: retrained models to show beside the pretrained one: words of `harness.trainings.asked`.
+        trainings: retrained models to show beside the pretrained one: words of `harness.results.trainings.asked`.
     """
 
     task: str
@@ -57,7 +57,7 @@ class Ladder:
     """
 
     name: str
-    cells: tuple[Cell, ...]
+    cells: tuple[ResultCell, ...]
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,13 @@ class Recorded:
         retrained: experiments of retrained models to show beside a pretrained one, by its key.
     """
 
-    baseline: Cell | None
+    baseline: ResultCell | None
     ladders: tuple[Ladder, ...]
     others: tuple[str, ...] = ()
-    retrained: Mapping[str, tuple[Cell, ...]] = field(default_factory=dict)
+    retrained: Mapping[str, tuple[ResultCell, ...]] = field(default_factory=dict)
 
     @property
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[ResultCell]:
         """All of them, the baseline first; those of retrained models last."""
         pretrained = [cell for ladder in self.ladders for cell in ladder.cells]
         first = [self.baseline] if self.baseline else []
@@ -102,7 +102,7 @@ def find(store: Store, wanted: Wanted) -> Recorded:
         if not cells:
             raise UsageError(f"the database has no such experiments of {wanted.samples} samples.")
     codecs = [_with_levels(text, wanted.levels) for text in wanted.codecs]
-    groups: dict[tuple[Any, ...], list[Cell]] = {}
+    groups: dict[tuple[Any, ...], list[ResultCell]] = {}
     for cell in cells:
         groups.setdefault(tuple(cell.facts[name] for name in _SUBJECT), []).append(cell)
     fitting = [group for group in groups.values() if any(_of_codec(cell, one) for cell in group for one in codecs)]
@@ -116,13 +116,13 @@ def find(store: Store, wanted: Wanted) -> Recorded:
     return Recorded(next((cell for cell in chosen if cell.is_baseline), None), _named(ladders), others, retrained)
 
 
-def _fit(group: Sequence[Cell], codecs: Sequence[Asked]) -> tuple[int, str]:
+def _fit(group: Sequence[ResultCell], codecs: Sequence[Asked]) -> tuple[int, str]:
     """How many of the codecs a group has, and when it was last added to."""
     has = sum(any(_is(cell, asked) for cell in group) for asked in codecs)
     return has, max(cell.facts["finished_at"] or "" for cell in group)
 
 
-def _only(cells: Sequence[Cell], column: str, asked: str) -> list[Cell]:
+def _only(cells: Sequence[ResultCell], column: str, asked: str) -> list[ResultCell]:
     """Those of one model, dataset or split; the same name with other options is no other model."""
     known = sorted({str(cell.facts[column]) for cell in cells})
     names = meant(asked, known) or meant(asked.partition(":")[0], known)
@@ -138,32 +138,32 @@ def _with_levels(text: str, levels: tuple[float, ...]) -> Asked:
     return Asked(asked.name, asked.options, asked.levels or levels or None)
 
 
-def _is(cell: Cell, asked: Asked) -> bool:
+def _is(cell: ResultCell, asked: Asked) -> bool:
     """Whether a cell is of a codec with the options that were written, at a level that was."""
     return _of_codec(cell, asked) and (asked.levels is None or cell.facts["level"] in asked.levels)
 
 
-def _of_codec(cell: Cell, asked: Asked) -> bool:
+def _of_codec(cell: ResultCell, asked: Asked) -> bool:
     options = cell.options
     same = (name in options and is_written(options[name], text) for name, text in asked.options.items())
     return not cell.is_baseline and cell.facts["codec"] == asked.name and all(same)
 
 
-def _ladders(cells: Sequence[Cell], asked: Asked) -> list[list[Cell]]:
+def _ladders(cells: Sequence[ResultCell], asked: Asked) -> list[list[ResultCell]]:
     """The cells of a codec, those of different options apart."""
-    variants: dict[str, list[Cell]] = {}
+    variants: dict[str, list[ResultCell]] = {}
     for cell in cells:
         if _is(cell, asked):
             variants.setdefault(cell.facts["codec_options"], []).append(cell)
     return list(variants.values())
 
 
-def _named(ladders: Sequence[list[Cell]]) -> tuple[Ladder, ...]:
+def _named(ladders: Sequence[list[ResultCell]]) -> tuple[Ladder, ...]:
     names = codec_names([ladder[0] for ladder in ladders])
     return tuple(Ladder(name, tuple(cells)) for name, cells in zip(names, ladders, strict=True))
 
 
-def _check(cells: Sequence[Cell], codecs: Sequence[Asked]) -> None:
+def _check(cells: Sequence[ResultCell], codecs: Sequence[Asked]) -> None:
     """Raises:
     UsageError: a codec without an experiment, or a level that none of the codecs was run at.
     """
@@ -175,7 +175,7 @@ def _check(cells: Sequence[Cell], codecs: Sequence[Asked]) -> None:
             raise _nothing(cells, [f"{asked.name}@{level:g}" for asked in codecs if level in (asked.levels or ())])
 
 
-def _nothing(cells: Sequence[Cell], codecs: Sequence[str]) -> UsageError:
+def _nothing(cells: Sequence[ResultCell], codecs: Sequence[str]) -> UsageError:
     there: dict[str, list[str]] = {}
     for cell in cells:
         if not cell.is_baseline:
@@ -189,6 +189,6 @@ def _nothing(cells: Sequence[Cell], codecs: Sequence[str]) -> UsageError:
     )
 
 
-def _words(cell: Cell) -> str:
+def _words(cell: ResultCell) -> str:
     row = cell.facts
     return f"{row['model']} ({row['weights']}) on {row['dataset']}/{row['split']}, {row['planned_samples']} samples"

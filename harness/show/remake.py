@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, PreflightError, UsageError
 from harness.experiment import canonical
-from harness.plan import make_plan
-from harness.request import Request
-from harness.resolve import resolve
+from harness.planning.plan import make_plan
+from harness.planning.request import Request
+from harness.planning.resolve import resolve
 
 if TYPE_CHECKING:
-    from harness.grid import Subject
+    from harness.discovery.plugins import Plugins
+    from harness.discovery.registry import Registry
     from harness.model import Weights
-    from harness.plan import Cell as PlannedCell
-    from harness.plan import Pass
-    from harness.plugin_manager import Plugins
-    from harness.registry import Registry
-    from harness.result_cells import Cell
+    from harness.planning.plan import Pass
+    from harness.results.cells import ResultCell
+    from harness.unit import Cell, Subject
 
 __all__ = ["Means", "Remade", "remake"]
 
@@ -60,11 +59,11 @@ class Remade:
     """
 
     subject: Subject
-    cells: Mapping[str, PlannedCell]
+    cells: Mapping[str, Cell]
     weights: Mapping[str, Weights] = field(default_factory=dict)
 
 
-def remake(cells: Sequence[Cell], identities: Mapping[str, Mapping[str, Any]], means: Means) -> Remade:
+def remake(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], means: Means) -> Remade:
     """The objects behind recorded experiments of one model on one dataset.
 
     A retrained model's experiment is carried out by what carries out the pretrained one's of the same cell.
@@ -100,7 +99,7 @@ def _planned(request: Request, means: Means) -> Pass:
     return found
 
 
-def _request(cells: Sequence[Cell], identities: Mapping[str, Mapping[str, Any]], means: Means) -> Request:
+def _request(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], means: Means) -> Request:
     row = cells[0].facts
     identity = identities[row["experiment"]]
     return Request(
@@ -142,12 +141,12 @@ def _text(name: str, options: Mapping[str, Any]) -> str:
     return f"{name}:{written}" if written else str(name)
 
 
-def _only_weights_differ(cells: Sequence[Cell], identities: Mapping[str, Mapping[str, Any]], found: Pass) -> bool:
+def _only_weights_differ(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], found: Pass) -> bool:
     differing = _differences(cells, identities, found)
     return bool(differing) and all(place in ("model.weights", "model.classes") for place, _, _ in differing)
 
 
-def _differs(cells: Sequence[Cell], identities: Mapping[str, Mapping[str, Any]], found: Pass) -> UsageError:
+def _differs(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], found: Pass) -> UsageError:
     differing = _differences(cells, identities, found)
     listed = "\n".join(f"- {place}: {_short(was)} was recorded, {_short(now)} is here" for place, was, now in differing)
     weights = any(place == "model.weights" for place, _, _ in differing)
@@ -162,7 +161,7 @@ def _differs(cells: Sequence[Cell], identities: Mapping[str, Mapping[str, Any]],
 
 
 def _differences(
-    cells: Sequence[Cell], identities: Mapping[str, Mapping[str, Any]], found: Pass
+    cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], found: Pass
 ) -> list[tuple[str, Any, Any]]:
     """In what the recorded experiments differ from those that would be run now: place, recorded, now."""
     now = [_but_training(json.loads(canonical(cell.experiment.identity))) for cell in found.cells]

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError, WeightsError
 from harness.files import sha256_file
 from harness.model import Weights
-from harness.task_table import training_words
-from harness.trainings import asked, kind_of, newest
+from harness.results.naming import training_words
+from harness.results.trainings import asked, kind_of, newest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.result_cells import Cell
+    from harness.results.cells import ResultCell
     from harness.store import Store
 
 __all__ = ["beside", "weights_of"]
 
 
-def beside(pretrained: Sequence[Cell], everything: Sequence[Cell], words: Sequence[str]) -> dict[str, tuple[Cell, ...]]:
+def beside(
+    pretrained: Sequence[ResultCell], everything: Sequence[ResultCell], words: Sequence[str]
+) -> dict[str, tuple[ResultCell, ...]]:
     """The experiments of retrained models at the levels of pretrained ones: by the pretrained one's key.
 
     Of trainings from several seeds the first is taken; of several recipes the one that finished last.
@@ -28,12 +30,12 @@ def beside(pretrained: Sequence[Cell], everything: Sequence[Cell], words: Sequen
     Args:
         pretrained: those that are shown.
         everything: finished experiments of the task.
-        words: what `harness.trainings.asked` knows.
+        words: what `harness.results.trainings.asked` knows.
 
     Raises:
         UsageError: a word that means nothing, or that no experiment at these levels fits.
     """
-    found: dict[str, list[Cell]] = {cell.facts["experiment"]: [] for cell in pretrained}
+    found: dict[str, list[ResultCell]] = {cell.facts["experiment"]: [] for cell in pretrained}
     for word in words:
         fits = asked(word)
         some = False

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.bootstrap import CONFIDENCE
+from harness.results.tables.text import Table
+from harness.statistics.intervals import CONFIDENCE
 from harness.study.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict, judged
 from harness.study.subject import Subject
-from harness.text_tables import Table
 
 if TYPE_CHECKING:
-    from harness.result_cells import Cell
+    from harness.results.cells import ResultCell
 
 __all__ = ["detections", "persons", "thresholds"]
 
@@ -84,7 +84,7 @@ def thresholds(evidence: Evidence) -> Finding:
     return Finding("thresholds", f"best is {', '.join(told)}", verdict, (Table(columns, tuple(rows)),))
 
 
-def _ladder(subject: Subject) -> list[tuple[str, list[Cell]]]:
+def _ladder(subject: Subject) -> list[tuple[str, list[ResultCell]]]:
     """The pretrained model on uncompressed data, then at each level of JPEG: name and experiments."""
     levels = [(f"{level:g}", subject.pretrained("jpeg", level)) for level in subject.levels("jpeg")]
     return [("none", subject.none()), *levels] if levels else []

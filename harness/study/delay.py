@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.results.tables.text import Table
 from harness.study.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict
 from harness.study.published import Published, published
 from harness.study.shape import METRICS, loss_from_top, study_values
-from harness.text_tables import Table
 
 if TYPE_CHECKING:
-    from harness.result_cells import Cell
+    from harness.results.cells import ResultCell
     from harness.study.subject import Subject
 
 __all__ = ["delayed"]
@@ -43,7 +43,7 @@ def delayed(evidence: Evidence) -> Finding:
 
 
 def _drop(
-    evidence: Evidence, subject: Subject, study: Published, side: Callable[[str, float], Sequence[Cell]]
+    evidence: Evidence, subject: Subject, study: Published, side: Callable[[str, float], Sequence[ResultCell]]
 ) -> int | None:
     """The place in the ladder of the first level where a fifth is lost, the ladder's length where it is nowhere; None
     where a level has no interval."""

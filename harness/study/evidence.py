@@ -1,8 +1,9 @@
 """What a database says about one question: values of experiments put into a formula, with a paired 95% interval.
 
 The stored intervals are those of single metrics and of drops. The study's claims are about slopes, ratios and sums of
-several experiments, so the statistics of the samples are resampled anew (`harness.bootstrap`), and the formula is
-applied to each resample. All experiments are resampled with the same seed: those on the same samples are paired.
+several experiments, so the statistics of the samples are resampled anew (`harness.statistics.intervals`), and the
+formula is applied to each resample. All experiments are resampled with the same seed: those on the same samples are
+paired.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.bootstrap import CONFIDENCE, student
-from harness.drawn import RATE, Drawn, Draws, Measure
 from harness.experiment import canonical
-from harness.ratios import fieller
-from harness.result_cells import Cell, read_cells
+from harness.results.cells import ResultCell, read_cells
+from harness.results.resampled import RATE, Drawn, Draws, Measure
+from harness.statistics.intervals import CONFIDENCE, student
+from harness.statistics.ratios import fieller
 from harness.store import Filters
 from harness.study.estimate import Estimate
 from harness.study.subject import Origin, Subject
@@ -25,7 +26,7 @@ from harness.study.subject import Origin, Subject
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.plugin_manager import Plugins
+    from harness.discovery.plugins import Plugins
     from harness.store import Store
 
 __all__ = ["RATE", "Evidence", "Measure"]
@@ -51,7 +52,7 @@ class Evidence:
         self._plugins = plugins
         home: dict[str, Store] = {}
         self._identities: dict[str, Mapping[str, Any]] = {}
-        cells: list[Cell] = []
+        cells: list[ResultCell] = []
         for store in stores:
             new = [cell for cell in read_cells(store, _FINISHED) if cell.facts["experiment"] not in home]
             keys = [cell.facts["experiment"] for cell in new]
@@ -59,7 +60,7 @@ class Evidence:
             self._identities |= store.identities(keys)
             cells += new
         self._draws = Draws(home, self._identities, plugins, resamples, seed)
-        groups: dict[str, list[Cell]] = {}
+        groups: dict[str, list[ResultCell]] = {}
         for cell in cells:
             identity = self._identities[cell.facts["experiment"]]
             same = {name: value for name, value in identity.items() if name not in _APART}
@@ -132,7 +133,7 @@ class Evidence:
         digest = self._identities[subject.facts["experiment"]]["model"]["weights"]
         return f"{subject.facts['weights']} ({digest[:8]})"
 
-    def value(self, cells: Sequence[Cell], metric: str) -> Estimate:
+    def value(self, cells: Sequence[ResultCell], metric: str) -> Estimate:
         """A metric of some experiments, with the interval that results have it with."""
         if not cells:
             return Estimate(None)
@@ -164,7 +165,7 @@ class Evidence:
         return Estimate(value, value - reach, value + reach, few)
 
     def share(self, part: Callable[..., Any], whole: Callable[..., Any], *measures: Measure) -> Estimate:
-        """The ratio of two formulas of the same metrics, with Fieller's interval (`harness.ratios`).
+        """The ratio of two formulas of the same metrics, with Fieller's interval (`harness.statistics.ratios`).
 
         Returns:
             No value where the whole is not significantly above 0: a share of nothing is no number.

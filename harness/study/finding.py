@@ -11,8 +11,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from harness.results.tables.text import Table
     from harness.study.estimate import Estimate
-    from harness.text_tables import Table
 
 __all__ = ["UNMEASURED", "Claim", "Finding", "Verdict", "claims", "judged"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.results.tables.text import Table, render
 from harness.study import behaviour, delay, percentages, resilience, retraining, shape, sizes, streams
 from harness.study.evidence import Evidence
 from harness.study.finding import claims
-from harness.text_tables import Table, render
 
 if TYPE_CHECKING:
     from harness.study.finding import Finding

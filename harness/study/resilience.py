@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.results.tables.text import Table
 from harness.study.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, judged
 from harness.study.published import published
 from harness.study.shape import METRICS, loss_from_top, study_values
 from harness.study.subject import Subject
-from harness.text_tables import Table
 
 if TYPE_CHECKING:
-    from harness.result_cells import Cell
+    from harness.results.cells import ResultCell
 
 __all__ = ["backbones", "encoder_decoders", "upsamplings"]
 
@@ -89,7 +89,7 @@ def _losses(evidence: Evidence, found: Mapping[str, Subject]) -> list[tuple[str,
     return rows
 
 
-def _loss(evidence: Evidence, task: str, top: Sequence[Cell], cells: Sequence[Cell]) -> Estimate:
+def _loss(evidence: Evidence, task: str, top: Sequence[ResultCell], cells: Sequence[ResultCell]) -> Estimate:
     metric = METRICS[task][0]
     return evidence.estimate(loss_from_top(task), (top, metric), (cells, metric))
 
@@ -99,7 +99,7 @@ def _spared(
     one: Subject,
     other: Subject,
     *levels: float,
-    top: Callable[[Subject], Sequence[Cell]] = Subject.none,
+    top: Callable[[Subject], Sequence[ResultCell]] = Subject.none,
 ) -> Estimate:
     """By how much less one loses than the other, the mean over some levels, in shares of what each has at its top."""
     measures = [

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.results.tables.text import Table
 from harness.study.estimate import Estimate
 from harness.study.evidence import Evidence, Measure
 from harness.study.finding import UNMEASURED, Finding, judged
 from harness.study.published import published
 from harness.study.shape import METRICS, loss_from_top, study_values
-from harness.text_tables import Table
 
 if TYPE_CHECKING:
-    from harness.result_cells import Cell
+    from harness.results.cells import ResultCell
 
 __all__ = ["augmentation", "better", "gains", "mixed", "net_gains", "safe"]
 
@@ -71,7 +71,7 @@ def net_gains(evidence: Evidence) -> Finding:
 
 
 def _recovered(
-    evidence: Evidence, task: str, none: Sequence[Cell], before: Sequence[Cell], after: Sequence[Cell]
+    evidence: Evidence, task: str, none: Sequence[ResultCell], before: Sequence[ResultCell], after: Sequence[ResultCell]
 ) -> str:
     """The share of the loss that retraining wins back; that there is no loss is said only where it was measured."""
     metric, up = METRICS[task]
@@ -156,7 +156,7 @@ def mixed(evidence: Evidence) -> Finding:
     return Finding("mixed", ours if rows else UNMEASURED, judged(tests.values()), (Table(columns, tuple(rows)),), tests)
 
 
-def better(evidence: Evidence, task: str, than: Sequence[Cell], cells: Sequence[Cell]) -> Estimate:
+def better(evidence: Evidence, task: str, than: Sequence[ResultCell], cells: Sequence[ResultCell]) -> Estimate:
     """By how much some experiments are better than others in the task's metric."""
     metric, up = METRICS[task]
     sign = 1 if up else -1

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from itertools import combinations
 from typing import Any
 
-from harness.bootstrap import CONFIDENCE
+from harness.results.tables.text import Table
+from harness.statistics.intervals import CONFIDENCE
 from harness.study.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict, judged
 from harness.study.published import Published, published
 from harness.study.subject import Subject
-from harness.text_tables import Table
 
 __all__ = ["METRICS", "bends", "knees", "loss_from_top", "study_values", "uniform"]
 

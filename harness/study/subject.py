@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import StoreError
-from harness.result_cells import Cell
-from harness.trainings import newest, taught_on
+from harness.media.levers import LEVER_NAMES
+from harness.results.cells import ResultCell
+from harness.results.trainings import newest, taught_on
 
 __all__ = ["Origin", "Subject"]
 
@@ -43,11 +44,11 @@ class Subject:
 
     task: str
     name: str
-    cells: tuple[Cell, ...] = field(repr=False)
+    cells: tuple[ResultCell, ...] = field(repr=False)
     origins: Mapping[str, Origin] = field(repr=False, default_factory=dict)
 
     @classmethod
-    def of(cls, cells: Sequence[Cell], origins: Mapping[str, Origin]) -> Subject:
+    def of(cls, cells: Sequence[ResultCell], origins: Mapping[str, Origin]) -> Subject:
         """The subject of some experiments that differ in codec and training alone.
 
         Of several kinds of one codec (options, libraries) it has the one with default options; of several such, or
@@ -56,13 +57,13 @@ class Subject:
         facts = cells[0].facts
         data = f"{facts['dataset']}/{facts['split']}"
         name = f"{facts['model']} on {data}, {facts['planned_samples']} samples"
-        kinds: dict[str, dict[str, list[Cell]]] = {}
+        kinds: dict[str, dict[str, list[ResultCell]]] = {}
         for cell in cells:
-            if not {"scale", "fps"} & cell.options.keys():  # levers change the frames too
+            if not LEVER_NAMES & cell.options.keys():  # levers change the frames too
                 kind = origins[cell.facts["experiment"]].codec
                 kinds.setdefault(cell.facts["codec"], {}).setdefault(kind, []).append(cell)
 
-        def rank(found: Sequence[Cell]) -> tuple[bool, int]:
+        def rank(found: Sequence[ResultCell]) -> tuple[bool, int]:
             return origins[found[0].facts["experiment"]].default, len(found)
 
         chosen = [cell for found in kinds.values() for cell in max(found.values(), key=rank)]
@@ -73,25 +74,25 @@ class Subject:
         """What all its experiments have in common: columns of the view `results`."""
         return self.cells[0].facts
 
-    def none(self) -> list[Cell]:
+    def none(self) -> list[ResultCell]:
         """The pretrained model on uncompressed data."""
         return _one([cell for cell in self.cells if cell.is_baseline])
 
-    def pretrained(self, codec: str, level: float) -> list[Cell]:
+    def pretrained(self, codec: str, level: float) -> list[ResultCell]:
         """The pretrained model at a level of a codec."""
         return _one([c for c in self._at(codec, level) if c.facts["training"] == "pretrained"])
 
-    def matched(self, codec: str, level: float, parts: str | None = None) -> list[Cell]:
+    def matched(self, codec: str, level: float, parts: str | None = None) -> list[ResultCell]:
         """Retrained at the level it is tested at, from each seed: all its parts, or just some (joined by +)."""
         return self.trained(codec, level, codec, level, parts)
 
-    def mixed(self, codec: str, level: float) -> list[Cell]:
+    def mixed(self, codec: str, level: float) -> list[ResultCell]:
         """All parts retrained on all levels of a codec at once, tested at one of them, from each seed."""
         return self._trained("mixed", codec, None, codec, level)
 
     def trained(
         self, codec: str | None, level: float | None, test: str, test_level: float | None, parts: str | None = None
-    ) -> list[Cell]:
+    ) -> list[ResultCell]:
         """Retrained on one codec and level (None: on uncompressed data), tested on another or the same, from each seed.
 
         Of several recipes, the one that finished last.
@@ -101,13 +102,13 @@ class Subject:
         """
         return self._trained("level" if codec else "clean", codec, level, test, test_level, parts)
 
-    def control(self, cells: Sequence[Cell]) -> list[Cell]:
+    def control(self, cells: Sequence[ResultCell]) -> list[ResultCell]:
         """The very trainings of some retrained experiments, but on uncompressed data, tested as those were.
 
         Returns:
             An empty list where one of them lacks its control.
         """
-        found: dict[str, Cell] = {}
+        found: dict[str, ResultCell] = {}
         for cell in cells:
             control = self.origins[cell.facts["experiment"]].control
             same = [one for one in self.cells if one.facts["cell"] == cell.facts["cell"]]
@@ -134,7 +135,7 @@ class Subject:
         test: str,
         test_level: float | None,
         parts: str | None = None,
-    ) -> list[Cell]:
+    ) -> list[ResultCell]:
         found = [
             cell
             for cell in self._at(test, test_level)
@@ -147,14 +148,14 @@ class Subject:
         """The options of a codec as it was tested."""
         return next((cell.options for cell in self.cells if cell.facts["codec"] == codec), {})
 
-    def _job(self, cell: Cell) -> str | None:
+    def _job(self, cell: ResultCell) -> str | None:
         return self.origins[cell.facts["experiment"]].job
 
-    def _at(self, codec: str, level: float | None) -> list[Cell]:
+    def _at(self, codec: str, level: float | None) -> list[ResultCell]:
         return [cell for cell in self.cells if (cell.facts["codec"], cell.facts["level"]) == (codec, level)]
 
 
-def _one(cells: list[Cell]) -> list[Cell]:
+def _one(cells: list[ResultCell]) -> list[ResultCell]:
     """The experiments, if they are one, or the seeds of one training.
 
     Raises:
@@ -171,5 +172,5 @@ def _one(cells: list[Cell]) -> list[Cell]:
     return cells
 
 
-def _series(cells: Sequence[Cell]) -> set[str | None]:
+def _series(cells: Sequence[ResultCell]) -> set[str | None]:
     return {cell.facts["series"] for cell in cells}

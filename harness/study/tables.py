@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from harness.seeds import over_seeds
+from harness.results.naming import codec_names
+from harness.results.seeds import over_seeds
+from harness.results.tables.numbers import interval_text
+from harness.results.tables.text import Table
+from harness.results.trainings import differences, is_matched, kind_of, newest
 from harness.study.published import Published, published
-from harness.task_table import codec_names, interval_text
-from harness.text_tables import Table
-from harness.trainings import differences, is_matched, kind_of, newest
 
 if TYPE_CHECKING:
-    from harness.result_cells import Cell
+    from harness.results.cells import ResultCell
 
 __all__ = ["Against", "study_tables"]
 
@@ -23,7 +24,7 @@ Against = Literal["top", "none"]
 _SIDES = ("(A)", "(B)")
 
 
-def study_tables(cells: Sequence[Cell], beside: bool = False, drops: Against | None = None) -> list[Table]:
+def study_tables(cells: Sequence[ResultCell], beside: bool = False, drops: Against | None = None) -> list[Table]:
     """A table for each task, model, dataset and codec among some results that has a column of the study's.
 
     (A) is the pretrained model at each level. (B) is the model retrained at a level and tested at it; at the mildest
@@ -36,8 +37,8 @@ def study_tables(cells: Sequence[Cell], beside: bool = False, drops: Against | N
         drops: give in place of the metrics by how many percent they are worse than at the mildest level of (A), or on
             uncompressed data.
     """
-    ladders: dict[str, list[Cell]] = {}
-    clean: dict[str, Cell] = {}
+    ladders: dict[str, list[ResultCell]] = {}
+    clean: dict[str, ResultCell] = {}
     for cell in cells:
         facts = cell.facts
         if facts["status"] != "finished" or facts["task"] not in published():
@@ -63,11 +64,11 @@ class _Sides:
     codec: str
     facts: Mapping[str, object]
     levels: Sequence[float]
-    pretrained: Mapping[float, Cell]
-    retrained: Mapping[float, Cell]
+    pretrained: Mapping[float, ResultCell]
+    retrained: Mapping[float, ResultCell]
 
     @classmethod
-    def of(cls, cells: Sequence[Cell], study: Published, codec: str) -> _Sides:
+    def of(cls, cells: Sequence[ResultCell], study: Published, codec: str) -> _Sides:
         pretrained = {cell.facts["level"]: cell for cell in cells if kind_of(cell) == "pretrained"}
         matched = over_seeds(newest([cell for cell in cells if is_matched(cell)]))
         retrained = {cell.facts["level"]: cell for cell in matched}
@@ -79,7 +80,7 @@ class _Sides:
         return cls(study, codec, cells[0].facts, levels, pretrained, retrained)
 
 
-def _table(sides: _Sides, clean: Cell | None, beside: bool, drops: Against | None) -> Table:
+def _table(sides: _Sides, clean: ResultCell | None, beside: bool, drops: Against | None) -> Table:
     study, facts = sides.study, sides.facts
     metrics = list(study.pretrained)
     whole = sides.pretrained.get(sides.levels[0]) if drops == "top" else clean if drops == "none" else None
@@ -99,7 +100,7 @@ def _table(sides: _Sides, clean: Cell | None, beside: bool, drops: Against | Non
     return Table(tuple(columns), tuple(rows), _title(sides), _notes(sides, beside, drops))
 
 
-def _own(cell: Cell | None, metric: str, whole: Cell | None, drops: Against | None) -> str:
+def _own(cell: ResultCell | None, metric: str, whole: ResultCell | None, drops: Against | None) -> str:
     found = cell.metrics.get(metric) if cell else None
     if found is None or found.value is None:
         return ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.kept import Kept, digest_of, frames_digest
-from harness.streams import encode, stream_key
+from harness.keep.kept import Kept, digest_of, frames_digest
+from harness.keep.streams import encode, stream_key
 from harness.training.through import Through
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cache import cache_dir
 from harness.errors import TrainingError
 from harness.experiment import key_of
+from harness.files.cache import cache_dir
 from harness.training.recipe import Recipe
 from harness.training.state import Place
 

@@ -235,7 +235,7 @@ class _Session:
         """The batches of the iterations from `begin` up to `end`, read ahead by worker processes."""
         from torch.utils.data import DataLoader
 
-        from harness.engine.transfer import to_device
+        from harness.training.transfer import to_device
 
         job, workers = self.job, self.runtime.workers
         world, rank = self.fabric.world_size, self.fabric.global_rank

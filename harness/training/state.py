@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import BusyError, SampleError, TrainingError
-from harness.processes import describe, this_process
+from harness.keep.processes import describe, this_process
 
 if TYPE_CHECKING:
     import torch

@@ -9,9 +9,9 @@ from harness import hookimpl
 from harness.executor import Executor
 
 if TYPE_CHECKING:
-    from harness.engine.report import Report
-    from harness.engine.unit import Settings, Unit
+    from harness.progress import Progress
     from harness.records import SampleRow
+    from harness.unit import Settings, Unit
 
 __all__ = ["Local"]
 
@@ -22,11 +22,11 @@ class Local(Executor):
     name = "local"
     summary = "this process and its workers, one GPU or the CPU"
 
-    def run(self, units: Sequence[Unit], settings: Settings, report: Report) -> Iterator[Sequence[SampleRow]]:
+    def run(self, units: Sequence[Unit], settings: Settings, progress: Progress) -> Iterator[Sequence[SampleRow]]:
         from harness.engine.predict import run_unit
 
         for unit in units:
-            yield from run_unit(unit, settings, report)
+            yield from run_unit(unit, settings, progress)
 
 
 @hookimpl

@@ -27,7 +27,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from harness.bootstrap import size_bias, spread, student, subset
+from harness.statistics.intervals import size_bias, spread, student, subset
 from harness_tasks.average_precision import Curves, average_precision, curves, interpolated
 
 IMAGES = 40_000

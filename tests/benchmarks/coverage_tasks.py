@@ -4,10 +4,10 @@
     python tests/benchmarks/coverage_tasks.py              # 1,000 simulations a case, on all cores
 
 The sibling of coverage.py (detection), which compares ways to make intervals: this one runs the harness's own code, the
-tasks' `reduce` and `harness.bootstrap`, on sufficient statistics that are made up. A population of 20,000 frames or
-clips has a quality that all pixels of a frame share, and in the grouped population one that five frames of a drive (a
-person's five clips) share; its own metrics are the true values. The degraded version keeps the frames and part of the
-luck. Each simulation draws n frames (whole groups, with replacement) from both versions.
+tasks' `reduce` and `harness.statistics.intervals`, on sufficient statistics that are made up. A population of 20,000
+frames or clips has a quality that all pixels of a frame share, and in the grouped population one that five frames of a
+drive (a person's five clips) share; its own metrics are the true values. The degraded version keeps the frames and part
+of the luck. Each simulation draws n frames (whole groups, with replacement) from both versions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.bootstrap import interval, paired_interval, replicates
+from harness.statistics.intervals import interval, paired_interval, replicates
 from harness.task import Task
 from harness_tasks.action.task import Action
 from harness_tasks.depth.task import Depth

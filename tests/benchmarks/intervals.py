@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.bootstrap import interval, replicates
+from harness.statistics.intervals import interval, replicates
 from harness_tasks.detection.task import Detection
 from harness_tasks.detection.types import Boxes, Detections
 

@@ -29,18 +29,18 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from harness.batches import outlines, plan_batches
+from harness.discovery.plugins import installed
+from harness.discovery.registry import load
+from harness.discovery.stores import open_store
 from harness.engine import machine
-from harness.engine.report import Silence
+from harness.engine.session import Resampling, carry_out
 from harness.engine.worker import start_worker
 from harness.model import NoMemo
-from harness.plan import Pass, Plan, make_plan
-from harness.plugin_manager import installed
-from harness.registry import load
-from harness.request import Request
-from harness.resolve import resolve
-from harness.session import Resampling, carry_out
-from harness.stores import open_store
+from harness.planning.batches import outlines, plan_batches
+from harness.planning.plan import Pass, Plan, make_plan
+from harness.planning.request import Request
+from harness.planning.resolve import resolve
+from harness.progress import Silence
 
 
 def by_harness(plan: Plan, settings: Any) -> float:

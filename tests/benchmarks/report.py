@@ -22,7 +22,7 @@ import numpy as np
 
 from harness.engine.finish import totals_of
 from harness.experiment import Experiment, key_of
-from harness.processes import this_process
+from harness.keep.processes import this_process
 from harness.records import Claim, Comparison, MetricValue, RunInfo, SampleRow
 from harness_plugins.sql_store import SqlStore
 from harness_tasks.detection.task import Detection

@@ -20,7 +20,7 @@ from harness_plugins.sql_store import SqlStore
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from harness.processes import this_process
+from harness.keep.processes import this_process
 from harness.records import Claim, Comparison, Totals
 from harness.store import Filters
 from store_rows import INFO, cell, metric, row

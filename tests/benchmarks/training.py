@@ -37,13 +37,13 @@ from typing import Any
 import torch
 
 from harness.dataset import Dataset, Outline, Sample
+from harness.discovery.plugins import installed
+from harness.discovery.registry import load
 from harness.engine import machine
-from harness.identity import codec_identity
-from harness.plugin_manager import installed
-from harness.registry import load
-from harness.request import Request
-from harness.resolve import resolve
-from harness.resolve_codec import choose_codec
+from harness.planning.codecs import choose_codec
+from harness.planning.identity import codec_identity
+from harness.planning.request import Request
+from harness.planning.resolve import resolve
 from harness.training.coded import coded
 from harness.training.examples import Collate, Examples, Order
 from harness.training.job import Job

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from harness.errors import StoreError
 from harness.experiment import canonical
-from harness.processes import describe, is_gone
+from harness.keep.processes import describe, is_gone
 from harness.records import State
 from harness_plugins.sql_store.database import chunks
 from harness_plugins.sql_store.schema import comparisons, experiments, metrics, samples

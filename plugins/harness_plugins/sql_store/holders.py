@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from harness.processes import describe, is_gone
+from harness.keep.processes import describe, is_gone
 from harness_plugins.sql_store.location import file_url
 
 __all__ = ["who_holds"]

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from harness.errors import StoreError
 from harness.records import SampleRow, SampleStatistics
-from harness.statistics_blob import pack, unpack
+from harness.statistics.packing import pack, unpack
 from harness_plugins.sql_store.claims import held_ids
 from harness_plugins.sql_store.schema import experiments, samples, statistics
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from harness.processes import is_gone, this_process
+from harness.keep.processes import is_gone, this_process
 from harness.records import RecordedRun, RunInfo
 from harness_plugins.sql_store.schema import runs
 

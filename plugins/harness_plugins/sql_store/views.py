@@ -178,7 +178,7 @@ def create_views(connection: Connection) -> None:
 
 def _student(most: int = 30) -> str:
     """Student's two-sided 95% quantile for COUNT(*) values; of more than `most`, that of `most`, which is wider."""
-    from harness.bootstrap import student
+    from harness.statistics.intervals import student
 
     cases = " ".join(f"WHEN {count} THEN {student(count - 1)!r}" for count in range(2, most))
     return f"CASE COUNT(*) WHEN 1 THEN NULL {cases} ELSE {student(most - 1)!r} END"

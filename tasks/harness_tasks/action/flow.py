@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.codec import Frames
-    from harness.kept import Kept
+    from harness.keep.kept import Kept
 
 __all__ = ["CAMERA", "METHODS", "PRESETS", "Flow", "kept_fields", "less_camera", "why_missing", "why_not_kept"]
 
@@ -121,7 +121,7 @@ def kept_fields(
     frames: Frames, flow: Flow, pairs: Sequence[int], window: Window, shape: tuple[int, int]
 ) -> NDArray[np.int8]:
     """As `Flow.fields`, from the cache folder where they were kept before, by the digest of the frames."""
-    from harness.kept import digest_of, frames_digest
+    from harness.keep.kept import digest_of, frames_digest
 
     kept = _kept()
     key = digest_of("flow 1", frames_digest(frames, None), flow.name(window, pairs, shape))
@@ -154,7 +154,7 @@ def less_camera(fields: NDArray[np.int8], camera: str) -> NDArray[np.int8]:
 @cache
 def _kept() -> Kept:
     """One for this process: it remembers how much there is, and what went wrong."""
-    from harness.kept import Kept
+    from harness.keep.kept import Kept
 
     return Kept("derived")
 

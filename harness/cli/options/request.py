@@ -1,0 +1,161 @@
+"""The options that describe a cross product, from the command line or an experiment file; and the request they make."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from harness.cli.options.common import data_root_option, database_option, registry_option
+from harness.errors import UsageError, did_you_mean
+from harness.planning.request import Request
+
+__all__ = ["make_request", "request_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _read_file(ctx: click.Context, _: click.Parameter, value: Path | None) -> Path | None:
+    """Make an experiment file's values the defaults of the options; the command line stays above them."""
+    if value is None:
+        return None
+    if not value.exists():
+        raise UsageError(
+            f"experiment file {value}: there is no such file; looked for {value.absolute()}. FILE is a TOML file with "
+            f"any of the options of harness {ctx.info_name} as keys; a codec is named by --codec, a task by --task."
+        )
+    try:
+        data = tomllib.loads(value.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"experiment file {value}: {error}") from error
+    options = {p.name: p for p in ctx.command.params if isinstance(p, click.Option) and p.name}
+    defaults: dict[str, Any] = {}
+    for key, given in data.items():
+        name = key.replace("-", "_")
+        name = f"{name}_" if f"{name}_" in options else name  # --from, --set: words of Python's own
+        if name not in options:
+            hint = did_you_mean(name, list(options))
+            known = ", ".join(option.rstrip("_") for option in options)
+            raise UsageError(f"experiment file {value}: no option {key!r}.{hint} There is: {known}.")
+        values = given if isinstance(given, list) else [given]
+        defaults[name] = [str(v) for v in values] if options[name].multiple else given
+    ctx.default_map = {**defaults}
+    return value
+
+
+def request_options(command: F) -> F:
+    """What describes a cross product."""
+    decorators = [
+        click.argument(
+            "file",
+            required=False,
+            is_eager=True,
+            expose_value=False,
+            callback=_read_file,
+            type=click.Path(path_type=Path),
+        ),
+        click.option("--codec", "-c", "codec", multiple=True, help="name[:key=value,...][@level,...]; repeatable."),
+        click.option("--task", "-t", "task", multiple=True, help="name[:key=value,...], or all; repeatable."),
+        click.option("--model", "-m", "model", multiple=True, help="name[:key=value,...]; default: the task's."),
+        click.option(
+            "--dataset",
+            "-d",
+            "dataset",
+            multiple=True,
+            help="name[:key=value,...], or a folder or file; default: the task's.",
+        ),
+        click.option("--weights", help="A file, or a name that the model knows; default: the model's."),
+        data_root_option,
+        click.option("--split", help="The split to evaluate on; default: the dataset's."),
+        click.option(
+            "--reference",
+            type=click.Choice(["labels", "predictions"]),
+            default="labels",
+            show_default=True,
+            help="Judge by labels, or by the model's own output on uncompressed frames.",
+        ),
+        click.option("--limit", type=int, help="A seeded, stratified subset of so many samples."),
+        click.option(
+            "--seed",
+            type=click.IntRange(0, 2**63 - 1),
+            default=0,
+            show_default=True,
+            help="Of the subset, and of the intervals.",
+        ),
+        click.option("--device", help="cpu, cuda, cuda:N or mps; default: the best there is."),
+        click.option(
+            "--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Forward pass."
+        ),
+        click.option("--batch", type=int, help="Samples a batch; default: the model's for the device."),
+        click.option("--no-baseline", is_flag=True, help="Leave out the uncompressed baseline."),
+        click.option(
+            "--retrain",
+            multiple=True,
+            metavar="WHAT",
+            help="Retrain and test: matched, all, mixed, clean, a level, or codec@level; repeatable.",
+        ),
+        click.option(
+            "--from",
+            "from_",
+            type=click.Choice(["pretrained", "scratch"]),
+            default="pretrained",
+            show_default=True,
+            help="What retraining starts from.",
+        ),
+        click.option("--recipe", help="Of retraining, [recipes.TASK.NAME] of the registry; default: the task's."),
+        click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="A value of the recipe; repeatable."),
+        click.option(
+            "--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many seeds to retrain from."
+        ),
+        click.option("--retrain-parts", multiple=True, metavar="PART", help="Retrain only this part; repeatable."),
+        registry_option,
+        database_option,
+    ]
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+def make_request(options: dict[str, Any], device: str) -> Request:
+    """A request from the values of `request_options`.
+
+    Raises:
+        UsageError: no codec or no task.
+    """
+    if not options["codec"] or not options["task"]:
+        lacking = [f"--{name}" for name in ("codec", "task") if not options[name]]
+        context = click.get_current_context(silent=True)
+        command = f"harness {context.info_name if context else 'run'} --codec jpeg --task detection"
+        raise UsageError(f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} needed, e.g. {command}.")
+    retraining = {"--from": options["from_"] == "scratch", "--recipe": options["recipe"], "--set": options["set_"]}
+    retraining |= {"--seeds": options["seeds"] > 1, "--retrain-parts": options["retrain_parts"]}
+    if not options["retrain"] and (idle := [name for name, value in retraining.items() if value]):
+        raise UsageError(
+            f"{', '.join(idle)} {'says' if len(idle) == 1 else 'say'} how to retrain, and nothing is retrained: add "
+            "--retrain matched, for example."
+        )
+    return Request(
+        codecs=tuple(options["codec"]),
+        tasks=tuple(options["task"]),
+        models=tuple(options["model"]),
+        datasets=tuple(options["dataset"]),
+        weights=options["weights"],
+        data_roots=options["data_root"],
+        split=options["split"],
+        limit=options["limit"],
+        seed=options["seed"],
+        precision=options["precision"],
+        batch=options["batch"],
+        device=device.partition(":")[0],
+        baseline=not options["no_baseline"],
+        retrain=tuple(options["retrain"]),
+        scratch=options["from_"] == "scratch",
+        recipe=options["recipe"],
+        settings=tuple(options["set_"]),
+        seeds=options["seeds"],
+        parts=tuple(options["retrain_parts"]),
+        reference=options["reference"],
+    )

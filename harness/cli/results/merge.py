@@ -1,0 +1,55 @@
+"""`harness results merge`: databases of several machines as one, each cell once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli.once import Command
+from harness.cli.options.common import resamples_option
+from harness.errors import UsageError
+
+__all__ = ["merge"]
+
+_SHOWN = 20
+
+
+@click.command(cls=Command)
+@click.argument("sources", metavar="DATABASE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    "-o",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The merged file.",
+)
+@click.option("--into", is_flag=True, help="Take them into --output, a database that is there.")
+@resamples_option
+def merge(sources: tuple[Path, ...], output: Path, into: bool, resamples: int) -> None:
+    """Join databases (SQLite files) from several machines. Equal cells are taken once.
+
+    \b
+    harness results merge a.db b.db -o all.db
+    harness results merge c.db -o all.db --into
+
+    A finished cell wins over one that is not, and the first of two finished ones is kept. Drops and recoveries of
+    experiments that meet for the first time are computed from the stored statistics. The sources are not changed.
+    """
+    from harness.results.merge import merge_files
+
+    if into != output.exists():
+        raise UsageError(
+            f"--output {output}: there is no such database to take others into."
+            if into
+            else f"--output {output}: it is there already. Name another file, or add to it with --into."
+        )
+    found = merge_files(sources, output, into, resamples, lambda text: click.echo(text, err=True))
+    for source, one in zip(sources, found, strict=True):
+        click.echo(f"{source}: {one.taken} experiments taken, {one.doubles} were finished already")
+    differing = [row for one in found for row in one.differing]
+    for key, metric, kept, other in differing[:_SHOWN]:
+        click.echo(f"warning: experiment {key[:12]}: {metric} is {kept} in the first, {other} in another.", err=True)
+    if len(differing) > _SHOWN:
+        click.echo(f"warning: {len(differing) - _SHOWN} more metrics differ.", err=True)
+    click.echo(f"{output}: written")

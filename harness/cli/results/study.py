@@ -1,0 +1,68 @@
+"""`harness results study`: the study's claims beside one's own results, as a page of Markdown."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from harness.cli.once import Command
+from harness.errors import UsageError
+
+__all__ = ["study"]
+
+_RESAMPLES = 1000
+
+
+@click.command(cls=Command)
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="A file; default: standard output.")
+@click.option(
+    "--resamples",
+    type=click.IntRange(100),
+    default=_RESAMPLES,
+    show_default=True,
+    help="From how many the intervals are computed.",
+)
+@click.option("--db", multiple=True, help="Results database, if not the one given before `study`; repeatable.")
+@click.pass_obj
+def study(default: str, /, output: Path | None, resamples: int, db: tuple[str, ...]) -> None:
+    """Set the study's claims beside the results in a database, or several, with a verdict by a stated rule for each.
+
+    \b
+    harness results study -o study.md
+    harness results study --db harness.db --db more.db
+
+    What they lack is undecided. Every interval is computed anew from the samples' statistics: some seconds for
+    each experiment.
+    """
+    from harness.discovery.plugins import installed
+    from harness.discovery.stores import open_store
+    from harness.study.evidence import Evidence
+    from harness.study.page import study_page
+
+    if output is not None and not output.absolute().parent.is_dir():
+        raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")
+    plugins = installed()
+    urls = db or (default,)
+    with ExitStack() as stack:
+        stores = [stack.enter_context(closing(open_store(url, plugins, write=False))) for url in urls]
+        page = study_page(Evidence(stores, plugins, resamples), _command(urls, resamples, output), resamples, len(urls))
+    if output is None:
+        click.echo(page, nl=False)
+    else:
+        output.write_text(page, encoding="utf-8")
+
+
+def _command(urls: Sequence[str], resamples: int, output: Path | None) -> str:
+    """What makes the same page in the same folder, without the passwords of databases."""
+    words = ["harness", "results", "study"]
+    for url in urls:
+        password = urlsplit(url).password if "://" in url else None
+        words += ["--db", url.replace(f":{password}@", ":***@", 1) if password else url]
+    words += [] if resamples == _RESAMPLES else ["--resamples", str(resamples)]
+    words += ["-o", str(output)] if output else []
+    return shlex.join(words)

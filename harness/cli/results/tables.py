@@ -1,0 +1,59 @@
+"""`harness results tables`: one's own results in the layout of the study's tables."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.once import Command
+from harness.cli.options.results import chosen
+from harness.results.tables.text import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.study.tables import Against
+
+__all__ = ["tables"]
+
+
+@click.command(cls=Command)
+@click.option("--task", "-t", multiple=True, help="Only this task; repeatable.")
+@click.option("--published", is_flag=True, help="Set the study's own figures beside.")
+@click.option(
+    "--drops",
+    type=click.Choice(["top", "none"]),
+    help="Drops in percent in place of the metrics: from the ladder's top, as the study's text has them, or from none.",
+)
+@click.option("--format", "-f", "format_", type=click.Choice(FORMATS), help="How to write them.  [default: table]")
+@click.option("--db", help="Results database, if not the one given before `tables`.")
+@click.pass_context
+def tables(
+    ctx: click.Context,
+    task: Sequence[str],
+    published: bool,
+    drops: Against | None,
+    format_: str | None,
+    db: str | None,
+) -> None:
+    """Tables I-V of the study from one's own results: (A) pretrained, (B) retrained at each level."""
+    from harness.discovery.plugins import installed
+    from harness.discovery.stores import open_store
+    from harness.results.cells import read_cells
+    from harness.results.tables.results import print_table
+    from harness.store import Filters
+    from harness.study.tables import study_tables
+
+    task = chosen(ctx, {"task": task})["task"]
+    before = ctx.parent.params["format_"] if ctx.parent else "table"
+    with closing(open_store(db or ctx.obj, installed(), write=False)) as store:
+        cells = read_cells(store, Filters({"task": list(task)} if task else {}))
+    found = study_tables(cells, published, drops)
+    if not found:
+        click.echo("no results of a codec with levels.", err=True)
+    for number, table in enumerate(found):
+        if number:
+            click.echo()
+        print_table(table, format_ or before)

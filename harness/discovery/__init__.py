@@ -1,0 +1,1 @@
+"""What is there: installed plugins, the registry of named instances, and lists of both."""

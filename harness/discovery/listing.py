@@ -1,0 +1,194 @@
+"""What there is, as records for lists: facts of plugins and of the registry, told without opening or importing much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.media.levers import LEVERS
+from harness.weights import count_parameters, read_classes
+
+if TYPE_CHECKING:
+    from harness.codec import Codec
+    from harness.dataset import Dataset
+    from harness.discovery.plugins import Plugins, Provided
+    from harness.discovery.registry import Registry
+    from harness.model import Model
+    from harness.options import Option
+
+__all__ = ["codec_records", "dataset_records", "model_records", "plugin_records", "provided_records"]
+
+Record = dict[str, Any]
+
+_BY_FILE = "by --weights"
+
+
+def plugin_records(plugins: Plugins) -> list[Record]:
+    """Every plugin: where it comes from, what it provides, and whether it works."""
+    plugins.ask_all()
+    return [
+        {
+            "plugin": plugin.origin.entry_point,
+            "distribution": plugin.origin.distribution,
+            "version": plugin.origin.version,
+            "provides": list(plugin.provides),
+            "state": f"broken: {plugin.error}" if plugin.error else "ok",
+        }
+        for plugin in plugins.plugins.values()
+    ]
+
+
+def provided_records(plugins: Plugins, kind: str) -> list[Record]:
+    """Every task, store or executor."""
+    records = []
+    for item in plugins.all(kind):
+        record: Record = {"name": item.name, "summary": item.cls.summary}
+        if kind == "store":
+            record["schemes"] = list(item.cls.schemes)
+        records.append(record | {"options": _options(getattr(item.cls, "options", ()))} | _origin(plugins, item))
+    return records
+
+
+def codec_records(plugins: Plugins, registry: Registry) -> list[Record]:
+    """Every codec: its scale, its ladder, its options, the levers that each takes, and its profiles in the registry."""
+    records = []
+    for item in plugins.all("codec"):
+        record: Record = {"name": item.name, "summary": item.cls.summary, "level": None, "ladder": []}
+        codec, missing = _made(item)
+        if codec is not None:
+            record |= _scale(codec)
+        record["options"] = _options(item.cls.options)
+        record["levers"] = _options(LEVERS)
+        record["profiles"] = registry.entry("codecs", item.name).get("profiles", {})
+        records.append(record | _origin(plugins, item, missing))
+    return records
+
+
+def model_records(plugins: Plugins, registry: Registry) -> list[Record]:
+    """Every kind of model and every named model, by task: number of classes and parameters where a file says them."""
+    records = []
+    for item in plugins.all("model"):
+        _, missing = _made(item)
+        record = {"task": item.cls.task, "name": item.name, "kind": None, "summary": item.cls.summary}
+        record |= _weights(item.cls, item.cls.own_weights, registry.entry("checkpoints", item.name))
+        records.append(record | {"options": _options(item.cls.options)} | _origin(plugins, item, missing))
+    kinds = {item.name: item for item in plugins.all("model")}
+    for name, facts in registry.section("models").items():
+        named = kinds.get(facts["kind"])
+        if facts["kind"] == name or named is None:
+            if named is None:
+                records.append(_named(name, facts) | {"task": "", "state": f"no plugin provides {facts['kind']}"})
+            continue
+        checkpoint = registry.entry("checkpoints", facts.get("checkpoint", name))
+        weights: Path | str | None = named.cls.own_weights
+        if "weights" in facts:
+            local = registry.path("models", name, facts["weights"])
+            weights = local if local.suffix or local.is_file() else facts["weights"]
+        own = next(record for record in records if record["name"] == facts["kind"])
+        record = {"task": named.cls.task, "name": name, "kind": facts["kind"]}
+        record |= {"summary": facts.get("summary", named.cls.summary)} | _weights(named.cls, weights, checkpoint)
+        records.append(record | {"options": facts.get("options", {}), "origin": "registry", "state": own["state"]})
+    return sorted(records, key=lambda record: (record["task"], record["kind"] is not None, record["name"]))
+
+
+def dataset_records(plugins: Plugins, registry: Registry, roots: Mapping[str, str]) -> list[Record]:
+    """Every kind of dataset and every named dataset, and whether there is a folder of its name.
+
+    Args:
+        plugins: those installed.
+        registry: names, and the folders that go with them.
+        roots: folder by dataset, under "" the one of all.
+    """
+    records = []
+    kinds = {item.name: item for item in plugins.all("dataset")}
+    for item in kinds.values():
+        facts = registry.entry("datasets", item.name)
+        record = _dataset(item.cls, item.name, None, facts, roots)
+        records.append(record | {"options": _options(item.cls.options)} | _origin(plugins, item))
+    for name, facts in registry.section("datasets").items():
+        found = kinds.get(facts["kind"])
+        if found is None:
+            records.append(_named(name, facts) | {"state": f"no plugin provides {facts['kind']}"})
+        elif facts["kind"] != name:
+            record = _dataset(found.cls, name, facts["kind"], facts, roots)
+            records.append(record | {"options": facts.get("options", {}), "origin": "registry", "state": "ok"})
+    return sorted(records, key=lambda record: record["name"])
+
+
+def _named(name: str, facts: Mapping[str, Any]) -> Record:
+    return {"name": name, "kind": facts["kind"], "summary": facts.get("summary", ""), "origin": "registry"}
+
+
+def _made(item: Provided) -> tuple[Any, str | None]:
+    """An object with its default options, and what keeps it from working."""
+    try:
+        made = item.cls()
+        return made, made.available()
+    except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its state
+        return None, f"{type(error).__name__}: {error}"
+
+
+def _origin(plugins: Plugins, item: Provided, missing: str | None = None) -> Record:
+    others = [other for other in plugins.all(item.kind) if other.name == item.name and other is not item]
+    state = f"not available: {missing}" if missing else "ok"
+    return {"origin": str(item.origin), "state": f"collides with {others[0].origin}" if others else state}
+
+
+def _options(options: Iterable[Option]) -> list[Record]:
+    return [
+        {
+            "name": option.name,
+            "type": option.type.__name__,
+            "default": option.default,
+            "choices": list(option.choices) or None,
+            "minimum": option.minimum,
+            "maximum": option.maximum,
+            "help": option.help,
+            "only": option.only,
+        }
+        for option in options
+    ]
+
+
+def _scale(codec: Codec) -> Record:
+    scale = codec.scale
+    if scale is None:
+        return {}
+    level = {"name": scale.name, "minimum": scale.minimum, "maximum": scale.maximum, "integer": scale.integer}
+    level |= {"higher_is_better": scale.higher_is_better, "unit": scale.unit}
+    return {"level": level, "ladder": list(scale.ladder)}
+
+
+def _weights(cls: type[Model], weights: Path | str | None, checkpoint: Mapping[str, Any]) -> Record:
+    """Where weights come from; classes and parameters, where a file on this machine or the registry says them."""
+    classes = len(checkpoint.get("classes", ())) or None
+    if isinstance(weights, Path):
+        if not weights.is_file():
+            return {"classes": classes, "parameters": None, "weights": "missing", "file": str(weights)}
+        number = len(read_classes(weights)) or classes
+        shipped = weights == cls.own_weights
+        where = "included" if shipped else weights.name
+        return {"classes": number, "parameters": count_parameters(weights), "weights": where, "file": str(weights)}
+    where = weights or (f"{_BY_FILE}; from {checkpoint['url']}" if "url" in checkpoint else _BY_FILE)
+    return {"classes": classes, "parameters": None, "weights": where, "file": None}
+
+
+def _dataset(
+    cls: type[Dataset], name: str, kind: str | None, facts: Mapping[str, Any], roots: Mapping[str, str]
+) -> Record:
+    record: Record = {"name": name, "kind": kind, "tasks": list(cls.tasks)}
+    record |= {"summary": facts.get("summary", cls.summary), "layout": cls.layout}
+    record |= {"homepage": facts.get("url", cls.homepage) or None, "licence": facts.get("licence")}
+    folder: Path | None = None
+    if not cls.needs_root:
+        data = "nothing needed"
+    elif name in roots:
+        folder = Path(roots[name])
+        data = "found" if folder.is_dir() else "missing"
+    elif "" in roots:
+        folder = Path(roots[""]) / facts.get("folder", name)
+        data = "found" if folder.is_dir() else "missing"
+    else:
+        data = "unknown"
+    return record | {"data": data, "folder": str(folder) if folder else None}

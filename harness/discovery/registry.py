@@ -1,0 +1,267 @@
+"""registry.toml: named instances of the kinds that plugins bring, and facts about them. No code, no import paths.
+
+The file that ships with the harness is overlaid by the user's own, table by table: `registry.toml` in the working
+directory, or the files given by `--registry`. Sections:
+
+- `[tasks.NAME]`: `model`, `dataset`, `recipe` (of `train`), `retrain` (the recipe of `run --retrain`): what a task uses
+  when nothing is asked for
+- `[codecs.NAME]`: `ladder`: the levels it is tested at when none are asked for
+- `[codecs.NAME.profiles.PROFILE]`: `options`, `ladder`: options under one name (`h264:profile=surveillance`), and the
+  levels to test them at where the codec's own do not serve
+- `[models.NAME]`: `kind`, `options`, `weights`, `checkpoint`: a named model
+- `[checkpoints.NAME]`: `sha256`, `licence`, `url`, `classes`, `source`, `score`: facts about weights. `classes` names
+  them for a file that does not; `score` is what the weights reach uncompressed, with a tolerance
+- `[datasets.NAME]`: `kind`, `options`, `folder`, `split`, `licence`, `url`, `source`: a named dataset
+- `[packages.KIND]`: name = package, for plugins that are not installed
+- `[recipes.TASK.NAME]`: how a task's models are trained
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.discovery.kinds import KINDS
+from harness.errors import RegistryError, closest
+
+__all__ = ["Registry", "load", "package_hint", "shipped"]
+
+_NUMBER = (int, float)
+_SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "tasks": {"model": str, "dataset": str, "recipe": str, "retrain": str},
+    "codecs": {"ladder": list, "profiles": dict},
+    "models": {
+        "kind": str,
+        "options": dict,
+        "weights": str,
+        "checkpoint": str,
+        "source": str,
+        "summary": str,
+    },
+    "checkpoints": {
+        "sha256": str,
+        "licence": str,
+        "url": str,
+        "classes": list,
+        "source": str,
+        "score": dict,
+    },
+    "datasets": {
+        "kind": str,
+        "options": dict,
+        "folder": str,
+        "split": str,
+        "licence": str,
+        "url": str,
+        "source": str,
+        "summary": str,
+    },
+}
+_REQUIRED = {"models": ("kind",), "datasets": ("kind",)}
+_PROFILE: dict[str, type | tuple[type, ...]] = {"options": dict, "ladder": list}
+_SCORE: dict[str, type | tuple[type, ...]] = {
+    "metric": str,
+    "dataset": str,
+    "split": str,
+    "value": _NUMBER,
+    "tolerance": _NUMBER,
+}
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The merged registry.
+
+    Args:
+        sections: section -> name -> facts (`recipes`: task -> name -> values).
+        files: the files it was read from, later ones over earlier ones.
+        origins: section, name -> the folder that relative paths of an entry start from.
+    """
+
+    sections: Mapping[str, Mapping[str, Any]]
+    files: tuple[Path, ...] = ()
+    origins: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        """A section; empty when no file has it."""
+        return self.sections.get(name, {})
+
+    def entry(self, section: str, name: str) -> Mapping[str, Any]:
+        """The facts about one name; empty when none are known."""
+        found: Mapping[str, Any] = self.section(section).get(name, {})
+        return found
+
+    def path(self, section: str, name: str, value: str) -> Path:
+        """A path written in an entry, relative to the file that wrote it."""
+        return self.origins.get((section, name), Path()) / value
+
+    def recipe(self, task: str, name: str) -> Mapping[str, Any]:
+        """The values of a training recipe.
+
+        Raises:
+            RegistryError: there is none of that name.
+        """
+        recipes: Mapping[str, Any] = self.section("recipes").get(task, {})
+        if name not in recipes:
+            known = ", ".join(sorted(recipes)) or "none"
+            raise RegistryError(f"task {task} has no recipe {name!r}. There is: {known}.")
+        found: Mapping[str, Any] = recipes[name]
+        return found
+
+
+def shipped() -> Path:
+    """The registry that ships with the harness.
+
+    A checkout's top-level file comes first: an editable install keeps a copy of it that goes stale.
+    """
+    package = Path(__file__).parents[1]
+    checkout = package.parent / "registry.toml"
+    return (
+        checkout if checkout.is_file() and (package.parent / "pyproject.toml").is_file() else package / "registry.toml"
+    )
+
+
+def load(overlays: Iterable[Path] | None = None) -> Registry:
+    """The shipped registry, overlaid.
+
+    Args:
+        overlays: the user's files; None takes `registry.toml` of the working directory, where there is one.
+
+    Raises:
+        RegistryError: a file is missing, is no TOML, or has a key that means nothing: with file, line and key.
+    """
+    base = shipped()
+    if overlays is None:
+        local = Path("registry.toml")
+        overlays = [local] if local.is_file() and local.resolve() != base.resolve() else []
+    sections: dict[str, Any] = {}
+    origins: dict[tuple[str, str], Path] = {}
+    files = (base, *overlays)
+    for file in files:
+        for section, entries in _read(file).items():
+            for name in entries:
+                origins[section, name] = file.resolve().parent
+            sections[section] = _merge(sections.get(section, {}), entries)
+    for section, keys in _REQUIRED.items():
+        for name, facts in sections.get(section, {}).items():
+            if missing := [key for key in keys if key not in facts]:
+                raise RegistryError(f"{files[-1]}: [{section}.{name}] lacks {', '.join(missing)}.")
+    return Registry(sections, tuple(files), origins)
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RegistryError(f"registry {file} cannot be read: {error}.") from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RegistryError(f"registry {file} is no valid TOML: {error}.") from error
+    _Checker(file, text).check(data)
+    return data
+
+
+class _Checker:
+    """Checks one file's keys and types, and says where what does not fit stands."""
+
+    def __init__(self, file: Path, text: str) -> None:
+        self.file = file
+        self.lines = text.splitlines()
+
+    def check(self, data: Mapping[str, Any]) -> None:
+        allowed = [*_SCHEMA, "packages", "recipes"]
+        for section, entries in data.items():
+            if section not in allowed:
+                raise self.error((section,), f"no such section{self.near(section, allowed)}")
+            if not isinstance(entries, dict):
+                raise self.error((section,), "a table is expected")
+            for name, facts in entries.items():
+                self.entry(section, name, facts)
+
+    def entry(self, section: str, name: str, facts: object) -> None:
+        if not isinstance(facts, dict):
+            raise self.error((section, name), "a table is expected")
+        if section == "packages":
+            if name not in KINDS:
+                raise self.error((section, name), f"no such kind{self.near(name, KINDS)}")
+            self.typed((section, name), facts, dict.fromkeys(facts, str))
+        elif section == "recipes":
+            for recipe, values in facts.items():
+                if not isinstance(values, dict):
+                    raise self.error((section, name, recipe), "a table is expected")
+        else:
+            self.typed((section, name), facts, _SCHEMA[section])
+            if section == "checkpoints":
+                self.checkpoint((section, name), facts)
+            if section == "codecs":
+                self.codec((section, name), facts)
+
+    def codec(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
+        self.ladder(where, facts)
+        for name, profile in facts.get("profiles", {}).items():
+            inside = (*where, "profiles", name)
+            if not isinstance(profile, dict):
+                raise self.error(inside, "a table is expected")
+            self.typed(inside, profile, _PROFILE)
+            self.ladder(inside, profile)
+
+    def ladder(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
+        for level in facts.get("ladder", []):
+            if isinstance(level, bool) or not isinstance(level, _NUMBER):
+                raise self.error((*where, "ladder"), "levels are numbers")
+
+    def checkpoint(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
+        if not re.fullmatch(r"[0-9a-f]{64}", facts.get("sha256", "0" * 64)):
+            raise self.error((*where, "sha256"), "64 hexadecimal digits are expected")
+        self.typed((*where, "score"), facts.get("score", {}), _SCORE)
+
+    def typed(
+        self, where: tuple[str, ...], facts: Mapping[str, Any], schema: Mapping[str, type | tuple[type, ...]]
+    ) -> None:
+        for key, value in facts.items():
+            if key not in schema:
+                raise self.error((*where, key), f"no such key{self.near(key, list(schema))}")
+            expected = schema[key]
+            if not isinstance(value, expected) or isinstance(value, bool):
+                names = expected.__name__ if isinstance(expected, type) else "number"
+                raise self.error((*where, key), f"{names} expected, found {type(value).__name__}")
+
+    def near(self, name: str, known: Iterable[str]) -> str:
+        match = closest(name, list(known))
+        return f" (did you mean {match!r}?)" if match else f" (there is: {', '.join(sorted(known))})"
+
+    def error(self, path: tuple[str, ...], what: str) -> RegistryError:
+        return RegistryError(f"registry {self.file}, line {self.line(path)}, key {'.'.join(path)}: {what}.")
+
+    def line(self, path: tuple[str, ...]) -> int:
+        """The line on which a key stands (that of the deepest table header found, else 1)."""
+        best = 1
+        for depth in range(1, len(path) + 1):
+            header = r"\s*\[\s*" + r"\s*\.\s*".join(rf"\"?{re.escape(part)}\"?" for part in path[:depth])
+            key = rf"\s*\"?{re.escape(path[depth - 1])}\"?\s*[=.]"
+            for number, line in enumerate(self.lines[best - 1 :], best):
+                if re.match(header + r"\s*[\].]", line) or (number > best and re.match(key, line)):
+                    best = number
+                    break
+        return best
+
+
+@cache
+def package_hint(kind: str, name: str) -> str | None:
+    """The package that provides a name, where the shipped registry knows it."""
+    package = load(()).section("packages").get(kind, {}).get(name)
+    return str(package) if package is not None else None

@@ -1,0 +1,43 @@
+"""Opens the results database that a URL names, whichever plugin keeps it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.errors import CollisionError, StoreError, closest
+
+if TYPE_CHECKING:
+    from harness.discovery.plugins import Plugins
+    from harness.store import Store
+
+__all__ = ["open_store"]
+
+
+def open_store(url: str, plugins: Plugins, write: bool = True) -> Store:
+    """The opened store.
+
+    Args:
+        url: `scheme://...`; a text without a scheme is the path of a SQLite file.
+        plugins: of this environment.
+        write: whether it may be created, upgraded and written.
+
+    Raises:
+        StoreError: nothing opens such a URL, or the database cannot be used.
+        CollisionError: more than one store opens it.
+    """
+    scheme = url.partition("://")[0].partition("+")[0] if "://" in url else "sqlite"
+    found = plugins.all("store")
+    fitting = [provided for provided in found if scheme in provided.cls.schemes]
+    if not fitting:
+        known = sorted({name for provided in found for name in provided.cls.schemes})
+        match = closest(scheme, known)
+        hints = [f"Did you mean {match}://?"] if match else []
+        hints.append(plugins.why_unknown("store", scheme))
+        hints.append(f"There is: {', '.join(f'{name}://' for name in known) or 'none'}.")
+        raise StoreError(" ".join([f"no store opens {scheme}://.", *filter(None, hints)]))
+    if len(fitting) > 1:
+        owners = " and ".join(f"{p.name} of {p.origin}" for p in fitting)
+        raise CollisionError(f"{scheme}:// is opened by {owners}. Uninstall one of them.")
+    store: Store = fitting[0].cls(url)
+    store.open(write)
+    return store

@@ -1,0 +1,6 @@
+"""Files: their SHA-256, each file hashed once, and the cache folder."""
+
+from harness.files.cache import cache_dir
+from harness.files.digests import digest_files, sha256_file
+
+__all__ = ["cache_dir", "digest_files", "sha256_file"]

@@ -1,0 +1,117 @@
+"""Image files to RGB frames; what becomes of their pixels is told in `harness.images`."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.dataset import Source
+from harness.errors import SampleError
+from harness.images.jpeg_quality import estimate_quality
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from harness.codec import Frames
+    from harness.options import Value
+
+__all__ = ["decoders", "image_size", "read_image"]
+
+_DIRECT = ("RGB", "L", "1", "P", "CMYK", "YCbCr", "RGBX")
+_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
+_SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
+
+
+def read_image(path: Path) -> tuple[Frames, Source]:
+    """Decode an image file.
+
+    Returns:
+        uint8[1, H, W, 3] in RGB, and how the file was stored: its format in small letters, its size in bytes, and for
+        a JPEG the estimated quality.
+
+    Raises:
+        SampleError: missing, damaged, cut short, or of a kind that is refused (see above); the message says which.
+    """
+    import numpy as np
+
+    with _opened(path) as image:
+        image.load()
+        pixels = np.array(_rgb(image, path))
+        form = _format(image)
+        tables = getattr(image, "quantization", None) if form == "jpeg" else None
+        source = Source(form, path.stat().st_size, estimate_quality(tables) if tables else None)
+    return pixels[None], source
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width in pixels, from the file's header alone.
+
+    Raises:
+        SampleError: missing, or no image.
+    """
+    with _opened(path) as image:
+        width, height = image.size
+    return height, width
+
+
+def decoders() -> Mapping[str, Value]:
+    """Versions of Pillow and of the libraries it decodes with (None for one it was built without)."""
+    import PIL
+    from PIL import features
+
+    libraries = {"libjpeg": "jpg", "libjpeg_turbo": "libjpeg_turbo", "zlib": "zlib", "libwebp": "webp"}
+    libraries |= {"libtiff": "libtiff", "openjpeg": "jpg_2000"}
+    found = {name: features.version(feature) for name, feature in libraries.items()}
+    return {"pillow": PIL.__version__, **found, "mozjpeg": bool(features.check("mozjpeg"))}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    from PIL import Image
+
+    # What Pillow's readers raise for damaged files; it does not wrap them.
+    damaged = (SyntaxError, ValueError, EOFError, struct.error, LookupError, OverflowError, TypeError, MemoryError)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                yield image
+    except Image.DecompressionBombError as error:
+        raise SampleError(f"{path}: refused, it would unpack to too many pixels ({error}).") from error
+    except FileNotFoundError as error:
+        raise SampleError(f"{path}: there is no such file.") from error
+    except (OSError, *damaged) as error:
+        raise SampleError(f"{path}: cannot be decoded ({error or type(error).__name__}).") from error
+
+
+def _format(image: Image.Image) -> str:
+    """The format in small letters. MPO is a JPEG with a second picture behind it, as some cameras write."""
+    form = (image.format or "unknown").lower()
+    return "jpeg" if form == "mpo" else form
+
+
+def _rgb(image: Image.Image, path: Path) -> Image.Image:
+    from PIL import Image
+
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+        raise SampleError(f"{path}: holds {getattr(image, 'n_frames', 1)} pictures; one was expected.")
+    if image.mode in _SIXTEEN:
+        return Image.fromarray(_upper_bits(image)).convert("RGB")
+    if image.mode in _ALPHA or image.has_transparency_data:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema()[0] != 255:
+            raise SampleError(f"{path}: has transparent pixels; flatten it on the background you want.")
+        return image.convert("RGB")
+    if image.mode not in _DIRECT:
+        raise SampleError(f"{path}: pixels of the kind {image.mode!r}; 8 bits, or 16 bits of grey, were expected.")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _upper_bits(image: Image.Image) -> Frames:
+    import numpy as np
+
+    return (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""What is kept to be used again, and which process is at work on it."""

@@ -1,0 +1,1 @@
+"""How frames are changed and compared: resolution and frame rate as levers, squared errors and PSNR."""

@@ -1,0 +1,189 @@
+"""Resolution and frame rate as levers of any codec: `jpeg:scale=0.5`, `h264:scale=0.5,fps=10`.
+
+A lever reduces what the encoder is given, and is undone after decoding, so that the model always sees frames of the
+source's size and number:
+
+- `scale=` resizes each frame to `scale` of its height and width (to the nearest pixel, at least one) before encoding,
+  and back after decoding. Both ways it is Pillow's bicubic filter, widened when it reduces (antialiased), as Pillow
+  and ffmpeg do when nothing else is asked for. It computes in integers, so that every machine gets the same pixels.
+- `fps=` drops frames before encoding, evenly, the first always kept; after decoding the last kept frame stands in for
+  those that were dropped. It never adds frames: more than a clip's own rate is refused, but for the hundredth by which
+  30 and 29.97 differ. An image has no frame rate: a run over images with `fps=` is refused.
+
+Rate counts against the source's pixels and duration: the `Encoded` of a lever has the source's size and frame count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from harness.codec import Codec, Encoded, Level, check_frames
+from harness.errors import CodecError, PluginError
+from harness.options import Option, Value
+
+if TYPE_CHECKING:
+    from harness.codec import Frames
+
+__all__ = ["LEVERS", "LEVER_NAMES", "Resampled", "is_baseline", "split_levers", "with_levers"]
+
+LEVERS = (
+    Option("scale", float, None, "height and width given to the encoder, over the source's", minimum=0.01, maximum=1),
+    Option("fps", float, None, "frames a second given to the encoder", minimum=0.01, maximum=1000),
+)
+"""The options that every codec takes, beside its own."""
+
+LEVER_NAMES = frozenset(lever.name for lever in LEVERS)
+
+_SAME_RATE = 1.01
+"""Rates that differ by less are called by one number: 30 and 30000/1001."""
+
+
+def split_levers(options: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
+    """The levers among the options, and the rest.
+
+    >>> split_levers({"scale": 0.5, "subsampling": "4:4:4"})
+    ({'scale': 0.5}, {'subsampling': '4:4:4'})
+    """
+    levers = {name: value for name, value in options.items() if name in LEVER_NAMES}
+    return levers, {name: value for name, value in options.items() if name not in LEVER_NAMES}
+
+
+def with_levers(codec: type[Codec], options: Mapping[str, object]) -> Codec:
+    """A codec with options, levers among them.
+
+    A lever that changes nothing (`scale=1`) is none: the codec is the same, and has the same identity, without it.
+
+    Raises:
+        UsageError: an option that the codec does not have, or a value that does not fit.
+        PluginError: the codec has an option of a lever's name.
+    """
+    levers, own = split_levers(options)
+    if not levers:
+        return codec(**own)
+    resampled = Resampled(codec(**own), **levers)
+    return resampled if resampled.levers else resampled.codec
+
+
+def is_baseline(codec: Codec) -> bool:
+    """Whether the codec is the bit-exact baseline: `none`, and no lever (`none:scale=0.5` loses pixels)."""
+    return codec.name == "none" and not isinstance(codec, Resampled)
+
+
+class Resampled(Codec):
+    """A codec behind levers. It answers as the codec it wraps; name and level scale are that codec's.
+
+    Args:
+        codec: the codec that codes what the levers leave.
+        levers: `scale` and `fps`.
+
+    Attributes:
+        codec: as given.
+        levers: the values of the levers that change something.
+        config: the codec's options, then the levers.
+    """
+
+    options = LEVERS
+
+    def __init__(self, codec: Codec, **levers: object) -> None:
+        if taken := {lever.name for lever in LEVERS} & {option.name for option in codec.options}:
+            raise PluginError(f"codec {codec.name} has an option {min(taken)!r}; that is a lever every codec has.")
+        super().__init__(**levers)
+        self.codec = codec
+        self.levers = {k: v for k, v in self.config.items() if v is not None and (k, v) != ("scale", 1)}
+        self.config = {**codec.config, **self.levers}
+        self.scale = codec.scale
+        # What a codec's class says of itself, this one's objects say each of the codec they wrap.
+        own = ("name", "summary", "coding", "wants_device", "costly")
+        vars(self).update({fact: getattr(codec, fact) for fact in own})
+
+    def __repr__(self) -> str:
+        return ", ".join([f"Resampled({self.codec!r}", *(f"{k}={v!r}" for k, v in self.levers.items())]) + ")"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Resampled) and (self.codec, self.levers) == (other.codec, other.levers)
+
+    def __hash__(self) -> int:
+        return hash((self.codec, tuple(self.levers.items())))
+
+    def encode(self, frames: Frames, level: Level, fps: float | None = None) -> Encoded:
+        check_frames(frames, self.name)
+        count, height, width, _ = frames.shape
+        kept, reduced_fps = self._kept(count, fps)
+        reduced = frames if len(kept) == count else frames[kept]
+        coded = self.codec.encode(_resize(reduced, *self._reduced(height, width)), level, reduced_fps)
+        return Encoded(coded.data, coded.bits, count, height, width, fps)
+
+    def decode(self, encoded: Encoded) -> Frames:
+        kept, fps = self._kept(encoded.frames, encoded.fps)
+        height, width = self._reduced(encoded.height, encoded.width)
+        decoded = self.codec.decode(Encoded(encoded.data, encoded.bits, len(kept), height, width, fps))
+        frames = _resize(decoded, encoded.height, encoded.width)
+        if len(kept) == encoded.frames:
+            return frames
+        bounds = [*kept, encoded.frames]
+        return frames.repeat([after - first for first, after in zip(kept, bounds[1:], strict=True)], axis=0)
+
+    def fingerprint(self) -> Mapping[str, Value]:
+        if "scale" not in self.levers:
+            return self.codec.fingerprint()
+        import PIL
+
+        return {**self.codec.fingerprint(), "resize": f"bicubic, pillow {PIL.__version__}"}
+
+    def available(self) -> str | None:
+        return self.codec.available()
+
+    def clips_only(self) -> str | None:
+        if "fps" in self.levers:
+            return f"fps={self.levers['fps']:g} drops frames of a clip, and an image has none to drop."
+        return self.codec.clips_only()
+
+    def too_fast(self, fps: float) -> str | None:
+        """A sentence when `fps=` asks for more frames a second than a clip has, else None."""
+        wanted = float(self.levers.get("fps") or 0)
+        if wanted <= fps * _SAME_RATE:
+            return None
+        return (
+            f"fps={wanted:g} is above the clip's own {fps:g} frames a second: it drops frames, and adds none. "
+            f"Ask for {fps:g} or less, or leave fps= out."
+        )
+
+    def to_device(self, device: str) -> None:
+        self.codec.to_device(device)
+
+    def warn(self, level: Level, source_format: str | None, source_quality: int | None) -> str | None:
+        return self.codec.warn(level, source_format, source_quality)
+
+    def _reduced(self, height: int, width: int) -> tuple[int, int]:
+        factor = float(self.levers.get("scale") or 1)
+        return max(1, math.floor(height * factor + 0.5)), max(1, math.floor(width * factor + 0.5))
+
+    def _kept(self, count: int, fps: float | None) -> tuple[list[int], float | None]:
+        """The indices of the frames that are coded, and their frame rate."""
+        wanted = float(self.levers.get("fps") or 0)
+        if not wanted or count == 1:
+            return list(range(count)), fps
+        if not fps:
+            raise CodecError(f"{self.name} with fps={wanted:g} needs to know the frame rate of a clip; it has none.")
+        if problem := self.too_fast(fps):
+            raise CodecError(f"{self.name}: {problem}")
+        if wanted >= fps:
+            return list(range(count)), fps
+        # The small term keeps 30 * (10 / 30) from falling below 10.
+        slots = [math.floor(index * wanted / fps + 1e-6) for index in range(count)]
+        return [index for index in range(count) if index == 0 or slots[index] != slots[index - 1]], wanted
+
+
+def _resize(frames: Frames, height: int, width: int) -> Frames:
+    """Frames uint8[T, H, W, 3] at another size; the frames themselves where the size is theirs."""
+    import numpy as np
+    from PIL import Image
+
+    if frames.shape[1:3] == (height, width):
+        return frames
+    resized = np.empty((len(frames), height, width, 3), np.uint8)
+    for target, frame in zip(resized, frames, strict=True):
+        target[:] = np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC))
+    return resized

@@ -1,0 +1,80 @@
+"""The points that a case's charts are drawn from, as plain data for the page's script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.results.cells import Measured, ResultCell
+    from harness.results.ladders import Case, Ladder
+    from harness.task import Task
+
+__all__ = ["case_data"]
+
+
+def case_data(
+    case: Case, task: Task | None, fidelity: Mapping[str, Mapping[str, float]] | None = None
+) -> dict[str, Any]:
+    """What the page's script knows of a case.
+
+    Args:
+        case: the experiments.
+        task: theirs, which knows units and how its metrics are grouped; None where no plugin has it.
+        fidelity: measures of the picture, by the digest of an experiment's cell.
+
+    Returns:
+        `metrics` (name, unit, up: whether higher is better, primary), `baseline` (a value or None a metric), `lines`
+        (codec, training, level_name, points), and `breakdowns` (title, numbers of metrics). A point has level, bpp,
+        ratio, kbps, psnr and, for each metric by its number, [value, low, high, drop, low, high]: None for none.
+        Numbers have six significant digits.
+    """
+    names = list(dict.fromkeys(name for cell in case.cells for name in cell.metrics))
+    some = {name: one for cell in case.cells for name, one in cell.metrics.items()}
+    units = {metric.name: metric.unit for metric in task.all_metrics()} if task else {}
+    metrics = [
+        {"name": name, "unit": units.get(name, ""), "up": some[name].higher_is_better, "primary": some[name].is_primary}
+        for name in names
+    ]
+    groups = task.breakdowns() if task else {}
+    places = {name: place for place, name in enumerate(names)}
+    return {
+        "title": case.title,
+        "metrics": metrics,
+        "baseline": [_value(case.baseline, name) for name in names],
+        "lines": [_line(ladder, names, fidelity or {}) for ladder in case.ladders],
+        "breakdowns": [
+            {"title": title, "metrics": [places[name] for name in group if name in places]}
+            for title, group in groups.items()
+            if title != "classes" and any(name in places for name in group)
+        ],
+    }
+
+
+def _line(ladder: Ladder, names: list[str], fidelity: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    points = [{**_point(cell, names), **_fidelity(fidelity.get(cell.facts["cell"], {}))} for cell in ladder.cells]
+    told = {"codec": ladder.codec, "training": ladder.training, "name": ladder.name, "level_name": ladder.level_name}
+    return {**told, "points": points}
+
+
+def _point(cell: ResultCell, names: list[str]) -> dict[str, Any]:
+    facts = {name: _short(cell.facts[name]) for name in ("level", "bpp", "kbps", "psnr")}
+    measured = [list(_measured(cell.metrics[name])) if name in cell.metrics else None for name in names]
+    return {**facts, "ratio": _short(cell.compression_ratio), "m": measured}
+
+
+def _fidelity(measures: Mapping[str, float]) -> dict[str, float | None]:
+    return {name.replace("-", "_"): _short(value) for name, value in measures.items()}
+
+
+def _measured(one: Measured) -> Iterator[float | None]:
+    for value in (one.value, one.ci_low, one.ci_high, one.drop, one.drop_ci_low, one.drop_ci_high):
+        yield _short(value)
+
+
+def _value(cell: ResultCell | None, name: str) -> float | None:
+    return _short(cell.metrics[name].value) if cell and name in cell.metrics else None
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")

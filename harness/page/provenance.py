@@ -1,0 +1,143 @@
+"""Where a report's numbers come from: commands, versions, data, what failed, and in what it departs from the study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.results.tables.text import Table
+from harness.store import Filters
+from harness.study.published import published
+
+if TYPE_CHECKING:
+    from harness.records import RecordedRun
+    from harness.results.cells import ResultCell
+    from harness.results.ladders import Case
+    from harness.store import Store
+
+__all__ = ["Provenance", "departures", "provenance"]
+
+_MOST = 200
+"""Failed samples that are listed, at most."""
+
+_READINGS = (
+    "The study's compression rate is the codec's own level: JPEG's quality, H.264's CRF. What was spent is "
+    "measured as bits per pixel of the coded stream, without containers.",
+    "Drops are against the pretrained model on uncompressed frames, in pairs by sample. The study's tables begin at "
+    "quality 95 and CRF 23; `relative_drop_from_top` in the view `curves` is against that.",
+    "Retraining goes on from the pretrained weights, unless --from scratch was given; the study does not say which of "
+    "the two it did, nor how many seeds.",
+    "AP is the mean over overlaps of .5 to .95. What the study prints for detection is, by its size, AP at an overlap "
+    "of one half; that stands here as AP50, AP50_voc07 and AP50_voc.",
+    "Depth is in metres. The study's errors are of normalised depths, without a unit: normalised=true.",
+    "Its 20 frames of optical flow are read as ten fields of x and y.",
+)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the page says at its end.
+
+    Args:
+        runs: the invocations that the experiments come from.
+        versions: of libraries and plugins; where runs differ, all that there were.
+        datasets: with their fingerprints.
+        troubles: experiments that did not finish, and predictions that failed.
+        failed: how many predictions failed in all; more than are listed, perhaps.
+        readings: how the study was read.
+        departures: in what the experiments differ from the study's.
+    """
+
+    runs: Table
+    versions: Table
+    datasets: Table
+    troubles: Table
+    failed: int
+    readings: tuple[str, ...]
+    departures: tuple[str, ...]
+
+
+def provenance(store: Store, cells: Sequence[ResultCell], cases: Sequence[Case]) -> Provenance:
+    """All of it, of some experiments."""
+    used = {cell.facts["run"] for cell in cells}
+    runs = [run for run in store.runs() if run.id in used]
+    identities = store.identities([cell.facts["experiment"] for cell in cells])
+    failed = sum(cell.facts["failed_samples"] or 0 for cell in cells)
+    troubles = _troubles(store, cells)
+    return Provenance(
+        _runs(runs), _versions(runs), _datasets(cells, identities), troubles, failed, _READINGS, departures(cases)
+    )
+
+
+def _runs(runs: Sequence[RecordedRun]) -> Table:
+    columns = ("run", "command", "status", "started (UTC)", "host", "device", "revision")
+    rows = [(r.id, r.info.command, r.status, r.started_at, r.info.host, r.info.device, r.info.git) for r in runs]
+    return Table(columns, tuple(rows), "Commands")
+
+
+def _versions(runs: Sequence[RecordedRun]) -> Table:
+    known: dict[str, dict[str, None]] = {}
+    for run in runs:
+        for name, version in run.info.versions.items():
+            known.setdefault(name, {})[version] = None
+    return Table(
+        ("library or plugin", "version"), tuple((n, ", ".join(v)) for n, v in sorted(known.items())), "Versions"
+    )
+
+
+def _datasets(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows: dict[tuple[object, ...], None] = {}
+    for cell in cells:
+        facts = cell.facts
+        data = identities[facts["experiment"]].get("dataset", {})
+        fingerprint = data.get("fingerprint") if isinstance(data, Mapping) else None
+        rows[facts["task"], f"{facts['dataset']}/{facts['split']}", facts["planned_samples"], fingerprint] = None
+    return Table(("task", "data", "samples", "fingerprint (SHA-256)"), tuple(rows), "Data")
+
+
+def _troubles(store: Store, cells: Sequence[ResultCell]) -> Table:
+    """All experiments that did not finish, then the first samples that failed, with the reasons."""
+    rows: list[tuple[object, ...]] = []
+    for cell in cells:
+        if cell.facts["status"] != "finished":
+            rows.append((_called(cell), "", cell.facts["status"], cell.reason))
+    room = len(rows) + _MOST
+    for cell in cells:
+        if cell.facts["failed_samples"] and len(rows) < room:
+            filters = Filters({"experiment": [cell.facts["experiment"]], "status": ["failed"]})
+            columns, found = store.view("per_sample", filters)
+            sample, error = columns.index("sample"), columns.index("error")
+            rows += [(_called(cell), row[sample], "failed", row[error]) for row in found]
+    left = sum(cell.facts["failed_samples"] or 0 for cell in cells) > _MOST
+    notes = (f"Of the predictions the first {_MOST} are listed.",) if left else ()
+    return Table(("experiment", "sample", "status", "reason"), tuple(rows[:room]), "What failed", notes)
+
+
+def _called(cell: ResultCell) -> str:
+    facts = cell.facts
+    level = "" if facts["level"] is None else f"@{facts['level']:g}"
+    return f"{facts['task']}, {facts['codec']}{level}, {facts['model']}, {facts['training']}"
+
+
+def departures(cases: Sequence[Case]) -> tuple[str, ...]:
+    """In what each case differs from the study's experiment on its task: codec, levels, network, data."""
+    found: dict[str, None] = {}
+    for case in cases:
+        task = case.facts["task"]
+        known = published().get(task)
+        if known is None:
+            continue
+        own = next(
+            (ladder for ladder in case.ladders if ladder.codec.partition(":")[0].split(" ")[0] == known.codec), None
+        )
+        levels = [cell.facts["level"] for cell in own.cells] if own else []
+        asked = ", ".join(f"{level:g}" for level in known.levels)
+        told = f"{task}: the study tests {known.model} on {known.dataset} with {known.codec} at {asked}; here it is "
+        told += f"{case.facts['model']} on {case.facts['dataset']}/{case.facts['split']}, "
+        if own is None:
+            told += f"without {known.codec}"
+        else:
+            told += f"{known.codec} at {', '.join(f'{level:g}' for level in levels if level is not None)}"
+        found[f"{told}."] = None
+    return tuple(found)

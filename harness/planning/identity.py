@@ -1,0 +1,77 @@
+"""What identifies an experiment: all that decides its result, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.media.levers import Resampled
+from harness.planning.batches import PLANNER_VERSION
+
+if TYPE_CHECKING:
+    from harness.codec import Codec, Level
+    from harness.experiment import Training
+    from harness.planning.grid import CodecChoice, Grid
+    from harness.unit import Subject
+
+__all__ = ["changed_options", "codec_identity", "experiment_identity"]
+
+
+def codec_identity(codec: Codec, plugin: str) -> dict[str, Any]:
+    """All that decides what a codec makes of frames at a level."""
+    return {
+        "name": codec.name,
+        "options": dict(codec.config),
+        "fingerprint": dict(codec.fingerprint()),
+        "plugin": plugin,
+    }
+
+
+def changed_options(codec: Codec) -> dict[str, Any]:
+    """The options that are not the codec's defaults."""
+    plain = codec.codec if isinstance(codec, Resampled) else codec
+    defaults = {(option.name, option.default) for option in plain.options}
+    return {name: value for name, value in codec.config.items() if (name, value) not in defaults}
+
+
+def experiment_identity(
+    grid: Grid, subject: Subject, choice: CodecChoice, level: Level, training: Training
+) -> dict[str, Any]:
+    """All that decides the result of one experiment: what its key is the hash of."""
+    return {
+        "codec": {**codec_identity(choice.codec, choice.plugin), "level": level},
+        "task": {
+            "name": subject.task.name,
+            "options": dict(subject.task.config),
+            "scoring": subject.task.scoring_version,
+        },
+        "model": {
+            "kind": subject.model.name,
+            "options": subject.model.deciding_config("prediction"),
+            "fingerprint": dict(subject.model.fingerprint()),
+            "weights": subject.weights.sha256,
+            "classes": list(subject.weights.classes),
+        },
+        "dataset": {
+            "kind": subject.dataset.name,
+            "options": dict(subject.dataset.config),
+            "split": subject.dataset.split,
+            "fingerprint": subject.fingerprint,
+            "decoders": dict(subject.dataset.decoders()),
+        },
+        "plugins": sorted(subject.plugins),
+        "limit": _subset(subject, grid.seed),
+        "batch": {"size": subject.batch, "planner": PLANNER_VERSION},
+        "precision": grid.precision,
+        "training": {"kind": training.kind, **({"job": training.checkpoint} if training.checkpoint else {})},
+        "reference": grid.reference,
+    }
+
+
+def _subset(subject: Subject, seed: int) -> Mapping[str, Any] | None:
+    """Which samples of the split the cell has, whatever drew them; None when it has all."""
+    if len(subject.indices) == len(subject.dataset):
+        return None
+    digest = hashlib.sha256(",".join(map(str, subject.indices)).encode()).hexdigest()
+    return {"samples": len(subject.indices), "seed": seed, "indices": digest}

@@ -1,0 +1,257 @@
+"""From the texts of a request to a grid of opened objects: every name looked up, every file found, before any work.
+
+What is wrong is collected, not raised at the first: the user gets the whole list at once.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, TypeVar
+
+from harness.dataset import Dataset
+from harness.discovery.plugins import Plugins
+from harness.discovery.registry import Registry
+from harness.errors import (
+    HarnessError,
+    PreflightError,
+    TrainingError,
+    UsageError,
+    WeightsError,
+)
+from harness.model import Model, Weights
+from harness.planning.batches import draw, outlines
+from harness.planning.codecs import choose_codec, refused_images, refused_rates
+from harness.planning.grammar import parse
+from harness.planning.grid import CodecChoice, Grid, TrainingSetup
+from harness.planning.names import Names
+from harness.planning.reference import coded_sources, known_classes, reference_problems
+from harness.planning.request import Request
+from harness.planning.retraining import retrainings
+from harness.statistics.agreement import Agreement
+from harness.task import Task
+from harness.training.recipe import Recipe
+from harness.unit import Subject
+
+__all__ = ["Resolver", "resolve"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BASELINE = "none"
+
+
+def resolve(request: Request, plugins: Plugins, registry: Registry) -> Grid:
+    """The grid that a request describes.
+
+    Raises:
+        PreflightError: everything that does not fit, at once.
+    """
+    return Resolver(request, plugins, registry).grid()
+
+
+class Resolver(Names):
+    """Makes a grid of what a request names, and collects what is wrong with it."""
+
+    def __init__(self, request: Request, plugins: Plugins, registry: Registry) -> None:
+        super().__init__(request, plugins, registry)
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+
+    def grid(self) -> Grid:
+        request = self.request
+        codecs = [choice for text in self._codec_texts() if (choice := self._try(self.codec, text))]
+        tasks = [name for name in self._task_names() if self._try(self.plugins.get, "task", name)]
+        if request.weights is not None and not self._finds_weights(tasks):
+            raise PreflightError(list(dict.fromkeys(self.problems)))
+        pairs = [pair for name in tasks for pair in self._subjects(name)]
+        subjects = [subject for subject, _ in pairs]
+        setups = [setup for _, setup in pairs if setup]
+        tested = [c.codec for c in codecs], [(s.dataset_name, s.dataset) for s in subjects]
+        self.problems += [*refused_images(*tested), *refused_rates(*tested)]
+        self.problems += reference_problems(request, subjects)
+        if request.limit is not None and request.limit < 1:
+            self.problems.append(f"--limit {request.limit}: at least 1.")
+        if request.batch is not None and request.batch < 1:
+            self.problems.append(f"--batch {request.batch}: at least 1.")
+        asked = (self._try(retrainings, request.retrain, codecs, self.codec) if codecs else None) or ()
+        trained = [one.data.codec for one in asked if one.data.codec]
+        trained_on = [(subject.dataset_name, setup.dataset) for subject, setup in pairs if setup]
+        self.problems += [*refused_images(trained, trained_on), *refused_rates(trained, trained_on)]
+        if self.problems:
+            raise PreflightError(list(dict.fromkeys(self.problems)))
+        notes = tuple(dict.fromkeys(self.notes))
+        return Grid(
+            subjects,
+            codecs,
+            request.precision,
+            request.limit,
+            request.seed,
+            asked,
+            request.seeds,
+            notes,
+            request.reference,
+            setups,
+        )
+
+    def _try(self, action: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
+        """What an action gives; None when it fails, which is noted."""
+        try:
+            return action(*arguments, **named)
+        except HarnessError as error:
+            self.problems.append(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises is one of the problems
+            self.problems.append(f"{describe(arguments)}: {type(error).__name__}: {error}")
+        return None
+
+    # Codecs
+
+    def _codec_texts(self) -> list[str]:
+        texts = list(dict.fromkeys(self.request.codecs))
+        return [BASELINE, *(t for t in texts if t != BASELINE)] if self.request.baseline else texts
+
+    def codec(self, text: str) -> CodecChoice:
+        """The codec, with its levels, that a text asks for.
+
+        Raises:
+            UsageError: an unknown codec, profile, option or level; a codec this machine cannot run.
+        """
+        return choose_codec(text, self.plugins, self.registry)
+
+    # Tasks, models, datasets
+
+    def _task_names(self) -> list[str]:
+        if "all" in self.request.tasks:
+            return self.plugins.names("task")
+        return list(self._task_options())
+
+    def _task_options(self) -> dict[str, dict[str, str]]:
+        """The options of each task that was asked for by name."""
+        asked = [self._try(parse, text, levels=False) for text in self.request.tasks if text != "all"]
+        return {one.name: one.options for one in asked if one}
+
+    def _subjects(self, task: str) -> list[tuple[Subject, TrainingSetup | None]]:
+        """Each model of the task on each of its datasets; and how it is retrained, where it is."""
+        models = self._named(task, "model", self.request.models)
+        datasets = self._named(task, "dataset", self.request.datasets)
+        found = []
+        for dataset_text in datasets:
+            dataset = self._try(self.dataset, dataset_text, task)
+            for model_text in models if dataset else ():
+                assert dataset is not None
+                if pair := self._try(self._subject, task, model_text, dataset_text, dataset):
+                    found.append(pair)
+        return found
+
+    def _finds_weights(self, tasks: Sequence[str]) -> bool:
+        """Whether each model finds the weights that were asked for: told before data are opened."""
+        texts = [text for task in tasks for text in self._named(task, "model", self.request.models)]
+        return None not in [self._try(self._asked_weights, text) for text in dict.fromkeys(texts)]
+
+    def _asked_weights(self, text: str) -> Weights:
+        return self.model(text)[0].resolve_weights(self.request.weights, ())
+
+    def _named(self, task: str, kind: str, texts: Sequence[str]) -> list[str]:
+        """Those of the asked names that serve the task; its default when nothing was asked."""
+        if not texts:
+            default = self.registry.entry("tasks", task).get(kind)
+            if default is None:
+                self.problems.append(f"task {task} has no default {kind}: name one with --{kind}.")
+            return [default] if default else []
+        fitting, tasks = [], self._task_names()
+        for text in texts:
+            serves = self._try(self.serves, kind, text)
+            if serves is None:
+                continue
+            if task in serves:
+                fitting.append(text)
+            elif not set(serves) & set(tasks):
+                self.problems.append(f"{kind} {text} serves {', '.join(serves)}, not {', '.join(tasks)}.")
+        if not fitting and not self.problems:
+            self.problems.append(f"none of the {kind}s asked for ({', '.join(texts)}) serves task {task}.")
+        return fitting
+
+    def _subject(
+        self, task_name: str, model_text: str, dataset_text: str, dataset: Dataset
+    ) -> tuple[Subject, TrainingSetup | None]:
+        request = self.request
+        options = self._task_options().get(task_name, {})
+        model, model_name = self.model(model_text)
+        weights = self.weights(model, model_name, dataset)
+        if not dataset.labelled:
+            kind = self.plugins.get("task", task_name)
+            dataset = copy.copy(dataset)
+            dataset.classes = known_classes(weights, kind(classes=("any",), **options), model_name)
+        task: Task = self.plugins.get("task", task_name)(classes=dataset.classes, **options)
+        if request.reference == "predictions":
+            task = Agreement(task)
+            self.notes += coded_sources(dataset, self.called("dataset", dataset_text, dataset))
+        if weights.classes:
+            try:
+                task.translator(weights.classes, dataset.name)
+            except WeightsError as error:
+                raise WeightsError(f"{error}{self._taken(task_name, model_name)}") from error
+        if dataset.needs_root and self.is_of_rendered(model_name, weights):
+            place = self.called("dataset", dataset_text, dataset)
+            self.notes.append(
+                f"model {model_name} was trained on rendered scenes: what it scores on {place} says little of models "
+                f"that were trained on such data.{self._taken(task_name, model_name)}"
+            )
+        kinds = [("task", task_name), ("model", model.name), ("dataset", dataset.name)]
+        setup = self._setup(task_name, model, model_name, dataset_text, weights) if request.retrain else None
+        subject = Subject(
+            task=task,
+            model=model,
+            model_name=self.called("model", model_text, model),
+            weights=weights,
+            dataset=dataset,
+            dataset_name=self.called("dataset", dataset_text, dataset),
+            fingerprint=dataset.fingerprint(),
+            indices=draw(strata(dataset), request.limit, request.seed) if request.limit else tuple(range(len(dataset))),
+            batch=request.batch or model.default_batch.get(request.device, 1),
+            plugins=tuple({str(self.plugins.provided(kind, name).origin) for kind, name in kinds}),
+        )
+        return subject, setup
+
+    def _taken(self, task: str, model: str) -> str:
+        """A sentence that says why a model was taken that nobody asked for; "" when it was asked for."""
+        if self.request.models:
+            return ""
+        return (
+            f" No --model was given: {model} is the default of task {task}. Name another with --model; `harness list "
+            "models` has them."
+        )
+
+    def _setup(self, task: str, model: Model, model_name: str, dataset_text: str, weights: Weights) -> TrainingSetup:
+        """How a model is retrained on the training split of the dataset that it is tested on.
+
+        Raises:
+            UsageError: no recipe, or an unknown one; a part that the model does not have.
+            TrainingError: the model cannot be trained.
+        """
+        request = self.request
+        if not model.trainable:
+            raise TrainingError(f"--retrain: model {model_name} cannot be trained.")
+        name = request.recipe or self.registry.entry("tasks", task).get("retrain")
+        if name is None:
+            raise UsageError(f"task {task} has no default recipe for retraining: name one with --recipe.")
+        recipe = Recipe.of(self.registry.recipe(task, name), f"recipe {task}.{name}").changed(request.settings)
+        if unknown := [part for part in (*request.parts, *(recipe.parts or {})) if part not in model.parts]:
+            raise UsageError(f"model {model_name} has no part {unknown[0]!r}. There is: {', '.join(model.parts)}.")
+        dataset = self.dataset(dataset_text, task, recipe.split)
+        return TrainingSetup(dataset, recipe, None if request.scratch else weights, request.parts)
+
+
+def strata(dataset: Dataset) -> list[str]:
+    """The stratum of each sample; unreadable ones share one of their own."""
+    known = outlines(dataset, range(len(dataset)))
+    return [outline.stratum if outline else "unreadable" for outline in known.values()]
+
+
+def describe(arguments: Sequence[object]) -> str:
+    """What an action was about: the texts among its arguments.
+
+    >>> describe(("detection", "demo-detector", 3))
+    'detection demo-detector'
+    """
+    return " ".join(a for a in arguments if isinstance(a, str)) or "plugin"

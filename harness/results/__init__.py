@@ -1,0 +1,1 @@
+"""What was found: experiments as a store has them, with their metrics, ladders and trainings."""

@@ -1,0 +1,1 @@
+"""Results as pictures (matplotlib, the extra `plot`)."""

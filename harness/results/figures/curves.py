@@ -1,0 +1,193 @@
+"""Figures of results (matplotlib, the extra `plot`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.results.cells import ResultCell
+from harness.results.figures.lines import can_draw, grouped, is_baseline, line_family
+from harness.results.naming import codec_names, conditions, training_words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["COLOURS", "curve_figure"]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Distinguishable with colour-blind eyes: Okabe and Ito, "Color Universal Design" (2008)."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("--", ":", "-.")
+STYLES = ("-", "--", "-.", ":")
+
+_INSIDE = 5
+"""Entries of a legend that has room among the lines, at most."""
+_NUMBERS = frozenset({"samples", "seed", "batch"})
+"""Conditions that say nothing without their names."""
+
+
+def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Figure:
+    """A metric against rate or level: a line for all that differs in codec, model, data or conditions.
+
+    Intervals are bands; a line of a single point has a bar. A codec has one colour; what was retrained has hollow
+    marks; bars with ends are the intervals over its seeds.
+
+    Args:
+        records: rows of the view `results`, all of one metric; one of them at least can be drawn.
+        against: "bpp" (logarithmic), "psnr" or "level".
+
+    Returns:
+        a figure that belongs to no window; `savefig` writes it.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.subplots()
+    baselines = grouped([r for r in records if is_baseline(r) and r["value"] is not None])
+    lines = grouped([r for r in records if can_draw(r, against)])
+    title, names = _names(lines)
+    looks = _looks(lines)
+    for points, name, look in zip(lines, names, looks, strict=True):
+        _line(axes, points, name, against, look)
+    for number, (points, name) in enumerate(zip(baselines, _names(baselines)[1], strict=True)):
+        label = name.replace("none", "uncompressed", 1)
+        axes.axhline(points[0]["value"], color="#555555", linestyle=DASHES[number % 3], linewidth=1, label=label)
+    _label(axes, lines, against)
+    if len(lines) + len(baselines) > _INSIDE:
+        figure.set_size_inches(9.0, 4.0)
+        figure.legend(loc="outside right upper", frameon=False)
+    else:
+        axes.legend(frameon=False)
+    axes.set_title(f"{records[0]['task']}: {title}".removesuffix(": "), size=10)
+    if against != "level":
+        _number(figure, axes, lines, looks, against)
+    return figure
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How a line is drawn."""
+
+    colour: str
+    marker: str
+    style: str
+    hollow: bool
+
+
+def _looks(lines: Sequence[list[dict[str, Any]]]) -> list[_Look]:
+    """A colour for each codec of a model, in which its trainings differ by style and mark; hollow: retrained.
+
+    Where there are more codecs than colours, they begin anew with the next style.
+    """
+    families: dict[tuple[str, ...], int] = {}
+    members: dict[int, int] = {}
+    looks = []
+    for points in lines:
+        family = families.setdefault(line_family(points[0]), len(families))
+        member = members[family] = members.get(family, -1) + 1
+        style = STYLES[(family // len(COLOURS) + member) % len(STYLES)]
+        marker = MARKERS[(family + member) % len(MARKERS)]
+        looks.append(_Look(COLOURS[family % len(COLOURS)], marker, style, points[0]["training"] == "retrained"))
+    return looks
+
+
+def _line(axes: Axes, points: list[dict[str, Any]], name: str, against: str, look: _Look) -> None:
+    points = sorted(points, key=lambda p: p[against])
+    x = [p[against] for p in points]
+    colour, face = look.colour, "white" if look.hollow else look.colour
+    y = [p["value"] for p in points]
+    axes.plot(x, y, color=colour, marker=look.marker, markerfacecolor=face, linestyle=look.style, label=name)
+    if over := [p for p in points if p.get("margin") is not None]:
+        places, values, margins = ([p[key] for p in over] for key in (against, "value", "margin"))
+        axes.errorbar(places, values, margins, fmt="none", ecolor=colour, capsize=3, linewidth=1)
+    known = [p for p in points if p["ci_low"] is not None and p["ci_high"] is not None]
+    places, low, high = ([p[key] for p in known] for key in (against, "ci_low", "ci_high"))
+    if len(known) == 1:  # a band has no width there
+        axes.vlines(places, low, high, color=colour, linewidth=1.2)
+    else:
+        axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
+
+
+def _number(
+    figure: Figure, axes: Axes, lines: Sequence[list[dict[str, Any]]], looks: Sequence[_Look], against: str
+) -> None:
+    """Write the levels below or above their points, in the colour of the line, where there is room.
+
+    Where several lines have points of one level and place, as a model and what was retrained from it, it is written
+    once. The ends of the lines come first.
+    """
+    from matplotlib.colors import to_rgb
+
+    figure.draw_without_rendering()  # only now it is known where the points are
+    lowest: dict[tuple[float, float], tuple[float, int]] = {}
+    ends: list[tuple[float, float]] = []
+    for number, points in enumerate(lines):
+        known = sorted((p for p in points if p["level"] is not None), key=lambda p: p[against])
+        for p in known:
+            place = (p["level"], p[against])
+            lowest[place] = min((p["value"], number), lowest.get(place, (p["value"], number)))
+        ends += [(p["level"], p[against]) for p in (known[:1] + known[-1:])]
+    scale = 72 / figure.dpi  # pixels to points, in which a label has its size whatever the file's resolution
+    marks = [axes.transData.transform((x, value)) * scale for (_, x), (value, _) in lowest.items()]
+    taken: list[tuple[float, float, float, float]] = [(x - 3, y - 3, x + 3, y + 3) for x, y in marks]
+    for level, x in dict.fromkeys([*ends, *lowest]):
+        value, number = lowest[level, x]
+        text = f"{level:g}"
+        across, up = axes.transData.transform((x, value)) * scale
+        half = 2.2 * len(text)
+        for offset in (-12, 6):
+            box = (across - half, up + offset, across + half, up + offset + 6)
+            if not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                colour = [0.75 * part for part in to_rgb(looks[number].colour)]
+                axes.annotate(
+                    text,
+                    (x, value),
+                    (0, offset),
+                    textcoords="offset points",
+                    ha="center",
+                    va="bottom",
+                    size=7,
+                    color=colour,
+                )
+                break
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    """Whether two boxes (left, bottom, right, top) share anything."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _label(axes: Axes, lines: Sequence[list[dict[str, Any]]], against: str) -> None:
+    level = " or ".join(sorted({p["level_name"] for points in lines for p in points if p["level_name"]})) or "level"
+    if against == "bpp":
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel(f"bits per pixel (numbers at the points: {level})")
+    elif against == "psnr":
+        axes.set_xlabel(f"PSNR in dB (numbers at the points: {level})")
+    else:
+        axes.set_xlabel(level)
+    axes.set_ylabel(lines[0][0]["metric"])
+    axes.grid(alpha=0.3)
+
+
+def _names(lines: Sequence[list[dict[str, Any]]]) -> tuple[str, list[str]]:
+    """What is the same for all lines, and what each is called: its codec, and all that tells it from the others."""
+    if not lines:
+        return "", []
+    cells = [ResultCell(points[0], {}) for points in lines]
+    same, differing = conditions(cells)
+    names = codec_names(cells)
+    for title, values in differing:
+        for number, value in enumerate(values):
+            names[number] += f", {title} {value}" if title in _NUMBERS else f", {value}"
+    if not any(title == "training" for title, _ in differing) and cells[0].facts["training"] != "pretrained":
+        names = [f"{name}, {training_words(cell)}" for name, cell in zip(names, cells, strict=True)]
+    return " ".join(same), names

@@ -1,0 +1,73 @@
+"""The columns of a table of experiments: what tells them apart, what they cost, and what went wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.results.naming import Column, codec_names, conditions, training_words
+from harness.results.tables.numbers import digits_of
+
+if TYPE_CHECKING:
+    from harness.results.cells import ResultCell
+
+__all__ = ["named", "rates", "series_of", "troubles"]
+
+
+def named(cells: Sequence[ResultCell]) -> tuple[list[str], list[Column]]:
+    """What is the same for all; and the columns that tell the experiments from each other."""
+    same, columns = conditions(cells)
+    if any(series := series_of(cells)):
+        columns.append(("series", series))
+    columns += [("codec", codec_names(cells)), _levels(cells)]
+    if max(Counter(zip(*(values for _, values in columns), strict=True)).values()) > 1:
+        columns.insert(0, ("experiment", [cell.facts["experiment"][:12] for cell in cells]))
+    return same, columns
+
+
+def series_of(cells: Sequence[ResultCell]) -> list[str]:
+    """The start of the digest that tells trainings apart that have one name, where a cell has several of them."""
+    alike: dict[tuple[object, str], set[object]] = {}
+    for cell in cells:
+        alike.setdefault((cell.facts["cell"], training_words(cell)), set()).add(cell.facts["series"])
+    several = {words for (_, words), series in alike.items() if len(series) > 1}
+    return [str(cell.facts["series"])[:8] if training_words(cell) in several else "" for cell in cells]
+
+
+def _levels(cells: Sequence[ResultCell]) -> Column:
+    """The levels under the name that their codec has for them, or, where there are several, with it."""
+    units = sorted({cell.facts["level_name"] for cell in cells if cell.facts["level_name"] is not None})
+    texts = []
+    for cell in cells:
+        level = cell.facts["level"]
+        text = "" if level is None else f"{level:g}"
+        texts.append(f"{cell.facts['level_name']} {text}" if text and len(units) > 1 else text)
+    return (units[0] if len(units) == 1 else "level"), texts
+
+
+def rates(cells: Sequence[ResultCell]) -> list[Column]:
+    def texts(name: str) -> list[str]:
+        values = [cell.facts[name] for cell in cells]
+        return ["" if value is None else f"{value:.{digits_of(value)}f}" for value in values]
+
+    ratios = [cell.compression_ratio for cell in cells]
+    columns = [
+        ("bpp", texts("bpp")),
+        ("comp. ratio", ["" if ratio is None else f"{ratio:.1f}" for ratio in ratios]),
+    ]
+    for name, title in (("kbps", "kbps"), ("psnr", "PSNR")):
+        if any(texts(name)):
+            columns.append((title, texts(name)))
+    return columns
+
+
+def troubles(cells: Sequence[ResultCell]) -> list[Column]:
+    """Columns for what did not go well, where there is any."""
+    columns = []
+    if any(cell.facts["failed_samples"] for cell in cells):
+        columns.append(("failed samples", [str(cell.facts["failed_samples"] or 0) for cell in cells]))
+    if any(cell.facts["status"] != "finished" for cell in cells):
+        told = [cell.facts["status"] + (f": {cell.reason}" if cell.reason else "") for cell in cells]
+        columns.append(("status", told))
+    return columns

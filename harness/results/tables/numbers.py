@@ -1,0 +1,26 @@
+"""Numbers as tables write them: with as many decimals as their size calls for."""
+
+from __future__ import annotations
+
+__all__ = ["digits_of", "fixed", "interval_text"]
+
+
+def interval_text(
+    value: float | None, low: float | None = None, high: float | None = None, margin: float | None = None
+) -> str:
+    """ "0.482 [0.451, 0.513]", with as many decimals as its size calls for; behind it the margin over seeds."""
+    if value is None:
+        return "undefined"
+    digits = digits_of(value)
+    text = fixed(value, digits)
+    text = text if low is None or high is None else f"{text} [{fixed(low, digits)}, {fixed(high, digits)}]"
+    return text if margin is None else f"{text} ±{fixed(margin, digits)}"
+
+
+def fixed(value: float, digits: int) -> str:
+    """The number with so many decimals; never "-0.000"."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def digits_of(value: float) -> int:
+    return 3 if abs(value) < 10 else 2 if abs(value) < 100 else 1

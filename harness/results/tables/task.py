@@ -1,0 +1,92 @@
+"""The table of one task for people: one row an experiment, only the columns in which something is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.results.tables.columns import named, rates, series_of, troubles
+from harness.results.tables.notes import seeds_note, stands_on, too_few
+from harness.results.tables.numbers import interval_text
+from harness.results.tables.text import Table
+
+if TYPE_CHECKING:
+    from harness.results.cells import Measured, ResultCell
+
+__all__ = ["metric_table", "task_table"]
+
+
+def task_table(cells: Sequence[ResultCell], metrics: Sequence[str]) -> Table:
+    """The table of one task: what is the same in every row stands in the title.
+
+    Args:
+        cells: the task's experiments, in the order to show them in.
+        metrics: the names of those to show.
+    """
+    same, columns = named(cells)
+    compared = False
+    for name in metrics:
+        found = [cell.metrics.get(name) for cell in cells]
+        columns.append((name, ["" if m is None else _value_of(m) for m in found]))
+        if any(m is not None and (m.is_primary or len(metrics) == 1) for m in found):
+            drops = [_drop(cell, m) for cell, m in zip(cells, found, strict=True)]
+            columns.append((f"{name} drop", drops))
+            compared = compared or any(drops)
+    intervals = any("[" in text for _, values in columns for text in values)
+    columns += rates(cells) + troubles(cells)
+    rows = tuple(zip(*(values for _, values in columns), strict=True))
+    title = f"{cells[0].facts['task']}: {' '.join(same)}".removesuffix(": ")
+    return Table(tuple(name for name, _ in columns), rows, title, _notes(cells, intervals, compared))
+
+
+def metric_table(cells: Sequence[ResultCell], metrics: Sequence[str]) -> Table:
+    """The table of one task with a row for each metric and experiment: narrow, however many metrics there are.
+
+    Args:
+        cells: the task's experiments, in the order to show them in.
+        metrics: the names of those to show; an experiment without any has one row.
+    """
+    same, columns = named(cells)
+    failures = troubles(cells)
+    rows: list[tuple[str, ...]] = []
+    for name in (*metrics, None):
+        for number, cell in enumerate(cells):
+            measured = None if name is None else cell.metrics.get(name)
+            if measured is None and (name is not None or any(metric in cell.metrics for metric in metrics)):
+                continue
+            told = ("", "") if measured is None else (_value_of(measured), _drop(cell, measured))
+            place = (values[number] for _, values in columns)
+            rows.append((name or "", *place, *told, *(values[number] for _, values in failures)))
+    heads = ("metric", *(head for head, _ in columns), "value", "drop", *(head for head, _ in failures))
+    intervals = any("[" in text for row in rows for text in row)
+    title = f"{cells[0].facts['task']}: {' '.join(same)}".removesuffix(": ")
+    drop = len(columns) + 2
+    notes = _notes(cells, intervals, any(row[drop] for row in rows), with_rates=False)
+    if not any(row[drop] for row in rows):
+        heads, rows = heads[:drop] + heads[drop + 1 :], [row[:drop] + row[drop + 1 :] for row in rows]
+    return Table(heads, tuple(rows), title, notes)
+
+
+def _value_of(measured: Measured) -> str:
+    return interval_text(measured.value, measured.ci_low, measured.ci_high, measured.margin)
+
+
+def _drop(cell: ResultCell, measured: Measured | None) -> str:
+    if measured is None or measured.drop is None or cell.is_baseline:
+        return ""
+    return interval_text(measured.drop, measured.drop_ci_low, measured.drop_ci_high, measured.drop_margin)
+
+
+def _notes(cells: Sequence[ResultCell], intervals: bool, compared: bool, with_rates: bool = True) -> tuple[str, ...]:
+    notes = stands_on(cells)
+    if intervals:
+        notes.append("[ ]: 95% interval.")
+        notes += too_few(cells)
+    notes += seeds_note([cell.seeds for cell in cells])
+    if any(series_of(cells)):
+        notes.append("series: tells trainings of one name apart, by their recipe or by the weights they started from.")
+    if compared:
+        notes.append("drop: against none, paired by sample; positive is worse.")
+    if with_rates:
+        notes.append("comp. ratio: compression ratio, 24 bits per pixel over bpp.")
+    return (" ".join(notes),)
