@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from harness.dataset import Outline
-from harness.planning.batches import draw, plan_batches
+from harness.planning.batches import plan_batches, stratified_subset
 
 
 def planned(shapes: list[tuple[int, int] | None], size: int) -> list[tuple[int, ...]]:
@@ -37,25 +37,25 @@ def test_the_order_of_the_asking_does_not_matter() -> None:
 def test_every_stratum_has_its_share() -> None:
     strata = ["rare"] * 10 + ["common"] * 90
     for seed in range(5):
-        taken = Counter(strata[i] for i in draw(strata, 20, seed))
+        taken = Counter(strata[i] for i in stratified_subset(strata, 20, seed))
         assert taken == {"rare": 2, "common": 18}
 
 
 def test_a_smaller_draw_is_part_of_a_larger_one() -> None:
     strata = [str(i % 7) for i in range(200)]
     for small, large in ((5, 20), (20, 100), (100, 199)):
-        assert set(draw(strata, small, 3)) < set(draw(strata, large, 3))
+        assert set(stratified_subset(strata, small, 3)) < set(stratified_subset(strata, large, 3))
 
 
 def test_a_draw_is_seeded_ascending_and_of_the_size_asked() -> None:
     strata = [str(i % 7) for i in range(200)]
-    first = draw(strata, 50, 1)
-    assert first == draw(strata, 50, 1)
-    assert first != draw(strata, 50, 2)
+    first = stratified_subset(strata, 50, 1)
+    assert first == stratified_subset(strata, 50, 1)
+    assert first != stratified_subset(strata, 50, 2)
     assert list(first) == sorted(set(first))
     assert len(first) == 50
 
 
 @pytest.mark.parametrize("limit", [None, 10, 11])
 def test_no_limit_takes_all(limit: int | None) -> None:
-    assert draw(["a"] * 10, limit, 0) == tuple(range(10))
+    assert stratified_subset(["a"] * 10, limit, 0) == tuple(range(10))

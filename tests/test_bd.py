@@ -6,11 +6,11 @@ import bjontegaard
 import numpy as np
 import pytest
 
-from harness.decide.rates import Curve, bd_quality, bd_rate, overlap, rising
+from harness.decide.rates import RateCurve, bd_quality, bd_rate, overlap, rising
 
 
-def curve(rates: list[float], qualities: list[float]) -> Curve:
-    return Curve(np.array(rates), np.array(qualities))
+def curve(rates: list[float], qualities: list[float]) -> RateCurve:
+    return RateCurve(np.array(rates), np.array(qualities))
 
 
 # The example of the library's own page (https://pypi.org/project/bjontegaard): libx265 with two presets.
@@ -32,14 +32,14 @@ def test_it_is_the_librarys_number_on_its_published_example(method: str) -> None
 
 def test_a_codec_that_needs_a_fifth_less_everywhere_has_minus_twenty_percent() -> None:
     first = curve([0.1, 0.2, 0.5, 1.0, 3.0], [0.2, 0.4, 0.55, 0.6, 0.65])
-    second = Curve(0.8 * first.rates, first.qualities)
+    second = RateCurve(0.8 * first.rates, first.qualities)
     assert bd_rate(first, second).value == pytest.approx(-20.0, abs=1e-9)
     assert bd_rate(second, first).value == pytest.approx(25.0, abs=1e-9)
 
 
 def test_a_model_that_is_better_by_a_constant_has_that_constant() -> None:
     first = curve([0.1, 0.2, 0.5, 1.0], [0.2, 0.4, 0.55, 0.6])
-    second = Curve(first.rates, first.qualities + 0.03)
+    second = RateCurve(first.rates, first.qualities + 0.03)
     found = bd_quality(first, second)
     assert found.value == pytest.approx(0.03)
     assert (found.low, found.high) == (pytest.approx(0.1), pytest.approx(1.0))
@@ -53,8 +53,8 @@ def test_points_that_a_cheaper_one_beats_are_left_out() -> None:
 def test_too_few_points_and_no_overlap_give_reasons_and_no_number() -> None:
     four = curve([1.0, 2.0, 3.0, 4.0], [0.1, 0.2, 0.3, 0.4])
     three = curve([1.0, 2.0, 3.0], [0.1, 0.2, 0.3])
-    far = Curve(four.rates, four.qualities + 1)
-    near = Curve(four.rates, four.qualities + 0.2)
+    far = RateCurve(four.rates, four.qualities + 1)
+    near = RateCurve(four.rates, four.qualities + 0.2)
     assert bd_rate(four, three).value is None
     assert bd_rate(four, three).reason == "4 and 3 points that rise with the rate: at least 4 each are needed"
     assert "share nothing of their range" in str(bd_rate(four, far).reason)

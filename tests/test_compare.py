@@ -19,13 +19,13 @@ from scipy.stats import t as student_t
 
 from command import Session
 from harness.decide.compared import compared_data
-from harness.decide.comparison import Comparison, compare
+from harness.decide.comparison import LadderComparison, compare
 from harness.decide.estimate import Side
 from harness.decide.levels import holm
 from harness.decide.rows import compared_rows
 from harness.results.cells import ResultCell
 from harness.results.ladders import Ladder
-from harness.results.resampled import RATE, Drawn
+from harness.results.resampled import RATE, ResampledMetric
 from report_kit import made
 from test_recommend import a_cell, drawn
 
@@ -40,18 +40,20 @@ class Known:
 
     resamples = 1000
 
-    def together(self, measures: Sequence[Any]) -> list[Drawn]:
+    def together(self, measures: Sequence[Any]) -> list[ResampledMetric]:
         return [self._one(cells[0].facts["experiment"], metric) for cells, metric in measures]
 
-    def _one(self, key: str, metric: str) -> Drawn:
+    def _one(self, key: str, metric: str) -> ResampledMetric:
         found = drawn(self.values[key], self.resamples)
         if metric == RATE:
             rates = np.full(self.resamples, self.rates[key])
             found = type(found)({RATE: self.rates[key]}, {RATE: rates}, found.groups, frozenset(), found.source)
-        return Drawn(metric, found, len(self.values[key]))
+        return ResampledMetric(metric, found, len(self.values[key]))
 
 
-def both(gain: float = 0.0, saves: float = 0.0, noise: float = 0.05) -> tuple[Comparison, Mapping[str, np.ndarray]]:
+def both(
+    gain: float = 0.0, saves: float = 0.0, noise: float = 0.05
+) -> tuple[LadderComparison, Mapping[str, np.ndarray]]:
     """Two ladders of one codec: the second is better by `gain` at each level, at less rate by a share."""
     rng = np.random.default_rng(0)
     base = rng.normal(0.7, 0.1, 120)

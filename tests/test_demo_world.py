@@ -14,7 +14,7 @@ from PIL import Image
 from harness_plugins.demo_world.classes import CLASSES, FIRST_OBJECT, SEGMENTS
 from harness_plugins.demo_world.compositor import Scene
 from harness_plugins.demo_world.dataset import DemoWorld
-from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.draws import RandomDraws
 from harness_plugins.demo_world.geometry import cos_sin, hull
 from harness_plugins.demo_world.raster import draw
 from harness_plugins.demo_world.scene import SPLITS, render
@@ -190,9 +190,9 @@ def test_a_hull_has_no_inner_points() -> None:
 
 
 def test_draws_never_change() -> None:
-    draws = Draws(1, 2)
+    draws = RandomDraws(1, 2)
     assert [draws.below(1000) for _ in range(4)] == [461, 313, 623, 226]
-    assert Draws(1, 2).bytes(2, 3).tolist() == [[194, 187, 172], [164, 183, 85]]
+    assert RandomDraws(1, 2).bytes(2, 3).tolist() == [[194, 187, 172], [164, 183, 85]]
 
 
 @pytest.fixture

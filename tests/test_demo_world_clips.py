@@ -18,7 +18,7 @@ from harness_plugins.demo_world.classes import CLASSES, FIRST_OBJECT
 from harness_plugins.demo_world.clips_dataset import DemoClips
 from harness_plugins.demo_world.compositor import Scene
 from harness_plugins.demo_world.dataset import DemoWorld
-from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.draws import RandomDraws
 from harness_plugins.demo_world.geometry import standing
 from harness_plugins.demo_world.layout import plan
 from harness_plugins.demo_world.postures import Limbs, Posture, joints
@@ -173,15 +173,15 @@ def test_the_camera_is_held_by_hand() -> None:
 
 
 def test_a_view_shows_another_part_of_the_same_street() -> None:
-    stage = Stage(plan(Draws(5, 5), 384, 512), (8, 8))
-    straight, off = (stage.image(view, (), 0.0, Draws(1)).astype(int) for view in ((0, 0), (4, -8)))
+    stage = Stage(plan(RandomDraws(5, 5), 384, 512), (8, 8))
+    straight, off = (stage.image(view, (), 0.0, RandomDraws(1)).astype(int) for view in ((0, 0), (4, -8)))
     difference = np.abs(straight[2:, : 256 - 4] - off[: 192 - 2, 4:])
     assert np.median(difference) < 12  # noise
     assert np.median(difference) < 0.6 * np.median(np.abs(straight - off))
 
 
 def test_views_fit_the_room_made_for_them() -> None:
-    views = handheld(Draws(3), 20, 100.0, 2)
+    views = handheld(RandomDraws(3), 20, 100.0, 2)
     down, across = room(views)
     assert down <= 16
     assert 40 <= across <= 66
@@ -190,7 +190,7 @@ def test_views_fit_the_room_made_for_them() -> None:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_only_who_stands_stays_as_he_is(action: str) -> None:
-    how = performance(action, Draws(9, ACTIONS.index(action)))
+    how = performance(action, RandomDraws(9, ACTIONS.index(action)))
     frames = np.array([joints(posture(action, how, frame / 10), standing(0.0, 4.0, 0.5), 1.7) for frame in range(20)])
     farthest = float(np.abs(frames - frames[0]).max())
     assert farthest < 0.05 if action == "stand" else farthest > 0.2

@@ -16,7 +16,7 @@ from harness.discovery.plugins import installed
 from harness.discovery.stores import open_store
 from harness.results.cells import read_cells
 from harness.results.ladders import cases_of
-from harness.results.resampled import RATE, Drawn, Draws
+from harness.results.resampled import RATE, ResampledMetric, Resampler
 from harness.store import Filters
 from report_kit import made
 from test_recommend import Mean, a_cell, drawn
@@ -51,7 +51,7 @@ def test_rates_are_resampled_by_the_groups_that_metrics_are(
     monkeypatch.setattr("harness.results.resampled.task_of", lambda *_: Mean())
     store: Any = Store(unscored)
     plugins: Any = None
-    draws = Draws({"k": store}, {"k": {"dataset": "d", "limit": None}}, plugins, 300, 0)
+    draws = Resampler({"k": store}, {"k": {"dataset": "d", "limit": None}}, plugins, 300, 0)
     cell = a_cell(50.0, 1.0, experiment="k")
     for measures in ([([cell], "value"), ([cell], RATE)], [([cell], RATE), ([cell], "value")]):
         found = {one.metric: one for one in draws.together(measures)}
@@ -67,7 +67,7 @@ def test_rates_and_metrics_are_those_of_the_database(tmp_path_factory: pytest.Te
     with closing(open_store(str(session.database), installed(), write=False)) as store:
         cells = [cell for case in cases_of(read_cells(store, Filters())) for cell in case.cells]
         identities = store.identities([cell.facts["experiment"] for cell in cells])
-        draws = Draws(dict.fromkeys(identities, store), identities, installed(), 100, 0)
+        draws = Resampler(dict.fromkeys(identities, store), identities, installed(), 100, 0)
         assert len(cells) > 8
         for cell in cells:
             for name, measured in cell.metrics.items():
@@ -79,11 +79,11 @@ def test_rates_and_metrics_are_those_of_the_database(tmp_path_factory: pytest.Te
 
 def test_a_metric_that_few_resamples_lack_keeps_its_spread() -> None:
     known = drawn(SCORES, 1000)
-    whole = Drawn("value", known, GROUPS)
+    whole = ResampledMetric("value", known, GROUPS)
     known.draws["value"][:30] = np.nan
-    some = Drawn("value", known, GROUPS).around
+    some = ResampledMetric("value", known, GROUPS).around
     assert np.isnan(some).sum() == 30
     assert np.nanstd(some, ddof=1) == pytest.approx(np.std(SCORES, ddof=1) / np.sqrt(GROUPS), rel=0.1)
     assert np.nanmean(some) == pytest.approx(whole.value)
     known.draws["value"][:60] = np.nan
-    assert np.isnan(Drawn("value", known, GROUPS).around).all()
+    assert np.isnan(ResampledMetric("value", known, GROUPS).around).all()

@@ -7,15 +7,15 @@ import pytest
 from harness.codec import Scale
 from harness.errors import UsageError
 from harness.options import Option
-from harness.planning.grammar import Asked, parse
+from harness.planning.grammar import ParsedName, parse
 
 
 def test_all_parts() -> None:
-    assert parse("jpeg:subsampling=4:4:4,optimize=true@95,50,7.5") == Asked(
+    assert parse("jpeg:subsampling=4:4:4,optimize=true@95,50,7.5") == ParsedName(
         "jpeg", {"subsampling": "4:4:4", "optimize": "true"}, (95.0, 50.0, 7.5)
     )
-    assert parse("none") == Asked("none", {}, None)
-    assert parse("m:path=a@b", levels=False) == Asked("m", {"path": "a@b"}, None)
+    assert parse("none") == ParsedName("none", {}, None)
+    assert parse("m:path=a@b", levels=False) == ParsedName("m", {"path": "a@b"}, None)
 
 
 @pytest.mark.parametrize(

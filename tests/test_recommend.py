@@ -184,10 +184,12 @@ class Known:
         self.values, self.asked = values, [""]
 
     def together(self, measures: Sequence[Any]) -> list[Any]:
-        from harness.results.resampled import Drawn
+        from harness.results.resampled import ResampledMetric
 
         self.asked.append(measures[0][0][0].facts["experiment"])
-        return [Drawn(metric, drawn(self.values[cells[0].facts["experiment"]]), 200) for cells, metric in measures]
+        return [
+            ResampledMetric(metric, drawn(self.values[cells[0].facts["experiment"]]), 200) for cells, metric in measures
+        ]
 
 
 def test_the_walk_ends_at_the_first_level_that_does_not_hold_even_if_a_later_one_would() -> None:
@@ -326,14 +328,14 @@ def test_stored_intervals_judge_as_resamples_do_but_for_a_little_care(session: S
     from harness.discovery.stores import open_store
     from harness.results.cells import read_cells
     from harness.results.ladders import cases_of
-    from harness.results.resampled import Draws
+    from harness.results.resampled import Resampler
     from harness.store import Filters
 
     store = open_store(str(session.database), installed(), write=False)
     (case,) = cases_of(read_cells(store, Filters({"task": ["detection"]})))
     identities = store.identities([cell.facts["experiment"] for cell in case.cells])
     # The resamples of the run, so that only the way of judging differs.
-    judge = by_resampling(Draws(dict.fromkeys(identities, store), identities, installed(), 100, 0))
+    judge = by_resampling(Resampler(dict.fromkeys(identities, store), identities, installed(), 100, 0))
     assert case.baseline is not None
     for ladder in case.ladders:
         for cell in ladder.cells:

@@ -25,13 +25,13 @@ from harness.cli.training_progress import Lines
 from harness.dataset import Dataset, Outline, Sample
 from harness.errors import RegistryError, SampleError, TrainingError, UsageError
 from harness.model import Model, Weights
-from harness.training.coded import coded
+from harness.training.coded import codec_coding
 from harness.training.examples import Examples, Order, Slot
 from harness.training.job import Job, place_of
 from harness.training.loop import Runtime, train
 from harness.training.recipe import Recipe
 from harness.training.state import Place
-from harness.training.through import Through
+from harness.training.through import FrameCoding
 from harness.weights import from_file, load_into, load_state, read_classes
 from harness_codecs.av_family import Av1
 
@@ -229,12 +229,12 @@ def test_frames_go_through_what_is_asked_for(tmp_path: Path) -> None:
     def black(frames: Any, fps: float | None, rng: np.random.Generator) -> Any:
         return np.zeros_like(frames)
 
-    compressed = job(through=Through("black", black))
-    assert len({one.key() for one in (job(), compressed, job(through=Through("dark", black)))}) == 3
+    compressed = job(through=FrameCoding("black", black))
+    assert len({one.key() for one in (job(), compressed, job(through=FrameCoding("dark", black)))}) == 3
     level, _ = Examples(compressed.dataset, compressed.model, 0, compressed.through)[Slot(0, 0, 9)].content
     assert float(level.max()) < 0.1
     with pytest.raises(ValueError, match="needs a key"):
-        Through("", black)
+        FrameCoding("", black)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -243,7 +243,7 @@ def test_a_full_cache_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HARNESS_CACHE_LIMIT", "0")
     codec = Av1(preset=12)
     assert codec.costly
-    compressed = job(through=coded(codec, [50.0], {"name": "av1"}), recipe=replace(RECIPE, iterations=3))
+    compressed = job(through=codec_coding(codec, [50.0], {"name": "av1"}), recipe=replace(RECIPE, iterations=3))
     log = Log()
     train(compressed, Place(tmp_path / "training"), Runtime(workers=workers), log)
     told = [text for text in log.warnings if "unreadable.csv" not in text]

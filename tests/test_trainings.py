@@ -9,7 +9,7 @@ import pytest
 
 from harness.discovery.plugins import installed
 from harness.results.cells import ResultCell
-from harness.results.trainings import asked, is_matched
+from harness.results.trainings import is_matched, training_filter
 
 
 def cell(train_codec: str, codec: str, level: float = 50.0, **options: Any) -> ResultCell:
@@ -52,11 +52,11 @@ def test_a_training_matches_the_codec_and_all_its_options(
 ) -> None:
     one = cell(train_codec, codec, **options)
     assert is_matched(one) == matched
-    assert asked("50")(one) == matched
-    assert asked(f"{train_codec}@50")(one)
+    assert training_filter("50")(one) == matched
+    assert training_filter(f"{train_codec}@50")(one)
 
 
 def test_a_training_matches_its_own_level_alone() -> None:
     assert not is_matched(cell("jpeg", "jpeg", 15.0))
-    assert asked("50")(cell("jpeg", "jpeg", 15.0))
-    assert not asked("15")(cell("jpeg", "jpeg", 15.0))
+    assert training_filter("50")(cell("jpeg", "jpeg", 15.0))
+    assert not training_filter("15")(cell("jpeg", "jpeg", 15.0))

@@ -62,11 +62,11 @@ def compare(
     """
     from harness.decide.compared import compared_data, compared_tables
     from harness.decide.rows import compared_rows
-    from harness.decide.sides import Wanted, sides_of
+    from harness.decide.sides import SideQuery, sides_of
     from harness.discovery.plugins import installed
     from harness.results.cells import read_cells
     from harness.results.ladders import cases_of
-    from harness.results.resampled import Draws
+    from harness.results.resampled import Resampler
     from harness.results.tables.results import print_table
     from harness.store import Filters
 
@@ -78,7 +78,7 @@ def compare(
         raise HarnessError(f"harness compare needs {error.name}: pip install 'codec-harness[compare]'") from error
     form = form_of(as_json, format_)
     models, names = _two("--model", model), _two("--weights", weights)
-    wanted = tuple(Wanted(text, models[n], names[n], dataset) for n, text in enumerate((first, second)))
+    wanted = tuple(SideQuery(text, models[n], names[n], dataset) for n, text in enumerate((first, second)))
     with opened(db) as store:
         every = read_cells(store, Filters({"task": [task]}))
         cells = [cell for cell in every if cell.facts["status"] == "finished"]
@@ -87,7 +87,7 @@ def compare(
         identities = store.identities([cell.facts["experiment"] for cell in cells])
         sides = sides_of(cases_of(cells), (wanted[0], wanted[1]), identities)
         tell_unfinished(every, {one.codec.name for one in wanted})
-        draws = Draws(dict.fromkeys(identities, store), identities, installed(), resamples, 0)
+        draws = Resampler(dict.fromkeys(identities, store), identities, installed(), resamples, 0)
         found = both(*sides, _metric(sides, metric), draws, method)
     if form == "json":
         click.echo(json.dumps(compared_data(found), indent=2, allow_nan=False))

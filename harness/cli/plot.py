@@ -70,7 +70,7 @@ def plot(
         raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")
     if kind == "matrix" and (against or training):
         raise UsageError(f"{'--against' if against else '--training'} is of curves; a matrix has every training.")
-    asked = _Asked(task, metric, codec, dataset, model)
+    asked = _PlotOptions(task, metric, codec, dataset, model)
     try:
         figure, what = _matrix(asked, db) if kind == "matrix" else _curves(asked, training, against or "bpp", db)
     except ImportError as error:
@@ -83,7 +83,7 @@ def plot(
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _PlotOptions:
     """Which results to draw."""
 
     task: str
@@ -98,10 +98,10 @@ class _Asked:
 
     def has(self, row: Mapping[str, Any]) -> bool:
         """Whether a row is of the model and dataset that were asked for."""
-        from harness.results.cells import meant
+        from harness.results.cells import matching_names
 
         pairs = (("dataset", self.dataset), ("model", self.model))
-        return all(not name or bool(meant(name, [row[column]])) for column, name in pairs)
+        return all(not name or bool(matching_names(name, [row[column]])) for column, name in pairs)
 
     def check(self, rows: Sequence[Mapping[str, Any]], metrics: Iterable[str], db: str) -> None:
         """Raises:
@@ -121,7 +121,7 @@ class _Asked:
             raise no_such_metric(self.metric, known)
 
 
-def _curves(asked: _Asked, training: Sequence[str], against: str, db: str) -> tuple[Figure, str]:
+def _curves(asked: _PlotOptions, training: Sequence[str], against: str, db: str) -> tuple[Figure, str]:
     from harness.results.figures.curves import curve_figure
     from harness.results.figures.lines import can_draw, is_baseline, trainings_drawn
     from harness.store import Filters
@@ -139,7 +139,7 @@ def _curves(asked: _Asked, training: Sequence[str], against: str, db: str) -> tu
     return curve_figure(records, against), f"{len(records)} results"
 
 
-def _matrix(asked: _Asked, db: str) -> tuple[Figure, str]:
+def _matrix(asked: _PlotOptions, db: str) -> tuple[Figure, str]:
     from harness.results.cells import read_cells
     from harness.results.figures.heat_map import heat_map
     from harness.results.tables.matrix import matrices

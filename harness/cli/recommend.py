@@ -78,7 +78,7 @@ def recommend(
     from harness.discovery.plugins import installed
     from harness.results.cells import read_cells
     from harness.results.ladders import cases_of
-    from harness.results.resampled import Draws
+    from harness.results.resampled import Resampler
     from harness.results.tables.results import print_table
 
     form = form_of(as_json, format_)
@@ -94,7 +94,7 @@ def recommend(
         cells = [cell for case in cases for cell in case.cells]
         identities = store.identities([cell.facts["experiment"] for cell in cells])
         home = {cell.facts["experiment"]: store for cell in cells}
-        draws = Draws(home, identities, installed(), resamples, 0)
+        draws = Resampler(home, identities, installed(), resamples, 0)
         found = [(case, walk(case, by_resampling(draws), limit, metric, confidence / 100, camera)) for case in cases]
     found = [(case, some) for case, some in found if some]
     if form == "json":

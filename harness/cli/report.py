@@ -82,21 +82,21 @@ def report(
     from harness.discovery.stores import open_store
     from harness.engine import machine
     from harness.page.fidelity import lacking
-    from harness.page.page import Asked, page
-    from harness.show.remake import Means
+    from harness.page.page import PageOptions, page
+    from harness.show.remake import Environment
 
     target = _target(output)
     limit, camera = Limit.parse(max_drop), Camera.parse(fps, resolution)
     if missing := [reason for name in measures if (reason := lacking(name))]:
         raise UsageError(" ".join(missing))
     found = machine.find_device(device)
-    means = Means(installed(), make_registry(registries), data_root, weights, device=found)
+    means = Environment(installed(), make_registry(registries), data_root, weights, device=found)
     told = (lambda text: None) if quiet else (lambda text: click.echo(clean(text), err=True))
     wanted = dict(zip(FILTERS, (task, codec, dataset, model), strict=True))
     if codec:
         wanted["codec"] = [*codec, "none"]
     with closing(open_store(db, means.plugins, write=False)) as store:
-        asked = Asked(
+        asked = PageOptions(
             title=title,
             filters=filters_of(store, wanted),
             samples=samples,

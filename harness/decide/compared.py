@@ -12,7 +12,7 @@ from harness.results.tables.text import Table
 from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM
 
 if TYPE_CHECKING:
-    from harness.decide.comparison import Comparison
+    from harness.decide.comparison import LadderComparison
     from harness.decide.estimate import Estimate, Side
 
 __all__ = ["compared_data", "compared_tables"]
@@ -20,12 +20,12 @@ __all__ = ["compared_data", "compared_tables"]
 _INTERPOLATION = {"akima": "Akima's interpolation", "pchip": "PCHIP interpolation"}
 
 
-def compared_tables(found: Comparison) -> list[Table]:
+def compared_tables(found: LadderComparison) -> list[Table]:
     """At equal quality and rate; at equal levels, where there are any; over all levels."""
     return [_bjontegaard(found), *([_levels(found)] if found.levels else []), _means(found)]
 
 
-def _bjontegaard(found: Comparison) -> Table:
+def _bjontegaard(found: LadderComparison) -> Table:
     rows = []
     for title, unit, told, delta, along in (
         ("BD-rate", "%", found.rate, found.rate_delta, found.metric),
@@ -57,7 +57,7 @@ def _bjontegaard(found: Comparison) -> Table:
     return _told(columns, rows, "At equal quality, and at equal rate", notes)
 
 
-def _few(found: Comparison) -> str:
+def _few(found: LadderComparison) -> str:
     if found.samples >= HOLDS_FROM and found.groups >= GROUPS_FROM:
         return ""
     return (
@@ -70,7 +70,7 @@ def _points(side: Side, used: Sequence[float | None], unused: Sequence[float | N
     return f"{side.name} {_listed(used)}{left}"
 
 
-def _levels(found: Comparison) -> Table:
+def _levels(found: LadderComparison) -> Table:
     name = found.first.ladder.level_name
     rows = []
     for one in found.levels:
@@ -84,7 +84,7 @@ def _levels(found: Comparison) -> Table:
     return Table(columns, tuple(rows), f"At equal level: {found.metric}", notes)
 
 
-def _means(found: Comparison) -> Table:
+def _means(found: LadderComparison) -> Table:
     rows = [
         (
             side.name,
@@ -126,7 +126,7 @@ def _listed(levels: Sequence[float | None]) -> str:
     return listed(levels) or "none"
 
 
-def compared_data(found: Comparison) -> dict[str, Any]:
+def compared_data(found: LadderComparison) -> dict[str, Any]:
     """Plain values, for JSON."""
     data: dict[str, Any] = {
         "metric": found.metric,
@@ -154,7 +154,7 @@ def compared_data(found: Comparison) -> dict[str, Any]:
     return data
 
 
-def _delta(found: Comparison, rate: bool) -> dict[str, Any]:
+def _delta(found: LadderComparison, rate: bool) -> dict[str, Any]:
     delta = found.rate_delta if rate else found.quality_delta
     ends = found.range_of(delta)
     return {"overlap": delta.overlap, "range": list(ends) if ends else None}

@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.decide.deltas import Curves, quality_difference, rate_difference
+from harness.decide.deltas import ResampledCurve, quality_difference, rate_difference
 from harness.decide.estimate import Estimate, Side, pairs
 from harness.decide.levels import AtLevel, at_levels
-from harness.decide.means import Means, mean_difference, means_of
+from harness.decide.means import MeanPerformance, mean_difference, means_of
 from harness.decide.rates import Delta, Method
 from harness.results.resampled import RATE
 
 if TYPE_CHECKING:
-    from harness.results.resampled import Draws
+    from harness.results.resampled import Resampler
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["LadderComparison", "compare"]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class LadderComparison:
     """What came of it.
 
     Args:
@@ -54,7 +54,7 @@ class Comparison:
     quality: Estimate
     quality_delta: Delta
     levels: tuple[AtLevel, ...]
-    means: tuple[Means, Means]
+    means: tuple[MeanPerformance, MeanPerformance]
     mean_difference: Estimate | None
     samples: int
     groups: int
@@ -68,7 +68,7 @@ class Comparison:
         return low, high
 
 
-def compare(first: Side, second: Side, metric: str, draws: Draws, method: Method = "akima") -> Comparison:
+def compare(first: Side, second: Side, metric: str, draws: Resampler, method: Method = "akima") -> LadderComparison:
     """Compare two ladders that are on the same samples.
 
     Everything stands on the samples that finished in all experiments of both. The intervals come from the same
@@ -97,7 +97,7 @@ def compare(first: Side, second: Side, metric: str, draws: Draws, method: Method
     at = dict(
         zip((cell.facts["experiment"] for cell in cells), zip(found, found[len(cells) :], strict=False), strict=False)
     )
-    a, b = (Curves([at[cell.facts["experiment"]] for cell in side.ladder.cells], sign) for side in sides)
+    a, b = (ResampledCurve([at[cell.facts["experiment"]] for cell in side.ladder.cells], sign) for side in sides)
     freedom = max(1, found[0].groups - 1)
     rate, rate_delta = rate_difference((a, b), method, freedom)
     quality, quality_delta = quality_difference((a, b), method, freedom)
@@ -105,7 +105,7 @@ def compare(first: Side, second: Side, metric: str, draws: Draws, method: Method
     over = [[pair[n] for pair in shared] or side.ladder.cells for n, side in enumerate(sides)]
     means = tuple(means_of(side, some, at, metric, freedom) for side, some in zip(sides, over, strict=True))
     names = [[cell.facts["level"] for cell in side.ladder.cells] for side in sides]
-    return Comparison(
+    return LadderComparison(
         first=first,
         second=second,
         metric=metric,

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.decide.estimate import TOO_FEW, Estimate, too_few
-from harness.decide.rates import Curve, Delta, Method, bd_quality, bd_rate, rising
+from harness.decide.rates import Delta, Method, RateCurve, bd_quality, bd_rate, rising
 from harness.statistics.intervals import UNDEFINED_ALLOWED, student
 
 if TYPE_CHECKING:
-    from harness.results.resampled import Drawn
+    from harness.results.resampled import ResampledMetric
 
-__all__ = ["Curves", "quality_difference", "rate_difference"]
+__all__ = ["ResampledCurve", "quality_difference", "rate_difference"]
 
 
-class Curves:
+class ResampledCurve:
     """A ladder's curve on all samples and on each resample.
 
     Args:
@@ -27,9 +27,9 @@ class Curves:
         sign: -1 where lower is better.
     """
 
-    def __init__(self, points: Sequence[tuple[Drawn, Drawn]], sign: float) -> None:
+    def __init__(self, points: Sequence[tuple[ResampledMetric, ResampledMetric]], sign: float) -> None:
         self.points, self.sign = list(points), sign
-        self.whole = Curve(
+        self.whole = RateCurve(
             np.array([rate.value for _, rate in points]), sign * np.array([metric.value for metric, _ in points])
         )
 
@@ -43,15 +43,17 @@ class Curves:
         """Whether a point that is kept is undefined in too many resamples."""
         return any(too_few(drawn.around) for n in self.kept for drawn in self.points[n])
 
-    def resampled(self) -> list[Curve | None]:
+    def resampled(self) -> list[RateCurve | None]:
         """One a resample, with the spread of the value on all groups; None where a point that is kept is undefined."""
         rates = np.stack([rate.around for _, rate in self.points])
         values = self.sign * np.stack([metric.around for metric, _ in self.points])
         whole = np.isfinite(np.concatenate([values[self.kept], rates[self.kept]])).all(axis=0).tolist()
-        return [Curve(rates[:, n], values[:, n]) if whole[n] else None for n in range(len(whole))]
+        return [RateCurve(rates[:, n], values[:, n]) if whole[n] else None for n in range(len(whole))]
 
 
-def rate_difference(curves: tuple[Curves, Curves], method: Method, freedom: int) -> tuple[Estimate, Delta]:
+def rate_difference(
+    curves: tuple[ResampledCurve, ResampledCurve], method: Method, freedom: int
+) -> tuple[Estimate, Delta]:
     """BD-rate in percent; its interval is symmetric in the logarithm.
 
     Args:
@@ -62,15 +64,17 @@ def rate_difference(curves: tuple[Curves, Curves], method: Method, freedom: int)
     return _bjontegaard(curves, method, bd_rate, freedom, _log, _percent)
 
 
-def quality_difference(curves: tuple[Curves, Curves], method: Method, freedom: int) -> tuple[Estimate, Delta]:
+def quality_difference(
+    curves: tuple[ResampledCurve, ResampledCurve], method: Method, freedom: int
+) -> tuple[Estimate, Delta]:
     """BD-accuracy, likewise."""
     return _bjontegaard(curves, method, bd_quality, freedom, _same, _same)
 
 
 def _bjontegaard(
-    curves: tuple[Curves, Curves],
+    curves: tuple[ResampledCurve, ResampledCurve],
     method: Method,
-    compute: Callable[[Curve, Curve, Method, bool], Delta],
+    compute: Callable[[RateCurve, RateCurve, Method, bool], Delta],
     freedom: int,
     to: Callable[[float], float],
     back: Callable[[float], float],

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from harness.results.cells import ResultCell
     from harness.results.ladders import Ladder
-    from harness.results.resampled import Drawn
+    from harness.results.resampled import ResampledMetric
 
-    Known = dict[str, tuple[Drawn, Drawn]]
+    Known = dict[str, tuple[ResampledMetric, ResampledMetric]]
     """Metric and rate of each experiment, by its key."""
 
 __all__ = ["TOO_FEW", "Estimate", "Side", "estimate", "pairs", "too_few"]

@@ -12,7 +12,7 @@ from harness.statistics.intervals import student
 if TYPE_CHECKING:
     from harness.decide.limit import Limit
     from harness.results.cells import ResultCell
-    from harness.results.resampled import Draws
+    from harness.results.resampled import Resampler
 
     Judge = Callable[[ResultCell, ResultCell, str, Limit, float], tuple[Bound, int, int]]
     """A level, the baseline, a metric that both have, the limit and the confidence -> the bound, on how many samples it
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["by_resampling", "by_stored_intervals"]
 
 
-def by_resampling(draws: Draws) -> Judge:
+def by_resampling(draws: Resampler) -> Judge:
     """On the samples that finished in both, resampled anew."""
 
     def judge(

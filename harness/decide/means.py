@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from harness.decide.estimate import Known
     from harness.results.cells import ResultCell
 
-__all__ = ["Means", "mean_difference", "means_of"]
+__all__ = ["MeanPerformance", "mean_difference", "means_of"]
 
 
 @dataclass(frozen=True)
-class Means:
+class MeanPerformance:
     """Performance under compression, as the corruption benchmarks define it (Michaelis et al. 2019).
 
     Args:
@@ -42,25 +42,27 @@ def _mean(cells: Sequence[ResultCell], at: Known) -> tuple[float, NDArray[np.flo
     return float(np.mean([one.value for one in drawn])), np.mean([one.around for one in drawn], axis=0)
 
 
-def means_of(side: Side, cells: Sequence[ResultCell], at: Known, metric: str, freedom: int) -> Means:
+def means_of(side: Side, cells: Sequence[ResultCell], at: Known, metric: str, freedom: int) -> MeanPerformance:
     """Of some levels of a side."""
     value, draws = _mean(cells, at)
     levels = tuple(cell.facts["level"] for cell in cells)
     mpc = estimate(value, draws, freedom)
     if side.baseline is None:
-        return Means(levels, mpc, Estimate(None, reason="there is no experiment on uncompressed frames"))
+        return MeanPerformance(levels, mpc, Estimate(None, reason="there is no experiment on uncompressed frames"))
     clean = at[side.baseline.facts["experiment"]][0]
     if math.isnan(value):
-        return Means(levels, mpc, Estimate(None, reason=mpc.reason))
+        return MeanPerformance(levels, mpc, Estimate(None, reason=mpc.reason))
     if not clean.value or math.isnan(clean.value):
-        return Means(levels, mpc, Estimate(None, reason=f"{metric} on uncompressed frames is 0 or undefined"))
+        return MeanPerformance(levels, mpc, Estimate(None, reason=f"{metric} on uncompressed frames is 0 or undefined"))
     both = np.stack([draws, clean.around])
     if too_few(both.sum(axis=0)):
-        return Means(levels, mpc, Estimate(value / clean.value, reason=TOO_FEW))
+        return MeanPerformance(levels, mpc, Estimate(value / clean.value, reason=TOO_FEW))
     reach, covariance = student(freedom), np.cov(both[:, np.isfinite(both).all(axis=0)], ddof=1)
     if abs(clean.value) <= reach * math.sqrt(covariance[1, 1]):
-        return Means(levels, mpc, Estimate(None, reason=f"{metric} on uncompressed frames cannot be told from 0"))
-    return Means(levels, mpc, Estimate(value / clean.value, *fieller(value, clean.value, covariance, reach)))
+        return MeanPerformance(
+            levels, mpc, Estimate(None, reason=f"{metric} on uncompressed frames cannot be told from 0")
+        )
+    return MeanPerformance(levels, mpc, Estimate(value / clean.value, *fieller(value, clean.value, covariance, reach)))
 
 
 def mean_difference(first: Side, second: Side, at: Known, sign: float, freedom: int) -> Estimate | None:

@@ -23,7 +23,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FEWEST", "LEAST_OVERLAP", "Curve", "Delta", "bd_quality", "bd_rate", "overlap", "rising"]
+__all__ = ["FEWEST", "LEAST_OVERLAP", "Delta", "RateCurve", "bd_quality", "bd_rate", "overlap", "rising"]
 
 Method = Literal["akima", "pchip"]
 Interpolator = Callable[["NDArray[np.float64]"], "NDArray[np.float64]"]
@@ -37,7 +37,7 @@ LEEWAY = 0.1
 
 
 @dataclass(frozen=True)
-class Curve:
+class RateCurve:
     """Quality against rate.
 
     Args:
@@ -48,9 +48,9 @@ class Curve:
     rates: NDArray[np.float64]
     qualities: NDArray[np.float64]
 
-    def only(self, kept: Sequence[int]) -> Curve:
+    def only(self, kept: Sequence[int]) -> RateCurve:
         """Some of its points."""
-        return Curve(self.rates[list(kept)], self.qualities[list(kept)])
+        return RateCurve(self.rates[list(kept)], self.qualities[list(kept)])
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ class Delta:
     high: float | None = None
 
 
-def rising(curve: Curve) -> list[int]:
+def rising(curve: RateCurve) -> list[int]:
     """The points that no cheaper or equally cheap point matches or beats, by rising rate: numbers into the curve.
 
-    >>> rising(Curve(np.array([4.0, 2.0, 1.0, 0.5]), np.array([0.7, 0.72, 0.6, 0.6])))
+    >>> rising(RateCurve(np.array([4.0, 2.0, 1.0, 0.5]), np.array([0.7, 0.72, 0.6, 0.6])))
     [3, 1]
     """
     order = sorted(range(len(curve.rates)), key=lambda n: (curve.rates[n], -curve.qualities[n]))
@@ -86,7 +86,7 @@ def rising(curve: Curve) -> list[int]:
     return kept
 
 
-def bd_rate(first: Curve, second: Curve, method: Method = "akima", anyhow: bool = False) -> Delta:
+def bd_rate(first: RateCurve, second: RateCurve, method: Method = "akima", anyhow: bool = False) -> Delta:
     """The mean difference in rate at equal quality, in percent of the first curve's; negative: the second needs less.
 
     Args:
@@ -100,7 +100,7 @@ def bd_rate(first: Curve, second: Curve, method: Method = "akima", anyhow: bool 
     return _delta(first, second, first.qualities, second.qualities, method, bjontegaard.bd_rate, anyhow)
 
 
-def bd_quality(first: Curve, second: Curve, method: Method = "akima", anyhow: bool = False) -> Delta:
+def bd_quality(first: RateCurve, second: RateCurve, method: Method = "akima", anyhow: bool = False) -> Delta:
     """The mean difference in quality at equal rate (on a logarithmic axis); positive: the second is better."""
     import bjontegaard
 
@@ -118,8 +118,8 @@ def overlap(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[fl
 
 
 def _delta(
-    first: Curve,
-    second: Curve,
+    first: RateCurve,
+    second: RateCurve,
     one: NDArray[np.float64],
     other: NDArray[np.float64],
     method: Method,

@@ -9,7 +9,7 @@ from harness.results.ladders import CASE_FACTS
 from harness.results.tables.text import Table
 
 if TYPE_CHECKING:
-    from harness.decide.comparison import Comparison
+    from harness.decide.comparison import LadderComparison
     from harness.decide.estimate import Estimate
     from harness.decide.rates import Delta
     from harness.decide.walk import Recommendation, Step
@@ -54,7 +54,7 @@ def _step(step: Step | None) -> tuple[Any, ...]:
     return (*judged, *stands, *costs, step.experiment)
 
 
-def compared_rows(task: str, found: Comparison) -> Table:
+def compared_rows(task: str, found: LadderComparison) -> Table:
     """One row a quantity: bd_rate, bd_quality, at each level metric and difference, mpc, rpc, mpc_difference.
 
     Differences are positive where the second is better, whatever the metric's direction; bd_rate where it needs more.
@@ -67,7 +67,7 @@ def compared_rows(task: str, found: Comparison) -> Table:
     return Table(_COMPARED, tuple(tuple({**common, **row}.get(name) for name in _COMPARED) for row in _compared(found)))
 
 
-def _compared(found: Comparison) -> Iterator[dict[str, Any]]:
+def _compared(found: LadderComparison) -> Iterator[dict[str, Any]]:
     between, sides = "second against first", ("first", "second")
     used = "; ".join(listed(levels) for levels in found.used)
     for name, unit, told, delta in (
@@ -101,7 +101,7 @@ def _estimate(quantity: str, of: str, told: Estimate) -> dict[str, Any]:
     return {"quantity": quantity, "of": of, **interval}
 
 
-def _delta(found: Comparison, delta: Delta) -> dict[str, Any]:
+def _delta(found: LadderComparison, delta: Delta) -> dict[str, Any]:
     low, high = found.range_of(delta) or (None, None)
     return {"overlap": delta.overlap, "over_low": low, "over_high": high}
 

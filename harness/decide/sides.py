@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 from harness.decide.estimate import Side
 from harness.errors import UsageError, did_you_mean
 from harness.experiment import canonical
-from harness.planning.grammar import Asked, is_written, parse
-from harness.results.cells import meant
+from harness.planning.grammar import ParsedName, is_written, parse
+from harness.results.cells import matching_names
 from harness.results.trainings import codec_defaults
 
 if TYPE_CHECKING:
     from harness.results.ladders import Case, Ladder
 
-__all__ = ["Wanted", "sides_of"]
+__all__ = ["SideQuery", "sides_of"]
 
 _ALIKE = ("task", "dataset", "limit", "reference")
 """What of their identity two experiments have in common that can be compared sample by sample."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SideQuery:
     """One side, as it was asked for.
 
     Args:
@@ -39,7 +39,7 @@ class Wanted:
     dataset: str | None = None
 
     @property
-    def codec(self) -> Asked:
+    def codec(self) -> ParsedName:
         """The codec with the options that were written."""
         return parse(self.text.partition("/")[0], levels=False)
 
@@ -50,7 +50,7 @@ class Wanted:
 
 
 def sides_of(
-    cases: Sequence[Case], wanted: tuple[Wanted, Wanted], identities: Mapping[str, Mapping[str, Any]]
+    cases: Sequence[Case], wanted: tuple[SideQuery, SideQuery], identities: Mapping[str, Mapping[str, Any]]
 ) -> tuple[Side, Side]:
     """The two ladders.
 
@@ -94,10 +94,10 @@ def sides_of(
     return Side(names[0], first[1], first[0].baseline), Side(names[1], second[1], second[0].baseline)
 
 
-def _fitting(case: Case, wanted: Wanted) -> list[Ladder]:
+def _fitting(case: Case, wanted: SideQuery) -> list[Ladder]:
     facts = case.facts
     for name, asked in (("model", wanted.model), ("weights", wanted.weights), ("dataset", wanted.dataset)):
-        if asked is not None and not meant(asked, [facts[name]]):
+        if asked is not None and not matching_names(asked, [facts[name]]):
             return []
     codec = wanted.codec
     found = [
@@ -109,12 +109,12 @@ def _fitting(case: Case, wanted: Wanted) -> list[Ladder]:
     return usual if len(found) > 1 and usual else found
 
 
-def _has(ladder: Ladder, codec: Asked) -> bool:
+def _has(ladder: Ladder, codec: ParsedName) -> bool:
     options = ladder.cells[0].options
     return all(name in options and is_written(options[name], text) for name, text in codec.options.items())
 
 
-def _is_plain(ladder: Ladder, codec: Asked) -> bool:
+def _is_plain(ladder: Ladder, codec: ParsedName) -> bool:
     """Whether the options that were not written are the codec's defaults."""
     defaults = codec_defaults(codec.name)
     options = {name: value for name, value in ladder.cells[0].options.items() if name != "intra"}
@@ -147,11 +147,11 @@ def _text(ladder: Ladder) -> str:
     return ladder.codec if ladder.training == "pretrained" else f"{ladder.codec}/{ladder.training}"
 
 
-def _nothing(wanted: Wanted, cases: Sequence[Case]) -> UsageError:
+def _nothing(wanted: SideQuery, cases: Sequence[Case]) -> UsageError:
     """Of model, weights, dataset, codec and training the first that nothing fits is named."""
     for name, asked in (("model", wanted.model), ("weights", wanted.weights), ("dataset", wanted.dataset)):
         known = sorted({str(case.facts[name]) for case in cases})
-        if asked is not None and not meant(asked, known):
+        if asked is not None and not matching_names(asked, known):
             told = (
                 f"no finished results fit --{name} {asked}.{did_you_mean(asked, known)} There is: {', '.join(known)}."
             )

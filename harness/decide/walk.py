@@ -120,7 +120,7 @@ def recommend(
         camera: what is to be sent.
     """
     return [
-        _walked(case.baseline, ladder, _mildest(case, ladder), judge, _Asked(limit, name, confidence, camera))
+        _walked(case.baseline, ladder, _mildest(case, ladder), judge, _Criteria(limit, name, confidence, camera))
         for ladder in case.ladders
         if (name := metric or _primary(ladder)) and any(name in cell.metrics for cell in ladder.cells)
     ]
@@ -131,7 +131,7 @@ def _primary(ladder: Ladder) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Criteria:
     """What is asked of each ladder."""
 
     limit: Limit
@@ -147,7 +147,7 @@ def _mildest(case: Case, ladder: Ladder) -> ResultCell:
 
 
 def _walked(
-    baseline: ResultCell | None, ladder: Ladder, mildest: ResultCell, judge: Judge, asked: _Asked
+    baseline: ResultCell | None, ladder: Ladder, mildest: ResultCell, judge: Judge, asked: _Criteria
 ) -> Recommendation:
     chosen: Step | None = None
     passed: Step | None = None
@@ -163,7 +163,7 @@ def _walked(
     return Recommendation(*told, chosen, passed, _notes(ladder, chosen or passed, asked.confidence))
 
 
-def _step(baseline: ResultCell | None, cell: ResultCell, mildest: ResultCell, judge: Judge, asked: _Asked) -> Step:
+def _step(baseline: ResultCell | None, cell: ResultCell, mildest: ResultCell, judge: Judge, asked: _Criteria) -> Step:
     level, key, metric = cell.facts["level"], cell.facts["experiment"], asked.metric
     cost = cost_of(cell, mildest, asked.camera)
     reason = None

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from harness.task import Task
     from harness.unit import Cell, Subject
 
-__all__ = ["Finisher", "Result", "totals_of"]
+__all__ = ["FinishedExperiment", "Finisher", "totals_of"]
 
 METHOD = "delete-d jackknife"
 """What the database calls the method of `harness.statistics.intervals`."""
 
 
 @dataclass(frozen=True)
-class Result:
+class FinishedExperiment:
     """What became of an experiment.
 
     Args:
@@ -51,7 +51,7 @@ class _Sources:
 
 
 @dataclass
-class _Drawn:
+class _Resampled:
     """The resamples of one experiment, kept while others are compared with it."""
 
     key: str
@@ -80,8 +80,8 @@ class Finisher:
         self.run = run
         self.resamples = resamples
         self.seed = seed
-        self._baseline: _Drawn | None = None
-        self._last: _Drawn | None = None
+        self._baseline: _Resampled | None = None
+        self._last: _Resampled | None = None
         self._sources: dict[str, list[tuple[str | None, int | None]]] = {}
 
     def see(self, row: SampleRow) -> None:
@@ -89,7 +89,7 @@ class Finisher:
         if row.source_quality is not None:
             self._sources.setdefault(row.key, []).append((row.source_format, row.source_quality))
 
-    def finish(self, subject: Subject, cell: Cell, claim: Claim, max_failures: int) -> Result:
+    def finish(self, subject: Subject, cell: Cell, claim: Claim, max_failures: int) -> FinishedExperiment:
         """Compute totals, metrics and intervals from the stored rows, and write them."""
         experiment, task = cell.experiment, subject.task
         key = experiment.key
@@ -114,21 +114,21 @@ class Finisher:
         )
         for problem in problems:
             self.progress.warning(problem)
-        return Result(totals, metrics, failed)
+        return FinishedExperiment(totals, metrics, failed)
 
     # Metrics
 
-    def _draw(self, key: str, task: Task) -> _Drawn:
+    def _draw(self, key: str, task: Task) -> _Resampled:
         """The resamples of an experiment's finished samples."""
         return self._draw_samples(key, task, {s.index: s for s in self.store.statistics(key)})
 
-    def _draw_samples(self, key: str, task: Task, samples: dict[int, SampleStatistics]) -> _Drawn:
+    def _draw_samples(self, key: str, task: Task, samples: dict[int, SampleStatistics]) -> _Resampled:
         ordered = [samples[index] for index in sorted(samples)]
         frames = [frame for sample in ordered for frame in sample.statistics]
         groups = [sample.group for sample in ordered for _ in sample.statistics]
-        return _Drawn(key, samples, replicates(task, frames, groups, self.resamples, self.seed))
+        return _Resampled(key, samples, replicates(task, frames, groups, self.resamples, self.seed))
 
-    def _metric(self, task: Task, drawn: _Drawn, name: str) -> MetricValue:
+    def _metric(self, task: Task, drawn: _Resampled, name: str) -> MetricValue:
         metric = next(m for m in task.all_metrics() if m.name == name)
         found = interval(drawn.replicates, name)
         return MetricValue(
@@ -168,7 +168,7 @@ class Finisher:
             drawn = last if last and last.key == experiment.key else self._draw(experiment.key, task)
             self.store.compare(self._drops(drawn, self._baseline, task))
 
-    def _drops(self, drawn: _Drawn, baseline: _Drawn, task: Task) -> list[Comparison]:
+    def _drops(self, drawn: _Resampled, baseline: _Resampled, task: Task) -> list[Comparison]:
         """Drops on the samples that finished in both; positive when the model got worse."""
         shared = drawn.samples.keys() & baseline.samples.keys()
         if len(shared) < len(drawn.samples):

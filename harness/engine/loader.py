@@ -9,7 +9,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from harness.engine.worker import Coded, coded_batches, start_worker
+from harness.engine.worker import PreparedBatch, prepared_batches, start_worker
 from harness.unit import Settings, Unit
 
 __all__ = ["loader"]
@@ -24,10 +24,10 @@ class _Batches(IterableDataset[Any]):
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
 
-    def __iter__(self) -> Iterator[Coded]:
+    def __iter__(self) -> Iterator[PreparedBatch]:
         worker = get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        return coded_batches(self.unit, self.unit.todo[first::step])
+        return prepared_batches(self.unit, self.unit.todo[first::step])
 
 
 def loader(unit: Unit, settings: Settings) -> DataLoader[Any]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.engine.references import References
-from harness.engine.worker import REFERENCE, Coded, reason
+from harness.engine.worker import REFERENCE, PreparedBatch, reason
 from harness.errors import PluginError
 from harness.records import SampleRow
 from harness.training.transfer import to_device
@@ -74,7 +74,7 @@ def set_up_torch(settings: Settings) -> None:
     torch.backends.cudnn.benchmark = False
 
 
-def _predicted(unit: Unit, coded: Coded, device: Any) -> tuple[list[list[Any]] | None, str | None, float]:
+def _predicted(unit: Unit, coded: PreparedBatch, device: Any) -> tuple[list[list[Any]] | None, str | None, float]:
     """For each sample of a batch, for each scored frame, a prediction in the model's classes; or why there is none.
 
     The third is the seconds that it took.
@@ -97,7 +97,7 @@ def _predicted(unit: Unit, coded: Coded, device: Any) -> tuple[list[list[Any]] |
 
 def _score(
     unit: Unit,
-    coded: Coded,
+    coded: PreparedBatch,
     device: Any,
     translate: Callable[[Any], Any],
     known: list[list[Any]] | None = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.engine.worker import reason
 
 if TYPE_CHECKING:
-    from harness.engine.worker import Coded
+    from harness.engine.worker import PreparedBatch
     from harness.task import Task
 
 __all__ = ["References"]
@@ -27,7 +27,7 @@ class References:
         self._known: dict[int, dict[int, list[Any]]] = {}
         self._targets: dict[int, dict[int, list[Any] | str]] = {}
 
-    def keep(self, coded: Coded, predictions: Sequence[list[Any]] | None, why: str | None) -> None:
+    def keep(self, coded: PreparedBatch, predictions: Sequence[list[Any]] | None, why: str | None) -> None:
         """Take what was predicted on the uncompressed frames of a batch, or why nothing was."""
         known = self._known.setdefault(coded.batch, {})
         targets = self._targets.setdefault(coded.batch, {})
@@ -44,12 +44,12 @@ class References:
             else:
                 known[row.index] = found
 
-    def targets(self, coded: Coded) -> list[list[Any] | str]:
+    def targets(self, coded: PreparedBatch) -> list[list[Any] | str]:
         """For each sample of a cell's batch, its targets; a text where there are none, which says why."""
         targets = self._targets.get(coded.batch, {})
         return [targets.get(row.index, _none(None)) for row in coded.rows]
 
-    def predictions(self, coded: Coded) -> list[list[Any]] | None:
+    def predictions(self, coded: PreparedBatch) -> list[list[Any]] | None:
         """Those of a batch that is uncompressed itself; None unless each of its samples has some."""
         known = self._known.get(coded.batch, {})
         return [known[row.index] for row in coded.rows] if all(row.index in known for row in coded.rows) else None

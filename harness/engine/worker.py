@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from harness.unit import Cell, Todo, Unit
 
-__all__ = ["REFERENCE", "Coded", "coded_batches", "start_worker"]
+__all__ = ["REFERENCE", "PreparedBatch", "prepared_batches", "start_worker"]
 
 
 REFERENCE = -1
@@ -33,7 +33,7 @@ REFERENCE = -1
 
 
 @dataclass
-class Coded:
+class PreparedBatch:
     """One batch of one cell, ready for the device.
 
     Args:
@@ -58,7 +58,7 @@ class Coded:
     batch: int = 0
     last: bool = False
 
-    def pin_memory(self) -> Coded:
+    def pin_memory(self) -> PreparedBatch:
         """Called by the data loader's pinning thread."""
         self.inputs = pin(self.inputs)
         return self
@@ -87,7 +87,7 @@ def _unless_hung_up(kind: type[BaseException], error: BaseException, at: Traceba
         sys.__excepthook__(kind, error, at)
 
 
-def coded_batches(unit: Unit, todo: Sequence[Todo]) -> Iterator[Coded]:
+def prepared_batches(unit: Unit, todo: Sequence[Todo]) -> Iterator[PreparedBatch]:
     """Read, code, decode and prepare some batches; one source is read and decoded once for all cells."""
     keeper = Keeper()
     for entry in todo:
@@ -139,7 +139,7 @@ def _read(unit: Unit, index: int) -> ReadSample | SampleRow:
 
 def _code(
     unit: Unit, cell: int, sources: list[ReadSample], failed: list[SampleRow], read: float, keeper: Keeper
-) -> Iterator[Coded]:
+) -> Iterator[PreparedBatch]:
     """One cell's batch; more than one if what was read has not the shape that was planned."""
     chosen = unit.cells[cell]
     model = unit.subject.model
@@ -160,21 +160,21 @@ def _code(
         targets = [source.sample.targets[frame] for frame in source.scored]
         shapes.setdefault(shape, []).append((row, targets, prepared))
     if not shapes:
-        yield Coded(cell, None, [], [], failed, seconds)
+        yield PreparedBatch(cell, None, [], [], failed, seconds)
     for group in shapes.values():
         started = time.perf_counter()
         try:
             inputs = model.collate([prepared for _, _, prepared in group])
         except Exception as error:  # noqa: BLE001 - as above
             rows = [replace(r, status="failed", error=reason(f"model {model.name}", error)) for r, _, _ in group]
-            yield Coded(cell, None, [], [], [*failed, *rows], seconds)
+            yield PreparedBatch(cell, None, [], [], [*failed, *rows], seconds)
         else:
             seconds["prepare"] += time.perf_counter() - started
-            yield Coded(cell, inputs, [r for r, _, _ in group], [t for _, t, _ in group], failed, seconds)
+            yield PreparedBatch(cell, inputs, [r for r, _, _ in group], [t for _, t, _ in group], failed, seconds)
         failed, seconds = [], {}
 
 
-def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[Coded]:
+def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[PreparedBatch]:
     """The uncompressed frames of a batch, as the model takes them; a row that failed says why there is no reference."""
     model = unit.subject.model
     shapes: dict[tuple[int, ...], list[tuple[SampleRow, Any]]] = {}
@@ -193,9 +193,9 @@ def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[Coded]:
         except Exception as error:  # noqa: BLE001 - as above
             failed += [replace(row, status="failed", error=reason(f"model {model.name}", error)) for row, _ in group]
             continue
-        yield Coded(REFERENCE, inputs, [row for row, _ in group], [], [])
+        yield PreparedBatch(REFERENCE, inputs, [row for row, _ in group], [], [])
     if failed:
-        yield Coded(REFERENCE, None, [], [], failed)
+        yield PreparedBatch(REFERENCE, None, [], [], failed)
 
 
 def _encode_decode(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
 from harness.page.slices import Losses, worst
-from harness.show.panels import Look, Painter, read_rows
-from harness.show.recorded import Ladder, Recorded
+from harness.show.panels import PanelOptions, PanelPainter, read_rows
+from harness.show.recorded import PanelExperiments, PanelLadder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,8 +104,10 @@ def gallery(
     problems: dict[str, None] = {}
     for losses in found:
         some = _some(losses.ladder.cells)
-        recorded = Recorded(case.baseline, (Ladder(losses.ladder.codec, tuple(some)),))
-        painter = Painter(recorded, remade, read_rows(store, recorded), settings, Look(), lambda text: None)
+        recorded = PanelExperiments(case.baseline, (PanelLadder(losses.ladder.codec, tuple(some)),))
+        painter = PanelPainter(
+            recorded, remade, read_rows(store, recorded), settings, PanelOptions(), lambda text: None
+        )
         for sample in worst(losses, count):
             try:
                 strip = _strip(painter, losses.ladder.codec, sample.index, sample.id)
@@ -133,7 +135,7 @@ def _some(cells: Sequence[ResultCell]) -> list[ResultCell]:
     return [cells[place] for place in places]
 
 
-def _strip(painter: Painter, codec: str, index: int, sample: str) -> Strip:
+def _strip(painter: PanelPainter, codec: str, index: int, sample: str) -> Strip:
     pictures = [
         Picture(tile.title, tile.note, _webp(tile.image), tile.image.shape[1], tile.image.shape[0])
         for row in painter.block(index)

@@ -20,7 +20,7 @@ from harness.page.heat import Heat, heat_of_matrix, level_words
 from harness.page.provenance import provenance
 from harness.page.rates import rates_table
 from harness.page.slices import losses_of, slices
-from harness.planning.batches import draw
+from harness.planning.batches import stratified_subset
 from harness.results.cells import read_cells
 from harness.results.classes import classes_of
 from harness.results.ladders import Case, cases_of
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from harness.page.slices import Losses
     from harness.results.cells import ResultCell
     from harness.results.tables.text import Table
-    from harness.show.remake import Means, Remade
+    from harness.show.remake import Environment, Remade
     from harness.store import Store
     from harness.task import Task
     from harness.unit import Settings
 
-__all__ = ["Asked", "Section", "page"]
+__all__ = ["PageOptions", "Section", "page"]
 
 LARGEST = 15_000_000
 """Bytes of a page, at most."""
@@ -58,7 +58,7 @@ _PICTURES = 10_500_000
 
 
 @dataclass(frozen=True)
-class Asked:
+class PageOptions:
     """What is to be on the page.
 
     Args:
@@ -115,7 +115,7 @@ class Section:
     notes: tuple[str, ...]
 
 
-def page(store: Store, means: Means, asked: Asked) -> str:
+def page(store: Store, means: Environment, asked: PageOptions) -> str:
     """The page as HTML.
 
     Raises:
@@ -171,7 +171,7 @@ def _with_fewer_pictures(sections: Sequence[Section], excess: int) -> list[Secti
     return kept
 
 
-def _tasks(store: Store, cases: Sequence[Case], means: Means) -> list[Task | None]:
+def _tasks(store: Store, cases: Sequence[Case], means: Environment) -> list[Task | None]:
     """The task of each case; None where no installed plugin has it."""
     heads = [case.cells[0] for case in cases]
     classes = classes_of(store, heads)
@@ -186,7 +186,9 @@ def _tasks(store: Store, cases: Sequence[Case], means: Means) -> list[Task | Non
     return found
 
 
-def _section(store: Store, case: Case, task: Task | None, means: Means, asked: Asked, budget: Budget) -> Section:
+def _section(
+    store: Store, case: Case, task: Task | None, means: Environment, asked: PageOptions, budget: Budget
+) -> Section:
     asked.status(f"reading samples of {case.title}")
     cells = case.every
     found = losses_of(case, store, task.sample_metric.higher_is_better) if task else []
@@ -223,7 +225,7 @@ def _section(store: Store, case: Case, task: Task | None, means: Means, asked: A
     )
 
 
-def _remade(case: Case, store: Store, means: Means) -> Remade:
+def _remade(case: Case, store: Store, means: Environment) -> Remade:
     """What carries the pretrained model's experiments out.
 
     Raises:
@@ -245,7 +247,7 @@ def _measured(
     if not known:
         return {}, [f"{', '.join(names)}: not made, no sample has a score with every codec."]
     count = max(1, min(_MEASURED, _FRAMES // remade.subject.dataset.outline(known[0]).frames))
-    chosen = [known[place] for place in draw([""] * len(known), count, 0)]
+    chosen = [known[place] for place in stratified_subset([""] * len(known), count, 0)]
     cells = [cell for losses in found for cell in losses.ladder.cells]
     means, problems = measured(remade, cells, chosen, names)
     made = [name for name in names if any(name in one for one in means.values())]
@@ -253,7 +255,7 @@ def _measured(
     return means, [*problems, *told]
 
 
-def _recommended(case: Case, asked: Asked) -> Table | None:
+def _recommended(case: Case, asked: PageOptions) -> Table | None:
     found = recommend(case, by_stored_intervals, asked.limit, camera=asked.camera)
     if not found:
         return None

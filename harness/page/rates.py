@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.decide.rates import Curve, Delta, bd_quality, bd_rate, rising
+from harness.decide.rates import Delta, RateCurve, bd_quality, bd_rate, rising
 from harness.results.tables.text import Table
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ def _installed() -> bool:
     return find_spec("bjontegaard") is not None
 
 
-def _curve(ladder: Ladder, metric: str) -> Curve:
+def _curve(ladder: Ladder, metric: str) -> RateCurve:
     known = [
         (cell.facts["bpp"], one.value if one.higher_is_better else -one.value)
         for cell in ladder.cells
         if (one := cell.metrics.get(metric)) and one.value is not None and cell.facts["bpp"]
     ]
     points = np.array(known, np.float64).reshape(-1, 2)
-    curve = Curve(points[:, 0], points[:, 1])
+    curve = RateCurve(points[:, 0], points[:, 1])
     return curve.only(rising(curve))
 
 

@@ -14,7 +14,7 @@ from harness.unit import Batch
 if TYPE_CHECKING:
     from harness.dataset import Dataset, Outline
 
-__all__ = ["PLANNER_VERSION", "draw", "outlines", "plan_batches"]
+__all__ = ["PLANNER_VERSION", "outlines", "plan_batches", "stratified_subset"]
 
 PLANNER_VERSION = 1
 """Part of every experiment's key: raised when the same data would be batched differently."""
@@ -57,7 +57,7 @@ def plan_batches(
     return tuple(Batch(number, tuple(group)) for number, group in enumerate(groups))
 
 
-def draw(strata: Sequence[str], limit: int | None, seed: int) -> tuple[int, ...]:
+def stratified_subset(strata: Sequence[str], limit: int | None, seed: int) -> tuple[int, ...]:
     """A seeded subset in which every stratum has its share; a smaller limit's subset is part of a larger one's.
 
     Args:
@@ -68,7 +68,7 @@ def draw(strata: Sequence[str], limit: int | None, seed: int) -> tuple[int, ...]
     Returns:
         ascending indices.
 
-    >>> draw(["a", "a", "a", "a", "b", "b"], 3, seed=0)
+    >>> stratified_subset(["a", "a", "a", "a", "b", "b"], 3, seed=0)
     (2, 3, 5)
     """
     import numpy as np

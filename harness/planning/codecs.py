@@ -11,7 +11,7 @@ from harness.discovery.plugins import Plugins
 from harness.discovery.registry import Registry
 from harness.errors import UsageError, did_you_mean
 from harness.media.levers import Resampled, is_baseline, with_levers
-from harness.planning.grammar import Asked, parse
+from harness.planning.grammar import ParsedName, parse
 from harness.planning.grid import CodecChoice
 
 __all__ = ["choose_codec", "refused_images", "refused_rates"]
@@ -88,7 +88,7 @@ def _first_rate(dataset: Dataset) -> float | None:
         return None
 
 
-def _profile(codec: type[Codec], asked: Asked, registry: Registry) -> tuple[Mapping[str, Any], dict[str, str]]:
+def _profile(codec: type[Codec], asked: ParsedName, registry: Registry) -> tuple[Mapping[str, Any], dict[str, str]]:
     """The profile that was asked for, and the options given beside it. A codec's own `profile` is no such thing."""
     given = dict(asked.options)
     if "profile" not in given or any(option.name == "profile" for option in codec.options):
@@ -102,7 +102,7 @@ def _profile(codec: type[Codec], asked: Asked, registry: Registry) -> tuple[Mapp
     return known[name], given
 
 
-def _levels(codec: Codec, asked: Asked, ladders: Sequence[Sequence[float]]) -> tuple[float | None, ...]:
+def _levels(codec: Codec, asked: ParsedName, ladders: Sequence[Sequence[float]]) -> tuple[float | None, ...]:
     """The levels that were asked for; else the first of the ladders; else that of the codec's scale."""
     scale: Scale | None = codec.scale
     if scale is None:

@@ -1,9 +1,9 @@
 """What a command line writes: `name[:key=value,...][@level,...]`.
 
 >>> parse("jpeg:subsampling=4:4:4@95,50")
-Asked(name='jpeg', options={'subsampling': '4:4:4'}, levels=(95.0, 50.0))
+ParsedName(name='jpeg', options={'subsampling': '4:4:4'}, levels=(95.0, 50.0))
 >>> parse("smp:arch=unet,encoder=resnet34")
-Asked(name='smp', options={'arch': 'unet', 'encoder': 'resnet34'}, levels=None)
+ParsedName(name='smp', options={'arch': 'unet', 'encoder': 'resnet34'}, levels=None)
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 from harness.errors import UsageError
 
-__all__ = ["Asked", "is_written", "parse"]
+__all__ = ["ParsedName", "is_written", "parse"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class ParsedName:
     """A parsed text.
 
     Args:
@@ -31,7 +31,7 @@ class Asked:
     levels: tuple[float, ...] | None = None
 
 
-def parse(text: str, levels: bool = True) -> Asked:
+def parse(text: str, levels: bool = True) -> ParsedName:
     """Parse a text; the last `@` splits off the levels, the first `:` the options.
 
     Args:
@@ -57,7 +57,7 @@ def parse(text: str, levels: bool = True) -> Asked:
         if key in options:
             raise UsageError(f"{text!r}: option {key} is given twice.")
         options[key] = value
-    return Asked(name, options, _levels(text, tail) if at else None)
+    return ParsedName(name, options, _levels(text, tail) if at else None)
 
 
 def _levels(text: str, tail: str) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ from harness.discovery.registry import Registry
 from harness.errors import DatasetError, UnknownNameError, UsageError, WeightsError
 from harness.model import Model, Weights
 from harness.options import Configured, Value
-from harness.planning.grammar import Asked, parse
+from harness.planning.grammar import ParsedName, parse
 from harness.planning.request import Request
 
 __all__ = ["FOLDER", "Names", "named"]
@@ -29,10 +29,10 @@ class Names:
         self.plugins = plugins
         self.registry = registry
 
-    def kind_of(self, kind: str, text: str) -> tuple[type, Asked]:
+    def kind_of(self, kind: str, text: str) -> tuple[type, ParsedName]:
         """The class behind a name (of a plugin, or of a registry entry) and what was asked of it."""
         if kind == "dataset" and (place := self._place(text)):
-            return self.plugins.get(kind, FOLDER), Asked(FOLDER, place.options)
+            return self.plugins.get(kind, FOLDER), ParsedName(FOLDER, place.options)
         asked = parse(text, levels=False)
         entry = self.registry.entry(f"{kind}s", asked.name)
         if not entry:
@@ -43,7 +43,7 @@ class Names:
                 why = [self.plugins.why_unknown(kind, asked.name), _nowhere(asked.name) if kind == "dataset" else ""]
                 raise UnknownNameError(kind, asked.name, set(named), " ".join(filter(None, why))) from None
         options = {key: str(value) for key, value in entry.get("options", {}).items()}
-        return self.plugins.get(kind, entry["kind"]), Asked(asked.name, {**options, **asked.options})
+        return self.plugins.get(kind, entry["kind"]), ParsedName(asked.name, {**options, **asked.options})
 
     def serves(self, kind: str, text: str) -> tuple[str, ...]:
         """The tasks that a named model or dataset serves."""
@@ -125,7 +125,7 @@ class Names:
     def called(self, kind: str, text: str, made: Configured) -> str:
         """What results call a model or a dataset: its name, and the given options that change what it gives."""
         place = self._place(text) if kind == "dataset" else None
-        asked = Asked(_base(place.path, text), place.options) if place else parse(text, levels=False)
+        asked = ParsedName(_base(place.path, text), place.options) if place else parse(text, levels=False)
         usual = made.resolve(self.registry.entry(f"{kind}s", asked.name).get("options", {}))
         training = {option.name for option in made.options if option.only == "training"}
         changed = [o for o in asked.options if made.config[o] != usual[o] and o not in training]

@@ -90,13 +90,13 @@ class _Trained:
 
 
 def _trained(subject: Subject, setup: TrainingSetup, data: TrainingData, seed: int) -> _Trained:
-    from harness.training.coded import coded
+    from harness.training.coded import codec_coding
     from harness.training.job import Job
 
     through = None
     name = None
     if data.codec is not None:
-        through = coded(data.codec, data.levels, codec_identity(data.codec, data.plugin))
+        through = codec_coding(data.codec, data.levels, codec_identity(data.codec, data.plugin))
         name = variant(data.codec.name, changed_options(data.codec))
     job = Job(subject.model, setup.dataset, setup.recipe, seed, setup.initial, through, setup.parts)
     training = Training(

@@ -20,7 +20,7 @@ from harness.errors import (
     WeightsError,
 )
 from harness.model import Model, Weights
-from harness.planning.batches import draw, outlines
+from harness.planning.batches import outlines, stratified_subset
 from harness.planning.codecs import choose_codec, refused_images, refused_rates
 from harness.planning.grammar import parse
 from harness.planning.grid import CodecChoice, Grid, TrainingSetup
@@ -207,7 +207,9 @@ class Resolver(Names):
             dataset=dataset,
             dataset_name=self.called("dataset", dataset_text, dataset),
             fingerprint=dataset.fingerprint(),
-            indices=draw(strata(dataset), request.limit, request.seed) if request.limit else tuple(range(len(dataset))),
+            indices=stratified_subset(strata(dataset), request.limit, request.seed)
+            if request.limit
+            else tuple(range(len(dataset))),
             batch=request.batch or model.default_batch.get(request.device, 1),
             plugins=tuple({str(self.plugins.provided(kind, name).origin) for kind, name in kinds}),
         )

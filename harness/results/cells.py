@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.records import State
     from harness.store import Store
 
-__all__ = ["Measured", "ResultCell", "in_order", "meant", "read_cells"]
+__all__ = ["Measured", "ResultCell", "in_order", "matching_names", "read_cells"]
 
 
 _NUMBERS = frozenset(
@@ -137,10 +137,10 @@ def _so_far(state: State, planned: int) -> str | None:
     return state.reason or (f"{state.samples} of {planned} samples done" if counted else None)
 
 
-def meant(name: str, known: Sequence[str]) -> list[str]:
+def matching_names(name: str, known: Sequence[str]) -> list[str]:
     """Which of the known models, say, a filter's name is about: that one, else those of that name with options.
 
-    >>> meant("torchvision", ["demo", "torchvision:arch=ssd300_vgg16", "torchvision:arch=fcos_resnet50_fpn"])
+    >>> matching_names("torchvision", ["demo", "torchvision:arch=ssd300_vgg16", "torchvision:arch=fcos_resnet50_fpn"])
     ['torchvision:arch=ssd300_vgg16', 'torchvision:arch=fcos_resnet50_fpn']
     """
     return [one for one in known if one == name or one.startswith(f"{name}:")]

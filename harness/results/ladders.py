@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.results.naming import codec_names
-from harness.results.trainings import differences, kind_of, newest, newest_series, taught_on
+from harness.results.trainings import differences, kind_of, newest, newest_series, trained_on
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
@@ -154,7 +154,7 @@ def _kinds(cell: ResultCell) -> list[str]:
 def _at_its_own(cell: ResultCell) -> bool:
     """Whether it, or a part of it, was retrained on data coded as it is tested."""
     row = cell.facts
-    return row["train_level"] == row["level"] and taught_on(cell, row["codec"], cell.options)
+    return row["train_level"] == row["level"] and trained_on(cell, row["codec"], cell.options)
 
 
 def _ladder(codec: str, training: str, cells: Sequence[ResultCell]) -> Ladder:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from harness.results.cells import ResultCell
     from harness.store import Store
 
-__all__ = ["RATE", "Drawn", "Draws", "Measure"]
+__all__ = ["RATE", "Measure", "ResampledMetric", "Resampler"]
 
 RATE = "bpp"
 """In the place of a metric: bits per pixel of the source."""
@@ -41,7 +41,7 @@ Measure = tuple[Sequence["ResultCell"], str]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class ResampledMetric:
     """A metric, the mean of some experiments.
 
     Args:
@@ -88,7 +88,7 @@ class Drawn:
 
 
 @dataclass
-class Draws:
+class Resampler:
     """Resamples experiments, each set of samples once.
 
     Args:
@@ -110,7 +110,7 @@ class Draws:
     _resampled: dict[tuple[str, frozenset[int]], tuple[tuple[str, ...], str]] = field(default_factory=dict)
     """The groups in which something was scored, in the order in which they were resampled, and their source."""
 
-    def together(self, measures: Sequence[Measure]) -> list[Drawn]:
+    def together(self, measures: Sequence[Measure]) -> list[ResampledMetric]:
         """The measures, on the samples that did not fail in any experiment on the same data."""
         shared: dict[str, frozenset[int]] = {}
         for cells, _ in measures:
@@ -128,7 +128,7 @@ class Draws:
             self._finished[key] = data, good
         return self._finished[key]
 
-    def _mean(self, cells: Sequence[ResultCell], metric: str, shared: Mapping[str, frozenset[int]]) -> Drawn:
+    def _mean(self, cells: Sequence[ResultCell], metric: str, shared: Mapping[str, frozenset[int]]) -> ResampledMetric:
         kept = [shared[self._samples(cell)[0]] for cell in cells]
         found = [self._replicates(cell, metric == RATE, some) for cell, some in zip(cells, kept, strict=True)]
         undefined = np.full(self.resamples, math.nan)
@@ -137,7 +137,7 @@ class Draws:
         ratios = frozenset.intersection(*(one.ratios for one in found))
         groups = min(one.groups for one in found)
         mean = Replicates({metric: value}, {metric: draws}, groups, ratios, found[0].source)
-        return Drawn(metric, mean, min(map(len, kept)))
+        return ResampledMetric(metric, mean, min(map(len, kept)))
 
     def _replicates(self, cell: ResultCell, rate: bool, samples: frozenset[int]) -> Replicates:
         key = cell.facts["experiment"]

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from harness.results.cells import ResultCell
 
 __all__ = [
-    "KINDS",
-    "asked",
+    "TRAINING_WORDS",
     "codec_defaults",
     "differences",
     "is_matched",
     "kind_of",
     "newest",
     "newest_series",
-    "taught_on",
+    "trained_on",
+    "training_filter",
 ]
 
-KINDS = ("pretrained", "matched", "mixed", "clean")
+TRAINING_WORDS = ("pretrained", "matched", "mixed", "clean")
 """Words for trainings; a level, or codec@level, is one too."""
 
 
@@ -39,10 +39,10 @@ def is_matched(cell: ResultCell) -> bool:
     row = cell.facts
     if kind_of(cell) != "level" or row["parts"] or row["train_level"] != row["level"]:
         return False
-    return taught_on(cell, row["codec"], cell.options)
+    return trained_on(cell, row["codec"], cell.options)
 
 
-def taught_on(cell: ResultCell, codec: str, options: Mapping[str, Any]) -> bool:
+def trained_on(cell: ResultCell, codec: str, options: Mapping[str, Any]) -> bool:
     """Whether the training data were coded by a codec with exactly these options.
 
     The names of trainings have only the options that are not the codec's defaults. Where no installed plugin has the
@@ -123,8 +123,8 @@ def _rank(cell: ResultCell) -> tuple[int, str, int]:
     return str(facts["train_codec"]).count("="), facts["finished_at"] or "", facts["run"]
 
 
-def asked(word: str) -> Callable[[ResultCell], bool]:
-    """Whether an experiment is of a training that a word names: one of `KINDS`, a level, or `codec@level`.
+def training_filter(word: str) -> Callable[[ResultCell], bool]:
+    """Whether an experiment is of a training that a word names: one of `TRAINING_WORDS`, a level, or `codec@level`.
 
     A level alone is one of the codec that is tested, with the options that it is tested with.
 
@@ -133,18 +133,20 @@ def asked(word: str) -> Callable[[ResultCell], bool]:
     """
     if word == "matched":
         return is_matched
-    if word in KINDS:
+    if word in TRAINING_WORDS:
         return lambda cell: kind_of(cell) == word
     codec, _, level = word.rpartition("@")
     try:
         number = float(level)
     except ValueError:
-        raise UsageError(f"--training {word}: neither {', '.join(KINDS)}, nor a level, nor codec@level.") from None
+        raise UsageError(
+            f"--training {word}: neither {', '.join(TRAINING_WORDS)}, nor a level, nor codec@level."
+        ) from None
 
     def fits(cell: ResultCell) -> bool:
         row: Any = cell.facts
         if kind_of(cell) != "level" or row["train_level"] != number:
             return False
-        return row["train_codec"] == codec if codec else taught_on(cell, row["codec"], cell.options)
+        return row["train_codec"] == codec if codec else trained_on(cell, row["codec"], cell.options)
 
     return fits

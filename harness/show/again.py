@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from harness.dataset import Sample
     from harness.unit import Cell, Settings, Subject
 
-__all__ = ["Again", "Seen"]
+__all__ = ["SampleRun", "SampleRunner"]
 
 
 @dataclass(frozen=True)
-class Seen:
+class SampleRun:
     """What came of one sample at one level.
 
     Args:
@@ -38,7 +38,7 @@ class Seen:
     score: float | None
 
 
-class Again:
+class SampleRunner:
     """A model, loaded, to which samples are given one at a time.
 
     Each is predicted by itself, also where the experiment had larger batches: that may change the last bits of what
@@ -73,7 +73,7 @@ class Again:
             raise HarnessError(f"sample {sample.id}, uncompressed: {type(error).__name__}: {error}") from error
         return replace(sample, targets={at: self._subject.task.as_target(one) for at, one in found.items()})
 
-    def run(self, cell: Cell, sample: Sample) -> Seen:
+    def run(self, cell: Cell, sample: Sample) -> SampleRun:
         """A sample coded, decoded, predicted and scored.
 
         Raises:
@@ -87,14 +87,14 @@ class Again:
             what = f"{cell.experiment.label}, sample {sample.id}"
             raise HarnessError(f"{what}: {type(error).__name__}: {error}") from error
 
-    def _run(self, cell: Cell, sample: Sample) -> Seen:
+    def _run(self, cell: Cell, sample: Sample) -> SampleRun:
         task = self._subject.task
         scored = tuple(sorted(sample.targets))
         encoded = cell.codec.encode(sample.frames, cell.level, sample.fps)
         frames = cell.codec.decode(encoded)
         predictions = self._predict(frames, scored)
         statistics = [task.score(predictions[at], sample.targets[at]) for at in scored]
-        return Seen(frames, predictions, encoded.bits, task.sample_score(statistics))
+        return SampleRun(frames, predictions, encoded.bits, task.sample_score(statistics))
 
     def _predict(self, frames: Frames, scored: tuple[int, ...]) -> dict[int, Any]:
         """Predictions on the scored frames, in the dataset's classes."""

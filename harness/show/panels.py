@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.errors import SampleError, UsageError
 from harness.results.naming import training_words
-from harness.show.again import Again, frame_of
+from harness.show.again import SampleRunner, frame_of
 from harness.show.panel import Row, Tile, Zoom, lay_out, zoom_for
 from harness.statistics.agreement import Agreement
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from harness.dataset import Sample
     from harness.records import SampleRow
     from harness.results.cells import ResultCell
-    from harness.show.again import Seen
-    from harness.show.recorded import Ladder, Recorded
+    from harness.show.again import SampleRun
+    from harness.show.recorded import PanelExperiments, PanelLadder
     from harness.show.remake import Remade
     from harness.store import Store
     from harness.unit import Settings
 
-__all__ = ["Look", "Painter", "chosen", "draw_panel", "read_rows", "worst"]
+__all__ = ["PanelOptions", "PanelPainter", "chosen", "draw_panel", "read_rows", "worst"]
 
 Picture: TypeAlias = "NDArray[np.uint8]"
 Rows = Mapping[str, Mapping[int, "SampleRow"]]
@@ -35,7 +35,7 @@ Rows = Mapping[str, Mapping[int, "SampleRow"]]
 
 
 @dataclass(frozen=True)
-class Look:
+class PanelOptions:
     """How samples are shown.
 
     Args:
@@ -51,7 +51,7 @@ class Look:
     plain: bool | None = None
 
 
-def read_rows(store: Store, recorded: Recorded) -> Rows:
+def read_rows(store: Store, recorded: PanelExperiments) -> Rows:
     """What the database has of each sample of the experiments."""
     keys = [cell.facts["experiment"] for cell in recorded.cells]
     return {key: {row.index: row for row in store.rows(key)} for key in keys}
@@ -81,7 +81,7 @@ def chosen(rows: Rows, asked: Sequence[str]) -> list[int]:
     return found
 
 
-def worst(rows: Rows, recorded: Recorded, count: int, higher_is_better: bool) -> list[int]:
+def worst(rows: Rows, recorded: PanelExperiments, count: int, higher_is_better: bool) -> list[int]:
     """The samples whose own score lost most between the baseline and the last level of the first codec.
 
     Raises:
@@ -102,12 +102,12 @@ def worst(rows: Rows, recorded: Recorded, count: int, higher_is_better: bool) ->
 
 
 def draw_panel(
-    recorded: Recorded,
+    recorded: PanelExperiments,
     remade: Remade,
     rows: Rows,
     samples: Sequence[int],
     settings: Settings,
-    look: Look,
+    look: PanelOptions,
     warn: Callable[[str], None],
 ) -> Image:
     """The panel of some samples.
@@ -127,7 +127,7 @@ def draw_panel(
     for cell in recorded.cells:
         for index in samples:
             _check_row(cell, rows[cell.facts["experiment"]].get(index), index)
-    painter = Painter(recorded, remade, rows, settings, look, warn)
+    painter = PanelPainter(recorded, remade, rows, settings, look, warn)
     blocks = [row for index in samples for row in painter.block(index)]
     subject = remade.subject
     zoom = painter.zoom
@@ -146,21 +146,21 @@ def _check_row(cell: ResultCell, row: SampleRow | None, index: int) -> None:
         raise UsageError(f"sample {row.id} failed in {name}: {row.error}")
 
 
-class Painter:
+class PanelPainter:
     """Draws samples, all in one size."""
 
     def __init__(
         self,
-        recorded: Recorded,
+        recorded: PanelExperiments,
         remade: Remade,
         rows: Rows,
         settings: Settings,
-        look: Look,
+        look: PanelOptions,
         warn: Callable[[str], None],
     ) -> None:
         self._recorded, self._remade, self._rows = recorded, remade, rows
         self._settings, self._look, self._warn = settings, look, warn
-        self._loaded: dict[str, Again] = {}
+        self._loaded: dict[str, SampleRunner] = {}
         self._task = remade.subject.task
         self.zoom: Zoom | None = None
 
@@ -197,12 +197,12 @@ class Painter:
     def _beside(self, cell: ResultCell) -> tuple[ResultCell, ...]:
         return self._recorded.retrained.get(cell.facts["experiment"], ())
 
-    def _again(self, cell: ResultCell) -> Again:
+    def _again(self, cell: ResultCell) -> SampleRunner:
         """The model with the weights of an experiment, loaded once."""
         subject = self._remade.subject
         weights = self._remade.weights.get(cell.facts["experiment"], subject.weights)
         if weights.sha256 not in self._loaded:
-            self._loaded[weights.sha256] = Again(replace(subject, weights=weights), self._settings)
+            self._loaded[weights.sha256] = SampleRunner(replace(subject, weights=weights), self._settings)
         return self._loaded[weights.sha256]
 
     def _truth(self, sample: Sample, frame: int) -> list[Tile]:
@@ -246,7 +246,7 @@ class Painter:
             words.append(f"{metric.name} {row.score:.3f} {metric.unit}".strip())
         return "    ".join(words)
 
-    def _compare(self, cell: ResultCell, row: SampleRow, seen: Seen) -> None:
+    def _compare(self, cell: ResultCell, row: SampleRow, seen: SampleRun) -> None:
         """Whether what came out is what was recorded; last bits of a score may differ by device and batch."""
         what = f"{cell.facts['codec']} {cell.facts['level'] or ''}".strip() + f", sample {row.id}"
         if row.bits is not None and row.bits != seen.bits:
@@ -276,7 +276,7 @@ class Painter:
         return x, y, across, down
 
 
-def _title(ladder: Ladder, cell: ResultCell) -> str:
+def _title(ladder: PanelLadder, cell: ResultCell) -> str:
     level = cell.facts["level"]
     title = ladder.name if level is None else f"{ladder.name}, {cell.facts['level_name']} {level:g}"
     return title if cell.facts["training"] == "pretrained" else f"{title}: {training_words(cell)}"

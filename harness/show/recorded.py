@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, did_you_mean
-from harness.planning.grammar import Asked, is_written, parse
-from harness.results.cells import ResultCell, meant, read_cells
+from harness.planning.grammar import ParsedName, is_written, parse
+from harness.results.cells import ResultCell, matching_names, read_cells
 from harness.results.naming import codec_names
 from harness.show.retrained import beside
 from harness.store import Filters
@@ -17,13 +17,13 @@ from harness.store import Filters
 if TYPE_CHECKING:
     from harness.store import Store
 
-__all__ = ["Ladder", "Recorded", "Wanted", "find"]
+__all__ = ["PanelExperiments", "PanelLadder", "PanelQuery", "find"]
 
 _SUBJECT = ("model", "weights", "dataset", "split", "reference", "seed", "planned_samples", "precision", "batch")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PanelQuery:
     """What is to be shown.
 
     Args:
@@ -34,7 +34,8 @@ class Wanted:
         dataset: `name[:options]`; None for any.
         split: of the dataset; None for any.
         samples: how many samples the experiments have (`--limit` of the run); None for any.
-        trainings: retrained models to show beside the pretrained one: words of `harness.results.trainings.asked`.
+        trainings: retrained models to show beside the pretrained one: words that
+            `harness.results.trainings.training_filter` knows.
     """
 
     task: str
@@ -48,7 +49,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Ladder:
+class PanelLadder:
     """One codec, with its options, at its levels.
 
     Args:
@@ -61,7 +62,7 @@ class Ladder:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class PanelExperiments:
     """The experiments of one model on one dataset.
 
     Args:
@@ -72,7 +73,7 @@ class Recorded:
     """
 
     baseline: ResultCell | None
-    ladders: tuple[Ladder, ...]
+    ladders: tuple[PanelLadder, ...]
     others: tuple[str, ...] = ()
     retrained: Mapping[str, tuple[ResultCell, ...]] = field(default_factory=dict)
 
@@ -84,7 +85,7 @@ class Recorded:
         return [*first, *pretrained, *(cell for cells in self.retrained.values() for cell in cells)]
 
 
-def find(store: Store, wanted: Wanted) -> Recorded:
+def find(store: Store, wanted: PanelQuery) -> PanelExperiments:
     """The finished experiments that fit; of several models, datasets or subsets, those that finished last.
 
     Raises:
@@ -113,10 +114,12 @@ def find(store: Store, wanted: Wanted) -> Recorded:
     ladders = [ladder for asked in codecs for ladder in _ladders(chosen, asked)]
     others = tuple(_words(group[0]) for group in rest)
     retrained = beside([cell for ladder in ladders for cell in ladder], everything, wanted.trainings)
-    return Recorded(next((cell for cell in chosen if cell.is_baseline), None), _named(ladders), others, retrained)
+    return PanelExperiments(
+        next((cell for cell in chosen if cell.is_baseline), None), _named(ladders), others, retrained
+    )
 
 
-def _fit(group: Sequence[ResultCell], codecs: Sequence[Asked]) -> tuple[int, str]:
+def _fit(group: Sequence[ResultCell], codecs: Sequence[ParsedName]) -> tuple[int, str]:
     """How many of the codecs a group has, and when it was last added to."""
     has = sum(any(_is(cell, asked) for cell in group) for asked in codecs)
     return has, max(cell.facts["finished_at"] or "" for cell in group)
@@ -125,31 +128,31 @@ def _fit(group: Sequence[ResultCell], codecs: Sequence[Asked]) -> tuple[int, str
 def _only(cells: Sequence[ResultCell], column: str, asked: str) -> list[ResultCell]:
     """Those of one model, dataset or split; the same name with other options is no other model."""
     known = sorted({str(cell.facts[column]) for cell in cells})
-    names = meant(asked, known) or meant(asked.partition(":")[0], known)
-    names = names or meant(Path(asked).resolve().name, known)  # a folder or file is called by its name
+    names = matching_names(asked, known) or matching_names(asked.partition(":")[0], known)
+    names = names or matching_names(Path(asked).resolve().name, known)  # a folder or file is called by its name
     if not names:
         hint = did_you_mean(asked, known)
         raise UsageError(f"the database has no such results of {column} {asked!r}.{hint} It has: {', '.join(known)}.")
     return [cell for cell in cells if cell.facts[column] in names]
 
 
-def _with_levels(text: str, levels: tuple[float, ...]) -> Asked:
+def _with_levels(text: str, levels: tuple[float, ...]) -> ParsedName:
     asked = parse(text)
-    return Asked(asked.name, asked.options, asked.levels or levels or None)
+    return ParsedName(asked.name, asked.options, asked.levels or levels or None)
 
 
-def _is(cell: ResultCell, asked: Asked) -> bool:
+def _is(cell: ResultCell, asked: ParsedName) -> bool:
     """Whether a cell is of a codec with the options that were written, at a level that was."""
     return _of_codec(cell, asked) and (asked.levels is None or cell.facts["level"] in asked.levels)
 
 
-def _of_codec(cell: ResultCell, asked: Asked) -> bool:
+def _of_codec(cell: ResultCell, asked: ParsedName) -> bool:
     options = cell.options
     same = (name in options and is_written(options[name], text) for name, text in asked.options.items())
     return not cell.is_baseline and cell.facts["codec"] == asked.name and all(same)
 
 
-def _ladders(cells: Sequence[ResultCell], asked: Asked) -> list[list[ResultCell]]:
+def _ladders(cells: Sequence[ResultCell], asked: ParsedName) -> list[list[ResultCell]]:
     """The cells of a codec, those of different options apart."""
     variants: dict[str, list[ResultCell]] = {}
     for cell in cells:
@@ -158,12 +161,12 @@ def _ladders(cells: Sequence[ResultCell], asked: Asked) -> list[list[ResultCell]
     return list(variants.values())
 
 
-def _named(ladders: Sequence[list[ResultCell]]) -> tuple[Ladder, ...]:
+def _named(ladders: Sequence[list[ResultCell]]) -> tuple[PanelLadder, ...]:
     names = codec_names([ladder[0] for ladder in ladders])
-    return tuple(Ladder(name, tuple(cells)) for name, cells in zip(names, ladders, strict=True))
+    return tuple(PanelLadder(name, tuple(cells)) for name, cells in zip(names, ladders, strict=True))
 
 
-def _check(cells: Sequence[ResultCell], codecs: Sequence[Asked]) -> None:
+def _check(cells: Sequence[ResultCell], codecs: Sequence[ParsedName]) -> None:
     """Raises:
     UsageError: a codec without an experiment, or a level that none of the codecs was run at.
     """

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from harness.results.cells import ResultCell
     from harness.unit import Cell, Subject
 
-__all__ = ["Means", "Remade", "remake"]
+__all__ = ["Environment", "Remade", "remake"]
 
 
 @dataclass(frozen=True)
-class Means:
+class Environment:
     """Where things are found, beside what the database tells.
 
     Args:
@@ -63,7 +63,7 @@ class Remade:
     weights: Mapping[str, Weights] = field(default_factory=dict)
 
 
-def remake(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], means: Means) -> Remade:
+def remake(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], means: Environment) -> Remade:
     """The objects behind recorded experiments of one model on one dataset.
 
     A retrained model's experiment is carried out by what carries out the pretrained one's of the same cell.
@@ -91,7 +91,7 @@ def remake(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, An
     return Remade(found.subject, {cell.facts["experiment"]: known[cell.facts["cell"]] for cell in cells})
 
 
-def _planned(request: Request, means: Means) -> Pass:
+def _planned(request: Request, means: Environment) -> Pass:
     try:
         (found,) = make_plan(resolve(request, means.plugins, means.registry)).passes
     except PreflightError as error:
@@ -99,7 +99,7 @@ def _planned(request: Request, means: Means) -> Pass:
     return found
 
 
-def _request(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], means: Means) -> Request:
+def _request(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], means: Environment) -> Request:
     row = cells[0].facts
     identity = identities[row["experiment"]]
     return Request(
@@ -120,7 +120,7 @@ def _request(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, 
     )
 
 
-def _dataset(recorded: str, means: Means) -> str:
+def _dataset(recorded: str, means: Environment) -> str:
     """The dataset as it is to be looked for: as it was given, where that tells more than what results call it."""
     given = means.dataset
     return given if given and (":" in given or Path(given).exists()) else recorded

@@ -9,7 +9,7 @@ from harness.errors import UsageError, WeightsError
 from harness.files import sha256_file
 from harness.model import Weights
 from harness.results.naming import training_words
-from harness.results.trainings import asked, kind_of, newest
+from harness.results.trainings import kind_of, newest, training_filter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,14 +30,14 @@ def beside(
     Args:
         pretrained: those that are shown.
         everything: finished experiments of the task.
-        words: what `harness.results.trainings.asked` knows.
+        words: what `harness.results.trainings.training_filter` knows.
 
     Raises:
         UsageError: a word that means nothing, or that no experiment at these levels fits.
     """
     found: dict[str, list[ResultCell]] = {cell.facts["experiment"]: [] for cell in pretrained}
     for word in words:
-        fits = asked(word)
+        fits = training_filter(word)
         some = False
         for cell in pretrained:
             alike = [one for one in everything if one.facts["cell"] == cell.facts["cell"] and fits(one)]

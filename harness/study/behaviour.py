@@ -9,7 +9,7 @@ from harness.statistics.intervals import CONFIDENCE
 from harness.study.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict, judged
-from harness.study.subject import Subject
+from harness.study.subject import ModelResults
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
@@ -84,7 +84,7 @@ def thresholds(evidence: Evidence) -> Finding:
     return Finding("thresholds", f"best is {', '.join(told)}", verdict, (Table(columns, tuple(rows)),))
 
 
-def _ladder(subject: Subject) -> list[tuple[str, list[ResultCell]]]:
+def _ladder(subject: ModelResults) -> list[tuple[str, list[ResultCell]]]:
     """The pretrained model on uncompressed data, then at each level of JPEG: name and experiments."""
     levels = [(f"{level:g}", subject.pretrained("jpeg", level)) for level in subject.levels("jpeg")]
     return [("none", subject.none()), *levels] if levels else []

@@ -14,7 +14,7 @@ from harness.study.shape import METRICS, loss_from_top, study_values
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
-    from harness.study.subject import Subject
+    from harness.study.subject import ModelResults
 
 __all__ = ["delayed"]
 
@@ -43,7 +43,7 @@ def delayed(evidence: Evidence) -> Finding:
 
 
 def _drop(
-    evidence: Evidence, subject: Subject, study: Published, side: Callable[[str, float], Sequence[ResultCell]]
+    evidence: Evidence, subject: ModelResults, study: Published, side: Callable[[str, float], Sequence[ResultCell]]
 ) -> int | None:
     """The place in the ladder of the first level where a fifth is lost, the ladder's length where it is nowhere; None
     where a level has no interval."""
@@ -59,7 +59,7 @@ def _drop(
     return next((place for place, test in enumerate(tests, 1) if test.sign > 0), len(study.levels))
 
 
-def _spared(evidence: Evidence, subject: Subject, codec: str, top: float, level: float) -> Estimate:
+def _spared(evidence: Evidence, subject: ModelResults, codec: str, top: float, level: float) -> Estimate:
     """By how much less the retrained model has lost at a level, in shares of the pretrained one's value at the top."""
     metric, loss = METRICS[subject.task][0], loss_from_top(subject.task)
     found = (subject.pretrained(codec, top), subject.pretrained(codec, level), subject.matched(codec, level))

@@ -16,12 +16,12 @@ import numpy as np
 
 from harness.experiment import canonical
 from harness.results.cells import ResultCell, read_cells
-from harness.results.resampled import RATE, Drawn, Draws, Measure
+from harness.results.resampled import RATE, Measure, ResampledMetric, Resampler
 from harness.statistics.intervals import CONFIDENCE, student
 from harness.statistics.ratios import fieller
 from harness.store import Filters
 from harness.study.estimate import Estimate
-from harness.study.subject import Origin, Subject
+from harness.study.subject import ExperimentOrigin, ModelResults
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,17 +59,17 @@ class Evidence:
             home |= dict.fromkeys(keys, store)
             self._identities |= store.identities(keys)
             cells += new
-        self._draws = Draws(home, self._identities, plugins, resamples, seed)
+        self._draws = Resampler(home, self._identities, plugins, resamples, seed)
         groups: dict[str, list[ResultCell]] = {}
         for cell in cells:
             identity = self._identities[cell.facts["experiment"]]
             same = {name: value for name, value in identity.items() if name not in _APART}
             groups.setdefault(canonical(same), []).append(cell)
         origins = self._origins(stores)
-        subjects = [Subject.of(found, origins) for found in groups.values()]
+        subjects = [ModelResults.of(found, origins) for found in groups.values()]
         self.subjects = [subject for subject in subjects if subject.cells]
 
-    def _origins(self, stores: Sequence[Store]) -> dict[str, Origin]:
+    def _origins(self, stores: Sequence[Store]) -> dict[str, ExperimentOrigin]:
         jobs = {key: identity["training"].get("job") for key, identity in self._identities.items()}
         controls: dict[str, str] = {}
         for store in stores:
@@ -82,7 +82,7 @@ class Evidence:
         for key, identity in self._identities.items():
             codec = {name: value for name, value in identity["codec"].items() if name != "level"}
             default = self._defaults(codec["name"]) == codec["options"]
-            origins[key] = Origin(canonical(codec), default, jobs[key], controls.get(jobs[key]))
+            origins[key] = ExperimentOrigin(canonical(codec), default, jobs[key], controls.get(jobs[key]))
         return origins
 
     def _defaults(self, codec: str) -> Mapping[str, Any] | None:
@@ -91,12 +91,12 @@ class Evidence:
             return None
         return dict(self._plugins.get("codec", codec)().config)
 
-    def main(self, task: str) -> Subject:
+    def main(self, task: str) -> ModelResults:
         """The subject of a task with the most experiments; one without any where the task was not run."""
         found = [subject for subject in self.subjects if subject.task == task]
-        return max(found, key=lambda subject: len(subject.cells), default=Subject(task, "", ()))
+        return max(found, key=lambda subject: len(subject.cells), default=ModelResults(task, "", ()))
 
-    def variants(self, task: str, option: str) -> dict[str, Subject]:
+    def variants(self, task: str, option: str) -> dict[str, ModelResults]:
         """Subjects of a task that differ in one option of their model, by its value; none where only one has it.
 
         All other options, the task's too, the data, the number of samples, the precision and the reference are equal;
@@ -104,7 +104,7 @@ class Evidence:
         families, the one with the most values is given, of several subjects with one value the one with the most
         experiments.
         """
-        families: dict[str, dict[str, Subject]] = {}
+        families: dict[str, dict[str, ModelResults]] = {}
         for subject in sorted((s for s in self.subjects if s.task == task), key=lambda one: len(one.cells)):
             identity = self._identities[subject.facts["experiment"]]
             model, options = identity["model"], dict(identity["model"]["options"])
@@ -124,11 +124,11 @@ class Evidence:
         options = self._plugins.get("model", model).options
         return any(one.name == option and one.only != "prediction" for one in options)
 
-    def option(self, subject: Subject, name: str) -> Any:
+    def option(self, subject: ModelResults, name: str) -> Any:
         """An option of a subject's model; None where it has none of that name."""
         return self._identities[subject.facts["experiment"]]["model"]["options"].get(name)
 
-    def weights(self, subject: Subject) -> str:
+    def weights(self, subject: ModelResults) -> str:
         """The weights of a subject's model: their name, and how their SHA-256 begins."""
         digest = self._identities[subject.facts["experiment"]]["model"]["weights"]
         return f"{subject.facts['weights']} ({digest[:8]})"
@@ -181,7 +181,7 @@ class Evidence:
         return Estimate(top / bottom, *ends, any(one.few for one in drawn))
 
 
-def _applied(formula: Callable[..., Any], drawn: Sequence[Drawn]) -> tuple[float, NDArray[np.float64]]:
+def _applied(formula: Callable[..., Any], drawn: Sequence[ResampledMetric]) -> tuple[float, NDArray[np.float64]]:
     """What a formula gives of the values, and of each resample."""
     with np.errstate(divide="ignore", invalid="ignore"):
         value = float(formula(*(np.float64(one.value) for one in drawn)))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.results.tables.text import Table
     from harness.study.estimate import Estimate
 
-__all__ = ["UNMEASURED", "Claim", "Finding", "Verdict", "claims", "judged"]
+__all__ = ["UNMEASURED", "Finding", "StudyClaim", "Verdict", "claims", "judged"]
 
 UNMEASURED = "not measured"
 """What is told where the database has nothing to compute with."""
@@ -31,7 +31,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Claim:
+class StudyClaim:
     """What the study says.
 
     Args:
@@ -75,10 +75,10 @@ class Finding:
 
 
 @cache
-def claims() -> Mapping[str, Claim]:
+def claims() -> Mapping[str, StudyClaim]:
     """The claims by name."""
     content = tomllib.loads(files("harness.study").joinpath("claims.toml").read_text("utf-8"))
-    return {name: Claim(**texts) for name, texts in content.items()}
+    return {name: StudyClaim(**texts) for name, texts in content.items()}
 
 
 def judged(tests: Collection[Estimate]) -> Verdict:

@@ -11,7 +11,7 @@ from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, judged
 from harness.study.published import published
 from harness.study.shape import METRICS, loss_from_top, study_values
-from harness.study.subject import Subject
+from harness.study.subject import ModelResults
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
@@ -75,7 +75,7 @@ def backbones(evidence: Evidence) -> Finding:
     return Finding("backbones", ours, judged(tests.values()), (table,), tests)
 
 
-def _losses(evidence: Evidence, found: Mapping[str, Subject]) -> list[tuple[str, ...]]:
+def _losses(evidence: Evidence, found: Mapping[str, ModelResults]) -> list[tuple[str, ...]]:
     """A row for each variant: its value on uncompressed data, and what share of it is lost at each strong level."""
     rows: list[tuple[str, ...]] = []
     for name, subject in sorted(found.items()):
@@ -96,10 +96,10 @@ def _loss(evidence: Evidence, task: str, top: Sequence[ResultCell], cells: Seque
 
 def _spared(
     evidence: Evidence,
-    one: Subject,
-    other: Subject,
+    one: ModelResults,
+    other: ModelResults,
     *levels: float,
-    top: Callable[[Subject], Sequence[ResultCell]] = Subject.none,
+    top: Callable[[ModelResults], Sequence[ResultCell]] = ModelResults.none,
 ) -> Estimate:
     """By how much less one loses than the other, the mean over some levels, in shares of what each has at its top."""
     measures = [

@@ -12,7 +12,7 @@ from harness.study.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict, judged
 from harness.study.published import Published, published
-from harness.study.subject import Subject
+from harness.study.subject import ModelResults
 
 __all__ = ["METRICS", "bends", "knees", "loss_from_top", "study_values", "uniform"]
 
@@ -98,7 +98,7 @@ def uniform(evidence: Evidence) -> Finding:
 
 
 def _difference(
-    evidence: Evidence, first: tuple[Subject, Published], second: tuple[Subject, Published], confidence: float
+    evidence: Evidence, first: tuple[ModelResults, Published], second: tuple[ModelResults, Published], confidence: float
 ) -> Estimate:
     measures = [
         (subject.pretrained(study.codec, level), METRICS[subject.task][0])
@@ -143,7 +143,7 @@ def knees(evidence: Evidence) -> Finding:
     return Finding("knees", ours, verdict, tuple(tables), tests)
 
 
-def _knee(evidence: Evidence, subject: Subject, study: Published, level: float) -> tuple[Estimate, Estimate]:
+def _knee(evidence: Evidence, subject: ModelResults, study: Published, level: float) -> tuple[Estimate, Estimate]:
     """(loss per unit below - 2 x above) in shares of the top's value, and the ratio of the two."""
     metric, up = METRICS[subject.task]
     sign = 1 if up else -1

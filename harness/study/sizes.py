@@ -8,7 +8,7 @@ from harness.results.tables.text import Table
 from harness.study.estimate import Estimate
 from harness.study.evidence import RATE, Evidence
 from harness.study.finding import UNMEASURED, Finding, judged
-from harness.study.subject import Subject
+from harness.study.subject import ModelResults
 
 __all__ = ["CLAIMED", "sizes"]
 
@@ -24,14 +24,14 @@ _RAW = 24.0
 
 def sizes(evidence: Evidence) -> list[Finding]:
     """What JPEG's qualities cost in bytes, against quality 95 and against raw pixels."""
-    largest: dict[tuple[str, ...], Subject] = {}
+    largest: dict[tuple[str, ...], ModelResults] = {}
     for subject in sorted(evidence.subjects, key=lambda one: int(one.facts["planned_samples"])):
         if {_TOP, *CLAIMED} <= set(subject.levels("jpeg")):
             largest[subject.facts["dataset"], subject.facts["split"], subject.task] = subject
     return [_size(evidence, list(largest.values()), level) for level in CLAIMED]
 
 
-def _size(evidence: Evidence, subjects: Sequence[Subject], level: float) -> Finding:
+def _size(evidence: Evidence, subjects: Sequence[ModelResults], level: float) -> Finding:
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
     shares: list[Estimate] = []

@@ -9,13 +9,13 @@ from typing import Any
 from harness.errors import StoreError
 from harness.media.levers import LEVER_NAMES
 from harness.results.cells import ResultCell
-from harness.results.trainings import newest, taught_on
+from harness.results.trainings import newest, trained_on
 
-__all__ = ["Origin", "Subject"]
+__all__ = ["ExperimentOrigin", "ModelResults"]
 
 
 @dataclass(frozen=True)
-class Origin:
+class ExperimentOrigin:
     """What is known of an experiment beyond the columns of the view `results`.
 
     Args:
@@ -32,7 +32,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Subject:
+class ModelResults:
     """The experiments of one model with one set of weights on the same samples, under the same conditions.
 
     Args:
@@ -45,10 +45,10 @@ class Subject:
     task: str
     name: str
     cells: tuple[ResultCell, ...] = field(repr=False)
-    origins: Mapping[str, Origin] = field(repr=False, default_factory=dict)
+    origins: Mapping[str, ExperimentOrigin] = field(repr=False, default_factory=dict)
 
     @classmethod
-    def of(cls, cells: Sequence[ResultCell], origins: Mapping[str, Origin]) -> Subject:
+    def of(cls, cells: Sequence[ResultCell], origins: Mapping[str, ExperimentOrigin]) -> ModelResults:
         """The subject of some experiments that differ in codec and training alone.
 
         Of several kinds of one codec (options, libraries) it has the one with default options; of several such, or
@@ -140,7 +140,7 @@ class Subject:
             cell
             for cell in self._at(test, test_level)
             if (cell.facts["train_mode"], cell.facts["train_level"], cell.facts["parts"]) == (mode, level, parts)
-            and (codec is None or taught_on(cell, codec, self._options(codec)))
+            and (codec is None or trained_on(cell, codec, self._options(codec)))
         ]
         return _one(newest(found))
 

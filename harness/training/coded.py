@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from harness.keep.kept import Kept, digest_of, frames_digest
 from harness.keep.streams import encode, stream_key
-from harness.training.through import Through
+from harness.training.through import FrameCoding
 
 if TYPE_CHECKING:
     import numpy as np
 
     from harness.codec import Codec, Frames, Level
 
-__all__ = ["Coded", "coded"]
+__all__ = ["CodecCoding", "codec_coding"]
 
 
-def coded(codec: Codec, levels: Sequence[Level], identity: Mapping[str, Any]) -> Through:
+def codec_coding(codec: Codec, levels: Sequence[Level], identity: Mapping[str, Any]) -> FrameCoding:
     """What training data go through: the codec, at one level, or at a random one of several for each example.
 
     Args:
@@ -25,11 +25,11 @@ def coded(codec: Codec, levels: Sequence[Level], identity: Mapping[str, Any]) ->
         levels: at least one.
         identity: what decides the codec's bytes, but for the level.
     """
-    action = Coded(codec, tuple(levels), identity)
-    return Through(digest_of("coded", identity, list(levels)), action, action.problems)
+    action = CodecCoding(codec, tuple(levels), identity)
+    return FrameCoding(digest_of("coded", identity, list(levels)), action, action.problems)
 
 
-class Coded:
+class CodecCoding:
     """Encodes and decodes frames; lives in worker processes.
 
     What a codec encodes slowly is kept, so that the second epoch, and every later training or experiment on the same

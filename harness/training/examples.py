@@ -15,9 +15,9 @@ from harness.errors import SampleError
 if TYPE_CHECKING:
     from harness.dataset import Dataset, Sample
     from harness.model import Model
-    from harness.training.through import Through
+    from harness.training.through import FrameCoding
 
-__all__ = ["Batch", "Collate", "Example", "Examples", "Order", "Slot"]
+__all__ = ["Collate", "Example", "Examples", "Order", "Slot", "TrainingBatch"]
 
 _SKIPS = 8
 
@@ -38,7 +38,7 @@ class Example(NamedTuple):
     problems: tuple[str, ...] = ()
 
 
-class Batch(NamedTuple):
+class TrainingBatch(NamedTuple):
     """Examples as the model collated them, with all that is told of them."""
 
     content: Any
@@ -84,7 +84,7 @@ class Examples(TorchDataset[Any]):
         through: what the frames go through first, None for nothing.
     """
 
-    def __init__(self, dataset: Dataset, model: Model, seed: int, through: Through | None = None) -> None:
+    def __init__(self, dataset: Dataset, model: Model, seed: int, through: FrameCoding | None = None) -> None:
         self._dataset = dataset
         self._model = model
         self._seed = seed
@@ -122,10 +122,10 @@ class Collate:
     def __init__(self, model: Model) -> None:
         self._model = model
 
-    def __call__(self, examples: Sequence[Example]) -> Batch:
+    def __call__(self, examples: Sequence[Example]) -> TrainingBatch:
         unreadable = tuple(index for example in examples for index in example.unreadable)
         problems = tuple(dict.fromkeys(problem for example in examples for problem in example.problems))
-        return Batch(self._model.collate_train([example.content for example in examples]), unreadable, problems)
+        return TrainingBatch(self._model.collate_train([example.content for example in examples]), unreadable, problems)
 
 
 def set_up_worker(_: int) -> None:

@@ -16,7 +16,7 @@ from harness.training.state import Place
 if TYPE_CHECKING:
     from harness.dataset import Dataset
     from harness.model import Model, Weights
-    from harness.training.through import Through
+    from harness.training.through import FrameCoding
 
 __all__ = ["LOOP_VERSION", "Job", "place_of"]
 
@@ -43,7 +43,7 @@ class Job:
     recipe: Recipe
     seed: int = 0
     initial: Weights | None = None
-    through: Through | None = None
+    through: FrameCoding | None = None
     parts: tuple[str, ...] = ()
 
     @property

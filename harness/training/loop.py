@@ -13,12 +13,12 @@ import torch
 from harness.errors import TrainingError
 from harness.training.examples import Collate, Examples, Order, set_up_worker
 from harness.training.learner import Average, Learner, optimizer
-from harness.training.state import Curve, Place, export, load_checkpoint, save_checkpoint, write_unreadable
+from harness.training.state import LossCurve, Place, export, load_checkpoint, save_checkpoint, write_unreadable
 
 if TYPE_CHECKING:
     from harness.training.job import Job
 
-__all__ = ["Result", "Runtime", "Watcher", "train"]
+__all__ = ["Runtime", "TrainingResult", "Watcher", "train"]
 
 _REPORT = 20
 
@@ -39,7 +39,7 @@ class Runtime:
 
 
 @dataclass(frozen=True)
-class Result:
+class TrainingResult:
     """What a training made.
 
     Args:
@@ -73,7 +73,7 @@ class Watcher(Protocol):
         """Something the user should know."""
 
 
-def train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Result:
+def train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> TrainingResult:
     """Trains, from the last checkpoint on where there is one.
 
     Raises:
@@ -86,18 +86,18 @@ def train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Result:
         return _train(job, place, runtime, watcher)
 
 
-def _train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Result:
+def _train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> TrainingResult:
     key = job.key()
     state = load_checkpoint(place.checkpoint, key)
     if state is not None and place.weights.is_file() and state["iteration"] == job.recipe.iterations:
         from harness.files import sha256_file
 
-        return Result(place.weights, sha256_file(place.weights), place.curve, 0, len(state["unreadable"]))
+        return TrainingResult(place.weights, sha256_file(place.weights), place.curve, 0, len(state["unreadable"]))
     session = _Session(job, key, runtime)
     begin = session.restore(state) if state is not None else 0
     end = job.recipe.iterations
     watcher.started(begin, end)
-    curve = Curve(place.curve, begin) if session.first else None
+    curve = LossCurve(place.curve, begin) if session.first else None
     tally = _Tally()
     for iteration, batch in session.batches(begin, end):
         tally.add(session.step(iteration, batch))
@@ -116,7 +116,7 @@ def _train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Result
         if due and session.first:
             save_checkpoint(place.checkpoint, session.state(done))
     digest = session.export(place) if session.first else ""
-    return Result(place.weights, digest, place.curve, end - begin, len(session.unreadable))
+    return TrainingResult(place.weights, digest, place.curve, end - begin, len(session.unreadable))
 
 
 def _report_problems(session: _Session, watcher: Watcher) -> None:

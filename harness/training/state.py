@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from harness.dataset import Dataset
 
-__all__ = ["Curve", "Place", "export", "load_checkpoint", "save_checkpoint", "write_unreadable"]
+__all__ = ["LossCurve", "Place", "export", "load_checkpoint", "save_checkpoint", "write_unreadable"]
 
 
 class Place:
@@ -131,7 +131,7 @@ def write_unreadable(path: Path, dataset: Dataset, counts: Mapping[int, int]) ->
             writer.writerow((index, name, counts[index]))
 
 
-class Curve:
+class LossCurve:
     """The losses of a training, a CSV row for every few iterations: iteration, part, loss, value.
 
     Rows after the checkpoint that training goes on from are dropped, so that none is there twice.

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
     from harness.codec import Frames
 
-__all__ = ["Through"]
+__all__ = ["FrameCoding"]
 
 
 @dataclass(frozen=True)
-class Through:
+class FrameCoding:
     """What frames go through before they are prepared, such as a codec at a level.
 
     Args:

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     """From recall to the share of a curve that it completes; AP is the sum of the share's increases, each times the
     precision from there on."""
 
-__all__ = ["Curves", "area", "average_precision", "curves", "interpolated"]
+__all__ = ["PrecisionRecallCurves", "area", "average_precision", "curves", "interpolated"]
 
 
 @dataclass(frozen=True)
-class Curves:
+class PrecisionRecallCurves:
     """Where precision-recall curves at T thresholds change, in a list of n sorted detections.
 
     C of the T curves have a true positive at all; they lie one after the other: h true positives, e ends, c changes.
@@ -60,7 +60,7 @@ class Curves:
     corrected: NDArray[np.intp]
 
 
-def curves(hits: NDArray[np.bool_], kept: NDArray[np.bool_]) -> Curves:
+def curves(hits: NDArray[np.bool_], kept: NDArray[np.bool_]) -> PrecisionRecallCurves:
     """The curves of a list of detections.
 
     Args:
@@ -79,7 +79,7 @@ def curves(hits: NDArray[np.bool_], kept: NDArray[np.bool_]) -> Curves:
     altered, changed = np.nonzero((kept != common[:, None]).T)
     where = altered * detections + changed
     corrected = np.searchsorted(where, np.stack([owner * detections, owner * detections + last + 1]))
-    return Curves(
+    return PrecisionRecallCurves(
         thresholds=thresholds,
         common=np.flatnonzero(common),
         present=tuple(present.tolist()),
@@ -95,7 +95,7 @@ def curves(hits: NDArray[np.bool_], kept: NDArray[np.bool_]) -> Curves:
 
 
 def average_precision(
-    weights: NDArray[np.float64], shape: Curves, positives: NDArray[np.float64], rules: Sequence[Rule]
+    weights: NDArray[np.float64], shape: PrecisionRecallCurves, positives: NDArray[np.float64], rules: Sequence[Rule]
 ) -> NDArray[np.float64]:
     """AP of R weighted sets at T thresholds by each of K rules.
 

@@ -28,7 +28,7 @@ from statistics import NormalDist
 import numpy as np
 
 from harness.statistics.intervals import size_bias, spread, student, subset
-from harness_tasks.average_precision import Curves, average_precision, curves, interpolated
+from harness_tasks.average_precision import PrecisionRecallCurves, average_precision, curves, interpolated
 
 IMAGES = 40_000
 RESAMPLES = 200
@@ -131,7 +131,7 @@ class Table:
     """One class in a sample: the image of each detection (the most confident first), curves, objects by image."""
 
     image: Floats
-    shape: Curves
+    shape: PrecisionRecallCurves
     objects: Floats
 
 

@@ -44,7 +44,7 @@ from harness.planning.codecs import choose_codec
 from harness.planning.identity import codec_identity
 from harness.planning.request import Request
 from harness.planning.resolve import resolve
-from harness.training.coded import coded
+from harness.training.coded import codec_coding
 from harness.training.examples import Collate, Examples, Order
 from harness.training.job import Job
 from harness.training.loop import Runtime, train
@@ -174,7 +174,7 @@ def jobs(task: str, images: int, codecs: list[str]) -> dict[str, Job]:
     for text in codecs:
         chosen = choose_codec(text, plugins, registry)
         identity = codec_identity(chosen.codec, chosen.plugin)
-        found[text] = replace(plain, through=coded(chosen.codec, chosen.levels[:1], identity))
+        found[text] = replace(plain, through=codec_coding(chosen.codec, chosen.levels[:1], identity))
     return found
 
 

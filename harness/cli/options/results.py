@@ -111,7 +111,7 @@ def filters_of(store: Store, wanted: Mapping[str, Sequence[str]]) -> Filters:
     Raises:
         UsageError: a name that nothing in the database has.
     """
-    from harness.results.cells import meant
+    from harness.results.cells import matching_names
 
     if not any(wanted.values()):
         return Filters()
@@ -121,7 +121,7 @@ def filters_of(store: Store, wanted: Mapping[str, Sequence[str]]) -> Filters:
         place = columns.index(column)
         known = sorted({str(row[place]) for row in rows})
         for name in names:
-            found = meant(name, known)
+            found = matching_names(name, known)
             allowed.setdefault(column, []).extend(found)
             if not found:
                 hint = did_you_mean(name, known)

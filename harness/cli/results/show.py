@@ -74,15 +74,15 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
     """
     from harness.discovery.stores import open_store
     from harness.engine import machine
-    from harness.show.panels import Look, chosen, draw_panel, read_rows, worst
-    from harness.show.recorded import Wanted, find
-    from harness.show.remake import Means, remake
+    from harness.show.panels import PanelOptions, chosen, draw_panel, read_rows, worst
+    from harness.show.recorded import PanelQuery, find
+    from harness.show.remake import Environment, remake
     from harness.show.retrained import weights_of
 
     _check_output(output)
     if options["sample"] and options["worst"]:
         raise UsageError("--sample and --worst exclude each other.")
-    wanted = Wanted(
+    wanted = PanelQuery(
         options["task"],
         options["codec"],
         options["level"],
@@ -93,7 +93,7 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
         options["training"],
     )
     device = machine.find_device(options["device"])
-    means = Means(
+    means = Environment(
         installed(),
         make_registry(registries),
         options["data_root"],
@@ -115,7 +115,7 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
         samples = worst(rows, recorded, options["worst"], remade.subject.task.sample_metric.higher_is_better)
     else:
         samples = chosen(rows, options["sample"] or ("0",))
-    look = Look(options["frame"], options["crop"], options["columns"], options["plain"])
+    look = PanelOptions(options["frame"], options["crop"], options["columns"], options["plain"])
     settings = machine.choose(device, recorded.cells[0].facts["precision"])
     panel = draw_panel(recorded, remade, rows, samples, settings, look, _warn)
     try:

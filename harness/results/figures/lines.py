@@ -8,7 +8,7 @@ from typing import Any
 from harness.results.cells import Measured, ResultCell
 from harness.results.naming import training_words
 from harness.results.seeds import over_seeds
-from harness.results.trainings import KINDS, asked, is_matched, kind_of, newest
+from harness.results.trainings import TRAINING_WORDS, is_matched, kind_of, newest, training_filter
 
 __all__ = ["can_draw", "grouped", "is_baseline", "line_family", "trainings_drawn"]
 
@@ -43,8 +43,8 @@ def trainings_drawn(records: Sequence[dict[str, Any]], words: Sequence[str] = ()
 
     Args:
         records: rows of the view `results`, all of one metric.
-        words: what `harness.results.trainings.asked` knows; none: all but trainings at one level tested at all, if
-            there are more than two of these.
+        words: what `harness.results.trainings.training_filter` takes. Without any word, all are drawn; but trainings
+            at one level that were tested at all levels only where there are at most two.
 
     Raises:
         UsageError: a word that means nothing.
@@ -56,10 +56,10 @@ def trainings_drawn(records: Sequence[dict[str, Any]], words: Sequence[str] = ()
     coded = [
         cell for cell in cells if kind_of(cell) != "pretrained" and (cell.facts["codec"] != "none" or cell.options)
     ]
-    for word in words or (*KINDS, *_levels(coded)):
+    for word in words or (*TRAINING_WORDS, *_levels(coded)):
         if word == "pretrained":
             continue
-        fits = asked(word)
+        fits = training_filter(word)
         for cell in _of_kind([cell for cell in coded if fits(cell)], word):
             measured = cell.metrics[cell.facts["metric"]]
             told = {"value": measured.value, "ci_low": measured.ci_low, "ci_high": measured.ci_high}

@@ -11,7 +11,7 @@ from harness.results.seeds import over_seeds
 from harness.results.tables.notes import seeds_note
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
-from harness.results.trainings import differences, is_matched, kind_of, newest_series, taught_on
+from harness.results.trainings import differences, is_matched, kind_of, newest_series, trained_on
 
 if TYPE_CHECKING:
     from harness.results.cells import Measured, ResultCell
@@ -114,7 +114,7 @@ def _row(cell: ResultCell, tested: ResultCell) -> str:
     """What it was trained on; the codec is named where it is not the one that the matrix is of, options and all."""
     row = cell.facts
     kind = kind_of(cell)
-    own = taught_on(cell, tested.facts["codec"], tested.options)
+    own = trained_on(cell, tested.facts["codec"], tested.options)
     if kind == "level":
         kind = f"{row['train_level']:g}"
         kind = kind if own else f"{row['train_codec']}@{kind}"

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from harness_plugins.demo_world.actions import ACTIONS, performance, posture, speed
 from harness_plugins.demo_world.closeups import TALL, background, before
 from harness_plugins.demo_world.compositor import SCALE
-from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.draws import RandomDraws
 from harness_plugins.demo_world.geometry import standing
-from harness_plugins.demo_world.layout import Crowd, Placement, Plan, extras
+from harness_plugins.demo_world.layout import Crowd, Placement, StreetPlan, extras
 from harness_plugins.demo_world.light import daylight
 from harness_plugins.demo_world.persons import look
 from harness_plugins.demo_world.scene import HEIGHT, WIDTH
@@ -51,13 +51,13 @@ def render(split: str, index: int) -> npt.NDArray[np.uint8]:
     if not 0 <= index < SPLITS[split]:
         raise IndexError(f"clip {index} of {split}: there are {SPLITS[split]}")
     key = (seed(split), index)
-    draws, noise = Draws(*key), Draws(*key, 1)
-    stage, movers, views = _clip(draws, Draws(seed(split), actor(index), 2), ACTIONS[action(index)])
+    draws, noise = RandomDraws(*key), RandomDraws(*key, 1)
+    stage, movers, views = _clip(draws, RandomDraws(seed(split), actor(index), 2), ACTIONS[action(index)])
     times = [(frame - 0.5 * (FRAMES - 1)) / FPS for frame in range(FRAMES)]
     return np.stack([stage.image(view, movers, time, noise) for view, time in zip(views, times, strict=True)])
 
 
-def _clip(draws: Draws, person: Draws, name: str) -> tuple[Stage, list[Mover], list[tuple[int, int]]]:
+def _clip(draws: RandomDraws, person: RandomDraws, name: str) -> tuple[Stage, list[Mover], list[tuple[int, int]]]:
     """The street, who moves in it, and where the camera looks in each frame. Time 0 is the middle of the clip.
 
     Who walks or runs crosses the view, and the camera follows a part of the way.
@@ -70,7 +70,7 @@ def _clip(draws: Draws, person: Draws, name: str) -> tuple[Stage, list[Mover], l
     aside = (draws.uniform(0.3, 0.7) * width - camera.centre) * depth / camera.focal
     main = Placement("person", standing(aside, depth, _heading(draws, name)), 0.0, 1.0, own)
     how = performance(name, draws)
-    pace = speed(name, how, look(Draws(looks, own)).tall)
+    pace = speed(name, how, look(RandomDraws(looks, own)).tall)
     movers = [Mover(main, pace, partial(posture, name, how))]
     crowd = Crowd(camera, width)
     crowd.admits(main)
@@ -78,14 +78,14 @@ def _clip(draws: Draws, person: Draws, name: str) -> tuple[Stage, list[Mover], l
     standing_still = len(crowd.members)
     background(crowd, draws, road)
     placements = (*crowd.members[standing_still:], *extras(draws, road))
-    plan = Plan(camera, light, road, placements, looks, posing=True)
+    plan = StreetPlan(camera, light, road, placements, looks, posing=True)
     way = pace * main.stand.sin * FRAMES / FPS * camera.focal / depth
     pan = way * draws.uniform(0.3, 0.8) + draws.uniform(-24.0, 24.0)
     views = handheld(draws, FRAMES, pan, 2)
     return Stage(plan, room(views)), movers, views
 
 
-def _heading(draws: Draws, name: str) -> float:
+def _heading(draws: RandomDraws, name: str) -> float:
     """Yaw in turns: across the view for what gets ahead, half turned for what is done ahead, else frontal."""
     side = draws.sign()
     if name in ("run", "walk"):
@@ -95,7 +95,7 @@ def _heading(draws: Draws, name: str) -> float:
     return 0.5 + side * draws.uniform(0.0, 0.24 if name == "stand" else 0.1)
 
 
-def _bystanders(crowd: Crowd, draws: Draws, road: Street) -> list[Mover]:
+def _bystanders(crowd: Crowd, draws: RandomDraws, road: Street) -> list[Mover]:
     """Up to two persons farther away, who walk or stand."""
     found = []
     for _ in range(draws.below(3)):

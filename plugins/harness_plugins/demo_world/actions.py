@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.draws import RandomDraws
 from harness_plugins.demo_world.geometry import cos_sin
 from harness_plugins.demo_world.postures import Limbs, Posture, walking
 
@@ -40,7 +40,7 @@ _TEMPO = {
 """Slowest and fastest, in cycles a second; a cycle of walking or running is two steps."""
 
 
-def performance(action: str, draws: Draws) -> Performance:
+def performance(action: str, draws: RandomDraws) -> Performance:
     """A random way of doing it."""
     low, high = _TEMPO[action]
     return Performance(

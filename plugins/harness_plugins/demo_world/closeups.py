@@ -5,9 +5,9 @@ scene.keypoints  # float32[N, 17, 3]
 """
 
 from harness_plugins.demo_world.compositor import SCALE, Scene
-from harness_plugins.demo_world.draws import Draws
-from harness_plugins.demo_world.geometry import Camera, standing
-from harness_plugins.demo_world.layout import Crowd, Placement, Plan, candidate, extras
+from harness_plugins.demo_world.draws import RandomDraws
+from harness_plugins.demo_world.geometry import PinholeCamera, standing
+from harness_plugins.demo_world.layout import Crowd, Placement, StreetPlan, candidate, extras
 from harness_plugins.demo_world.light import daylight
 from harness_plugins.demo_world.scene import HEIGHT, WIDTH, compose
 from harness_plugins.demo_world.street import Street, street
@@ -33,10 +33,10 @@ def render(split: str, index: int) -> Scene:
     if not 0 <= index < SPLITS[split]:
         raise IndexError(f"scene {index} of {split}: there are {SPLITS[split]}")
     key = (seed(split), index)
-    return compose(closeup(Draws(*key), HEIGHT * SCALE, WIDTH * SCALE), Draws(*key, 1))
+    return compose(closeup(RandomDraws(*key), HEIGHT * SCALE, WIDTH * SCALE), RandomDraws(*key, 1))
 
 
-def closeup(draws: Draws, height: int, width: int) -> Plan:
+def closeup(draws: RandomDraws, height: int, width: int) -> StreetPlan:
     """A random plan for a canvas of that size.
 
     A person of 1.72 m takes 0.47 to 0.82 of its height, and the camera is held so that the nearest one's feet are
@@ -51,19 +51,19 @@ def closeup(draws: Draws, height: int, width: int) -> Plan:
             if crowd.admits(_person(draws, camera, size * height, width)):
                 break
     background(crowd, draws, road)
-    return Plan(camera, light, road, (*crowd.members, *extras(draws, road)), draws.below(1 << 30), posing=True)
+    return StreetPlan(camera, light, road, (*crowd.members, *extras(draws, road)), draws.below(1 << 30), posing=True)
 
 
-def before(draws: Draws, height: int, width: int, least: float = 0.58) -> tuple[Camera, float]:
+def before(draws: RandomDraws, height: int, width: int, least: float = 0.58) -> tuple[PinholeCamera, float]:
     """A camera held so that the feet of a person close to it are just inside, and the canvas's share that the person
     (of 1.72 m) is to fill."""
     near = draws.uniform(least, 0.82)
     focal, low = width * draws.uniform(0.9, 1.05), draws.uniform(1.0, 1.4)
     horizon = height * (draws.uniform(0.92, 0.985) - near * low / TALL)
-    return Camera(focal, width * draws.uniform(0.45, 0.55), horizon, low), near
+    return PinholeCamera(focal, width * draws.uniform(0.45, 0.55), horizon, low), near
 
 
-def background(crowd: Crowd, draws: Draws, road: Street) -> None:
+def background(crowd: Crowd, draws: RandomDraws, road: Street) -> None:
     """Vehicles, signs and lights wherever the crowd leaves them room."""
     for kind in ("car", "truck", "bus", "car", "sign", "light"):
         placement = candidate(kind, draws, road)
@@ -71,7 +71,7 @@ def background(crowd: Crowd, draws: Draws, road: Street) -> None:
             crowd.admits(placement)
 
 
-def _person(draws: Draws, camera: Camera, size: float, width: int) -> Placement:
+def _person(draws: RandomDraws, camera: PinholeCamera, size: float, width: int) -> Placement:
     """Somebody who is `size` canvas pixels tall and faces the camera but for 20 degrees."""
     depth = camera.focal * TALL / size
     edge = (0.5 * width - 0.2 * size) * (1.15 if draws.chance(0.15) else 0.95)

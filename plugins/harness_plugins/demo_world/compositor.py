@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from harness_plugins.demo_world import raster, sensor
 from harness_plugins.demo_world.bodies import Body
-from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.draws import RandomDraws
 from harness_plugins.demo_world.geometry import Pixel
 from harness_plugins.demo_world.light import Light
 from harness_plugins.demo_world.scenery import ROAD, WALK, Canvas
@@ -57,7 +57,7 @@ def put(canvas: Canvas, present: Sequence[Body]) -> Owners:
     return owner
 
 
-def observed(canvas: Canvas, owner: Owners, present: Sequence[Body], light: Light, noise: Draws) -> Scene:
+def observed(canvas: Canvas, owner: Owners, present: Sequence[Body], light: Light, noise: RandomDraws) -> Scene:
     """What the camera makes of the canvas, and what is true of it."""
     seen = [found for number, body in enumerate(present, start=1) if (found := _seen(owner, body, number))]
     return Scene(
@@ -72,7 +72,7 @@ def observed(canvas: Canvas, owner: Owners, present: Sequence[Body], light: Ligh
     )
 
 
-def photographed(canvas: Canvas, light: Light, noise: Draws) -> npt.NDArray[np.uint8]:
+def photographed(canvas: Canvas, light: Light, noise: RandomDraws) -> npt.NDArray[np.uint8]:
     """uint8[H / 2, W / 2, 3]: the image alone."""
     return sensor.developed(sensor.gathered(canvas.colour, canvas.nearness, light), light, noise)
 

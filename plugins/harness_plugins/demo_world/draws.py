@@ -16,7 +16,7 @@ _BLOCK = 256
 _TO_UNIT = 1.0 / (1 << 53)
 
 
-class Draws:
+class RandomDraws:
     """One stream of random numbers, fully determined by the integers of its key."""
 
     def __init__(self, *key: int) -> None:

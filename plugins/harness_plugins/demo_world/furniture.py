@@ -4,14 +4,16 @@ import numpy as np
 
 from harness_plugins.demo_world import raster, texture
 from harness_plugins.demo_world.bodies import Part, Sprite
-from harness_plugins.demo_world.draws import Draws
-from harness_plugins.demo_world.geometry import Camera, Pixel, Stand, cos_sin
+from harness_plugins.demo_world.draws import RandomDraws
+from harness_plugins.demo_world.geometry import PinholeCamera, Pixel, Stand, cos_sin
 from harness_plugins.demo_world.light import Colour, Light
 
 _STEEL: Colour = (112, 114, 116)
 
 
-def _flat(corners: list[tuple[float, float]], stand: Stand, camera: Camera, colour: Colour, grain: int = 16) -> Part:
+def _flat(
+    corners: list[tuple[float, float]], stand: Stand, camera: PinholeCamera, colour: Colour, grain: int = 16
+) -> Part:
     """A polygon of (side, up) metres on the upright plane at the stand."""
     outline = [camera.project(stand.place(side, up, 0.0)) for side, up in corners]
     return Part(outline, colour, grain, camera.upright(stand.z))
@@ -29,7 +31,7 @@ def _round(up: float, radius: float, corners: int, turn: float) -> list[tuple[fl
     return points
 
 
-def pole(stand: Stand, top: float, thick: float, camera: Camera, light: Light) -> list[Part]:
+def pole(stand: Stand, top: float, thick: float, camera: PinholeCamera, light: Light) -> list[Part]:
     """A steel post from the ground up to `top` metres, `thick` metres wide."""
     bright = light.lit(_STEEL, light.ambient + 0.5 * light.direct)
     dark = light.lit(_STEEL, light.ambient * 0.6)
@@ -39,7 +41,7 @@ def pole(stand: Stand, top: float, thick: float, camera: Camera, light: Light) -
     ]
 
 
-def lamp_post(stand: Stand, side: float, camera: Camera, light: Light) -> list[Part]:
+def lamp_post(stand: Stand, side: float, camera: PinholeCamera, light: Light) -> list[Part]:
     """A street lamp with an arm of `side` metres over the road."""
     colour = light.lit((84, 88, 88), light.ambient)
     head = [(side * 0.7, 5.9), (side * 1.2, 5.9), (side * 1.2, 6.1), (side * 0.7, 6.1)]
@@ -48,7 +50,7 @@ def lamp_post(stand: Stand, side: float, camera: Camera, light: Light) -> list[P
     return [*parts, _flat(arm, stand, camera, colour), _flat(head, stand, camera, light.lit((210, 208, 196), 1.0))]
 
 
-def bin_or_box(stand: Stand, camera: Camera, light: Light, draws: Draws) -> list[Part]:
+def bin_or_box(stand: Stand, camera: PinholeCamera, light: Light, draws: RandomDraws) -> list[Part]:
     """A litter bin, a post box or a switch cabinet: street furniture that is none of the classes."""
     half, top = draws.uniform(0.2, 0.5), draws.uniform(0.7, 1.3)
     level = draws.uniform(50.0, 150.0)
@@ -61,7 +63,7 @@ def bin_or_box(stand: Stand, camera: Camera, light: Light, draws: Draws) -> list
     ]
 
 
-def sign(stand: Stand, up: float, size: float, camera: Camera, light: Light, draws: Draws) -> list[Part]:
+def sign(stand: Stand, up: float, size: float, camera: PinholeCamera, light: Light, draws: RandomDraws) -> list[Part]:
     """The board of a traffic sign with its middle `up` metres high and `size` metres across."""
     bright = light.ambient + 0.35 * light.direct + 0.05
     white, dark = light.lit((232, 232, 228), bright), light.lit((26, 26, 30), bright)
@@ -86,7 +88,7 @@ def sign(stand: Stand, up: float, size: float, camera: Camera, light: Light, dra
     return [_flat(outline, stand, camera, colour) for outline, colour in layers]
 
 
-def traffic_light(stand: Stand, up: float, camera: Camera, light: Light, draws: Draws) -> list[Part]:
+def traffic_light(stand: Stand, up: float, camera: PinholeCamera, light: Light, draws: RandomDraws) -> list[Part]:
     """A traffic light whose middle is `up` metres high: dark box, light rim, one of three lamps lit."""
     half, tall = 0.27, 0.66
     box = light.lit((20, 22, 24), light.ambient)
@@ -102,7 +104,7 @@ def traffic_light(stand: Stand, up: float, camera: Camera, light: Light, draws: 
     return parts
 
 
-def trunk(stand: Stand, top: float, thick: float, camera: Camera, light: Light) -> list[Part]:
+def trunk(stand: Stand, top: float, thick: float, camera: PinholeCamera, light: Light) -> list[Part]:
     """The trunk of a tree, `top` metres high."""
     bark: Colour = (86, 72, 58)
     left, right = light.lit(bark, light.ambient * 0.7), light.lit(bark, light.ambient + 0.3 * light.direct)
@@ -112,7 +114,14 @@ def trunk(stand: Stand, top: float, thick: float, camera: Camera, light: Light) 
 
 
 def crown(
-    stand: Stand, up: float, size: float, camera: Camera, light: Light, draws: Draws, height: int, width: int
+    stand: Stand,
+    up: float,
+    size: float,
+    camera: PinholeCamera,
+    light: Light,
+    draws: RandomDraws,
+    height: int,
+    width: int,
 ) -> Sprite | None:
     """The leaves of a tree: a few round clumps around `up` metres, `size` metres across, with a ragged edge."""
     column, row = camera.project((stand.x, up, stand.z))

@@ -28,7 +28,7 @@ def cos_sin(turns: float) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Camera:
+class PinholeCamera:
     """A pinhole camera that looks along z.
 
     All lengths on the sensor are in pixels of the supersampled canvas: `focal`, `centre` (the column straight

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from harness_plugins.demo_world.draws import Draws
-from harness_plugins.demo_world.geometry import Camera, Stand, standing
+from harness_plugins.demo_world.draws import RandomDraws
+from harness_plugins.demo_world.geometry import PinholeCamera, Stand, standing
 from harness_plugins.demo_world.light import Light, daylight
 from harness_plugins.demo_world.street import Street, street
 from harness_plugins.demo_world.vehicles import LENGTHS, WIDTHS
@@ -24,13 +24,13 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StreetPlan:
     """Everything that determines a scene.
 
     `posing`: its persons gesture towards the camera, their left arms and legs in another brightness than the right.
     """
 
-    camera: Camera
+    camera: PinholeCamera
     light: Light
     street: Street
     placements: tuple[Placement, ...]
@@ -38,9 +38,9 @@ class Plan:
     posing: bool = False
 
 
-def plan(draws: Draws, height: int, width: int) -> Plan:
+def plan(draws: RandomDraws, height: int, width: int) -> StreetPlan:
     """A random scene for a canvas of that size."""
-    camera = Camera(
+    camera = PinholeCamera(
         focal=width * draws.uniform(0.88, 1.06),
         centre=width * draws.uniform(0.44, 0.56),
         horizon=height * draws.uniform(0.38, 0.5),
@@ -53,10 +53,10 @@ def plan(draws: Draws, height: int, width: int) -> Plan:
             placement = candidate(kind, draws, road)
             if crowd.admits(placement):
                 break
-    return Plan(camera, light, road, (*crowd.members, *extras(draws, road)), draws.below(1 << 30))
+    return StreetPlan(camera, light, road, (*crowd.members, *extras(draws, road)), draws.below(1 << 30))
 
 
-def _wanted(draws: Draws) -> list[str]:
+def _wanted(draws: RandomDraws) -> list[str]:
     kinds = []
     for _ in range(2 + draws.below(3)):
         kinds.append(draws.choice(("car", "car", "car", "truck", "truck", "bus", "bus")))
@@ -66,7 +66,7 @@ def _wanted(draws: Draws) -> list[str]:
     return kinds
 
 
-def candidate(kind: str, draws: Draws, road: Street) -> Placement:
+def candidate(kind: str, draws: RandomDraws, road: Street) -> Placement:
     """A random place in the street for a thing of that kind."""
     seed = draws.below(1 << 30)
     if kind in LENGTHS:
@@ -88,7 +88,7 @@ def candidate(kind: str, draws: Draws, road: Street) -> Placement:
     return Placement(kind, standing(x, depth, draws.uniform(-0.04, 0.04)), draws.uniform(2.2, 3.1), 1.0, seed)
 
 
-def _vehicle(kind: str, draws: Draws, road: Street, seed: int) -> Placement:
+def _vehicle(kind: str, draws: RandomDraws, road: Street, seed: int) -> Placement:
     near = LENGTHS[kind] / 2.0 + 3.4
     lane = draws.below(10)
     jitter = draws.uniform(-0.02, 0.02)
@@ -106,7 +106,7 @@ def _vehicle(kind: str, draws: Draws, road: Street, seed: int) -> Placement:
     return Placement(kind, standing(x, depth, draws.choice((0.0, 0.5)) + 2.0 * jitter), 0.0, 1.0, seed)
 
 
-def extras(draws: Draws, road: Street) -> list[Placement]:
+def extras(draws: RandomDraws, road: Street) -> list[Placement]:
     """What belongs to no detection class: trees, lamp posts, bins."""
     found = []
     for _ in range(draws.below(5)):
@@ -136,7 +136,7 @@ def extras(draws: Draws, road: Street) -> list[Placement]:
 class Crowd:
     """Admits objects that neither stand in each other nor hide each other too much."""
 
-    def __init__(self, camera: Camera, width: int, hidden: float = _HIDDEN) -> None:
+    def __init__(self, camera: PinholeCamera, width: int, hidden: float = _HIDDEN) -> None:
         self._camera = camera
         self._width = width
         self._hidden = hidden

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.draws import RandomDraws
 from harness_plugins.demo_world.geometry import Point
 
 Colour = tuple[int, int, int]
@@ -43,7 +43,7 @@ class Light:
         return red, green, blue
 
 
-def daylight(draws: Draws) -> Light:
+def daylight(draws: RandomDraws) -> Light:
     """A random hour and weather: clear, overcast, misty or dusk."""
     across, height, depth = draws.uniform(-1.0, 1.0), draws.uniform(0.5, 1.2), draws.uniform(-1.0, 0.5)
     length = math.sqrt(across * across + height * height + depth * depth)

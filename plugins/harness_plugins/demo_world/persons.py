@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 from harness_plugins.demo_world.bodies import Part
-from harness_plugins.demo_world.draws import Draws
-from harness_plugins.demo_world.geometry import Camera, Pixel, Point, Stand, cos_sin, hull, middle
+from harness_plugins.demo_world.draws import RandomDraws
+from harness_plugins.demo_world.geometry import PinholeCamera, Pixel, Point, Stand, cos_sin, hull, middle
 from harness_plugins.demo_world.light import Colour, Light
 from harness_tasks.pose.types import KEYPOINTS
 
@@ -12,7 +12,7 @@ _CIRCLE = tuple(cos_sin(number / 10) for number in range(10))
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Appearance:
     """Skin, hair and clothes (colours 0-255) and the person's height in metres."""
 
     tall: float
@@ -27,7 +27,7 @@ class Look:
     bag: bool
 
 
-def look(draws: Draws) -> Look:
+def look(draws: RandomDraws) -> Appearance:
     """Random looks. Brightness varies more than hue: colour is what compression takes first."""
     skin = draws.choice(((224, 184, 156), (200, 156, 124), (150, 106, 78), (98, 68, 50)))
     hair = draws.choice(((28, 24, 22), (60, 42, 30), (110, 84, 52), (150, 150, 148), (180, 150, 96)))
@@ -37,18 +37,18 @@ def look(draws: Draws) -> Look:
     sleeve = top if draws.chance(0.6) else skin
     shin = bottom if draws.chance(0.75) else skin
     shoe = draws.choice(((24, 24, 26), (60, 44, 34), (206, 206, 202)))
-    return Look(
+    return Appearance(
         draws.uniform(1.5, 1.92), skin, hair, top, sleeve, bottom, shin, shoe, draws.chance(0.25), draws.chance(0.35)
     )
 
 
-def _cloth(draws: Draws, low: float, high: float) -> Colour:
+def _cloth(draws: RandomDraws, low: float, high: float) -> Colour:
     level = draws.uniform(low, high)
     red, green, blue = (min(245, max(12, int(level * draws.uniform(0.72, 1.22)))) for _ in range(3))
     return red, green, blue
 
 
-def other_side(dress: Look) -> Look:
+def other_side(dress: Appearance) -> Appearance:
     """The same clothes with arms and legs in another brightness: what tells a person's left from the right."""
     return replace(
         dress,
@@ -69,7 +69,7 @@ def _contrasting(colour: Colour) -> Colour:
 class Tailor:
     """Puts parts around joints for one person."""
 
-    camera: Camera
+    camera: PinholeCamera
     light: Light
     tall: float
 
@@ -98,7 +98,12 @@ class Tailor:
 
 
 def person(
-    frame: tuple[Point, ...], stand: Stand, dress: Look, camera: Camera, light: Light, left: Look | None = None
+    frame: tuple[Point, ...],
+    stand: Stand,
+    dress: Appearance,
+    camera: PinholeCamera,
+    light: Light,
+    left: Appearance | None = None,
 ) -> list[Part]:
     """The parts of a person whose 17 key points are `frame` (world metres), far ones first.
 
@@ -139,7 +144,7 @@ def _ring(at: dict[str, Point], names: tuple[str, str], stand: Stand, wide: floa
     return points
 
 
-def _torso(at: dict[str, Point], stand: Stand, dress: Look, tailor: Tailor) -> list[tuple[float, Part]]:
+def _torso(at: dict[str, Point], stand: Stand, dress: Appearance, tailor: Tailor) -> list[tuple[float, Part]]:
     tall, project = dress.tall, tailor.camera.project
     shoulders = _ring(at, ("left_shoulder", "right_shoulder"), stand, 0.02 * tall, 0.055 * tall)
     hips = _ring(at, ("left_hip", "right_hip"), stand, 0.035 * tall, 0.055 * tall)
@@ -182,7 +187,7 @@ def _torso(at: dict[str, Point], stand: Stand, dress: Look, tailor: Tailor) -> l
     return pieces
 
 
-def _head(at: dict[str, Point], stand: Stand, dress: Look, tailor: Tailor) -> list[tuple[float, Part]]:
+def _head(at: dict[str, Point], stand: Stand, dress: Appearance, tailor: Tailor) -> list[tuple[float, Part]]:
     left, right = at["left_ear"], at["right_ear"]
     centre = ((left[0] + right[0]) / 2.0, (left[1] + right[1]) / 2.0 + 0.01, (left[2] + right[2]) / 2.0)
     depth, tall = centre[2], dress.tall

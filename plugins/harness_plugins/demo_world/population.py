@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from harness_plugins.demo_world import furniture
 from harness_plugins.demo_world.bodies import Body, Part, sprite
 from harness_plugins.demo_world.classes import FIRST_OBJECT, SEGMENTS
-from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.draws import RandomDraws
 from harness_plugins.demo_world.geometry import Pixel, hull
-from harness_plugins.demo_world.layout import Placement, Plan
+from harness_plugins.demo_world.layout import Placement, StreetPlan
 from harness_plugins.demo_world.persons import look, other_side, person
 from harness_plugins.demo_world.postures import Posture, casual, gesturing, joints
 from harness_plugins.demo_world.vehicles import LENGTHS, WIDTHS, vehicle
@@ -16,13 +16,13 @@ from harness_plugins.demo_world.vehicles import LENGTHS, WIDTHS, vehicle
 _GREEN = SEGMENTS.index("vegetation")
 
 
-def bodies(scene: Plan, height: int, width: int) -> list[Body]:
+def bodies(scene: StreetPlan, height: int, width: int) -> list[Body]:
     """All bodies of a scene on a canvas of that size, far ones first."""
     found = [body for placement in scene.placements for body in _bodies(placement, scene, height, width)]
     return sorted(found, key=lambda body: -body.depth)
 
 
-def moving(placement: Placement, scene: Plan, height: int, width: int, posture: Posture | None) -> list[Body]:
+def moving(placement: Placement, scene: StreetPlan, height: int, width: int, posture: Posture | None) -> list[Body]:
     """The bodies of one thing in one frame of a clip; persons in that posture, or in one of their own."""
     column, row = scene.camera.project((placement.stand.x, 0.0, placement.stand.z))
     return list(_bodies(placement, scene, height, width, posture, (math.floor(row), math.floor(column))))
@@ -30,13 +30,13 @@ def moving(placement: Placement, scene: Plan, height: int, width: int, posture: 
 
 def _bodies(
     placement: Placement,
-    scene: Plan,
+    scene: StreetPlan,
     height: int,
     width: int,
     posture: Posture | None = None,
     anchor: tuple[int, int] | None = None,
 ) -> Iterator[Body]:
-    draws = Draws(scene.seed, placement.seed)
+    draws = RandomDraws(scene.seed, placement.seed)
     stand, camera, light, kind = placement.stand, scene.camera, scene.light, placement.kind
     grain = placement.seed >> 7
 
@@ -74,7 +74,7 @@ def _bodies(
             yield Body(_GREEN, -1, stand.z, leaves)
 
 
-def shadows(scene: Plan) -> list[list[Pixel]]:
+def shadows(scene: StreetPlan) -> list[list[Pixel]]:
     """Outlines on the canvas of what the bodies darken on the ground."""
     sun, outlines = scene.light.sun, []
     stretch = 0.5 if scene.light.direct > 0.3 else 0.0

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 
-from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.draws import RandomDraws
 from harness_plugins.demo_world.geometry import Point, Stand, cos_sin
 
 
@@ -42,7 +42,7 @@ def walking(phase: float, stride: float) -> Posture:
     return Posture(limbs(swing, other), limbs(-swing, -other), 0.01)
 
 
-def casual(draws: Draws) -> Posture:
+def casual(draws: RandomDraws) -> Posture:
     """A random everyday posture: walking, standing, an arm lifted, waving, or hands together."""
     kind = draws.below(8)
     if kind < 4:
@@ -59,7 +59,7 @@ def casual(draws: Draws) -> Posture:
     return Posture(left, right)
 
 
-def gesturing(draws: Draws) -> Posture:
+def gesturing(draws: RandomDraws) -> Posture:
     """A random posture of somebody who faces the camera: each arm and the legs do something of their own."""
     left, right = (_gesture(draws) for _ in range(2))
     stance = draws.below(4)
@@ -77,7 +77,7 @@ def gesturing(draws: Draws) -> Posture:
     return Posture(left, right, draws.uniform(-0.01, 0.025))
 
 
-def _gesture(draws: Draws) -> Limbs:
+def _gesture(draws: RandomDraws) -> Limbs:
     """An arm that hangs (as often as not), or is held out, up, akimbo or ahead."""
     kind = draws.below(8)
     if kind == 4:

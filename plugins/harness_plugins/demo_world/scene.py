@@ -6,8 +6,8 @@ scene.boxes      # float32[N, 4]
 """
 
 from harness_plugins.demo_world.compositor import SCALE, Scene, darken, observed, put
-from harness_plugins.demo_world.draws import Draws
-from harness_plugins.demo_world.layout import Plan, plan
+from harness_plugins.demo_world.draws import RandomDraws
+from harness_plugins.demo_world.layout import StreetPlan, plan
 from harness_plugins.demo_world.population import bodies, shadows
 from harness_plugins.demo_world.scenery import backdrop
 
@@ -30,10 +30,10 @@ def render(split: str, index: int) -> Scene:
     if not 0 <= index < SPLITS[split]:
         raise IndexError(f"scene {index} of {split}: there are {SPLITS[split]}")
     key = (seed(split), index)
-    return compose(plan(Draws(*key), HEIGHT * SCALE, WIDTH * SCALE), Draws(*key, 1))
+    return compose(plan(RandomDraws(*key), HEIGHT * SCALE, WIDTH * SCALE), RandomDraws(*key, 1))
 
 
-def compose(scene: Plan, noise: Draws) -> Scene:
+def compose(scene: StreetPlan, noise: RandomDraws) -> Scene:
     """Draws a planned scene, with the sensor noise of that stream."""
     height, width = HEIGHT * SCALE, WIDTH * SCALE
     canvas = backdrop(scene.street, scene.camera, scene.light, height, width)

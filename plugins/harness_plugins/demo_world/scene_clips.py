@@ -16,9 +16,9 @@ import numpy.typing as npt
 from harness_plugins.demo_world.actions import performance, posture, speed
 from harness_plugins.demo_world.closeups import TALL, closeup
 from harness_plugins.demo_world.compositor import SCALE
-from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.draws import RandomDraws
 from harness_plugins.demo_world.geometry import cos_sin
-from harness_plugins.demo_world.layout import Placement, Plan, plan
+from harness_plugins.demo_world.layout import Placement, StreetPlan, plan
 from harness_plugins.demo_world.postures import Posture, between, gesturing
 from harness_plugins.demo_world.scene import HEIGHT, WIDTH
 from harness_plugins.demo_world.stage import Mover, Stage, handheld, room
@@ -47,7 +47,7 @@ def render(kind: str, split: str, index: int) -> dict[str, npt.NDArray[Any]]:
     if not 0 <= index < SPLITS[split]:
         raise IndexError(f"clip {index} of {split}: there are {SPLITS[split]}")
     key = (seed(kind, split), index)
-    draws, motion, noise = Draws(*key), Draws(*key, 2), Draws(*key, 1)
+    draws, motion, noise = RandomDraws(*key), RandomDraws(*key, 2), RandomDraws(*key, 1)
     height, width = HEIGHT * SCALE, WIDTH * SCALE
     whole = closeup(draws, height, width) if kind == "close-ups" else plan(draws, height, width)
     movers = [mover for placement in whole.placements if (mover := _mover(placement, whole, motion))]
@@ -73,7 +73,7 @@ def names(kind: str) -> tuple[str, ...]:
     return ("frames", *(f"{name}_{frame}" for frame in SCORED for name in KINDS[kind]))
 
 
-def _mover(placement: Placement, scene: Plan, draws: Draws) -> Mover | None:
+def _mover(placement: Placement, scene: StreetPlan, draws: RandomDraws) -> Mover | None:
     """How that thing moves, None when it stands still. The plan has it where it is in the middle of the clip."""
     if placement.kind in LENGTHS:
         across = abs(placement.stand.sin) > 0.7
@@ -90,7 +90,7 @@ def _mover(placement: Placement, scene: Plan, draws: Draws) -> Mover | None:
     return None
 
 
-def _gestures(draws: Draws) -> Callable[[float], Posture]:
+def _gestures(draws: RandomDraws) -> Callable[[float], Posture]:
     """From one posture to another and back, in 1.5 to 3 seconds."""
     one, other, start, tempo = gesturing(draws), gesturing(draws), draws.unit(), draws.uniform(0.33, 0.67)
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from harness_plugins.demo_world import texture
 from harness_plugins.demo_world.classes import SEGMENTS
-from harness_plugins.demo_world.geometry import Camera
+from harness_plugins.demo_world.geometry import PinholeCamera
 from harness_plugins.demo_world.light import Colour, Light
 from harness_plugins.demo_world.street import Street
 
@@ -33,7 +33,7 @@ class Canvas:
     nearness: npt.NDArray[np.float32]
 
 
-def backdrop(street: Street, camera: Camera, light: Light, height: int, width: int) -> Canvas:
+def backdrop(street: Street, camera: PinholeCamera, light: Light, height: int, width: int) -> Canvas:
     """The street without anything standing in it."""
     columns = np.arange(width, dtype=np.float64) + 0.5 - camera.centre
     rows = np.arange(height, dtype=np.float64) + 0.5 - camera.horizon
@@ -64,7 +64,7 @@ def backdrop(street: Street, camera: Camera, light: Light, height: int, width: i
     return canvas
 
 
-def _sky(canvas: Canvas, street: Street, light: Light, camera: Camera) -> None:
+def _sky(canvas: Canvas, street: Street, light: Light, camera: PinholeCamera) -> None:
     width = canvas.segment.shape[1]
     lowest = camera.horizon + camera.focal * camera.height / _OPEN
     height = min(int(lowest) + 2, canvas.segment.shape[0])
@@ -85,7 +85,7 @@ def _fraction(values: Floats) -> Floats:
 def _fronts(
     canvas: Canvas,
     street: Street,
-    camera: Camera,
+    camera: PinholeCamera,
     light: Light,
     where: npt.NDArray[np.intp],
     up: Floats,
@@ -129,7 +129,7 @@ def _fronts(
     canvas.nearness.ravel()[where] = (1.0 / depth)[column]
 
 
-def _ground(canvas: Canvas, street: Street, camera: Camera, light: Light, where: npt.NDArray[np.intp]) -> None:
+def _ground(canvas: Canvas, street: Street, camera: PinholeCamera, light: Light, where: npt.NDArray[np.intp]) -> None:
     width = canvas.segment.shape[1]
     row, column = np.divmod(where.astype(np.int32), np.int32(width))
     depth = camera.focal * camera.height / (row + 0.5 - camera.horizon)

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.draws import RandomDraws
 from harness_plugins.demo_world.light import Light
 
 Ints = npt.NDArray[np.int32]
@@ -21,7 +21,7 @@ def gathered(colour: npt.NDArray[np.uint8], nearness: npt.NDArray[np.float32], l
     return haze + ((sums - haze) * share[:, :, None] >> 8)
 
 
-def developed(light_sums: npt.NDArray[np.int32], light: Light, draws: Draws) -> npt.NDArray[np.uint8]:
+def developed(light_sums: npt.NDArray[np.int32], light: Light, draws: RandomDraws) -> npt.NDArray[np.uint8]:
     """uint8[H, W, 3]: tone, blur and noise applied to sums of four pixels (0-1020)."""
     image = _tones(light.gain).take(light_sums)
     if light.soft:

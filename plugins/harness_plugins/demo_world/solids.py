@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness_plugins.demo_world.bodies import Part
-from harness_plugins.demo_world.geometry import Camera, Plane, Point, Stand, cos_sin, middle, outward
+from harness_plugins.demo_world.geometry import PinholeCamera, Plane, Point, Stand, cos_sin, middle, outward
 from harness_plugins.demo_world.light import Colour, Light
 
 
@@ -18,10 +18,10 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
-class Painter:
+class SolidPainter:
     """Turns faces and the figures on them into parts for one object."""
 
-    camera: Camera
+    camera: PinholeCamera
     light: Light
 
     def part(self, corners: Sequence[Point], colour: Colour, face: Face, grain: int) -> Part:
@@ -61,7 +61,7 @@ class Prism:
 
     outline: tuple[tuple[float, float, float], ...]
 
-    def faces(self, stand: Stand, camera: Camera, light: Light) -> Iterator[tuple[str, int, Face]]:
+    def faces(self, stand: Stand, camera: PinholeCamera, light: Light) -> Iterator[tuple[str, int, Face]]:
         """The faces the camera sees: ("side", -1 or 1, face) and ("rim", number of the outline's edge, face)."""
         left = tuple(stand.place(width, up, ahead) for ahead, up, width in self.outline)
         right = tuple(stand.place(-width, up, ahead) for ahead, up, width in self.outline)
@@ -76,7 +76,7 @@ class Prism:
 
 
 def _seen(
-    kind: str, number: int, corners: tuple[Point, ...], inside: Point, camera: Camera, light: Light
+    kind: str, number: int, corners: tuple[Point, ...], inside: Point, camera: PinholeCamera, light: Light
 ) -> Iterator[tuple[str, int, Face]]:
     normal = outward(corners, inside)
     corner = corners[0]

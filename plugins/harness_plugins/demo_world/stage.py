@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from harness_plugins.demo_world.bodies import Body, shifted
 from harness_plugins.demo_world.compositor import SCALE, Owners, Scene, darken, observed, photographed, put
-from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.draws import RandomDraws
 from harness_plugins.demo_world.geometry import Stand, cos_sin
-from harness_plugins.demo_world.layout import Placement, Plan
+from harness_plugins.demo_world.layout import Placement, StreetPlan
 from harness_plugins.demo_world.population import bodies, moving, shadows
 from harness_plugins.demo_world.postures import Posture
 from harness_plugins.demo_world.scene import HEIGHT, WIDTH
@@ -45,7 +45,7 @@ class Stage:
         margin: canvas pixels that the camera's view may be off, down and across.
     """
 
-    def __init__(self, plan: Plan, margin: tuple[int, int]) -> None:
+    def __init__(self, plan: StreetPlan, margin: tuple[int, int]) -> None:
         self._plan = plan
         self._margin = margin
         down, across = margin
@@ -56,12 +56,14 @@ class Stage:
         darken(self._canvas, shadows(wide), plan.light)
         self._still = bodies(wide, height, width)
 
-    def scene(self, view: tuple[int, int], movers: Sequence[Mover], time: float, noise: Draws) -> Scene:
+    def scene(self, view: tuple[int, int], movers: Sequence[Mover], time: float, noise: RandomDraws) -> Scene:
         """The frame and its truth, with the view off by `view` (canvas pixels down and across)."""
         canvas, owner, present = self._drawn(view, movers, time)
         return observed(canvas, owner, present, self._plan.light, noise)
 
-    def image(self, view: tuple[int, int], movers: Sequence[Mover], time: float, noise: Draws) -> npt.NDArray[np.uint8]:
+    def image(
+        self, view: tuple[int, int], movers: Sequence[Mover], time: float, noise: RandomDraws
+    ) -> npt.NDArray[np.uint8]:
         """The frame alone: uint8[192, 256, 3]."""
         canvas, _, _ = self._drawn(view, movers, time)
         return photographed(canvas, self._plan.light, noise)
@@ -85,7 +87,7 @@ class Stage:
         return canvas, put(canvas, present), present
 
 
-def handheld(draws: Draws, frames: int, pan: float, shake: int) -> list[tuple[int, int]]:
+def handheld(draws: RandomDraws, frames: int, pan: float, shake: int) -> list[tuple[int, int]]:
     """How far off the view is in each frame, in canvas pixels down and across.
 
     A steady pan by `pan` canvas pixels over the clip (half of it before its middle), two slow waves each way, and an

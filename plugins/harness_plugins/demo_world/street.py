@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.draws import RandomDraws
 from harness_plugins.demo_world.light import Colour
 
 _WALLS: tuple[Colour, ...] = (
@@ -51,7 +51,7 @@ class Street:
     seed: int
 
 
-def street(draws: Draws) -> Street:
+def street(draws: RandomDraws) -> Street:
     """A random street. `crossing` is the depth of a side road, `stripes` of a zebra crossing; 0 means none."""
     kerb = draws.uniform(3.4, 5.2)
     middle = draws.uniform(-1.8, 1.8)
@@ -74,7 +74,7 @@ def street(draws: Draws) -> Street:
     )
 
 
-def _front(draws: Draws, start: float) -> Front:
+def _front(draws: RandomDraws, start: float) -> Front:
     green = draws.chance(0.16)
     shift = draws.uniform(-18.0, 18.0)
     wall = draws.choice(_WALLS)

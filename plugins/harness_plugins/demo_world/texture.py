@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from harness_plugins.demo_world.draws import Draws
+from harness_plugins.demo_world.draws import RandomDraws
 
 SIDE = 512
 """Rows and columns of the tile, a power of two; the tile repeats without a seam."""
@@ -18,7 +18,7 @@ def tile() -> npt.NDArray[np.int16]:
     Sum of octaves of random integers, each enlarged bilinearly in integers, the amplitude growing slowly with
     the octave: equal amplitudes give the 1/f spectrum of photographs, and out-of-focus ground is smoother.
     """
-    draws = Draws(0x7E47, 1)
+    draws = RandomDraws(0x7E47, 1)
     total = np.zeros((SIDE, SIDE), dtype=np.int32)
     amplitude = 32
     for octave in range(8):

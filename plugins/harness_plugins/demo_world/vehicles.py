@@ -1,10 +1,10 @@
 """Cars, trucks and buses."""
 
 from harness_plugins.demo_world.bodies import Part
-from harness_plugins.demo_world.draws import Draws
-from harness_plugins.demo_world.geometry import Camera, Stand
+from harness_plugins.demo_world.draws import RandomDraws
+from harness_plugins.demo_world.geometry import PinholeCamera, Stand
 from harness_plugins.demo_world.light import Colour, Light
-from harness_plugins.demo_world.solids import Face, Painter, Prism, disc
+from harness_plugins.demo_world.solids import Face, Prism, SolidPainter, disc
 
 GLASS: Colour = (38, 44, 52)
 TYRE: Colour = (22, 22, 24)
@@ -28,21 +28,21 @@ _LIVERIES: tuple[Colour, ...] = ((206, 170, 60), (170, 44, 40), (70, 110, 150), 
 _LOADS: tuple[Colour, ...] = ((206, 204, 196), (160, 150, 132), (92, 104, 118), (226, 226, 224))
 
 
-def vehicle(kind: str, stand: Stand, camera: Camera, light: Light, draws: Draws) -> list[Part]:
+def vehicle(kind: str, stand: Stand, camera: PinholeCamera, light: Light, draws: RandomDraws) -> list[Part]:
     """The parts of a vehicle ("car", "truck" or "bus"), far ones first."""
-    painter = Painter(camera, light)
+    painter = SolidPainter(camera, light)
     if kind == "car":
         return _car(stand, painter, draws)
     return _truck(stand, painter, draws) if kind == "truck" else _bus(stand, painter, draws)
 
 
-def _varied(draws: Draws, paint: Colour) -> Colour:
+def _varied(draws: RandomDraws, paint: Colour) -> Colour:
     shift = draws.uniform(-16.0, 16.0)
     red, green, blue = (min(240, max(16, int(value + shift))) for value in paint)
     return red, green, blue
 
 
-def _wheels(stand: Stand, painter: Painter, half: float, ahead: tuple[float, ...], radius: float) -> list[Part]:
+def _wheels(stand: Stand, painter: SolidPainter, half: float, ahead: tuple[float, ...], radius: float) -> list[Part]:
     """The wheels on the side that the camera sees, and the dark gap under the body."""
     parts = []
     for side in (half, -half):
@@ -59,7 +59,7 @@ def _wheels(stand: Stand, painter: Painter, half: float, ahead: tuple[float, ...
     return parts
 
 
-def _under(stand: Stand, painter: Painter, length: float, half: float, radius: float) -> list[Part]:
+def _under(stand: Stand, painter: SolidPainter, length: float, half: float, radius: float) -> list[Part]:
     """Tyres and shade below the body as seen from in front or behind."""
     parts = []
     for end in (-length * 0.36, length * 0.36):
@@ -74,7 +74,7 @@ def _under(stand: Stand, painter: Painter, length: float, half: float, radius: f
     return parts
 
 
-def _lamps(painter: Painter, face: Face, front: bool, low: float, high: float) -> list[Part]:
+def _lamps(painter: SolidPainter, face: Face, front: bool, low: float, high: float) -> list[Part]:
     colour: Colour = (236, 234, 214) if front else (168, 26, 22)
     return [
         painter.patch(face, (0.04, low, 0.2, high), colour, 0),
@@ -82,7 +82,7 @@ def _lamps(painter: Painter, face: Face, front: bool, low: float, high: float) -
     ]
 
 
-def _car(stand: Stand, painter: Painter, draws: Draws) -> list[Part]:
+def _car(stand: Stand, painter: SolidPainter, draws: RandomDraws) -> list[Part]:
     paint = _varied(draws, draws.choice(_PAINTS))
     half = draws.uniform(0.84, 0.94)
     end = draws.uniform(1.95, 2.3)
@@ -138,7 +138,7 @@ def _box(rear: float, front: float, low: float, high: float, half: float) -> Pri
     return Prism(((rear, low, half), (front, low, half), (front, high, half), (rear, high, half)))
 
 
-def _truck(stand: Stand, painter: Painter, draws: Draws) -> list[Part]:
+def _truck(stand: Stand, painter: SolidPainter, draws: RandomDraws) -> list[Part]:
     paint = _varied(draws, draws.choice(_PAINTS))
     load = _varied(draws, draws.choice(_LOADS))
     end, half = draws.uniform(3.3, 3.9), draws.uniform(1.12, 1.25)
@@ -160,7 +160,7 @@ def _truck(stand: Stand, painter: Painter, draws: Draws) -> list[Part]:
     return parts
 
 
-def _cab_face(painter: Painter, kind: str, number: int, face: Face, paint: Colour) -> list[Part]:
+def _cab_face(painter: SolidPainter, kind: str, number: int, face: Face, paint: Colour) -> list[Part]:
     parts = [painter.fill(face, paint, 30)]
     if kind == "side":
         parts.append(painter.patch(face, (0.3, 0.48, 0.9, 0.84), GLASS, 50))
@@ -172,7 +172,7 @@ def _cab_face(painter: Painter, kind: str, number: int, face: Face, paint: Colou
     return parts
 
 
-def _cargo_face(painter: Painter, kind: str, number: int, face: Face, load: Colour, ribs: int) -> list[Part]:
+def _cargo_face(painter: SolidPainter, kind: str, number: int, face: Face, load: Colour, ribs: int) -> list[Part]:
     parts = [painter.fill(face, load, 34)]
     dark: Colour = (load[0] * 5 // 8, load[1] * 5 // 8, load[2] * 5 // 8)
     if kind == "side":
@@ -189,7 +189,7 @@ def _cargo_face(painter: Painter, kind: str, number: int, face: Face, load: Colo
     return parts
 
 
-def _bus(stand: Stand, painter: Painter, draws: Draws) -> list[Part]:
+def _bus(stand: Stand, painter: SolidPainter, draws: RandomDraws) -> list[Part]:
     paint = _varied(draws, draws.choice(_LIVERIES))
     end, half, roof = draws.uniform(4.6, 5.4), draws.uniform(1.2, 1.28), draws.uniform(2.85, 3.15)
     panes = draws.choice((6, 7, 8))
