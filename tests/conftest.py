@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+# The assertions of the shared helpers explain themselves, as those of tests do.
+pytest.register_assert_rewrite("kit")
+
 # One thread for each test's own torch: on a busy machine, two wait for each other by spinning.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

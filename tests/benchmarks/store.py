@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from harness.keep.processes import this_process
 from harness.records import Claim, Comparison, Totals
 from harness.store import Filters
-from store_rows import INFO, cell, metric, row
+from kit.store_rows import INFO, cell, metric, row
 
 METRICS = ["AP", *(f"AP[{number}]" for number in range(19))]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from command import Session
 from harness.weights import count_parameters
+from kit.command import Session
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from harness_codecs.av_coder import nvidia
 from harness_codecs.av_colour import Colour
 from harness_codecs.av_family import H264, Av1, Hevc, Mpeg2, Vp9
 from harness_codecs.av_stream import join, split, without_banner
-from pictures import data_root, noise, textured
+from kit.pictures import data_root, noise, textured
 
 FPS = 25.0
 DEFAULTS = [H264(), Hevc(), Av1(), Vp9(), Mpeg2()]

@@ -21,7 +21,7 @@ from harness.media.quality import psnr
 from harness_codecs.av_family import H264, Av1, Hevc, Mpeg2, Vp9
 from harness_codecs.none import Uncompressed
 from harness_codecs.pillow_family import Avif, Jpeg, Jpeg2000, Webp
-from pictures import noise, photograph, textured
+from kit.pictures import noise, photograph, textured
 
 LOSSY = [
     Jpeg(),

@@ -13,7 +13,7 @@ from harness.codec import Codec
 from harness.errors import UsageError
 from harness.media.levers import Resampled
 from harness_codecs.pillow_family import Avif, Jpeg
-from pictures import noise, photograph, textured
+from kit.pictures import noise, photograph, textured
 
 OPTIONS = [
     {},

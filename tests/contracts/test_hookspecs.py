@@ -13,7 +13,7 @@ import pytest
 from harness import hookspecs
 from harness.discovery.kinds import KINDS
 from harness.discovery.plugins import Plugins
-from plugin_kit import entry_points_in, write_distribution
+from kit.plugins import entry_points_in, write_distribution
 
 HOOKS = {name: spec for name, spec in vars(hookspecs).items() if name.startswith("harness_")}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TASKS = ("action", "depth", "detection", "pose", "segmentation")
 SHELVES = ("harness_codecs", "harness_tasks", "harness_plugins")
 FORBIDDEN = {

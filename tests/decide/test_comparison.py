@@ -17,7 +17,6 @@ import pytest
 from scipy.stats import false_discovery_control, ttest_rel
 from scipy.stats import t as student_t
 
-from command import Session
 from harness.decide.compared import compared_data
 from harness.decide.comparison import LadderComparison, compare
 from harness.decide.estimate import Side
@@ -26,8 +25,9 @@ from harness.decide.rows import compared_rows
 from harness.results.cells import ResultCell
 from harness.results.ladders import Ladder
 from harness.results.resampled import RATE, ResampledMetric
-from report_kit import made
-from test_recommend import a_cell, drawn
+from kit.command import Session
+from kit.report import made
+from kit.resamples import a_cell, drawn
 
 LEVELS = {95.0: 4.0, 75.0: 2.0, 50.0: 1.0, 15.0: 0.5, 5.0: 0.25}
 

@@ -9,7 +9,7 @@ import pytest
 
 from harness.discovery.plugins import Plugins, installed
 from harness.errors import CollisionError, UnknownNameError
-from plugin_kit import entry_points_in, write_distribution
+from kit.plugins import entry_points_in, write_distribution
 
 CODEC = """
 import zlib

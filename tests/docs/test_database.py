@@ -10,9 +10,9 @@ from harness.keep.processes import this_process
 from harness.records import Claim, Comparison, Totals
 from harness.results.view_columns import queries, view_columns
 from harness_plugins.sql_store import SqlStore
-from store_rows import INFO, cell, failed, metric, row
+from kit.store_rows import INFO, cell, failed, metric, row
 
-PAGE = (Path(__file__).parent.parent / "docs/reference/database.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/reference/database.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 
 

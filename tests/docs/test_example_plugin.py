@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import harness
-from command import Session
+from kit.command import Session
 
 EXAMPLE = Path(harness.__file__).parents[1] / "docs" / "examples" / "harness-codec-bits"
 

@@ -19,7 +19,7 @@ from harness.planning.resolve import Resolver
 from harness.study.published import published
 from harness.training.recipe import Recipe
 
-FOLDER = Path(__file__).parent.parent / "docs/studies"
+FOLDER = Path(__file__).parents[2] / "docs/studies"
 FILES = {path.stem.rpartition("-")[2]: path for path in sorted(FOLDER.glob("table-*.toml"))}
 
 STATED = {

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from command import Session
 from harness_plugins.demo_world.dataset import DemoWorld
-from plugin_kit import write_distribution
+from kit.command import Session
+from kit.plugins import write_distribution
 
 SAMPLES = 6
 VOC = ("run", "--task", "detection", "--dataset", "voc", "--data-root", "data", "--resamples", "100")

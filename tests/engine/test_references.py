@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from command import Session, kill_after_rows
 from harness.discovery.plugins import installed
 from harness.statistics.agreement import Agreement
+from kit.command import Session, kill_after_rows
 
 TASKS = ("action", "depth", "detection", "pose", "segmentation")
 
@@ -95,8 +95,8 @@ def test_agreement_of_identical_predictions_is_perfect(session: Session, images:
 
 
 def test_detections_below_the_references_confidence_take_nothing_from_agreement() -> None:
-    from detection_kit import random_frames
     from harness_tasks.detection.task import Detection
+    from kit.detection import random_frames
 
     task = Agreement(Detection(tuple(f"class{n}" for n in range(4)), confidence=0.5))
     frames = [found for found, _ in random_frames(7, 40)]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from command import Session, kill_after_rows
 from harness.cli.main import cli, main
+from kit.command import Session, kill_after_rows
 
 RUN = ("run", "--task", "detection", "--resamples", "100")
 JPEG = (*RUN, "--codec", "jpeg", "--limit", "12")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from command import Session
 from harness.weights import load_state
 from harness_tasks.detection.models.demo import WEIGHTS
+from kit.command import Session
 
 RECIPE = ("--set", "iterations=8", "--set", "batch=1", "--set", "checkpoint=2", "--threads", "1", "--workers", "0")
 RUN = ("run", "--task", "detection", "--codec", "jpeg@15", "--limit", "2", "--resamples", "100", *RECIPE)

@@ -118,10 +118,6 @@ def test_a_cache_that_cannot_be_made_is_done_without(tmp_path: Path, monkeypatch
     assert sha256_file(tmp_path / "a") == digest(b"one")
 
 
-def _hash_all(folder: Path) -> str:
-    return digest_files(sorted(folder.iterdir()))
-
-
 def test_processes_share_the_memo(tmp_path: Path, memo: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
@@ -129,6 +125,6 @@ def test_processes_share_the_memo(tmp_path: Path, memo: Path) -> None:
         (folder / f"{number:03}").write_bytes(bytes([number % 256]) * number)
     settle(folder / "299")
     with multiprocessing.get_context("spawn").Pool(4) as pool:
-        found = set(pool.map(_hash_all, [folder] * 8))
+        found = set(pool.map(digest_files, [sorted(folder.iterdir())] * 8))
     assert len(found) == 1
     assert len(rows(memo)) == 300

@@ -8,7 +8,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from command import Session
+from kit.command import Session
 
 __all__ = ["made", "make_results", "with_a_failed_sample"]
 

@@ -14,7 +14,7 @@ from harness.keep.processes import this_process
 from harness.records import Checkpoint, Claim, Comparison, Totals
 from harness.store import Filters
 from harness_plugins.sql_store import SqlStore
-from store_rows import INFO, NONE_KEY, cell, failed, metric, put_results, row, rows_of
+from kit.store_rows import INFO, NONE_KEY, cell, failed, metric, put_results, row, rows_of
 
 
 class StoreCases:

@@ -12,7 +12,7 @@ from harness.media.quality import psnr
 from harness.options import Option
 from harness_codecs.none import Uncompressed
 from harness_codecs.pillow_family import Jpeg, Webp
-from pictures import noise, photograph, textured
+from kit.pictures import noise, photograph, textured
 
 
 class Video(Codec):

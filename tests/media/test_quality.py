@@ -9,7 +9,7 @@ import torch
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from harness.media.quality import psnr, psnr_of, squared_error
-from pictures import noise, photograph
+from kit.pictures import noise, photograph
 
 
 def exact(a: np.ndarray, b: np.ndarray) -> int:

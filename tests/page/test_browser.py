@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from report_kit import made
+from kit.report import made
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (Debian: apt install chromium)")

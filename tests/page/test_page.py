@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from command import Session
 from harness.discovery.plugins import installed
 from harness.discovery.stores import open_store
 from harness.page.provenance import provenance
@@ -22,8 +21,9 @@ from harness.page.rates import rates_table
 from harness.results.cells import read_cells
 from harness.results.ladders import cases_of
 from harness.store import Filters
-from report_kit import made, with_a_failed_sample
-from test_ladders import cell
+from kit.command import Session
+from kit.ladders import cell
+from kit.report import made, with_a_failed_sample
 
 
 @pytest.fixture(scope="module")

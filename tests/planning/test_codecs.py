@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from command import Session
 from harness.discovery.plugins import installed
 from harness.discovery.registry import Registry, load
 from harness.errors import PreflightError, RegistryError, UsageError
@@ -17,6 +16,7 @@ from harness.planning.plan import make_plan
 from harness.planning.request import Request
 from harness.planning.resolve import resolve
 from harness_codecs.av_family import H264, Hevc
+from kit.command import Session
 
 MINE = """
 [codecs.h264.profiles.camera]

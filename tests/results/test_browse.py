@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 import pandas as pd
 import pytest
 
-from command import Session
 from harness.errors import UsageError
 from harness.results.browse import application, metadata
 from harness.results.view_columns import queries, view_columns
-from report_kit import made
+from kit.command import Session
+from kit.report import made
 
 T = TypeVar("T")
 

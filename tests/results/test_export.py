@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from command import Session
 from harness.results.view_columns import view_columns
-from report_kit import made
+from kit.command import Session
+from kit.report import made
 
 VIEWS = ("results", "curves", "recovery", "seeds", "per_sample")
 

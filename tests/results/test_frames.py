@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 import harness
-from command import Session
 from harness.errors import StoreError
 from harness.results.frames import DTYPES, typed_frame
 from harness.results.view_columns import view_columns
 from harness_plugins.sql_store import SqlStore
-from report_kit import made
-from store_rows import put_results
+from kit.command import Session
+from kit.report import made
+from kit.store_rows import put_results
 
 VIEWS = ("results", "curves", "recovery", "seeds", "per_sample")
 

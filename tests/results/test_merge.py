@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from command import Session, kill_after_rows
 from harness.errors import StoreError
 from harness_plugins.sql_store import SqlStore
+from kit.command import Session, kill_after_rows
 
 FEW = ("--limit", "8", "--quiet", "--resamples", "100", "--threads", "1")
 DETECTION = ("--task", "detection", *FEW)

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from command import Session
 from harness.discovery.plugins import installed
 from harness.discovery.stores import open_store
 from harness.results.cells import read_cells
 from harness.results.ladders import cases_of
 from harness.results.resampled import RATE, ResampledMetric, Resampler
 from harness.store import Filters
-from report_kit import made
-from test_recommend import Mean, a_cell, drawn
+from kit.command import Session
+from kit.report import made
+from kit.resamples import Mean, a_cell, drawn
 
 GROUPS = 40
 SCORES = np.random.default_rng(0).normal(1.0, 0.3, GROUPS)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from command import run
 from harness.discovery.plugins import installed
 from harness.discovery.registry import load
 from harness.engine.recovery import Quartet, recoveries, unrecovered
@@ -35,7 +34,8 @@ from harness.statistics.intervals import Replicates
 from harness.store import Filters
 from harness.study.published import published
 from harness_plugins.sql_store import SqlStore
-from store_rows import INFO, NONE_KEY, cell, metric, put_results
+from kit.command import run
+from kit.store_rows import INFO, NONE_KEY, cell, metric, put_results
 
 LEVELS = (None, 95.0, 5.0)
 BPP = {None: 24.0, 95.0: 4.0, 5.0: 0.3}

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detection_kit import detections
 from harness.cli import main
 from harness.cli.results.study import _command
 from harness.discovery.plugins import installed
@@ -33,7 +32,8 @@ from harness_tasks.detection.types import Boxes
 from harness_tasks.pose.task import Pose
 from harness_tasks.pose.types import Persons, Poses
 from harness_tasks.segmentation.task import Segmentation
-from store_rows import INFO
+from kit.detection import detections
+from kit.store_rows import INFO
 
 COUNT = 80
 PRETRAINED = Training()
@@ -536,4 +536,4 @@ def check_page(page: str) -> None:
 
 
 def test_the_page_in_the_documentation_asks_every_claim_as_the_code_does() -> None:
-    check_page((Path(__file__).parent.parent / "docs/explanation/study.md").read_text(encoding="utf-8"))
+    check_page((Path(__file__).parents[2] / "docs/explanation/study.md").read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ from harness.study.evidence import RATE, Evidence
 from harness_plugins.sql_store import SqlStore
 from harness_tasks.action.task import Action
 from harness_tasks.action.types import ClipScores
-from store_rows import INFO
+from kit.store_rows import INFO
 
 COUNT = 80
 JPEG = {"subsampling": "4:2:0", "optimize": False, "progressive": False}

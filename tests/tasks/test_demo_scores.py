@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from command import Session
 from harness.discovery.registry import load
+from kit.command import Session
 
 LEAST = {
     "pose": {"AP": 0.5},

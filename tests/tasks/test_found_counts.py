@@ -7,11 +7,11 @@ import pytest
 import torch
 from torchvision.ops import box_iou
 
-from detection_kit import detections, evaluate, random_frames, task_of
 from harness_tasks.detection.types import Boxes
 from harness_tasks.pose.oks import similarities
 from harness_tasks.pose.task import Pose
 from harness_tasks.pose.types import Persons, Poses
+from kit.detection import detections, evaluate, random_frames, task_of
 
 
 def test_detections_their_confidence_and_their_classes_equal_a_count_with_torchvision() -> None:

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
+import kit
 from harness.errors import StoreError
 from harness.keep.processes import describe, is_gone, this_process
 from harness.records import Claim, Totals
 from harness_plugins.sql_store import SqlStore, database
-from store_rows import INFO, cell, metric, put_results, row
+from kit.store_rows import INFO, cell, metric, put_results, row
 
-HERE = Path(__file__).parent
+KIT = Path(kit.__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def store(file: Path) -> Iterator[SqlStore]:
 
 def start(code: str, *arguments: object) -> subprocess.Popen[str]:
     """A process of its own that runs some code with `tests` on its path, and says a line when it has begun."""
-    prelude = f"import sys; sys.path.insert(0, {str(HERE)!r})\n"
+    prelude = f"import sys; sys.path.insert(0, {str(KIT)!r})\n"
     command = [sys.executable, "-c", prelude + code, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
@@ -57,7 +58,8 @@ def line_of(process: subprocess.Popen[str]) -> str:
 
 
 WRITER = """
-from store_rows import *
+import kit
+from kit.store_rows import *
 from harness.errors import StoreError
 from harness_plugins.sql_store import SqlStore
 store = SqlStore(sys.argv[1]); store.open()
@@ -101,7 +103,8 @@ def test_kill_9_loses_no_chunk_and_leaves_no_half_of_one(file: Path) -> None:
 
 CLAIMER = """
 import json, time
-from store_rows import *
+import kit
+from kit.store_rows import *
 from harness.errors import StoreError
 from harness_plugins.sql_store import SqlStore
 store = SqlStore(sys.argv[1]); store.open()
@@ -118,7 +121,7 @@ time.sleep(30)
 
 
 def test_processes_that_claim_at_once_never_share_a_key(file: Path) -> None:
-    prelude = f"import sys; sys.path.insert(0, {str(HERE)!r})\n"
+    prelude = f"import sys; sys.path.insert(0, {str(KIT)!r})\n"
     command = [sys.executable, "-c", prelude + CLAIMER, str(file)]
     processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     try:
@@ -182,7 +185,7 @@ def test_sigkill_while_the_file_is_made_leaves_nothing_half_made(tmp_path: Path)
 
 def test_many_processes_make_the_same_file_at_once(tmp_path: Path) -> None:
     code = (
-        "from store_rows import *\nfrom harness_plugins.sql_store import SqlStore\n"
+        "from kit.store_rows import *\nfrom harness_plugins.sql_store import SqlStore\n"
         "store = SqlStore(sys.argv[1]); store.open(); store.begin_run(INFO); store.close()\n"
     )
     processes = [start(code, tmp_path / "harness.db") for _ in range(3)]

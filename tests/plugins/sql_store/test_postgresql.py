@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from store_cases import StoreCases
+from kit.store_cases import StoreCases
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 

@@ -19,8 +19,8 @@ from harness.keep.processes import this_process
 from harness.records import Claim
 from harness_plugins.sql_store import SqlStore, claims, schema, upgrade, views
 from harness_plugins.sql_store.database import Database
-from store_cases import StoreCases
-from store_rows import INFO, cell, put_results, rows_of
+from kit.store_cases import StoreCases
+from kit.store_rows import INFO, cell, put_results, rows_of
 
 NEW = ("cell", "series", "ladder", "classes")
 """Columns of `experiments` that version 0002 did not have."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from command import Session
 from harness.results.figures.curves import curve_figure
+from kit.command import Session
 
 
 def record(codec: str, level: float | None, bpp: float, value: float | None, **more: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from harness.results.tables.matrix import Matrix, matrices
 from harness.store import Filters
 from harness.study.tables import study_tables
 from harness_plugins.sql_store import SqlStore
-from store_rows import INFO, cell, metric
+from kit.store_rows import INFO, cell, metric
 
 LEVELS = (None, 95.0, 50.0, 5.0)
 BPP = {None: 24.0, 95.0: 4.0, 50.0: 2.0, 5.0: 0.3}

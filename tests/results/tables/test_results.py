@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from command import run
 from harness.experiment import Training
 from harness.keep.processes import this_process
 from harness.records import Claim, Comparison, MetricValue, Totals
@@ -22,7 +21,8 @@ from harness.results.tables.text import Table, render
 from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM
 from harness.store import Filters
 from harness_plugins.sql_store import SqlStore
-from store_rows import INFO, cell, failed, metric, put_results, row
+from kit.command import run
+from kit.store_rows import INFO, cell, failed, metric, put_results, row
 
 
 @pytest.fixture(scope="module")

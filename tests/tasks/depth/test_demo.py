@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from command import Session
 from harness.discovery.registry import load
 from harness.model import NoMemo
 from harness.weights import load_state, read_classes
 from harness_plugins.demo_world.scene import Scene, render
 from harness_tasks.depth.models.demo import WEIGHTS, DemoDepthGan
 from harness_tasks.depth.task import Depth
-from pictures import jpeg
+from kit.command import Session
+from kit.pictures import jpeg
 
 IMAGES = 16
 

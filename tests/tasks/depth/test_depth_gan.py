@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from command import Session
 from harness.dataset import Outline
 from harness.errors import TrainingError, WeightsError
 from harness.model import NoMemo, Weights
@@ -15,7 +14,8 @@ from harness_plugins.demo_world.scene import render
 from harness_tasks.depth.datasets.rgbd import Rgbd
 from harness_tasks.depth.models.depth_gan import DepthGan
 from harness_tasks.depth.task import Depth
-from pictures import textured
+from kit.command import Session
+from kit.pictures import textured
 
 SMALL = {"width": 2, "min_depth": 1.0, "max_depth": 80.0}
 

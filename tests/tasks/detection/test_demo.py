@@ -7,7 +7,6 @@ import pytest
 import torch
 from PIL import Image
 
-from command import Session
 from harness.discovery.registry import load
 from harness.errors import WeightsError
 from harness.model import NoMemo
@@ -18,7 +17,8 @@ from harness_plugins.demo_world.scene import render
 from harness_tasks.detection.models.demo import WEIGHTS, DemoDetector
 from harness_tasks.detection.task import Detection
 from harness_tasks.detection.types import Boxes, Detections
-from pictures import jpeg
+from kit.command import Session
+from kit.pictures import jpeg
 
 IMAGES = 24
 

@@ -26,7 +26,7 @@ from harness_tasks.datasets.coco import Coco
 from harness_tasks.detection.models.detectron2 import Detectron2
 from harness_tasks.detection.task import Detection
 from harness_tasks.detection.types import Detections
-from real_detector import COCO_IMAGES, DETECTRON2_CONFIG, coco_part, trained_detectron2
+from kit.real_detector import COCO_IMAGES, DETECTRON2_CONFIG, coco_part, trained_detectron2
 
 needs_detectron2 = pytest.mark.skipif(find_spec("detectron2") is None, reason="detectron2 is not installed")
 IMAGE = np.random.default_rng(0).integers(0, 256, (1, 90, 120, 3), dtype=np.uint8)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detection_kit import NOTHING, detections, evaluate, task_of
 from harness.errors import SampleError
 from harness_tasks.detection.matching import STEPS, frame_statistics, unpack
 from harness_tasks.detection.task import Detection
 from harness_tasks.detection.types import Boxes
+from kit.detection import NOTHING, detections, evaluate, task_of
 
 
 def test_statistics_tell_missed_false_mislocated_and_misclassified() -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detection_kit import (
+from harness_tasks.detection.task import Detection
+from harness_tasks.detection.types import Boxes, Detections
+from kit.detection import (
     COCO_METRICS,
     NOTHING,
     coco_frames,
@@ -19,8 +21,6 @@ from detection_kit import (
     task_of,
     voc_kit,
 )
-from harness_tasks.detection.task import Detection
-from harness_tasks.detection.types import Boxes, Detections
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -1,6 +1,7 @@
 """`harness run` on real photographs in VOC's and COCO's format, with detectors that have learned them.
 
-The detectors are trained on the images they are evaluated on (`real_detector`): AP far from 0, and no claim about them.
+The detectors are trained on the images they are evaluated on (`kit.real_detector`): AP far from 0, and no claim about
+them.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from command import Session
 from harness_tasks.detection.datasets.voc import VOC_CLASSES, Voc
-from real_detector import (
+from kit.command import Session
+from kit.real_detector import (
     DETECTRON2_CONFIG,
     TORCHVISION_MODEL,
     coco_part,

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detection_kit import detections, evaluate, random_frames, task_of, voc_kit
 from harness_tasks.detection.matching import frame_statistics, overlaps
 from harness_tasks.detection.types import Boxes
 from harness_tasks.detection.voc import FALSE, TRUE, VOID, voc_outcomes
+from kit.detection import detections, evaluate, random_frames, task_of, voc_kit
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -12,7 +12,7 @@ from harness_tasks.pose.models.views import fitted, person_view, whole_view
 from harness_tasks.pose.skeleton import COCO_PARTS, FIELDS, LIMBS, MIRRORED, PARTS, parts_of
 from harness_tasks.pose.task import Pose
 from harness_tasks.pose.types import KEYPOINTS, Persons, Poses
-from pictures import textured
+from kit.pictures import textured
 
 STANDING = {
     "nose": (0, 10), "eye": (3, 7), "ear": (7, 9), "shoulder": (16, 30), "elbow": (22, 55), "wrist": (24, 78),

@@ -12,7 +12,7 @@ from harness_plugins.demo_world.dataset import DemoWorld
 from harness_tasks.pose.models.demo import WEIGHTS, DemoOpenPose
 from harness_tasks.pose.task import Pose
 from harness_tasks.pose.types import Poses
-from pictures import jpeg
+from kit.pictures import jpeg
 
 SCENES = 20
 

@@ -11,7 +11,7 @@ from harness.errors import DatasetError, SampleError
 from harness_tasks.segmentation.datasets.camvid import CAMVID_CLASSES, CamVid
 from harness_tasks.segmentation.datasets.cityscapes import CITYSCAPES_CLASSES, Cityscapes
 from harness_tasks.segmentation.types import IGNORE
-from pictures import noise
+from kit.pictures import noise
 
 NAMES = ("0001TP_006690", "Seq05VD_f00000")
 

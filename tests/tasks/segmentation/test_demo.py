@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from command import Session
 from harness.discovery.registry import load
 from harness.model import NoMemo
 from harness.weights import load_state, read_classes
@@ -15,7 +14,8 @@ from harness_plugins.demo_world.compositor import Scene
 from harness_plugins.demo_world.scene import render
 from harness_tasks.segmentation.models.demo import WEIGHTS, DemoSegNet
 from harness_tasks.segmentation.task import Segmentation
-from pictures import jpeg
+from kit.command import Session
+from kit.pictures import jpeg
 
 IMAGES = 24
 

@@ -19,7 +19,7 @@ from harness_tasks.segmentation.models.segnet_network import SegNetNetwork
 from harness_tasks.segmentation.models.smp import ARCHITECTURES, Smp
 from harness_tasks.segmentation.task import Segmentation
 from harness_tasks.segmentation.types import IGNORE
-from pictures import noise, textured
+from kit.pictures import noise, textured
 
 CLASSES = ("left", "right", "border")
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from command import Session
 from harness.model import NoMemo
 from harness.weights import save_state
 from harness_tasks.segmentation.datasets.camvid import CAMVID_CLASSES, CamVid
@@ -17,6 +16,7 @@ from harness_tasks.segmentation.datasets.cityscapes import CITYSCAPES_CLASSES, C
 from harness_tasks.segmentation.models.common import PixelClassifier
 from harness_tasks.segmentation.models.segnet import SegNet
 from harness_tasks.segmentation.models.smp import Smp
+from kit.command import Session
 
 MODELS = {
     "segnet:width=0.12,skips=true": (SegNet(width=0.12, skips=True, dice=1.0, jitter=0.0), 50, 1e-2),
