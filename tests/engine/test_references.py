@@ -14,7 +14,7 @@ from PIL import Image
 
 from harness.discovery.plugins import installed
 from harness.statistics.agreement import Agreement
-from kit.command import Session, kill_after_rows
+from kit.command import EACH_BATCH, Session, kill_after_rows
 
 TASKS = ("action", "depth", "detection", "pose", "segmentation")
 
@@ -137,8 +137,7 @@ def test_numbers_depend_on_no_worker_and_no_interruption(
     session.run(*asked, "--workers", "2")
     (tmp_path / "other").mkdir()
     other = Session(tmp_path / "other", cache)
-    other.write_each_batch()
-    process = other.start(*asked, "--workers", "0")
+    process = other.start(*asked, "--workers", "0", before=EACH_BATCH)
     kill_after_rows(other, process, 8)
     process.communicate(timeout=60)
     other.run(*asked, "--workers", "1")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import cli, main
-from kit.command import Session, kill_after_rows
+from kit.command import EACH_BATCH, Session, kill_after_rows
 
 RUN = ("run", "--task", "detection", "--resamples", "100")
 JPEG = (*RUN, "--codec", "jpeg", "--limit", "12")
@@ -26,9 +26,9 @@ def session(tmp_path: Path, cache: Path) -> Session:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
-    """The main job, undisturbed."""
+    """The main job, undisturbed, in a process of its own."""
     session = Session(tmp_path_factory.mktemp("undisturbed"), cache)
-    session.run(*JPEG)
+    session.run_process(*JPEG)
     return session
 
 
@@ -82,8 +82,7 @@ def test_what_else_was_asked_changes_nothing(session: Session, undisturbed: Sess
 
 
 def test_a_killed_run_continues_and_gives_the_same_numbers(session: Session, undisturbed: Session) -> None:
-    session.write_each_batch()
-    process = session.start(*JPEG)
+    process = session.start(*JPEG, before=EACH_BATCH)
     held = kill_after_rows(session, process, rows=20)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
@@ -98,16 +97,13 @@ def test_a_killed_run_continues_and_gives_the_same_numbers(session: Session, und
     ]
 
 
-CUT_OFF_BEFORE = "import os, harness.engine.finish as f; f.Finisher._drops = lambda *a: os._exit(9); "
+CUT_OFF = "import os, harness.engine.finish as f; f.Finisher._drops = lambda *a: os._exit(9)"
 
 
 def test_drops_that_a_dying_run_did_not_write_are_written_by_the_next(session: Session) -> None:
-    code = session.code
-    session.code = CUT_OFF_BEFORE + code
-    session.run(*QUICK, status=9)
+    session.run_process(*QUICK, status=9, before=CUT_OFF)
     assert session.select("select distinct status from results") == [("finished",)]
     assert session.select("select count(*) from comparisons") == [(0,)]
-    session.code = code
     assert "all found" not in session.run(*QUICK).stderr
     assert session.select("select count(*) from curves where codec = 'jpeg' and \"drop\" is null and value > 0") == [
         (0,)
@@ -143,8 +139,7 @@ def test_only_what_keeps_something_says_so_when_it_is_interrupted(
 def test_an_interrupted_run_keeps_what_was_done_and_exits_130(
     session: Session, undisturbed: Session, number: int
 ) -> None:
-    session.write_each_batch()
-    process = session.start(*JPEG)
+    process = session.start(*JPEG, before=EACH_BATCH)
     kill_after_rows(session, process, 10, number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err

@@ -1,4 +1,4 @@
-"""Runs the command line as a user does: in a process of its own, with a database and a cache of its own."""
+"""Runs the command line as a user does, in this process or in one of its own, with its own database and cache."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from harness.cli import main
+from kit.in_process import in_process
 
-__all__ = ["Session", "kill_after_rows", "run"]
+__all__ = ["EACH_BATCH", "Session", "kill_after_rows", "run"]
 
-
-_SLOW = """
+EACH_BATCH = """
 import time
 import harness.engine.runner
 from harness_plugins.sql_store import SqlStore
@@ -32,6 +32,10 @@ def write(self, *arguments):
 
 SqlStore.write = write
 """
+"""Lets a command write every batch at once, not in chunks, and wait after each, so that it can be interrupted.
+
+Without the wait a run of few samples may be over before a busy machine looks at what it wrote.
+"""
 
 
 class Session:
@@ -40,30 +44,40 @@ class Session:
     Args:
         folder: the working directory.
         cache: the cache folder, shared so that scenes are rendered once.
+        path: a folder of plugins that the commands see as installed.
     """
 
     def __init__(self, folder: Path, cache: Path, path: Path | None = None) -> None:
-        self.folder = folder
+        self.folder, self.path = folder, path
         self.database = folder / "harness.db"
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("HARNESS_")}
         self.env |= {"HARNESS_CACHE": str(cache), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
-        if path:
-            self.env["PYTHONPATH"] = str(path)
-        self.code = "from harness.cli import main; main()"
 
-    def write_each_batch(self) -> None:
-        """Let commands write every batch at once, not in chunks, and wait after each, so that they can be interrupted.
+    def run(self, *arguments: str, status: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """A finished command, carried out in this process, whose exit status is checked."""
+        return _checked(in_process(arguments, self.folder, self.env, self.path), status)
 
-        Without the wait a run of few samples may be over before a busy machine looks at what it wrote.
+    def run_process(
+        self, *arguments: str, status: int | None = 0, before: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """A finished command that had a process of its own: where a process, its start or its end is tested."""
+        process = self.start(*arguments, before=before)
+        out, err = process.communicate(timeout=900)
+        return _checked(subprocess.CompletedProcess(process.args, process.returncode, out, err), status)
+
+    def start(self, *arguments: str, before: str = "") -> subprocess.Popen[str]:
+        """A running command, in a process group of its own.
+
+        Args:
+            arguments: the words behind `harness`.
+            before: Python that the process carries out first, e.g. `EACH_BATCH`.
         """
-        self.code = f"{_SLOW}\n{self.code}"
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """A running command, in a process group of its own."""
+        paths = [str(self.path)] if self.path else []
+        paths += [inherited] if (inherited := self.env.get("PYTHONPATH")) else []
         return subprocess.Popen(
-            [sys.executable, "-c", self.code, *arguments],
+            [sys.executable, "-c", f"{before}\nfrom harness.cli import main; main()", *arguments],
             cwd=self.folder,
-            env=self.env,
+            env=self.env | ({"PYTHONPATH": os.pathsep.join(paths)} if paths else {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -72,14 +86,6 @@ class Session:
             # A test run in the background ignores Ctrl-C, and its children inherit that; a user's shell does not.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
-
-    def run(self, *arguments: str, status: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """A finished command, whose exit status is checked."""
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=900)
-        if status is not None:
-            assert process.returncode == status, f"exit status {process.returncode}\n{out}\n{err}"
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def select(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the database, read by sqlite3 itself."""
@@ -92,6 +98,12 @@ class Session:
         rows = self.select(f"select experiment, codec, level, metric, {columns} from results")
         drops = self.select("select experiment, metric, 'drop', \"drop\", drop_ci_low, drop_ci_high from curves")
         return {row[:4]: row[4:] for row in rows} | {row[:3]: row[3:] for row in drops}
+
+
+def _checked(done: subprocess.CompletedProcess[str], status: int | None) -> subprocess.CompletedProcess[str]:
+    if status is not None:
+        assert done.returncode == status, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
 
 
 def kill_after_rows(session: Session, process: subprocess.Popen[str], rows: int, number: int = signal.SIGKILL) -> int:

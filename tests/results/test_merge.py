@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import StoreError
 from harness_plugins.sql_store import SqlStore
-from kit.command import Session, kill_after_rows
+from kit.command import EACH_BATCH, Session, kill_after_rows
 
 FEW = ("--limit", "8", "--quiet", "--resamples", "100", "--threads", "1")
 DETECTION = ("--task", "detection", *FEW)
@@ -60,7 +60,7 @@ def digest(path: Path) -> str:
 
 def test_two_halves_are_the_whole(files: Session) -> None:
     before = [digest(files.folder / name) for name in ("a.db", "b.db")]
-    out = files.run(*MERGE, "a.db", "b.db", "-o", "merged.db")
+    out = files.run_process(*MERGE, "a.db", "b.db", "-o", "merged.db")
     assert "b.db: " in out.stdout
     assert "1 were finished already" in out.stdout
     assert "warning" not in out.stderr
@@ -92,10 +92,8 @@ def test_merging_again_or_with_itself_changes_nothing(files: Session) -> None:
 def test_a_finished_cell_wins_and_an_unfinished_one_can_be_continued(files: Session) -> None:
     part = Session(files.folder / "part", Path(files.env["HARNESS_CACHE"]))
     part.folder.mkdir()
-    part.write_each_batch()
-    slowly = "old = s.SqlStore.write; s.SqlStore.write = lambda *given: (old(*given), time.sleep(1))[0]"
-    part.code = f"import time, harness_plugins.sql_store as s; {slowly}; {part.code}"
-    process = part.start("run", "--codec", "jpeg@60,5", *DETECTION, "--workers", "0")
+    slowly = EACH_BATCH.replace("sleep(0.3)", "sleep(1.3)")
+    process = part.start("run", "--codec", "jpeg@60,5", *DETECTION, "--workers", "0", before=slowly)
     kill_after_rows(part, process, 3)
     process.communicate(timeout=60)
     files.run(*MERGE, "part/harness.db", "-o", "unfinished.db")
