@@ -11,6 +11,8 @@ pytest.register_assert_rewrite("kit")
 
 # One thread for each test's own torch: on a busy machine, two wait for each other by spinning.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# As the command line has it: before torch is imported, which is before any command here.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 MOST_PROCESSES = 4
 """Each holds torch, and starts commands that hold it too."""
@@ -27,7 +29,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder for commands, shared by all tests in all processes: each demo scene is rendered once."""
+    """A cache folder shared by all tests in all processes: each demo scene is rendered once."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     folder.mkdir(exist_ok=True)
@@ -54,6 +56,6 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests keep nothing in the user's cache."""
-    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path_factory.getbasetemp() / "harness-cache"))
+    monkeypatch.setenv("HARNESS_CACHE", str(cache))

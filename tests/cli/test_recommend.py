@@ -13,12 +13,12 @@ import pytest
 from harness.decide.judges import by_resampling, by_stored_intervals
 from harness.decide.limit import Limit
 from kit.command import Session
-from kit.report import made, with_a_failed_sample
+from kit.report import made_results, with_a_failed_sample
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
-    return made(tmp_path_factory.getbasetemp(), cache)[0]
+    return made_results(tmp_path_factory.getbasetemp(), cache)
 
 
 def test_the_command_on_real_results(session: Session) -> None:

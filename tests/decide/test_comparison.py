@@ -26,7 +26,7 @@ from harness.results.cells import ResultCell
 from harness.results.ladders import Ladder
 from harness.results.resampled import RATE, ResampledMetric
 from kit.command import Session
-from kit.report import made
+from kit.report import made_results
 from kit.resamples import a_cell, drawn
 
 LEVELS = {95.0: 4.0, 75.0: 2.0, 50.0: 1.0, 15.0: 0.5, 5.0: 0.25}
@@ -199,7 +199,7 @@ def test_a_metric_that_is_undefined_at_some_level_has_no_number_there() -> None:
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
-    return made(tmp_path_factory.getbasetemp(), cache)[0]
+    return made_results(tmp_path_factory.getbasetemp(), cache)
 
 
 def test_pretrained_against_retrained_on_real_results(session: Session) -> None:

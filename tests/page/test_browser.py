@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kit.report import made
+from kit.report import made_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (Debian: apt install chromium)")
@@ -63,7 +63,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> str:
-    return made(tmp_path_factory.getbasetemp(), cache)[1].as_uri()
+    return made_page(tmp_path_factory.getbasetemp(), cache).as_uri()
 
 
 @pytest.fixture

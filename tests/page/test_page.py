@@ -23,17 +23,17 @@ from harness.results.ladders import cases_of
 from harness.store import Filters
 from kit.command import Session
 from kit.ladders import cell
-from kit.report import made, with_a_failed_sample
+from kit.report import made_page, made_results, with_a_failed_sample
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
-    return made(tmp_path_factory.getbasetemp(), cache)[0]
+    return made_results(tmp_path_factory.getbasetemp(), cache)
 
 
 @pytest.fixture(scope="module")
-def text(session: Session) -> str:
-    return (session.folder / "report/index.html").read_text("utf-8")
+def text(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> str:
+    return made_page(tmp_path_factory.getbasetemp(), cache).read_text("utf-8")
 
 
 @pytest.fixture(scope="module")

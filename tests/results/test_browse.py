@@ -21,14 +21,14 @@ from harness.errors import UsageError
 from harness.results.browse import application, metadata
 from harness.results.view_columns import queries, view_columns
 from kit.command import Session
-from kit.report import made
+from kit.report import made_results
 
 T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
-    return made(tmp_path_factory.getbasetemp(), cache)[0]
+    return made_results(tmp_path_factory.getbasetemp(), cache)
 
 
 def done(work: Coroutine[Any, Any, T]) -> T:

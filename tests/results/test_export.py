@@ -12,14 +12,14 @@ import pytest
 
 from harness.results.view_columns import view_columns
 from kit.command import Session
-from kit.report import made
+from kit.report import made_results
 
 VIEWS = ("results", "curves", "recovery", "seeds", "per_sample")
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
-    return made(tmp_path_factory.getbasetemp(), cache)[0]
+    return made_results(tmp_path_factory.getbasetemp(), cache)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from harness.results.frames import DTYPES, typed_frame
 from harness.results.view_columns import view_columns
 from harness_plugins.sql_store import SqlStore
 from kit.command import Session
-from kit.report import made
+from kit.report import made_results
 from kit.store_rows import put_results
 
 VIEWS = ("results", "curves", "recovery", "seeds", "per_sample")
@@ -23,7 +23,7 @@ VIEWS = ("results", "curves", "recovery", "seeds", "per_sample")
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
-    return made(tmp_path_factory.getbasetemp(), cache)[0]
+    return made_results(tmp_path_factory.getbasetemp(), cache)
 
 
 def dtypes(view: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from harness.results.ladders import cases_of
 from harness.results.resampled import RATE, ResampledMetric, Resampler
 from harness.store import Filters
 from kit.command import Session
-from kit.report import made
+from kit.report import made_results
 from kit.resamples import Mean, a_cell, drawn
 
 GROUPS = 40
@@ -63,7 +63,7 @@ def test_rates_are_resampled_by_the_groups_that_metrics_are(
 
 
 def test_rates_and_metrics_are_those_of_the_database(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> None:
-    session: Session = made(tmp_path_factory.getbasetemp(), cache)[0]
+    session: Session = made_results(tmp_path_factory.getbasetemp(), cache)
     with closing(open_store(str(session.database), installed(), write=False)) as store:
         cells = [cell for case in cases_of(read_cells(store, Filters())) for cell in case.cells]
         identities = store.identities([cell.facts["experiment"] for cell in cells])
