@@ -397,7 +397,7 @@ def test_a_level_is_judged_though_a_few_resamples_lack_its_metric() -> None:
     whole = judged(base, level, "0.2")
     for lost, known in ((30, True), (60, False)):
         some = drawn(level)
-        some.draws["value"][:lost] = np.nan
+        some.resampled["value"][:lost] = np.nan
         found = bound_of(some, drawn(base), "value", True, Limit.parse("0.2"), 0.95)
         if known:
             assert found.verdict == whole.verdict == "holds"

@@ -86,7 +86,7 @@ def bound_of(
 
     Args:
         level: resamples of the level.
-        baseline: of the uncompressed experiment, on the same samples, groups and draws.
+        baseline: of the uncompressed experiment, on the same samples, groups and resamples.
         metric: its name.
         higher_is_better: its direction.
         limit: the largest drop allowed.
@@ -107,11 +107,11 @@ def bound_of(
     told = Bound("unknown", drop=drop, share=share)
     if level.groups < 2:
         return replace(told, reason="all samples come from one group: nobody knows how far the drop would move")
-    if metric not in level.draws or metric not in baseline.draws:
+    if metric not in level.resampled or metric not in baseline.resampled:
         return replace(told, reason="no interval is computed for this metric")
     drops, bases = (
-        sign * (baseline.draws[metric] - level.draws[metric]),
-        math.copysign(1.0, base) * baseline.draws[metric],
+        sign * (baseline.resampled[metric] - level.resampled[metric]),
+        math.copysign(1.0, base) * baseline.resampled[metric],
     )
     defined = np.isfinite(drops) & np.isfinite(bases)
     if (missing := float(np.mean(~defined))) > UNDEFINED_ALLOWED:

@@ -13,7 +13,8 @@ from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM
 
 if TYPE_CHECKING:
     from harness.decide.comparison import LadderComparison
-    from harness.decide.estimate import Estimate, Side
+    from harness.decide.estimate import Side
+    from harness.statistics.estimate import Estimate
 
 __all__ = ["compared_data", "compared_tables"]
 

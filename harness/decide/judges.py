@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["by_resampling", "by_stored_intervals"]
 
 
-def by_resampling(draws: Resampler) -> Judge:
+def by_resampling(resampler: Resampler) -> Judge:
     """On the samples that finished in both, resampled anew."""
 
     def judge(
         cell: ResultCell, baseline: ResultCell, metric: str, limit: Limit, confidence: float
     ) -> tuple[Bound, int, int]:
-        own, base = draws.together([([cell], metric), ([baseline], metric)])
+        own, base = resampler.together([([cell], metric), ([baseline], metric)])
         up = cell.metrics[metric].higher_is_better
         found = bound_of(own.replicates, base.replicates, metric, up, limit, confidence, cell.is_lossless)
         return found, own.samples, own.groups

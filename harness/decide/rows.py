@@ -10,10 +10,10 @@ from harness.results.tables.text import Table
 
 if TYPE_CHECKING:
     from harness.decide.comparison import LadderComparison
-    from harness.decide.estimate import Estimate
     from harness.decide.rates import Delta
     from harness.decide.walk import Recommendation, Step
     from harness.results.ladders import Case
+    from harness.statistics.estimate import Estimate
 
 __all__ = ["compared_rows", "listed", "recommended_rows"]
 
