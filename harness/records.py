@@ -281,7 +281,8 @@ class Checkpoint:
         sha256: hex digest of the file.
         bytes: the file's size.
         steps: number of training iterations.
-        seconds: the duration of the training; None if it is unknown.
+        seconds: the duration of the training, on the machine that ran it; None if it is unknown (for example, if the
+            training was interrupted and continued).
         loss_curve: the losses as CSV: iteration, part, loss, value.
     """
 

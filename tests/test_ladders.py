@@ -6,6 +6,7 @@ from typing import Any
 
 from harness.results.cells import Measured, ResultCell
 from harness.results.ladders import Ladder, cases_of
+from harness.statistics.estimate import Estimate
 
 LEVELS = (90.0, 50.0, 5.0)
 
@@ -27,7 +28,7 @@ def cell(level: float | None, **facts: Any) -> ResultCell:
     if trained is not None:
         row |= {"train_codec": "jpeg", "series": facts.get("series", f"at {trained}")}
     row["experiment"] = str(sorted((name, str(value)) for name, value in row.items()))
-    return ResultCell(row, {"AP": Measured(0.5, None, None, True, True)}, subject="same", ladder="jpeg")
+    return ResultCell(row, {"AP": Measured(Estimate(0.5), True, True)}, subject="same", ladder="jpeg")
 
 
 def ladders(*cells: ResultCell) -> dict[str, Ladder]:

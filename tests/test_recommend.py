@@ -25,6 +25,7 @@ from harness.decide.walk import recommend
 from harness.errors import UsageError
 from harness.results.cells import Measured, ResultCell
 from harness.results.ladders import Case, Ladder
+from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import Replicates, replicates
 from harness.task import Metric, Task
 from report_kit import made, with_a_failed_sample
@@ -70,9 +71,9 @@ def test_an_absolute_bound_is_that_of_the_paired_t_test() -> None:
     base, level = pair(1, 0.05)
     found = judged(base, level, "0.1", resamples=4000)
     interval = ttest_1samp(base - level, 0.0).confidence_interval(0.90)
-    assert found.drop == pytest.approx(float((base - level).mean()))
+    assert found.drop.value == pytest.approx(float((base - level).mean()))
     assert found.value == pytest.approx(interval.high, abs=0.002)
-    assert found.share == pytest.approx(found.drop / base.mean())
+    assert found.share == pytest.approx(found.drop.value / base.mean())
 
 
 @pytest.mark.parametrize("limit", ["2%", "5%", "8%", "20%"])
@@ -151,7 +152,7 @@ def a_cell(level: float | None, bpp: float, value: float = 0.5, **facts: Any) ->
     told = {"level": level, "level_name": "quality", "bpp": bpp, "source_bpp": None, "kbps": None, "samples": 10}
     told |= {"psnr": 30.0, "bytes": None, "experiment": f"e{level}", "codec": "jpeg" if level else "none"}
     told |= {"training": "pretrained"}
-    return ResultCell({**told, **facts}, {"value": Measured(value, None, None, True, True)})
+    return ResultCell({**told, **facts}, {"value": Measured(Estimate(value), True, True)})
 
 
 def test_costs() -> None:
@@ -240,7 +241,7 @@ def test_a_share_of_which_no_sample_was_lost_has_the_binomial_bound() -> None:
     assert found("0.08").verdict == "holds"
     assert found("0.08").value == pytest.approx(bound)
     tight = found("0.005")
-    assert (tight.verdict, tight.drop) == ("undecided", 0)
+    assert (tight.verdict, tight.drop.value) == ("undecided", 0)
     needed = tight.groups_needed
     assert needed is not None
     assert binomtest(0, needed).proportion_ci(0.90).high <= 0.005 < binomtest(0, needed - 1).proportion_ci(0.90).high
@@ -250,10 +251,10 @@ def test_a_share_of_which_no_sample_was_lost_has_the_binomial_bound() -> None:
 
 
 def test_a_level_that_lost_nothing_on_too_few_samples_does_not_end_the_walk() -> None:
-    unmoved = Bound("undecided", 0.0, 0.0, 0.0, 0.07, 0.0, 60)
-    holds = Bound("holds", 0.01, 0.0, 0.02, 0.018, 0.01)
-    fails = Bound("fails", 0.1, 0.08, 0.12, 0.11, 0.1)
-    undecided = Bound("undecided", 0.03, 0.0, 0.06, 0.06, 0.03, 90)
+    unmoved = Bound("undecided", Estimate(0.0, 0.0, 0.0), 0.07, 0.0, 60)
+    holds = Bound("holds", Estimate(0.01, 0.0, 0.02), 0.018, 0.01)
+    fails = Bound("fails", Estimate(0.1, 0.08, 0.12), 0.11, 0.1)
+    undecided = Bound("undecided", Estimate(0.03, 0.0, 0.06), 0.06, 0.03, 90)
     levels = (95.0, 75.0, 50.0, 15.0)
 
     def walked(*bounds: Bound) -> tuple[float | None, float | None]:
@@ -272,7 +273,7 @@ def test_a_level_that_lost_nothing_on_too_few_samples_does_not_end_the_walk() ->
 
 
 def test_a_drop_of_zero_is_judged_alike_by_stored_intervals() -> None:
-    same = Measured(0.875, 0.8, 0.95, True, True, drop=0.0, drop_ci_low=0.0, drop_ci_high=0.0)
+    same = Measured(Estimate(0.875, 0.8, 0.95), True, True, Estimate(0.0, 0.0, 0.0))
     cell = ResultCell({**a_cell(95.0, 2.0).facts, "samples": 40, "groups": 40}, {"value": same})
     clean = ResultCell(a_cell(None, 24.0).facts, {"value": same})
     found = [by_stored_intervals(cell, clean, "value", Limit.parse(text), 0.95)[0] for text in ("0.08", "0.005", "9%")]
@@ -344,7 +345,7 @@ def test_stored_intervals_judge_as_resamples_do_but_for_a_little_care(session: S
                 exact, stored = judge(*asked)[0], by_stored_intervals(*asked)[0]
                 assert exact.value is not None
                 assert stored.value is not None
-                assert stored.drop == pytest.approx(exact.drop)
+                assert stored.drop.value == pytest.approx(exact.drop.value)
                 assert stored.high == pytest.approx(exact.high)
                 if "%" not in text:
                     assert stored.value == pytest.approx(exact.value)

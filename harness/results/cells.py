@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
 from harness.experiment import key_of
+from harness.statistics.estimate import UNKNOWN, Estimate
 from harness.store import Filters
 
 if TYPE_CHECKING:
@@ -30,21 +31,28 @@ _NUMBERS = frozenset(
 
 @dataclass(frozen=True)
 class Measured:
-    """One metric of one experiment, with its interval and its paired drop against the baseline.
+    """One metric of one experiment.
 
-    The margins are half of the 95% intervals over the seeds of a training; None for a single one.
+    Args:
+        metric: its value, with the interval over samples.
+        is_primary: whether it is the task's primary metric.
+        higher_is_better: its direction.
+        drop: the drop against the baseline, with the paired interval; positive when the model got worse.
+        margin: half of the 95% interval of the value over the seeds of a training; None for a single seed.
+        drop_margin: the same, of the drop.
     """
 
-    value: float | None
-    ci_low: float | None
-    ci_high: float | None
+    metric: Estimate
     is_primary: bool
     higher_is_better: bool
-    drop: float | None = None
-    drop_ci_low: float | None = None
-    drop_ci_high: float | None = None
+    drop: Estimate = UNKNOWN
     margin: float | None = None
     drop_margin: float | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The metric's value; None where it is undefined."""
+        return self.metric.value
 
 
 @dataclass(frozen=True)
@@ -110,12 +118,10 @@ def read_cells(store: Store, filters: Filters) -> list[ResultCell]:
             drop = drops.get((key, metric), {})
             facts[key]["source_bpp"] = drop.get("source_bpp")
             measured[key][metric] = Measured(
-                row["value"],
-                row["ci_low"],
-                row["ci_high"],
+                Estimate(row["value"], row["ci_low"], row["ci_high"]),
                 bool(row["is_primary"]),
                 bool(row["higher_is_better"]),
-                *(drop.get(name) for name in ("drop", "drop_ci_low", "drop_ci_high")),
+                Estimate(drop.get("drop"), drop.get("drop_ci_low"), drop.get("drop_ci_high")),
             )
     undone = [key for key, row in facts.items() if row["status"] != "finished"]
     states = store.states(undone) if undone else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Estimate"]
+__all__ = ["UNKNOWN", "Estimate"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,10 @@ class Estimate:
             return f"{_short(scale * self.value, digits)}{unit}"
         ends = ", ".join(_short(scale * end, digits) for end in (self.low, self.high))
         return f"{_short(scale * self.value, digits)}{unit} [{ends}]{' (few)' if self.few else ''}"
+
+
+UNKNOWN = Estimate(None)
+"""Neither a value nor an interval."""
 
 
 def _short(number: float, digits: int) -> str:

@@ -75,8 +75,9 @@ WHERE e.status = 'finished'"""
 # same training on uncompressed data; `n` is the retrained model tested on uncompressed data.
 
 
-def _compared(alias: str, kind: str, one: str = "r", other: str = "e") -> str:
-    return f"""LEFT JOIN comparisons {alias} ON {alias}.experiment = {one}.key AND {alias}.metric = m.metric
+def _compared(alias: str, kind: str, experiment: str = "r", other: str = "e") -> str:
+    """Return the SQL join of a stored comparison between two experiments, given by their table aliases."""
+    return f"""LEFT JOIN comparisons {alias} ON {alias}.experiment = {experiment}.key AND {alias}.metric = m.metric
     AND {alias}.kind = '{kind}' AND {alias}.other = {other}.key"""
 
 
