@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Experiment", "Training", "canonical", "key_of", "variant"]
+__all__ = ["Experiment", "Training", "canonical", "cell_key", "key_of", "ladder_key", "subject_key", "variant"]
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Experiment:
 
         Experiments that differ only in how their weights were trained have the same value.
         """
-        return key_of({name: value for name, value in self.identity.items() if name != "training"})
+        return cell_key(self.identity)
 
     @property
     def ladder(self) -> str:
@@ -124,8 +124,7 @@ class Experiment:
 
         Experiments that differ only in their level or in how their weights were trained have the same value.
         """
-        codec = {name: value for name, value in self.identity["codec"].items() if name != "level"}
-        return key_of({**{n: v for n, v in self.identity.items() if n != "training"}, "codec": codec})
+        return ladder_key(self.identity)
 
     @property
     def variant(self) -> str:
@@ -138,6 +137,22 @@ class Experiment:
         level = "" if self.level is None else f"@{self.level:g}"
         training = f", {self.training.label}" if self.training.label else ""
         return f"{self.variant}{level} {self.task}{training}"
+
+
+def cell_key(identity: Mapping[str, Any]) -> str:
+    """What experiments share that differ only in training: SHA-256 (hex) of all else that determines their results."""
+    return key_of({name: value for name, value in identity.items() if name != "training"})
+
+
+def subject_key(identity: Mapping[str, Any]) -> str:
+    """What experiments share that differ only in codec and training: SHA-256 (hex) of all else."""
+    return key_of({name: value for name, value in identity.items() if name not in ("codec", "training")})
+
+
+def ladder_key(identity: Mapping[str, Any]) -> str:
+    """What experiments share that differ only in level and training: SHA-256 (hex) of all else."""
+    codec = {name: value for name, value in identity["codec"].items() if name != "level"}
+    return cell_key({**identity, "codec": codec})
 
 
 def variant(codec: str, changed: Mapping[str, Any]) -> str:

@@ -69,6 +69,7 @@ class Model(Configured, ABC):
     default_batch: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 8, "mps": 4}
     own_weights: ClassVar[Path | str | None] = None
     classes: tuple[str, ...] = ()
+    _network: torch.nn.Module | None = None
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
         """Return the weights that the user named.
@@ -173,8 +174,14 @@ class Model(Configured, ABC):
 
     @property
     def network(self) -> torch.nn.Module:
-        """The network that `load` or `build` made. A training checkpoint holds its state dict."""
-        raise NotImplementedError(f"model {self.name} has no network to train")
+        """The network that `load` or `build` left in `_network`. Its state dict is what a checkpoint holds.
+
+        Raises:
+            RuntimeError: neither was called.
+        """
+        if self._network is None:
+            raise RuntimeError(f"model {self.name} has no network yet: load() or build() makes it")
+        return self._network
 
     def prepare_train(self, frames: Frames, targets: Mapping[int, Any], rng: np.random.Generator) -> Any:
         """Convert frames and targets to one training example, with random augmentation.

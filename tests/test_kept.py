@@ -14,7 +14,7 @@ from command import Session
 from harness.codec import Encoded
 from harness.dataset import Sample
 from harness.engine.keeper import Keeper
-from harness.engine.worker import Source
+from harness.engine.source import ReadSample
 from harness.errors import UsageError
 from harness.files.cache import cache_dir
 from harness.keep.kept import Kept, frames_digest
@@ -24,9 +24,9 @@ from harness_codecs.pillow_family import Jpeg
 FRAMES = np.random.default_rng(0).integers(0, 256, (2, 24, 32, 3)).astype(np.uint8)
 
 
-def source(frames: Any = FRAMES) -> Source:
+def source(frames: Any = FRAMES) -> ReadSample:
     row = SampleRow(key="", index=0, id="a", group="a", status="ok")
-    return Source(Sample("a", frames, {0: None}, fps=10.0), row, (0,))
+    return ReadSample(Sample("a", frames, {0: None}, fps=10.0), row, (0,))
 
 
 def test_an_entry_that_was_altered_or_cut_short_is_none() -> None:

@@ -90,7 +90,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _format(image: Image.Image) -> str:
-    """Return the format in lower case. An MPO file (from some cameras) counts as a JPEG; it has a second image at its end."""
+    """Return the format in lower case. An MPO file (from some cameras) is a JPEG with a second image at its end."""
     form = (image.format or "unknown").lower()
     return "jpeg" if form == "mpo" else form
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
-from harness.experiment import key_of
+from harness.experiment import ladder_key, subject_key
+from harness.results.view_columns import NUMERIC, view_columns
 from harness.statistics.estimate import UNKNOWN, Estimate
 from harness.store import Filters
 
@@ -17,16 +18,6 @@ if TYPE_CHECKING:
     from harness.store import Store
 
 __all__ = ["Measured", "ResultCell", "in_order", "matching_names", "read_cells"]
-
-
-_NUMBERS = frozenset(
-    [
-        *("run", "level", "train_level", "seed", "value", "ci_low", "ci_high", "is_primary", "higher_is_better"),
-        *("bpp", "kbps", "bytes", "psnr", "encode_ms", "decode_ms", "samples", "failed_samples", "seconds"),
-        *("baseline", "drop", "drop_ci_low", "drop_ci_high", "relative_drop", "compression_ratio", "source_bpp"),
-        *("planned_samples", "batch", "groups", "top_level", "top", "drop_from_top", "relative_drop_from_top"),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -126,15 +117,10 @@ def read_cells(store: Store, filters: Filters) -> list[ResultCell]:
     undone = [key for key, row in facts.items() if row["status"] != "finished"]
     states = store.states(undone) if undone else {}
     reasons = {key: _so_far(state, facts[key]["planned_samples"]) for key, state in states.items()}
-    digests = {key: _digests(identity) for key, identity in store.identities(list(facts)).items()}
+    digests = {
+        key: (subject_key(identity), ladder_key(identity)) for key, identity in store.identities(list(facts)).items()
+    }
     return in_order([ResultCell(row, measured[key], reasons.get(key), 1, *digests[key]) for key, row in facts.items()])
-
-
-def _digests(identity: Mapping[str, Any]) -> tuple[str, str]:
-    """Of a cell's subject and of its ladder."""
-    subject = {name: value for name, value in identity.items() if name not in ("codec", "training")}
-    codec = {name: value for name, value in identity["codec"].items() if name != "level"}
-    return key_of(subject), key_of({**subject, "codec": codec})
 
 
 def _so_far(state: State, planned: int) -> str | None:
@@ -193,9 +179,10 @@ def _rises(points: Sequence[tuple[float, float]]) -> bool:
 
 def _view(store: Store, name: str, filters: Filters) -> list[dict[str, Any]]:
     columns, rows = store.view(name, filters)
+    columns_known = view_columns()[name]
     found = [dict(zip(columns, row, strict=True)) for row in rows]
     for row in found:
         for column, value in row.items():
-            if value is not None and isinstance(value, int | float) != (column in _NUMBERS):
+            if value is not None and isinstance(value, int | float) != (columns_known[column].type in NUMERIC):
                 raise StoreError(f"the database is damaged: column {column} of view {name} holds {value!r:.50}.")
     return found

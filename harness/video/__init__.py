@@ -1,4 +1,6 @@
-"""Video files: decodes them to RGB frames with PyAV (libav). A whole video is in memory only if the caller reads it whole.
+"""Video files: decodes them to RGB frames with PyAV (libav).
+
+A whole video is in memory only if the caller asks for all frames at once.
 
 How the frames of a file are converted:
 
@@ -18,8 +20,8 @@ How the frames of a file are converted:
   and frames of more than 179 million pixels are refused too.
 
 A truncated or damaged file is refused if the damage is detectable: from the length that the container states, from
-pictures that the container lists but does not contain, and from errors of the decoder. Most decoders detect damaged data
-that can still be decoded; VP8 and HEVC miss some.
+pictures that the container lists but does not contain, and from errors of the decoder. Most decoders detect damaged
+data that can still be decoded; VP8 and HEVC miss some.
 """
 
 from harness.video.reading import Facts, Reader, decoders, probe, read_clip, segments

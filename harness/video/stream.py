@@ -1,4 +1,7 @@
-"""An open video file: decodes its pictures in display order, checks them, and converts them to RGB (see `harness.video`)."""
+"""An open video file: decodes its pictures in display order, checks them, and converts them to RGB.
+
+`harness.video` describes how.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ _TIMELESS = "avi"
 _EMPTY = 1
 """The largest size, in bytes, of an AVI chunk that holds no picture."""
 _TINY = 32
-"""The largest size, in bytes, of a packet that may hold no picture. Xvid writes such packets after two pictures in one."""
+"""The largest size, in bytes, of a packet that may hold no picture.
+
+Xvid writes such a placeholder after a packet with two pictures.
+"""
 
 
 @contextmanager
@@ -182,7 +188,11 @@ class Video:
             )
 
     def _in_time(self, picture: VideoFrame, last: float | None, number: int) -> float | None:
-        """Return the picture's time in seconds. Raise a SampleError if its distance to the last time does not fit the rate."""
+        """Return the picture's time in seconds; None for containers without times.
+
+        Raises:
+            SampleError: the picture has no time, or the time since the last picture does not fit the frame rate.
+        """
         if not self._timed:
             return None
         if picture.pts is None or picture.time_base is None:

@@ -135,14 +135,14 @@ def _punch(how: Performance, phase: float) -> Posture:
 
 
 def _run(how: Performance, phase: float) -> Posture:
-    swing, quarter_later = cos_sin(phase)
+    swing, rise = cos_sin(phase)
 
     def limbs(direction: float, lift: float) -> Limbs:
         leg = direction * 0.12 * how.size + 0.035 * max(lift, 0.0)
         return Limbs(leg, 0.06 + 0.2 * max(lift, 0.0), -direction * 0.11 * how.size, 0.03, 0.24)
 
     double = cos_sin(2.0 * phase + 0.25)[1]
-    return Posture(limbs(swing, quarter_later), limbs(-swing, -quarter_later), 0.035 + how.lean, 0.02 + 0.02 * double)
+    return Posture(limbs(swing, rise), limbs(-swing, -rise), 0.035 + how.lean, 0.02 + 0.02 * double)
 
 
 def _squat(how: Performance, phase: float) -> Posture:

@@ -69,8 +69,8 @@ class DemoClips(Dataset):
         from harness_plugins.demo_world.scene_clips import VERSION, seed
 
         kind = self._kind()
-        description = f"demo-clips {kind} {VERSION} split {self.split} seed {seed(kind, self.split)} clips {self._count}"
-        return hashlib.sha256(description.encode()).hexdigest()
+        text = f"demo-clips {kind} {VERSION} split {self.split} seed {seed(kind, self.split)} clips {self._count}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def _kind(self) -> str:
         """Return which kind of clip the task uses."""

@@ -49,6 +49,7 @@ class Scene:
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """The visible part of an annotated object: its box and area in image pixels, and the visible share (0-1)."""
+
     body: Body
     box: tuple[float, float, float, float]
     area: float

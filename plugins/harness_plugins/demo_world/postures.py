@@ -46,12 +46,12 @@ class Posture:
 
 def walking(phase: float, stride: float) -> Posture:
     """Return the posture of a walk at this phase (0 to 1 is two steps); the legs swing by `stride` turns."""
-    swing, quarter_later = cos_sin(phase)
+    swing, rise = cos_sin(phase)
 
     def limbs(direction: float, lift: float) -> Limbs:
         return Limbs(direction * stride, 0.02 + 0.09 * max(lift, 0.0), -direction * stride * 0.8, 0.035, 0.05)
 
-    return Posture(limbs(swing, quarter_later), limbs(-swing, -quarter_later), 0.01)
+    return Posture(limbs(swing, rise), limbs(-swing, -rise), 0.01)
 
 
 def casual(draws: RandomDraws) -> Posture:

@@ -98,7 +98,7 @@ def _gestures(draws: RandomDraws) -> Callable[[float], Posture]:
     """Return a function of time that moves from one posture to another and back, in 1.5 to 3 seconds."""
     first, second, start, tempo = gesturing(draws), gesturing(draws), draws.unit(), draws.uniform(0.33, 0.67)
 
-    def shown(time: float) -> Posture:
+    def posture_at(time: float) -> Posture:
         return between(first, second, 0.5 - 0.5 * cos_sin(start + tempo * time)[0])
 
     return posture_at
