@@ -36,7 +36,7 @@ def squared_error(source: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> tupl
             f"and {decoded.dtype}{list(decoded.shape)}."
         )
     a, b = source.reshape(-1), decoded.reshape(-1)
-    # OpenCV adds up integers in a double. The sum of a block is at most 4 Mi * 255 ** 2, far below 2 ** 53, so it is exact.
+    # OpenCV adds integers in a double. A block's sum is at most 4 Mi * 255 ** 2, far below 2 ** 53, so it is exact.
     blocks = (slice(start, start + _BLOCK) for start in range(0, a.size, _BLOCK))
     return sum(round(cv2.norm(a[block], b[block], cv2.NORM_L2SQR)) for block in blocks), a.size
 
@@ -61,5 +61,5 @@ def psnr_of(squared: int, count: int) -> float | None:
 
 
 def psnr(source: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float | None:
-    """Return the PSNR in dB of two uint8 arrays of equal shape, over all pixels and channels; None if they are equal."""
+    """Return the PSNR in dB of uint8 arrays of equal shape, over all pixels and channels; None if they are equal."""
     return psnr_of(*squared_error(source, decoded))
