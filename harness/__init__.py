@@ -1,7 +1,7 @@
 """How far can the images and video that feed a vision model be compressed before it gets worse?
 
-The contracts for plugin authors are in `harness.codec`, `harness.dataset`, `harness.model`, `harness.task`,
-`harness.store` and `harness.executor`; the hooks that provide them in `harness.hookspecs`.
+The base classes for plugin authors are in `harness.codec`, `harness.dataset`, `harness.model`, `harness.task`,
+`harness.store` and `harness.executor`. The hooks by which a plugin provides its classes are in `harness.hookspecs`.
 """
 
 from importlib.metadata import PackageNotFoundError, version
@@ -21,10 +21,10 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 
 def load(database: "str | PathLike[str]" = "harness.db") -> "Views":
-    """The results in a database, as pandas frames: `harness.load("harness.db").curves`.
+    """Return the results in a database as pandas data frames: `harness.load("harness.db").curves`.
 
     Args:
-        database: a SQLite file, or a URL.
+        database: the path of a SQLite file, or a URL.
 
     Raises:
         StoreError: there is no such database.

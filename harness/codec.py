@@ -1,7 +1,8 @@
-"""The contract of a codec: frames in, bits counted, frames out.
+"""The interface that every codec implements: encode frames, count the bits, decode the frames again.
 
-A codec knows no task, model or dataset. It is given frames `uint8[T, H, W, 3]` (RGB; T = 1 for an image), codes them
-at a level of its own scale, and gives back as many frames of the same size. A complete image codec::
+A codec does not depend on a task, a model or a dataset. It receives frames `uint8[T, H, W, 3]` (RGB; T = 1 for an
+image) and encodes them at a level of its own scale. Decoding returns the same number of frames at the same size. A
+complete image codec::
 
     class Zlib(ImageCodec):
         name = "posterize"
@@ -17,7 +18,7 @@ at a level of its own scale, and gives back as many frames of the same size. A c
         def decode_image(self, data):                  # bytes -> uint8[H, W, 3]
             return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
-        def fingerprint(self):                         # whatever touches pixels or bytes, beside the options
+        def fingerprint(self):                         # what else, apart from the options, can change pixels or bytes
             return {"pillow": PIL.__version__}
 """
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Codec", "Encoded", "Frames", "ImageCodec", "Level", "Scale", "check_frames"]
 
 Frames: TypeAlias = "NDArray[np.uint8]"
-"""RGB frames, uint8[T, H, W, 3]. (A text at run time, so that contracts do not import NumPy.)"""
+"""RGB frames, uint8[T, H, W, 3]. At run time the alias is a string, so that this module does not import NumPy."""
 
 Level = float | None
 """A position on a codec's scale; None for a codec without one (`none`)."""
@@ -47,14 +48,14 @@ Level = float | None
 
 @dataclass(frozen=True)
 class Scale:
-    """The codec's own control in its own unit, and the ladder it is tested at by default.
+    """The compression control of a codec, in the codec's own unit, and the levels that are tested by default.
 
     Args:
-        name: what the codec calls it: "quality", "crf", ...
-        ladder: the default levels, mildest compression first.
+        name: the codec's name for the control: "quality", "crf", ...
+        ladder: the levels that are tested by default, from the mildest to the strongest compression.
         minimum: the smallest level allowed.
         maximum: the largest level allowed.
-        higher_is_better: whether a larger number keeps more of the picture.
+        higher_is_better: whether a larger level gives better image quality.
         integer: whether only whole numbers are allowed.
         unit: the unit, where the control has one ("kbit/s").
     """
@@ -68,13 +69,17 @@ class Scale:
     unit: str = ""
 
     def check(self, level: float, codec: str) -> float:
-        """The level, if the scale has it.
+        """Return the level unchanged if it is valid on this scale.
+
+        Args:
+            level: the level to check.
+            codec: the codec's name, for the error message.
 
         Raises:
-            UsageError: out of range, or not whole where whole numbers are asked for.
+            UsageError: the level is out of range, or it is not a whole number and the scale has whole numbers only.
         """
-        whole = self.integer and level != int(level) if abs(level) < 1e15 else True
-        if not self.minimum <= level <= self.maximum or whole:
+        invalid = self.integer and level != int(level) if abs(level) < 1e15 else True
+        if not self.minimum <= level <= self.maximum or invalid:
             kind = "a whole number" if self.integer else "a number"
             raise UsageError(
                 f"codec {codec} has no level {level:g}: {self.name} is {kind} "
@@ -83,21 +88,22 @@ class Scale:
         return level
 
     def mildest_first(self, levels: tuple[float, ...]) -> tuple[float, ...]:
-        """The levels without doubles, from the mildest to the strongest compression."""
+        """Return the levels without duplicates, from the mildest to the strongest compression."""
         return tuple(sorted(set(levels), reverse=self.higher_is_better))
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """What an encoder made of some frames.
+    """The result of encoding some frames.
 
     Args:
-        data: whatever `decode` needs; it may carry framing that is not rate.
-        bits: the rate: bits of the elementary stream, without container and encoder banners.
-        frames: T of the source.
-        height: H of the source in pixels.
-        width: W of the source in pixels.
-        fps: frames a second of the source; None for an image.
+        data: the bytes that `decode` needs. They may include framing that does not count as rate.
+        bits: the rate: bits of the elementary stream, without the container and without the encoder's banner (a text
+            about itself that an encoder writes into the stream).
+        frames: the number of source frames (T).
+        height: the source's height (H) in pixels.
+        width: the source's width (W) in pixels.
+        fps: the source's frame rate in frames per second; None for an image.
     """
 
     data: bytes
@@ -112,15 +118,15 @@ class Codec(Configured, ABC):
     """A lossy (or lossless) compressor of frames.
 
     Class attributes:
-        coding: "image" codecs code each frame by itself and serve video frame by frame; "video" codecs serve an
-            image as a one-frame clip, which results label `intra`.
-        wants_device: whether `to_device` shall be called (learned codecs).
-        costly: whether encoding takes so much longer than reading back that what was encoded is kept in the cache
-            folder, for the next model, retraining or run that codes the same frames in the same way.
+        coding: "image" for a codec that codes each frame on its own, also the frames of a video. "video" for a codec
+            of clips; it codes a single image as a clip of one frame, and results label that `intra`.
+        wants_device: whether the codec needs a call of `to_device` (learned codecs).
+        costly: whether encoding is so slow that encoded streams are kept in the cache folder. The next model,
+            retraining or run that codes the same frames in the same way then reads the stream from there.
 
     Attributes:
-        scale: the codec's control; None for a codec that has none. It may be set in `__init__`, since it may depend
-            on options.
+        scale: the codec's compression control; None for a codec that has none. A codec may set it in `__init__`,
+            because it may depend on the options.
     """
 
     coding: ClassVar[Literal["image", "video"]]
@@ -130,7 +136,12 @@ class Codec(Configured, ABC):
 
     @abstractmethod
     def encode(self, frames: Frames, level: Level, fps: float | None = None) -> Encoded:
-        """Code frames uint8[T, H, W, 3] (RGB) at a level. Never changes its input.
+        """Encode frames uint8[T, H, W, 3] (RGB) at a level. Must not change its input.
+
+        Args:
+            frames: the frames.
+            level: a position on the codec's scale; None for a codec without a scale.
+            fps: frames per second; None for an image.
 
         Raises:
             CodecError: the encoder refuses these frames; the message says why.
@@ -138,47 +149,65 @@ class Codec(Configured, ABC):
 
     @abstractmethod
     def decode(self, encoded: Encoded) -> Frames:
-        """The decoded frames, uint8[T, H, W, 3] (RGB), of the source's size and count."""
+        """Return the decoded frames, uint8[T, H, W, 3] (RGB): as many as the source has, at the source's size."""
 
     def fingerprint(self) -> Mapping[str, Value]:
-        """Whatever touches pixels or bytes, beside the options: library versions, thread counts, build flags."""
+        """Return what else, apart from the options, can change pixels or bytes.
+
+        For example: library versions, thread counts, build flags.
+        """
         return {}
 
     def available(self) -> str | None:
-        """None when the codec can work on this machine, else a sentence that says what is missing."""
+        """Return None if the codec works on this machine, otherwise a sentence that says what is missing."""
         return None
 
     def clips_only(self) -> str | None:
-        """None when it codes single images too, else a sentence that says why, as it is set, it codes clips only."""
+        """Return why the codec, with its current options, can only code clips; None if it can code single images.
+
+        The reason is a sentence.
+        """
         return None
 
     def to_device(self, device: str) -> None:
-        """Move to a torch device ("cpu", "cuda:0", ...). Called only when `wants_device`."""
+        """Move the codec to a torch device ("cpu", "cuda:0", ...). Called only if `wants_device` is true."""
 
     def warn(self, level: Level, source_format: str | None, source_quality: int | None) -> str | None:
-        """A sentence when coding a source so coded at this level says little, else None."""
+        """Return a warning if the source file is already compressed so strongly that this level shows little.
+
+        Return None if there is nothing to warn of.
+
+        Args:
+            level: the level to test.
+            source_format: the format of the source file ("jpeg", ...).
+            source_quality: the estimated quality of a JPEG source, 1-100; None if unknown.
+        """
         return None
 
 
 class ImageCodec(Codec):
-    """A codec of single images: implement the image pair, video and framing come by themselves.
+    """Base class of codecs that code single images.
 
-    The frames' streams are joined in `data`, each behind its length (framing, not rate): `bits` counts the streams,
-    or what `stream_bits` says of them.
+    A subclass implements `encode_image` and `decode_image`. This class applies them to every frame of a video, and
+    joins the streams in `Encoded.data`, each after its length in bytes. The lengths do not count as rate:
+    `Encoded.bits` is the sum of `stream_bits` over the streams.
     """
 
     coding = "image"
 
     @abstractmethod
     def encode_image(self, image: NDArray[np.uint8], level: float) -> bytes:
-        """Code one image uint8[H, W, 3] (RGB). The level has been checked against the scale."""
+        """Encode one image uint8[H, W, 3] (RGB). The level has already been checked against the scale."""
 
     @abstractmethod
     def decode_image(self, data: bytes) -> NDArray[np.uint8]:
-        """The image of a stream, uint8[H, W, 3] (RGB)."""
+        """Decode a stream from `encode_image` to an image, uint8[H, W, 3] (RGB)."""
 
     def stream_bits(self, data: bytes) -> int:
-        """The rate in bits of what `encode_image` made: all of it, unless the codec wraps it in a container."""
+        """Return the rate, in bits, of one stream from `encode_image`.
+
+        The default counts all bytes. A codec whose stream is in a container overrides it, to leave the container out.
+        """
         return 8 * len(data)
 
     def encode(self, frames: Frames, level: Level, fps: float | None = None) -> Encoded:
@@ -212,10 +241,14 @@ class ImageCodec(Codec):
 
 
 def check_frames(frames: Frames, codec: str) -> None:
-    """Refuse what is not uint8[T, H, W, 3] with at least one frame and one pixel.
+    """Check that frames are an array uint8[T, H, W, 3] with at least one frame and one pixel.
+
+    Args:
+        frames: the frames to check.
+        codec: the codec's name, for the error message.
 
     Raises:
-        CodecError: the message says what was given.
+        CodecError: the frames are anything else; the message says what was given.
     """
     shape, dtype = getattr(frames, "shape", None), getattr(frames, "dtype", None)
     if shape is None or dtype is None:

@@ -1,4 +1,6 @@
-"""The contract of a dataset: a sequence of samples, each one coding unit with its targets.
+"""The interface that every dataset implements: a sequence of samples.
+
+A sample is what is encoded as one unit (an image or a clip), together with its targets.
 
 A complete dataset of labelled images::
 
@@ -49,12 +51,13 @@ __all__ = ["Dataset", "Outline", "Sample", "Source"]
 
 @dataclass(frozen=True)
 class Source:
-    """How a sample's source was itself stored.
+    """How the source file of a sample was stored.
 
     Args:
-        format: "jpeg", "png", "h264", ...; "rendered" for frames that never were a file.
-        bytes: size on disk, None for rendered frames.
-        quality: the estimated quality of a JPEG source, 1-100, in the scale of the IJG's reference tables.
+        format: "jpeg", "png", "h264", ...; "rendered" for frames that were rendered and never stored in a file.
+        bytes: the file's size on disk; None for rendered frames.
+        quality: the estimated quality of a JPEG file, 1-100, on the scale of the IJG's reference tables; None for
+            other formats, or if it could not be estimated.
     """
 
     format: str
@@ -64,17 +67,18 @@ class Source:
 
 @dataclass(frozen=True)
 class Outline:
-    """What is known of a sample without decoding it: what the batches are planned from.
+    """The facts about a sample that are known without decoding it. The planner forms batches from them.
 
     Args:
-        id: unique in its dataset and split, stable over time.
-        height: H in pixels.
-        width: W in pixels.
-        frames: T.
-        scored: the frames that carry a target.
-        group: what it comes from (drive, video, person): samples of one group are not independent. Its own id where
-            a dataset has no groups.
-        stratum: what `--limit` balances over (a class); "" where nothing is to be balanced.
+        id: the sample's name, unique in its dataset and split, and stable over time.
+        height: height (H) in pixels.
+        width: width (W) in pixels.
+        frames: number of frames (T).
+        scored: the numbers of the frames that have a target.
+        group: the recording that the sample comes from (a drive, a video, a person). Samples of one group are not
+            statistically independent. If it is "", the sample's id is its group.
+        stratum: the class (or another category) over which `--limit` balances its selection; "" to balance over
+            nothing.
     """
 
     id: str
@@ -88,14 +92,14 @@ class Outline:
 
 @dataclass(frozen=True)
 class Sample:
-    """One coding unit with its targets.
+    """One image or clip, which is encoded as one unit, with its targets.
 
     Args:
-        id: as in the outline.
+        id: the same id as in the sample's `Outline`.
         frames: uint8[T, H, W, 3], RGB.
-        targets: the task's target (a type of the task's own) by frame number.
-        fps: frames a second; None for an image.
-        source: how the source was stored.
+        targets: frame number -> target. Each task defines its own type of target.
+        fps: frames per second; None for an image.
+        source: how the source file was stored.
     """
 
     id: str
@@ -106,28 +110,29 @@ class Sample:
 
 
 class Dataset(Configured, ABC):
-    """A sequence of samples of one split, with the targets of one task.
+    """Base class of datasets: the samples of one split, with the targets of one task.
 
-    The constructor is cheap and touches no file; `open` reads the index; an opened dataset can be pickled to worker
-    processes. Nothing is kept in memory that grows with the pixels.
+    The constructor is fast and opens no file. `open` reads the index of the samples. An opened dataset can be pickled
+    and sent to worker processes. A dataset does not keep decoded frames in memory.
 
     Class attributes:
-        tasks: the tasks it has targets for.
-        splits: the splits it has, the one to evaluate on first. Empty where the files decide (then `open` checks).
-        layout: what it expects on disk, for the message when it is missing.
-        homepage: where the data are to be had.
-        needs_root: whether it reads files of the user's.
-        labelled: whether its samples have targets. Without, the targets of the frames to be scored are None, and models
-            are judged by their own output on uncompressed frames.
+        tasks: the tasks that the dataset has targets for.
+        splits: the dataset's splits; the first one is the default for evaluation. Empty if the splits depend on the
+            files; then `open` checks the split.
+        layout: the files and folders that the dataset expects on disk, for error messages.
+        homepage: where the data can be downloaded.
+        needs_root: whether the dataset reads files that the user provides.
+        labelled: whether the samples have targets. If not, the targets of the scored frames are None, and a model is
+            compared with its own output on the uncompressed frames.
 
     Attributes:
-        still: whether its samples are single images (results label what video codecs make of them `intra`); a fact of
-            the class, unless `open` finds that it depends on the task or the files.
-        task: the task whose targets are wanted.
+        still: whether the samples are single images. Results of video codecs on single images are labelled `intra`.
+            It is set on the class, unless it depends on the task or the files; then `open` sets it.
+        task: the task whose targets the samples have.
         split: the split.
-        root: the folder it reads, None where it needs none.
-        classes: the names of the classes, in the order of the targets' labels (set by `open`; empty where the task
-            has none).
+        root: the folder that the dataset reads; None if it needs none.
+        classes: the names of the classes; the targets' labels are indices into it. `open` sets it. Empty if the task
+            has no classes.
     """
 
     tasks: ClassVar[tuple[str, ...]]
@@ -148,11 +153,11 @@ class Dataset(Configured, ABC):
             raise DatasetError(f"dataset {self.name} has no split {self.split!r}: {', '.join(self.splits)}.")
 
     def require_root(self) -> Path:
-        """The root folder.
+        """Return the root folder.
 
         Raises:
-            DatasetError: it was not given or is no folder; the message says what layout is expected and where the
-                data come from.
+            DatasetError: no root folder was given, or it is not a folder. The message says which layout is expected
+                and where the data can be downloaded.
         """
         if self.root is None or not self.root.is_dir():
             found = "no --data-root (or HARNESS_DATA) was given" if self.root is None else f"{self.root} is no folder"
@@ -160,16 +165,16 @@ class Dataset(Configured, ABC):
         return self.root
 
     def problem(self, found: str) -> DatasetError:
-        """An error that says what was found, what is expected and where to get it."""
+        """Return an error that says what was found, which layout is expected, and where the data can be downloaded."""
         where = f" The data: {self.homepage}" if self.homepage else ""
         return DatasetError(f"dataset {self.name}: {found}. Expected: {self.layout}.{where}")
 
     @abstractmethod
     def open(self) -> None:
-        """Read the index and set `classes`.
+        """Read the index of the samples and set `classes`.
 
         Raises:
-            DatasetError: missing, half-present or malformed.
+            DatasetError: the data are missing, incomplete or malformed.
         """
 
     @abstractmethod
@@ -177,10 +182,10 @@ class Dataset(Configured, ABC):
 
     @abstractmethod
     def outline(self, index: int) -> Outline:
-        """What is known of a sample without decoding it. Cheap: a header at most.
+        """Return the facts about a sample without decoding it. It must be fast: read a file's header at most.
 
         Raises:
-            SampleError: not even that can be read; the sample will be recorded as failed.
+            SampleError: the facts cannot be read. The sample is then recorded as failed.
         """
 
     @abstractmethod
@@ -188,17 +193,17 @@ class Dataset(Configured, ABC):
         """Read and decode one sample.
 
         Raises:
-            SampleError: it cannot be read.
+            SampleError: the sample cannot be read.
         """
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of what the samples are: pixels (or what they are rendered from) and targets."""
+        """Return the SHA-256 (hex) of the samples' content: targets, and pixels (or what they are rendered from)."""
 
     def decoders(self) -> Mapping[str, Value]:
-        """Versions of the libraries that turn its files into pixels: part of every experiment's key.
+        """Return the versions of the libraries that decode the dataset's files. Every experiment's key includes them.
 
-        `fingerprint` is of the files; another version of a decoder may make other pixels of the same file. Datasets
-        of image files return `harness.images.decoders()`. The default is for data that need no decoder.
+        `fingerprint` covers the files only, and another version of a decoder may give other pixels for the same file.
+        Datasets of image files return `harness.images.decoders()`. The default is for data that need no decoder.
         """
         return {}

@@ -1,22 +1,22 @@
-"""Every error the harness raises on purpose, in one tree.
+"""All errors that the harness raises on purpose, as a tree of classes.
 
     HarnessError                 exit status 2 unless stated otherwise
-    ├── UsageError               an unknown name, an option or a level that does not fit
+    ├── UsageError               the user gave an unknown name, or an option or a level that does not fit
     │   └── UnknownNameError     a name that no plugin provides
     ├── PluginError              a plugin that fails to import, or breaks its contract
     │   └── CollisionError       two distributions claim one name
     ├── RegistryError            a registry.toml that cannot be used
     ├── DatasetError             a missing, half-present or malformed dataset
-    ├── SampleError              one sample that cannot be read (recorded, the run goes on)
+    ├── SampleError              one sample that cannot be read (recorded; the run continues)
     ├── CodecError               an encoder or decoder that refuses its input
     ├── WeightsError             weights that are missing, altered, or do not fit the network
     ├── StoreError               a results database that cannot be used
     ├── PreflightError           everything that preflight found wrong, at once
     └── TrainingError            training that cannot start or continue
-        └── BusyError            another process is at the same training
+        └── BusyError            another process is running the same training
 
-A library raises; only the command line prints and exits. A message says what was asked, what was found, what there
-is, and what to do next.
+Library code raises errors; only the command line prints them and exits. An error message says what the user requested,
+what the harness found, what is available, and what to do next.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ class HarnessError(Exception):
 
 
 class UsageError(HarnessError):
-    """What was asked does not fit: an option, a level, a combination."""
+    """The user's request is invalid: for example an option, a level, or a combination of them."""
 
 
 class UnknownNameError(UsageError):
-    """No plugin provides the name.
+    """No plugin provides the requested name.
 
     Args:
-        kind: what was looked for ("codec", "task", ...).
-        name: the name as it was asked for.
-        known: the names there are.
-        hint: a further sentence, e.g. the package that provides the name.
+        kind: the kind of plugin object ("codec", "task", ...).
+        name: the requested name.
+        known: the available names.
+        hint: one more sentence for the message, e.g. the package that provides the name.
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
@@ -79,23 +79,23 @@ class PluginError(HarnessError):
 
 
 class CollisionError(PluginError):
-    """Two distributions provide the same name."""
+    """Two installed distributions (Python packages) provide the same name."""
 
 
 class RegistryError(HarnessError):
-    """A registry.toml that cannot be used: the message names file, line or key."""
+    """A registry.toml that cannot be used; the message names the file, and the line or the key."""
 
 
 class DatasetError(HarnessError):
-    """A dataset that is missing, half-present or malformed: the message says what layout is expected."""
+    """A dataset that is missing, incomplete or malformed; the message says which layout is expected."""
 
 
 class SampleError(HarnessError):
-    """One sample that cannot be read. The engine records it with its reason and goes on."""
+    """One sample that cannot be read. The engine records the sample with the reason and continues."""
 
 
 class CodecError(HarnessError):
-    """An encoder or decoder that refuses its input. The engine records the sample and goes on."""
+    """An encoder or decoder refuses its input. The engine records the sample as failed and continues."""
 
 
 class WeightsError(HarnessError):
@@ -107,10 +107,10 @@ class StoreError(HarnessError):
 
 
 class PreflightError(HarnessError):
-    """All that preflight found wrong, before any device time was spent.
+    """All problems that the checks before a run (preflight) found, before any device time was used.
 
     Args:
-        problems: one sentence a problem.
+        problems: the problems, one sentence each.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -120,15 +120,15 @@ class PreflightError(HarnessError):
 
 
 class TrainingError(HarnessError):
-    """Training that cannot start or continue."""
+    """A training that cannot start or continue."""
 
 
 class BusyError(TrainingError):
-    """Another process is at the same training: to be waited for."""
+    """Another process is running the same training. The caller can wait until it ends."""
 
 
 def closest(name: str, names: Sequence[str]) -> str | None:
-    """The name most like `name`, or None when none is so near that it may have been meant.
+    """Return the name in `names` that is most similar to `name`; None if no name is similar enough.
 
     >>> closest("jpg", ["jpeg", "webp"])
     'jpeg'
@@ -137,21 +137,21 @@ def closest(name: str, names: Sequence[str]) -> str | None:
     >>> closest("bframes", ["rate", "range"])
     """
     plain = {known.casefold(): known for known in reversed(names)}
-    found = difflib.get_close_matches(name.casefold(), list(plain), n=1, cutoff=0.6)
-    return plain[found[0]] if found else None
+    matches = difflib.get_close_matches(name.casefold(), list(plain), n=1, cutoff=0.6)
+    return plain[matches[0]] if matches else None
 
 
 def did_you_mean(name: str, names: Sequence[str]) -> str:
-    """A sentence with a space before it, or nothing.
+    """Return a sentence, with a leading space, that suggests the most similar name; "" if no name is similar enough.
 
     >>> did_you_mean("jpg", ["jpeg", "webp"])
     " Did you mean 'jpeg'?"
     """
-    near = closest(name, names)
-    return f" Did you mean {near!r}?" if near else ""
+    match = closest(name, names)
+    return f" Did you mean {match!r}?" if match else ""
 
 
 def no_such_metric(name: str, known: Sequence[str]) -> UsageError:
-    """That results have no such metric, and which they have."""
-    told = f"no such metric {name!r} in these results.{did_you_mean(name, known)} There is: {', '.join(known)}."
-    return UsageError(told)
+    """Return an error that says that the results lack a metric, and lists the metrics that they have."""
+    message = f"no such metric {name!r} in these results.{did_you_mean(name, known)} There is: {', '.join(known)}."
+    return UsageError(message)

@@ -1,8 +1,8 @@
-"""The contract of an executor: it carries out units of work, here or elsewhere, and hands back rows of samples.
+"""The interface that every executor implements: run units of work, on this machine or elsewhere, and return rows.
 
-A unit is a pass over some planned batches of one dataset for some cells of one model. It is plain data and can be
-pickled: `harness.engine.predict.run_unit` carries one out in any process that can import the plugins. An executor that
-hands every unit to that function, and its rows back to the caller, is complete::
+A unit is a pass over some planned batches of one dataset with one model, for some cells (codec, level) of the plan. It
+is plain data and can be pickled. `harness.engine.predict.run_unit` runs a unit in any process that can import the
+plugins. A complete executor calls that function for every unit and yields the rows::
 
     class Inline(Executor):
         name = "inline"
@@ -30,17 +30,17 @@ __all__ = ["Executor"]
 
 
 class Executor(Configured, ABC):
-    """Carries out units of work."""
+    """Base class of executors, which run units of work."""
 
     @abstractmethod
     def run(self, units: Sequence[Unit], settings: Settings, progress: Progress) -> Iterator[Sequence[SampleRow]]:
-        """Carry out the units, in any order.
+        """Run the units, in any order.
 
         Yields:
-            the rows of one planned batch of one cell, whole, as soon as they are there.
+            all rows of one planned batch of one cell, as soon as they are computed.
 
         Args:
-            units: what to do.
-            settings: device, precision, workers.
-            progress: takes progress and warnings.
+            units: the units of work.
+            settings: device, precision, number of workers.
+            progress: receives progress and warnings.
         """

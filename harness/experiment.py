@@ -1,4 +1,4 @@
-"""One cell of the cross product: what it is, and the key it is known by."""
+"""An experiment, which is one cell of the cross product, and the key that identifies it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Experiment", "Training", "canonical", "key_of", "variant"]
+__all__ = ["Experiment", "Training", "canonical", "cell_key", "key_of", "ladder_key", "subject_key", "variant"]
 
 
 @dataclass(frozen=True)
 class Training:
-    """How the weights came to be.
+    """How the model's weights were trained.
+
+    For pretrained weights every field except `kind` is None.
 
     Args:
-        kind: "pretrained", or "retrained".
-        codec: what the training data were coded with, options and all; None when pretrained or trained on uncompressed
-            data.
-        level: the level they were coded at; None when there was none, or a random one of several.
-        mode: "level" when coded at one level, "mixed" at several, "clean" when not coded; None when pretrained.
-        parts: the parts that were retrained, joined by "+"; None for all of them.
-        seed: of the training; None when pretrained.
-        checkpoint: the training's key; None when pretrained.
-        control: the key of the same training on uncompressed data; None when pretrained.
-        series: what trainings share that differ only in their seed: SHA-256 of the rest; None when pretrained.
+        kind: "pretrained" or "retrained".
+        codec: the codec, with its options, that the training data were coded with; None if the training data were not
+            compressed.
+        level: the level that the training data were coded at; None without a codec, or if each example was coded at a
+            random one of several levels.
+        mode: "level" if the training data were coded at one level, "mixed" if at several levels, "clean" if they were
+            not coded.
+        parts: the parts of the model that were retrained, joined by "+"; None for all parts.
+        seed: the seed of the training.
+        checkpoint: the key of the training.
+        control: the key of the same training on uncompressed data.
+        series: SHA-256 of everything that determines the training except the seed. Trainings that differ only in
+            their seed have the same value.
     """
 
     kind: str = "pretrained"
@@ -40,46 +45,47 @@ class Training:
 
     @property
     def label(self) -> str:
-        """What a person calls it: "retrained on jpeg@15", "retrained on uncompressed data, seed 1"; "" when pretrained.
+        """A name for people: "retrained on jpeg@15", "retrained on uncompressed data, seed 1"; "" if pretrained.
 
-        Of seeds, 0 goes without saying.
+        Seed 0 is not mentioned.
         """
         if self.kind == "pretrained":
             return ""
         level = "" if self.level is None else f"@{self.level:g}"
-        what = "uncompressed data" if self.codec is None else f"{self.codec}{level}"
+        data = "uncompressed data" if self.codec is None else f"{self.codec}{level}"
         mixed = " at mixed levels" if self.mode == "mixed" else ""
         parts = f" ({self.parts} only)" if self.parts else ""
         seed = f", seed {self.seed}" if self.seed else ""
-        return f"retrained on {what}{mixed}{parts}{seed}"
+        return f"retrained on {data}{mixed}{parts}{seed}"
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One cell: codec x level x task x model x dataset x training.
+    """One cell of the cross product codec x level x task x model x dataset x training.
 
     Args:
         key: SHA-256 (hex) of `identity`.
         identity: everything that determines the result, as plain JSON values.
         codec: the codec's name.
-        codec_options: its options, levers included.
-        level: the position on its scale; None for `none`.
-        level_name: what the codec calls it; None for `none`.
-        intra: whether a video codec coded single images.
+        codec_options: the codec's options, including the levers `scale` and `fps`.
+        level: the level on the codec's scale; None for the codec `none`.
+        level_name: the codec's name for its level ("quality", "crf", ...); None for the codec `none`.
+        intra: whether a video codec codes single images.
         task: the task's name.
-        model: the model as results call it, with the options that differ from its defaults.
-        weights: the weights as results call them.
-        dataset: the dataset as results call it, with the options that differ from its defaults.
-        split: its split.
-        samples: how many samples the cell has.
-        precision: of the forward pass.
-        batch: samples a batch.
-        training: how the weights came to be.
-        reference: "labels", or "predictions" where the model's own output is the reference.
-        seed: of the limit's draw and of training.
-        baseline: the key of the pretrained model's cell on `none`; None where the plan has none, and for itself.
-        changed: the codec's options that are not its defaults.
-        classes: the names that the labels of its targets index; no part of what determines the result by name.
+        model: the model's name in results, with the options that differ from its defaults.
+        weights: the weights' name in results.
+        dataset: the dataset's name in results, with the options that differ from its defaults.
+        split: the dataset's split.
+        samples: the number of samples.
+        precision: the precision of the forward pass.
+        batch: the number of samples in a batch.
+        training: how the weights were trained.
+        reference: "labels", or "predictions" if the model's own output on uncompressed frames is the reference.
+        seed: the seed that selects the subset for `--limit`; for a retrained model, the seed of the training.
+        baseline: the key of the pretrained model's experiment on the codec `none`; None if the plan has no such
+            experiment, and for that experiment itself.
+        changed: the codec's options that differ from its defaults.
+        classes: the class names; the labels of the targets are indices into them. Not a part of `identity`.
     """
 
     key: str
@@ -106,30 +112,51 @@ class Experiment:
 
     @property
     def cell(self) -> str:
-        """What experiments share that differ only in how their weights were trained: SHA-256 of the rest."""
-        return key_of({name: value for name, value in self.identity.items() if name != "training"})
+        """SHA-256 of the identity without the training.
+
+        Experiments that differ only in how their weights were trained have the same value.
+        """
+        return cell_key(self.identity)
 
     @property
     def ladder(self) -> str:
-        """What experiments share that differ only in level and training: SHA-256 of the rest."""
-        codec = {name: value for name, value in self.identity["codec"].items() if name != "level"}
-        return key_of({**{n: v for n, v in self.identity.items() if n != "training"}, "codec": codec})
+        """SHA-256 of the identity without the level and the training.
+
+        Experiments that differ only in their level or in how their weights were trained have the same value.
+        """
+        return ladder_key(self.identity)
 
     @property
     def variant(self) -> str:
-        """The codec with the options that are not its defaults, as the command line takes it: "jpeg:scale=0.5"."""
+        """The codec with the options that differ from its defaults, in command-line form: "jpeg:scale=0.5"."""
         return variant(self.codec, self.changed)
 
     @property
     def label(self) -> str:
-        """What a person calls the cell: "jpeg:scale=0.5@50 detection"."""
+        """A name for people: "jpeg:scale=0.5@50 detection"."""
         level = "" if self.level is None else f"@{self.level:g}"
         training = f", {self.training.label}" if self.training.label else ""
         return f"{self.variant}{level} {self.task}{training}"
 
 
+def cell_key(identity: Mapping[str, Any]) -> str:
+    """What experiments share that differ only in training: SHA-256 (hex) of all else that determines their results."""
+    return key_of({name: value for name, value in identity.items() if name != "training"})
+
+
+def subject_key(identity: Mapping[str, Any]) -> str:
+    """What experiments share that differ only in codec and training: SHA-256 (hex) of all else."""
+    return key_of({name: value for name, value in identity.items() if name not in ("codec", "training")})
+
+
+def ladder_key(identity: Mapping[str, Any]) -> str:
+    """What experiments share that differ only in level and training: SHA-256 (hex) of all else."""
+    codec = {name: value for name, value in identity["codec"].items() if name != "level"}
+    return cell_key({**identity, "codec": codec})
+
+
 def variant(codec: str, changed: Mapping[str, Any]) -> str:
-    """A codec with the options that are not its defaults.
+    """Return the codec's name with the options that differ from its defaults, in command-line form.
 
     >>> variant("jpeg", {"scale": 0.5})
     'jpeg:scale=0.5'
@@ -139,12 +166,12 @@ def variant(codec: str, changed: Mapping[str, Any]) -> str:
 
 
 def canonical(identity: Mapping[str, Any]) -> str:
-    """The one JSON text of some plain values: sorted keys, no spaces, no NaN."""
+    """Return the canonical JSON text of plain values: keys sorted, no spaces, no NaN. Equal values give equal texts."""
     return json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
 
 
 def key_of(identity: Mapping[str, Any]) -> str:
-    """SHA-256 (hex) of the canonical text.
+    """Return the SHA-256 (hex) of the canonical JSON text of an identity.
 
     >>> key_of({"b": 1, "a": 2}) == key_of({"a": 2, "b": 1})
     True

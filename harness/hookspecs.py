@@ -1,4 +1,4 @@
-"""The hooks a plugin can implement. Mark each implementation with `harness.hookimpl`.
+"""The hooks that a plugin can implement. Mark each implementation with `harness.hookimpl`.
 
 A plugin is a module named by an entry point of the group `harness`::
 
@@ -28,7 +28,7 @@ hookspec = pluggy.HookspecMarker("harness")
 
 @hookspec
 def harness_codecs() -> Iterable[type[Codec]]:
-    """Provide codecs.
+    """Provide codec classes.
 
     Example::
 
@@ -58,7 +58,7 @@ def harness_codecs() -> Iterable[type[Codec]]:
 
 @hookspec
 def harness_tasks() -> Iterable[type[Task]]:
-    """Provide tasks.
+    """Provide task classes.
 
     Example::
 
@@ -88,7 +88,7 @@ def harness_tasks() -> Iterable[type[Task]]:
 
 @hookspec
 def harness_models() -> Iterable[type[Model]]:
-    """Provide kinds of models.
+    """Provide model classes.
 
     Example::
 
@@ -124,7 +124,7 @@ def harness_models() -> Iterable[type[Model]]:
 
 @hookspec
 def harness_datasets() -> Iterable[type[Dataset]]:
-    """Provide kinds of datasets.
+    """Provide dataset classes.
 
     Example::
 
@@ -166,7 +166,7 @@ def harness_datasets() -> Iterable[type[Dataset]]:
 
 @hookspec
 def harness_stores() -> Iterable[type[Store]]:
-    """Provide stores for results. `--db URL` picks one by the URL's scheme.
+    """Provide stores for results. The scheme of the URL in `--db URL` selects the store.
 
     Example::
 
@@ -182,7 +182,7 @@ def harness_stores() -> Iterable[type[Store]]:
 
 @hookspec
 def harness_executors() -> Iterable[type[Executor]]:
-    """Provide executors.
+    """Provide executor classes.
 
     Example::
 
@@ -207,12 +207,12 @@ def harness_executors() -> Iterable[type[Executor]]:
 
 @hookspec
 def harness_run_started(run: int, info: RunInfo, experiments: int) -> None:
-    """A run was recorded and is about to begin.
+    """A run was recorded in the database and is about to start.
 
     Args:
-        run: its id in the database.
-        info: its provenance.
-        experiments: how many cells it has to do.
+        run: the run's id in the database.
+        info: the run's provenance.
+        experiments: the number of experiments in the run's plan.
 
     Example::
 
@@ -226,7 +226,7 @@ def harness_run_started(run: int, info: RunInfo, experiments: int) -> None:
 def harness_experiment_finished(
     run: int, experiment: Experiment, status: Status, totals: Totals, metrics: list[MetricValue]
 ) -> None:
-    """An experiment was finished (or failed with some samples), and its results are in the database.
+    """An experiment has finished, or has failed because too many samples failed. Its results are in the database.
 
     Example::
 

@@ -1,8 +1,8 @@
-"""The contract of a model: prepare in a worker, predict on the device, learn in training.
+"""The interface that every model implements: prepare inputs in worker processes, predict on the device, train.
 
-A model object is made without its network, so that it can be pickled to worker processes, where only `prepare` runs.
-`load` builds the network on a device; `predict` and `losses` need it. Predictions are of the task's own type and in
-the coordinates of the source frame.
+A model object is created without its network, so that it can be pickled and sent to worker processes. In a worker only
+`prepare` runs (`prepare_train` in training). `load` builds the network on a device; `predict` and `losses` need the
+network. The task defines the type of a prediction. Predictions are in the coordinates of the source frame.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ T = TypeVar("T")
 
 
 class Memo(Protocol):
-    """Where `prepare` leaves derived data (optical flow) that another model or run could use again.
+    """A cache that `prepare` uses for data derived from the frames (optical flow), so that other models can reuse them.
 
-    The engine knows what the frames are and how they were coded; the name says what is derived from them, and all that
-    decides it (method, settings, library version). What is kept, and for how long, is the engine's affair: what is
-    quicker to compute than to read it does not keep, and nothing where there is no engine (`NoMemo`).
+    The engine identifies the frames and how they were coded. The name identifies what is derived from the frames, and
+    everything that decides the result (method, settings, library version). The engine decides what to keep and for how
+    long. It does not keep arrays that are faster to compute than to read. Outside the engine nothing is kept
+    (`NoMemo`).
     """
 
     def __call__(self, name: str, compute: Callable[[], np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-        """The array kept under `name`, or that of `compute`, kept from now on."""
+        """Return the array that is kept under `name`; if there is none, call `compute` and keep its result."""
 
 
 class NoMemo:
-    """A memo that keeps nothing."""
+    """A memo that keeps nothing: every call computes its array."""
 
     def __call__(self, name: str, compute: Callable[[], T]) -> T:
         return compute()
@@ -51,14 +52,16 @@ class Model(Configured, ABC):
     """A network with its pre- and post-processing.
 
     Class attributes:
-        task: the task it serves.
-        parts: what is trained by itself (two streams; a GAN's two players).
-        default_batch: the batch size by device type, e.g. {"cpu": 1, "cuda": 8}.
-        own_weights: what `resolve_weights(None, ...)` gives, for lists: the file that it brings, or a few words on
-            whose they are ("torchvision's", who downloads them). None: it has to be given a file.
+        task: the task that the model performs.
+        parts: the parts of the network that have their own optimizer (the two streams of a two-stream network; the
+            generator and the discriminator of a GAN).
+        default_batch: the default batch size for each device type, e.g. {"cpu": 1, "cuda": 8}.
+        own_weights: the weights that `resolve_weights(None, ...)` returns, for listings: the path of a file that comes
+            with the model, or a few words on where they come from ("torchvision's", which torchvision downloads).
+            None if the user has to give a file of weights.
 
     Attributes:
-        classes: the names its predictions' labels stand for (set by `load`).
+        classes: the names of the classes; the labels of predictions are indices into it. `load` sets it.
     """
 
     task: ClassVar[str]
@@ -66,54 +69,65 @@ class Model(Configured, ABC):
     default_batch: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 8, "mps": 4}
     own_weights: ClassVar[Path | str | None] = None
     classes: tuple[str, ...] = ()
+    _network: torch.nn.Module | None = None
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
-        """The weights that a text on the command line names; None asks for the model's own default.
+        """Return the weights that the user named.
 
-        Runs in preflight without importing torch where it can; the default reads `asked` as a path of a safetensors
-        or state-dict file.
+        This runs before the run starts (in preflight), and should not import torch if it can avoid it.
+
+        Args:
+            asked: the text that the user gave; None for the model's own default weights. The default implementation
+                reads it as the path of a file of weights.
+            dataset_classes: the classes of the dataset.
 
         Raises:
-            WeightsError: there is no such file or name, or there is no default.
+            WeightsError: there is no such file or name, or the model has no default weights.
         """
         return from_file(self.name, asked)
 
     def fingerprint(self) -> Mapping[str, Value]:
-        """Versions of the libraries that decide the predictions, read without importing them."""
+        """Return the versions of the libraries that can change the predictions, without importing the libraries."""
         return {}
 
     def identity_config(self) -> Mapping[str, Value]:
-        """The options as they identify results. A path of the user's is to be replaced by a digest of the content.
+        """Return the options as they identify results.
 
-        The default is `config` as it is.
+        A model with an option that is a path replaces the path by a digest of the file's content. The default returns
+        `config` unchanged.
         """
         return dict(self.config)
 
     def deciding_config(self, phase: Phase) -> dict[str, Value]:
-        """`identity_config` without the options that concern the other phase alone (`Option.only`)."""
-        other = {option.name for option in self.options if option.only not in (None, phase)}
-        return {name: value for name, value in self.identity_config().items() if name not in other}
+        """Return `identity_config` without the options that affect only the other phase (see `Option.only`)."""
+        other_phase = {option.name for option in self.options if option.only not in (None, phase)}
+        return {name: value for name, value in self.identity_config().items() if name not in other_phase}
 
     def available(self) -> str | None:
-        """None when the model can work on this machine, else a sentence that says what is missing."""
+        """Return None if the model works on this machine, otherwise a sentence that says what is missing."""
         return None
 
     @abstractmethod
     def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
-        """The shape that `prepare` will give for a sample so outlined: equal shapes share a batch."""
+        """Return the shape of the input that `prepare` will make of a sample with this outline.
+
+        Only samples with equal shapes share a batch.
+        """
 
     @abstractmethod
     def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> Any:
-        """Decoded frames uint8[T, H, W, 3] -> one sample's input (tensors; in a worker, without the network).
+        """Convert decoded frames to the network's input for one sample (tensors).
+
+        Runs in a worker, without the network.
 
         Args:
-            frames: the decoded frames.
-            scored: the frames that are scored.
-            memo: keeps derived data.
+            frames: the decoded frames, uint8[T, H, W, 3].
+            scored: the numbers of the frames that are scored.
+            memo: a cache for data derived from the frames.
         """
 
     def collate(self, prepared: Sequence[Any]) -> Any:
-        """Prepared samples of equal shape -> one batch. The default stacks with torch's own `default_collate`."""
+        """Combine prepared samples of equal shape into one batch. The default uses torch's `default_collate`."""
         from torch.utils.data import default_collate
 
         return default_collate(list(prepared))
@@ -123,34 +137,35 @@ class Model(Configured, ABC):
         """Build the network with its weights on a device, in evaluation mode.
 
         Args:
-            weights: as `resolve_weights` gave them.
-            classes: the dataset's classes, for a model whose weights do not say theirs.
+            weights: the weights that `resolve_weights` returned.
+            classes: the dataset's classes, for a model whose weights do not state their own.
             device: a torch device.
-            precision: of the forward pass.
+            precision: the precision of the forward pass.
 
         Raises:
-            WeightsError: they do not fit the network; the message names what.
+            WeightsError: the weights do not fit the network; the message names what does not fit.
         """
 
     @abstractmethod
     def predict(self, batch: Any) -> list[list[Any]]:
-        """A collated batch -> for each sample, for each scored frame, a prediction of the task's type.
+        """Return, for each sample of a collated batch, a list with one prediction for each scored frame.
 
-        The engine has moved the batch's tensors to the device, and calls under `torch.inference_mode`.
-        Results are on the CPU, in source coordinates, labels index `self.classes`.
+        The engine moves the batch's tensors to the device before the call, and calls under `torch.inference_mode`.
+        Predictions have the type that the task defines. They are on the CPU, in the coordinates of the source frame.
+        Labels are indices into `self.classes`.
         """
 
-    # Training: a model that cannot be trained leaves these as they are.
+    # Training. A model that cannot be trained does not override what follows.
 
     trainable: ClassVar[bool] = False
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
-        """A new network for these classes, on the CPU.
+        """Build and return a new network for these classes, on the CPU.
 
         Args:
-            classes: of the dataset that it is to learn.
-            initial: what it starts from; a file that `load` takes is taken here. None initialises the network from
-                torch's current random state.
+            classes: the classes of the dataset to train on.
+            initial: the weights to start from; it accepts every file that `load` accepts. None initialises the network
+                from torch's current random state.
 
         Raises:
             WeightsError: the initial weights do not fit the network, or were trained on another number of classes.
@@ -159,25 +174,39 @@ class Model(Configured, ABC):
 
     @property
     def network(self) -> torch.nn.Module:
-        """The network that `load` or `build` made. Its state dict is what a checkpoint holds."""
-        raise NotImplementedError(f"model {self.name} has no network to train")
+        """The network that `load` or `build` left in `_network`. Its state dict is what a checkpoint holds.
+
+        Raises:
+            RuntimeError: neither was called.
+        """
+        if self._network is None:
+            raise RuntimeError(f"model {self.name} has no network yet: load() or build() makes it")
+        return self._network
 
     def prepare_train(self, frames: Frames, targets: Mapping[int, Any], rng: np.random.Generator) -> Any:
-        """Frames and targets -> one training example, augmented with `rng` (in a worker, without the network)."""
+        """Convert frames and targets to one training example, with random augmentation.
+
+        Runs in a worker, without the network.
+
+        Args:
+            frames: uint8[T, H, W, 3], RGB.
+            targets: frame number -> target.
+            rng: the random generator that the augmentation must use.
+        """
         raise NotImplementedError(f"model {self.name} cannot be trained")
 
     def collate_train(self, examples: Sequence[Any]) -> Any:
-        """Training examples -> one batch."""
+        """Combine training examples into one batch."""
         return self.collate(examples)
 
     def problems(self) -> Sequence[str]:
-        """What the user should know of how `prepare_train` went in this process (a cache that is full)."""
+        """Return warnings for the user about `prepare_train` in this process (for example: the cache is full)."""
         return ()
 
     def losses(self, batch: Any, part: str) -> Mapping[str, torch.Tensor]:
-        """The named losses of one part on a batch (network in training mode); their sum is minimised."""
+        """Return the named losses of one part on a batch, with the network in training mode. Their sum is minimised."""
         raise NotImplementedError(f"model {self.name} cannot be trained")
 
     def parameters(self, part: str) -> list[torch.nn.Parameter]:
-        """The parameters that one part's optimizer moves."""
+        """Return the parameters that the optimizer of one part updates."""
         return [p for p in self.network.parameters() if p.requires_grad]

@@ -1,4 +1,4 @@
-"""Options that every plugin kind shares: declared once, parsed from `name:key=value,...`, kept as a configuration."""
+"""Options of plugins: a plugin class declares them, and the user sets them with `name:key=value,...`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from harness.errors import UsageError, did_you_mean
 __all__ = ["Configured", "Option", "Phase", "Value"]
 
 Value = bool | int | float | str | None
-"""What an option can hold: something that JSON and a command line can both write."""
+"""The type of an option's value. JSON and a command line can both express it."""
 
 Phase = Literal["training", "prediction"]
-"""What a model is at."""
+"""The two phases in which a model works."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,16 @@ class Option:
     """One option of a plugin.
 
     Args:
-        name: as it is written on the command line.
+        name: the option's name on the command line.
         type: bool, int, float or str.
-        default: the value when it is not given; None stands for "not set".
-        help: one sentence.
-        choices: the values that are allowed, if they are few.
-        minimum: the smallest number allowed.
-        maximum: the largest number allowed.
-        only: of a model's: the one phase that it concerns; None for both. With given weights, what concerns training
-            alone is no part of an experiment's identity; what concerns prediction alone is no part of a training's.
+        default: the value if the user does not set the option; None means "not set".
+        help: one sentence of description.
+        choices: the allowed values, if there are only a few; empty otherwise.
+        minimum: the smallest allowed number; None for no limit.
+        maximum: the largest allowed number; None for no limit.
+        only: for options of models: the only phase that the option affects; None for both phases. An option that
+            affects only training is not part of an experiment's identity, because the weights identify the result of
+            the training. An option that affects only prediction is not part of a training's identity.
     """
 
     name: str
@@ -43,10 +44,13 @@ class Option:
     only: Phase | None = None
 
     def parse(self, value: object) -> Value:
-        """The checked value of a text (or of a value that has the type already).
+        """Convert a text to the option's type, check the value, and return it.
+
+        Args:
+            value: a text, or a value that already has the option's type.
 
         Raises:
-            UsageError: the value is not of the type, or out of range.
+            UsageError: the value does not have the option's type, or is not allowed.
         """
         parsed = self._convert(value)
         if self.choices and parsed not in self.choices:
@@ -87,16 +91,16 @@ def _range(low: float | None, high: float | None) -> str:
 
 
 class Configured:
-    """Something a plugin provides under a name, with declared options.
+    """Base class of the objects that plugins provide (codecs, tasks, models, ...): they have a name and options.
 
     Class attributes:
-        name: how it is asked for.
-        summary: one line for `harness list`.
-        options: the options it takes.
+        name: the name by which a user selects the class.
+        summary: one line of description for `harness list`.
+        options: the options that the class declares.
 
     Attributes:
-        config: every option's value, given or default, in declared order. Together with the name it makes the
-            object again, so it is what results record.
+        config: option -> value for every declared option, in the declared order; the default where the user gave no
+            value. The name and `config` are enough to create the same object again, so results record both.
     """
 
     name: ClassVar[str]
@@ -108,10 +112,10 @@ class Configured:
 
     @classmethod
     def resolve(cls, given: Mapping[str, object]) -> dict[str, Value]:
-        """Every option's value, the given ones checked.
+        """Return the value of every declared option: the given value after a check, or the default.
 
         Raises:
-            UsageError: an option that is not declared, or a value that does not fit.
+            UsageError: an option is not declared, or a value does not fit its option.
         """
         declared = {option.name: option for option in cls.options}
         for key in given:
@@ -132,5 +136,5 @@ class Configured:
         return hash((type(self), tuple(self.config.items())))
 
     def option(self, name: str) -> Any:
-        """The value of one declared option."""
+        """Return the value of one declared option."""
         return self.config[name]

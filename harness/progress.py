@@ -1,4 +1,4 @@
-"""What the engine tells of its progress to whoever watches."""
+"""The interface through which the engine reports its progress."""
 
 from __future__ import annotations
 
@@ -12,29 +12,34 @@ __all__ = ["Progress", "Silence"]
 
 
 class Progress(Protocol):
-    """Takes progress. The command line draws it; a library user may ignore it."""
+    """Receives progress reports. The command line displays them; a library user may ignore them (`Silence`)."""
 
     def planned(self, experiments: Sequence[Experiment], found: Sequence[str]) -> None:
-        """The experiments of the run, and the keys of those that the database already has."""
+        """The run was planned.
+
+        Args:
+            experiments: all experiments of the run.
+            found: the keys of the experiments that the database already has.
+        """
 
     def resumed(self, experiment: Experiment, samples: int) -> None:
-        """So many samples of an experiment were kept from an earlier run."""
+        """An experiment continues: `samples` of its samples are already in the database, from an earlier run."""
 
     def advanced(self, key: str, samples: int, failed: int) -> None:
-        """So many more samples of an experiment are done, so many of them failed."""
+        """`samples` more samples of the experiment `key` are done; `failed` of them failed."""
 
     def finished(self, experiment: Experiment, totals: Totals, metrics: Sequence[MetricValue]) -> None:
-        """An experiment is in the database."""
+        """An experiment is finished, and its results are in the database."""
 
     def status(self, text: str) -> None:
-        """What the engine is busy with."""
+        """The engine started another activity, described by `text`; "" means that the activity has ended."""
 
     def warning(self, text: str) -> None:
-        """Something the user should know."""
+        """A warning for the user."""
 
 
 class Silence:
-    """Progress that nobody watches."""
+    """A `Progress` that ignores every report."""
 
     def planned(self, experiments: Sequence[Experiment], found: Sequence[str]) -> None: ...
 

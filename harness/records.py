@@ -1,4 +1,4 @@
-"""The records that a store is given and gives back, all keyed by an experiment, a run or a training."""
+"""The records that are written to a store and read from it. Each belongs to an experiment, a run or a training."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ Status = Literal["running", "finished", "failed", "interrupted"]
 
 @dataclass(frozen=True)
 class RunInfo:
-    """Provenance of one invocation.
+    """The provenance of one run (one invocation of the command line).
 
     Args:
         command: the command line.
         host: the machine's name.
-        device: the torch device, in words.
-        versions: distribution -> version of every plugin and library that matters.
-        git: revision of the checkout the harness runs from ("+dirty" behind it when changed), None when installed.
-        settings: workers, threads, batch and the like: what is provenance and not identity.
+        device: the torch device, described in words.
+        versions: distribution -> version of every plugin and every library that can affect results.
+        git: the git revision of the checkout that the harness runs from, with "+dirty" appended if files were changed;
+            None if the harness is installed as a package.
+        settings: workers, threads and other settings that are recorded but are not part of an experiment's identity.
     """
 
     command: str
@@ -50,14 +51,14 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """An invocation as a store gives it back.
+    """A run as it is read from a store.
 
     Args:
-        id: its number.
-        status: how it ended; `running` also where its process died without a word.
-        started_at: ISO 8601 in UTC.
-        finished_at: likewise; None while it runs.
-        info: its provenance.
+        id: the run's number.
+        status: how the run ended. A run whose process was killed also has the status `running`.
+        started_at: the start, ISO 8601 in UTC.
+        finished_at: the end, ISO 8601 in UTC; None while the run is running.
+        info: the run's provenance.
     """
 
     id: int
@@ -69,12 +70,12 @@ class RecordedRun:
 
 @dataclass(frozen=True)
 class Claim:
-    """Who works on an experiment.
+    """A claim: it says which process works on an experiment.
 
     Args:
-        owner: unique to a process; also what the message about a held claim shows (host, process id).
+        owner: the unique name of the process. It contains the host and the process id, for messages.
         run: the run's id.
-        lease: seconds until the claim lapses unless renewed.
+        lease: the number of seconds after which the claim expires if it is not renewed.
     """
 
     owner: str
@@ -84,14 +85,15 @@ class Claim:
 
 @dataclass(frozen=True)
 class State:
-    """What the database knows of an experiment.
+    """The state of an experiment in the database.
 
     Args:
-        status: `interrupted` also when the lease of a running one has lapsed or its process is gone.
-        owner: who holds or held it.
-        samples: rows of samples kept.
-        failed: how many of them failed, once the experiment is finished.
-        reason: why it failed.
+        status: the status. It is `interrupted` also if the experiment is still marked as running but its lease has
+            expired or its process has ended.
+        owner: the process that claims, or last claimed, the experiment.
+        samples: the number of sample rows in the database.
+        failed: the number of samples that failed, once the experiment is finished.
+        reason: why the experiment failed.
     """
 
     status: Status
@@ -103,7 +105,7 @@ class State:
 
 @dataclass(frozen=True)
 class SampleRow:
-    """What is known of one sample in one experiment.
+    """The result of one sample in one experiment.
 
     Args:
         key: the experiment's key.
@@ -111,19 +113,19 @@ class SampleRow:
         id: the sample's id.
         group: the sample's group.
         status: "ok" or "failed".
-        error: why it failed; None when ok.
-        bits: the rate in bits; None when failed.
-        pixels: T * H * W of the source; None when failed.
+        error: why the sample failed; None if it did not fail.
+        bits: the rate in bits; None if failed.
+        pixels: T * H * W of the source; None if failed.
         duration: seconds of video; None for images.
-        squared_error: sum of squared differences over all RGB values; None for the exact baseline and when failed.
+        squared_error: sum of squared differences over all RGB values; None for the exact baseline and if failed.
         source_bytes: size of the source on disk; None for rendered frames.
-        source_format: how the source was stored.
+        source_format: the format of the source file.
         source_quality: estimated JPEG quality of the source.
-        encode_ms: milliseconds of encoding.
-        decode_ms: milliseconds of decoding.
-        seconds: all the sample cost in this experiment, prediction and scoring included.
-        score: the sample's own score, where the task has one.
-        statistics: the sufficient statistics of its scored frames, in order; empty when failed.
+        encode_ms: encoding time in milliseconds.
+        decode_ms: decoding time in milliseconds.
+        seconds: the sample's total time in this experiment, including prediction and scoring.
+        score: the score of this single sample, if the task has one.
+        statistics: the sufficient statistics of the scored frames, in order; empty if failed.
     """
 
     key: str
@@ -148,7 +150,7 @@ class SampleRow:
 
 @dataclass(frozen=True)
 class SampleStatistics:
-    """The statistics of one finished sample, as `reduce` and the resampling want them."""
+    """The sufficient statistics of one sample that did not fail, as input for `Task.reduce` and for resampling."""
 
     index: int
     group: str
@@ -157,25 +159,25 @@ class SampleStatistics:
 
 @dataclass(frozen=True)
 class Totals:
-    """Totals of a finished experiment, over its samples that did not fail. None is "not measured".
+    """Totals of a finished experiment over the samples that did not fail. None means "not measured".
 
     Args:
-        samples: samples that finished.
-        failed: samples that failed.
+        samples: number of samples that did not fail.
+        failed: number of samples that failed.
         bits: total rate in bits.
         pixels: total pixels of the sources.
-        bpp: bits / pixels.
-        bpp_mean: the mean over samples of each one's bpp.
+        bpp: bits per pixel: `bits` / `pixels`.
+        bpp_mean: the mean over samples of the bits per pixel of each sample.
         kbps: kbit/s over the whole duration; None for images.
-        psnr: dB, from the total squared error; None for the exact baseline.
+        psnr: PSNR in dB, computed from the total squared error; None for the exact baseline.
         source_bpp: bits of the source files / pixels; None for rendered frames.
-        encode_ms: mean milliseconds of encoding a sample.
-        decode_ms: mean milliseconds of decoding a sample.
-        seconds: of all samples together.
-        groups: how many groups the samples come from that did not fail.
-        interval_method: how the intervals of the metrics were computed.
-        resamples: from how many resamples; None where nothing was resampled.
-        interval_seed: their seed.
+        encode_ms: mean encoding time of a sample in milliseconds.
+        decode_ms: mean decoding time of a sample in milliseconds.
+        seconds: total time of all samples in seconds.
+        groups: number of groups that the samples belong to.
+        interval_method: how the confidence intervals of the metrics were computed.
+        resamples: number of resamples for the intervals; None if nothing was resampled.
+        interval_seed: the seed of the resampling.
     """
 
     samples: int
@@ -198,13 +200,13 @@ class Totals:
 
 @dataclass(frozen=True)
 class Merged:
-    """What came of taking one database into another.
+    """The outcome of merging one database (the source) into another (the target).
 
     Args:
-        taken: experiments that the target did not have, or had less of.
-        doubles: experiments that both had finished.
-        differing: of these, metrics that differ: the experiment's key, the metric's name, the value that was kept, and
-            the other.
+        taken: number of experiments that were copied because the target did not have them, or had fewer results.
+        doubles: number of experiments that were finished in both databases.
+        differing: metrics of such doubles that differ between the databases. Each entry is the experiment's key, the
+            metric's name, the value that was kept, and the other value.
     """
 
     taken: int
@@ -217,15 +219,15 @@ class MetricValue:
     """One metric of one experiment.
 
     Args:
-        metric: its name.
-        value: None where undefined, with the reason.
-        ci_low: lower end of the 95 % interval; None with the reason where there is none.
-        ci_high: upper end.
-        n: samples it stands on.
-        is_primary: whether it is the task's primary metric.
-        higher_is_better: its direction.
-        unit: its unit.
-        reason: why value or interval is None.
+        metric: the metric's name.
+        value: the value; None if it is undefined (see `reason`).
+        ci_low: lower end of the 95 % confidence interval; None if there is no interval (see `reason`).
+        ci_high: upper end of the interval.
+        n: number of samples from which the value is computed.
+        is_primary: whether this is the task's primary metric.
+        higher_is_better: whether a larger value is better.
+        unit: the unit.
+        reason: why the value or the interval is None.
     """
 
     metric: str
@@ -241,19 +243,20 @@ class MetricValue:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a view cannot compute: a paired difference between two experiments.
+    """A paired difference (or ratio of differences) between two experiments. A database view cannot compute it.
 
     Args:
-        key: the experiment.
-        other: the key of the experiment it is compared with.
+        key: the key of the experiment.
+        other: the key of the experiment that it is compared with.
         metric: the metric's name.
-        kind: "drop" (positive when the experiment is worse than the other); for retrained experiments "gain" (positive
-            when it is better than the pretrained one), and the shares "recovery", "net_recovery" and "study_gain".
-        value: None with a reason.
-        ci_low: lower end of the paired 95 % interval.
-        ci_high: upper end.
-        n: samples that finished in both.
-        reason: why something is None.
+        kind: "drop" (positive if the experiment is worse than the other). For retrained experiments also "gain"
+            (positive if the retrained model is better than the pretrained model), and the ratios "recovery",
+            "net_recovery" and "study_gain".
+        value: the value; None if it is undefined (see `reason`).
+        ci_low: lower end of the paired 95 % confidence interval.
+        ci_high: upper end of the interval.
+        n: number of samples that did not fail in any of the compared experiments.
+        reason: why the value or the interval is None.
     """
 
     key: str
@@ -269,17 +272,18 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights that a training of a run made.
+    """The record of the weights that a training produced.
 
     Args:
-        key: the training's.
-        identity: all that decides the weights.
-        path: the file, on the machine that made it.
+        key: the training's key.
+        identity: everything that determines the weights.
+        path: the file of weights, on the machine that trained them.
         sha256: hex digest of the file.
-        bytes: its size.
-        steps: iterations of training.
-        seconds: what training took on the machine that made it, over all runs it took; None where it is not known.
-        loss_curve: CSV: iteration, part, loss, value.
+        bytes: the file's size.
+        steps: number of training iterations.
+        seconds: the duration of the training, on the machine that ran it; None if it is unknown (for example, if the
+            training was interrupted and continued).
+        loss_curve: the losses as CSV: iteration, part, loss, value.
     """
 
     key: str

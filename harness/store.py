@@ -1,7 +1,8 @@
-"""The contract of a store: where runs, experiments, samples and metrics are kept, and how work is claimed.
+"""The interface that every store implements: a database of runs, experiments, samples and metrics.
 
-A store is opened by URL. Everything is keyed by the experiment's key, so that the same cell is never computed twice and
-nothing is reported under another key. Rows of samples come in chunks of whole batches, each chunk in one transaction.
+A store is opened by a URL. All results are stored under the experiment's key, so that no cell is computed twice and no
+result is reported under another key. A process claims an experiment before it works on it. Rows of samples are written
+in chunks of whole batches, each chunk in one transaction.
 """
 
 from __future__ import annotations
@@ -32,18 +33,22 @@ __all__ = ["Filters", "Store"]
 
 @dataclass(frozen=True)
 class Filters:
-    """What rows of a view are wanted: column -> allowed values; empty means all."""
+    """A selection of rows of a view.
+
+    Args:
+        columns: column -> allowed values; empty selects all rows.
+    """
 
     columns: Mapping[str, Sequence[object]] = field(default_factory=dict)
 
 
 class Store(ABC):
-    """A database of results.
+    """Base class of stores: a database of results.
 
     Class attributes:
-        name: for `harness list stores`.
-        summary: one line.
-        schemes: the URL schemes it opens ("sqlite", "postgresql").
+        name: the store's name in `harness list stores`.
+        summary: one line of description.
+        schemes: the URL schemes that the store opens ("sqlite", "postgresql").
     """
 
     name: ClassVar[str]
@@ -55,10 +60,11 @@ class Store(ABC):
 
     @abstractmethod
     def open(self, write: bool = True) -> None:
-        """Connect; create or upgrade the schema (when `write`).
+        """Connect to the database; if `write` is true, also create or upgrade its schema.
 
         Raises:
-            StoreError: no database, one of a newer schema, not writable, or locked for too long (by whom).
+            StoreError: there is no database, its schema is newer than this version knows, it cannot be written, or
+                another process has locked it for too long (the message names the process).
         """
 
     @abstractmethod
@@ -68,74 +74,77 @@ class Store(ABC):
 
     @abstractmethod
     def begin_run(self, info: RunInfo) -> int:
-        """Record an invocation; gives its id."""
+        """Record a new run and return its id."""
 
     @abstractmethod
     def end_run(self, run: int, status: Status) -> None: ...
 
     @abstractmethod
     def runs(self) -> list[RecordedRun]:
-        """All invocations, the oldest first."""
+        """Return all runs, the oldest first."""
 
     # Experiments and claims
 
     @abstractmethod
     def register(self, experiments: Sequence[Experiment], run: int) -> None:
-        """Record experiments that are not yet there (no status is changed)."""
+        """Record the experiments that the database does not have yet. No status is changed."""
 
     @abstractmethod
     def experiments(self) -> list[Experiment]:
-        """All experiments as they were registered, in that order."""
+        """Return all experiments, in the order in which they were registered."""
 
     @abstractmethod
     def states(self, keys: Sequence[str]) -> dict[str, State]:
-        """What is known of each key; keys never seen are left out."""
+        """Return the state of each experiment; unknown keys are left out."""
 
     @abstractmethod
     def identities(self, keys: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        """What determines the result of each experiment: what its key is the hash of. Unknown keys are left out."""
+        """Return the identity of each experiment, which its key is the hash of; unknown keys are left out."""
 
     @abstractmethod
     def classes(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """The names that the labels of each experiment's targets index; keys whose are not known are left out."""
+        """Return the class names of each experiment; the labels of its targets are indices into them.
+
+        Experiments whose class names are unknown are left out.
+        """
 
     @abstractmethod
     def claim(self, keys: Sequence[str], claim: Claim) -> set[str]:
-        """Claim what is neither finished nor held by a living claim, in one transaction; gives the keys obtained.
+        """Claim the experiments that are neither finished nor claimed by a running process; return the claimed keys.
 
-        An experiment that failed is claimed anew and its failed samples' rows are removed, so that they are tried
-        again. An interrupted one keeps its rows.
+        All claims are made in one transaction. A failed experiment can be claimed again; the rows of its failed
+        samples are then removed, so that these samples are computed again. An interrupted experiment keeps all rows.
         """
 
     @abstractmethod
     def renew(self, claim: Claim) -> set[str]:
-        """Prolong the leases of an owner; gives the keys still held."""
+        """Extend the leases of all claims of an owner; return the keys of the experiments that are still claimed."""
 
     @abstractmethod
     def release(self, keys: Sequence[str], claim: Claim, status: Status, reason: str | None = None) -> None:
-        """Give claims up with a status (`failed` with a reason, or `interrupted`)."""
+        """Give up claims and set the experiments' status: `failed` (with a reason) or `interrupted`."""
 
     # Samples
 
     @abstractmethod
     def done(self, key: str) -> set[int]:
-        """The indices of samples that have a row."""
+        """Return the indices of the samples that have a row in this experiment."""
 
     @abstractmethod
     def write(self, rows: Sequence[SampleRow], claim: Claim) -> None:
-        """Append rows in one transaction.
+        """Append rows of samples in one transaction.
 
         Raises:
-            StoreError: the claim on one of the experiments was lost (nothing is written).
+            StoreError: the claim on one of the experiments was lost; then nothing is written.
         """
 
     @abstractmethod
     def statistics(self, key: str) -> Iterator[SampleStatistics]:
-        """The statistics of the samples that finished, by ascending index."""
+        """Yield the statistics of the samples that did not fail, by ascending index."""
 
     @abstractmethod
     def rows(self, key: str) -> Iterator[SampleRow]:
-        """All rows of an experiment by ascending index, without their statistics."""
+        """Yield all rows of an experiment, without their statistics, by ascending index."""
 
     # Results
 
@@ -143,49 +152,52 @@ class Store(ABC):
     def finish(
         self, key: str, claim: Claim, totals: Totals, metrics: Sequence[MetricValue], failed: str | None = None
     ) -> None:
-        """Write totals and metrics and give the claim up, in one transaction.
+        """Write the totals and the metrics of an experiment and give up its claim, in one transaction.
 
         Args:
-            key: the experiment.
-            claim: the claim it was done under.
-            totals: its totals.
-            metrics: its metrics.
-            failed: the reason when more samples failed than were allowed: then the status is `failed` (the metrics
-                are kept, and say on how many samples they stand).
+            key: the experiment's key.
+            claim: the claim under which the experiment was computed.
+            totals: the experiment's totals.
+            metrics: the experiment's metrics.
+            failed: the reason, if more samples failed than are allowed; the status is then `failed`. The metrics are
+                stored all the same, with the number of samples that they are computed from.
         """
 
     @abstractmethod
     def uncompared(self, keys: Sequence[str]) -> set[str]:
-        """Those finished experiments whose baseline is finished too, but that have no drop against it yet."""
+        """Return the keys of finished experiments that lack a drop against their baseline.
+
+        Only experiments whose baseline is finished too are returned.
+        """
 
     @abstractmethod
     def compare(self, comparisons: Sequence[Comparison]) -> None:
-        """Write comparisons, replacing older ones of the same pair, metric and kind."""
+        """Write comparisons. They replace older comparisons with the same pair, metric and kind."""
 
     @abstractmethod
     def comparisons(self, key: str) -> list[Comparison]:
-        """What an experiment was compared with."""
+        """Return all comparisons of one experiment with other experiments."""
 
     # Checkpoints
 
     @abstractmethod
     def keep_checkpoint(self, checkpoint: Checkpoint, run: int) -> None:
-        """Record what a training made, in place of an older record of the same training."""
+        """Record the checkpoint of a training. It replaces an older record of the same training."""
 
     @abstractmethod
     def checkpoints(self, keys: Sequence[str]) -> dict[str, Checkpoint]:
-        """The record of each training; keys that are not known are left out."""
+        """Return the checkpoint of each training, by the training's key; unknown keys are left out."""
 
-    # What people ask
+    # Queries
 
     @abstractmethod
     def view(self, name: str, filters: Filters = Filters()) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Columns and rows of a public view (`results`, `curves`, `recovery`, `seeds`, `per_sample`)."""
+        """Return the columns and rows of a public view (`results`, `curves`, `recovery`, `seeds`, `per_sample`)."""
 
     @abstractmethod
     def select(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Columns and rows of a query that can only read.
+        """Run a read-only SQL query and return its columns and rows.
 
         Raises:
-            StoreError: the query is malformed, or tries to write or to attach.
+            StoreError: the query is malformed, or tries to write or to attach another database.
         """

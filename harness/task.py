@@ -1,8 +1,9 @@
-"""The contract of a task: its metrics, and the pair `score` / `reduce` that carries the whole design.
+"""The interface that every task implements: its metrics, and the two functions `score` and `reduce`.
 
-`score` turns one scored frame into *sufficient statistics* (a confusion matrix, sums of errors, detections with what
-they matched); `reduce` turns any weighted set of them into metrics. From the pair come exact metrics of a dataset,
-shards that merge without loss, resuming, and intervals by resampling without running a model again. A complete task::
+`score` computes the *sufficient statistics* of one scored frame (a confusion matrix, sums of errors, detections with
+their matches). `reduce` computes the metrics from the statistics of any weighted set of frames. These two functions
+give exact metrics of a dataset. Shards can be merged without loss, an interrupted run can be resumed, and confidence
+intervals can be computed by resampling without running the model again. A complete task::
 
     class Counting(Task):
         name = "counting"
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Metric", "Statistics", "Task", "class_metrics"]
 
 Statistics: TypeAlias = "Mapping[str, NDArray[Any]]"
-"""The sufficient statistics of one scored frame: named arrays of plain dtypes. (A text at run time.)"""
+"""The sufficient statistics of one scored frame: named arrays of plain dtypes. At run time the alias is a string."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,12 @@ class Metric:
     """A metric of a task.
 
     Args:
-        name: as the field writes it: "AP", "mIoU", "rmse".
-        higher_is_better: its direction.
-        primary: whether it is the one metric to look at first; a task has one.
-        unit: "" for a ratio in 0-1.
+        name: the usual name in the literature: "AP", "mIoU", "rmse".
+        higher_is_better: whether a larger value is better.
+        primary: whether this is the task's main metric; each task has exactly one.
+        unit: the unit; "" for a ratio in 0-1.
         description: one line, with the source of the definition.
-        interval: whether to compute an interval (per-class values may be too many).
+        interval: whether to compute a confidence interval (there may be too many per-class values for that).
     """
 
     name: str
@@ -58,16 +59,17 @@ class Metric:
 
 
 class Task(Configured, ABC):
-    """What a model does, and how well it does it.
+    """Base class of tasks: what a model has to do, how its predictions are scored, and how they are drawn.
 
     Class attributes:
-        metrics: the task's metrics, one of them primary.
-        scoring_version: part of every experiment's key: raised when `score` changes what it means.
-        sample_metric: what `sample_score` is called, its unit, and its direction.
-        draws_over: whether `draw` leaves the image to be seen; a panel shows it beside what hides it.
+        metrics: the task's metrics; one of them is primary.
+        scoring_version: part of every experiment's key. Increase it when `score` changes its results.
+        sample_metric: the name, the unit and the direction of `sample_score`.
+        draws_over: whether the image stays visible under the drawing of `draw`. If not, a panel shows the image beside
+            the drawing.
 
     Attributes:
-        classes: the dataset's classes, which the targets' labels index.
+        classes: the dataset's classes; the targets' labels are indices into it.
     """
 
     metrics: ClassVar[tuple[Metric, ...]]
@@ -80,41 +82,50 @@ class Task(Configured, ABC):
         self.classes = classes
 
     def all_metrics(self) -> tuple[Metric, ...]:
-        """The metrics for these classes: `metrics`, and those that a class adds (per-class values)."""
+        """Return the metrics for these classes: `metrics`, and the per-class metrics if the task has any."""
         return self.metrics
 
     def breakdowns(self) -> dict[str, tuple[str, ...]]:
-        """What shows where a model fails: names of `all_metrics` in groups that have a title, for reports.
+        """Return groups of metrics that show where a model fails, for reports: group title -> names of metrics.
 
-        The default has one group, `classes`: the first metric that there is of each class (NAME[class]).
+        The names are from `all_metrics`. The default returns one group, `classes`, with the first per-class metric
+        (NAME[class]) for every class; without per-class metrics it returns no group.
         """
-        found = class_metrics(metric.name for metric in self.all_metrics())
-        return {"classes": found} if found else {}
+        per_class = class_metrics(metric.name for metric in self.all_metrics())
+        return {"classes": per_class} if per_class else {}
 
     @abstractmethod
     def score(self, prediction: Any, target: Any) -> Statistics:
-        """The sufficient statistics of one scored frame."""
+        """Return the sufficient statistics of one scored frame."""
 
     @abstractmethod
     def reduce(
         self, statistics: Sequence[Statistics], weights: NDArray[np.float64] | None = None
     ) -> dict[str, NDArray[np.float64]]:
-        """The metrics of R weighted sets of N scored frames.
+        """Return the metrics of R weighted sets of N scored frames.
 
         Args:
-            statistics: N, in dataset order (the caller sorts, so that ties break the same way every time).
-            weights: float64[R, N], how often each frame counts in each set; None is once each (R = 1). Whole
-                numbers in a resample.
+            statistics: the statistics of the N frames, in dataset order. The caller sorts them, so that ties always
+                break in the same way.
+            weights: float64[R, N]: how often each frame counts in each set. None counts every frame once (R = 1). In a
+                resample the weights are whole numbers.
 
         Returns:
-            float64[R] for each name of `all_metrics`; NaN where a metric is undefined (no object of the kind).
+            float64[R] for each name in `all_metrics`; NaN where a metric is undefined (for example, a class without
+            any object).
         """
 
     def translator(self, model_classes: tuple[str, ...], dataset: str) -> Callable[[Any], Any]:
-        """What turns a prediction in the model's classes into one in the dataset's (`self.classes`).
+        """Return a function that converts a prediction from the model's classes to the dataset's (`self.classes`).
+
+        The default returns predictions unchanged, and requires that both have the same classes.
+
+        Args:
+            model_classes: the model's classes.
+            dataset: the dataset's name, for the error message.
 
         Raises:
-            WeightsError: the classes have nothing in common. The default asks for equal classes.
+            WeightsError: the classes have nothing in common. The default raises it if they are not equal.
         """
         from harness.errors import WeightsError
 
@@ -126,39 +137,40 @@ class Task(Configured, ABC):
         return lambda prediction: prediction
 
     def translation_notes(self, model_classes: tuple[str, ...], dataset: str) -> list[str]:
-        """What a user should know of the way from the model's classes to the dataset's: sentences for warnings."""
+        """Return warnings (sentences) for the user about the conversion from the model's classes to the dataset's."""
         return []
 
     def sample_score(self, statistics: Sequence[Statistics]) -> float | None:
-        """One number that says how well a sample went (for sorting samples), or None."""
+        """Return one number for how well the model did on a sample (to sort samples by), or None if there is none."""
         return None
 
     def as_target(self, prediction: Any) -> Any:
-        """The model's own output as a reference, for users without labels."""
+        """Convert a prediction to a target, so that a model can be compared with its own output without labels."""
         raise NotImplementedError(f"task {self.name} takes no predictions as reference")
 
     def draw(self, image: NDArray[np.uint8], prediction: Any) -> NDArray[np.uint8]:
-        """The prediction drawn on a copy of the image, uint8[H, W, 3] (RGB)."""
+        """Draw the prediction on a copy of the image, uint8[H, W, 3] (RGB), and return the copy."""
         raise NotImplementedError(f"task {self.name} cannot draw")
 
     def draw_target(self, image: NDArray[np.uint8], target: Any) -> NDArray[np.uint8]:
-        """The truth drawn on a copy of the image, uint8[H, W, 3] (RGB), as `draw` draws a prediction."""
+        """Draw the target on a copy of the image, uint8[H, W, 3] (RGB), in the style of `draw`, and return the copy."""
         raise NotImplementedError(f"task {self.name} cannot draw its truth")
 
     def legend(self) -> Sequence[tuple[str, tuple[int, int, int]]]:
-        """What the colours of the drawings stand for, with each colour (RGB), where the drawings do not say it."""
+        """Return the meaning and the RGB value of each colour in the drawings; empty if the drawings need no legend."""
         return ()
 
     def enlarged(self, result: Any, times: int) -> Any:
-        """A prediction or a target as it lies in the image enlarged so many times: coordinates multiplied, maps
-        repeated. So that what is drawn into a small image is as fine as in a large one; without it, the drawing is
-        enlarged.
+        """Scale a prediction or a target up, for an image that is enlarged `times` times.
+
+        Coordinates are multiplied by `times`; the pixels of maps are repeated. Drawings on small images are then as
+        fine as on large ones. For a task without this method, the finished drawing is enlarged instead.
         """
         raise NotImplementedError(f"task {self.name} cannot enlarge")
 
 
 def class_metrics(names: Iterable[str]) -> tuple[str, ...]:
-    """Of metrics of classes (NAME[class]) all that have the name of the first one.
+    """Return the per-class metrics (NAME[class]) that have the same NAME as the first per-class metric.
 
     >>> class_metrics(["mIoU", "IoU[road]", "precision[road]", "IoU[car]"])
     ('IoU[road]', 'IoU[car]')

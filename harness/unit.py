@@ -1,4 +1,4 @@
-"""Units of work, as plain data that any process can carry out."""
+"""Units of work: plain data that can be sent to any process, which then does the work."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["Batch", "Cell", "Settings", "Subject", "Todo", "Unit"]
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples that are predicted together.
+    """Samples that go through the network together.
 
     Args:
-        number: its place in the plan.
-        indices: the samples' indices in the dataset.
+        number: the batch's position in the plan.
+        indices: the indices of the samples in the dataset.
     """
 
     number: int
@@ -30,19 +30,19 @@ class Batch:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is compressed and judged: a task with a model on a dataset.
+    """One model on one dataset for one task. The experiments of a subject differ in the codec, level and training.
 
     Args:
-        task: with the dataset's classes.
-        model: not loaded.
-        model_name: as results call it.
-        weights: as the model resolved them.
-        dataset: opened.
-        dataset_name: as results call it.
-        fingerprint: the dataset's.
-        indices: the samples, ascending; a subset under a limit.
-        batch: samples a batch.
-        plugins: distribution and version that provide task, model and dataset.
+        task: the task, with the dataset's classes.
+        model: the model, without its network loaded.
+        model_name: the model's name in results.
+        weights: the model's weights.
+        dataset: the opened dataset.
+        dataset_name: the dataset's name in results.
+        fingerprint: the dataset's fingerprint.
+        indices: the indices of the samples, ascending; a subset of the dataset if `--limit` is given.
+        batch: the number of samples in a batch.
+        plugins: distributions and versions that provide the task, the model and the dataset.
     """
 
     task: Task
@@ -59,12 +59,12 @@ class Subject:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the cross product: an experiment, and the codec that carries it out.
+    """An experiment with its codec object. It is one cell of the cross product.
 
     Args:
-        experiment: what it is, and its key.
-        codec: the codec, levers included.
-        level: a position on its scale.
+        experiment: the experiment's description and key.
+        codec: the codec, including its levers (`scale`, `fps`).
+        level: the level on the codec's scale.
         exact: whether the codec is the bit-exact baseline.
     """
 
@@ -76,11 +76,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Todo:
-    """One planned batch, and which of the unit's cells still lack it.
+    """One planned batch, and the cells of the unit that still have to process it.
 
     Args:
         batch: the batch.
-        cells: positions in the unit's `cells`.
+        cells: the cells, as positions in the unit's `cells`.
     """
 
     batch: Batch
@@ -89,13 +89,13 @@ class Todo:
 
 @dataclass(frozen=True)
 class Unit:
-    """A pass over some batches of one subject, for some of its cells.
+    """A unit of work: one pass over some batches of one subject, for some of its cells.
 
     Args:
         subject: task, model and dataset.
         cells: experiments with their codecs.
-        todo: what is to be done, in order.
-        reference: whether the targets are what the model predicts on the uncompressed frames.
+        todo: the batches to process, in order, each with the cells to process it for.
+        reference: whether the model's predictions on the uncompressed frames are the targets.
     """
 
     subject: Subject
@@ -105,22 +105,24 @@ class Unit:
 
     @property
     def size(self) -> int:
-        """How many rows of samples the unit will give."""
+        """The number of sample rows that the unit produces."""
         return sum(len(todo.batch.indices) * len(todo.cells) for todo in self.todo)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a unit is carried out. Workers change no result; device and threads may change the last bits of one.
+    """The settings for running a unit of work.
 
-    All of it is provenance, recorded with the run. The precision is part of every cell's identity too.
+    The number of workers does not change any result; the device and the number of threads may change the last bits of
+    a result. All settings are recorded with the run. The precision is also a part of every experiment's identity.
 
     Args:
         device: a torch device ("cpu", "cuda:0", "mps").
-        precision: of the forward pass.
-        workers: processes that read, code and prepare; 0 does it in the process that predicts.
-        threads: of the forward pass on the CPU.
-        training_threads: of training on the CPU.
+        precision: the precision of the forward pass.
+        workers: the number of processes that read, code and prepare samples; with 0, the predicting process does that
+            too.
+        threads: the number of threads for the forward pass on the CPU.
+        training_threads: the number of threads for training on the CPU.
     """
 
     device: str

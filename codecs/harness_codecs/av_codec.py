@@ -1,4 +1,4 @@
-"""What the video codecs share: options, rate control, the way of frames through an encoder and back."""
+"""The base class of the video codecs: shared options, rate control, and encoding and decoding through libav."""
 
 from __future__ import annotations
 
@@ -21,16 +21,22 @@ if TYPE_CHECKING:
 __all__ = ["AvCodec", "gpu", "shared"]
 
 IMAGE_FPS = Fraction(25)
-"""The frame rate that is written for an image, and for a clip that has none."""
+"""The frame rate in Hz that a stream states for an image, or for a clip without a frame rate."""
 
 KBPS = Scale("kbps", (800, 400, 200, 100, 50), 1, 1e6, higher_is_better=True, integer=False, unit="kbit/s")
-"""The control of `rate=abr` and `rate=cbr`. The ladder is for clips of about 320x240 (UCF101's size)."""
+"""The levels with `rate=abr` and `rate=cbr`: a bitrate. The ladder suits clips of about 320x240 pixels (UCF101)."""
 
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
 def shared(gop: str, pix_fmts: tuple[str, ...], ranges: tuple[str, ...] = tuple(RANGES)) -> tuple[Option, ...]:
-    """The options of every video codec, with one codec's defaults and choices."""
+    """Return the options that every video codec has.
+
+    Args:
+        gop: default of the option `gop`.
+        pix_fmts: choices of the option `pix_fmt`.
+        ranges: choices of the option `range`.
+    """
     return (
         Option("gop", str, gop, "most frames from one key frame to the next, or seconds (2s); 1 codes each by itself"),
         Option("rate", str, "quality", "what the level sets: constant quality, average or constant kbit/s",
@@ -45,15 +51,16 @@ def shared(gop: str, pix_fmts: tuple[str, ...], ranges: tuple[str, ...] = tuple(
 
 
 class AvCodec(Codec):
-    """A video codec that libav codes and decodes, in process.
+    """A video codec that encodes and decodes with libav, in this process.
 
     Class attributes:
-        encoders: those that make its stream, the default first. The option `encoder` chooses, where there are more.
+        encoders: the libavcodec encoders that produce this format; the first is the default. A codec with several
+            encoders has an option `encoder` that selects one.
         decoder: libavcodec's name of the decoder.
 
     Attributes:
-        encoder: the one in use.
-        colour: how frames are written as YUV.
+        encoder: the selected encoder.
+        colour: how RGB frames are converted to YUV.
     """
 
     coding = "video"
@@ -63,23 +70,26 @@ class AvCodec(Codec):
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
-        asked = self.config.get("encoder", self.encoders[0].name)
-        (self.encoder,) = (encoder for encoder in self.encoders if encoder.name == asked)
+        selected = self.config.get("encoder", self.encoders[0].name)
+        (self.encoder,) = (encoder for encoder in self.encoders if encoder.name == selected)
         self.scale = self.encoder.scale if self.option("rate") == "quality" else KBPS
         self.colour = Colour(self.option("pix_fmt"), self.option("matrix"), self.option("range"), self.encoder.smallest)
         self._check()
 
     @abstractmethod
     def parameters(self, level: float) -> dict[str, str]:
-        """The encoder's options as libavcodec calls them, but for key frames and kbit/s; with `rate=quality` those
-        that set the level."""
+        """Return the encoder's options under libavcodec's names.
+
+        The result has no key-frame interval and no bitrate; `encode` adds those. With `rate=quality`, it has the
+        options that set the level.
+        """
 
     def packet(self, packet: bytes) -> bytes:
-        """What of an encoder's packet belongs to the stream: all of it, unless a codec says otherwise."""
+        """Return the part of an encoder's packet that belongs to the stream. The default returns the whole packet."""
         return packet
 
     def stream_fps(self, fps: Fraction) -> Fraction:
-        """The frame rate that the stream states: the clip's own, unless the format cannot write it."""
+        """Return the frame rate that the stream states: the clip's own rate, unless the format cannot express it."""
         return fps
 
     def encode(self, frames: Frames, level: Level, fps: float | None = None) -> Encoded:
@@ -89,15 +99,15 @@ class AvCodec(Codec):
         self.scale.check(level, self.name)
         count, height, width, _ = frames.shape
         size = self.colour.padded(height, width)
-        asked = Fraction(fps).limit_denominator(1001) if fps else IMAGE_FPS
-        stated = self.stream_fps(asked)
+        clip_fps = Fraction(fps).limit_denominator(1001) if fps else IMAGE_FPS
+        stream_fps = self.stream_fps(clip_fps)
         options = {
             **self.parameters(level),
-            **self._kbps(level, count, fps, stated / asked),
+            **self._kbps(level, count, fps, stream_fps / clip_fps),
             "g": str(self._key_frames(count, fps)),
         }
         yuv = self.colour.to_yuv(frames)
-        packets = encode(self.encoder.name, yuv, size, stated, self.colour, self.option("threads"), options)
+        packets = encode(self.encoder.name, yuv, size, stream_fps, self.colour, self.option("threads"), options)
         stream = [self.packet(packet) for packet in packets]
         return Encoded(join(stream), 8 * sum(map(len, stream)), count, height, width, fps)
 
@@ -118,14 +128,15 @@ class AvCodec(Codec):
         return frames
 
     def fingerprint(self) -> Mapping[str, Value]:
-        """Versions of PyAV, libav and the encoder's library (or GPU and driver), and the number of threads.
+        """Return the versions of PyAV, libav and the encoder's library (or the GPU and its driver), and the thread
+        count.
 
         Raises:
-            UsageError: this PyAV has no such encoder.
+            UsageError: the installed PyAV does not have this encoder.
         """
-        known = versions(self.encoder.name, self.encoder.library)
-        place = nvidia() if self.encoder.library is None else {}
-        return {**known, **place, "encoder": self.encoder.name, "threads": self.option("threads")}
+        library_versions = versions(self.encoder.name, self.encoder.library)
+        gpu_facts = nvidia() if self.encoder.library is None else {}
+        return {**library_versions, **gpu_facts, "encoder": self.encoder.name, "threads": self.option("threads")}
 
     def available(self) -> str | None:
         from importlib.util import find_spec
@@ -134,11 +145,11 @@ class AvCodec(Codec):
             return "PyAV is not installed: pip install av."
         if self.encoder == self.encoders[0]:
             return None
-        if said := refusal(self.encoder.name):
-            others = ", ".join(f"encoder={other.name}" for other in self.encoders if other != self.encoder)
+        if reason := refusal(self.encoder.name):
+            alternatives = ", ".join(f"encoder={other.name}" for other in self.encoders if other != self.encoder)
             return (
-                f"encoder {self.encoder.name} does not work on this machine (libav says: {said}). It needs an NVIDIA "
-                f"GPU that has an encoder, and its driver. Here there is: {others}."
+                f"encoder {self.encoder.name} does not work on this machine (libav says: {reason}). It needs an NVIDIA "
+                f"GPU that has an encoder, and its driver. Here there is: {alternatives}."
             )
         return None
 
@@ -148,26 +159,26 @@ class AvCodec(Codec):
         return f"rate={self.option('rate')} sets kbit/s, and an image has no duration. Use rate=quality."
 
     def _check(self) -> None:
-        """Refuse what does not go together.
+        """Check that the options fit the selected encoder and each other.
 
         Raises:
-            UsageError: an option that the chosen encoder, or another option, leaves no room for.
+            UsageError: the encoder does not support an option's value, or two options contradict each other.
         """
-        offered = {
+        supported = {
             "preset": self.encoder.presets or (self.config.get("preset"),),
             "tune": (None, *self.encoder.tunes),
             "pix_fmt": self.encoder.pix_fmts,
         }
-        for name, values in offered.items():
+        for name, values in supported.items():
             if name in self.config and self.config[name] not in values:
-                there = ", ".join(str(value) for value in values if value is not None) or "none"
-                raise UsageError(f"{self.encoder.name} has no {name}={self.config[name]}. There is: {there}.")
+                choices = ", ".join(str(value) for value in values if value is not None) or "none"
+                raise UsageError(f"{self.encoder.name} has no {name}={self.config[name]}. There is: {choices}.")
         if self.config["buffer"] is not None and self.option("rate") != "cbr":
             raise UsageError(f"{self.name}: buffer= is for rate=cbr; rate is {self.option('rate')}.")
         self._gop()
 
     def _gop(self) -> tuple[int | None, float | None]:
-        """The option `gop` as frames, or as seconds."""
+        """Return the option `gop` as (frames, None) or as (None, seconds)."""
         text = str(self.option("gop"))
         if text.isdecimal() and int(text) >= 1:
             return int(text), None
@@ -176,6 +187,11 @@ class AvCodec(Codec):
         raise UsageError(f"option gop={text}: a number of frames from 1, or seconds such as 2s, expected.")
 
     def _key_frames(self, count: int, fps: float | None) -> int:
+        """Return the largest distance between key frames, in frames.
+
+        Raises:
+            CodecError: the option `gop` is in seconds, and the clip has no frame rate.
+        """
         frames, seconds = self._gop()
         if frames is not None:
             return frames
@@ -184,13 +200,16 @@ class AvCodec(Codec):
         return max(1, round((seconds or 0) * (fps or float(IMAGE_FPS))))
 
     def _kbps(self, level: float, count: int, fps: float | None, stretch: Fraction) -> dict[str, str]:
-        """Options of libavcodec for kbit/s.
+        """Return libavcodec's options for the bitrate; none with `rate=quality`.
 
         Args:
-            level: kbit/s of the clip's own time.
-            count: its frames.
-            fps: its frame rate.
-            stretch: the stream's frame rate over the clip's.
+            level: bitrate in kbit/s, over the clip's own duration.
+            count: number of frames in the clip.
+            fps: frame rate of the clip.
+            stretch: the stream's frame rate divided by the clip's.
+
+        Raises:
+            CodecError: the clip is a single image or has no frame rate.
         """
         if self.option("rate") == "quality":
             return {}
@@ -205,7 +224,10 @@ class AvCodec(Codec):
 
 
 def gpu(name: str, ladder: tuple[float, ...]) -> Encoder:
-    """An encoder on NVIDIA's chips; its constant quality is `cq`, whose 0 means that the encoder chooses."""
+    """Return an encoder that runs on an NVIDIA GPU (NVENC).
+
+    Its constant-quality control is `cq`. The scale starts at 1, because with 0 the encoder chooses the quality itself.
+    """
     scale = Scale("cq", ladder, 1, 51, higher_is_better=False, integer=False)
     presets = ("slow", "medium", "fast", *(f"p{number}" for number in range(1, 8)))
     return Encoder(name, scale, None, presets, ("hq", "ll", "ull"), ("yuv420p", "yuv444p"), smallest=160)

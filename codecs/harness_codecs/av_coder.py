@@ -1,4 +1,4 @@
-"""Encoders and decoders of libav run in process through PyAV, and what is to be known of them: versions, presence."""
+"""Encode and decode in this process through PyAV (libav), and query encoder versions and availability."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Encoder", "decode", "encode", "nvidia", "refusal", "versions"]
 
-# SVT-AV1 writes its settings to stderr unless this variable says otherwise: 0 leaves what is fatal.
+# By default SVT-AV1 logs its settings to stderr. With this variable at 0 it logs fatal errors only.
 _QUIET = ("SVT_LOG", "0")
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """One encoder of libavcodec.
+    """An encoder of libavcodec.
 
     Args:
-        name: libavcodec's name of it.
-        scale: its control of constant quality.
-        library: how the file name of the library that does the work begins; None where an NVIDIA GPU does it.
-        presets: the presets it knows.
-        tunes: the tunings it knows.
-        pix_fmts: the pixel formats it takes, of those that the family offers.
-        smallest: the least height and width in pixels that it takes.
+        name: libavcodec's name of the encoder.
+        scale: the scale of its constant-quality control.
+        library: first letters of the file name of the library that encodes; None when an NVIDIA GPU encodes.
+        presets: the presets that the encoder supports.
+        tunes: the tunings that the encoder supports.
+        pix_fmts: the pixel formats that the encoder supports.
+        smallest: the smallest height and width in pixels that the encoder accepts.
     """
 
     name: str
@@ -58,19 +58,19 @@ def encode(
     threads: int,
     options: Mapping[str, str],
 ) -> list[bytes]:
-    """The packets of a clip, in decoding order, parameter sets in band.
+    """Encode a clip and return its packets in decoding order, with the parameter sets inside the packets (in band).
 
     Args:
-        encoder: libavcodec's name of it.
-        frames: the clip in the colour's pixel format.
-        size: height and width in pixels, as coded.
-        fps: frames a second.
-        colour: what the stream is tagged with.
-        threads: of the encoder.
-        options: the encoder's own options.
+        encoder: libavcodec's name of the encoder.
+        frames: the clip, in the pixel format of `colour`.
+        size: coded height and width in pixels.
+        fps: frames per second.
+        colour: the colour description that is written into the stream.
+        threads: number of encoder threads.
+        options: options of the encoder, under libavcodec's names.
 
     Raises:
-        CodecError: the encoder refuses something, or does not know an option.
+        CodecError: the encoder rejects the frames or an option's value, or does not know an option.
     """
     import av
 
@@ -95,19 +95,19 @@ def encode(
             packets += (bytes(packet) for packet in context.encode(frame))
         packets += (bytes(packet) for packet in context.encode(None))
     except av.FFmpegError as error:
-        asked = ", ".join(f"{key}={value}" for key, value in options.items())
+        settings = ", ".join(f"{key}={value}" for key, value in options.items())
         raise CodecError(
             f"{encoder} refuses {colour.pix_fmt} frames of {width}x{height} at {float(fps):g} a second "
-            f"with {asked}: {error.strerror}."
+            f"with {settings}: {error.strerror}."
         ) from error
     return [packet for packet in packets if packet]
 
 
 def decode(decoder: str, packets: Iterable[bytes]) -> Iterator[av.VideoFrame]:
-    """The frames of a stream, in the order they are shown.
+    """Decode a stream and yield its frames in display order.
 
     Raises:
-        CodecError: the decoder refuses the stream.
+        CodecError: the decoder cannot decode the stream.
     """
     import av
 
@@ -115,7 +115,7 @@ def decode(decoder: str, packets: Iterable[bytes]) -> Iterator[av.VideoFrame]:
         context = av.CodecContext.create(decoder, "r")
         assert isinstance(context, av.VideoCodecContext)
         context.thread_count = 1
-        context.options = {"err_detect": "explode"}  # or the H.264 and MPEG-2 decoders paint over what is damaged
+        context.options = {"err_detect": "explode"}  # without it, the H.264 and MPEG-2 decoders conceal errors
         for packet in packets:
             yield from context.decode(av.Packet(packet))
         yield from context.decode(None)
@@ -125,13 +125,13 @@ def decode(decoder: str, packets: Iterable[bytes]) -> Iterator[av.VideoFrame]:
 
 @cache
 def versions(encoder: str, library: str | None) -> Mapping[str, str]:
-    """Versions of PyAV, of the libraries of libav that code, convert and decode, and of the encoder's own.
+    """Return the versions of PyAV, of libavcodec, libavutil and libswscale, and of the encoder's library.
 
-    The last is the name of the library's file, as PyAV's packages bring it (with a hash of its content) or as the
-    system has it. It is left out where neither can be found.
+    The version of the encoder's library is its file name: that of the file in PyAV's wheel (the name contains a hash
+    of the content), or of the file that the system loaded. It is left out when neither file is found.
 
     Raises:
-        UsageError: this libavcodec has no such encoder.
+        UsageError: this libavcodec was built without the encoder.
     """
     import av
     from av.codec.codec import UnknownCodecError
@@ -143,12 +143,14 @@ def versions(encoder: str, library: str | None) -> Mapping[str, str]:
             f"this PyAV's libavcodec was built without {encoder}; the wheels on PyPI have it: pip install av."
         ) from None
     parts = ("libavcodec", "libavutil", "libswscale")
-    known = {part: ".".join(map(str, av.library_versions[part])) for part in parts}
-    found = {"library": file} if library and (file := _library_file(library)) else {}
-    return {"pyav": av.__version__, **known, **found}
+    libav_versions = {part: ".".join(map(str, av.library_versions[part])) for part in parts}
+    encoder_library = {"library": file} if library and (file := _library_file(library)) else {}
+    return {"pyav": av.__version__, **libav_versions, **encoder_library}
 
 
 def _library_file(prefix: str) -> str | None:
+    """Return the name of the library file that starts with `prefix`: from PyAV's wheel, else from the loaded
+    libraries."""
     import av
 
     package = Path(av.__file__).parent
@@ -161,23 +163,23 @@ def _library_file(prefix: str) -> str | None:
 
 @cache
 def nvidia() -> Mapping[str, str]:
-    """The machine's NVIDIA GPUs and their driver, whose version is also that of the encoders it brings.
+    """Return the names of the machine's NVIDIA GPUs and the driver version, which is also the version of NVENC.
 
-    As nvidia-smi tells; empty where it is not there or fails.
+    The values come from nvidia-smi. The result is empty when nvidia-smi is missing or fails.
     """
     command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        output = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return {}
-    rows = [line.rpartition(", ") for line in told.splitlines() if line]
+    rows = [line.rpartition(", ") for line in output.splitlines() if line]
     gpus, drivers = (" + ".join(dict.fromkeys(row[place] for row in rows)) for place in (0, 2))
     return {"gpu": gpus, "driver": drivers}
 
 
 @cache
 def refusal(encoder: str) -> str | None:
-    """What libav says on this machine when an encoder is asked to code one frame; None when it does it."""
+    """Encode one test frame on this machine: return libav's error message, or None when the encoder works."""
     import av
 
     try:
@@ -189,6 +191,6 @@ def refusal(encoder: str) -> str | None:
         context.encode(None)
     except av.FFmpegError as error:
         return str(error.strerror)
-    except ValueError as error:  # libavcodec was built without it
+    except ValueError as error:  # libavcodec was built without the encoder
         return str(error)
     return None

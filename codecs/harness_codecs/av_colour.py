@@ -1,8 +1,9 @@
-"""RGB to YUV and back for the video codecs: matrix and range explicit both ways, odd sizes padded and cropped.
+"""Convert between RGB and YUV for the video codecs.
 
-swscale converts, with accurate rounding and its bit-exact code, so that machines agree; chroma is filtered bicubically
-down and up, which is ffmpeg's default filter. Where a format halves the chroma, a frame is padded on the right and
-below by repeating its last column and row, and cropped after decoding.
+The matrix and the range are always set explicitly, in both directions. swscale does the conversion with accurate
+rounding and its bit-exact code, so that all machines give the same pixels. Chroma is resampled with a bicubic filter
+in both directions, ffmpeg's default. For formats with subsampled chroma, a frame of odd size is padded on the right
+and at the bottom by repeating its last column and row, and cropped after decoding.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ __all__ = ["MATRICES", "RANGES", "Colour", "Tags"]
 
 
 class Tags(NamedTuple):
-    """Code points of ISO/IEC 23091-2 (ITU-T H.273), as streams carry them and libavutil names them."""
+    """Colour code points of ISO/IEC 23091-2 (ITU-T H.273), as streams store them.
+
+    Streams and libavutil use the same numbers.
+    """
 
     matrix: int
     primaries: int
@@ -30,23 +34,23 @@ class Tags(NamedTuple):
 
 
 MATRICES: Mapping[str, Tags] = {"bt709": Tags(1, 1, 1), "bt601": Tags(6, 6, 6)}
-"""BT.709; and BT.601 as SMPTE 170M writes it (525 lines)."""
+"""The code points of BT.709, and of BT.601 in its 525-line variant (SMPTE 170M)."""
 
 RANGES: Mapping[str, int] = {"limited": 1, "full": 2}
-"""libavutil's AVColorRange: luma from 16 to 235, or from 0 to 255."""
+"""Values of libavutil's AVColorRange: "limited" has luma from 16 to 235, "full" from 0 to 255."""
 
 _CHROMA = {"yuv420p": (2, 2), "yuv422p": (1, 2), "yuv444p": (1, 1)}
 
 
 @dataclass(frozen=True)
 class Colour:
-    """How frames are written as YUV of eight bits.
+    """How RGB frames are converted to 8-bit YUV.
 
     Args:
         pix_fmt: libavutil's name of the pixel format: "yuv420p", "yuv422p" or "yuv444p".
         matrix: a key of `MATRICES`.
         range: a key of `RANGES`.
-        smallest: the least height and width in pixels that the encoder takes.
+        smallest: the smallest height and width in pixels that the encoder accepts.
     """
 
     pix_fmt: str
@@ -56,22 +60,23 @@ class Colour:
 
     @property
     def tags(self) -> Tags:
-        """What the stream says of its colour."""
+        """The colour code points that are written into the stream."""
         return MATRICES[self.matrix]
 
     @property
     def range_code(self) -> int:
-        """The range as libavutil counts it."""
+        """The range as a value of libavutil's AVColorRange."""
         return RANGES[self.range]
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
-        """The height and width that are coded: not below the encoder's least, whole in chroma."""
+        """Return the coded height and width: at least the encoder's minimum, and a multiple of the chroma
+        subsampling."""
         rows, columns = _CHROMA[self.pix_fmt]
         height, width = max(height, self.smallest), max(width, self.smallest)
         return height + -height % rows, width + -width % columns
 
     def to_yuv(self, frames: Frames) -> Iterator[av.VideoFrame]:
-        """The frames uint8[T, H, W, 3] (RGB) as frames of libav, padded."""
+        """Convert frames uint8[T, H, W, 3] (RGB) to YUV frames of libav, padded to the coded size."""
         import av
         import numpy as np
 
@@ -92,7 +97,7 @@ class Colour:
             )
 
     def to_rgb(self, frames: Iterable[av.VideoFrame], height: int, width: int) -> Iterator[NDArray[np.uint8]]:
-        """Decoded frames as uint8[H, W, 3] (RGB), cropped to a height and width."""
+        """Convert decoded YUV frames to uint8[H, W, 3] (RGB), cropped to the given height and width."""
         import numpy as np
 
         scaler, flags = _scaler()
@@ -115,7 +120,7 @@ class Colour:
 
 
 def _scaler() -> tuple[av.video.reformatter.VideoReformatter, int]:
-    """A converter, and swscale's flags: bicubic chroma, accurate rounding, the same on every processor."""
+    """Return a converter and swscale's flags: bicubic chroma, accurate rounding, bit-exact on every processor."""
     from av.video.reformatter import Interpolation, VideoReformatter
 
     chroma = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP

@@ -1,11 +1,11 @@
-"""The video codecs that PyAV brings: `h264`, `hevc`, `av1`, `vp9`, `mpeg2`, coded and decoded in process.
+"""The video codecs `h264`, `hevc`, `av1`, `vp9` and `mpeg2`, encoded and decoded in this process with PyAV.
 
-An image is a clip of one frame. Rate is the elementary stream: parameter sets and all frame data, no container, no
-banner in which an encoder names itself.
+An image is encoded as a clip of one frame. The rate counts the elementary stream: parameter sets and all frame data.
+It does not count a container, nor the message in which an encoder writes its own name.
 
-The ladder of `h264` is the study's (registry.toml). Those of `hevc`, `av1` and `vp9` are the levels at which clips of
-UCF101 take about the rate that they take at h264's; at their last level av1 and vp9 still take twice h264's. That of
-`mpeg2` doubles the quantiser's step. docs/reference/video-codecs.md has the figures.
+The ladder of `h264` is the study's (registry.toml). The ladders of `hevc`, `av1` and `vp9` have the levels at which
+UCF101 clips need about the same rate as with h264; at their last level av1 and vp9 still need twice the rate of h264.
+The ladder of `mpeg2` doubles the quantiser step from level to level. docs/reference/video-codecs.md has the figures.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _ALL_PIX_FMTS = ("yuv420p", "yuv422p", "yuv444p")
 
 
 class _X26x(AvCodec):
-    """H.264 and HEVC, whose encoders come from one school: presets, tunings and options are named alike."""
+    """The common part of H.264 and HEVC: their encoders use the same names for presets, tunings and options."""
 
     header: ClassVar[int]
 
     def parameters(self, level: float) -> dict[str, str]:
-        given = {"preset": self.config["preset"], "tune": self.config["tune"], "bf": self.config["bframes"]}
-        options = {key: str(value) for key, value in given.items() if value is not None}
+        chosen = {"preset": self.config["preset"], "tune": self.config["tune"], "bf": self.config["bframes"]}
+        options = {key: str(value) for key, value in chosen.items() if value is not None}
         quality = self.option("rate") == "quality"
         if self.encoder == self.encoders[0]:
             return options | ({"crf": f"{level:g}"} if quality else {})
@@ -86,7 +86,7 @@ class Hevc(_X26x):
         "libx265",
         _PRESETS,
         ("psnr", "ssim", "grain", "fastdecode", "zerolatency", "animation"),
-        smallest=64,  # it takes 16, but its look-ahead writes past its memory where a clip is narrower than 49
+        smallest=64,  # x265 accepts 16, but its look-ahead writes out of bounds for clips narrower than 49 pixels
     )
     encoders = (_x265, gpu("hevc_nvenc", (25, 27, 31, 40, 47)))
     decoder, header = "hevc", 2
@@ -97,10 +97,15 @@ class Hevc(_X26x):
         if self.encoder != self.encoders[0]:
             return options
         threads = self.option("threads")
-        own = {"info": 0, "log-level": "none", "pools": "none" if threads == 1 else threads, "frame-threads": threads}
+        x265_options = {
+            "info": 0,
+            "log-level": "none",
+            "pools": "none" if threads == 1 else threads,
+            "frame-threads": threads,
+        }
         if level == 0 and "crf" in options:
-            own["lossless"] = 1  # as 0 is for x264 and libvpx; to x265 alone it is only its finest step
-        return {**options, "x265-params": ":".join(f"{key}={value}" for key, value in own.items())}
+            x265_options["lossless"] = 1  # level 0 is lossless in x264 and libvpx; in x265 crf=0 alone is not lossless
+        return {**options, "x265-params": ":".join(f"{key}={value}" for key, value in x265_options.items())}
 
 
 class Av1(AvCodec):
@@ -115,7 +120,7 @@ class Av1(AvCodec):
             "libSvtAv1Enc",
             pix_fmts=("yuv420p",),
             tunes=("vq", "psnr", "ssim"),
-            smallest=64,  # it takes 4, but runs out of memory at times below its superblock of 64
+            smallest=64,  # SVT-AV1 accepts 4, but sometimes runs out of memory below its 64-pixel superblock
         ),
     )
     decoder = "libdav1d"
@@ -127,16 +132,19 @@ class Av1(AvCodec):
     )
 
     def parameters(self, level: float) -> dict[str, str]:
-        own = {"lp": str(self.option("threads"))}
+        svt_options = {"lp": str(self.option("threads"))}
         if tune := self.option("tune"):
-            own["tune"] = str(self.encoder.tunes.index(tune))
+            svt_options["tune"] = str(self.encoder.tunes.index(tune))
         if self.option("low_delay"):
-            own["pred-struct"] = "1"
-        options = {"preset": str(self.option("preset")), "svtav1-params": ":".join(f"{k}={v}" for k, v in own.items())}
+            svt_options["pred-struct"] = "1"
+        options = {
+            "preset": str(self.option("preset")),
+            "svtav1-params": ":".join(f"{k}={v}" for k, v in svt_options.items()),
+        }
         return options | ({"crf": f"{level:g}"} if self.option("rate") == "quality" else {})
 
     def stream_fps(self, fps: Fraction) -> Fraction:
-        """SVT-AV1 takes up to 240 frames a second."""
+        """Return the clip's frame rate, at most 240 per second: SVT-AV1 accepts no more."""
         return min(fps, Fraction(240))
 
     def _check(self) -> None:
@@ -173,7 +181,7 @@ class Vp9(AvCodec):
 
 
 class Mpeg2(AvCodec):
-    """MPEG-2 video by libavcodec's own encoder; its range is limited, the format has no full one."""
+    """MPEG-2 video by libavcodec's own encoder. The format has only the limited range."""
 
     name = "mpeg2"
     summary = "MPEG-2 video (libavcodec through PyAV)"
@@ -191,22 +199,25 @@ class Mpeg2(AvCodec):
         options = {"bf": str(self.option("bframes")), "qmin": "1"}
         if self.option("rate") != "quality":
             return options
-        # What `ffmpeg -q:v` does by a field of its frames: one step for every frame, whatever its type, and the
-        # Lagrange multiplier that goes with it (libavutil's FF_QP2LAMBDA).
+        # The same effect as `ffmpeg -q:v`, which sets a field of each frame: all frame types get the same quantiser
+        # step, and the Lagrange multiplier that belongs to that step (libavutil's FF_QP2LAMBDA = 118).
         step, multiplier = f"{level:g}", str(int(level) * 118)
         fixed = {"qmin": step, "qmax": step, "lmin": multiplier, "lmax": multiplier}
         return options | fixed | {"i_qfactor": "1", "i_qoffset": "0", "b_qfactor": "1", "b_qoffset": "0"}
 
     def stream_fps(self, fps: Fraction) -> Fraction:
-        """The nearest rate that MPEG-2 can write: one of eight, times 1 to 4, over 1 to 32 (ISO/IEC 13818-2, 6.3.3)."""
+        """Return the nearest frame rate that MPEG-2 can express.
+
+        MPEG-2 has eight base rates, each times 1 to 4 and divided by 1 to 32 (ISO/IEC 13818-2, 6.3.3).
+        """
         return _mpeg2_rate(fps)
 
 
 @cache
 def _mpeg2_rate(fps: Fraction) -> Fraction:
     base = [*map(Fraction, (24, 25, 30, 50, 60)), *(Fraction(n, 1001) for n in (24000, 30000, 60000))]
-    known = {rate * times / parts for rate in base for times in range(1, 5) for parts in range(1, 33)}
-    return min(sorted(known), key=lambda rate: abs(rate - fps))
+    rates = {rate * factor / divisor for rate in base for factor in range(1, 5) for divisor in range(1, 33)}
+    return min(sorted(rates), key=lambda rate: abs(rate - fps))
 
 
 @hookimpl

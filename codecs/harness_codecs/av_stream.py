@@ -1,8 +1,8 @@
-"""Elementary streams: packets joined into one text of bytes, and the banners of encoders taken out.
+"""Elementary streams: join packets into one byte string, and remove the encoders' banners.
 
-x264 and x265 write their name, copyright and options into an SEI message of 600 to 2,300 bytes in front of the first
-frame ("user data unregistered", ITU-T H.264 D.1.7 and H.265 D.2.7). It decodes to nothing, it would be most of the
-rate of a small image, and no camera sends it: it is taken out of the stream.
+x264 and x265 write their name, copyright and options into an SEI message of 600 to 2,300 bytes before the first frame
+("user data unregistered", ITU-T H.264 D.1.7 and H.265 D.2.7). This banner does not affect the decoded frames, would be
+most of the rate of a small image, and is not sent by real cameras. Therefore it is removed from the stream.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["join", "split", "without_banner"]
 _LENGTH = struct.Struct("<I")
 _START_CODE = re.compile(rb"\x00?\x00\x00\x01")
 _USER_DATA = 5
-# The identifiers that x264 and x265 begin their banners with.
+# The identifiers (UUIDs) at the start of the banners of x264 and x265.
 _BANNERS = (
     bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef"),
     bytes.fromhex("2ca2de09b51747dbbb55a4fe7fc2fc4e"),
@@ -26,15 +26,16 @@ _BANNERS = (
 
 
 def join(packets: Iterable[bytes]) -> bytes:
-    """Packets, each behind its length in four bytes (framing, not rate)."""
+    """Return the packets as one byte string, each after its length in four bytes (framing that is not counted as
+    rate)."""
     return b"".join(_LENGTH.pack(len(packet)) + packet for packet in packets)
 
 
 def split(data: bytes) -> Iterator[bytes]:
-    """The packets that `join` joined.
+    """Yield the packets that `join` joined.
 
     Raises:
-        CodecError: the data end within a packet.
+        CodecError: the data end in the middle of a packet.
     """
     position = 0
     while position < len(data):
@@ -47,11 +48,11 @@ def split(data: bytes) -> Iterator[bytes]:
 
 
 def without_banner(packet: bytes, header: int) -> bytes:
-    """A packet of H.264 or H.265 in byte stream format (Annex B) without the encoder's banner.
+    """Return an H.264 or H.265 packet in byte stream format (Annex B) without the encoder's banner.
 
     Args:
-        packet: NAL units behind start codes.
-        header: bytes of a NAL unit's header: 1 in H.264, 2 in H.265.
+        packet: NAL units, each after a start code.
+        header: size of a NAL unit's header in bytes: 1 in H.264, 2 in H.265.
     """
     if not any(banner in packet for banner in _BANNERS):
         return packet
@@ -66,11 +67,11 @@ def without_banner(packet: bytes, header: int) -> bytes:
 
 
 def _is_banner(unit: bytes, header: int) -> bool:
-    """Whether a NAL unit is an SEI message of user data that begins with an encoder's identifier."""
+    """Return whether a NAL unit is a user-data SEI message that begins with an encoder's identifier."""
     sei = (unit[0] & 0x1F == 6) if header == 1 else (unit[0] >> 1 & 0x3F in (39, 40))
     if not sei or unit[header] != _USER_DATA:
         return False
     position = header + 1
-    while unit[position] == 0xFF:  # a size of 255 and more goes on in the next byte
+    while unit[position] == 0xFF:  # the size continues in the next byte when this byte is 255
         position += 1
     return unit[position + 1 : position + 17] in _BANNERS

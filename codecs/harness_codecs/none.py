@@ -1,4 +1,4 @@
-"""`none`: no compression, bit-exact. It is the baseline that every other codec is compared with."""
+"""The codec `none`: no compression, bit-exact. It is the baseline that all other codecs are compared with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Uncompressed", "harness_codecs"]
 
 
 class Uncompressed(Codec):
-    """The frames themselves, 24 bits a pixel; decoding gives them back bit for bit."""
+    """Stores the raw frames, 24 bits per pixel. Decoding returns exactly the same frames."""
 
     name = "none"
     summary = "no compression: the bit-exact baseline"
@@ -37,7 +37,7 @@ class Uncompressed(Codec):
         flat = np.frombuffer(encoded.data, np.uint8)
         if flat.size != encoded.frames * encoded.height * encoded.width * 3:
             raise CodecError(f"{self.name}: frames uint8{list(shape)} were coded, {flat.size} bytes came back.")
-        # One copy: what shares the memory of `bytes` could not be written to, unlike what every other codec gives.
+        # The copy makes the array writable, as with every other codec: an array over `bytes` is read-only.
         return flat.reshape(shape).copy()
 
 

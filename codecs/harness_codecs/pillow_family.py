@@ -1,8 +1,8 @@
-"""The image codecs that Pillow brings: `jpeg`, `webp`, `avif`, `jpeg2000`.
+"""The image codecs of Pillow: `jpeg`, `webp`, `avif` and `jpeg2000`.
 
-Rate is the coded image without its container. JPEG has none: the file is the stream, and its few header segments
-(JFIF, tables) count. WebP's RIFF framing, AVIF's boxes around the AV1 stream, and the comment with OpenJPEG's name
-do not count.
+The rate counts the coded image without its container. A JPEG file has no container: the whole file is the stream, and
+its few header segments (JFIF, tables) count. These parts do not count: the RIFF framing of WebP, the AVIF boxes around
+the AV1 stream, and the JPEG 2000 comment with OpenJPEG's name.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Avif", "Jpeg", "Jpeg2000", "PillowCodec", "Webp", "harness_codecs"]
 
-# What Pillow's readers raise when a stream is no image of theirs.
+# The exceptions that Pillow's readers raise when they cannot decode a stream.
 _UNREADABLE = (OSError, ValueError, RuntimeError, SyntaxError, OverflowError)
 
 
 class PillowCodec(ImageCodec):
-    """An image codec that Pillow brings: what it saves and opens under `file_format`.
+    """An image codec that uses Pillow to save and open images of the format `file_format`.
 
     Class attributes:
         file_format: Pillow's name of the format.
         feature: Pillow's name of the library (`PIL.features`).
         library: the library's own name, for the fingerprint.
-        largest: the longest side in pixels that the format takes and the library reads back.
+        largest: the longest image side in pixels that the format can store and the library can read.
     """
 
     file_format: ClassVar[str]
@@ -45,11 +45,14 @@ class PillowCodec(ImageCodec):
 
     @abstractmethod
     def arguments(self, level: float) -> dict[str, object]:
-        """What `PIL.Image.Image.save` is given beside the format."""
+        """Return the arguments of `PIL.Image.Image.save` besides the format."""
 
     @abstractmethod
     def reader(self) -> type[ImageFile]:
-        """Pillow's class that reads the format. (`Image.open` would warn of large images, which are honest here.)"""
+        """Return Pillow's class that reads the format.
+
+        It is used instead of `Image.open`, which warns about large images; here large images are expected.
+        """
 
     def encode_image(self, image: NDArray[np.uint8], level: float) -> bytes:
         from PIL import Image
@@ -89,7 +92,7 @@ class PillowCodec(ImageCodec):
 
 
 class Jpeg(PillowCodec):
-    """Baseline or progressive JPEG as libjpeg-turbo writes it: the bytes are those of Pillow's `save`."""
+    """Baseline or progressive JPEG by libjpeg-turbo. The bytes are exactly those of Pillow's `save`."""
 
     name = "jpeg"
     summary = "JPEG (libjpeg-turbo through Pillow)"
@@ -127,7 +130,7 @@ class Jpeg(PillowCodec):
 
 
 class Webp(PillowCodec):
-    """Lossy WebP (VP8), 4:2:0. The rate is the VP8 chunk's payload."""
+    """Lossy WebP (VP8) with 4:2:0 chroma subsampling. The rate counts the payload of the VP8 chunk."""
 
     name = "webp"
     summary = "lossy WebP (libwebp through Pillow)"
@@ -144,7 +147,10 @@ class Webp(PillowCodec):
         return WebPImageFile
 
     def stream_bits(self, data: bytes) -> int:
-        """The payload of the VP8 chunk: RIFF framing and padding are container (RFC 9649, section 2)."""
+        """Return the size of the VP8 chunk's payload in bits.
+
+        RIFF framing and padding belong to the container and do not count (RFC 9649, section 2).
+        """
         position, payload = 12, 0
         while position + 8 <= len(data):
             size = int.from_bytes(data[position + 4 : position + 8], "little")
@@ -154,9 +160,10 @@ class Webp(PillowCodec):
 
 
 class Avif(PillowCodec):
-    """AVIF coded by libaom, on one thread, since tiles, and so bytes, depend on their number.
+    """AVIF encoded by libaom.
 
-    The rate is the media data: the AV1 stream with its sequence header. The boxes around it are container.
+    It uses one thread, because the number of threads changes the tiles and so the bytes. The rate counts the media
+    data: the AV1 stream with its sequence header. The boxes around it are the container and do not count.
     """
 
     name = "avif"
@@ -178,7 +185,7 @@ class Avif(PillowCodec):
         return AvifImageFile
 
     def stream_bits(self, data: bytes) -> int:
-        """The payload of the `mdat` boxes (ISO/IEC 14496-12, section 8.1.1)."""
+        """Return the size of the payload of the `mdat` boxes in bits (ISO/IEC 14496-12, section 8.1.1)."""
         position, payload = 0, 0
         while position + 8 <= len(data):
             size, header = int.from_bytes(data[position : position + 4], "big"), 8
@@ -205,9 +212,9 @@ class Avif(PillowCodec):
 class Jpeg2000(PillowCodec):
     """JPEG 2000 Part 1 with the irreversible 9/7 wavelet and colour transform, as a bare codestream.
 
-    The level is OpenJPEG's own control: the compression ratio aimed at (24 bits a pixel over the rate), which gives
-    every image the same rate; or, with `control=psnr`, the PSNR aimed at, which gives every image the same quality.
-    The rate is the codestream without the comment in which OpenJPEG names itself.
+    The level is a target for OpenJPEG. By default it is the compression ratio (24 bits per pixel divided by the rate),
+    so that every image gets the same rate. With `control=psnr` it is the PSNR in dB, so that every image gets the same
+    quality. The rate counts the codestream without the comment in which OpenJPEG writes its name.
     """
 
     name = "jpeg2000"
@@ -235,7 +242,10 @@ class Jpeg2000(PillowCodec):
         return Jpeg2KImageFile
 
     def stream_bits(self, data: bytes) -> int:
-        """All but the comment segments of the main header (ISO/IEC 15444-1, annex A)."""
+        """Return the size in bits of the codestream without the comment segments of its main header.
+
+        The format of the header is in ISO/IEC 15444-1, annex A.
+        """
         position, comments = 2, 0
         while data[position : position + 2] not in (b"\xff\x90", b""):
             size = 2 + int.from_bytes(data[position + 2 : position + 4], "big")

@@ -87,8 +87,8 @@ def compare(
         identities = store.identities([cell.facts["experiment"] for cell in cells])
         sides = sides_of(cases_of(cells), (wanted[0], wanted[1]), identities)
         tell_unfinished(every, {one.codec.name for one in wanted})
-        draws = Resampler(dict.fromkeys(identities, store), identities, installed(), resamples, 0)
-        found = both(*sides, _metric(sides, metric), draws, method)
+        resampler = Resampler(dict.fromkeys(identities, store), identities, installed(), resamples, 0)
+        found = both(*sides, _metric(sides, metric), resampler, method)
     if form == "json":
         click.echo(json.dumps(compared_data(found), indent=2, allow_nan=False))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 from harness import __version__
 from harness.cli.once import Command
 from harness.cli.options.common import data_root_option, database_option, make_registry, registry_option
+from harness.discovery.extras import extras
 from harness.discovery.plugins import Plugins, installed
 from harness.discovery.registry import Registry, load
 from harness.errors import HarnessError, RegistryError
@@ -26,7 +28,7 @@ __all__ = ["doctor"]
 @data_root_option
 @registry_option
 def doctor(db: str, data_root: tuple[tuple[str, str], ...], registries: tuple[Path, ...]) -> int:
-    """Check this machine: devices, codecs, datasets, plugins. Exit 1 when a plugin is broken."""
+    """Check this machine: devices, codecs, datasets, extras, plugins. Exit 1 when a plugin is broken."""
     plugins = installed()
     plugins.ask_all()
     _machine()
@@ -39,6 +41,7 @@ def doctor(db: str, data_root: tuple[tuple[str, str], ...], registries: tuple[Pa
     _available(plugins, "codec")
     _available(plugins, "model")
     _datasets(plugins, registry, data_root)
+    _extras()
     _files(plugins, db)
     return _plugins(plugins)
 
@@ -97,6 +100,20 @@ def _datasets(plugins: Plugins, registry: Registry, roots: tuple[tuple[str, str]
             _line(name, str(error), False)
         else:
             _line(name, f"{len(dataset)} samples in split {dataset.split}, {len(dataset.classes)} classes", True)
+
+
+def _extras() -> None:
+    """What is optional: what each extra gives, and the command that installs it where something is missing."""
+    _section("extras (pip install 'codec-harness[NAME]'; all of them: [all])")
+    try:
+        found = extras()
+    except PackageNotFoundError:
+        _line("extras", "not known: the harness was never installed here (pip install .)")
+        return
+    for extra in found:
+        purpose = extra.purpose.replace("`", "")
+        missing = f"; missing: {', '.join(extra.missing)}" if extra.missing else ""
+        _line(extra.name, f"{purpose}{missing}", not extra.missing)
 
 
 def _files(plugins: Plugins, db: str) -> None:

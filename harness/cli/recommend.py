@@ -94,8 +94,10 @@ def recommend(
         cells = [cell for case in cases for cell in case.cells]
         identities = store.identities([cell.facts["experiment"] for cell in cells])
         home = {cell.facts["experiment"]: store for cell in cells}
-        draws = Resampler(home, identities, installed(), resamples, 0)
-        found = [(case, walk(case, by_resampling(draws), limit, metric, confidence / 100, camera)) for case in cases]
+        resampler = Resampler(home, identities, installed(), resamples, 0)
+        found = [
+            (case, walk(case, by_resampling(resampler), limit, metric, confidence / 100, camera)) for case in cases
+        ]
     found = [(case, some) for case, some in found if some]
     if form == "json":
         click.echo(json.dumps([as_data(case, some) for case, some in found], indent=2, allow_nan=False))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from harness.statistics.estimate import UNKNOWN, Estimate
 from harness.statistics.intervals import UNDEFINED_ALLOWED, spread, student
 from harness.statistics.ratios import fieller
 
@@ -39,9 +40,7 @@ class Bound:
     Args:
         verdict: `holds`: the bound is within the limit; `fails`: the drop lies beyond it, as surely; `undecided`:
             neither; `unknown`: there is nothing to judge by.
-        drop: in the metric's unit, positive is worse; None when unknown.
-        low: of the two-sided 95% interval of the drop.
-        high: likewise.
+        drop: in the metric's unit, positive is worse, with its two-sided 95% interval; without a value when unknown.
         value: the one-sided bound, in the limit's own terms (a share where it is one); None when unknown.
         share: the drop as a share of the uncompressed value; None where that is 0.
         groups_needed: how many groups of samples would decide, with the chance `POWER`; None where none would (the
@@ -50,9 +49,7 @@ class Bound:
     """
 
     verdict: Verdict
-    drop: float | None = None
-    low: float | None = None
-    high: float | None = None
+    drop: Estimate = UNKNOWN
     value: float | None = None
     share: float | None = None
     groups_needed: int | None = None
@@ -61,7 +58,7 @@ class Bound:
     @property
     def is_unmoved(self) -> bool:
         """Whether nothing was lost in any resample, and the samples are too few to be sure of more."""
-        return self.verdict == "undecided" and self.drop == self.low == self.high == 0
+        return self.verdict == "undecided" and self.drop.value == self.drop.low == self.drop.high == 0
 
 
 def one_sided(freedom: int, confidence: float) -> float:
@@ -86,7 +83,7 @@ def bound_of(
 
     Args:
         level: resamples of the level.
-        baseline: of the uncompressed experiment, on the same samples, groups and draws.
+        baseline: of the uncompressed experiment, on the same samples, groups and resamples.
         metric: its name.
         higher_is_better: its direction.
         limit: the largest drop allowed.
@@ -104,14 +101,14 @@ def bound_of(
     if math.isnan(drop):
         return Bound("unknown", reason="the metric is undefined: no sample has anything of its kind")
     share = drop / abs(base) if base else None
-    told = Bound("unknown", drop=drop, share=share)
+    told = Bound("unknown", drop=Estimate(drop), share=share)
     if level.groups < 2:
         return replace(told, reason="all samples come from one group: nobody knows how far the drop would move")
-    if metric not in level.draws or metric not in baseline.draws:
+    if metric not in level.resampled or metric not in baseline.resampled:
         return replace(told, reason="no interval is computed for this metric")
     drops, bases = (
-        sign * (baseline.draws[metric] - level.draws[metric]),
-        math.copysign(1.0, base) * baseline.draws[metric],
+        sign * (baseline.resampled[metric] - level.resampled[metric]),
+        math.copysign(1.0, base) * baseline.resampled[metric],
     )
     defined = np.isfinite(drops) & np.isfinite(bases)
     if (missing := float(np.mean(~defined))) > UNDEFINED_ALLOWED:
@@ -119,7 +116,7 @@ def bound_of(
     drops, bases = drops[defined], bases[defined]
     freedom = level.groups - 1
     reach = student(freedom) * spread(drops, level.groups)
-    told = replace(told, low=drop - reach, high=drop + reach)
+    told = replace(told, drop=Estimate(drop, drop - reach, drop + reach))
     t = one_sided(freedom, confidence)
     covariance = _covariance(drops, bases, level.groups)
     if limit.relative and abs(base) <= t * math.sqrt(covariance[1, 1]):

@@ -13,7 +13,8 @@ from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM
 
 if TYPE_CHECKING:
     from harness.decide.comparison import LadderComparison
-    from harness.decide.estimate import Estimate, Side
+    from harness.decide.estimate import Side
+    from harness.statistics.estimate import Estimate
 
 __all__ = ["compared_data", "compared_tables"]
 
@@ -74,7 +75,7 @@ def _levels(found: LadderComparison) -> Table:
     name = found.first.ladder.level_name
     rows = []
     for one in found.levels:
-        texts = [interval_text(one.first), interval_text(one.second), _text(one.difference)]
+        texts = [*(interval_text(Estimate(value)) for value in (one.first, one.second)), _text(one.difference)]
         rows.append((f"{one.level:g}", *texts, _p(one.p), _p(one.p_holm)))
     notes = (
         "difference: positive where the second is better, whatever the metric's direction, with its paired 95% "
@@ -115,7 +116,7 @@ def _told(columns: Sequence[str], rows: Sequence[tuple[str, ...]], title: str, n
 
 
 def _text(one: Estimate) -> str:
-    return "-" if one.value is None else interval_text(one.value, one.low, one.high)
+    return "-" if one.value is None else interval_text(one)
 
 
 def _p(value: float | None) -> str:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.decide.deltas import ResampledCurve, quality_difference, rate_difference
-from harness.decide.estimate import Estimate, Side, pairs
+from harness.decide.estimate import Side, pairs
 from harness.decide.levels import AtLevel, at_levels
 from harness.decide.means import MeanPerformance, mean_difference, means_of
 from harness.decide.rates import Delta, Method
 from harness.results.resampled import RATE
+from harness.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
     from harness.results.resampled import Resampler
@@ -68,7 +69,7 @@ class LadderComparison:
         return low, high
 
 
-def compare(first: Side, second: Side, metric: str, draws: Resampler, method: Method = "akima") -> LadderComparison:
+def compare(first: Side, second: Side, metric: str, resampler: Resampler, method: Method = "akima") -> LadderComparison:
     """Compare two ladders that are on the same samples.
 
     Everything stands on the samples that finished in all experiments of both. The intervals come from the same
@@ -79,7 +80,7 @@ def compare(first: Side, second: Side, metric: str, draws: Resampler, method: Me
         first: the anchor.
         second: what is compared with it.
         metric: which all experiments have.
-        draws: resamples them.
+        resampler: resamples them.
         method: of interpolation.
 
     Raises:
@@ -90,7 +91,7 @@ def compare(first: Side, second: Side, metric: str, draws: Resampler, method: Me
     sign = 1.0 if up else -1.0
     groups = [[*side.ladder.cells, *([side.baseline] if side.baseline else [])] for side in sides]
     cells = [cell for group in groups for cell in group]
-    found = draws.together([*(([cell], metric) for cell in cells), *(([cell], RATE) for cell in cells)])
+    found = resampler.together([*(([cell], metric) for cell in cells), *(([cell], RATE) for cell in cells)])
     sources = {one.replicates.source for one in found}
     if len(sources) > 1:
         raise ValueError("two ladders are compared on the same samples, groups and resamples")

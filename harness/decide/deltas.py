@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.decide.estimate import TOO_FEW, Estimate, too_few
+from harness.decide.estimate import TOO_FEW, too_few
 from harness.decide.rates import Delta, Method, RateCurve, bd_quality, bd_rate, rising
+from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import UNDEFINED_ALLOWED, student
 
 if TYPE_CHECKING:

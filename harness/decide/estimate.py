@@ -1,4 +1,4 @@
-"""What is compared, and a number with its interval."""
+"""The two sides of a comparison, and estimates from their resamples."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import UNDEFINED_ALLOWED, student
 
 if TYPE_CHECKING:
@@ -20,20 +21,10 @@ if TYPE_CHECKING:
     Known = dict[str, tuple[ResampledMetric, ResampledMetric]]
     """Metric and rate of each experiment, by its key."""
 
-__all__ = ["TOO_FEW", "Estimate", "Side", "estimate", "pairs", "too_few"]
+__all__ = ["TOO_FEW", "Side", "estimate_of", "pairs", "too_few"]
 
 
 TOO_FEW = "no interval: undefined in too many resamples, or one group of samples only"
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95% interval; what is not known is None, with the reason."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,19 +42,19 @@ class Side:
     baseline: ResultCell | None
 
 
-def estimate(value: float, draws: NDArray[np.float64], freedom: int) -> Estimate:
+def estimate_of(value: float, resampled: NDArray[np.float64], freedom: int) -> Estimate:
     """From resamples that have the spread of the value."""
     if math.isnan(value):
         return Estimate(None, reason="undefined: no sample has anything of its kind")
-    if too_few(draws):
+    if too_few(resampled):
         return Estimate(value, reason=TOO_FEW)
-    reach = student(freedom) * float(np.nanstd(draws, ddof=1))
+    reach = student(freedom) * float(np.nanstd(resampled, ddof=1))
     return Estimate(value, value - reach, value + reach)
 
 
-def too_few(draws: NDArray[np.float64]) -> bool:
+def too_few(resampled: NDArray[np.float64]) -> bool:
     """Whether the resamples in which something is defined are too few for an interval."""
-    return bool(np.isnan(draws).mean() > UNDEFINED_ALLOWED)
+    return bool(np.isnan(resampled).mean() > UNDEFINED_ALLOWED)
 
 
 def pairs(first: Side, second: Side) -> list[tuple[ResultCell, ResultCell]]:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["by_resampling", "by_stored_intervals"]
 
 
-def by_resampling(draws: Resampler) -> Judge:
+def by_resampling(resampler: Resampler) -> Judge:
     """On the samples that finished in both, resampled anew."""
 
     def judge(
         cell: ResultCell, baseline: ResultCell, metric: str, limit: Limit, confidence: float
     ) -> tuple[Bound, int, int]:
-        own, base = draws.together([([cell], metric), ([baseline], metric)])
+        own, base = resampler.together([([cell], metric), ([baseline], metric)])
         up = cell.metrics[metric].higher_is_better
         found = bound_of(own.replicates, base.replicates, metric, up, limit, confidence, cell.is_lossless)
         return found, own.samples, own.groups
@@ -45,26 +45,27 @@ def by_stored_intervals(
     """
     own, base = cell.metrics[metric], baseline.metrics[metric]
     samples, groups = cell.facts["samples"] or 0, cell.facts["groups"] or 0
-    if own.drop is None or base.value is None:
+    drop = own.drop.value
+    if drop is None or base.value is None:
         return Bound("unknown", reason="its drop is not known"), samples, groups
-    share = own.drop / abs(base.value) if base.value else None
-    told = Bound("unknown", drop=own.drop, low=own.drop_ci_low, high=own.drop_ci_high, share=share)
-    if own.drop_ci_high is None or groups < 2:
+    share = drop / abs(base.value) if base.value else None
+    told = Bound("unknown", drop=own.drop, share=share)
+    if own.drop.high is None or groups < 2:
         return replace(told, reason="its drop has no interval"), samples, groups
     reach, t = student(groups - 1), one_sided(groups - 1, confidence)
     width = 0.0
     if limit.relative:
-        if not base.value or base.ci_low is None or base.ci_high is None:
+        if not base.value or base.metric.low is None or base.metric.high is None:
             return replace(told, reason="a share of a value that is 0, or has no interval"), samples, groups
-        width = max(base.ci_high - base.value, base.value - base.ci_low)
+        width = max(base.metric.high - base.value, base.value - base.metric.low)
         if abs(base.value) <= t * width / reach:
             return replace(told, reason="the uncompressed value cannot be told from 0: no share of it"), samples, groups
-    if own.drop == own.drop_ci_high == 0:
+    if drop == own.drop.high == 0:
         if own.higher_is_better and 0 <= base.value <= 1 and not cell.is_lossless:
             return unmoved(told, groups, base.value, limit, confidence), samples, groups
         return replace(told, verdict="holds", value=0.0), samples, groups
-    error = (own.drop_ci_high - own.drop) / reach
-    excess, value = own.drop - limit.allowed(base.value), own.drop + t * error
+    error = (own.drop.high - drop) / reach
+    excess, value = drop - limit.allowed(base.value), drop + t * error
     if limit.relative:
         error += limit.value * width / reach
         value = (excess + t * error) / abs(base.value) + limit.value

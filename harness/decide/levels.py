@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.decide.estimate import Estimate, Side, estimate, pairs
+from harness.decide.estimate import Side, estimate_of, pairs
+from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import student
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def at_levels(first: Side, second: Side, at: Known, sign: float, freedom: int) -
     found = []
     for one, other in pairs(first, second):
         before, after = at[one.facts["experiment"]][0], at[other.facts["experiment"]][0]
-        difference = estimate(sign * (after.value - before.value), sign * (after.around - before.around), freedom)
+        difference = estimate_of(sign * (after.value - before.value), sign * (after.around - before.around), freedom)
         p = _p_value(difference, freedom)
         first_value, second_value = (None if math.isnan(one.value) else one.value for one in (before, after))
         found.append(AtLevel(one.facts["level"], first_value, second_value, difference, p))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.decide.estimate import TOO_FEW, Estimate, Side, estimate, pairs, too_few
+from harness.decide.estimate import TOO_FEW, Side, estimate_of, pairs, too_few
+from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import student
 from harness.statistics.ratios import fieller
 
@@ -44,9 +45,9 @@ def _mean(cells: Sequence[ResultCell], at: Known) -> tuple[float, NDArray[np.flo
 
 def means_of(side: Side, cells: Sequence[ResultCell], at: Known, metric: str, freedom: int) -> MeanPerformance:
     """Of some levels of a side."""
-    value, draws = _mean(cells, at)
+    value, resampled = _mean(cells, at)
     levels = tuple(cell.facts["level"] for cell in cells)
-    mpc = estimate(value, draws, freedom)
+    mpc = estimate_of(value, resampled, freedom)
     if side.baseline is None:
         return MeanPerformance(levels, mpc, Estimate(None, reason="there is no experiment on uncompressed frames"))
     clean = at[side.baseline.facts["experiment"]][0]
@@ -54,7 +55,7 @@ def means_of(side: Side, cells: Sequence[ResultCell], at: Known, metric: str, fr
         return MeanPerformance(levels, mpc, Estimate(None, reason=mpc.reason))
     if not clean.value or math.isnan(clean.value):
         return MeanPerformance(levels, mpc, Estimate(None, reason=f"{metric} on uncompressed frames is 0 or undefined"))
-    both = np.stack([draws, clean.around])
+    both = np.stack([resampled, clean.around])
     if too_few(both.sum(axis=0)):
         return MeanPerformance(levels, mpc, Estimate(value / clean.value, reason=TOO_FEW))
     reach, covariance = student(freedom), np.cov(both[:, np.isfinite(both).all(axis=0)], ddof=1)
@@ -70,4 +71,4 @@ def mean_difference(first: Side, second: Side, at: Known, sign: float, freedom: 
     if not shared:
         return None
     (before, some), (after, others) = (_mean([pair[n] for pair in shared], at) for n in (0, 1))
-    return estimate(sign * (after - before), sign * (others - some), freedom)
+    return estimate_of(sign * (after - before), sign * (others - some), freedom)

@@ -68,7 +68,7 @@ def _level(one: Recommendation, step: Step | None) -> str:
 
 
 def _drop(step: Step | None) -> str:
-    return "" if step is None else interval_text(step.bound.drop, step.bound.low, step.bound.high)
+    return "" if step is None else interval_text(step.bound.drop)
 
 
 def _bound(one: Recommendation, step: Step | None) -> str:

@@ -10,10 +10,10 @@ from harness.results.tables.text import Table
 
 if TYPE_CHECKING:
     from harness.decide.comparison import LadderComparison
-    from harness.decide.estimate import Estimate
     from harness.decide.rates import Delta
     from harness.decide.walk import Recommendation, Step
     from harness.results.ladders import Case
+    from harness.statistics.estimate import Estimate
 
 __all__ = ["compared_rows", "listed", "recommended_rows"]
 
@@ -48,7 +48,7 @@ def _step(step: Step | None) -> tuple[Any, ...]:
     if step is None:
         return (None,) * len(_STEP)
     bound, cost = step.bound, step.cost
-    judged = (step.level, bound.verdict, bound.drop, bound.low, bound.high, bound.value)
+    judged = (step.level, bound.verdict, bound.drop.value, bound.drop.low, bound.drop.high, bound.value)
     stands = (step.samples, step.groups, step.samples_needed)
     costs = (cost.bpp, cost.ratio, cost.of_source, cost.of_mildest, cost.kbps, cost.gb_per_day)
     return (*judged, *stands, *costs, step.experiment)

@@ -89,7 +89,7 @@ class Recommendation:
         if step.bound.verdict == "unknown":
             return step.bound.reason or "not known"
         value = _amount(step.bound.value, self.limit.relative)
-        measured = _amount(step.bound.share if self.limit.relative else step.bound.drop, self.limit.relative)
+        measured = _amount(step.bound.share if self.limit.relative else step.bound.drop.value, self.limit.relative)
         if measured.startswith("-"):
             told = f"gains {measured[1:]}, but perhaps loses up to {value}"
         else:
@@ -196,7 +196,7 @@ def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, .
         notes.append(
             f"{_count(step.groups, 'group')} of samples (below {GROUPS_FROM}): too few to be sure that the bounds hold."
         )
-    if step and step.groups > 1 and step.bound.low == step.bound.high == 0:
+    if step and step.groups > 1 and step.bound.drop.low == step.bound.drop.high == 0:
         cell = next(cell for cell in ladder.cells if cell.facts["experiment"] == step.experiment)
         told = f"{ladder.name}: the drop is 0 without any spread"
         unseen = f"up to {unmet(step.groups, confidence):.1%} of all"

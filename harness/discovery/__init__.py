@@ -1,1 +1,1 @@
-"""What is there: installed plugins, the registry of named instances, and lists of both."""
+"""Finds the installed plugins, reads the registry of named models and datasets, and lists both."""

@@ -1,4 +1,4 @@
-"""The kinds of things that plugins provide, each with the contract that it keeps."""
+"""The kinds of classes that plugins provide (codec, task, ...), and the base class of each kind."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 __all__ = ["KINDS", "base_of"]
 
 KINDS = ("codec", "task", "model", "dataset", "store", "executor")
-"""Each is provided by the hook `harness_<kind>s`."""
+"""Plugins provide the classes of a kind by the hook `harness_<kind>s`."""
 
 
 def base_of(kind: str) -> type[Any]:
-    """The class that every object of a kind inherits from."""
+    """Return the base class of a kind, from which every class of the kind is derived."""
     from harness.codec import Codec
     from harness.dataset import Dataset
     from harness.executor import Executor

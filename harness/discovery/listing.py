@@ -1,4 +1,4 @@
-"""What there is, as records for lists: facts of plugins and of the registry, told without opening or importing much."""
+"""Records for the lists of codecs, tasks, models, datasets and plugins, made without loading networks or datasets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BY_FILE = "by --weights"
 
 
 def plugin_records(plugins: Plugins) -> list[Record]:
-    """Every plugin: where it comes from, what it provides, and whether it works."""
+    """Return a record for every plugin: where it comes from, what it provides, and whether it works."""
     plugins.ask_all()
     return [
         {
@@ -40,7 +40,7 @@ def plugin_records(plugins: Plugins) -> list[Record]:
 
 
 def provided_records(plugins: Plugins, kind: str) -> list[Record]:
-    """Every task, store or executor."""
+    """Return a record for every task, store or executor: name, summary, options and origin."""
     records = []
     for item in plugins.all(kind):
         record: Record = {"name": item.name, "summary": item.cls.summary}
@@ -51,11 +51,11 @@ def provided_records(plugins: Plugins, kind: str) -> list[Record]:
 
 
 def codec_records(plugins: Plugins, registry: Registry) -> list[Record]:
-    """Every codec: its scale, its ladder, its options, the levers that each takes, and its profiles in the registry."""
+    """Return a record for every codec: scale, default levels, options, levers, and its profiles in the registry."""
     records = []
     for item in plugins.all("codec"):
         record: Record = {"name": item.name, "summary": item.cls.summary, "level": None, "ladder": []}
-        codec, missing = _made(item)
+        codec, missing = _instance(item)
         if codec is not None:
             record |= _scale(codec)
         record["options"] = _options(item.cls.options)
@@ -66,39 +66,46 @@ def codec_records(plugins: Plugins, registry: Registry) -> list[Record]:
 
 
 def model_records(plugins: Plugins, registry: Registry) -> list[Record]:
-    """Every kind of model and every named model, by task: number of classes and parameters where a file says them."""
+    """Return a record for every model class and every named model of the registry, sorted by task.
+
+    A record has the numbers of classes and of parameters, if the file of weights or the registry states them.
+    """
     records = []
     for item in plugins.all("model"):
-        _, missing = _made(item)
+        _, missing = _instance(item)
         record = {"task": item.cls.task, "name": item.name, "kind": None, "summary": item.cls.summary}
         record |= _weights(item.cls, item.cls.own_weights, registry.entry("checkpoints", item.name))
         records.append(record | {"options": _options(item.cls.options)} | _origin(plugins, item, missing))
     kinds = {item.name: item for item in plugins.all("model")}
     for name, facts in registry.section("models").items():
-        named = kinds.get(facts["kind"])
-        if facts["kind"] == name or named is None:
-            if named is None:
-                records.append(_named(name, facts) | {"task": "", "state": f"no plugin provides {facts['kind']}"})
+        provided = kinds.get(facts["kind"])
+        if facts["kind"] == name or provided is None:
+            if provided is None:
+                records.append(
+                    _entry(name, facts) | {"task": "", "state": f"no plugin provides {facts['kind']}"}
+                )
             continue
         checkpoint = registry.entry("checkpoints", facts.get("checkpoint", name))
-        weights: Path | str | None = named.cls.own_weights
+        weights: Path | str | None = provided.cls.own_weights
         if "weights" in facts:
             local = registry.path("models", name, facts["weights"])
             weights = local if local.suffix or local.is_file() else facts["weights"]
         own = next(record for record in records if record["name"] == facts["kind"])
-        record = {"task": named.cls.task, "name": name, "kind": facts["kind"]}
-        record |= {"summary": facts.get("summary", named.cls.summary)} | _weights(named.cls, weights, checkpoint)
+        record = {"task": provided.cls.task, "name": name, "kind": facts["kind"]}
+        record |= {"summary": facts.get("summary", provided.cls.summary)} | _weights(provided.cls, weights, checkpoint)
         records.append(record | {"options": facts.get("options", {}), "origin": "registry", "state": own["state"]})
     return sorted(records, key=lambda record: (record["task"], record["kind"] is not None, record["name"]))
 
 
 def dataset_records(plugins: Plugins, registry: Registry, roots: Mapping[str, str]) -> list[Record]:
-    """Every kind of dataset and every named dataset, and whether there is a folder of its name.
+    """Return a record for every dataset class and every named dataset of the registry, sorted by name.
+
+    A record says whether the dataset's folder exists.
 
     Args:
-        plugins: those installed.
-        registry: names, and the folders that go with them.
-        roots: folder by dataset, under "" the one of all.
+        plugins: the installed plugins.
+        registry: the registry, with named datasets and their folders.
+        roots: dataset name -> folder; under "" the folder that contains all other datasets.
     """
     records = []
     kinds = {item.name: item for item in plugins.all("dataset")}
@@ -107,32 +114,34 @@ def dataset_records(plugins: Plugins, registry: Registry, roots: Mapping[str, st
         record = _dataset(item.cls, item.name, None, facts, roots)
         records.append(record | {"options": _options(item.cls.options)} | _origin(plugins, item))
     for name, facts in registry.section("datasets").items():
-        found = kinds.get(facts["kind"])
-        if found is None:
-            records.append(_named(name, facts) | {"state": f"no plugin provides {facts['kind']}"})
+        provided = kinds.get(facts["kind"])
+        if provided is None:
+            records.append(_entry(name, facts) | {"state": f"no plugin provides {facts['kind']}"})
         elif facts["kind"] != name:
-            record = _dataset(found.cls, name, facts["kind"], facts, roots)
+            record = _dataset(provided.cls, name, facts["kind"], facts, roots)
             records.append(record | {"options": facts.get("options", {}), "origin": "registry", "state": "ok"})
     return sorted(records, key=lambda record: record["name"])
 
 
-def _named(name: str, facts: Mapping[str, Any]) -> Record:
+def _entry(name: str, facts: Mapping[str, Any]) -> Record:
+    """Return the part of a record that the registry alone knows."""
     return {"name": name, "kind": facts["kind"], "summary": facts.get("summary", ""), "origin": "registry"}
 
 
-def _made(item: Provided) -> tuple[Any, str | None]:
-    """An object with its default options, and what keeps it from working."""
+def _instance(item: Provided) -> tuple[Any, str | None]:
+    """Create an object with default options; return it (None if that failed) and why it does not work (None if it works)."""
     try:
-        made = item.cls()
-        return made, made.available()
+        instance = item.cls()
+        return instance, instance.available()
     except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its state
         return None, f"{type(error).__name__}: {error}"
 
 
 def _origin(plugins: Plugins, item: Provided, missing: str | None = None) -> Record:
-    others = [other for other in plugins.all(item.kind) if other.name == item.name and other is not item]
+    """Return the part of a record that says where a class comes from, and whether it works."""
+    collisions = [other for other in plugins.all(item.kind) if other.name == item.name and other is not item]
     state = f"not available: {missing}" if missing else "ok"
-    return {"origin": str(item.origin), "state": f"collides with {others[0].origin}" if others else state}
+    return {"origin": str(item.origin), "state": f"collides with {collisions[0].origin}" if collisions else state}
 
 
 def _options(options: Iterable[Option]) -> list[Record]:
@@ -161,7 +170,10 @@ def _scale(codec: Codec) -> Record:
 
 
 def _weights(cls: type[Model], weights: Path | str | None, checkpoint: Mapping[str, Any]) -> Record:
-    """Where weights come from; classes and parameters, where a file on this machine or the registry says them."""
+    """Return the part of a model's record about its weights: their source, and the numbers of classes and parameters.
+
+    The numbers are None unless a file on this machine or the registry states them.
+    """
     classes = len(checkpoint.get("classes", ())) or None
     if isinstance(weights, Path):
         if not weights.is_file():

@@ -1,7 +1,8 @@
-"""Finds plugins, and keeps one that is broken from harming the others.
+"""Finds and loads plugins. A broken plugin does not affect the others.
 
-pluggy's own loader of entry points stops at the first failure, so the loop over them is ours: a plugin that fails to
-import disables itself alone, is listed with its error, and is named when somebody asks for what it might provide.
+pluggy's own loader of entry points stops at the first error, so this module loads them one by one. A plugin that fails
+to import is disabled and is listed with its error. Error messages about unknown names mention it, because it might
+provide the name.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Origin:
     Args:
         entry_point: the entry point's name.
         module: the module it names.
-        distribution: the installed distribution that declares it.
-        version: that distribution's version.
+        distribution: the installed distribution (Python package) that declares the entry point.
+        version: the distribution's version.
     """
 
     entry_point: str
@@ -49,12 +50,12 @@ class Origin:
 
 @dataclass
 class Plugin:
-    """One plugin, and what became of it.
+    """One plugin and its state.
 
     Args:
-        origin: where it comes from.
-        error: why it is disabled, None when it works.
-        provides: what it provides, as "kind name".
+        origin: where the plugin comes from.
+        error: why the plugin is disabled; None if it works.
+        provides: the classes that the plugin provides, each as "kind name" ("codec jpeg").
     """
 
     origin: Origin
@@ -64,7 +65,15 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Provided:
-    """A class that a plugin provides under a name."""
+    """A class that a plugin provides.
+
+    Args:
+        kind: the kind of the class ("codec", "task", ...).
+        name: the class's name.
+        cls: the class.
+        origin: where the plugin comes from.
+        label: the plugin's key in `Plugins.plugins`.
+    """
 
     kind: str
     name: str
@@ -74,24 +83,24 @@ class Provided:
 
 
 class Hint(Protocol):
-    """Says which package would provide a name, where that is known."""
+    """A function that returns the package that provides a name, or None if it is unknown."""
 
     def __call__(self, kind: str, name: str) -> str | None: ...
 
 
 class Plugins:
-    """All plugins of this environment.
+    """All plugins of this Python environment.
 
     Args:
-        points: the entry points to load; those of the installed distributions by default.
-        hint: names the package for a name that nothing provides.
+        points: the entry points to load; by default those of all installed distributions.
+        hint: a function that names the package for a name that no installed plugin provides.
     """
 
     def __init__(self, points: Iterable[EntryPoint] | None = None, hint: Hint | None = None) -> None:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
-        self._found: dict[tuple[str, str], list[Provided]] = {}
-        self._asked: set[str] = set()
+        self._classes: dict[tuple[str, str], list[Provided]] = {}
+        self._queried: set[str] = set()
         self._hint = hint
         self._distributions: dict[Distribution | None, tuple[str, str]] = {}
         self.plugins: dict[str, Plugin] = {}
@@ -101,9 +110,12 @@ class Plugins:
     # Loading
 
     def _load(self, point: EntryPoint) -> None:
-        if point.dist not in self._distributions:  # which parses all its metadata, each time it is asked
-            found = point.dist
-            self._distributions[found] = (found.name, found.version) if found else ("unknown", "0")
+        # Cached, because reading a distribution's name or version parses all its metadata each time.
+        if point.dist not in self._distributions:
+            distribution = point.dist
+            self._distributions[distribution] = (
+                (distribution.name, distribution.version) if distribution else ("unknown", "0")
+            )
         origin = Origin(point.name, point.value, *self._distributions[point.dist])
         label = f"{origin.distribution}:{point.name}"
         self.plugins[label] = Plugin(origin)
@@ -113,12 +125,12 @@ class Plugins:
             self._disable(label, error)
 
     def _disable(self, label: str, error: BaseException) -> None:
-        """Leave a plugin out, and everything it provided."""
+        """Disable a plugin: record its error and remove every class that it provides."""
         self.plugins[label].error = f"{type(error).__name__}: {error}"
         self.plugins[label].provides.clear()
         if self._manager.has_plugin(label):
             self._manager.unregister(name=label)
-        for items in self._found.values():
+        for items in self._classes.values():
             items[:] = [item for item in items if item.label != label]
 
     def _register(self, module: ModuleType, label: str) -> None:
@@ -127,11 +139,14 @@ class Plugins:
             raise PluginError("the module has no function marked with harness.hookimpl")
         self._manager.check_pending()
 
-    def _ask(self, kind: str) -> None:
-        """Ask every plugin what it provides of a kind, once: what nobody wants to know imports nothing."""
-        if kind in self._asked:
+    def _query(self, kind: str) -> None:
+        """Call the hook of a kind in every plugin, once, and record the classes.
+
+        Hooks are called only when their kind is needed, so that a plugin's modules are not imported needlessly.
+        """
+        if kind in self._queried:
             return
-        self._asked.add(kind)
+        self._queried.add(kind)
         for label, plugin in self.plugins.items():
             if plugin.error:
                 continue
@@ -141,15 +156,20 @@ class Plugins:
                 self._disable(label, error)
                 continue
             for item in items:
-                self._found.setdefault((item.kind, item.name), []).append(item)
+                self._classes.setdefault((item.kind, item.name), []).append(item)
                 plugin.provides.append(f"{item.kind} {item.name}")
 
     def _provided(self, kind: str, label: str, origin: Origin) -> list[Provided]:
+        """Return the classes of a kind that one plugin provides, after checking them.
+
+        Raises:
+            PluginError: a class is not of the kind, has an invalid name, or lacks a method.
+        """
         base = base_of(kind)
         items = []
         for implementation in self._implementations(f"harness_{kind}s", label):
-            found: Iterable[Any] = implementation() or ()
-            for cls in found:
+            classes: Iterable[Any] = implementation() or ()
+            for cls in classes:
                 if not (isinstance(cls, type) and issubclass(cls, base)):
                     raise PluginError(f"harness_{kind}s gave {cls!r}, which is no subclass of {base.__name__}")
                 name = getattr(cls, "name", "")
@@ -162,42 +182,45 @@ class Plugins:
 
     def _implementations(self, hook: str, label: str | None = None) -> list[Callable[..., Any]]:
         caller = getattr(self._manager.hook, hook)
-        found = [i for i in caller.get_hookimpls() if label is None or i.plugin_name == label]
-        return [i.function for i in found]
+        hooks = [i for i in caller.get_hookimpls() if label is None or i.plugin_name == label]
+        return [i.function for i in hooks]
 
-    # Asking
+    # Queries
 
     def ask_all(self) -> None:
-        """Ask every plugin for all it provides; until then, only what was wanted has been asked for."""
+        """Call the hooks of all kinds in every plugin.
+
+        Otherwise a hook is called only when a class of its kind is needed.
+        """
         for kind in KINDS:
-            self._ask(kind)
+            self._query(kind)
 
     @property
     def broken(self) -> list[Plugin]:
-        """The plugins that are disabled by their own error, as far as it has shown."""
+        """The plugins that are disabled because of an error, as far as their hooks have been called."""
         return [plugin for plugin in self.plugins.values() if plugin.error]
 
     def all(self, kind: str) -> list[Provided]:
-        """Everything of a kind, collisions included, by name."""
-        self._ask(kind)
+        """Return all classes of a kind, sorted by name. If two plugins provide the same name, both classes are included."""
+        self._query(kind)
         return sorted(
-            (p for (k, _), items in self._found.items() if k == kind for p in items),
+            (p for (k, _), items in self._classes.items() if k == kind for p in items),
             key=lambda p: (p.name, p.origin.distribution),
         )
 
     def names(self, kind: str) -> list[str]:
-        """The names of a kind."""
+        """Return the names of all classes of a kind, sorted."""
         return sorted({item.name for item in self.all(kind)})
 
     def provided(self, kind: str, name: str) -> Provided:
-        """What provides a name.
+        """Return the class with a name, together with the plugin that provides it.
 
         Raises:
-            UnknownNameError: nothing does; broken plugins that might have are named.
-            CollisionError: more than one distribution does.
+            UnknownNameError: no plugin provides the name. The message lists broken plugins, which might provide it.
+            CollisionError: more than one plugin provides the name.
         """
-        self._ask(kind)
-        items = self._found.get((kind, name), [])
+        self._query(kind)
+        items = self._classes.get((kind, name), [])
         if not items:
             raise UnknownNameError(kind, name, self.names(kind), self.why_unknown(kind, name))
         if len(items) > 1:
@@ -206,11 +229,11 @@ class Plugins:
         return items[0]
 
     def get(self, kind: str, name: str) -> type[Any]:
-        """The class that a name stands for. Raises as `provided`."""
+        """Return the class with a name. Raises the same errors as `provided`."""
         return self.provided(kind, name).cls
 
     def why_unknown(self, kind: str, name: str) -> str:
-        """What may help somebody who asked for a name that nothing provides: a package, or plugins that are broken."""
+        """Return hints for an unknown name: the package that provides it, and the plugins that are broken; "" without hints."""
         hints = []
         if self._hint and (package := self._hint(kind, name)):
             hints.append(f"It comes with the package {package}: pip install {package}")
@@ -219,11 +242,16 @@ class Plugins:
         return " ".join(hints)
 
     def versions(self) -> dict[str, str]:
-        """Distribution -> version of every plugin that works."""
+        """Return distribution -> version for every plugin that works."""
         return {p.origin.distribution: p.origin.version for p in self.plugins.values() if not p.error}
 
     def emit(self, event: str, arguments: Mapping[str, Any]) -> list[str]:
-        """Tell every plugin of an event; gives a sentence for each plugin that failed."""
+        """Call the hook of an event in every plugin; return a sentence for each plugin that raised an error.
+
+        Args:
+            event: the hook's name ("harness_run_started", ...).
+            arguments: the hook's arguments by name.
+        """
         problems = []
         caller = getattr(self._manager.hook, event)
         for implementation in caller.get_hookimpls():
@@ -236,5 +264,5 @@ class Plugins:
 
 @cache
 def installed() -> Plugins:
-    """The plugins of this environment, loaded once a process."""
+    """Return the plugins of this Python environment; they are loaded once per process."""
     return Plugins(hint=package_hint)

@@ -1,19 +1,20 @@
-"""registry.toml: named instances of the kinds that plugins bring, and facts about them. No code, no import paths.
+"""The registry (registry.toml): named models and datasets, and facts about them. It contains no code and no imports.
 
-The file that ships with the harness is overlaid by the user's own, table by table: `registry.toml` in the working
-directory, or the files given by `--registry`. Sections:
+The user's files are merged over the file that comes with the harness, table by table. They are `registry.toml` in the
+working directory, or the files given by `--registry`. Sections:
 
-- `[tasks.NAME]`: `model`, `dataset`, `recipe` (of `train`), `retrain` (the recipe of `run --retrain`): what a task uses
-  when nothing is asked for
-- `[codecs.NAME]`: `ladder`: the levels it is tested at when none are asked for
-- `[codecs.NAME.profiles.PROFILE]`: `options`, `ladder`: options under one name (`h264:profile=surveillance`), and the
-  levels to test them at where the codec's own do not serve
+- `[tasks.NAME]`: `model`, `dataset`, `recipe` (for `train`), `retrain` (the recipe for `run --retrain`): the defaults
+  of a task
+- `[codecs.NAME]`: `ladder`: the levels that are tested by default
+- `[codecs.NAME.profiles.PROFILE]`: `options`, `ladder`: a name for a set of options (`h264:profile=surveillance`), and
+  the levels that are tested with it, if they differ from the codec's own
 - `[models.NAME]`: `kind`, `options`, `weights`, `checkpoint`: a named model
-- `[checkpoints.NAME]`: `sha256`, `licence`, `url`, `classes`, `source`, `score`: facts about weights. `classes` names
-  them for a file that does not; `score` is what the weights reach uncompressed, with a tolerance
+- `[checkpoints.NAME]`: `sha256`, `licence`, `url`, `classes`, `source`, `score`: facts about weights. `classes` gives
+  the class names for a file that does not state them; `score` is the metric value that the weights reach without
+  compression, with a tolerance
 - `[datasets.NAME]`: `kind`, `options`, `folder`, `split`, `licence`, `url`, `source`: a named dataset
 - `[packages.KIND]`: name = package, for plugins that are not installed
-- `[recipes.TASK.NAME]`: how a task's models are trained
+- `[recipes.TASK.NAME]`: training recipes for a task's models
 """
 
 from __future__ import annotations
@@ -75,12 +76,12 @@ _SCORE: dict[str, type | tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class Registry:
-    """The merged registry.
+    """The registry, merged from all its files.
 
     Args:
         sections: section -> name -> facts (`recipes`: task -> name -> values).
-        files: the files it was read from, later ones over earlier ones.
-        origins: section, name -> the folder that relative paths of an entry start from.
+        files: the files that were read; later files override earlier ones.
+        origins: (section, name) -> the folder to which relative paths in the entry refer.
     """
 
     sections: Mapping[str, Mapping[str, Any]]
@@ -88,36 +89,37 @@ class Registry:
     origins: Mapping[tuple[str, str], Path] = field(default_factory=dict)
 
     def section(self, name: str) -> Mapping[str, Any]:
-        """A section; empty when no file has it."""
+        """Return a section; empty if no file has it."""
         return self.sections.get(name, {})
 
     def entry(self, section: str, name: str) -> Mapping[str, Any]:
-        """The facts about one name; empty when none are known."""
-        found: Mapping[str, Any] = self.section(section).get(name, {})
-        return found
+        """Return the facts about one name; empty if the section does not have the name."""
+        facts: Mapping[str, Any] = self.section(section).get(name, {})
+        return facts
 
     def path(self, section: str, name: str, value: str) -> Path:
-        """A path written in an entry, relative to the file that wrote it."""
+        """Return a path from an entry; a relative path refers to the folder of the file that contains the entry."""
         return self.origins.get((section, name), Path()) / value
 
     def recipe(self, task: str, name: str) -> Mapping[str, Any]:
-        """The values of a training recipe.
+        """Return the values of a training recipe.
 
         Raises:
-            RegistryError: there is none of that name.
+            RegistryError: the task has no recipe with this name.
         """
         recipes: Mapping[str, Any] = self.section("recipes").get(task, {})
         if name not in recipes:
             known = ", ".join(sorted(recipes)) or "none"
             raise RegistryError(f"task {task} has no recipe {name!r}. There is: {known}.")
-        found: Mapping[str, Any] = recipes[name]
-        return found
+        values: Mapping[str, Any] = recipes[name]
+        return values
 
 
 def shipped() -> Path:
-    """The registry that ships with the harness.
+    """Return the path of the registry file that comes with the harness.
 
-    A checkout's top-level file comes first: an editable install keeps a copy of it that goes stale.
+    In a source checkout this is the top-level file. The copy inside the package may be outdated there, because an
+    editable install does not update it.
     """
     package = Path(__file__).parents[1]
     checkout = package.parent / "registry.toml"
@@ -127,13 +129,14 @@ def shipped() -> Path:
 
 
 def load(overlays: Iterable[Path] | None = None) -> Registry:
-    """The shipped registry, overlaid.
+    """Read the registry that comes with the harness and merge the user's files over it.
 
     Args:
-        overlays: the user's files; None takes `registry.toml` of the working directory, where there is one.
+        overlays: the user's files; None takes `registry.toml` in the working directory, if it exists.
 
     Raises:
-        RegistryError: a file is missing, is no TOML, or has a key that means nothing: with file, line and key.
+        RegistryError: a file is missing, is not valid TOML, lacks a required key, or has an unknown key or a value of
+            the wrong type. The message names the file, and where possible the line and the key.
     """
     base = shipped()
     if overlays is None:
@@ -176,7 +179,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 class _Checker:
-    """Checks one file's keys and types, and says where what does not fit stands."""
+    """Checks the keys and the types of one file. Its errors name the file, the line and the key."""
 
     def __init__(self, file: Path, text: str) -> None:
         self.file = file
@@ -248,7 +251,7 @@ class _Checker:
         return RegistryError(f"registry {self.file}, line {self.line(path)}, key {'.'.join(path)}: {what}.")
 
     def line(self, path: tuple[str, ...]) -> int:
-        """The line on which a key stands (that of the deepest table header found, else 1)."""
+        """Return the line of a key; if it is not found, the line of its innermost table header that is found, else 1."""
         best = 1
         for depth in range(1, len(path) + 1):
             header = r"\s*\[\s*" + r"\s*\.\s*".join(rf"\"?{re.escape(part)}\"?" for part in path[:depth])
@@ -262,6 +265,6 @@ class _Checker:
 
 @cache
 def package_hint(kind: str, name: str) -> str | None:
-    """The package that provides a name, where the shipped registry knows it."""
+    """Return the package that provides a name, according to the registry of the harness; None if it is unknown."""
     package = load(()).section("packages").get(kind, {}).get(name)
     return str(package) if package is not None else None

@@ -1,4 +1,4 @@
-"""Opens the results database that a URL names, whichever plugin keeps it."""
+"""Opens the results database of a URL with the plugin that supports the URL's scheme."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ __all__ = ["open_store"]
 
 
 def open_store(url: str, plugins: Plugins, write: bool = True) -> Store:
-    """The opened store.
+    """Open a results database and return it.
 
     Args:
         url: `scheme://...`; a text without a scheme is the path of a SQLite file.
-        plugins: of this environment.
-        write: whether it may be created, upgraded and written.
+        plugins: the installed plugins.
+        write: whether the database may be created, upgraded and written.
 
     Raises:
-        StoreError: nothing opens such a URL, or the database cannot be used.
-        CollisionError: more than one store opens it.
+        StoreError: no store supports the URL's scheme, or the database cannot be used.
+        CollisionError: more than one store supports the URL's scheme.
     """
     scheme = url.partition("://")[0].partition("+")[0] if "://" in url else "sqlite"
-    found = plugins.all("store")
-    fitting = [provided for provided in found if scheme in provided.cls.schemes]
+    stores = plugins.all("store")
+    fitting = [provided for provided in stores if scheme in provided.cls.schemes]
     if not fitting:
-        known = sorted({name for provided in found for name in provided.cls.schemes})
+        known = sorted({name for provided in stores for name in provided.cls.schemes})
         match = closest(scheme, known)
         hints = [f"Did you mean {match}://?"] if match else []
         hints.append(plugins.why_unknown("store", scheme))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.errors import StoreError
 
 if TYPE_CHECKING:
+    from harness.progress import Progress
     from harness.records import Claim
     from harness.store import Store
 
@@ -18,14 +19,20 @@ __all__ = ["Heartbeat"]
 class Heartbeat:
     """A thread that prolongs the leases three times in their length, for as long as the context lasts.
 
-    A renewal that fails is tried again at the next beat. Rows are only ever written under a living claim, so a lease
-    that was lost meanwhile shows there, and nothing is written twice.
+    A renewal that fails is tried again at the next beat; the first failure in a row is told as a warning. Rows are
+    only ever written under a living claim, so a lease that was lost shows when rows are written, and nothing is written
+    twice.
+
+    Args:
+        store: renews the leases.
+        claim: of this process.
+        progress: takes the warning.
     """
 
-    def __init__(self, store: Store, claim: Claim) -> None:
+    def __init__(self, store: Store, claim: Claim, progress: Progress) -> None:
         self.store = store
         self.claim = claim
-        self.last_error: StoreError | None = None
+        self.progress = progress
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
@@ -38,9 +45,16 @@ class Heartbeat:
         self._thread.join()
 
     def _beat(self) -> None:
+        failing = False
         while not self._stop.wait(self.claim.lease / 3):
             try:
                 self.store.renew(self.claim)
-                self.last_error = None
+                failing = False
             except StoreError as error:
-                self.last_error = error
+                if not failing:
+                    self.progress.warning(
+                        f"the claims of this run could not be renewed ({error}); that is tried again every "
+                        f"{self.claim.lease / 3:g} s. Without a renewal another run may take them over in "
+                        f"{self.claim.lease:g} s."
+                    )
+                failing = True

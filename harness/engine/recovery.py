@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.records import Comparison
-from harness.statistics.intervals import Interval, Replicates
+from harness.statistics.estimate import Estimate
+from harness.statistics.intervals import Replicates
 from harness.statistics.ratios import Difference, difference, ratio_interval
 from harness.store import Filters
 
@@ -87,7 +88,7 @@ def recoveries(
     (base, before, after), count = drawn(keys)
     found: list[Comparison] = []
 
-    def add(kind: str, other: str, metric: str, interval: Interval) -> None:
+    def add(kind: str, other: str, metric: str, interval: Estimate) -> None:
         values = (interval.value, interval.low, interval.high)
         found.append(Comparison(quartet.retrained, other, metric, kind, *values, count, interval.reason))
 
@@ -109,19 +110,19 @@ def recoveries(
 
 def _itself(found: Replicates, metric: str) -> Difference | None:
     """A metric's value, as a difference from 0."""
-    if metric not in found.draws:
+    if metric not in found.resampled:
         return None
-    return Difference(found.values[metric], found.draws[metric], found.groups)
+    return Difference(found.values[metric], found.resampled[metric], found.groups)
 
 
-_NONE = Interval(None, None, None, 0, "no interval is computed for this metric")
+_NONE = Estimate(None, None, None, "no interval is computed for this metric", 0)
 
 
-def _plain(gain: Difference | None) -> Interval:
+def _plain(gain: Difference | None) -> Estimate:
     from harness.statistics.intervals import around
 
-    return _NONE if gain is None else around(gain.value, gain.draws, gain.groups)
+    return _NONE if gain is None else around(gain.value, gain.resampled, gain.groups)
 
 
-def _share(part: Difference | None, whole: Difference | None, what: str) -> Interval:
+def _share(part: Difference | None, whole: Difference | None, what: str) -> Estimate:
     return _NONE if part is None or whole is None else ratio_interval(part, whole, what)

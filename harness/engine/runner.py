@@ -94,7 +94,7 @@ class Runner:
         self.outcome.found = [key for key, state in states.items() if state.status == "finished"]
         self.progress.planned(plan.experiments, self.outcome.found)
         try:
-            with Heartbeat(self.store, self.claim):
+            with Heartbeat(self.store, self.claim, self.progress):
                 waiting = [p for p in plan.passes if not self._attempt(p)]
                 while waiting:
                     time.sleep(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Files: their SHA-256, each file hashed once, and the cache folder."""
+"""SHA-256 digests of files, and the location of the cache folder."""
 
 from harness.files.cache import cache_dir
 from harness.files.digests import digest_files, sha256_file

@@ -1,4 +1,4 @@
-"""Where the harness keeps what can be made again: digests of files, rendered scenes, trainings."""
+"""The cache folder. It holds data that can be computed again: digests of files, rendered scenes, trainings."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["cache_dir"]
 
 
 def cache_dir() -> Path:
-    """The cache folder: the environment's `HARNESS_CACHE`, or the user's cache folder of this system.
+    """Return the cache folder: the environment variable `HARNESS_CACHE`, or else the system's cache folder of the user.
 
-    It may not exist yet. Everything in it can be deleted at any time; it is then made again.
+    The folder may not exist yet. Users may delete anything in it at any time; the harness then computes it again.
     """
-    if asked := os.environ.get("HARNESS_CACHE"):
-        return Path(asked).expanduser().absolute()
+    if configured := os.environ.get("HARNESS_CACHE"):
+        return Path(configured).expanduser().absolute()
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("codec-harness", appauthor=False))

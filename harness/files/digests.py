@@ -1,10 +1,11 @@
-"""SHA-256 of files, each file hashed once.
+"""SHA-256 digests of files, with a cache so that an unchanged file is hashed only once.
 
-A digest is kept in the cache folder (`files.sqlite`) under everything that the file system says of the file: path,
-device, inode, size, and the times of its last change in nanoseconds. The time of the last change of status (ctime)
-cannot be set by a program, so a file that was replaced by one of equal size and equal mtime is still noticed. A file
-changed within the last two seconds is hashed anew, because a second change could leave its times as they are (clocks
-of file systems tick in milliseconds to seconds). A memo that cannot be read or written is done without.
+The cache (`files.sqlite` in the cache folder) stores a digest under the file's path, device, inode, size, mtime (last
+change of the content) and ctime (last change of the metadata), both in nanoseconds. A program cannot set the ctime, so
+the cache also detects a file that was replaced by another one of equal size and equal mtime. A file that was changed
+within the last two seconds is always hashed again: another change could leave its times unchanged, because the clocks
+of file systems have a resolution of milliseconds to seconds. If the cache cannot be read or written, every file is
+hashed.
 """
 
 from __future__ import annotations
@@ -25,82 +26,82 @@ _Facts = tuple[bytes, int, int, int, int, int]
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 (hex, 64 digits) of a file's content.
+    """Return the SHA-256 (hex, 64 digits) of a file's content.
 
     Raises:
         OSError: the file cannot be read.
     """
-    with _Memo() as memo:
-        return memo.digest(path)
+    with _DigestCache() as cache:
+        return cache.digest(path)
 
 
 def digest_files(paths: Iterable[Path]) -> str:
-    """SHA-256 (hex) over the names and contents of files, in the order given.
+    """Return the SHA-256 (hex) over the names and contents of files, in the given order.
 
-    Only each file's own name goes in, not its folder: a dataset that was moved keeps its digest.
+    Only the file's name counts, not its folder, so that a dataset keeps its digest when it is moved.
 
     Raises:
         OSError: a file cannot be read.
     """
-    whole = hashlib.sha256()
-    with _Memo() as memo:
+    combined = hashlib.sha256()
+    with _DigestCache() as cache:
         for path in paths:
-            whole.update(_bytes(path.name) + f"\0{memo.digest(path)}\n".encode())
-    return whole.hexdigest()
+            combined.update(_bytes(path.name) + f"\0{cache.digest(path)}\n".encode())
+    return combined.hexdigest()
 
 
-class _Memo:
-    """Digests by what the file system says of a file. New ones are written in transactions of up to 1,000."""
+class _DigestCache:
+    """The cache of digests. New digests are written to it in transactions of up to 1,000."""
 
     def __init__(self) -> None:
-        self._new: list[tuple[bytes | str | int, ...]] = []
-        self._known: sqlite3.Connection | None = None
+        self._unwritten: list[tuple[bytes | str | int, ...]] = []
+        self._database: sqlite3.Connection | None = None
 
-    def __enter__(self) -> _Memo:
+    def __enter__(self) -> _DigestCache:
         with suppress(OSError, sqlite3.Error):
-            self._known = _open(cache_dir() / "files.sqlite")
+            self._database = _open(cache_dir() / "files.sqlite")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._write()
-        if self._known is not None:
-            self._known.close()
+        if self._database is not None:
+            self._database.close()
 
     def digest(self, path: Path) -> str:
         facts = _facts(path)
-        if self._known is None or not _settled(facts):
+        if self._database is None or not _settled(facts):
             return _hash(path)
         with suppress(sqlite3.Error):
-            asked = "select sha256 from files where path=? and device=? and inode=? and size=? and mtime=? and ctime=?"
-            if row := self._known.execute(asked, facts).fetchone():
+            query = "select sha256 from files where path=? and device=? and inode=? and size=? and mtime=? and ctime=?"
+            if row := self._database.execute(query, facts).fetchone():
                 return str(row[0])
         digest = _hash(path)
         if _facts(path) == facts:
-            self._new.append((*facts, digest))
-            if len(self._new) >= 1000:
+            self._unwritten.append((*facts, digest))
+            if len(self._unwritten) >= 1000:
                 self._write()
         return digest
 
     def _write(self) -> None:
-        if self._known is not None and self._new:
-            with suppress(sqlite3.Error), self._known:
-                self._known.executemany("insert or replace into files values (?, ?, ?, ?, ?, ?, ?)", self._new)
-        self._new = []
+        if self._database is not None and self._unwritten:
+            with suppress(sqlite3.Error), self._database:
+                self._database.executemany("insert or replace into files values (?, ?, ?, ?, ?, ?, ?)", self._unwritten)
+        self._unwritten = []
 
 
 def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
-    memo = sqlite3.connect(path, timeout=20)
+    connection = sqlite3.connect(path, timeout=20)
     try:
-        with memo:
-            memo.execute(
+        with connection:
+            connection.execute(
                 "create table if not exists files (path blob primary key, device integer, inode integer, "
                 "size integer, mtime integer, ctime integer, sha256 text not null)"
             )
     except sqlite3.Error:
-        memo.close()
+        connection.close()
         raise
-    return memo
+    return connection
 
 
 def _hash(path: Path) -> str:
@@ -109,16 +110,17 @@ def _hash(path: Path) -> str:
 
 
 def _facts(path: Path) -> _Facts:
-    found = path.stat()
+    status = path.stat()
     # Windows gives inodes of 64 unsigned bits; SQLite's integers are signed.
-    inode, device = (number - (1 << 64) if number >= 1 << 63 else number for number in (found.st_ino, found.st_dev))
-    return _bytes(str(path.absolute())), device, inode, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    inode, device = (number - (1 << 64) if number >= 1 << 63 else number for number in (status.st_ino, status.st_dev))
+    return _bytes(str(path.absolute())), device, inode, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _bytes(name: str) -> bytes:
-    """A name as UTF-8; bytes that are none (file systems allow them) as they are."""
+    """Return a file name as UTF-8 bytes. Bytes that are not valid UTF-8 (file systems allow them) stay unchanged."""
     return name.encode("utf-8", "surrogateescape")
 
 
 def _settled(facts: _Facts) -> bool:
+    """Return whether the file's last change is long enough ago for its digest to be cached."""
     return max(facts[4], facts[5]) < time.time_ns() - _SETTLED_NS

@@ -1,7 +1,7 @@
-"""The quality that a JPEG was saved with, estimated from its quantisation tables.
+"""Estimates the quality that a JPEG was saved with from its quantisation tables.
 
-The tables of the Independent JPEG Group's library, which most software uses, are those of ITU-T T.81 (Annex K, tables
-K.1 and K.2) scaled by the quality: by 5000 / q percent below quality 50, by 200 - 2 q percent from there on
+Most software uses the library of the Independent JPEG Group (IJG). The library scales the tables of ITU-T T.81 (Annex
+K, tables K.1 and K.2) by the quality q: by 5000 / q percent below quality 50, and by 200 - 2 q percent from 50 on
 (`jpeg_quality_scaling` in jcparam.c).
 """
 
@@ -37,7 +37,7 @@ CHROMINANCE = (
 
 @cache
 def scaled_table(base: tuple[int, ...], quality: int) -> tuple[int, ...]:
-    """The table that the IJG's library uses at a quality, 1-100, limited to 8 bits as in baseline files.
+    """Return the quantisation table of the IJG's library at a quality (1-100), limited to 8 bits as in baseline JPEG.
 
     >>> scaled_table(LUMINANCE, 50) == LUMINANCE
     True
@@ -47,33 +47,33 @@ def scaled_table(base: tuple[int, ...], quality: int) -> tuple[int, ...]:
 
 
 def estimate_quality(tables: Mapping[int, Sequence[int]]) -> int | None:
-    """The IJG quality, 1-100, whose tables are the nearest to a file's.
+    """Return the IJG quality (1-100) whose quantisation tables are most similar to the tables of a file.
 
-    For tables of the IJG it is the quality itself. For others (cameras, Photoshop) it is the quality with the
-    smallest mean ratio between the steps: a number to warn by, not a fact about the file.
+    For tables of the IJG's library the result is exact. For other tables (cameras, Photoshop) it is the quality with
+    the smallest mean ratio between the quantisation steps. Such a value is good enough for warnings only.
 
     Args:
-        tables: the quantisation tables by their number, 64 steps each, row by row: the luminance's first (as
-            Pillow's `Image.quantization` gives them).
+        tables: table number -> 64 quantisation steps, row by row, as in Pillow's `Image.quantization`. The table with
+            the lowest number is for luminance.
 
     Returns:
-        The quality, or None where there is no table.
+        The quality, or None if there is no table.
     """
     return _nearest(tuple(tuple(tables[number]) for number in sorted(tables)[:2]))
 
 
 @lru_cache(maxsize=4096)
-def _nearest(found: tuple[tuple[int, ...], ...]) -> int | None:
-    if not found or any(len(table) != 64 for table in found):
+def _nearest(tables: tuple[tuple[int, ...], ...]) -> int | None:
+    if not tables or any(len(table) != 64 for table in tables):
         return None
-    distances = {quality: _distance(found, quality) for quality in range(1, 101)}
+    distances = {quality: _distance(tables, quality) for quality in range(1, 101)}
     return min(distances, key=lambda quality: (distances[quality], -quality))
 
 
-def _distance(found: tuple[tuple[int, ...], ...], quality: int) -> float:
+def _distance(tables: tuple[tuple[int, ...], ...], quality: int) -> float:
     total = 0.0
-    for table, base in zip(found, (LUMINANCE, CHROMINANCE), strict=False):
-        wanted = scaled_table(base, quality)
-        if table != wanted:
-            total += sum(abs(math.log(max(a, 1) / b)) for a, b in zip(table, wanted, strict=True))
+    for table, base in zip(tables, (LUMINANCE, CHROMINANCE), strict=False):
+        reference = scaled_table(base, quality)
+        if table != reference:
+            total += sum(abs(math.log(max(a, 1) / b)) for a, b in zip(table, reference, strict=True))
     return total

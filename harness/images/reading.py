@@ -1,4 +1,4 @@
-"""Image files to RGB frames; what becomes of their pixels is told in `harness.images`."""
+"""Decodes image files to RGB frames; `harness.images` describes how the pixels are converted."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
 def read_image(path: Path) -> tuple[Frames, Source]:
-    """Decode an image file.
+    """Decode an image file to one RGB frame.
 
     Returns:
-        uint8[1, H, W, 3] in RGB, and how the file was stored: its format in small letters, its size in bytes, and for
-        a JPEG the estimated quality.
+        The frame, uint8[1, H, W, 3], and how the file is stored: its format in lower case, its size in bytes, and the
+        estimated quality of a JPEG.
 
     Raises:
-        SampleError: missing, damaged, cut short, or of a kind that is refused (see above); the message says which.
+        SampleError: the file is missing, damaged or truncated, or it is of a kind that is refused (see
+            `harness.images`). The message says which.
     """
     import numpy as np
 
@@ -48,10 +49,10 @@ def read_image(path: Path) -> tuple[Frames, Source]:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width in pixels, from the file's header alone.
+    """Return the height and the width of an image in pixels. Only the file's header is read.
 
     Raises:
-        SampleError: missing, or no image.
+        SampleError: the file is missing, or it is not an image.
     """
     with _opened(path) as image:
         width, height = image.size
@@ -59,21 +60,21 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def decoders() -> Mapping[str, Value]:
-    """Versions of Pillow and of the libraries it decodes with (None for one it was built without)."""
+    """Return the versions of Pillow and of its decoding libraries; None for a library that this Pillow lacks."""
     import PIL
     from PIL import features
 
     libraries = {"libjpeg": "jpg", "libjpeg_turbo": "libjpeg_turbo", "zlib": "zlib", "libwebp": "webp"}
     libraries |= {"libtiff": "libtiff", "openjpeg": "jpg_2000"}
-    found = {name: features.version(feature) for name, feature in libraries.items()}
-    return {"pillow": PIL.__version__, **found, "mozjpeg": bool(features.check("mozjpeg"))}
+    versions = {name: features.version(feature) for name, feature in libraries.items()}
+    return {"pillow": PIL.__version__, **versions, "mozjpeg": bool(features.check("mozjpeg"))}
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     from PIL import Image
 
-    # What Pillow's readers raise for damaged files; it does not wrap them.
+    # Pillow's readers raise these errors for damaged files; Pillow does not wrap them in an error of its own.
     damaged = (SyntaxError, ValueError, EOFError, struct.error, LookupError, OverflowError, TypeError, MemoryError)
     try:
         with warnings.catch_warnings():
@@ -89,12 +90,13 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _format(image: Image.Image) -> str:
-    """The format in small letters. MPO is a JPEG with a second picture behind it, as some cameras write."""
+    """Return the format in lower case. An MPO file (from some cameras) is a JPEG with a second image at its end."""
     form = (image.format or "unknown").lower()
     return "jpeg" if form == "mpo" else form
 
 
 def _rgb(image: Image.Image, path: Path) -> Image.Image:
+    """Return the image in RGB, 8 bits a channel; raise a SampleError for images that are refused."""
     from PIL import Image
 
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":

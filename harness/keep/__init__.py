@@ -1,1 +1,1 @@
-"""What is kept to be used again, and which process is at work on it."""
+"""Cached results that are reused (encoded streams, derived data), and names of the processes that work on a task."""

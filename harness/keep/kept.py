@@ -1,7 +1,7 @@
-"""What was costly to make and can be made again: kept in the cache folder under the digest of what it was made from.
+"""A cache on disk for results that are expensive to compute. The key is the digest of everything they depend on.
 
-An entry is a file of its own, whole or not there. Its first 32 bytes are the SHA-256 of the rest: a file that was cut
-short or altered is as good as none, and is made anew. Anybody may delete any of it at any time.
+Each entry is one file, which is written completely or not at all. Its first 32 bytes are the SHA-256 of the rest. An
+entry that was truncated or changed counts as missing, and is computed again. Users may delete any entry at any time.
 """
 
 from __future__ import annotations
@@ -27,33 +27,34 @@ __all__ = ["Kept", "digest_of", "frames_digest", "pack", "size_of", "unpack"]
 
 _DIGEST = 32
 _LIMIT = 20.0
-"""Gigabytes of each kind, where the environment's `HARNESS_CACHE_LIMIT` says nothing else."""
+"""The default limit for each kind of entry, in gigabytes. `HARNESS_CACHE_LIMIT` in the environment overrides it."""
 _RECOUNT = 1e9
-"""After so many bytes of its own, a process counts again what all have kept."""
+"""After writing this many bytes, a process measures again how much all processes together have stored."""
 
 
 class Kept:
-    """Entries of one kind, in a folder of that name under the cache folder.
+    """The cached entries of one kind, in a folder under the cache folder.
 
     Args:
-        kind: the folder's name.
+        kind: the kind of the entries, which is also the folder's name.
 
     Attributes:
-        limit: bytes of this kind; what would exceed it is not kept (other processes may go a little beyond it). From
-            the environment's `HARNESS_CACHE_LIMIT`, in gigabytes.
-        problem: why nothing more can be kept (the limit, a full disk, a folder that cannot be written); None while all
-            is well. After the first failure nothing more is tried.
+        limit: the maximum size of all entries of this kind, in bytes, from the environment variable
+            `HARNESS_CACHE_LIMIT` (in gigabytes). An entry that would exceed it is not stored. Several processes
+            together may exceed it a little.
+        problem: why no more entries can be stored (the limit, a full disk, a folder that cannot be written); None if
+            there is no problem. After the first problem nothing more is stored.
     """
 
     def __init__(self, kind: str) -> None:
         self.folder = cache_dir() / kind
         self.limit = _limit()
         self.problem: str | None = None
-        self._known = -1.0
-        self._own = 0.0
+        self._measured = -1.0
+        self._written = 0.0
 
     def get(self, key: str) -> bytes | None:
-        """The entry; None where there is none, or none that is whole."""
+        """Return the entry with this key; None if there is none, or if its file is damaged."""
         try:
             content = self._path(key).read_bytes()
         except OSError:
@@ -62,7 +63,7 @@ class Kept:
         return payload if hashlib.sha256(payload).digest() == content[:_DIGEST] else None
 
     def put(self, key: str, payload: bytes) -> None:
-        """Keep an entry; what prevents it is told by `problem`."""
+        """Store an entry. If it cannot be stored, set `problem` instead of raising an error."""
         if self.problem or self._full(len(payload)):
             return
         path = self._path(key)
@@ -77,11 +78,11 @@ class Kept:
                 part.unlink()
 
     def _full(self, more: int) -> bool:
-        """Whether so many bytes more would exceed the limit; then `problem` says so."""
-        if self._known < 0 or self._own > _RECOUNT:
-            self._known, self._own = float(size_of(self.folder)), 0.0
-        self._own += more
-        if self._known + self._own <= self.limit:
+        """Return whether `more` additional bytes would exceed the limit; if so, set `problem`."""
+        if self._measured < 0 or self._written > _RECOUNT:
+            self._measured, self._written = float(size_of(self.folder)), 0.0
+        self._written += more
+        if self._measured + self._written <= self.limit:
             return False
         self.problem = (
             f"{self.folder} has reached {self.limit / 1e9:g} GB: nothing more is kept there. Delete it, or allow more "
@@ -94,7 +95,10 @@ class Kept:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder; 0 where there is none. Files that vanish meanwhile count nothing."""
+    """Return the total size, in bytes, of all files in a folder; 0 if the folder does not exist.
+
+    Files that are deleted during the count are not counted.
+    """
     total = 0
     for path in folder.rglob("*"):
         with suppress(OSError):
@@ -103,38 +107,38 @@ def size_of(folder: Path) -> int:
 
 
 def _limit() -> float:
-    """Bytes of each kind that may be kept.
+    """Return the limit for each kind of entry, in bytes.
 
     Raises:
-        UsageError: HARNESS_CACHE_LIMIT is no number.
+        UsageError: HARNESS_CACHE_LIMIT is not a number of gigabytes.
     """
-    asked = os.environ.get("HARNESS_CACHE_LIMIT", "")
+    setting = os.environ.get("HARNESS_CACHE_LIMIT", "")
     try:
-        gigabytes = float(asked) if asked else _LIMIT
+        gigabytes = float(setting) if setting else _LIMIT
     except ValueError:
         gigabytes = -1.0
     if not 0 <= gigabytes < float("inf"):
-        raise UsageError(f"HARNESS_CACHE_LIMIT is {asked!r}: gigabytes are expected, such as 20, or 0 to keep nothing.")
+        raise UsageError(f"HARNESS_CACHE_LIMIT is {setting!r}: gigabytes are expected, such as 20, or 0 to keep nothing.")
     return gigabytes * 1e9
 
 
 def digest_of(*facts: Any) -> str:
-    """SHA-256 (hex) of plain JSON values."""
+    """Return the SHA-256 (hex) of plain JSON values."""
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def frames_digest(frames: Frames, fps: float | None) -> str:
-    """SHA-256 (hex) of frames uint8[T, H, W, 3] and their rate: what an encoder is given."""
+    """Return the SHA-256 (hex) of an encoder's input: frames uint8[T, H, W, 3] and their frame rate."""
     import numpy as np
 
-    found = hashlib.sha256(np.ascontiguousarray(frames).data)
-    found.update(json.dumps([list(frames.shape), fps]).encode())
-    return found.hexdigest()
+    digest = hashlib.sha256(np.ascontiguousarray(frames).data)
+    digest.update(json.dumps([list(frames.shape), fps]).encode())
+    return digest.hexdigest()
 
 
 def pack(encoded: Encoded, facts: Mapping[str, Any]) -> bytes:
-    """What an encoder made, with further facts (plain JSON values), as bytes.
+    """Convert an encoded stream and further facts (plain JSON values) to bytes; `unpack` converts them back.
 
     >>> unpack(pack(Encoded(b"stream", 48, 1, 2, 3, None), {"encode_ms": 0.5}))
     (Encoded(data=b'stream', bits=48, frames=1, height=2, width=3, fps=None), {'encode_ms': 0.5})
@@ -145,7 +149,7 @@ def pack(encoded: Encoded, facts: Mapping[str, Any]) -> bytes:
 
 
 def unpack(payload: bytes) -> tuple[Encoded, dict[str, Any]] | None:
-    """What `pack` was given; None for what another version packed in another way."""
+    """Return the stream and the facts that `pack` converted; None if another version wrote other fields."""
     header, _, data = payload.partition(b"\n")
     try:
         values = json.loads(header)

@@ -1,8 +1,8 @@
-"""Which process is at work: the name a claim goes by, and whether the process behind a name is still there.
+"""Unique names of processes, which identify the owner of a claim, and a test whether such a process still runs.
 
-Process ids are used again and say nothing on another machine, so that a name also holds the boot, the namespace of
-process ids (a container has its own) and the moment the process started. Where the system does not tell (anything but
-Linux), nothing is known of the process, and only its lease counts.
+The operating system reuses process ids, and a process id is valid on one machine only. A name therefore also contains
+the boot, the namespace of process ids (a container has its own) and the start time of the process. Systems other than
+Linux do not provide these. There the test is not possible, and a claim ends only when its lease expires.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ __all__ = ["describe", "is_gone", "this_process"]
 
 
 def this_process() -> str:
-    """The name of this process: `host:pid:start:boot:namespace:nonce`, unique to it."""
+    """Return the unique name of this process: `host:pid:start:boot:namespace:nonce`."""
     return _name(os.getpid())
 
 
 def describe(owner: str) -> str:
-    """The name as a person reads it.
+    """Return the name of a process in a readable form.
 
     >>> describe("gpu7:4711:886:b00t:4026531836:9f")
     'process 4711 on gpu7'
@@ -32,7 +32,10 @@ def describe(owner: str) -> str:
 
 
 def is_gone(owner: str) -> bool:
-    """Whether the process is known to have ended: it was on this machine, in this boot, and is no longer there."""
+    """Return whether a process has certainly ended.
+
+    Only a process of this machine, this boot and this namespace can be tested; for others the result is False.
+    """
     parts = owner.split(":")
     if len(parts) != 6 or not parts[1].isdecimal() or not parts[3]:
         return False
@@ -42,7 +45,7 @@ def is_gone(owner: str) -> bool:
     return _start(int(pid)) != start
 
 
-@functools.lru_cache(maxsize=4)  # a forked child has a pid, and so a name, of its own
+@functools.lru_cache(maxsize=4)  # keyed by pid, so that a forked child gets its own name
 def _name(pid: int) -> str:
     return ":".join([_host(), str(pid), _start(pid), _boot(), _namespace(), secrets.token_hex(4)])
 
@@ -66,7 +69,7 @@ def _namespace() -> str:
 
 
 def _start(pid: int) -> str:
-    """When the process started (clock ticks since boot); "" when there is none, or it is a zombie."""
+    """Return when a process started (clock ticks since boot); "" if it does not exist or is a zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

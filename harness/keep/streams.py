@@ -1,4 +1,4 @@
-"""Encoding, once: what a costly codec made of some frames is kept for whoever codes the same frames in the same way."""
+"""Encoding with a cache: the streams of slow codecs are stored, so that no frames are encoded twice in the same way."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ __all__ = ["encode", "stream_key"]
 
 
 def stream_key(identity: Mapping[str, Any], frames: str) -> str:
-    """What a stream is known by.
+    """Return the cache key of an encoded stream.
 
     Args:
-        identity: codec, options, fingerprint, level and plugin: all that decides the bytes made of given frames.
+        identity: codec, options, fingerprint, level and plugin: everything, apart from the frames, that determines the
+            stream's bytes.
         frames: the digest of the frames (`harness.keep.kept.frames_digest`).
     """
     return digest_of("stream 1", identity, frames)
@@ -27,19 +28,22 @@ def stream_key(identity: Mapping[str, Any], frames: str) -> str:
 def encode(
     codec: Codec, frames: Frames, level: Level, fps: float | None, kept: Kept, key: Callable[[], str]
 ) -> tuple[Encoded, float]:
-    """The stream of some frames, and the milliseconds that encoding took, now or when it was first made.
+    """Encode frames, or read their stream from the cache if the codec is `costly` and the cache has it.
 
     Args:
-        codec: levers included.
+        codec: the codec, including its levers.
         frames: uint8[T, H, W, 3], RGB.
-        level: a position on the codec's scale.
-        fps: frames a second; None for an image.
-        kept: where streams of codecs that are `costly` are kept.
-        key: gives the stream's key; asked for only when it is needed.
+        level: the level on the codec's scale.
+        fps: frames per second; None for an image.
+        kept: the cache for streams of codecs that are `costly`.
+        key: returns the stream's cache key; called only if it is needed.
+
+    Returns:
+        The stream, and its encoding time in milliseconds. For a cached stream this is the time of its first encoding.
     """
     name = key() if codec.costly else None
-    if name and (payload := kept.get(name)) is not None and (found := unpack(payload)) is not None:
-        return found[0], found[1]["encode_ms"]
+    if name and (payload := kept.get(name)) is not None and (cached := unpack(payload)) is not None:
+        return cached[0], cached[1]["encode_ms"]
     started = time.perf_counter()
     encoded = codec.encode(frames, level, fps)
     milliseconds = 1000 * (time.perf_counter() - started)

@@ -1,1 +1,1 @@
-"""How frames are changed and compared: resolution and frame rate as levers, squared errors and PSNR."""
+"""Operations on frames: levers that reduce resolution and frame rate, squared errors, and PSNR."""

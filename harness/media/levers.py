@@ -1,16 +1,18 @@
-"""Resolution and frame rate as levers of any codec: `jpeg:scale=0.5`, `h264:scale=0.5,fps=10`.
+"""Levers: options of every codec that reduce resolution and frame rate: `jpeg:scale=0.5`, `h264:scale=0.5,fps=10`.
 
-A lever reduces what the encoder is given, and is undone after decoding, so that the model always sees frames of the
-source's size and number:
+A lever reduces the frames before encoding and restores their size and number after decoding, so that the model always
+gets frames of the source's size and number:
 
-- `scale=` resizes each frame to `scale` of its height and width (to the nearest pixel, at least one) before encoding,
-  and back after decoding. Both ways it is Pillow's bicubic filter, widened when it reduces (antialiased), as Pillow
-  and ffmpeg do when nothing else is asked for. It computes in integers, so that every machine gets the same pixels.
-- `fps=` drops frames before encoding, evenly, the first always kept; after decoding the last kept frame stands in for
-  those that were dropped. It never adds frames: more than a clip's own rate is refused, but for the hundredth by which
-  30 and 29.97 differ. An image has no frame rate: a run over images with `fps=` is refused.
+- `scale=` resizes each frame to `scale` times its height and width (rounded to pixels, at least one) before encoding,
+  and back after decoding. Both use Pillow's bicubic filter, which is widened for downscaling (antialiasing), as is the
+  default in Pillow and ffmpeg. The filter computes in integers, so that every machine gets the same pixels.
+- `fps=` drops frames evenly before encoding; the first frame is always kept. After decoding, each dropped frame is
+  replaced by the last kept frame before it. `fps=` never adds frames: a value above the clip's own frame rate is
+  refused, with a tolerance of one percent, because 30 and 29.97 differ by less. An image has no frame rate, so a run
+  over images with `fps=` is refused.
 
-Rate counts against the source's pixels and duration: the `Encoded` of a lever has the source's size and frame count.
+Rates (bits per pixel, kbit/s) refer to the source's pixels and duration: the `Encoded` object that a lever returns has
+the source's size and frame count.
 """
 
 from __future__ import annotations
@@ -32,16 +34,16 @@ LEVERS = (
     Option("scale", float, None, "height and width given to the encoder, over the source's", minimum=0.01, maximum=1),
     Option("fps", float, None, "frames a second given to the encoder", minimum=0.01, maximum=1000),
 )
-"""The options that every codec takes, beside its own."""
+"""The options that every codec has in addition to its own."""
 
 LEVER_NAMES = frozenset(lever.name for lever in LEVERS)
 
 _SAME_RATE = 1.01
-"""Rates that differ by less are called by one number: 30 and 30000/1001."""
+"""Frame rates whose ratio is at most this count as equal: for example 30 and 30000/1001."""
 
 
 def split_levers(options: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
-    """The levers among the options, and the rest.
+    """Split options into the levers and the codec's own options.
 
     >>> split_levers({"scale": 0.5, "subsampling": "4:4:4"})
     ({'scale': 0.5}, {'subsampling': '4:4:4'})
@@ -51,13 +53,17 @@ def split_levers(options: Mapping[str, object]) -> tuple[dict[str, object], dict
 
 
 def with_levers(codec: type[Codec], options: Mapping[str, object]) -> Codec:
-    """A codec with options, levers among them.
+    """Create a codec with options, which may include levers.
 
-    A lever that changes nothing (`scale=1`) is none: the codec is the same, and has the same identity, without it.
+    A lever that changes nothing (`scale=1`) is ignored: the result is the codec without it, with the same identity.
+
+    Args:
+        codec: the codec's class.
+        options: the options, including levers.
 
     Raises:
-        UsageError: an option that the codec does not have, or a value that does not fit.
-        PluginError: the codec has an option of a lever's name.
+        UsageError: the codec does not have an option, or a value does not fit its option.
+        PluginError: the codec has an option with the name of a lever.
     """
     levers, own = split_levers(options)
     if not levers:
@@ -67,21 +73,23 @@ def with_levers(codec: type[Codec], options: Mapping[str, object]) -> Codec:
 
 
 def is_baseline(codec: Codec) -> bool:
-    """Whether the codec is the bit-exact baseline: `none`, and no lever (`none:scale=0.5` loses pixels)."""
+    """Return whether the codec is the bit-exact baseline: `none` without levers (`none:scale=0.5` loses pixels)."""
     return codec.name == "none" and not isinstance(codec, Resampled)
 
 
 class Resampled(Codec):
-    """A codec behind levers. It answers as the codec it wraps; name and level scale are that codec's.
+    """A codec with levers: it wraps another codec, reduces the frames before encoding and restores them after decoding.
+
+    It has the name and the scale of the wrapped codec.
 
     Args:
-        codec: the codec that codes what the levers leave.
+        codec: the wrapped codec, which codes the reduced frames.
         levers: `scale` and `fps`.
 
     Attributes:
-        codec: as given.
-        levers: the values of the levers that change something.
-        config: the codec's options, then the levers.
+        codec: the wrapped codec.
+        levers: the levers that change something, with their values.
+        config: the options of the wrapped codec, then the levers.
     """
 
     options = LEVERS
@@ -94,9 +102,9 @@ class Resampled(Codec):
         self.levers = {k: v for k, v in self.config.items() if v is not None and (k, v) != ("scale", 1)}
         self.config = {**codec.config, **self.levers}
         self.scale = codec.scale
-        # What a codec's class says of itself, this one's objects say each of the codec they wrap.
-        own = ("name", "summary", "coding", "wants_device", "costly")
-        vars(self).update({fact: getattr(codec, fact) for fact in own})
+        # A codec defines these as class attributes. Here each object copies them from the codec that it wraps.
+        class_attributes = ("name", "summary", "coding", "wants_device", "costly")
+        vars(self).update({name: getattr(codec, name) for name in class_attributes})
 
     def __repr__(self) -> str:
         return ", ".join([f"Resampled({self.codec!r}", *(f"{k}={v!r}" for k, v in self.levers.items())]) + ")"
@@ -110,14 +118,14 @@ class Resampled(Codec):
     def encode(self, frames: Frames, level: Level, fps: float | None = None) -> Encoded:
         check_frames(frames, self.name)
         count, height, width, _ = frames.shape
-        kept, reduced_fps = self._kept(count, fps)
+        kept, reduced_fps = self._kept_frames(count, fps)
         reduced = frames if len(kept) == count else frames[kept]
-        coded = self.codec.encode(_resize(reduced, *self._reduced(height, width)), level, reduced_fps)
+        coded = self.codec.encode(_resize(reduced, *self._reduced_size(height, width)), level, reduced_fps)
         return Encoded(coded.data, coded.bits, count, height, width, fps)
 
     def decode(self, encoded: Encoded) -> Frames:
-        kept, fps = self._kept(encoded.frames, encoded.fps)
-        height, width = self._reduced(encoded.height, encoded.width)
+        kept, fps = self._kept_frames(encoded.frames, encoded.fps)
+        height, width = self._reduced_size(encoded.height, encoded.width)
         decoded = self.codec.decode(Encoded(encoded.data, encoded.bits, len(kept), height, width, fps))
         frames = _resize(decoded, encoded.height, encoded.width)
         if len(kept) == encoded.frames:
@@ -141,7 +149,11 @@ class Resampled(Codec):
         return self.codec.clips_only()
 
     def too_fast(self, fps: float) -> str | None:
-        """A sentence when `fps=` asks for more frames a second than a clip has, else None."""
+        """Return a sentence if `fps=` is higher than a clip's frame rate, otherwise None.
+
+        Args:
+            fps: the clip's frame rate in frames per second.
+        """
         wanted = float(self.levers.get("fps") or 0)
         if wanted <= fps * _SAME_RATE:
             return None
@@ -156,12 +168,13 @@ class Resampled(Codec):
     def warn(self, level: Level, source_format: str | None, source_quality: int | None) -> str | None:
         return self.codec.warn(level, source_format, source_quality)
 
-    def _reduced(self, height: int, width: int) -> tuple[int, int]:
+    def _reduced_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and the width of the frames that are encoded."""
         factor = float(self.levers.get("scale") or 1)
         return max(1, math.floor(height * factor + 0.5)), max(1, math.floor(width * factor + 0.5))
 
-    def _kept(self, count: int, fps: float | None) -> tuple[list[int], float | None]:
-        """The indices of the frames that are coded, and their frame rate."""
+    def _kept_frames(self, count: int, fps: float | None) -> tuple[list[int], float | None]:
+        """Return the indices of the frames that are encoded, and their frame rate."""
         wanted = float(self.levers.get("fps") or 0)
         if not wanted or count == 1:
             return list(range(count)), fps
@@ -177,7 +190,7 @@ class Resampled(Codec):
 
 
 def _resize(frames: Frames, height: int, width: int) -> Frames:
-    """Frames uint8[T, H, W, 3] at another size; the frames themselves where the size is theirs."""
+    """Resize frames uint8[T, H, W, 3]. Frames that already have the size are returned unchanged."""
     import numpy as np
     from PIL import Image
 

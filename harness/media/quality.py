@@ -1,4 +1,4 @@
-"""How far decoded pixels are from the source's: squared errors, exact, and the PSNR that they give."""
+"""The difference between decoded pixels and the source's pixels: exact squared errors, and the PSNR."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _BLOCK = 1 << 22
 
 
 def squared_error(source: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> tuple[int, int]:
-    """The sum of squared differences and how many values it is of (pixels times channels), both exact.
+    """Return the sum of squared differences and the number of values (pixels times channels), both exact.
 
-    Sums and counts of samples add up to those of a set: a set's PSNR is that of its total squared error, which a mean
-    of decibels is not.
+    The sums and numbers of single samples can be added. The PSNR of a set of samples is computed from the total squared
+    error; the mean of the samples' PSNR values in dB would be something else.
 
     Args:
         source: uint8, any shape.
         decoded: uint8, the same shape.
 
     Raises:
-        ValueError: shapes or dtypes differ.
+        ValueError: the shapes differ, or a dtype is not uint8.
     """
     import cv2
 
@@ -36,15 +36,19 @@ def squared_error(source: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> tupl
             f"and {decoded.dtype}{list(decoded.shape)}."
         )
     a, b = source.reshape(-1), decoded.reshape(-1)
-    # OpenCV sums whole numbers into a double: a block's 4 Mi * 255 ** 2 is far below 2 ** 53, so no digit is lost.
+    # OpenCV adds integers in a double. A block's sum is at most 4 Mi * 255 ** 2, far below 2 ** 53, so it is exact.
     blocks = (slice(start, start + _BLOCK) for start in range(0, a.size, _BLOCK))
     return sum(round(cv2.norm(a[block], b[block], cv2.NORM_L2SQR)) for block in blocks), a.size
 
 
 def psnr_of(squared: int, count: int) -> float | None:
-    """Peak signal-to-noise ratio in dB: 10 log10(255 ** 2 / mean squared error).
+    """Return the peak signal-to-noise ratio in dB: 10 log10(255 ** 2 / mean squared error).
 
-    None where nothing was lost (the ratio is infinite) or nothing was measured: no number would stand for either.
+    Return None if the squared error is 0 (the PSNR is infinite) or if there are no values.
+
+    Args:
+        squared: the sum of squared differences.
+        count: the number of values.
 
     >>> round(psnr_of(65025, 1000), 2)
     30.0
@@ -57,5 +61,5 @@ def psnr_of(squared: int, count: int) -> float | None:
 
 
 def psnr(source: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float | None:
-    """The PSNR in dB of uint8 arrays of equal shape, over all pixels and channels at once; None if they are equal."""
+    """Return the PSNR in dB of uint8 arrays of equal shape, over all pixels and channels; None if they are equal."""
     return psnr_of(*squared_error(source, decoded))

@@ -79,9 +79,9 @@ def _cell(ladder: Ladder, cell: ResultCell, name: str, base: float) -> Shaded | 
     one = cell.metrics.get(name)
     if one is None or one.value is None:
         return None
-    sure = one.drop_ci_low is not None and one.drop_ci_low > 0
-    drop = "" if one.drop is None else f", drop {interval_text(one.drop, one.drop_ci_low, one.drop_ci_high)}"
-    words = f"{name}, {level_words(ladder, cell)}: {interval_text(one.value, one.ci_low, one.ci_high)}{drop}"
+    sure = one.drop.low is not None and one.drop.low > 0
+    drop = "" if one.drop.value is None else f", drop {interval_text(one.drop)}"
+    words = f"{name}, {level_words(ladder, cell)}: {interval_text(one.metric)}{drop}"
     lost = _lost(cell, name, base)
     return Shaded(
         number(one.value) + (" ▼" if sure else ""), 0.0 if math.isnan(lost) else min(1.0, max(0.0, lost)), words
@@ -91,4 +91,4 @@ def _cell(ladder: Ladder, cell: ResultCell, name: str, base: float) -> Shaded | 
 def _lost(cell: ResultCell, name: str, base: float) -> float:
     """The share of the uncompressed value that is lost; NaN where it is not known."""
     one = cell.metrics.get(name)
-    return one.drop / abs(base) if one is not None and one.drop is not None and base else math.nan
+    return one.drop.value / abs(base) if one is not None and one.drop.value is not None and base else math.nan

@@ -68,7 +68,7 @@ def _fidelity(measures: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def _measured(one: Measured) -> Iterator[float | None]:
-    for value in (one.value, one.ci_low, one.ci_high, one.drop, one.drop_ci_low, one.drop_ci_high):
+    for value in (one.metric.value, one.metric.low, one.metric.high, one.drop.value, one.drop.low, one.drop.high):
         yield _short(value)
 
 

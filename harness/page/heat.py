@@ -79,7 +79,7 @@ def heat_of_matrix(matrix: Matrix) -> Heat:
         if one is None or one.value is None:
             return None
         share = (one.value - low) / (high - low) if high > low else 0.5
-        told = interval_text(one.value, one.ci_low, one.ci_high, one.margin)
+        told = interval_text(one.metric, one.margin)
         matched = matrix.entries[row, column].matched
         words = f"trained on {row}, tested on {column}: {told}" + (", matched" if matched else "")
         return Shaded(number(one.value), share if rising else 1 - share, words, matched)

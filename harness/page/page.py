@@ -29,6 +29,7 @@ from harness.results.tables.numbers import interval_text
 from harness.results.tables.recovery import read_recovery, recovery_tables
 from harness.results.tables.task import task_table
 from harness.show.remake import remake
+from harness.statistics.estimate import Estimate
 from harness.statistics.recorded_task import task_of
 from harness.store import Filters
 
@@ -278,7 +279,7 @@ def _shares(rows: Sequence[Any], case: Case) -> list[dict[str, Any]]:
         for kind in ("recovery", "net_recovery"):
             if row[kind] is not None and row[f"{kind}_ci_low"] is not None:
                 ends = (row[f"{kind}_ci_low"], row[f"{kind}_ci_high"])
-                told = interval_text(row[kind], *ends)
+                told = interval_text(Estimate(row[kind], *ends))
                 place = {"codec": ladder.codec, "at": level_words(ladder, cell), "kind": kind.replace("_", " ")}
                 found.append({**place, "y": row[kind], "low": ends[0], "high": ends[1], "text": told})
     return found

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
-from harness.experiment import key_of
+from harness.experiment import ladder_key, subject_key
+from harness.results.view_columns import NUMERIC, view_columns
+from harness.statistics.estimate import UNKNOWN, Estimate
 from harness.store import Filters
 
 if TYPE_CHECKING:
@@ -18,33 +20,30 @@ if TYPE_CHECKING:
 __all__ = ["Measured", "ResultCell", "in_order", "matching_names", "read_cells"]
 
 
-_NUMBERS = frozenset(
-    [
-        *("run", "level", "train_level", "seed", "value", "ci_low", "ci_high", "is_primary", "higher_is_better"),
-        *("bpp", "kbps", "bytes", "psnr", "encode_ms", "decode_ms", "samples", "failed_samples", "seconds"),
-        *("baseline", "drop", "drop_ci_low", "drop_ci_high", "relative_drop", "compression_ratio", "source_bpp"),
-        *("planned_samples", "batch", "groups", "top_level", "top", "drop_from_top", "relative_drop_from_top"),
-    ]
-)
-
-
 @dataclass(frozen=True)
 class Measured:
-    """One metric of one experiment, with its interval and its paired drop against the baseline.
+    """One metric of one experiment.
 
-    The margins are half of the 95% intervals over the seeds of a training; None for a single one.
+    Args:
+        metric: its value, with the interval over samples.
+        is_primary: whether it is the task's primary metric.
+        higher_is_better: its direction.
+        drop: the drop against the baseline, with the paired interval; positive when the model got worse.
+        margin: half of the 95% interval of the value over the seeds of a training; None for a single seed.
+        drop_margin: the same, of the drop.
     """
 
-    value: float | None
-    ci_low: float | None
-    ci_high: float | None
+    metric: Estimate
     is_primary: bool
     higher_is_better: bool
-    drop: float | None = None
-    drop_ci_low: float | None = None
-    drop_ci_high: float | None = None
+    drop: Estimate = UNKNOWN
     margin: float | None = None
     drop_margin: float | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The metric's value; None where it is undefined."""
+        return self.metric.value
 
 
 @dataclass(frozen=True)
@@ -110,25 +109,18 @@ def read_cells(store: Store, filters: Filters) -> list[ResultCell]:
             drop = drops.get((key, metric), {})
             facts[key]["source_bpp"] = drop.get("source_bpp")
             measured[key][metric] = Measured(
-                row["value"],
-                row["ci_low"],
-                row["ci_high"],
+                Estimate(row["value"], row["ci_low"], row["ci_high"]),
                 bool(row["is_primary"]),
                 bool(row["higher_is_better"]),
-                *(drop.get(name) for name in ("drop", "drop_ci_low", "drop_ci_high")),
+                Estimate(drop.get("drop"), drop.get("drop_ci_low"), drop.get("drop_ci_high")),
             )
     undone = [key for key, row in facts.items() if row["status"] != "finished"]
     states = store.states(undone) if undone else {}
     reasons = {key: _so_far(state, facts[key]["planned_samples"]) for key, state in states.items()}
-    digests = {key: _digests(identity) for key, identity in store.identities(list(facts)).items()}
+    digests = {
+        key: (subject_key(identity), ladder_key(identity)) for key, identity in store.identities(list(facts)).items()
+    }
     return in_order([ResultCell(row, measured[key], reasons.get(key), 1, *digests[key]) for key, row in facts.items()])
-
-
-def _digests(identity: Mapping[str, Any]) -> tuple[str, str]:
-    """Of a cell's subject and of its ladder."""
-    subject = {name: value for name, value in identity.items() if name not in ("codec", "training")}
-    codec = {name: value for name, value in identity["codec"].items() if name != "level"}
-    return key_of(subject), key_of({**subject, "codec": codec})
 
 
 def _so_far(state: State, planned: int) -> str | None:
@@ -187,9 +179,10 @@ def _rises(points: Sequence[tuple[float, float]]) -> bool:
 
 def _view(store: Store, name: str, filters: Filters) -> list[dict[str, Any]]:
     columns, rows = store.view(name, filters)
+    columns_known = view_columns()[name]
     found = [dict(zip(columns, row, strict=True)) for row in rows]
     for row in found:
         for column, value in row.items():
-            if value is not None and isinstance(value, int | float) != (column in _NUMBERS):
+            if value is not None and isinstance(value, int | float) != (columns_known[column].type in NUMERIC):
                 raise StoreError(f"the database is damaged: column {column} of view {name} holds {value!r:.50}.")
     return found

@@ -11,11 +11,11 @@ import numpy as np
 
 from harness.experiment import canonical
 from harness.results.classes import classes_of
+from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import (
     GROUPS_FROM,
     HOLDS_FROM,
     UNDEFINED_ALLOWED,
-    Interval,
     Replicates,
     interval,
     replicates,
@@ -74,15 +74,15 @@ class ResampledMetric:
         """float64[R]: the resamples about the value, their spread that of the value on all groups; NaN where it is
         undefined, and all NaN where it is so in too many of them.
         """
-        draws = self.replicates.draws[self.metric]
-        defined = draws[np.isfinite(draws)]
-        if self.groups < 2 or np.mean(~np.isfinite(draws)) > UNDEFINED_ALLOWED:
-            return np.full(len(draws), math.nan)
+        resampled = self.replicates.resampled[self.metric]
+        defined = resampled[np.isfinite(resampled)]
+        if self.groups < 2 or np.mean(~np.isfinite(resampled)) > UNDEFINED_ALLOWED:
+            return np.full(len(resampled), math.nan)
         own = float(np.std(defined, ddof=1))
         scale = spread(defined, self.groups) / own if own else 0.0
-        return np.asarray(self.value + (draws - defined.mean()) * scale, np.float64)
+        return np.asarray(self.value + (resampled - defined.mean()) * scale, np.float64)
 
-    def interval(self) -> Interval:
+    def interval(self) -> Estimate:
         """The interval that the metric has by itself, as every result has it."""
         return interval(self.replicates, self.metric)
 
@@ -133,10 +133,10 @@ class Resampler:
         found = [self._replicates(cell, metric == RATE, some) for cell, some in zip(cells, kept, strict=True)]
         undefined = np.full(self.resamples, math.nan)
         value = float(np.mean([one.values.get(metric, math.nan) for one in found]))
-        draws = np.mean([one.draws.get(metric, undefined) for one in found], axis=0)
+        resampled = np.mean([one.resampled.get(metric, undefined) for one in found], axis=0)
         ratios = frozenset.intersection(*(one.ratios for one in found))
         groups = min(one.groups for one in found)
-        mean = Replicates({metric: value}, {metric: draws}, groups, ratios, found[0].source)
+        mean = Replicates({metric: value}, {metric: resampled}, groups, ratios, found[0].source)
         return ResampledMetric(metric, mean, min(map(len, kept)))
 
     def _replicates(self, cell: ResultCell, rate: bool, samples: frozenset[int]) -> Replicates:
@@ -172,11 +172,11 @@ class Resampler:
                 totals[row.group] = totals.get(row.group, np.zeros(2)) + here
         whole = _ratio(np.array(list(totals.values())).reshape(-1, 2))
         sums = np.array([totals[name] for name in groups]).reshape(-1, 2)
-        draws = np.full(self.resamples, math.nan)
+        resampled = np.full(self.resamples, math.nan)
         if len(sums) > 1:
             for number in range(self.resamples):
-                draws[number] = _ratio(sums[subset(len(sums), self.seed, number)])
-        return Replicates({RATE: whole}, {RATE: draws}, len(sums), frozenset(), source)
+                resampled[number] = _ratio(sums[subset(len(sums), self.seed, number)])
+        return Replicates({RATE: whole}, {RATE: resampled}, len(sums), frozenset(), source)
 
 
 def _ratio(sums: NDArray[np.float64]) -> float:

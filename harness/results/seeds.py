@@ -8,8 +8,11 @@ from dataclasses import replace
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
+from harness.results.cells import Measured
+from harness.statistics.estimate import UNKNOWN, Estimate
+
 if TYPE_CHECKING:
-    from harness.results.cells import Measured, ResultCell
+    from harness.results.cells import ResultCell
 
 __all__ = ["mean_or_none", "over_seeds", "seeds_margin"]
 
@@ -38,21 +41,28 @@ def _one(cells: Sequence[ResultCell]) -> ResultCell:
 
 
 def _mean(measured: Sequence[Measured | None]) -> Measured:
-    """Of one metric; undefined where a seed lacks it, as experiments do that were finished before it was added."""
-    some = next(one for one in measured if one is not None)
-    lacking = type(some)(None, None, None, some.is_primary, some.higher_is_better)
-    found = [one or lacking for one in measured]
-    values, drops = [one.value for one in found], [one.drop for one in found]
+    """The mean of one metric over seeds; undefined where a seed lacks the metric.
+
+    (Experiments lack a metric that was added to the task after they had finished.)
+    """
+    first = next(one for one in measured if one is not None)
+    lacking = Measured(UNKNOWN, first.is_primary, first.higher_is_better)
+    seeds = [one or lacking for one in measured]
     return replace(
-        some,
-        value=mean_or_none(values),
-        ci_low=mean_or_none([one.ci_low for one in found]),
-        ci_high=mean_or_none([one.ci_high for one in found]),
-        margin=seeds_margin(values),
-        drop=mean_or_none(drops),
-        drop_ci_low=mean_or_none([one.drop_ci_low for one in found]),
-        drop_ci_high=mean_or_none([one.drop_ci_high for one in found]),
-        drop_margin=seeds_margin(drops),
+        first,
+        metric=_mean_estimate([seed.metric for seed in seeds]),
+        margin=seeds_margin([seed.metric.value for seed in seeds]),
+        drop=_mean_estimate([seed.drop for seed in seeds]),
+        drop_margin=seeds_margin([seed.drop.value for seed in seeds]),
+    )
+
+
+def _mean_estimate(seeds: Sequence[Estimate]) -> Estimate:
+    """The means of the values and of both ends of the intervals."""
+    return Estimate(
+        mean_or_none([seed.value for seed in seeds]),
+        mean_or_none([seed.low for seed in seeds]),
+        mean_or_none([seed.high for seed in seeds]),
     )
 
 

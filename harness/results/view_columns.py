@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["Column", "Query", "queries", "view_columns"]
+__all__ = ["NUMERIC", "Column", "Query", "queries", "view_columns"]
+
+NUMERIC = frozenset({"int", "real", "bool"})
+"""The types of columns that hold numbers."""
 
 
 @dataclass(frozen=True)

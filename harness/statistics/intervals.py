@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.statistics.estimate import Estimate
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -35,7 +37,6 @@ __all__ = [
     "GROUPS_FROM",
     "HOLDS_FROM",
     "UNDEFINED_ALLOWED",
-    "Interval",
     "Replicates",
     "around",
     "interval",
@@ -66,31 +67,12 @@ _PIECE_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A value with its 95% interval.
-
-    Args:
-        value: the metric, or the drop; None where it is undefined.
-        low: the interval's lower end; None where there is no interval.
-        high: its upper end.
-        groups: how many independent groups it stands on.
-        reason: why the value or the interval is missing.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    groups: int
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
 class Replicates:
     """The metrics of one experiment, and what they become on each resample.
 
     Args:
         values: by metric; NaN where undefined.
-        draws: float64[R] by metric, for those that want an interval; NaN where undefined.
+        resampled: float64[R] by metric, for those that want an interval; NaN where undefined.
         groups: G, how many groups were resampled.
         ratios: the metrics that lie in 0-1, 1 the best; their intervals do too.
         source: what was resampled: equal for two experiments with the same samples in the same order, the same groups
@@ -98,7 +80,7 @@ class Replicates:
     """
 
     values: Mapping[str, float]
-    draws: Mapping[str, NDArray[np.float64]] = field(repr=False)
+    resampled: Mapping[str, NDArray[np.float64]] = field(repr=False)
     groups: int
     ratios: frozenset[str]
     source: str
@@ -130,7 +112,7 @@ def replicates(
     member = np.array([places[name] for name in groups], np.int64)
     values = {metric.name: math.nan for metric in metrics}
     wanted = [metric.name for metric in metrics if metric.interval] if len(names) > 1 else []
-    draws = {name: np.full(resamples, math.nan) for name in wanted}
+    resampled = {name: np.full(resamples, math.nan) for name in wanted}
     if statistics:
         values |= {name: float(value[0]) for name, value in task.reduce(statistics).items()}
     if wanted:
@@ -139,7 +121,7 @@ def replicates(
             chosen = np.array([subset(len(names), seed, number) for number in part])
             reduced = task.reduce(statistics, chosen[:, member].astype(np.float64))
             for name in wanted:
-                draws[name][part.start : part.stop] = reduced[name]
+                resampled[name][part.start : part.stop] = reduced[name]
 
         # The pieces depend on the number of frames alone, so that results do not depend on the machine's cores.
         size = max(1, min(_PIECE, _PIECE_BYTES // (8 * len(statistics))))
@@ -149,21 +131,21 @@ def replicates(
                 pass
     source = hashlib.sha256("\0".join([*groups, str(resamples), str(seed)]).encode()).hexdigest()
     ratios = frozenset(metric.name for metric in metrics if not metric.unit and metric.higher_is_better)
-    return Replicates(values, draws, len(names), ratios, source)
+    return Replicates(values, resampled, len(names), ratios, source)
 
 
-def interval(found: Replicates, metric: str) -> Interval:
+def interval(found: Replicates, metric: str) -> Estimate:
     """The interval of a metric: it holds for the metric's value on all the images the samples were drawn from."""
     value = found.values[metric]
     if math.isnan(value):
-        return Interval(None, None, None, found.groups, "undefined: no sample has anything of its kind")
-    ends = around(value, found.draws.get(metric), found.groups, biased=True)
+        return Estimate(None, None, None, "undefined: no sample has anything of its kind", found.groups)
+    ends = around(value, found.resampled.get(metric), found.groups, biased=True)
     if metric in found.ratios and not ends.reason and 0 <= value <= 1:
-        return Interval(value, max(0.0, ends.low or 0.0), min(1.0, ends.high or 0.0), found.groups)
+        return Estimate(value, max(0.0, ends.low or 0.0), min(1.0, ends.high or 0.0), groups=found.groups)
     return ends
 
 
-def paired_interval(found: Replicates, baseline: Replicates, metric: str, higher_is_better: bool) -> Interval:
+def paired_interval(found: Replicates, baseline: Replicates, metric: str, higher_is_better: bool) -> Estimate:
     """The interval of a metric's drop against the baseline, positive when it got worse.
 
     Raises:
@@ -174,10 +156,10 @@ def paired_interval(found: Replicates, baseline: Replicates, metric: str, higher
     sign = 1.0 if higher_is_better else -1.0
     value = sign * (baseline.values[metric] - found.values[metric])
     if math.isnan(value):
-        return Interval(None, None, None, found.groups, "undefined: no sample has anything of its kind")
-    if metric not in found.draws:
+        return Estimate(None, None, None, "undefined: no sample has anything of its kind", found.groups)
+    if metric not in found.resampled:
         return around(value, None, found.groups)
-    return around(value, sign * (baseline.draws[metric] - found.draws[metric]), found.groups)
+    return around(value, sign * (baseline.resampled[metric] - found.resampled[metric]), found.groups)
 
 
 def subset(groups: int, seed: int, number: int) -> NDArray[np.bool_]:
@@ -188,52 +170,52 @@ def subset(groups: int, seed: int, number: int) -> NDArray[np.bool_]:
     return chosen
 
 
-def spread(draws: NDArray[np.float64], groups: int) -> float:
+def spread(resampled: NDArray[np.float64], groups: int) -> float:
     """The standard error of a value on G groups, from its values on the resamples (`subset`).
 
     For a mean it is the usual standard deviation over the square root of G.
     """
     kept = _kept(groups)
-    return float(np.std(draws, ddof=1)) * math.sqrt(kept / (groups - kept))
+    return float(np.std(resampled, ddof=1)) * math.sqrt(kept / (groups - kept))
 
 
-def size_bias(value: float, draws: NDArray[np.float64], groups: int) -> float:
+def size_bias(value: float, resampled: NDArray[np.float64], groups: int) -> float:
     """The jackknife's estimate of how far a value on G groups lies off because a set of G is small.
 
     What the value gains from two thirds of the groups to all of them, it gains twice as much from there to a set
     without end, if the bias falls as 1/G. For a mean it is 0.
     """
     kept = _kept(groups)
-    return (float(np.mean(draws)) - value) * kept / (groups - kept)
+    return (float(np.mean(resampled)) - value) * kept / (groups - kept)
 
 
 def _kept(groups: int) -> int:
     return min(groups - 1, max(1, round(KEPT * groups)))
 
 
-def around(value: float, draws: NDArray[np.float64] | None, groups: int, biased: bool = False) -> Interval:
+def around(value: float, resampled: NDArray[np.float64] | None, groups: int, biased: bool = False) -> Estimate:
     """A value with its interval, from its values on the resamples.
 
     Args:
         value: on all groups; not NaN.
-        draws: float64[R], NaN where undefined; None where nothing was resampled.
+        resampled: float64[R], NaN where undefined; None where nothing was resampled.
         groups: G.
         biased: whether what a small set is off by counts as error too.
     """
     if groups < 2:
-        return Interval(value, None, None, groups, "no interval: all samples come from one group")
-    if draws is None:
-        return Interval(value, None, None, groups, "no interval is computed for this metric")
-    defined = draws[~np.isnan(draws)]
-    missing = float(np.mean(np.isnan(draws)))
+        return Estimate(value, None, None, "no interval: all samples come from one group", groups)
+    if resampled is None:
+        return Estimate(value, None, None, "no interval is computed for this metric", groups)
+    defined = resampled[~np.isnan(resampled)]
+    missing = float(np.mean(np.isnan(resampled)))
     if missing > UNDEFINED_ALLOWED:
         share = f"{missing:.0%} of the resamples"
-        return Interval(value, None, None, groups, f"no interval: undefined in {share}, too few samples have its kind")
+        return Estimate(value, None, None, f"no interval: undefined in {share}, too few samples have its kind", groups)
     error = spread(defined, groups)
     if biased:
         error = math.hypot(error, size_bias(value, defined, groups))
     reach = student(groups - 1) * error
-    return Interval(value, value - reach, value + reach, groups)
+    return Estimate(value, value - reach, value + reach, groups=groups)
 
 
 def student(freedom: int, confidence: float = CONFIDENCE) -> float:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.statistics.intervals import Interval, Replicates, spread, student
+from harness.statistics.estimate import Estimate
+from harness.statistics.intervals import Replicates, spread, student
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,12 +29,12 @@ class Difference:
 
     Args:
         value: positive when better.
-        draws: float64[R], on each resample.
+        resampled: float64[R], on each resample.
         groups: how many groups were resampled.
     """
 
     value: float
-    draws: NDArray[np.float64]
+    resampled: NDArray[np.float64]
     groups: int
 
 
@@ -45,14 +46,14 @@ def difference(better: Replicates, worse: Replicates, metric: str, higher_is_bet
     """
     if better.source != worse.source:
         raise ValueError("a paired difference needs two experiments on the same samples, groups and resamples")
-    if metric not in better.draws or metric not in worse.draws:
+    if metric not in better.resampled or metric not in worse.resampled:
         return None
     sign = 1.0 if higher_is_better else -1.0
     value = sign * (better.values[metric] - worse.values[metric])
-    return Difference(value, sign * (better.draws[metric] - worse.draws[metric]), better.groups)
+    return Difference(value, sign * (better.resampled[metric] - worse.resampled[metric]), better.groups)
 
 
-def ratio_interval(part: Difference, whole: Difference, what: str) -> Interval:
+def ratio_interval(part: Difference, whole: Difference, what: str) -> Estimate:
     """The share `part` / `whole` with its 95% interval.
 
     Args:
@@ -63,18 +64,18 @@ def ratio_interval(part: Difference, whole: Difference, what: str) -> Interval:
     Returns:
         No value where the whole is not significantly above 0: a share of nothing is no number.
     """
-    defined = ~np.isnan(part.draws) & ~np.isnan(whole.draws)
+    defined = ~np.isnan(part.resampled) & ~np.isnan(whole.resampled)
     if math.isnan(part.value) or math.isnan(whole.value) or not defined.all():
-        return Interval(None, None, None, whole.groups, "undefined: no sample has anything of its kind")
-    error = spread(whole.draws, whole.groups)
+        return Estimate(None, None, None, "undefined: no sample has anything of its kind", whole.groups)
+    error = spread(whole.resampled, whole.groups)
     reach = student(whole.groups - 1) * error
     if whole.value - reach <= 0:
         found = f"{what} is {whole.value:.3g} [{whole.value - reach:.3g}, {whole.value + reach:.3g}]"
-        return Interval(None, None, None, whole.groups, f"no share: {found}, not significantly above 0")
-    scale = (error / float(np.std(whole.draws, ddof=1))) ** 2 if error else 0.0
-    covariance = np.cov(part.draws, whole.draws, ddof=1) * scale
+        return Estimate(None, None, None, f"no share: {found}, not significantly above 0", whole.groups)
+    scale = (error / float(np.std(whole.resampled, ddof=1))) ** 2 if error else 0.0
+    covariance = np.cov(part.resampled, whole.resampled, ddof=1) * scale
     low, high = fieller(part.value, whole.value, covariance, student(whole.groups - 1))
-    return Interval(part.value / whole.value, low, high, whole.groups)
+    return Estimate(part.value / whole.value, low, high, groups=whole.groups)
 
 
 def fieller(numerator: float, denominator: float, covariance: NDArray[np.float64], reach: float) -> tuple[float, float]:

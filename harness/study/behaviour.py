@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.results.tables.text import Table
+from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import CONFIDENCE
-from harness.study.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict, judged
 from harness.study.subject import ModelResults

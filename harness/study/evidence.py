@@ -17,10 +17,10 @@ import numpy as np
 from harness.experiment import canonical
 from harness.results.cells import ResultCell, read_cells
 from harness.results.resampled import RATE, Measure, ResampledMetric, Resampler
+from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import CONFIDENCE, student
 from harness.statistics.ratios import fieller
 from harness.store import Filters
-from harness.study.estimate import Estimate
 from harness.study.subject import ExperimentOrigin, ModelResults
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Evidence:
             home |= dict.fromkeys(keys, store)
             self._identities |= store.identities(keys)
             cells += new
-        self._draws = Resampler(home, self._identities, plugins, resamples, seed)
+        self._resampler = Resampler(home, self._identities, plugins, resamples, seed)
         groups: dict[str, list[ResultCell]] = {}
         for cell in cells:
             identity = self._identities[cell.facts["experiment"]]
@@ -137,9 +137,9 @@ class Evidence:
         """A metric of some experiments, with the interval that results have it with."""
         if not cells:
             return Estimate(None)
-        (drawn,) = self._draws.together([(cells, metric)])
+        (drawn,) = self._resampler.together([(cells, metric)])
         found = drawn.interval()
-        return Estimate(found.value, found.low, found.high, drawn.few)
+        return Estimate(found.value, found.low, found.high, few=drawn.few)
 
     def estimate(self, formula: Callable[..., Any], *measures: Measure, confidence: float = CONFIDENCE) -> Estimate:
         """A formula of metrics, with its interval, on the samples that finished in all experiments on the same data.
@@ -154,15 +154,15 @@ class Evidence:
         """
         if not all(cells for cells, _ in measures):
             return Estimate(None)
-        drawn = self._draws.together(measures)
-        value, draws = _applied(formula, drawn)
+        drawn = self._resampler.together(measures)
+        value, resampled = _applied(formula, drawn)
         groups, few = min(one.groups for one in drawn), any(one.few for one in drawn)
         if not math.isfinite(value):
             return Estimate(None)
-        if groups < 2 or not np.isfinite(draws).all():
+        if groups < 2 or not np.isfinite(resampled).all():
             return Estimate(value)
-        reach = student(groups - 1, confidence) * float(np.std(draws, ddof=1))
-        return Estimate(value, value - reach, value + reach, few)
+        reach = student(groups - 1, confidence) * float(np.std(resampled, ddof=1))
+        return Estimate(value, value - reach, value + reach, few=few)
 
     def share(self, part: Callable[..., Any], whole: Callable[..., Any], *measures: Measure) -> Estimate:
         """The ratio of two formulas of the same metrics, with Fieller's interval (`harness.statistics.ratios`).
@@ -172,13 +172,13 @@ class Evidence:
         """
         if self.estimate(whole, *measures).sign <= 0:
             return Estimate(None)
-        drawn = self._draws.together(measures)
+        drawn = self._resampler.together(measures)
         (top, tops), (bottom, bottoms) = _applied(part, drawn), _applied(whole, drawn)
         if not math.isfinite(top) or not np.isfinite(tops).all():
             return Estimate(None)
         reach = student(min(one.groups for one in drawn) - 1)
         ends = fieller(top, bottom, np.cov(tops, bottoms, ddof=1), reach)
-        return Estimate(top / bottom, *ends, any(one.few for one in drawn))
+        return Estimate(top / bottom, *ends, few=any(one.few for one in drawn))
 
 
 def _applied(formula: Callable[..., Any], drawn: Sequence[ResampledMetric]) -> tuple[float, NDArray[np.float64]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.results.tables.text import Table
-    from harness.study.estimate import Estimate
+    from harness.statistics.estimate import Estimate
 
 __all__ = ["UNMEASURED", "Finding", "StudyClaim", "Verdict", "claims", "judged"]
 
@@ -88,7 +88,7 @@ def judged(tests: Collection[Estimate]) -> Verdict:
     above and none below; it does not hold if none lies above and one below. Where no interval keeps clear of 0 it is
     undecided. A test that cannot be made counts as one whose interval has 0 inside.
 
-    >>> from harness.study.estimate import Estimate
+    >>> from harness.statistics.estimate import Estimate
     >>> judged([Estimate(0.2, 0.1, 0.3), Estimate(0.1, -0.1, 0.3)]).value
     'holds in part'
     >>> judged([Estimate(0.2, 0.1, 0.3), Estimate(-0.2, -0.3, -0.1)]).value

@@ -7,8 +7,8 @@ from itertools import combinations
 from typing import Any
 
 from harness.results.tables.text import Table
+from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import CONFIDENCE
-from harness.study.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict, judged
 from harness.study.published import Published, published

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.results.tables.text import Table
-from harness.study.estimate import Estimate
+from harness.statistics.estimate import Estimate
 from harness.study.evidence import RATE, Evidence
 from harness.study.finding import UNMEASURED, Finding, judged
 from harness.study.subject import ModelResults

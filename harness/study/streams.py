@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.results.tables.text import Table
-from harness.study.estimate import Estimate
+from harness.statistics.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, judged
 from harness.study.published import published

@@ -11,6 +11,7 @@ from harness.results.seeds import over_seeds
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
 from harness.results.trainings import differences, is_matched, kind_of, newest
+from harness.statistics.estimate import Estimate
 from harness.study.published import Published, published
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _own(cell: ResultCell | None, metric: str, whole: ResultCell | None, drops: 
     if found is None or found.value is None:
         return ""
     if drops is None:
-        return interval_text(found.value, margin=found.margin)
+        return interval_text(Estimate(found.value), found.margin)
     base = whole.metrics[metric].value if whole and metric in whole.metrics else None
     if not base:
         return ""

@@ -80,7 +80,14 @@ class Job:
             "initial": self.initial.sha256 if self.initial else "",
             "through": self.through.key if self.through else "",
             "parts": list(self.trained_parts),
-            "libraries": {name: version(name) for name in ("codec-harness", "torch", "lightning", "numpy")},
+            "libraries": {
+                "codec-harness": version("codec-harness"),
+                "torch": version("torch"),
+                # Lightning's two distributions have one version and the same Fabric. The name is that of the larger
+                # one, which earlier trainings used: they are found under the same key.
+                "lightning": version("lightning-fabric"),
+                "numpy": version("numpy"),
+            },
         }
 
     def key(self) -> str:

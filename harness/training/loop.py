@@ -174,7 +174,7 @@ class _Session:
     """A network, its optimizers and its average, at work on a device."""
 
     def __init__(self, job: Job, key: str, runtime: Runtime) -> None:
-        from lightning.fabric import Fabric
+        from lightning_fabric import Fabric
 
         self.job, self.key, self.runtime = job, key, runtime
         self.kind, _, number = runtime.device.partition(":")

@@ -1,24 +1,27 @@
-"""Video files: to RGB frames, by PyAV (libav). No video is ever held whole, unless it is asked for whole.
+"""Video files: decodes them to RGB frames with PyAV (libav).
 
-What becomes of a file's pictures:
+A whole video is in memory only if the caller asks for all frames at once.
 
-- the first video stream that is no cover picture is decoded; sound is left aside;
-- YCbCr becomes RGB by the matrix and the range that the stream states. Where it states none: BT.601 up to 719 lines
-  and BT.709 from 720 on; limited range (16-235), full for the pixel formats that are always full (yuvj420p, grey).
-  libswscale converts, with accurate rounding and bit-exact code; chroma is interpolated bicubically from where the
-  stream says that it stands. More than 8 bits are rounded to 8;
-- a rotation by a multiple of 90 degrees in the container (telephones write it) is applied, as players do; others are
-  refused. The ratio of a pixel's sides is *not*: pixels are given as they are stored, be they square or not;
-- fields are left woven: interlaced video is not deinterlaced;
-- a *variable frame rate* is refused: a codec is told one rate, and the harness neither drops nor doubles a frame
-  unasked. AVI has no times: each of its pictures lasts equally long. A chunk of an AVI without a picture (DivX and
-  Xvid write them to repeat the last picture) gives no frame, as in ffmpeg;
-- refused, too: HDR (PQ, HLG), transparency, a size that changes, matrices of other kinds (YCgCo, ICtCp, constant
-  luminance), playlists, and frames of more than 179 million pixels.
+How the frames of a file are converted:
 
-A file that is cut short or damaged is refused where it shows: by the container's own length, by pictures that the
-container lists and that are not there, and by whatever the decoder notices. Damage that still decodes to something is
-found by most decoders, not by all (VP8 and HEVC overlook some).
+- the first video stream that is not a cover picture is decoded; sound is ignored;
+- YCbCr is converted to RGB with the matrix and the range that the stream states. If the stream states none, the matrix
+  is BT.601 up to 719 lines and BT.709 from 720 lines on; the range is limited (16-235), or full for the pixel formats
+  that always have full range (yuvj420p, grey). libswscale converts with accurate rounding and bit-exact code. Chroma is
+  interpolated bicubically, with the chroma position that the stream states. More than 8 bits are rounded to 8;
+- a rotation in the container (phones write it) is applied if it is a multiple of 90 degrees, as players do; other
+  rotations are refused. A pixel aspect ratio is *not* applied: the stored pixels are returned, also if they are not
+  square;
+- interlaced video is not deinterlaced: both fields stay interleaved in the frame;
+- a *variable frame rate* is refused, because a codec gets one frame rate and the harness does not drop or repeat frames
+  on its own. AVI files have no time stamps: all their frames have the same duration. An AVI chunk without a picture
+  (DivX and Xvid write such chunks to repeat the previous picture) gives no frame, as in ffmpeg;
+- HDR (PQ, HLG), transparency, a frame size that changes, other matrices (YCgCo, ICtCp, constant luminance), playlists,
+  and frames of more than 179 million pixels are refused too.
+
+A truncated or damaged file is refused if the damage is detectable: from the length that the container states, from
+pictures that the container lists but does not contain, and from errors of the decoder. Most decoders detect damaged
+data that can still be decoded; VP8 and HEVC miss some.
 """
 
 from harness.video.reading import Facts, Reader, decoders, probe, read_clip, segments

@@ -1,7 +1,8 @@
-"""Whether a video file is as long as its container says: AVI (RIFF), MP4/MOV (ISO base media), Matroska/WebM (EBML).
+"""Reads the length that a video container states: AVI (RIFF), MP4/MOV (ISO base media), Matroska/WebM (EBML).
 
-A file whose copying or download was broken off still decodes up to where it ends, and nothing tells a decoder that
-more should have come. All three containers state their own length, in their first bytes or chunk by chunk.
+The stated length reveals truncated files. A file from an incomplete copy or download decodes without an error up to its
+end, and the decoder does not know that data are missing. All three containers state their length, in the first bytes or
+chunk by chunk.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ __all__ = ["stated_bytes"]
 
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _ENDLESS = 0xFFFF_FF00
-"""From this size on a RIFF chunk is one that was written without knowing where it ends."""
+"""A RIFF chunk of this size or more was written before its end was known, so its size means nothing."""
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"moof", b"styp", b"sidx", b"uuid")
 
 
 def stated_bytes(path: Path) -> int | None:
-    """How many bytes a file should at least have, by what its container says; None where it does not say.
+    """Return the minimum number of bytes that a file should have according to its container; None if unknown.
 
-    RIFF: the first RIFF chunk (that of the frames up to 1 GB in AVI). MP4: the last box that begins within the file.
-    Matroska: the segment, unless it was written as a live stream.
+    RIFF: up to the end of the first RIFF chunk (in AVI, it holds the frames of the first 1 GB). MP4: up to the end of
+    the last box that begins within the file. Matroska: up to the end of the segment, unless it was written as a live
+    stream.
 
     Raises:
         OSError: the file cannot be read.
@@ -41,26 +43,33 @@ def stated_bytes(path: Path) -> int | None:
 
 
 def _end_of_boxes(file: BinaryIO) -> int:
-    """ISO/IEC 14496-12, 4.2: a box's size is 32 bits; 1 says that 64 bits follow its name, 0 that the file ends it."""
-    length, place = os.fstat(file.fileno()).st_size, 0
-    while place < length:
-        file.seek(place)
+    """Return the position at which the last box of an MP4 or MOV file ends.
+
+    ISO/IEC 14496-12, 4.2: a box begins with its size in 32 bits. A size of 1 means that a size in 64 bits follows the
+    box's name; a size of 0 means that the box extends to the end of the file.
+    """
+    length, position = os.fstat(file.fileno()).st_size, 0
+    while position < length:
+        file.seek(position)
         head = file.read(16)
         if len(head) < 8:
-            return place + 8
+            return position + 8
         size = int(struct.unpack(">I", head[:4])[0])
         if size == 1 and len(head) == 16:
             size = int(struct.unpack(">Q", head[8:])[0])
         if size == 0:
             return length
-        if size < 8:  # no box: what stands behind the last one is not the container's
-            return place
-        place += size
-    return place
+        if size < 8:  # not a box: data after the last box do not belong to the container
+            return position
+        position += size
+    return position
 
 
 def _end_of_segment(file: BinaryIO) -> int | None:
-    """RFC 8794, 4 and 5: an element is its number, its size as a variable-length integer, and its content."""
+    """Return the position at which the segment of a Matroska file ends; None if it is unknown.
+
+    RFC 8794, 4 and 5: an element consists of its number, its size as a variable-length integer, and its content.
+    """
     file.seek(4)
     header = _variable_length(file)
     if header is None:
@@ -73,7 +82,7 @@ def _end_of_segment(file: BinaryIO) -> int | None:
 
 
 def _variable_length(file: BinaryIO) -> int | None:
-    """The next variable-length integer; None where all its bits are set ("unknown"), or at the file's end."""
+    """Read the next variable-length integer; None if all its bits are set ("unknown"), or at the end of the file."""
     first = file.read(1)
     if not first or not first[0]:
         return None

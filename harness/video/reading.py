@@ -1,4 +1,4 @@
-"""Video files to RGB frames; what becomes of their pictures is told in `harness.video`."""
+"""Decodes video files to RGB frames; `harness.video` describes how the frames are converted."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ __all__ = ["Facts", "Reader", "decoders", "probe", "read_clip", "segments"]
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a video without decoding more than its first picture.
+    """The facts about a video that are known without decoding more than its first picture.
 
     Args:
-        format: the codec as libav names it: "mpeg4", "h264", ...
-        height: of the frames that `read_clip` gives, in pixels.
-        width: likewise.
-        frames: how many; by the container's index, else (Matroska, WebM) its duration, which may be one off, else
-            (MPEG streams) by counting the coded pictures.
-        fps: frames a second.
-        bytes: of the file.
+        format: libav's name of the codec: "mpeg4", "h264", ...
+        height: height in pixels of the frames that `read_clip` returns.
+        width: width in pixels of the frames that `read_clip` returns.
+        frames: the number of frames. It is taken from the container's index; or computed from the duration (Matroska,
+            WebM), which may be wrong by one frame; or the coded pictures are counted (MPEG streams).
+        fps: frames per second.
+        bytes: the file's size.
     """
 
     format: str
@@ -48,20 +48,21 @@ class Facts:
 
     @property
     def duration(self) -> float:
-        """Seconds."""
+        """The duration in seconds."""
         return self.frames / self.fps
 
     @property
     def kbps(self) -> float:
-        """Kilobits (1000) of the file a second, container and sound included."""
+        """The file's bit rate in kbit/s (1 kbit = 1000 bits), including the container and sound."""
         return 8 * self.bytes / 1000 / self.duration
 
 
 def probe(path: Path) -> Facts:
-    """Size, length and rate of a video file.
+    """Return the frame size, the number of frames and the frame rate of a video file.
 
     Raises:
-        SampleError: missing, cut short, damaged at its beginning, or of a kind that is refused.
+        SampleError: the file is missing, truncated, damaged at its beginning, or of a kind that is refused (see
+            `harness.video`).
     """
     try:
         status = path.stat()
@@ -86,21 +87,23 @@ def _probe(path: Path, size: int, _: int) -> Facts:
 
 
 def read_clip(path: Path, start: int = 0, count: int | None = None, stride: int = 1) -> tuple[Frames, Source]:
-    """Decode a part of a video, from its beginning on (no seeking: an AVI's index and its pictures may disagree).
+    """Decode some frames of a video.
+
+    The video is decoded from its beginning, without seeking, because the index of an AVI may not match its pictures.
 
     Args:
         path: the file.
-        start: the first frame.
-        count: how many frames at most; None for all that there are. Fewer come back only where the video ends.
-        stride: of so many frames only the first is given: `start`, `start + stride`, ...
+        start: the number of the first frame.
+        count: the maximum number of frames; None for all frames. Fewer are returned only if the video ends earlier.
+        stride: the distance between the returned frames: `start`, `start + stride`, ...
 
     Returns:
-        uint8[T, H, W, 3] in RGB, and how the file was stored: its codec, and of its bytes the share of the frames
-        from the first to the last one given.
+        The frames, uint8[T, H, W, 3] in RGB, and how the file is stored: its codec, and the part of the file's bytes
+        that belongs to the frames from the first to the last returned frame (a proportional share).
 
     Raises:
-        SampleError: missing, damaged, cut short, of a kind that is refused, or it ends before `start`; the message
-            says which.
+        SampleError: the file is missing, damaged, truncated, of a kind that is refused (see `harness.video`), or ends
+            before `start`. The message says which.
     """
     facts = probe(path)
     stop = None if count is None else start + count * stride
@@ -110,8 +113,10 @@ def read_clip(path: Path, start: int = 0, count: int | None = None, stride: int 
 
 
 class Reader:
-    """One open video whose parts are read in order: each picture is decoded once, and those in between are not turned
-    into RGB. A part before the one read last begins the file anew.
+    """An open video file from which parts are read in order.
+
+    Each picture is decoded only once; pictures between the requested ones are not converted to RGB. If a requested part
+    begins before the current position, the file is read again from its beginning.
 
     Args:
         path: the file.
@@ -131,17 +136,19 @@ class Reader:
             self._open = None
 
     def read(self, start: int, count: int, stride: int = 1) -> Frames:
-        """`count` frames at most, every `stride`-th from `start` on: uint8[T, H, W, 3]. Fewer where the video ends.
+        """Return every `stride`-th frame from `start` on, `count` frames at most: uint8[T, H, W, 3].
+
+        Fewer frames are returned if the video ends earlier.
 
         Raises:
-            SampleError: damaged, cut short, of a kind that is refused, or it ends before `start`.
+            SampleError: the file is damaged, truncated, of a kind that is refused, or ends before `start`.
         """
         try:
             return self._read(start, count, stride)
         except BaseException as error:
-            held, self._open = self._open, None
-            if held is not None:  # `opened` says of which file it is
-                held.__exit__(type(error), error, error.__traceback__)
+            open_file, self._open = self._open, None
+            if open_file is not None:  # `opened` turns the error into a SampleError that names the file
+                open_file.__exit__(type(error), error, error.__traceback__)
             raise
 
     def _read(self, start: int, count: int, stride: int) -> Frames:
@@ -156,29 +163,31 @@ class Reader:
             if self._next >= start and (self._next - start) % stride == 0:
                 frames.append(self._video.to_rgb(picture))
             self._next += 1
-        if len(frames) < count:  # the end: what follows would begin anew
+        if len(frames) < count:  # the end of the video: the next call opens the file again
             self.close()
         return _stacked(frames, self.path, start)
 
 
 def segments(path: Path, length: int, stride: int = 1) -> Iterator[Frames]:
-    """A whole video in consecutive parts of `length` frames (the last one perhaps shorter), one in memory at a time.
+    """Yield a whole video in consecutive parts of `length` frames; the last part may be shorter.
+
+    Only one part is in memory at a time. With a `stride`, only every `stride`-th frame of the video is used.
 
     Raises:
-        SampleError: as `read_clip`; where the damage is reached.
+        SampleError: as `read_clip`. A damaged video raises it when the damaged frame is reached.
     """
-    held: list[NDArray[np.uint8]] = []
+    part: list[NDArray[np.uint8]] = []
     for frame in _frames(path, 0, None, stride):
-        held.append(frame)
-        if len(held) == length:
-            yield _stacked(held, path, 0)
-            held = []
-    if held:
-        yield _stacked(held, path, 0)
+        part.append(frame)
+        if len(part) == length:
+            yield _stacked(part, path, 0)
+            part = []
+    if part:
+        yield _stacked(part, path, 0)
 
 
 def decoders() -> Mapping[str, Value]:
-    """Versions of PyAV and of the libraries of libav that decode and convert."""
+    """Return the versions of PyAV and of the libav libraries that decode and convert the frames."""
     import av
 
     libraries = ("libavformat", "libavcodec", "libswscale")
@@ -192,11 +201,11 @@ def _stacked(frames: list[NDArray[np.uint8]], path: Path, start: int) -> Frames:
         raise SampleError(f"{path}: frame {start} (counted from 0) was asked for, the video ends before it.")
     if any(frame.shape != frames[0].shape for frame in frames):
         raise SampleError(f"{path}: its frames change their size.")
-    whole = np.empty((len(frames), *frames[0].shape), np.uint8)
+    clip = np.empty((len(frames), *frames[0].shape), np.uint8)
     for number in range(len(frames)):
-        whole[number] = frames[number]
-        frames[number] = whole[number]  # frees the single frame: no more than one is held twice
-    return whole
+        clip[number] = frames[number]
+        frames[number] = clip[number]  # frees the single frame, so that only one frame is in memory twice
+    return clip
 
 
 def _frames(path: Path, start: int, stop: int | None, stride: int) -> Iterator[NDArray[np.uint8]]:

@@ -1,4 +1,7 @@
-"""One open video file: its pictures in the order they are shown, checked, and turned into RGB. `video.py` says how."""
+"""An open video file: decodes its pictures in display order, checks them, and converts them to RGB.
+
+`harness.video` describes how.
+"""
 
 from __future__ import annotations
 
@@ -20,24 +23,27 @@ if TYPE_CHECKING:
 __all__ = ["Video", "opened"]
 
 _CONTAINERS = "avi,mov,matroska,mpeg,mpegts,flv,asf"
-"""The readers of libav that may be used: one that follows references (playlists) would open other files."""
+"""The container formats that libav may open. Formats with references (playlists) would make it open other files."""
 _LARGEST = 179_000_000
 _HD = 720
 _UNSTATED = 2
 _MATRICES = {1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9: "BT.2020"}
-"""Matrices by their number in ITU-T H.273, as far as libswscale has them."""
+"""The matrices that libswscale supports, by their number in ITU-T H.273."""
 _HDR = {16: "PQ", 18: "HLG"}
 _FULL = 2
 _TIMELESS = "avi"
 _EMPTY = 1
-"""Bytes of an AVI's chunk that holds no picture, at most."""
+"""The largest size, in bytes, of an AVI chunk that holds no picture."""
 _TINY = 32
-"""Bytes of a packet that may hold no picture, at most: Xvid writes placeholders after two pictures in one packet."""
+"""The largest size, in bytes, of a packet that may hold no picture.
+
+Xvid writes such a placeholder after a packet with two pictures.
+"""
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Video]:
-    """The file with its video stream; what libav raises while it is open becomes a SampleError."""
+    """Open a video file. Errors that libav raises while the file is open become a SampleError with the file's name."""
     import av
     from av.error import FFmpegError
 
@@ -46,29 +52,29 @@ def opened(path: Path) -> Iterator[Video]:
         if stated is not None and stated > size + 1:  # a RIFF chunk of odd length has a byte of padding
             raise SampleError(f"{path}: cut short: it has {size} bytes, by its container it should have {stated}.")
         options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
-        # Titles in other encodings than UTF-8 are common in AVIs.
+        # The metadata of AVI files are often in another encoding than UTF-8.
         with av.open(f"file:{path}", metadata_errors="replace", container_options=options) as container:
             yield Video(path, container)
     except FileNotFoundError as error:
         raise SampleError(f"{path}: there is no such file.") from error
     except (OSError, FFmpegError, ValueError, MemoryError) as error:
-        told = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise SampleError(f"{path}: cannot be decoded ({told}).") from error
+        cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise SampleError(f"{path}: cannot be decoded ({cause}).") from error
 
 
 class Video:
     """An open file and its video stream.
 
     Args:
-        path: the file, for messages.
-        container: as libav opened it.
+        path: the file, for error messages.
+        container: the container that libav opened.
 
     Attributes:
         stream: the video stream.
-        fps: frames a second.
+        fps: frames per second.
 
     Raises:
-        SampleError: no video, no decoder for it, or no frame rate.
+        SampleError: the file has no video stream, libav has no decoder for it, or its frame rate is unknown.
     """
 
     def __init__(self, path: Path, container: InputContainer) -> None:
@@ -84,19 +90,19 @@ class Video:
         if self.stream.codec_context is None:
             raise SampleError(f"{path}: this libav has no decoder for its codec.")
         self.stream.codec_context.options = {"err_detect": "explode"}
-        self.stream.thread_count = 1  # datasets are read by as many processes as there are cores
+        self.stream.thread_count = 1  # one worker process for each core reads samples already
         rate = self.stream.average_rate or self.stream.guessed_rate
         if not rate:
             raise SampleError(f"{path}: its frame rate is not stated.")
         self.fps = float(rate)
         readers = container.format.name.split(",")
         self._timed, self._matroska = _TIMELESS not in readers, "matroska" in readers
-        # Taken now: reading adds to it.
+        # Copied now, because reading the file adds entries to the index.
         self._listed = [entry.size for entry in self.stream.index_entries]
         self._reformatter = VideoReformatter()
 
     def stated_frames(self) -> int | None:
-        """How many frames there are by the container's index or its duration; None where it states neither."""
+        """Return the number of frames from the container's index or its duration; None if it states neither."""
         if not self._timed and self._listed:
             return sum(size > _EMPTY for size in self._listed)
         if self.stream.frames or not self._matroska:
@@ -105,10 +111,11 @@ class Video:
         return round(seconds * self.fps) or None
 
     def pictures(self) -> Iterator[VideoFrame]:
-        """The decoded pictures in the order in which they are shown.
+        """Yield the decoded pictures in display order.
 
         Raises:
-            SampleError: a damaged picture, or one that comes too early or late; at the end, pictures that are missing.
+            SampleError: a picture is damaged or its time does not fit the frame rate; or, at the end of the video,
+                pictures are missing.
         """
         packets = full = shown = 0
         last: float | None = None
@@ -123,7 +130,7 @@ class Video:
                 last = self._in_time(picture, last, shown)
                 shown += 1
                 yield picture
-        # Matroska's index lists key frames only; a VP8 packet may hold a picture that is never shown.
+        # The index of Matroska lists key frames only. A VP8 packet may hold a picture that is never displayed.
         listed = 0 if self._matroska else len(self._listed)
         expected = full if self.stream.codec_context.name not in ("vp8", "libvpx") else 0
         if packets < listed or shown < expected:
@@ -131,7 +138,7 @@ class Video:
             raise SampleError(f"{self.path}: damaged or cut: {lacking} of its pictures are missing or do not decode.")
 
     def to_rgb(self, picture: VideoFrame) -> NDArray[np.uint8]:
-        """uint8[H, W, 3], turned as the container says."""
+        """Convert a picture to RGB, uint8[H, W, 3], and apply the rotation that the container states."""
         import numpy as np
         from av.video.reformatter import ColorRange, Interpolation
 
@@ -154,7 +161,7 @@ class Video:
         return np.ascontiguousarray(np.rot90(pixels, turns)) if turns % 4 else pixels
 
     def _colour(self, picture: VideoFrame) -> tuple[int, bool]:
-        """Number of the matrix (H.273; any where there is none), and whether the range is full."""
+        """Return the number of the matrix (H.273; arbitrary for RGB and grey), and whether the range is full."""
         name = picture.format.name
         stated = int(picture.colorspace)
         if picture.format.is_rgb or name.startswith("gray"):
@@ -164,6 +171,7 @@ class Video:
         return stated, int(picture.color_range) == _FULL or name.startswith("yuvj")
 
     def _check(self, picture: VideoFrame) -> None:
+        """Raise a SampleError for a picture of a kind that is refused."""
         kind = picture.format
         transfer = int(picture.color_trc)
         if picture.width * picture.height > _LARGEST:
@@ -180,7 +188,11 @@ class Video:
             )
 
     def _in_time(self, picture: VideoFrame, last: float | None, number: int) -> float | None:
-        """The picture's time in seconds, which has to follow the last one's at the stream's rate."""
+        """Return the picture's time in seconds; None for containers without times.
+
+        Raises:
+            SampleError: the picture has no time, or the time since the last picture does not fit the frame rate.
+        """
         if not self._timed:
             return None
         if picture.pts is None or picture.time_base is None:
@@ -200,7 +212,7 @@ class Video:
 
 
 def _seconds(text: str) -> float:
-    """Seconds of "hours:minutes:seconds"; 0 for anything else."""
+    """Convert "hours:minutes:seconds" to seconds; 0 for any other text."""
     try:
         hours, minutes, seconds = (float(part) for part in text.split(":"))
     except ValueError:

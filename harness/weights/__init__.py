@@ -1,12 +1,13 @@
-"""Files of weights: found, identified, and read without executing code.
+"""Files of weights: finds them, identifies them by their SHA-256, and reads them without executing code.
 
-Three formats, told apart by their content:
+Three formats are supported:
 
-- safetensors; the names of the classes in its metadata under `classes` (a JSON list), where it has them;
-- torch's own (`.pth`, `.pt`, `.ckpt`), read with `weights_only=True`;
-- a plain pickle of NumPy arrays (`.pkl`, detectron2's model zoo), read by an unpickler that admits nothing else.
+- safetensors. Its metadata may have the names of the classes under `classes` (a JSON list);
+- torch's own format (`.pth`, `.pt`, `.ckpt`), read with `weights_only=True`;
+- a pickle of NumPy arrays (`.pkl`, from detectron2's model zoo), read by an unpickler that accepts nothing else.
 
-For the latter two a file beside the weights, `NAME.json` for `NAME.pth`, may say `{"classes": ["aeroplane", ...]}`.
+For the last two formats, a JSON file beside the weights (`NAME.json` for `NAME.pth`) may give the names of the classes:
+`{"classes": ["aeroplane", ...]}`.
 """
 
 from harness.weights.identity import Weights

@@ -1,4 +1,4 @@
-"""Which weights a model has."""
+"""The identity of a model's weights."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ __all__ = ["Weights"]
 
 @dataclass(frozen=True)
 class Weights:
-    """A file of weights, or the name of weights that a library knows.
+    """The weights of a model: usually a file, which may come from a library that downloads it.
 
     Args:
-        name: what results call it.
-        path: the file, also that of weights which a library brings and downloads. None where there is no file; then
-            the model makes the weights itself. The built-in detectors have none such, and refuse it.
-        sha256: hex digest of the file (or of what stands for it), part of every experiment's key.
-        classes: the names of the classes the weights were trained on, where they are known.
+        name: the weights' name in results.
+        path: the file of weights. None if there is no file and the model creates the weights itself; the built-in
+            detectors do not do that, and refuse None.
+        sha256: hex digest of the file (or of what identifies the weights without a file). It is a part of every
+            experiment's key.
+        classes: the names of the classes that the weights were trained on; empty if they are unknown.
     """
 
     name: str

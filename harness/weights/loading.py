@@ -1,4 +1,4 @@
-"""Files of weights: found, identified, and read without executing code; the formats are told in `harness.weights`."""
+"""Finds, identifies and reads files of weights without executing code; `harness.weights` describes the formats."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _MAX_HEADER = 100_000_000
 
 
 def from_file(model_name: str, asked: str | None) -> Weights:
-    """The weights in a file: its SHA-256, and its classes where the file (or the one beside it) says them.
+    """Return the identity of the weights in a file: its SHA-256, and the class names that it (or its JSON file) states.
 
     Args:
-        model_name: the model that wants them, for messages.
-        asked: the path of the file.
+        model_name: the name of the model that uses the weights, for error messages.
+        asked: the path of the file; None if the user gave none.
 
     Raises:
-        WeightsError: nothing was asked for, there is no such file, or it cannot be read.
+        WeightsError: no path is given, there is no such file, or it cannot be read.
     """
     if asked is None:
         raise WeightsError(
@@ -50,10 +50,10 @@ def from_file(model_name: str, asked: str | None) -> Weights:
 
 
 def check_sha256(weights: Weights, expected: str) -> None:
-    """Compare with a known digest, or with its first digits.
+    """Compare the SHA-256 of weights with an expected digest, or with the first digits of one.
 
     Raises:
-        WeightsError: they differ: the file was altered, cut short, or is another one.
+        WeightsError: the digests differ: the file was changed or truncated, or it is another file.
     """
     if not weights.sha256.startswith(expected.lower()):
         raise WeightsError(
@@ -63,10 +63,10 @@ def check_sha256(weights: Weights, expected: str) -> None:
 
 
 def read_classes(path: Path) -> tuple[str, ...]:
-    """The names of the classes that a file of weights (or the JSON file beside it) states; empty where none are.
+    """Return the class names that a file of weights (or the JSON file beside it) states; empty if it states none.
 
     Raises:
-        WeightsError: they are stated, but not as a list of names.
+        WeightsError: the class names are not a list of strings.
         OSError: the file cannot be read.
     """
     header = _safetensors_header(path)
@@ -90,9 +90,9 @@ def read_classes(path: Path) -> tuple[str, ...]:
 
 
 def count_parameters(path: Path) -> int | None:
-    """How many numbers a safetensors file holds that were trained; None for another format.
+    """Return the number of trained parameters in a safetensors file; None for another format.
 
-    Counted from the header alone, without the statistics of batch normalisation.
+    They are counted from the file's header. The running statistics of batch normalisation are not counted.
 
     Raises:
         OSError: the file cannot be read.
@@ -105,7 +105,7 @@ def count_parameters(path: Path) -> int | None:
 
 
 def save_state(path: Path, state: Mapping[str, torch.Tensor], classes: tuple[str, ...], **facts: str) -> None:
-    """Write a state dict as safetensors, with the classes (and further facts) in its metadata."""
+    """Write a state dict as a safetensors file, with the class names and further facts in its metadata."""
     from safetensors.torch import save_file
 
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
@@ -113,12 +113,13 @@ def save_state(path: Path, state: Mapping[str, torch.Tensor], classes: tuple[str
 
 
 def load_state(path: Path) -> dict[str, torch.Tensor]:
-    """The named tensors of a file, on the CPU. A wrapper ({"model": ...}, {"state_dict": ...}) is taken off.
+    """Read the named tensors of a file of weights to the CPU, without executing code from the file.
 
-    Nothing in the file is executed.
+    If the file wraps the tensors ({"model": ...}, {"state_dict": ...}), the wrapper is removed, and so is a prefix
+    "module." that all names have.
 
     Raises:
-        WeightsError: it is of no known format, cut short, or holds something other than tensors.
+        WeightsError: the file has an unknown format, is truncated, or contains anything other than tensors.
     """
     import pickle
 
@@ -129,7 +130,7 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
         content = _read(path)
     except (OSError, ValueError, RuntimeError, MemoryError, *damaged) as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
-        if "weights_only" in reason:  # torch advises to load it all the same, which would run whatever it holds
+        if "weights_only" in reason:  # torch's message suggests loading the file anyway, which would execute its code
             reason = "it is no torch file, or holds more than tensors."
         raise WeightsError(
             f"weights {path} cannot be read without executing code: {reason} Known formats: safetensors, a torch state "
@@ -143,7 +144,7 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
         raise WeightsError(f"weights {path}: named tensors were expected, found {type(content).__name__}.")
     wrong = [str(name) for name, value in content.items() if not isinstance(value, torch.Tensor)]
     if wrong:
-        raise WeightsError(f"weights {path}: {_some(wrong)} of {len(content)} entries are no tensors.")
+        raise WeightsError(f"weights {path}: {_first_names(wrong)} of {len(content)} entries are no tensors.")
     state = {str(name): value for name, value in content.items()}
     if all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): value for name, value in state.items()}
@@ -151,15 +152,16 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def load_into(network: torch.nn.Module, state: Mapping[str, torch.Tensor], what: str) -> None:
-    """Copy a state dict into a network; every tensor has to find its place.
+    """Copy a state dict into a network. The names and shapes of all tensors must match.
 
     Args:
-        network: what is loaded into.
+        network: the network that receives the tensors.
         state: named tensors.
-        what: what they are, for the message.
+        what: a description of the weights, for the error message.
 
     Raises:
-        WeightsError: missing or unexpected names, or shapes that differ (a class count that differs in words).
+        WeightsError: names are missing or unexpected, or shapes differ. If only the shapes of the head differ, the
+            message says that the number of classes is another one.
     """
     own = network.state_dict()
     missing = [name for name in own if name not in state]
@@ -167,12 +169,14 @@ def load_into(network: torch.nn.Module, state: Mapping[str, torch.Tensor], what:
     shapes = [name for name in own if name in state and own[name].shape != state[name].shape]
     problems = []
     if missing:
-        problems.append(f"{len(missing)} missing ({_some(missing)})")
+        problems.append(f"{len(missing)} missing ({_first_names(missing)})")
     if unexpected:
-        problems.append(f"{len(unexpected)} unexpected ({_some(unexpected)})")
+        problems.append(f"{len(unexpected)} unexpected ({_first_names(unexpected)})")
     if shapes:
-        told = [f"{name} is {tuple(state[name].shape)}, the network's {tuple(own[name].shape)}" for name in shapes]
-        problems.append(f"{len(shapes)} of another shape ({_some(told)})")
+        differences = [
+            f"{name} is {tuple(state[name].shape)}, the network's {tuple(own[name].shape)}" for name in shapes
+        ]
+        problems.append(f"{len(shapes)} of another shape ({_first_names(differences)})")
     if problems:
         hint = ""
         if shapes and not missing and not unexpected and all(_is_head(name) for name in shapes):
@@ -182,16 +186,18 @@ def load_into(network: torch.nn.Module, state: Mapping[str, torch.Tensor], what:
 
 
 def _is_head(name: str) -> bool:
+    """Return whether a tensor's name is one of a classification, box or segmentation head."""
     return any(part in name for part in ("cls", "class", "predictor", "bbox_pred", "segmentation_head"))
 
 
-def _some(names: list[str], count: int = 3) -> str:
+def _first_names(names: list[str], count: int = 3) -> str:
+    """Return the first `count` names joined by commas, and how many more there are."""
     rest = len(names) - count
     return ", ".join(names[:count]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _safetensors_header(path: Path) -> dict[str, Any] | None:
-    """The JSON header of a safetensors file (length as uint64, then JSON), or None for a file of another format."""
+    """Return the JSON header of a safetensors file (its length as uint64, then JSON); None for another format."""
     with path.open("rb") as file:
         start = file.read(9)
         if len(start) < 9 or start[8:] != b"{":
@@ -222,5 +228,5 @@ def _read(path: Path) -> Any:
     import torch
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on old pickle protocols; what cannot be read is an error anyway
+        warnings.simplefilter("ignore")  # about old pickle protocols; a file that cannot be read raises an error anyway
         return torch.load(path, map_location="cpu", weights_only=True)

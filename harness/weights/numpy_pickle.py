@@ -1,7 +1,7 @@
-"""Pickles that hold NumPy arrays and nothing else (detectron2's model zoo), read without executing code.
+"""Reads pickles of NumPy arrays (detectron2's model zoo) without executing code from the file.
 
-A pickle names functions to call. This unpickler admits a closed list of them: those that make an array of numbers.
-Python's documentation describes the method under "Restricting Globals".
+A pickle can name any function, and the unpickler calls it. The unpickler in this module accepts only the functions in a
+fixed list, which create arrays of numbers. Python's documentation describes this method under "Restricting Globals".
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ __all__ = ["read_arrays"]
 
 
 def read_arrays(path: Path) -> Any:
-    """The content of a pickle of dicts, lists, texts, numbers and NumPy arrays; arrays as tensors on the CPU.
+    """Read a pickle of dicts, lists, strings, numbers and NumPy arrays; arrays are returned as tensors on the CPU.
 
     Raises:
-        pickle.UnpicklingError: it names anything else, or is damaged.
-        OSError: it cannot be read.
+        pickle.UnpicklingError: the pickle contains anything else, or is damaged.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         return _tensors(_ArrayUnpickler(file, encoding="latin1").load())
 
 
-_ARRAY = object()  # what the name numpy.ndarray stands for: it is only ever compared
+_ARRAY = object()  # replaces `numpy.ndarray`; it is only compared with, never called
 
 
 class _ArrayUnpickler(pickle.Unpickler):
@@ -41,43 +41,43 @@ class _ArrayUnpickler(pickle.Unpickler):
         function = _ADMITTED.get((module, name))
         if function is None:
             raise pickle.UnpicklingError(f"it names {module}.{name}; only arrays of numbers are admitted.")
-        # A wrapper for each use: a pickle can set attributes of what it names.
-        return lambda *given: function(*given)
+        # A new wrapper for each use, because a pickle can set attributes on the object that it names.
+        return lambda *arguments: function(*arguments)
 
 
 def _dtype(spec: object, *flags: object) -> np.dtype[Any]:
-    """`numpy.dtype` for the texts that stand for numbers ("f4", "<i8", "b1")."""
+    """Replaces `numpy.dtype`; it accepts only the strings of numeric types ("f4", "<i8", "b1")."""
     if not isinstance(spec, str) or spec.lstrip("<>=|")[:1] not in tuple("biufc"):
         raise pickle.UnpicklingError(f"it holds arrays of {spec!r}; only arrays of numbers are admitted.")
-    return np.dtype(spec, False, True)  # a copy: its byte order is set afterwards
+    return np.dtype(spec, False, True)  # a copy, because unpickling sets its byte order afterwards
 
 
 def _reconstruct(subtype: object, shape: object, dtype: object) -> NDArray[Any]:
-    """`numpy.core.multiarray._reconstruct`: an empty array, filled by the state that follows."""
+    """Replaces `numpy.core.multiarray._reconstruct`: returns an empty array, which unpickling then fills."""
     if subtype is not _ARRAY or shape != (0,):
         raise pickle.UnpicklingError("it holds an array of an unknown kind.")
     return np.ndarray((0,), np.int8)
 
 
 def _from_buffer(buffer: Any, dtype: Any, shape: Any, order: Any, *_: object) -> NDArray[Any]:
-    """`numpy.core.numeric._frombuffer`, which pickle protocol 5 uses."""
+    """Replaces `numpy.core.numeric._frombuffer`, which pickle protocol 5 uses."""
     return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
 
 
 def _scalar(dtype: Any, data: Any) -> Any:
-    """`numpy.core.multiarray.scalar`: one number."""
+    """Replaces `numpy.core.multiarray.scalar`: returns one number."""
     return np.frombuffer(data, dtype=dtype)[0]
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """`_codecs.encode` as pickle's protocol 2 uses it for bytes."""
+    """Replaces `_codecs.encode`, which pickle protocol 2 uses for bytes."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"it holds text in {encoding!r}.")
     return text.encode("latin1")
 
 
 def _no_bytes(*content: object) -> bytes:
-    """`bytes()` as pickle's protocol 2 uses it for no bytes at all."""
+    """Replaces `bytes`, which pickle protocol 2 uses for empty bytes objects."""
     if content:
         raise pickle.UnpicklingError("it makes bytes from something else.")
     return b""
@@ -96,6 +96,7 @@ _ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
 
 
 def _tensors(content: Any) -> Any:
+    """Return the content with its arrays replaced by tensors in the machine's byte order."""
     import torch
 
     if isinstance(content, dict):

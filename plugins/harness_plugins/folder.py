@@ -1,4 +1,5 @@
-"""Any folder of images or of videos, or a single one: data without labels, for `--reference predictions`."""
+"""The dataset `folder`: any folder of images or videos, or a single file, without labels (`--reference
+predictions`)."""
 
 from __future__ import annotations
 
@@ -23,12 +24,12 @@ __all__ = ["Folder"]
 _IMAGES = frozenset({".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _VIDEOS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm"})
 _CLIPWISE = frozenset({"action"})
-"""Tasks that judge a clip as a whole, at its frame 0."""
+"""Tasks that score a whole clip; their target is at frame 0."""
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A sample: an image, or a segment of a video."""
+    """One sample: an image, or a segment of a video."""
 
     path: Path
     id: str
@@ -37,15 +38,15 @@ class _Part:
 
 
 class Folder(Dataset):
-    """Images, or segments of videos, of a folder and the folders in it; or of a single file.
+    """Images or video segments from a folder and its subfolders, or from a single file.
 
-    A video is cut into segments of `frames` frames, the last of which may be shorter; one that has no half of them left
-    is left out, unless it is the only one. Nothing is ever held but one segment. Samples come in the order of their
-    names. Links out of the folder are not followed.
+    A video is cut into segments of `frames` frames. The last segment may be shorter. It is left out if it has less than
+    half of the frames, unless it is the only segment. Only one segment at a time is held in memory. Samples are in
+    alphabetical order of the paths. Links that lead out of the folder are not followed.
 
-    Segments of one video are not independent, so where there are enough videos each is a group. With fewer than 13 the
-    segments are groups of their own, and intervals say how much the result would move with further segments of the
-    *same* videos, not with other videos.
+    Segments of one video are not statistically independent. So by default, with 13 or more videos, each video is a
+    group. With fewer videos, each segment is its own group. The confidence intervals then describe the variation
+    between segments of the *same* videos, not between videos.
     """
 
     name = "folder"
@@ -135,10 +136,10 @@ class Folder(Dataset):
     def fingerprint(self) -> str:
         from harness.files import digest_files
 
-        whole = hashlib.sha256(digest_files(self._paths).encode())
+        digest = hashlib.sha256(digest_files(self._paths).encode())
         for part in self._parts:
-            whole.update(f"{part.id}\0{self._group(part)}\n".encode("utf-8", "surrogateescape"))
-        return whole.hexdigest()
+            digest.update(f"{part.id}\0{self._group(part)}\n".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
 
     def decoders(self) -> Mapping[str, Value]:
         if self.still:
@@ -151,7 +152,7 @@ class Folder(Dataset):
         return path.relative_to(self._base).as_posix()
 
     def _segments(self, path: Path) -> list[_Part]:
-        """The segments of a video; one that cannot be read is a single sample, which fails with the reason."""
+        """Return the segments of a video. An unreadable video becomes a single sample, which fails with the reason."""
         from harness.video import probe
 
         name, size, stride = self._name(path), self.option("frames"), self.option("stride")
@@ -161,20 +162,22 @@ class Folder(Dataset):
             return [_Part(path, name)]
         starts = range(0, max(1, frames), size)
         counts = [min(size, frames - start) for start in starts]
-        kept = [(s, c) for s, c in zip(starts, counts, strict=True) if s == 0 or 2 * c >= size]
-        return [_Part(path, f"{name}#{start * stride}", start * stride, max(1, count)) for start, count in kept]
+        long_enough = [(s, c) for s, c in zip(starts, counts, strict=True) if s == 0 or 2 * c >= size]
+        return [_Part(path, f"{name}#{start * stride}", start * stride, max(1, count)) for start, count in long_enough]
 
     def _scored(self, count: int) -> tuple[int, ...]:
+        """Return the indices of the scored frames in a segment of `count` frames."""
         return (0,) if self.task in _CLIPWISE else tuple(range(0, count, self.option("every")))
 
     def _group(self, part: _Part) -> str:
+        """Return the name of the sample's group."""
         if self._grouping == "folder":
             return self._name(part.path).rpartition("/")[0] or "."
         return self._name(part.path) if self._grouping == "file" else part.id
 
 
 def _files(root: Path) -> Iterable[Path]:
-    """The files in a folder and its folders, hidden ones and links out of it left aside."""
+    """Yield the files in a folder and its subfolders, without hidden files and links that lead out of the folder."""
     top = root.resolve()
     for path in root.rglob("*"):
         hidden = any(name.startswith(".") for name in path.relative_to(root).parts)
@@ -184,9 +187,9 @@ def _files(root: Path) -> Iterable[Path]:
 
 @lru_cache(maxsize=1)
 def _reader(path: Path, process: int) -> Reader:
-    """The video that a process reads: segments are asked for in order, so that each goes on where it is.
+    """Return the open video of a process. Segments are read in order, so each continues where the last one ended.
 
-    A worker that was forked has a reader of its own: two that share an open file would move each other's place in it.
+    A forked worker gets its own reader: two processes that share an open file would move each other's file position.
     """
     from harness.video import Reader
 

@@ -1,4 +1,4 @@
-"""The `local` executor: units one after the other, in this process and its workers."""
+"""The executor `local`: runs the units one after the other, in this process and its workers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Local"]
 
 
 class Local(Executor):
-    """Units one after the other, in this process and its workers."""
+    """Runs the units one after the other, in this process and its workers."""
 
     name = "local"
     summary = "this process and its workers, one GPU or the CPU"

@@ -1,10 +1,10 @@
-"""Average precision of one class for many weighted sets of frames at once, without evaluating each anew.
+"""Compute average precision (AP) of one class for many weighted sets of frames at once.
 
-Weighting frames changes neither the order of the detections nor what they matched, so one sorted array serves every
-set: true and false positives are cumulative sums of weights. Precision is needed only where recall changes, at the
-end of each run of true positives; what is kept or left out hardly differs between overlap thresholds, so one
-cumulative sum over all detections, and short ones over the differences, serve all ten. The curves of the thresholds
-lie one after the other in the same arrays.
+Weighting frames changes neither the order of the detections nor their matches. So the detections are sorted once, and
+for each set the true and false positives are cumulative sums of weights. Precision is needed only where recall changes:
+at the end of each run of true positives. The detections that are kept differ little between the overlap thresholds. So
+one cumulative sum over all detections serves all ten thresholds, corrected by short sums over the differences. The
+curves of all thresholds are stored one after the other in the same arrays.
 """
 
 from __future__ import annotations
@@ -20,31 +20,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Rule = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-    """From recall to the share of a curve that it completes; AP is the sum of the share's increases, each times the
-    precision from there on."""
+    """A function that maps recall to the completed share of a precision-recall curve, 0-1. AP is the sum, over the
+    curve's points, of the increase of this share times the precision at the point."""
 
 __all__ = ["PrecisionRecallCurves", "area", "average_precision", "curves", "interpolated"]
 
 
 @dataclass(frozen=True)
 class PrecisionRecallCurves:
-    """Where precision-recall curves at T thresholds change, in a list of n sorted detections.
+    """The points where precision-recall curves change, for n sorted detections and T overlap thresholds.
 
-    C of the T curves have a true positive at all; they lie one after the other: h true positives, e ends, c changes.
+    Only C of the T thresholds have any true positive, and so a curve. The curves are stored one after the other. In
+    total they have h true positives, e ends of runs, and c changes.
 
     Args:
         thresholds: T.
-        common: int64[m], the detections that most thresholds keep.
+        common: int64[m], indices of the detections that are kept at more than half of the thresholds.
         present: the C thresholds that have a curve.
-        parts: C slices of the ends, one a curve.
-        true: int64[h], the true positives.
-        ends: int64[e], of `true`, those that no other true positive follows directly: recall goes on rising through a
-            run without precision falling, so the run's last point stands for all of it.
-        before: int64[e], how many of `true` lie before the end's curve.
-        seen: int64[e], how many of the common detections come up to each end.
-        changed: int64[c], the detections that are kept at a threshold and not commonly, or the other way round.
-        sign: float64[c], 1 or -1 accordingly.
-        corrected: int64[2, e], the changes that count for an end: from the first to before the second.
+        parts: C slices of the e ends, one per curve.
+        true: int64[h], indices of the true positives' detections.
+        ends: int64[e], positions in `true` at which a run of consecutive true positives ends. Within a run recall rises
+            and precision does not fall, so the last point represents the whole run.
+        before: int64[e], for each end, the number of entries of `true` that belong to earlier curves.
+        seen: int64[e], for each end, the number of common detections up to it.
+        changed: int64[c], indices of detections that are kept at one threshold but are not common, or the reverse.
+        sign: float64[c], 1 for a detection that is kept but not common, -1 for the reverse.
+        corrected: int64[2, e], for each end, the range of changes that correct it: first, and one past the last.
     """
 
     thresholds: int
@@ -61,24 +62,24 @@ class PrecisionRecallCurves:
 
 
 def curves(hits: NDArray[np.bool_], kept: NDArray[np.bool_]) -> PrecisionRecallCurves:
-    """The curves of a list of detections.
+    """Return the precision-recall curves of sorted detections.
 
     Args:
-        hits: bool[n, T], true positives, the most confident detection first.
-        kept: bool[n, T], true and false positives; the rest counts as neither.
+        hits: bool[n, T], whether a detection is a true positive; the most confident detection first.
+        kept: bool[n, T], whether a detection is a true or a false positive; other detections are ignored.
     """
     detections, thresholds = hits.shape
     common = kept.sum(axis=1) * 2 > thresholds
     threshold, true = np.nonzero(hits.T)
-    place = np.cumsum(kept, axis=0)[true, threshold]
-    follows = (np.diff(threshold, append=-1) == 0) & (np.diff(place, append=-1) == 1)
+    rank = np.cumsum(kept, axis=0)[true, threshold]
+    follows = (np.diff(threshold, append=-1) == 0) & (np.diff(rank, append=-1) == 1)
     ends = np.flatnonzero(~follows)
-    last, owner = true[ends], threshold[ends]
-    present, firsts = np.unique(owner, return_index=True)
+    last, end_threshold = true[ends], threshold[ends]
+    present, firsts = np.unique(end_threshold, return_index=True)
     parts = tuple(slice(*pair) for pair in itertools.pairwise([*firsts.tolist(), len(ends)]))
     altered, changed = np.nonzero((kept != common[:, None]).T)
     where = altered * detections + changed
-    corrected = np.searchsorted(where, np.stack([owner * detections, owner * detections + last + 1]))
+    corrected = np.searchsorted(where, np.stack([end_threshold * detections, end_threshold * detections + last + 1]))
     return PrecisionRecallCurves(
         thresholds=thresholds,
         common=np.flatnonzero(common),
@@ -86,7 +87,7 @@ def curves(hits: NDArray[np.bool_], kept: NDArray[np.bool_]) -> PrecisionRecallC
         parts=parts,
         true=true,
         ends=ends,
-        before=np.searchsorted(threshold, owner),
+        before=np.searchsorted(threshold, end_threshold),
         seen=np.cumsum(common)[last],
         changed=changed,
         sign=np.where(kept[changed, altered], 1.0, -1.0),
@@ -97,16 +98,16 @@ def curves(hits: NDArray[np.bool_], kept: NDArray[np.bool_]) -> PrecisionRecallC
 def average_precision(
     weights: NDArray[np.float64], shape: PrecisionRecallCurves, positives: NDArray[np.float64], rules: Sequence[Rule]
 ) -> NDArray[np.float64]:
-    """AP of R weighted sets at T thresholds by each of K rules.
+    """Return the AP of R weighted sets at T thresholds by each of K rules.
 
     Args:
-        weights: float64[R, n], how often each detection counts, the most confident first.
-        shape: of the n detections.
+        weights: float64[R, n], the weight of each detection in each set; the most confident detection first.
+        shape: the curves of the n detections.
         positives: float64[R], the weighted number of objects.
-        rules: what makes AP of a curve: `interpolated`, `area`.
+        rules: the definitions of AP: `interpolated` or `area`.
 
     Returns:
-        float64[R, T, K]; NaN where there are no positives.
+        float64[R, T, K]; NaN where a set has no positives.
     """
     result = np.zeros((len(weights), shape.thresholds, len(rules)))
     if len(shape.ends):
@@ -135,27 +136,28 @@ def average_precision(
 def _running(
     weights: NDArray[np.float64], chosen: NDArray[np.intp], sign: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
-    """float64[R, n + 1]: the sum of the weights of the first 0, 1, ... n of the chosen detections."""
-    drawn = weights.take(chosen, axis=1)
+    """Return cumulative sums float64[R, n + 1]: the weight of the first 0, 1, ... n of the chosen detections."""
+    selected = weights.take(chosen, axis=1)
     if sign is not None:
-        drawn *= sign
-    sums = np.empty((drawn.shape[0], drawn.shape[1] + 1))
+        selected *= sign
+    sums = np.empty((selected.shape[0], selected.shape[1] + 1))
     sums[:, 0] = 0.0
-    np.cumsum(drawn, axis=1, out=sums[:, 1:])
+    np.cumsum(selected, axis=1, out=sums[:, 1:])
     return sums
 
 
 def _under(reached: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
-    """float64[R]: the sum over the points of the increase of `reached` (from 0) times the precision, float64[R, n]."""
+    """Return float64[R]: the sum over the points of the increase of `reached` (from 0) times the precision at the
+    point."""
     total: NDArray[np.float64] = np.einsum("ij,ij->i", reached[:, 1:] - reached[:, :-1], precision[:, 1:])
     return total + reached[:, 0] * precision[:, 0]
 
 
 def interpolated(points: int) -> Rule:
-    """The mean of the precision at equally spaced recalls: COCO's 101, VOC 2007's 11.
+    """Return the rule that averages precision at equally spaced recall levels: 101 in COCO, 11 in VOC 2007.
 
-    A recall counts as reached as in `np.searchsorted(recall, np.linspace(0, 1, points))`: in pycocotools, in py-faster-
-    rcnn and in detectron2, recall 3/10 does not reach the level 0.30000000000000004.
+    A recall reaches a level as in `np.searchsorted(recall, np.linspace(0, 1, points))`. As in pycocotools, py-faster-
+    rcnn and detectron2, recall 3/10 does not reach the level 0.30000000000000004.
     """
     levels = np.linspace(0.0, 1.0, points)
 
@@ -167,5 +169,6 @@ def interpolated(points: int) -> Rule:
 
 
 def area(recall: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The area under the curve of falling precision (VOC since 2010)."""
+    """The rule for the area under the monotone precision-recall curve (VOC since 2010): the share is the recall
+    itself."""
     return recall

@@ -1,4 +1,4 @@
-"""Images as networks take them: channels first, and in the size that is asked for."""
+"""Convert images to the form that networks need: channels first, and in a given size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["channels_first", "resized", "resized_frame"]
 
 
 def channels_first(frames: NDArray[np.uint8]) -> torch.Tensor:
-    """uint8[..., H, W, C] as a contiguous tensor uint8[..., C, H, W]."""
+    """Convert uint8[..., H, W, C] to a contiguous tensor uint8[..., C, H, W]."""
     import numpy as np
     import torch
 
@@ -21,7 +21,7 @@ def channels_first(frames: NDArray[np.uint8]) -> torch.Tensor:
 
 
 def resized(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """float[N, C, H, W] in another height and width: bilinear, widened where it shrinks (antialiased)."""
+    """Resize float[N, C, H, W] to `size` (height, width): bilinear, with antialiasing when it shrinks."""
     from torch.nn import functional
 
     if tuple(images.shape[-2:]) == tuple(size):
@@ -30,10 +30,13 @@ def resized(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def resized_frame(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A frame uint8[H, W, C] through `resized`, rounded: training examples made so look as images do when predicted."""
+    """Resize a frame uint8[H, W, C] with `resized`, and round to uint8.
+
+    So training examples are resized in the same way as images in prediction.
+    """
     import numpy as np
 
     if frame.shape[:2] == tuple(size):
         return frame
-    whole = resized(channels_first(frame)[None].float(), size)[0]
-    return np.asarray(whole.round().byte().permute(1, 2, 0).numpy(), np.uint8)
+    scaled = resized(channels_first(frame)[None].float(), size)[0]
+    return np.asarray(scaled.round().byte().permute(1, 2, 0).numpy(), np.uint8)

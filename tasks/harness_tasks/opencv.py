@@ -1,4 +1,4 @@
-"""Which OpenCV is installed: it comes in several packages."""
+"""Find the installed version of OpenCV, which is distributed in several packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _PACKAGES = (
 
 
 def opencv_version() -> str:
-    """The installed package and its version, without importing it; of a build of one's own what it says itself."""
+    """Return the name and version of the installed OpenCV package, without importing OpenCV.
+
+    A build that was not installed as a package is imported; the result is then its own version string.
+    """
     for name in _PACKAGES:
         try:
             return f"{name} {version(name)}"

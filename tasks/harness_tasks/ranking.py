@@ -1,9 +1,9 @@
-"""Matching detections to objects as COCO does, whatever says how well the two agree (boxes' overlap, OKS).
+"""Match detections to objects as COCO does, with any similarity measure (overlap of boxes, or OKS).
 
-COCO's matching (`COCOeval.evaluateImg` of pycocotools 2.0) goes through the detections of one class in one frame from
-the most confident down, and gives each the free object that it agrees with most. It is done here for all ten
-thresholds at once, one bit a threshold: a pair of a detection and an object knows the thresholds it reaches, an object
-the thresholds at which it is taken.
+COCO's matching (`COCOeval.evaluateImg` of pycocotools 2.0) goes through the detections of one class in one frame, the
+most confident first. It assigns each detection to the free object with the largest similarity. Here this is done for
+all ten thresholds at once, with one bit per threshold: each pair of a detection and an object has the bits of the
+thresholds that it reaches, and each object has the bits of the thresholds at which it is already matched.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["STEPS", "THRESHOLDS", "in_range", "match", "pack", "steps", "unpack"]
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
-"""The thresholds at which COCO's AP is averaged, as pycocotools computes them."""
+"""The ten thresholds over which COCO averages AP, computed as in pycocotools."""
 STEPS = 200
-"""Stored overlaps are whole steps of 1/200, rounded down: 0.1, 0.5 and every COCO threshold lie on a step."""
+"""Overlaps are stored as multiples of 1/200, rounded down. 0.1, 0.5 and all COCO thresholds are such multiples."""
 
 _ALL = (1 << len(THRESHOLDS)) - 1
 _REACHES = np.minimum(THRESHOLDS, 1 - 1e-10)
 
 _Pairs = list[tuple[int, int]]
-"""The objects that a detection may match, best first: index of the object, bits of the thresholds it reaches."""
+"""The objects that a detection may match, the most similar first: (index of the object, bits of its thresholds)."""
 
 
 def match(
@@ -38,19 +38,22 @@ def match(
     rank: NDArray[np.int64],
     limit: int,
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], list[int]]:
-    """What the detections of one frame match, the most confident of each class first, in A size ranges.
+    """Match the detections of one frame to its objects, for A size ranges and ten thresholds.
+
+    Detections must be sorted: within each class, the most confident first.
 
     Args:
-        share: float64[N, M], how well each detection agrees with each object; 0 for one of another class.
-        ignored: bool[M, A], objects that do not count: neither missed nor, by what matches them, false.
+        share: float64[N, M], similarity of each detection and object, 0-1; 0 for an object of another class.
+        ignored: bool[M, A], objects that do not count: they are no misses, and detections that match them are void.
         crowd: bool[M], objects that any number of detections may match.
-        inside: bool[N, A], whether a detection's own size lies in the range; one that does not is void unmatched.
-        rank: int64[N], each detection's place among those of its class.
-        limit: how many detections of a class are looked at; the rest is void.
+        inside: bool[N, A], whether the detection's own size is in the size range. If not, it is void when unmatched.
+        rank: int64[N], position of each detection among those of its class.
+        limit: the number of detections per class that are used; the others are void.
 
     Returns:
-        Hits and voids of every detection, uint64[N] of ten bits a size range (`pack`, `unpack`), and for each object
-        the bits of the thresholds at which it was matched in the first size range.
+        Hits and voids of the detections, each uint64[N] with ten bits per size range (see `pack` and `unpack`). A hit
+        is a true positive; a void detection counts neither as true nor as false. Then, for each object, the bits of the
+        thresholds at which it was matched in the first size range.
     """
     count, ranges = inside.shape
     shifts = np.arange(ranges, dtype=np.uint64) * np.uint64(len(THRESHOLDS))
@@ -80,25 +83,26 @@ def match(
 
 
 def _pairs(share: NDArray[np.float64], rank: NDArray[np.int64], limit: int) -> Mapping[int, _Pairs]:
-    """The pairs that reach a threshold, by detection: the larger share first, of equal ones the later object."""
+    """Return the matchable objects of each detection: the largest similarity first; of equal ones, the later object
+    first."""
     rows, columns = np.nonzero(share >= _REACHES[0])
     reached = share[rows, columns]
     order = np.lexsort((-columns, -reached, rows))
     bits = (1 << np.searchsorted(_REACHES, reached[order], side="right")) - 1
-    found: dict[int, _Pairs] = {}
+    pairs: dict[int, _Pairs] = {}
     for row, column, bit in zip(rows[order].tolist(), columns[order].tolist(), bits.tolist(), strict=True):
         if rank[row] < limit:
-            found.setdefault(row, []).append((column, bit))
-    return found
+            pairs.setdefault(row, []).append((column, bit))
+    return pairs
 
 
 def pack(bits: NDArray[np.uint64], ranges: int) -> NDArray[np.uint8]:
-    """uint64[N] of ten bits for each of so many size ranges, as whole bytes: uint8[N, bytes]."""
+    """Pack uint64[N], with ten bits for each of `ranges` size ranges, into whole bytes: uint8[N, bytes]."""
     return bits.astype("<u8").view(np.uint8).reshape(-1, 8)[:, : _bytes(ranges)].copy()
 
 
 def unpack(packed: NDArray[np.uint8], ranges: int) -> NDArray[np.bool_]:
-    """bool[N, ranges, 10] of the packed bits."""
+    """Unpack what `pack` returned: bool[N, ranges, 10]."""
     count = ranges * len(THRESHOLDS)
     flat = np.unpackbits(packed.reshape(-1, _bytes(ranges)), axis=1, bitorder="little", count=count)
     return flat.reshape(-1, ranges, len(THRESHOLDS)).view(np.bool_)
@@ -109,10 +113,10 @@ def _bytes(ranges: int) -> int:
 
 
 def steps(overlap: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Overlaps of 0-1 in whole steps of 1/200, rounded down."""
+    """Convert overlaps 0-1 to multiples of 1/200, rounded down."""
     return (overlap * STEPS).astype(np.uint8)
 
 
 def in_range(area: NDArray[np.float64], limits: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """bool[n, A]: whether areas lie in size ranges float64[A, 2], both ends included."""
+    """Return bool[n, A]: whether each area is in each size range of float64[A, 2], both ends included."""
     return (area[:, None] >= limits[:, 0]) & (area[:, None] <= limits[:, 1])

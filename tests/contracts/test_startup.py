@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "cv2", "av", "lightning", "sqlalchemy", "numpy")
+HEAVY = ("torch", "torchvision", "cv2", "av", "lightning_fabric", "sqlalchemy", "numpy")
 
 
 def cpu_seconds(arguments: list[str], compiled: Path) -> float:

@@ -30,9 +30,9 @@ def test_an_absolute_bound_is_that_of_the_paired_t_test() -> None:
     base, level = pair(1, 0.05)
     found = judged(base, level, "0.1", resamples=4000)
     interval = ttest_1samp(base - level, 0.0).confidence_interval(0.90)
-    assert found.drop == pytest.approx(float((base - level).mean()))
+    assert found.drop.value == pytest.approx(float((base - level).mean()))
     assert found.value == pytest.approx(interval.high, abs=0.002)
-    assert found.share == pytest.approx(found.drop / base.mean())
+    assert found.share == pytest.approx(found.drop.value / base.mean())
 
 
 @pytest.mark.parametrize("limit", ["2%", "5%", "8%", "20%"])
@@ -112,7 +112,7 @@ def test_a_level_is_judged_though_a_few_resamples_lack_its_metric() -> None:
     whole = judged(base, level, "0.2")
     for lost, known in ((30, True), (60, False)):
         some = drawn(level)
-        some.draws["value"][:lost] = np.nan
+        some.resampled["value"][:lost] = np.nan
         found = bound_of(some, drawn(base), "value", True, Limit.parse("0.2"), 0.95)
         if known:
             assert found.verdict == whole.verdict == "holds"
@@ -139,7 +139,7 @@ def test_a_share_of_which_no_sample_was_lost_has_the_binomial_bound() -> None:
     assert found("0.08").verdict == "holds"
     assert found("0.08").value == pytest.approx(bound)
     tight = found("0.005")
-    assert (tight.verdict, tight.drop) == ("undecided", 0)
+    assert (tight.verdict, tight.drop.value) == ("undecided", 0)
     needed = tight.groups_needed
     assert needed is not None
     assert binomtest(0, needed).proportion_ci(0.90).high <= 0.005 < binomtest(0, needed - 1).proportion_ci(0.90).high

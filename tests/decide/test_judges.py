@@ -12,11 +12,12 @@ from harness.decide.limit import Limit
 from harness.decide.walk import recommend
 from harness.results.cells import Measured, ResultCell
 from harness.results.ladders import Case, Ladder
+from harness.statistics.estimate import Estimate
 from kit.resamples import a_cell
 
 
 def test_a_drop_of_zero_is_judged_alike_by_stored_intervals() -> None:
-    same = Measured(0.875, 0.8, 0.95, True, True, drop=0.0, drop_ci_low=0.0, drop_ci_high=0.0)
+    same = Measured(Estimate(0.875, 0.8, 0.95), True, True, Estimate(0.0, 0.0, 0.0))
     cell = ResultCell({**a_cell(95.0, 2.0).facts, "samples": 40, "groups": 40}, {"value": same})
     clean = ResultCell(a_cell(None, 24.0).facts, {"value": same})
     found = [by_stored_intervals(cell, clean, "value", Limit.parse(text), 0.95)[0] for text in ("0.08", "0.005", "9%")]

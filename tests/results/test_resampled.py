@@ -58,7 +58,7 @@ def test_rates_are_resampled_by_the_groups_that_metrics_are(
         metric, rate = found["value"], found[RATE]
         assert metric.groups == rate.groups == GROUPS - len(unscored)
         assert metric.replicates.source == rate.replicates.source
-        assert np.allclose(metric.replicates.draws["value"], rate.replicates.draws[RATE], rtol=1e-5)
+        assert np.allclose(metric.replicates.resampled["value"], rate.replicates.resampled[RATE], rtol=1e-5)
         assert rate.value == pytest.approx(SCORES.mean(), rel=1e-5)  # of all samples, those without a score too
 
 
@@ -80,10 +80,10 @@ def test_rates_and_metrics_are_those_of_the_database(tmp_path_factory: pytest.Te
 def test_a_metric_that_few_resamples_lack_keeps_its_spread() -> None:
     known = drawn(SCORES, 1000)
     whole = ResampledMetric("value", known, GROUPS)
-    known.draws["value"][:30] = np.nan
+    known.resampled["value"][:30] = np.nan
     some = ResampledMetric("value", known, GROUPS).around
     assert np.isnan(some).sum() == 30
     assert np.nanstd(some, ddof=1) == pytest.approx(np.std(SCORES, ddof=1) / np.sqrt(GROUPS), rel=0.1)
     assert np.nanmean(some) == pytest.approx(whole.value)
-    known.draws["value"][:60] = np.nan
+    known.resampled["value"][:60] = np.nan
     assert np.isnan(ResampledMetric("value", known, GROUPS).around).all()

@@ -6,12 +6,17 @@ import pytest
 
 from harness.results.cells import Measured, ResultCell
 from harness.results.seeds import over_seeds
+from harness.statistics.estimate import Estimate
 
 
 def seed(number: int, **values: float) -> ResultCell:
     facts = {"status": "finished", "series": "s", "cell": "c", "seed": number, "experiment": f"e{number}"}
     return ResultCell(
-        facts, {name: Measured(value, 0.0, 1.0, name == "AP", True, 0.1) for name, value in values.items()}
+        facts,
+        {
+            name: Measured(Estimate(value, 0.0, 1.0), name == "AP", True, Estimate(0.1))
+            for name, value in values.items()
+        },
     )
 
 
@@ -23,5 +28,5 @@ def test_a_metric_that_a_seed_lacks_has_no_mean(lacking: int) -> None:
     assert (mean.seeds, mean.metrics["AP"].value) == (3, pytest.approx(0.1))
     assert mean.metrics["AP"].margin is not None
     found = mean.metrics["detections"]
-    assert (found.value, found.ci_low, found.margin, found.drop, found.drop_margin) == (None,) * 5
+    assert (found.value, found.metric.low, found.margin, found.drop.value, found.drop_margin) == (None,) * 5
     assert (found.is_primary, found.higher_is_better) == (False, True)

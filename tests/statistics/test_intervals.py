@@ -78,8 +78,8 @@ def test_the_standard_error_of_a_mean_is_the_textbooks() -> None:
     errors = np.random.default_rng(1).normal(3, 2, 50)
     found = replicates(Mean(), mean_of(errors), alone(50), resamples=4000)
     expected = errors.std(ddof=1) / math.sqrt(50)
-    assert spread(found.draws["error"], 50) == pytest.approx(expected, rel=0.03)
-    assert abs(size_bias(found.values["error"], found.draws["error"], 50)) < 0.1 * expected
+    assert spread(found.resampled["error"], 50) == pytest.approx(expected, rel=0.03)
+    assert abs(size_bias(found.values["error"], found.resampled["error"], 50)) < 0.1 * expected
     ends = interval(found, "error")
     assert ends.value == pytest.approx(errors.mean())
     assert ends.high - ends.value == pytest.approx(2.0096 * expected, rel=0.03)  # Student's t, 49 degrees of freedom
@@ -103,13 +103,13 @@ def test_what_a_small_set_exaggerates_counts_as_error() -> None:
     every = np.array([errors[list(chosen)].var() for chosen in itertools.combinations(range(12), 8)])
     assert size_bias(errors.var(), every, 12) == pytest.approx(-errors.var(ddof=1) / 12)
     found = replicates(Variance(), mean_of(errors), alone(12))
-    bias = size_bias(found.values["error"], found.draws["error"], 12)
+    bias = size_bias(found.values["error"], found.resampled["error"], 12)
     assert abs(bias) > 0.01
     ends = interval(found, "error")
-    error = math.hypot(spread(found.draws["error"], 12), bias)
+    error = math.hypot(spread(found.resampled["error"], 12), bias)
     assert ends.high - ends.value == pytest.approx(2.201 * error, rel=0.001)  # Student's t, 11 degrees of freedom
-    drop = paired_interval(found, replace(found, draws={"error": 0 * found.draws["error"]}), "error", False)
-    assert drop.high - drop.value == pytest.approx(2.201 * spread(found.draws["error"], 12), rel=0.001)
+    drop = paired_interval(found, replace(found, resampled={"error": 0 * found.resampled["error"]}), "error", False)
+    assert drop.high - drop.value == pytest.approx(2.201 * spread(found.resampled["error"], 12), rel=0.001)
 
 
 def test_two_groups_give_the_interval_of_two_numbers() -> None:
@@ -156,7 +156,7 @@ def test_each_draw_is_the_reduction_of_its_frames() -> None:
         assert kept.sum() == 10
         part = [frame for index, frame in enumerate(statistics) if kept[index // 2]]
         for name, value in task.reduce(part).items():
-            np.testing.assert_allclose(found.draws[name][number], value[0], atol=1e-12, err_msg=name)
+            np.testing.assert_allclose(found.resampled[name][number], value[0], atol=1e-12, err_msg=name)
 
 
 def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads() -> None:
@@ -164,8 +164,8 @@ def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads() -> None:
     first = replicates(task, statistics, alone(40), resamples=600, seed=1, threads=1)
     again = replicates(task, statistics, alone(40), resamples=600, seed=1, threads=3)
     other = replicates(task, statistics, alone(40), resamples=600, seed=2)
-    for name, draws in first.draws.items():
-        np.testing.assert_array_equal(draws, again.draws[name], err_msg=name)
+    for name, draws in first.resampled.items():
+        np.testing.assert_array_equal(draws, again.resampled[name], err_msg=name)
     assert interval(first, "AP") == interval(again, "AP")
     assert interval(first, "AP") != interval(other, "AP")
 
@@ -220,7 +220,7 @@ def test_a_metric_that_resamples_often_lack_has_a_value_but_no_interval() -> Non
     drop = paired_interval(rare, rare, "marked", higher_is_better=True)
     assert (drop.value, drop.low) == (0, None)
     frequent = replicates(Mean(), mean_of(range(20), [1.0] * 5 + [0.0] * 15), alone(20))
-    assert 0 < np.isnan(frequent.draws["marked"]).mean() < 0.05
+    assert 0 < np.isnan(frequent.resampled["marked"]).mean() < 0.05
     assert interval(frequent, "marked").reason is None
 
 

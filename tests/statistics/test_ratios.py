@@ -47,7 +47,7 @@ def test_a_share_of_a_loss_that_is_not_significant_is_no_number() -> None:
 
 def test_a_share_has_its_value_and_an_interval_around_it() -> None:
     loss = Difference(0.4, RNG.normal(0.4, 0.01, 500), 100)
-    share = ratio_interval(Difference(0.1, 0.25 * loss.draws, 100), loss, "the drop")
+    share = ratio_interval(Difference(0.1, 0.25 * loss.resampled, 100), loss, "the drop")
     assert share.value == pytest.approx(0.25)
     # A gain that is always the same share of the loss is known exactly.
     assert share.low == pytest.approx(0.25, abs=1e-6)
@@ -66,6 +66,6 @@ def test_a_difference_is_positive_when_better_and_needs_the_same_samples() -> No
     assert up is not None
     assert down is not None
     assert (up.value, down.value) == (pytest.approx(0.2), pytest.approx(-0.2))
-    np.testing.assert_allclose(up.draws, [0.2, 0.1])
+    np.testing.assert_allclose(up.resampled, [0.2, 0.1])
     with pytest.raises(ValueError, match="same samples"):
         difference(one, found(0.3, np.array([0.2, 0.5]), source="another"), "AP", True)

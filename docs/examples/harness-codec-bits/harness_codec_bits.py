@@ -1,4 +1,4 @@
-"""`bits`: keep the highest bits of every sample, and compress what is left with zlib."""
+"""The codec `bits`: keeps only the highest bits of every colour value, and compresses them with zlib."""
 
 import struct
 import zlib
@@ -21,7 +21,7 @@ class Bits(codec.ImageCodec):
         table = np.linspace(0, 255, 2**bits).round().astype(np.uint8)
         return table[np.frombuffer(zlib.decompress(data[9:]), np.uint8)].reshape(height, width, 3)
 
-    def fingerprint(self):  # whatever touches pixels or bytes, beside the options
+    def fingerprint(self):  # everything besides the options that can change pixels or bytes
         return {"zlib": zlib.ZLIB_RUNTIME_VERSION}
 
 

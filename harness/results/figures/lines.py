@@ -9,6 +9,7 @@ from harness.results.cells import Measured, ResultCell
 from harness.results.naming import training_words
 from harness.results.seeds import over_seeds
 from harness.results.trainings import TRAINING_WORDS, is_matched, kind_of, newest, training_filter
+from harness.statistics.estimate import Estimate
 
 __all__ = ["can_draw", "grouped", "is_baseline", "line_family", "trainings_drawn"]
 
@@ -62,7 +63,7 @@ def trainings_drawn(records: Sequence[dict[str, Any]], words: Sequence[str] = ()
         fits = training_filter(word)
         for cell in _of_kind([cell for cell in coded if fits(cell)], word):
             measured = cell.metrics[cell.facts["metric"]]
-            told = {"value": measured.value, "ci_low": measured.ci_low, "ci_high": measured.ci_high}
+            told = {"value": measured.value, "ci_low": measured.metric.low, "ci_high": measured.metric.high}
             mode = {"train_mode": "matched", "train_level": None} if word == "matched" else {}
             seed = seeds.get(cell.facts["cell"], cell.facts["seed"])  # of the subset, which all share
             drawn.append({**cell.facts, **told, **mode, "margin": measured.margin, "seed": seed})
@@ -84,8 +85,8 @@ def _of_kind(cells: Sequence[ResultCell], word: str) -> list[ResultCell]:
 
 
 def _measured(row: dict[str, Any]) -> Measured:
-    told = (row["value"], row["ci_low"], row["ci_high"])
-    return Measured(*told, bool(row["is_primary"]), bool(row["higher_is_better"]))
+    metric = Estimate(row["value"], row["ci_low"], row["ci_high"])
+    return Measured(metric, bool(row["is_primary"]), bool(row["higher_is_better"]))
 
 
 def grouped(records: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:

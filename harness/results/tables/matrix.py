@@ -12,6 +12,7 @@ from harness.results.tables.notes import seeds_note
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
 from harness.results.trainings import differences, is_matched, kind_of, newest_series, trained_on
+from harness.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
     from harness.results.cells import Measured, ResultCell
@@ -135,7 +136,7 @@ def matrix_table(matrix: Matrix) -> Table:
         texts = []
         for column in matrix.columns:
             found = matrix.measured(row, column)
-            text = "" if found is None else interval_text(found.value, margin=found.margin)
+            text = "" if found is None else interval_text(Estimate(found.value), found.margin)
             texts.append(f"{text} *" if text and matrix.entries[row, column].matched else text)
         rows.append((row, *texts))
     columns = ("trained on", *(c if c == UNCOMPRESSED else f"{matrix.level_name} {c}" for c in matrix.columns))
@@ -153,7 +154,9 @@ def matrix_long(found: Sequence[Matrix]) -> Table:
     for matrix in found:
         for (row, _), entry in matrix.entries.items():
             its, measured = entry.cell.facts, entry.measured(matrix.metric)
-            told = (measured.value, measured.ci_low, measured.ci_high) if measured else (None, None, None)
+            told = (
+                (measured.metric.value, measured.metric.low, measured.metric.high) if measured else (None, None, None)
+            )
             seeds = (entry.cell.seeds, measured.margin if measured else None)
             named = (*(its[name] for name in facts), *(its[name] for name in trained))
             rows.append((*named, row, its["level"], matrix.metric, *told, *seeds))

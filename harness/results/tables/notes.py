@@ -38,7 +38,7 @@ def too_few(cells: Sequence[ResultCell]) -> list[str]:
     """Whether intervals stand on so few samples, or groups of them, that nobody has seen them hold."""
     from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM  # which imports NumPy
 
-    rows = [cell.facts for cell in cells if any(m.ci_low is not None for m in cell.metrics.values())]
+    rows = [cell.facts for cell in cells if any(m.metric.low is not None for m in cell.metrics.values())]
     found = []
     for name, least, words in (("samples", HOLDS_FROM, "samples"), ("groups", GROUPS_FROM, "groups of samples")):
         few = sorted({row[name] for row in rows if row[name] is not None and row[name] < least})

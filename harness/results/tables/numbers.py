@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from harness.statistics.estimate import Estimate
+
 __all__ = ["digits_of", "fixed", "interval_text"]
 
 
-def interval_text(
-    value: float | None, low: float | None = None, high: float | None = None, margin: float | None = None
-) -> str:
-    """ "0.482 [0.451, 0.513]", with as many decimals as its size calls for; behind it the margin over seeds."""
+def interval_text(estimate: Estimate, margin: float | None = None) -> str:
+    """ "0.482 [0.451, 0.513]", with as many decimals as its size calls for; behind it the margin over seeds.
+
+    >>> interval_text(Estimate(0.4821, 0.451, 0.513))
+    '0.482 [0.451, 0.513]'
+    >>> interval_text(Estimate(12.345), margin=0.2)
+    '12.35 ±0.20'
+    """
+    value, low, high = estimate.value, estimate.low, estimate.high
     if value is None:
         return "undefined"
     digits = digits_of(value)

@@ -14,6 +14,7 @@ from harness.results.tables.columns import named
 from harness.results.tables.notes import seeds_note
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
+from harness.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
     from harness.store import Filters, Store
@@ -96,7 +97,7 @@ def _table(metric: str, rows: Sequence[Row]) -> Table:
 def _value(group: Sequence[Row], name: str) -> str:
     values = [row[name] for row in group]
     mean = mean_or_none(values)
-    return "" if mean is None else interval_text(mean, margin=None if name == "pretrained" else seeds_margin(values))
+    return "" if mean is None else interval_text(Estimate(mean), None if name == "pretrained" else seeds_margin(values))
 
 
 def _interval(group: Sequence[Row], name: str) -> str:
@@ -107,4 +108,4 @@ def _interval(group: Sequence[Row], name: str) -> str:
         possible = name in ("recovery", "study_gain") or (name == "net_recovery" and group[0]["clean"] is not None)
         return "-" if possible else ""
     low, high = (mean_or_none([row[f"{name}_{end}"] for row in group]) for end in ("ci_low", "ci_high"))
-    return interval_text(mean, low, high, seeds_margin(values))
+    return interval_text(Estimate(mean, low, high), seeds_margin(values))

@@ -68,13 +68,13 @@ def metric_table(cells: Sequence[ResultCell], metrics: Sequence[str]) -> Table:
 
 
 def _value_of(measured: Measured) -> str:
-    return interval_text(measured.value, measured.ci_low, measured.ci_high, measured.margin)
+    return interval_text(measured.metric, measured.margin)
 
 
 def _drop(cell: ResultCell, measured: Measured | None) -> str:
-    if measured is None or measured.drop is None or cell.is_baseline:
+    if measured is None or measured.drop.value is None or cell.is_baseline:
         return ""
-    return interval_text(measured.drop, measured.drop_ci_low, measured.drop_ci_high, measured.drop_margin)
+    return interval_text(measured.drop, measured.drop_margin)
 
 
 def _notes(cells: Sequence[ResultCell], intervals: bool, compared: bool, with_rates: bool = True) -> tuple[str, ...]:

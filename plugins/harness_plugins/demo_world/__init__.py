@@ -1,1 +1,1 @@
-"""The demo world: a seeded renderer of street scenes that knows the truth about what it draws."""
+"""The demo world: a renderer of random street scenes with exact ground truth, reproducible from a seed."""

@@ -1,4 +1,4 @@
-"""What persons do in clips: ten actions as postures that change with time."""
+"""The ten actions that persons perform in clips, as postures that change over time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,13 +8,22 @@ from harness_plugins.demo_world.geometry import cos_sin
 from harness_plugins.demo_world.postures import Limbs, Posture, walking
 
 ACTIONS = ("bow", "clap", "jump", "kick", "punch", "run", "squat", "stand", "walk", "wave")
-"""Names of the actions, by number."""
+"""The names of the actions; the index is the action's number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """One person's way of doing something: cycles a second, where in the cycle time 0 is, how far it goes (1 is
-    plain), on which side, and how the body is held meanwhile (turns)."""
+    """How one person performs an action.
+
+    Args:
+        tempo: cycles per second.
+        start: phase at time 0, in cycles.
+        size: extent of the movement; 1 is normal.
+        mirrored: whether left and right are swapped.
+        arms: how far the arms are held out, in turns.
+        legs: how far the legs are spread, in turns.
+        lean: how far the body leans forward, in turns.
+    """
 
     tempo: float
     start: float
@@ -37,11 +46,11 @@ _TEMPO = {
     "walk": (0.8, 1.05),
     "wave": (1.2, 2.0),
 }
-"""Slowest and fastest, in cycles a second; a cycle of walking or running is two steps."""
+"""The lowest and highest tempo of each action, in cycles per second. A cycle of walking or running is two steps."""
 
 
 def performance(action: str, draws: RandomDraws) -> Performance:
-    """A random way of doing it."""
+    """Return a random performance of an action."""
     low, high = _TEMPO[action]
     return Performance(
         draws.uniform(low, high),
@@ -55,22 +64,29 @@ def performance(action: str, draws: RandomDraws) -> Performance:
 
 
 def posture(action: str, how: Performance, time: float) -> Posture:
-    """The posture at that time, in seconds."""
+    """Return the posture at a time in seconds."""
     phase = how.start + how.tempo * time
-    shown = _MOVES[action](how, phase)
-    return Posture(shown.right, shown.left, shown.lean, shown.lift) if how.mirrored else shown
+    pose = _MOVES[action](how, phase)
+    return Posture(pose.right, pose.left, pose.lean, pose.lift) if how.mirrored else pose
 
 
 def speed(action: str, how: Performance, tall: float) -> float:
-    """Metres a second that a person of `tall` metres gets ahead: two steps a cycle, and the flight when running."""
+    """Return the forward speed in metres per second of a person of `tall` metres.
+
+    The speed follows from the step length, with two steps per cycle; a runner also moves forward while in the air. It
+    is 0 for all other actions.
+    """
     if action == "walk":
         return how.tempo * tall * 0.66 * how.size
     return how.tempo * tall * 0.9 * how.size if action == "run" else 0.0
 
 
-def _rise(phase: float, fast: float = 1.0, level: float = 0.5) -> float:
-    """From 0 to 1 and back once a cycle, around `level`; with `fast` above 1 it stays at both ends for a while."""
-    return min(1.0, max(0.0, level - 0.5 * fast * cos_sin(phase)[0]))
+def _rise(phase: float, gain: float = 1.0, level: float = 0.5) -> float:
+    """Return a value that goes from 0 to 1 and back once per cycle, around `level`.
+
+    With `fast` above 1, the value stays at both ends for a while.
+    """
+    return min(1.0, max(0.0, level - 0.5 * gain * cos_sin(phase)[0]))
 
 
 def _still(how: Performance) -> Limbs:
@@ -105,12 +121,12 @@ def _kick(how: Performance, phase: float) -> Posture:
 
 
 def _punch(how: Performance, phase: float) -> Posture:
-    one, other = _rise(phase, 1.5), _rise(phase + 0.5, 1.5)
+    left_out, right_out = _rise(phase, 1.5), _rise(phase + 0.5, 1.5)
 
     def arm(out: float) -> tuple[float, float]:
         return 0.06 + 0.19 * out * how.size, 0.34 * (1.0 - out) + 0.01
 
-    (left, bend), (right, turn) = arm(one), arm(other)
+    (left, bend), (right, turn) = arm(left_out), arm(right_out)
     return Posture(
         Limbs(0.05, 0.03, left, 0.02, bend, 0.035),
         Limbs(-0.03, 0.04, right, 0.02, turn, 0.035),
@@ -119,14 +135,14 @@ def _punch(how: Performance, phase: float) -> Posture:
 
 
 def _run(how: Performance, phase: float) -> Posture:
-    swing, other = cos_sin(phase)
+    swing, rise = cos_sin(phase)
 
-    def limbs(way: float, lift: float) -> Limbs:
-        leg = way * 0.12 * how.size + 0.035 * max(lift, 0.0)
-        return Limbs(leg, 0.06 + 0.2 * max(lift, 0.0), -way * 0.11 * how.size, 0.03, 0.24)
+    def limbs(direction: float, lift: float) -> Limbs:
+        leg = direction * 0.12 * how.size + 0.035 * max(lift, 0.0)
+        return Limbs(leg, 0.06 + 0.2 * max(lift, 0.0), -direction * 0.11 * how.size, 0.03, 0.24)
 
     double = cos_sin(2.0 * phase + 0.25)[1]
-    return Posture(limbs(swing, other), limbs(-swing, -other), 0.035 + how.lean, 0.02 + 0.02 * double)
+    return Posture(limbs(swing, rise), limbs(-swing, -rise), 0.035 + how.lean, 0.02 + 0.02 * double)
 
 
 def _squat(how: Performance, phase: float) -> Posture:

@@ -1,4 +1,4 @@
-"""What stands in the street, as the compositor wants it: flat convex parts, and sprites made of them."""
+"""The objects in the street in the form that the compositor needs: flat convex parts, and sprites made of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,14 @@ from harness_plugins.demo_world.light import Colour
 
 
 class Part(NamedTuple):
-    """A flat convex polygon on the canvas: corners in pixels, lit colour, texture strength (0-255), depth plane."""
+    """A flat convex polygon on the canvas.
+
+    Args:
+        outline: the corners in canvas pixels.
+        colour: the colour under the scene's light, RGB 0-255.
+        grain: strength of the texture, 0-255.
+        plane: the depth plane (see `PinholeCamera.plane`).
+    """
 
     outline: Sequence[Pixel]
     colour: Colour
@@ -23,10 +30,15 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sprite:
-    """Pixels ready to be put on the canvas at (top, left): which, what colour, how near.
+    """The rendered pixels of one object, ready to be placed on the canvas.
 
-    `cover` bool[h, w]; `colour` uint8[h, w, 3]; `nearness` float32[h, w] is 1 / depth in metres; `whole` is the
-    share of the body's bounding rectangle that lies inside the frame.
+    Args:
+        top: row of the upper left corner on the canvas.
+        left: column of the upper left corner on the canvas.
+        cover: bool[h, w], the pixels that belong to the object.
+        colour: uint8[h, w, 3], RGB.
+        nearness: float32[h, w], 1 / depth in metres.
+        whole: the share of the object's bounding rectangle that lies inside the frame, 0-1.
     """
 
     top: int
@@ -39,10 +51,14 @@ class Sprite:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """One thing in the street.
+    """An object in the street.
 
-    `segment` is its number in the class map, `label` its number among the detection classes or -1; `depth` in
-    metres decides who hides whom; `keypoints` (column, row on the canvas; empty unless a person) follow COCO.
+    Args:
+        segment: its class number in the segmentation map.
+        label: its number among the detection classes, or -1.
+        depth: distance in metres; a nearer object hides a farther one.
+        sprite: its pixels.
+        keypoints: (column, row) on the canvas of COCO's 17 key points; empty for everything but a person.
     """
 
     segment: int
@@ -55,10 +71,10 @@ class Body:
 def sprite(
     parts: Sequence[Part], height: int, width: int, seed: int, anchor: tuple[int, int] | None = None
 ) -> Sprite | None:
-    """Draws the parts in order, each over the ones before; None when nothing falls inside the canvas.
+    """Draw the parts in order, each over the earlier ones. Return None when no part lies inside the canvas.
 
-    The grain of the surfaces begins at the sprite's corner, or at the `anchor` (row, column of the canvas): what moves
-    takes its grain along.
+    The texture starts at the sprite's corner, or at `anchor` (row, column on the canvas). With an anchor, a moving
+    object carries its texture along.
     """
     outlines = [part.outline for part in parts]
     box = raster.window(outlines, height, width)
@@ -88,28 +104,29 @@ def sprite(
 
 
 def shifted(body: Body, down: int, across: int, height: int, width: int) -> Body | None:
-    """The body on a canvas of that size that begins `down` rows and `across` columns later; None when it is outside."""
+    """Return the body on a smaller canvas that starts `down` rows and `across` columns later; None if nothing is
+    visible."""
     pixels = body.sprite
     top, left = pixels.top - down, pixels.left - across
     tall, wide = pixels.cover.shape
-    part = np.s_[max(-top, 0) : max(height - top, 0), max(-left, 0) : max(width - left, 0)]
-    cover = pixels.cover[part]
+    area = np.s_[max(-top, 0) : max(height - top, 0), max(-left, 0) : max(width - left, 0)]
+    cover = pixels.cover[area]
     shown = int(np.count_nonzero(cover))
     if not shown:
         return None
-    cut = Sprite(
+    cropped = Sprite(
         max(top, 0),
         max(left, 0),
         cover,
-        pixels.colour[part],
-        pixels.nearness[part],
+        pixels.colour[area],
+        pixels.nearness[area],
         pixels.whole if cover.shape == (tall, wide) else pixels.whole * shown / int(np.count_nonzero(pixels.cover)),
     )
-    return replace(body, sprite=cut, keypoints=tuple((x - across, y - down) for x, y in body.keypoints))
+    return replace(body, sprite=cropped, keypoints=tuple((x - across, y - down) for x, y in body.keypoints))
 
 
 def _extent(outlines: Sequence[Sequence[Pixel]]) -> float:
-    """Area of the bounding rectangle, in canvas pixels, whether inside the frame or not."""
+    """Return the area of the bounding rectangle in canvas pixels, including what lies outside the frame."""
     columns = [x for outline in outlines for x, _ in outline]
     rows = [y for outline in outlines for _, y in outline]
     return (max(columns) - min(columns)) * (max(rows) - min(rows))

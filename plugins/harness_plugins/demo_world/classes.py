@@ -1,4 +1,4 @@
-"""The names of what the demo world contains."""
+"""The class names of the demo world."""
 
 SEGMENTS = (
     "sky",
@@ -14,9 +14,9 @@ SEGMENTS = (
     "sign",
     "light",
 )
-"""Classes of the per-pixel map, by number."""
+"""The classes of the segmentation map; the index is the class number."""
 
 FIRST_OBJECT = SEGMENTS.index("person")
 
 CLASSES = SEGMENTS[FIRST_OBJECT:]
-"""Detection classes, by label; label + FIRST_OBJECT is the number in the class map."""
+"""The detection classes; the index is the label. label + FIRST_OBJECT is the number in the segmentation map."""

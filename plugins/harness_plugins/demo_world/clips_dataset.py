@@ -1,4 +1,4 @@
-"""Clips of the demo world for the tasks that otherwise have images, so that video codecs have motion to code."""
+"""The dataset `demo-clips`: clips of the demo world for the image tasks, so that video codecs have motion to encode."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ HEIGHT, WIDTH = 192, 256
 
 
 class DemoClips(Dataset):
-    """Rendered clips of 16 frames of 256x192 pixels at 12.5 frames a second: 40 to test on, 20 to choose by.
+    """Rendered clips of 16 frames of 256x192 pixels at 12.5 frames per second: 40 for testing, 20 for validation.
 
-    The same worlds as the kind `demo-world`, other scenes: a hand-held camera that pans, cars that drive, persons who
-    walk or gesture. Frames 0, 4, 8 and 12 have targets. There is nothing to train on: models come from `demo-world`.
-    Each clip is rendered once, in the worker process that first wants it, and kept without loss (2.4 to 3.4 MB).
+    The scenes are like those of `demo-world`, but not the same: a hand-held camera pans, cars drive, persons walk or
+    gesture. Frames 0, 4, 8 and 12 have targets. There is no training split: train models on `demo-world`. A worker
+    process renders each clip when it first needs it and caches it on disk without loss (2.4 to 3.4 MB).
     """
 
     name = "demo-clips"
@@ -69,10 +69,11 @@ class DemoClips(Dataset):
         from harness_plugins.demo_world.scene_clips import VERSION, seed
 
         kind = self._kind()
-        facts = f"demo-clips {kind} {VERSION} split {self.split} seed {seed(kind, self.split)} clips {self._count}"
-        return hashlib.sha256(facts.encode()).hexdigest()
+        text = f"demo-clips {kind} {VERSION} split {self.split} seed {seed(kind, self.split)} clips {self._count}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def _kind(self) -> str:
+        """Return which kind of clip the task uses."""
         return "close-ups" if self.task == "pose" else "street"
 
     def _id(self, index: int) -> str:

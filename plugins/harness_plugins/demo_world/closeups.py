@@ -1,4 +1,4 @@
-"""Scenes for pose: one to three persons close to the camera and facing it, a street behind them.
+"""Scenes for pose estimation: one to three persons close to the camera and facing it, with a street behind them.
 
 scene = render("test", 0)
 scene.keypoints  # float32[N, 17, 3]
@@ -13,23 +13,23 @@ from harness_plugins.demo_world.scene import HEIGHT, WIDTH, compose
 from harness_plugins.demo_world.street import Street, street
 
 VERSION = 1
-"""Raised whenever a pixel or a truth of any of these scenes changes; part of the datasets' fingerprint."""
+"""Version of the renderer, increased whenever an image or a target of these scenes changes. Part of the fingerprint."""
 
 SPLITS = {"train": 2400, "val": 200, "test": 200}
-"""Scenes in each split."""
+"""Number of scenes in each split."""
 _SEEDS = {"train": 411, "val": 422, "test": 433}
 TALL = 1.72
-"""Metres of the person that sizes are stated for."""
-_HIDDEN = 0.25  # no person may lose more of the rectangle around it to a nearer one
+"""Height in metres of the reference person: image sizes of persons are stated for this height."""
+_HIDDEN = 0.25  # the largest share of a person's rectangle that a nearer object may hide
 
 
 def seed(split: str) -> int:
-    """The number that all scenes of a split are drawn from."""
+    """Return the random seed of all scenes of a split."""
     return _SEEDS[split]
 
 
 def render(split: str, index: int) -> Scene:
-    """The scene number `index` of "train", "val" or "test": the same on every machine."""
+    """Render scene number `index` of the split "train", "val" or "test". It is the same on every machine."""
     if not 0 <= index < SPLITS[split]:
         raise IndexError(f"scene {index} of {split}: there are {SPLITS[split]}")
     key = (seed(split), index)
@@ -37,10 +37,10 @@ def render(split: str, index: int) -> Scene:
 
 
 def closeup(draws: RandomDraws, height: int, width: int) -> StreetPlan:
-    """A random plan for a canvas of that size.
+    """Return a random plan of a close-up for a canvas of `height` by `width` pixels.
 
-    A person of 1.72 m takes 0.47 to 0.82 of its height, and the camera is held so that the nearest one's feet are
-    just inside. Nobody else is in the street, so every person is one that can be annotated.
+    A person of 1.72 m is 0.47 to 0.82 of the canvas high. The camera is placed so that the feet of the nearest person
+    are just inside the image. There are no other persons in the street, so every person can be annotated.
     """
     camera, near = before(draws, height, width)
     light, road = daylight(draws), street(draws)
@@ -55,16 +55,18 @@ def closeup(draws: RandomDraws, height: int, width: int) -> StreetPlan:
 
 
 def before(draws: RandomDraws, height: int, width: int, least: float = 0.58) -> tuple[PinholeCamera, float]:
-    """A camera held so that the feet of a person close to it are just inside, and the canvas's share that the person
-    (of 1.72 m) is to fill."""
+    """Return a camera for close-ups, and the share of the canvas height that a near person of 1.72 m takes.
+
+    The camera is placed so that the feet of such a person are just inside the image.
+    """
     near = draws.uniform(least, 0.82)
-    focal, low = width * draws.uniform(0.9, 1.05), draws.uniform(1.0, 1.4)
-    horizon = height * (draws.uniform(0.92, 0.985) - near * low / TALL)
-    return PinholeCamera(focal, width * draws.uniform(0.45, 0.55), horizon, low), near
+    focal, camera_height = width * draws.uniform(0.9, 1.05), draws.uniform(1.0, 1.4)
+    horizon = height * (draws.uniform(0.92, 0.985) - near * camera_height / TALL)
+    return PinholeCamera(focal, width * draws.uniform(0.45, 0.55), horizon, camera_height), near
 
 
 def background(crowd: Crowd, draws: RandomDraws, road: Street) -> None:
-    """Vehicles, signs and lights wherever the crowd leaves them room."""
+    """Add vehicles, signs and traffic lights where the persons in the crowd leave room for them."""
     for kind in ("car", "truck", "bus", "car", "sign", "light"):
         placement = candidate(kind, draws, road)
         if draws.chance(0.6):
@@ -72,7 +74,7 @@ def background(crowd: Crowd, draws: RandomDraws, road: Street) -> None:
 
 
 def _person(draws: RandomDraws, camera: PinholeCamera, size: float, width: int) -> Placement:
-    """Somebody who is `size` canvas pixels tall and faces the camera but for 20 degrees."""
+    """Return a person who is `size` canvas pixels tall and faces the camera within 20 degrees."""
     depth = camera.focal * TALL / size
     edge = (0.5 * width - 0.2 * size) * (1.15 if draws.chance(0.15) else 0.95)
     x = (draws.uniform(-edge, edge) + 0.5 * width - camera.centre) * depth / camera.focal

@@ -1,4 +1,4 @@
-"""From bodies and an empty street to a picture and its truth."""
+"""Draw the bodies into an empty street, and return the image with its ground truth."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from harness_plugins.demo_world.light import Light
 from harness_plugins.demo_world.scenery import ROAD, WALK, Canvas
 
 SCALE = 2
-"""Canvas pixels along each side of a pixel of the image."""
+"""Supersampling: canvas pixels per image pixel, along each axis."""
 _LEAST_SHARE, _LEAST_AREA, _LEAST_SIDE = 0.3, 60.0, 6.0
 
 Owners = npt.NDArray[np.uint8]
@@ -22,13 +22,18 @@ Owners = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """An image and everything that is known about it.
+    """An image and its ground truth. N is the number of annotated objects, the nearest last.
 
-    `image` uint8[192, 256, 3] RGB; `classes` uint8[192, 256] numbers of `SEGMENTS`; `depth` float32[192, 256] metres
-    along the optical axis, 1000 for the sky. For each of N annotated objects, nearest last: `boxes` float32[N, 4]
-    x1, y1, x2, y2 in pixels around what is visible of it; `labels` int64[N] numbers of `CLASSES`; `areas` float32[N]
-    visible pixels; `visible` float32[N] the share of the object that can be seen (0-1); `keypoints` float32[N, 17, 3]
-    column, row and 0 = outside the image or not a person, 1 = hidden, 2 = visible.
+    Args:
+        image: uint8[192, 256, 3], RGB.
+        classes: uint8[192, 256], class numbers of `SEGMENTS`.
+        depth: float32[192, 256], metres along the optical axis; 1000 for the sky.
+        boxes: float32[N, 4], x1, y1, x2, y2 in pixels, around the visible part of each object.
+        labels: int64[N], numbers of `CLASSES`.
+        areas: float32[N], visible area in pixels.
+        visible: float32[N], the visible share of each object, 0-1.
+        keypoints: float32[N, 17, 3], column, row and visibility: 0 outside the image or not a person, 1 hidden,
+            2 visible.
     """
 
     image: npt.NDArray[np.uint8]
@@ -43,6 +48,8 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
+    """The visible part of an annotated object: its box and area in image pixels, and the visible share (0-1)."""
+
     body: Body
     box: tuple[float, float, float, float]
     area: float
@@ -50,7 +57,10 @@ class _Seen:
 
 
 def put(canvas: Canvas, present: Sequence[Body]) -> Owners:
-    """Draws the bodies, far ones first; uint8[H, W] says whose each canvas pixel is: numbers from 1 on, 0 is nobody."""
+    """Draw the bodies, which must be sorted from far to near. Return the owner of each canvas pixel.
+
+    The result is uint8[H, W]: the number of the body, from 1 on; 0 where there is no body.
+    """
     owner = np.zeros(canvas.segment.shape, dtype=np.uint8)
     for number, body in enumerate(present, start=1):
         _put(canvas, owner, body, number)
@@ -58,27 +68,27 @@ def put(canvas: Canvas, present: Sequence[Body]) -> Owners:
 
 
 def observed(canvas: Canvas, owner: Owners, present: Sequence[Body], light: Light, noise: RandomDraws) -> Scene:
-    """What the camera makes of the canvas, and what is true of it."""
-    seen = [found for number, body in enumerate(present, start=1) if (found := _seen(owner, body, number))]
+    """Return the camera's image of the canvas and the ground truth."""
+    seen = [part for number, body in enumerate(present, start=1) if (part := _seen(owner, body, number))]
     return Scene(
         image=photographed(canvas, light, noise),
         classes=canvas.segment[::SCALE, ::SCALE].copy(),
         depth=np.float32(1.0) / canvas.nearness[::SCALE, ::SCALE],
-        boxes=np.array([found.box for found in seen], dtype=np.float32).reshape(-1, 4),
-        labels=np.array([found.body.label for found in seen], dtype=np.int64),
-        areas=np.array([found.area for found in seen], dtype=np.float32),
-        visible=np.array([found.share for found in seen], dtype=np.float32),
+        boxes=np.array([part.box for part in seen], dtype=np.float32).reshape(-1, 4),
+        labels=np.array([part.body.label for part in seen], dtype=np.int64),
+        areas=np.array([part.area for part in seen], dtype=np.float32),
+        visible=np.array([part.share for part in seen], dtype=np.float32),
         keypoints=_keypoints(seen, owner, present),
     )
 
 
 def photographed(canvas: Canvas, light: Light, noise: RandomDraws) -> npt.NDArray[np.uint8]:
-    """uint8[H / 2, W / 2, 3]: the image alone."""
+    """Return the camera's image alone, uint8[H / 2, W / 2, 3]."""
     return sensor.developed(sensor.gathered(canvas.colour, canvas.nearness, light), light, noise)
 
 
 def darken(canvas: Canvas, outlines: Sequence[Sequence[Pixel]], light: Light) -> None:
-    """Puts shadows of these outlines on the ground."""
+    """Draw shadows with these outlines on the ground."""
     if not outlines:
         return
     box = raster.window(outlines, *canvas.segment.shape)
@@ -94,6 +104,7 @@ def darken(canvas: Canvas, outlines: Sequence[Sequence[Pixel]], light: Light) ->
 
 
 def _put(canvas: Canvas, owner: Owners, body: Body, number: int) -> None:
+    """Draw one body on the canvas, and mark its pixels in `owner`."""
     pixels = body.sprite
     height, width = pixels.cover.shape
     area = np.s_[pixels.top : pixels.top + height, pixels.left : pixels.left + width]
@@ -104,7 +115,7 @@ def _put(canvas: Canvas, owner: Owners, body: Body, number: int) -> None:
 
 
 def _seen(owner: Owners, body: Body, number: int) -> _Seen | None:
-    """What of an object can be seen, or None when it is too little to be annotated."""
+    """Return the visible part of an object, or None when too little is visible for an annotation."""
     if body.label < 0:
         return None
     pixels = body.sprite
@@ -128,10 +139,11 @@ def _seen(owner: Owners, body: Body, number: int) -> _Seen | None:
 
 
 def _keypoints(seen: list[_Seen], owner: Owners, present: Sequence[Body]) -> npt.NDArray[np.float32]:
+    """Return the key points of the visible persons, float32[N, 17, 3], as in `Scene`."""
     table = np.zeros((len(seen), 17, 3), dtype=np.float32)
-    for row, found in enumerate(seen):
-        number = next(index for index, body in enumerate(present, start=1) if body is found.body)
-        for point, (x, y) in enumerate(found.body.keypoints):
+    for row, person in enumerate(seen):
+        number = next(index for index, body in enumerate(present, start=1) if body is person.body)
+        for point, (x, y) in enumerate(person.body.keypoints):
             inside = 0.0 <= x < owner.shape[1] and 0.0 <= y < owner.shape[0]
             if inside:
                 mine = owner[int(y), int(x)] == number

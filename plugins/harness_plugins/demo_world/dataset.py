@@ -1,4 +1,4 @@
-"""The demo world as a dataset: rendered where it is wanted, kept in the cache folder."""
+"""The dataset `demo-world`: scenes are rendered when they are needed and kept in the cache folder."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ if TYPE_CHECKING:
     from harness_plugins.demo_world.kept import Arrays
 
 HEIGHT, WIDTH = 192, 256
-"""Pixels of every scene (as in scene.py, which needs NumPy to be imported)."""
+"""Image size in pixels. It repeats scene.py, because importing scene.py would import NumPy."""
 
 
 class DemoWorld(Dataset):
-    """Rendered street scenes of 256x192 pixels: 3600 to train on, 200 to choose by, 200 held out for tests.
+    """Rendered street scenes of 256x192 pixels: 3600 for training, 200 for validation, 200 for testing.
 
-    Pose and action have scenes of their own: 2400, 200 and 200 close-ups of one to three persons for pose; 1000, 80
-    and 160 clips of 20 frames at 10 frames a second for action, in which one person does one of ten things (the
-    target is its number, at frame 0; four clips are of the same person and make a group). Each is rendered once, in
-    the worker process that first wants it, and kept as a file without loss: 150 to 400 kB a scene, 3 MB a clip.
-    Nothing has to be downloaded, and nothing about it is real. The sky has no depth.
+    Two tasks have their own scenes. Pose has close-ups of one to three persons: 2400 for training, 200 for validation,
+    200 for testing. Action has clips of 20 frames at 10 frames per second: 1000, 80 and 160. In a clip one person
+    performs one of ten actions. The target is the number of the action, at frame 0; the four clips of the same person
+    are a group.
+
+    A worker process renders each scene when it first needs it and stores it as a lossless file: 150 to 400 kB per
+    scene, 3 MB per clip. Nothing is downloaded, and no image is real. The sky has no depth.
     """
 
     name = "demo-world"
@@ -54,8 +56,8 @@ class DemoWorld(Dataset):
         from harness_plugins.demo_world import action_clips
 
         person = f"{self.split}-person-{action_clips.actor(index):03d}"
-        done = self.classes[action_clips.action(index)]
-        return Outline(identity, HEIGHT, WIDTH, frames=action_clips.FRAMES, group=person, stratum=done)
+        action_name = self.classes[action_clips.action(index)]
+        return Outline(identity, HEIGHT, WIDTH, frames=action_clips.FRAMES, group=person, stratum=action_name)
 
     def __getitem__(self, index: int) -> Sample:
         from harness_plugins.demo_world import action_clips
@@ -68,11 +70,11 @@ class DemoWorld(Dataset):
 
     def fingerprint(self) -> str:
         scenes = self._scenes()
-        what = _NAMES.get(self.task, "renderer")
-        facts = (
-            f"demo-world {what} {scenes.VERSION} split {self.split} seed {scenes.seed(self.split)} scenes {self._count}"
+        kind = _NAMES.get(self.task, "renderer")
+        description = (
+            f"demo-world {kind} {scenes.VERSION} split {self.split} seed {scenes.seed(self.split)} scenes {self._count}"
         )
-        return hashlib.sha256(facts.encode()).hexdigest()
+        return hashlib.sha256(description.encode()).hexdigest()
 
     def _id(self, index: int) -> str:
         if not 0 <= index < self._count:
@@ -80,20 +82,20 @@ class DemoWorld(Dataset):
         return f"{self.split}-{index:05d}"
 
     def _scenes(self) -> ModuleType:
-        """The module that renders what the task wants."""
+        """Return the module that renders the scenes of the task."""
         from harness_plugins.demo_world import action_clips, closeups, scene
 
         return {"pose": closeups, "action": action_clips}.get(self.task, scene)
 
     def _arrays(self, index: int) -> Arrays:
-        """What was rendered, from the cache, or new."""
+        """Return the arrays of a scene, from the cache or newly rendered."""
         scenes = self._scenes()
         folder = "-".join([*filter(None, [_NAMES.get(self.task)]), f"v{scenes.VERSION}"])
         names = {"pose": _CLOSEUP, "action": ("frames",)}.get(self.task, _STREET)
 
         def make() -> Arrays:
-            made = scenes.render(self.split, index)
-            return {"frames": made} if self.task == "action" else {name: getattr(made, name) for name in names}
+            scene = scenes.render(self.split, index)
+            return {"frames": scene} if self.task == "action" else {name: getattr(scene, name) for name in names}
 
         return kept(Path(folder, self.split, f"{index:05d}.npz"), names, make)
 

@@ -14,16 +14,18 @@ _STEEL: Colour = (112, 114, 116)
 def _flat(
     corners: list[tuple[float, float]], stand: Stand, camera: PinholeCamera, colour: Colour, grain: int = 16
 ) -> Part:
-    """A polygon of (side, up) metres on the upright plane at the stand."""
+    """Return a polygon in the vertical plane at the stand. `corners` are (side, up) in metres."""
     outline = [camera.project(stand.place(side, up, 0.0)) for side, up in corners]
     return Part(outline, colour, grain, camera.upright(stand.z))
 
 
 def _rectangle(side: float, low: float, half: float, high: float) -> list[tuple[float, float]]:
+    """Return the corners (side, up) of a rectangle that extends `half` to both sides of `side`, in metres."""
     return [(side - half, low), (side + half, low), (side + half, high), (side - half, high)]
 
 
 def _round(up: float, radius: float, corners: int, turn: float) -> list[tuple[float, float]]:
+    """Return the corners (side, up) of a regular polygon around (0, up), in metres; `turn` rotates it, in turns."""
     points = []
     for number in range(corners):
         cosine, sine = cos_sin(number / corners + turn)
@@ -32,7 +34,7 @@ def _round(up: float, radius: float, corners: int, turn: float) -> list[tuple[fl
 
 
 def pole(stand: Stand, top: float, thick: float, camera: PinholeCamera, light: Light) -> list[Part]:
-    """A steel post from the ground up to `top` metres, `thick` metres wide."""
+    """Return a steel post from the ground up to `top` metres, `thick` metres wide."""
     bright = light.lit(_STEEL, light.ambient + 0.5 * light.direct)
     dark = light.lit(_STEEL, light.ambient * 0.6)
     return [
@@ -42,7 +44,7 @@ def pole(stand: Stand, top: float, thick: float, camera: PinholeCamera, light: L
 
 
 def lamp_post(stand: Stand, side: float, camera: PinholeCamera, light: Light) -> list[Part]:
-    """A street lamp with an arm of `side` metres over the road."""
+    """Return a street lamp with an arm of `side` metres over the road."""
     colour = light.lit((84, 88, 88), light.ambient)
     head = [(side * 0.7, 5.9), (side * 1.2, 5.9), (side * 1.2, 6.1), (side * 0.7, 6.1)]
     arm = [(0.0, 5.75), (0.0, 5.85), (side, 6.1), (side, 6.0)]
@@ -51,7 +53,7 @@ def lamp_post(stand: Stand, side: float, camera: PinholeCamera, light: Light) ->
 
 
 def bin_or_box(stand: Stand, camera: PinholeCamera, light: Light, draws: RandomDraws) -> list[Part]:
-    """A litter bin, a post box or a switch cabinet: street furniture that is none of the classes."""
+    """Return a litter bin, post box or switch cabinet. It belongs to no detection class."""
     half, top = draws.uniform(0.2, 0.5), draws.uniform(0.7, 1.3)
     level = draws.uniform(50.0, 150.0)
     colour = light.lit((int(level), int(level * draws.uniform(0.8, 1.1)), int(level * 0.9)), light.ambient + 0.15)
@@ -64,7 +66,7 @@ def bin_or_box(stand: Stand, camera: PinholeCamera, light: Light, draws: RandomD
 
 
 def sign(stand: Stand, up: float, size: float, camera: PinholeCamera, light: Light, draws: RandomDraws) -> list[Part]:
-    """The board of a traffic sign with its middle `up` metres high and `size` metres across."""
+    """Return the board of a traffic sign. Its centre is `up` metres high, and it is `size` metres across."""
     bright = light.ambient + 0.35 * light.direct + 0.05
     white, dark = light.lit((232, 232, 228), bright), light.lit((26, 26, 30), bright)
     red, blue = light.lit((150, 22, 26), bright), light.lit((24, 48, 110), bright)
@@ -89,7 +91,8 @@ def sign(stand: Stand, up: float, size: float, camera: PinholeCamera, light: Lig
 
 
 def traffic_light(stand: Stand, up: float, camera: PinholeCamera, light: Light, draws: RandomDraws) -> list[Part]:
-    """A traffic light whose middle is `up` metres high: dark box, light rim, one of three lamps lit."""
+    """Return a traffic light whose centre is `up` metres high: a dark box with a light rim and one of three lamps
+    on."""
     half, tall = 0.27, 0.66
     box = light.lit((20, 22, 24), light.ambient)
     parts = [
@@ -99,13 +102,13 @@ def traffic_light(stand: Stand, up: float, camera: PinholeCamera, light: Light, 
     lit = draws.choice((0, 2, 2, 0, 1))
     lamps: tuple[Colour, ...] = ((255, 92, 70), (255, 214, 96), (130, 255, 190))
     for number, colour in enumerate(lamps):
-        shown = colour if number == lit else (colour[0] // 5, colour[1] // 5, colour[2] // 5)
-        parts.append(_flat(_round(up + 0.38 * (1 - number), 0.15, 8, 0.0625), stand, camera, shown, 0))
+        lamp_colour = colour if number == lit else (colour[0] // 5, colour[1] // 5, colour[2] // 5)
+        parts.append(_flat(_round(up + 0.38 * (1 - number), 0.15, 8, 0.0625), stand, camera, lamp_colour, 0))
     return parts
 
 
 def trunk(stand: Stand, top: float, thick: float, camera: PinholeCamera, light: Light) -> list[Part]:
-    """The trunk of a tree, `top` metres high."""
+    """Return the trunk of a tree, `top` metres high."""
     bark: Colour = (86, 72, 58)
     left, right = light.lit(bark, light.ambient * 0.7), light.lit(bark, light.ambient + 0.3 * light.direct)
     broad = [(-thick, 0.0), (thick, 0.0), (thick * 0.6, top), (-thick * 0.6, top)]
@@ -123,7 +126,7 @@ def crown(
     height: int,
     width: int,
 ) -> Sprite | None:
-    """The leaves of a tree: a few round clumps around `up` metres, `size` metres across, with a ragged edge."""
+    """Return the leaves of a tree: a few round clumps around `up` metres, `size` metres across, with a ragged edge."""
     column, row = camera.project((stand.x, up, stand.z))
     scale = camera.focal / stand.z
     clumps = []

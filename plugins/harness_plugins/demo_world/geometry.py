@@ -1,8 +1,8 @@
-"""The camera, rotations and planes, in plain Python floats.
+"""The camera, rotations and planes, computed with plain Python floats.
 
-Every operation is one correctly rounded IEEE addition, multiplication, division or square root, so the results
-do not depend on the processor; sine and cosine of the C library would.
-World coordinates in metres: x to the right, y up from the ground, z away from the camera.
+Only additions, multiplications, divisions and square roots are used. IEEE rounds each of them correctly, so the results
+do not depend on the processor. The C library's sine and cosine could differ between machines.
+World coordinates are in metres: x to the right, y up from the ground, z away from the camera.
 """
 
 import math
@@ -15,7 +15,7 @@ Plane = tuple[float, float, float]
 
 
 def cos_sin(turns: float) -> tuple[float, float]:
-    """Cosine and sine of an angle given in turns (1.0 is 360 degrees), within 1e-6 of the true values."""
+    """Return the cosine and sine of an angle in turns (1.0 is 360 degrees), within 1e-6 of the true values."""
     turns = turns - float(int(turns))
     if turns < 0.0:
         turns = turns + 1.0
@@ -31,8 +31,11 @@ def cos_sin(turns: float) -> tuple[float, float]:
 class PinholeCamera:
     """A pinhole camera that looks along z.
 
-    All lengths on the sensor are in pixels of the supersampled canvas: `focal`, `centre` (the column straight
-    ahead) and `horizon` (its row); `height` is metres above the ground.
+    Args:
+        focal: focal length in canvas pixels.
+        centre: canvas column of the optical axis.
+        horizon: canvas row of the horizon.
+        height: height of the camera above the ground, in metres.
     """
 
     focal: float
@@ -41,17 +44,18 @@ class PinholeCamera:
     height: float
 
     def project(self, point: Point) -> Pixel:
-        """Column and row of a world point; z must be positive."""
+        """Return the canvas column and row of a world point. Its z must be positive."""
         x, y, z = point
         scale = self.focal / z
         return self.centre + x * scale, self.horizon + (self.height - y) * scale
 
     def upright(self, z: float) -> Plane:
-        """The plane that faces the camera at depth z, in the form of `plane`."""
+        """Return the vertical plane that faces the camera at depth z, in the form of `plane`."""
         return 0.0, 0.0, 1.0 / z
 
     def plane(self, corner: Point, normal: Point) -> Plane:
-        """Coefficients (a, b, c) with 1 / depth = a * column + b * row + c on the plane through `corner`."""
+        """Return (a, b, c) with 1 / depth = a * column + b * row + c, for the plane through `corner` with this
+        normal."""
         nx, ny, nz = normal
         offset = nx * corner[0] + ny * (corner[1] - self.height) + nz * corner[2]
         if -1e-6 < offset < 1e-6:
@@ -63,10 +67,10 @@ class PinholeCamera:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Where an object stands: ground position in metres and heading (cosine and sine of its yaw).
+    """Where an object stands: its ground position in metres, and the cosine and sine of its yaw.
 
-    Own coordinates of the object: `side` to its left, `up`, `ahead`. Yaw 0 looks away from the camera, half a
-    turn towards it.
+    The object has its own coordinates in metres: `side` to its left, `up`, and `ahead`. With yaw 0 it looks away from
+    the camera; with half a turn it looks towards the camera.
     """
 
     x: float
@@ -75,18 +79,18 @@ class Stand:
     sin: float
 
     def place(self, side: float, up: float, ahead: float) -> Point:
-        """World coordinates of a point given in the object's own."""
+        """Convert a point from the object's coordinates to world coordinates."""
         return self.x - side * self.cos + ahead * self.sin, up, self.z + side * self.sin + ahead * self.cos
 
 
 def standing(x: float, z: float, yaw: float) -> Stand:
-    """A `Stand` at (x, z) metres with the yaw in turns."""
+    """Return a `Stand` at (x, z) in metres, with the yaw in turns."""
     cosine, sine = cos_sin(yaw)
     return Stand(x, z, cosine, sine)
 
 
 def middle(points: Sequence[Point]) -> Point:
-    """The mean of the points."""
+    """Return the mean of the points."""
     count = len(points)
     x = y = z = 0.0
     for point in points:
@@ -95,7 +99,7 @@ def middle(points: Sequence[Point]) -> Point:
 
 
 def outward(face: Sequence[Point], inside: Point) -> Point:
-    """Unit normal of a flat face, pointing away from the point `inside`."""
+    """Return the unit normal of a flat face, pointing away from the point `inside`."""
     a, b, c = face[0], face[1], face[2]
     ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
     vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
@@ -108,7 +112,7 @@ def outward(face: Sequence[Point], inside: Point) -> Point:
 
 
 def hull(points: Sequence[Pixel]) -> list[Pixel]:
-    """The convex outline around points of the canvas (Andrew's monotone chain)."""
+    """Return the convex hull of points on the canvas (Andrew's monotone chain)."""
     ordered = sorted(set(points))
     if len(ordered) < 3:
         return ordered
@@ -116,6 +120,7 @@ def hull(points: Sequence[Pixel]) -> list[Pixel]:
 
 
 def _chain(ordered: Sequence[Pixel]) -> list[Pixel]:
+    """Return the lower hull of points that are sorted by column and row."""
     chain: list[Pixel] = []
     for x, y in ordered:
         while len(chain) > 1:

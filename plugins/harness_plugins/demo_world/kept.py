@@ -1,4 +1,4 @@
-"""Arrays that were rendered once, kept as files without loss in the cache folder."""
+"""A cache of rendered arrays: lossless files in the cache folder."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ if TYPE_CHECKING:
 
 
 def kept(path: Path, names: tuple[str, ...], make: Callable[[], Arrays]) -> Arrays:
-    """The arrays of these names from the file `path` (relative to the cache folder), or newly made and kept there.
+    """Return the named arrays from the file `path` (relative to the cache folder); if that fails, call `make` and store
+    them.
 
-    A file that is damaged or lacks one is made anew. Where nothing can be written, nothing is kept.
+    The arrays are made again if the file is damaged or lacks one of them. If the file cannot be written, the arrays are
+    returned without being stored.
     """
     import numpy as np
 
-    whole = cache_dir() / "demo-world" / path
+    cached = cache_dir() / "demo-world" / path
     try:
-        with whole.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        with cached.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return {name: file[name] for name in names}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         made = make()
         arrays = {name: made[name] for name in names}
-        _keep(whole, arrays)
+        _keep(cached, arrays)
         return arrays
 
 
 def _keep(path: Path, arrays: Arrays) -> None:
-    """Writes a file that is either whole or not there, whoever else writes it."""
+    """Write a file atomically: another process sees either the complete file or none."""
     import numpy as np
 
     part = path.with_name(f"{path.stem}.{os.getpid()}.part")

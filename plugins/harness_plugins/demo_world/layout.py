@@ -1,4 +1,4 @@
-"""Who stands where: the random plan of a scene, before anything is drawn."""
+"""The random plan of a scene: which objects stand where. Nothing is drawn here."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,20 @@ from harness_plugins.demo_world.street import Street, street
 from harness_plugins.demo_world.vehicles import LENGTHS, WIDTHS
 
 _HEIGHTS = {"car": 1.55, "truck": 3.2, "bus": 3.0, "person": 1.72}
-_HIDDEN = 0.45  # no object may lose more of its rectangle than this to a nearer one
+_HIDDEN = 0.45  # the largest share of an object's rectangle that a nearer object may hide
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """One thing to draw: what, where, how high its middle is and how large it is (metres), and its own seed."""
+    """One object of a scene.
+
+    Args:
+        kind: "car", "truck", "bus", "person", "sign", "light", "tree", "lamp" or "bin".
+        stand: its position and heading.
+        up: height of its centre in metres, for objects on a post or trunk.
+        size: its size in metres, where its kind has no fixed size.
+        seed: the seed of the object's own random numbers.
+    """
 
     kind: str
     stand: Stand
@@ -27,7 +35,8 @@ class Placement:
 class StreetPlan:
     """Everything that determines a scene.
 
-    `posing`: its persons gesture towards the camera, their left arms and legs in another brightness than the right.
+    With `posing`, the persons gesture towards the camera, and their left arms and legs differ in brightness from the
+    right ones.
     """
 
     camera: PinholeCamera
@@ -39,7 +48,7 @@ class StreetPlan:
 
 
 def plan(draws: RandomDraws, height: int, width: int) -> StreetPlan:
-    """A random scene for a canvas of that size."""
+    """Return a random street scene for a canvas of `height` by `width` pixels."""
     camera = PinholeCamera(
         focal=width * draws.uniform(0.88, 1.06),
         centre=width * draws.uniform(0.44, 0.56),
@@ -57,6 +66,7 @@ def plan(draws: RandomDraws, height: int, width: int) -> StreetPlan:
 
 
 def _wanted(draws: RandomDraws) -> list[str]:
+    """Return the kinds of the objects that the scene should contain."""
     kinds = []
     for _ in range(2 + draws.below(3)):
         kinds.append(draws.choice(("car", "car", "car", "truck", "truck", "bus", "bus")))
@@ -67,7 +77,7 @@ def _wanted(draws: RandomDraws) -> list[str]:
 
 
 def candidate(kind: str, draws: RandomDraws, road: Street) -> Placement:
-    """A random place in the street for a thing of that kind."""
+    """Return a random place in the street for an object of this kind."""
     seed = draws.below(1 << 30)
     if kind in LENGTHS:
         return _vehicle(kind, draws, road, seed)
@@ -89,6 +99,7 @@ def candidate(kind: str, draws: RandomDraws, road: Street) -> Placement:
 
 
 def _vehicle(kind: str, draws: RandomDraws, road: Street, seed: int) -> Placement:
+    """Return a random place for a vehicle: it crosses the view, drives along the street, or is parked."""
     near = LENGTHS[kind] / 2.0 + 3.4
     lane = draws.below(10)
     jitter = draws.uniform(-0.02, 0.02)
@@ -107,13 +118,13 @@ def _vehicle(kind: str, draws: RandomDraws, road: Street, seed: int) -> Placemen
 
 
 def extras(draws: RandomDraws, road: Street) -> list[Placement]:
-    """What belongs to no detection class: trees, lamp posts, bins."""
-    found = []
+    """Return trees, lamp posts and bins, which belong to no detection class."""
+    placements = []
     for _ in range(draws.below(5)):
         side = draws.sign()
         edge = road.left if side < 0.0 else road.right
         x = edge - side * draws.uniform(0.4, 1.2)
-        found.append(
+        placements.append(
             Placement(
                 "tree",
                 standing(x, draws.uniform(6.0, 30.0), 0.0),
@@ -125,16 +136,16 @@ def extras(draws: RandomDraws, road: Street) -> list[Placement]:
     for _ in range(draws.below(3)):
         side = draws.sign()
         x = road.middle + side * (road.kerb + 0.4)
-        found.append(Placement("lamp", standing(x, draws.uniform(7.0, 26.0), 0.0), 0.0, -1.6 * side, 0))
+        placements.append(Placement("lamp", standing(x, draws.uniform(7.0, 26.0), 0.0), 0.0, -1.6 * side, 0))
     for _ in range(draws.below(3)):
         side = draws.sign()
         x = road.middle + side * (road.kerb + draws.uniform(0.8, 2.0))
-        found.append(Placement("bin", standing(x, draws.uniform(5.0, 18.0), 0.0), 0.0, 1.0, draws.below(1 << 30)))
-    return found
+        placements.append(Placement("bin", standing(x, draws.uniform(5.0, 18.0), 0.0), 0.0, 1.0, draws.below(1 << 30)))
+    return placements
 
 
 class Crowd:
-    """Admits objects that neither stand in each other nor hide each other too much."""
+    """A collection of objects that do not overlap on the ground and do not hide each other too much."""
 
     def __init__(self, camera: PinholeCamera, width: int, hidden: float = _HIDDEN) -> None:
         self._camera = camera
@@ -143,7 +154,7 @@ class Crowd:
         self.members: list[Placement] = []
 
     def admits(self, new: Placement) -> bool:
-        """Takes the candidate in when it fits."""
+        """Add the object if it fits, and return whether it was added."""
         left, _, right, _ = self._rectangle(new)
         if min(right, self._width) - max(left, 0.0) < 0.45 * (right - left):
             return False
@@ -156,18 +167,20 @@ class Crowd:
 
     @staticmethod
     def _reach(placement: Placement) -> tuple[float, float]:
-        """Half the room that it takes sideways and in depth, in metres."""
+        """Return half of the object's extent sideways and in depth, in metres."""
         if placement.kind not in LENGTHS:
             return 0.4, 0.4
         half, length = WIDTHS[placement.kind] / 2.0, LENGTHS[placement.kind] / 2.0
         return (length, half) if abs(placement.stand.sin) > 0.7 else (half + 0.2, length)
 
-    def _collide(self, one: Placement, other: Placement) -> bool:
-        (x1, z1), (x2, z2) = self._reach(one), self._reach(other)
-        aside, apart = abs(one.stand.x - other.stand.x), abs(one.stand.z - other.stand.z)
+    def _collide(self, first: Placement, second: Placement) -> bool:
+        """Return whether two objects are too close to each other on the ground."""
+        (x1, z1), (x2, z2) = self._reach(first), self._reach(second)
+        aside, apart = abs(first.stand.x - second.stand.x), abs(first.stand.z - second.stand.z)
         return aside < x1 + x2 + 0.3 and apart < z1 + z2 + 0.3
 
     def _rectangle(self, placement: Placement) -> tuple[float, float, float, float]:
+        """Return the object's bounding rectangle on the canvas: left, top, right, bottom."""
         across, deep = self._reach(placement)
         x, z = placement.stand.x, placement.stand.z
         high, low = _HEIGHTS.get(placement.kind, placement.up + 0.6), 0.0
@@ -183,6 +196,7 @@ class Crowd:
         return min(columns), min(rows), max(columns), max(rows)
 
     def _hides(self, near: Placement, far: Placement) -> bool:
+        """Return whether the near object covers too much of the far one's rectangle."""
         a, b = self._rectangle(near), self._rectangle(far)
         across = min(a[2], b[2]) - max(a[0], b[0])
         down = min(a[3], b[3]) - max(a[1], b[1])

@@ -1,4 +1,4 @@
-"""Daylight: where it comes from, how bright and hazy it is, and what the sensor makes of it."""
+"""Daylight: direction of the sun, brightness, haze, and the exposure and noise of the sensor."""
 
 import math
 from dataclasses import dataclass
@@ -11,11 +11,21 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """The light of one scene.
+    """The light of one scene, and the camera's exposure, noise and blur.
 
-    `sun` is the unit vector towards it; `ambient` + `direct` is the brightness of a surface that faces it (1.0 is
-    plain). Surfaces at `haze_depth` metres are half `haze` (a colour, 0-255). `gain` is the exposure, `noise` the
-    sensor's grain (0-255 grey levels times 4), `soft` whether the lens blurs by a pixel.
+    Args:
+        sun: unit vector towards the sun.
+        ambient: brightness without direct sun. `ambient` + `direct` is the brightness of a surface that faces the sun;
+            1.0 leaves the surface's colour as it is.
+        direct: brightness that the sun adds to a surface that faces it.
+        tint: factor of each RGB channel.
+        haze: colour of the haze, 0-255.
+        haze_depth: distance in metres at which a surface has half the haze's colour.
+        sky_high: colour of the sky at the top of the image, 0-255.
+        clouds: strength of the clouds.
+        gain: exposure.
+        noise: strength of the sensor noise, in grey levels (0-255) times 4.
+        soft: whether the lens blurs by one pixel.
     """
 
     sun: Point
@@ -31,12 +41,12 @@ class Light:
     soft: bool
 
     def on(self, normal: Point) -> float:
-        """Brightness of a surface with this unit normal."""
+        """Return the brightness of a surface with this unit normal."""
         facing = normal[0] * self.sun[0] + normal[1] * self.sun[1] + normal[2] * self.sun[2]
         return self.ambient + self.direct * max(facing, 0.0) + 0.06 * normal[1]
 
     def lit(self, colour: Colour, brightness: float) -> Colour:
-        """The colour (0-255) under that brightness and this light's tint."""
+        """Return the colour (0-255) under this brightness and the light's tint."""
         red, green, blue = (
             min(255, int(value * brightness * tint)) for value, tint in zip(colour, self.tint, strict=True)
         )
@@ -44,7 +54,7 @@ class Light:
 
 
 def daylight(draws: RandomDraws) -> Light:
-    """A random hour and weather: clear, overcast, misty or dusk."""
+    """Return random daylight: clear, overcast, misty or dusk."""
     across, height, depth = draws.uniform(-1.0, 1.0), draws.uniform(0.5, 1.2), draws.uniform(-1.0, 0.5)
     length = math.sqrt(across * across + height * height + depth * depth)
     sun = (across / length, height / length, depth / length)

@@ -1,4 +1,4 @@
-"""Persons: a frame of joints in clothes."""
+"""Draw persons: a skeleton of joints with limbs, clothes and a head around it."""
 
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,20 @@ _CIRCLE = tuple(cos_sin(number / 10) for number in range(10))
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """Skin, hair and clothes (colours 0-255) and the person's height in metres."""
+    """A person's height in metres and the colours (0-255) of skin, hair and clothes.
+
+    Args:
+        tall: height in metres.
+        skin: colour of the skin.
+        hair: colour of the hair.
+        top: colour of the trunk and the upper arms.
+        sleeve: colour of the forearms.
+        bottom: colour of the hips and the thighs.
+        shin: colour of the shins.
+        shoe: colour of the shoes.
+        stripes: whether the top has stripes.
+        bag: whether the person carries a bag.
+    """
 
     tall: float
     skin: Colour
@@ -28,7 +41,7 @@ class Appearance:
 
 
 def look(draws: RandomDraws) -> Appearance:
-    """Random looks. Brightness varies more than hue: colour is what compression takes first."""
+    """Return a random appearance. Brightness varies more than hue, because compression removes colour first."""
     skin = draws.choice(((224, 184, 156), (200, 156, 124), (150, 106, 78), (98, 68, 50)))
     hair = draws.choice(((28, 24, 22), (60, 42, 30), (110, 84, 52), (150, 150, 148), (180, 150, 96)))
     top, bottom = _cloth(draws, 24.0, 232.0), _cloth(draws, 20.0, 150.0)
@@ -43,13 +56,14 @@ def look(draws: RandomDraws) -> Appearance:
 
 
 def _cloth(draws: RandomDraws, low: float, high: float) -> Colour:
+    """Return a random colour of clothes with a brightness between `low` and `high` (0-255)."""
     level = draws.uniform(low, high)
     red, green, blue = (min(245, max(12, int(level * draws.uniform(0.72, 1.22)))) for _ in range(3))
     return red, green, blue
 
 
 def other_side(dress: Appearance) -> Appearance:
-    """The same clothes with arms and legs in another brightness: what tells a person's left from the right."""
+    """Return the same clothes with another brightness on arms and legs, so that left and right can be distinguished."""
     return replace(
         dress,
         top=_contrasting(dress.top),
@@ -60,6 +74,7 @@ def other_side(dress: Appearance) -> Appearance:
 
 
 def _contrasting(colour: Colour) -> Colour:
+    """Return a colour that is clearly darker or brighter."""
     shift = -96 if sum(colour) > 3 * 118 else 96
     red, green, blue = (min(245, max(12, value + shift)) for value in colour)
     return red, green, blue
@@ -67,14 +82,17 @@ def _contrasting(colour: Colour) -> Colour:
 
 @dataclass(frozen=True, slots=True)
 class Tailor:
-    """Puts parts around joints for one person."""
+    """Makes the parts of one person around the joints."""
 
     camera: PinholeCamera
     light: Light
     tall: float
 
     def limb(self, points: tuple[Point, Point], radii: tuple[float, float], colour: Colour) -> list[tuple[float, Part]]:
-        """A rounded limb with a lit side; radii are shares of the person's height. Parts come with their depth."""
+        """Return the two parts of a rounded limb, its dark side and its lit side, each with its depth in metres.
+
+        `points` are the limb's ends; `radii` are the radii there, as shares of the person's height.
+        """
         ends = [self.camera.project(point) for point in points]
         depth = (points[0][2] + points[1][2]) / 2.0
         scales = [self.camera.focal / point[2] * self.tall for point in points]
@@ -92,7 +110,7 @@ class Tailor:
         ]
 
     def slab(self, points: list[Pixel], depth: float, colour: Colour, bright: float = 1.0) -> tuple[float, Part]:
-        """The hull around points of the canvas."""
+        """Return the convex hull of canvas points as a part, with its depth in metres."""
         shade = (self.light.ambient + 0.3 * self.light.direct) * bright
         return depth, Part(hull(points), self.light.lit(colour, shade), 40, self.camera.upright(depth))
 
@@ -105,52 +123,60 @@ def person(
     light: Light,
     left: Appearance | None = None,
 ) -> list[Part]:
-    """The parts of a person whose 17 key points are `frame` (world metres), far ones first.
+    """Return the parts of a person, from far to near.
 
-    `left` dresses the left arm and leg when they are to look different.
+    Args:
+        frame: world coordinates of the 17 key points, in metres.
+        stand: the person's position and heading.
+        dress: the person's appearance.
+        camera: the camera.
+        light: the light.
+        left: appearance of the left arm and leg, if it differs from `dress`.
     """
-    at = dict(zip(KEYPOINTS, frame, strict=True))
+    joints = dict(zip(KEYPOINTS, frame, strict=True))
     tailor = Tailor(camera, light, dress.tall)
     towards = -stand.cos
     pieces: list[tuple[float, Part]] = []
     for side in ("left", "right"):
-        worn = left if left is not None and side == "left" else dress
-        hip, knee, ankle = at[f"{side}_hip"], at[f"{side}_knee"], at[f"{side}_ankle"]
-        pieces += tailor.limb((hip, knee), (0.052, 0.036), worn.bottom)
-        pieces += tailor.limb((knee, ankle), (0.036, 0.024), worn.shin)
+        clothes = left if left is not None and side == "left" else dress
+        hip, knee, ankle = joints[f"{side}_hip"], joints[f"{side}_knee"], joints[f"{side}_ankle"]
+        pieces += tailor.limb((hip, knee), (0.052, 0.036), clothes.bottom)
+        pieces += tailor.limb((knee, ankle), (0.036, 0.024), clothes.shin)
         toe = (ankle[0] + stand.sin * 0.16, 0.035, ankle[2] + stand.cos * 0.16)
-        pieces += tailor.limb(((ankle[0], ankle[1] - 0.035, ankle[2]), toe), (0.026, 0.02), worn.shoe)
-        shoulder, elbow, wrist = at[f"{side}_shoulder"], at[f"{side}_elbow"], at[f"{side}_wrist"]
-        nearer = -0.06 if towards > -0.5 else 0.02
-        arm = tailor.limb((shoulder, elbow), (0.034, 0.027), worn.top)
-        arm += tailor.limb((elbow, wrist), (0.027, 0.02), worn.sleeve)
+        pieces += tailor.limb(((ankle[0], ankle[1] - 0.035, ankle[2]), toe), (0.026, 0.02), clothes.shoe)
+        shoulder, elbow, wrist = joints[f"{side}_shoulder"], joints[f"{side}_elbow"], joints[f"{side}_wrist"]
+        depth_offset = -0.06 if towards > -0.5 else 0.02
+        arm = tailor.limb((shoulder, elbow), (0.034, 0.027), clothes.top)
+        arm += tailor.limb((elbow, wrist), (0.027, 0.02), clothes.sleeve)
         hand = (wrist[0], wrist[1] - 0.05, wrist[2])
-        arm += tailor.limb((wrist, hand), (0.021, 0.019), worn.skin)
-        pieces += [(depth + nearer, part) for depth, part in arm]
-    pieces += _torso(at, stand, dress, tailor)
-    pieces += _head(at, stand, dress, tailor)
+        arm += tailor.limb((wrist, hand), (0.021, 0.019), clothes.skin)
+        pieces += [(depth + depth_offset, part) for depth, part in arm]
+    pieces += _torso(joints, stand, dress, tailor)
+    pieces += _head(joints, stand, dress, tailor)
     pieces.sort(key=lambda piece: -piece[0])
     return [part for _, part in pieces]
 
 
-def _ring(at: dict[str, Point], names: tuple[str, str], stand: Stand, wide: float, deep: float) -> list[Point]:
-    """Four points around the line between two joints: widened sideways and thickened ahead, in metres."""
-    left, right = at[names[0]], at[names[1]]
+def _ring(joints: dict[str, Point], names: tuple[str, str], stand: Stand, wide: float, deep: float) -> list[Point]:
+    """Return four points around the line between two joints, `wide` metres wider on each side and `deep` metres
+    thick."""
+    left, right = joints[names[0]], joints[names[1]]
     points = []
-    for joint, way in ((left, wide), (right, -wide)):
+    for joint, sideways in ((left, wide), (right, -wide)):
         for ahead in (deep, -deep):
-            x = joint[0] - way * stand.cos + ahead * stand.sin
-            points.append((x, joint[1], joint[2] + way * stand.sin + ahead * stand.cos))
+            x = joint[0] - sideways * stand.cos + ahead * stand.sin
+            points.append((x, joint[1], joint[2] + sideways * stand.sin + ahead * stand.cos))
     return points
 
 
-def _torso(at: dict[str, Point], stand: Stand, dress: Appearance, tailor: Tailor) -> list[tuple[float, Part]]:
+def _torso(joints: dict[str, Point], stand: Stand, dress: Appearance, tailor: Tailor) -> list[tuple[float, Part]]:
+    """Return the parts of the trunk with stripes and bag, each with its depth in metres."""
     tall, project = dress.tall, tailor.camera.project
-    shoulders = _ring(at, ("left_shoulder", "right_shoulder"), stand, 0.02 * tall, 0.055 * tall)
-    hips = _ring(at, ("left_hip", "right_hip"), stand, 0.035 * tall, 0.055 * tall)
-    collar = [(x, y + 0.03 * tall, z) for x, y, z in _ring(at, ("left_ear", "right_ear"), stand, 0.0, 0.02)]
+    shoulders = _ring(joints, ("left_shoulder", "right_shoulder"), stand, 0.02 * tall, 0.055 * tall)
+    hips = _ring(joints, ("left_hip", "right_hip"), stand, 0.035 * tall, 0.055 * tall)
+    collar = [(x, y + 0.03 * tall, z) for x, y, z in _ring(joints, ("left_ear", "right_ear"), stand, 0.0, 0.02)]
     collar = [(x, shoulders[0][1] + 0.03 * tall, z) for x, _, z in collar]
-    depth = middle(shoulders + hips)[2]  # not sum(): what that gives for floats changed with Python 3.12
+    depth = middle(shoulders + hips)[2]  # not sum(): its result for floats changed with Python 3.12
     pieces = [
         tailor.slab(
             [project(p) for p in hips] + [project((x, y - 0.06 * tall, z)) for x, y, z in hips],
@@ -177,18 +203,19 @@ def _torso(at: dict[str, Point], stand: Stand, dress: Appearance, tailor: Tailor
             ]
             pieces.append(tailor.slab(band, depth - 0.002, dress.bottom))
     if dress.bag:
-        x, y, z = at["left_hip"]
+        x, y, z = joints["left_hip"]
         x, z = x - 0.1 * stand.cos, z + 0.1 * stand.sin
         bag = [project((x + dx, y + dy, z)) for dx in (-0.14, 0.14) for dy in (-0.12, 0.16)]
         pieces.append(tailor.slab(bag, z - 0.03, (70, 56, 44)))
-        strap = [project((x, y + 0.16, z)), project((x + 0.05, y + 0.16, z)), project(at["right_shoulder"])]
+        strap = [project((x, y + 0.16, z)), project((x + 0.05, y + 0.16, z)), project(joints["right_shoulder"])]
         if stand.cos < 0.3:
             pieces.append(tailor.slab(strap, depth - 0.01, (64, 50, 40)))
     return pieces
 
 
-def _head(at: dict[str, Point], stand: Stand, dress: Appearance, tailor: Tailor) -> list[tuple[float, Part]]:
-    left, right = at["left_ear"], at["right_ear"]
+def _head(joints: dict[str, Point], stand: Stand, dress: Appearance, tailor: Tailor) -> list[tuple[float, Part]]:
+    """Return the parts of the neck and the head, each with its depth in metres."""
+    left, right = joints["left_ear"], joints["right_ear"]
     centre = ((left[0] + right[0]) / 2.0, (left[1] + right[1]) / 2.0 + 0.01, (left[2] + right[2]) / 2.0)
     depth, tall = centre[2], dress.tall
     scale = tailor.camera.focal / depth * tall
@@ -207,7 +234,7 @@ def _head(at: dict[str, Point], stand: Stand, dress: Appearance, tailor: Tailor)
         oval(turn + (0.012 if tailor.light.sun[0] > 0.0 else -0.012), 0.01, 0.026, 0.045, 0.031, dress.skin, 1.08)
         for eye in ("left_eye", "right_eye"):
             if stand.cos < -0.3:
-                column, row = tailor.camera.project(at[eye])
+                column, row = tailor.camera.project(joints[eye])
                 r = 0.009 * scale
                 spot = [(column + r * c, row + r * s) for c, s in _CIRCLE[::2]]
                 pieces.append(tailor.slab(spot, depth - 0.04, (30, 24, 22)))

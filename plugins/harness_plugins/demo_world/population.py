@@ -1,4 +1,4 @@
-"""From the plan's placements to bodies that can be put on the canvas."""
+"""Convert the placements of a plan to bodies that the compositor can draw."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -17,13 +17,16 @@ _GREEN = SEGMENTS.index("vegetation")
 
 
 def bodies(scene: StreetPlan, height: int, width: int) -> list[Body]:
-    """All bodies of a scene on a canvas of that size, far ones first."""
-    found = [body for placement in scene.placements for body in _bodies(placement, scene, height, width)]
-    return sorted(found, key=lambda body: -body.depth)
+    """Return all bodies of a scene on a canvas of `height` by `width` pixels, from far to near."""
+    unsorted = [body for placement in scene.placements for body in _bodies(placement, scene, height, width)]
+    return sorted(unsorted, key=lambda body: -body.depth)
 
 
 def moving(placement: Placement, scene: StreetPlan, height: int, width: int, posture: Posture | None) -> list[Body]:
-    """The bodies of one thing in one frame of a clip; persons in that posture, or in one of their own."""
+    """Return the bodies of one moving object in one frame of a clip.
+
+    A person has the given posture; with None, a random posture from the person's own seed.
+    """
     column, row = scene.camera.project((placement.stand.x, 0.0, placement.stand.z))
     return list(_bodies(placement, scene, height, width, posture, (math.floor(row), math.floor(column))))
 
@@ -75,7 +78,7 @@ def _bodies(
 
 
 def shadows(scene: StreetPlan) -> list[list[Pixel]]:
-    """Outlines on the canvas of what the bodies darken on the ground."""
+    """Return the outlines of the objects' shadows on the ground, in canvas pixels."""
     sun, outlines = scene.light.sun, []
     stretch = 0.5 if scene.light.direct > 0.3 else 0.0
     for placement in scene.placements:

@@ -1,4 +1,4 @@
-"""The human frame: from joint angles to joints in metres, with the 17 key points of COCO."""
+"""The human skeleton: from joint angles to joint positions in metres, for COCO's 17 key points."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -8,10 +8,15 @@ from harness_plugins.demo_world.geometry import Point, Stand, cos_sin
 
 @dataclass(frozen=True, slots=True)
 class Limbs:
-    """Angles of one side's arm and leg, in turns; all 0 is standing straight with hanging arms.
+    """The angles of the arm and leg on one side of the body, in turns. All 0 means standing straight with hanging arms.
 
-    `leg` and `arm` swing ahead, `knee` bends the shin back, `elbow` the forearm ahead, `out` lifts the arm sideways
-    (0.25 is level) and `spread` the leg.
+    Args:
+        leg: how far the leg swings forward.
+        knee: how far the shin bends back.
+        arm: how far the arm swings forward.
+        out: how far the arm is raised sideways; 0.25 is horizontal.
+        elbow: how far the forearm bends forward.
+        spread: how far the leg is moved sideways.
     """
 
     leg: float = 0.0
@@ -24,7 +29,14 @@ class Limbs:
 
 @dataclass(frozen=True, slots=True)
 class Posture:
-    """A whole body's angles in turns, how far it leans ahead, and how high it is in the air (share of its height)."""
+    """The posture of a whole body.
+
+    Args:
+        left: angles of the left arm and leg.
+        right: angles of the right arm and leg.
+        lean: how far the trunk leans forward, in turns.
+        lift: height above the ground, as a share of the body height.
+    """
 
     left: Limbs
     right: Limbs
@@ -33,17 +45,17 @@ class Posture:
 
 
 def walking(phase: float, stride: float) -> Posture:
-    """A walk at this phase (0-1 is two steps) with legs swinging by `stride` turns."""
-    swing, other = cos_sin(phase)
+    """Return the posture of a walk at this phase (0 to 1 is two steps); the legs swing by `stride` turns."""
+    swing, rise = cos_sin(phase)
 
-    def limbs(way: float, lift: float) -> Limbs:
-        return Limbs(way * stride, 0.02 + 0.09 * max(lift, 0.0), -way * stride * 0.8, 0.035, 0.05)
+    def limbs(direction: float, lift: float) -> Limbs:
+        return Limbs(direction * stride, 0.02 + 0.09 * max(lift, 0.0), -direction * stride * 0.8, 0.035, 0.05)
 
-    return Posture(limbs(swing, other), limbs(-swing, -other), 0.01)
+    return Posture(limbs(swing, rise), limbs(-swing, -rise), 0.01)
 
 
 def casual(draws: RandomDraws) -> Posture:
-    """A random everyday posture: walking, standing, an arm lifted, waving, or hands together."""
+    """Return a random everyday posture: walking, standing, an arm lifted, waving, or hands together."""
     kind = draws.below(8)
     if kind < 4:
         return walking(draws.unit(), draws.uniform(0.04, 0.09))
@@ -60,7 +72,7 @@ def casual(draws: RandomDraws) -> Posture:
 
 
 def gesturing(draws: RandomDraws) -> Posture:
-    """A random posture of somebody who faces the camera: each arm and the legs do something of their own."""
+    """Return a random posture of a person who faces the camera. Both arms and the legs are chosen independently."""
     left, right = (_gesture(draws) for _ in range(2))
     stance = draws.below(4)
     if stance == 0:
@@ -69,8 +81,8 @@ def gesturing(draws: RandomDraws) -> Posture:
         right = replace(right, leg=steps.right.leg, knee=steps.right.knee)
     elif stance == 1:
         lifted = {"leg": draws.uniform(0.08, 0.2), "knee": draws.uniform(0.1, 0.24)}
-        raised = draws.chance(0.5)
-        left, right = (replace(left, **lifted), right) if raised else (left, replace(right, **lifted))
+        left_raised = draws.chance(0.5)
+        left, right = (replace(left, **lifted), right) if left_raised else (left, replace(right, **lifted))
     else:
         left = replace(left, spread=draws.uniform(0.0, 0.06))
         right = replace(right, spread=draws.uniform(0.0, 0.06))
@@ -78,7 +90,7 @@ def gesturing(draws: RandomDraws) -> Posture:
 
 
 def _gesture(draws: RandomDraws) -> Limbs:
-    """An arm that hangs (as often as not), or is held out, up, akimbo or ahead."""
+    """Return a random arm: hanging (half of the time), held out, raised, akimbo or held forward."""
     kind = draws.below(8)
     if kind == 4:
         return Limbs(out=draws.uniform(0.12, 0.3), elbow=draws.uniform(0.0, 0.05))
@@ -92,7 +104,7 @@ def _gesture(draws: RandomDraws) -> Limbs:
 
 
 def between(one: Posture, other: Posture, share: float) -> Posture:
-    """The posture on the way from `one` (share 0) to `other` (share 1), every angle as far."""
+    """Interpolate linearly between two postures: share 0 gives `one`, share 1 gives `other`."""
 
     def mixed(a: float, b: float) -> float:
         return a + (b - a) * share
@@ -109,7 +121,7 @@ def between(one: Posture, other: Posture, share: float) -> Posture:
 
 
 def joints(posture: Posture, stand: Stand, tall: float) -> tuple[Point, ...]:
-    """World coordinates in metres of the 17 key points (COCO's order) of a person of `tall` metres."""
+    """Return the world coordinates in metres of COCO's 17 key points for a person of `tall` metres."""
     reach = []
     for limbs in (posture.left, posture.right):
         thigh, shin = cos_sin(limbs.leg)[0], cos_sin(limbs.leg - limbs.knee)[0]
@@ -125,36 +137,39 @@ def joints(posture: Posture, stand: Stand, tall: float) -> tuple[Point, ...]:
             up * lean_sin + forward * lean_cos,
         )
 
-    own = [trunk(0.0, 0.39, 0.07)]
-    own += [trunk(side, 0.41, 0.06) for side in (0.022, -0.022)]
-    own += [trunk(side, 0.4, 0.0) for side in (0.05, -0.05)]
+    points = [trunk(0.0, 0.39, 0.07)]
+    points += [trunk(side, 0.41, 0.06) for side in (0.022, -0.022)]
+    points += [trunk(side, 0.4, 0.0) for side in (0.05, -0.05)]
     shoulders = [trunk(side, 0.3, 0.0) for side in (0.108, -0.108)]
     arms = [_arm(shoulder, limbs, way, tall) for shoulder, limbs, way in _sides(posture, shoulders)]
     hips = [trunk(side, 0.0, 0.0) for side in (0.055, -0.055)]
     legs = [_leg(hip, limbs, way, tall) for hip, limbs, way in _sides(posture, hips)]
-    own += [*shoulders, arms[0][0], arms[1][0], arms[0][1], arms[1][1]]
-    own += [*hips, legs[0][0], legs[1][0], legs[0][1], legs[1][1]]
-    return tuple(stand.place(*point) for point in own)
+    points += [*shoulders, arms[0][0], arms[1][0], arms[0][1], arms[1][1]]
+    points += [*hips, legs[0][0], legs[1][0], legs[0][1], legs[1][1]]
+    return tuple(stand.place(*point) for point in points)
 
 
 def _sides(posture: Posture, roots: list[Point]) -> list[tuple[Point, Limbs, float]]:
+    """Pair the two joints (left, right) with the limbs of their side, and with 1.0 for left and -1.0 for right."""
     return [(roots[0], posture.left, 1.0), (roots[1], posture.right, -1.0)]
 
 
-def _arm(shoulder: Point, limbs: Limbs, way: float, tall: float) -> tuple[Point, Point]:
+def _arm(shoulder: Point, limbs: Limbs, direction: float, tall: float) -> tuple[Point, Point]:
+    """Return the elbow and the wrist."""
     out_cos, out_sin = cos_sin(limbs.out)
     swing_cos, swing_sin = cos_sin(limbs.arm)
     bend_cos, bend_sin = cos_sin(limbs.arm + limbs.elbow)
-    elbow = _moved(shoulder, way * out_sin, -out_cos * swing_cos, out_cos * swing_sin, 0.165 * tall)
-    return elbow, _moved(elbow, way * out_sin * 0.8, -out_cos * bend_cos, out_cos * bend_sin, 0.15 * tall)
+    elbow = _moved(shoulder, direction * out_sin, -out_cos * swing_cos, out_cos * swing_sin, 0.165 * tall)
+    return elbow, _moved(elbow, direction * out_sin * 0.8, -out_cos * bend_cos, out_cos * bend_sin, 0.15 * tall)
 
 
-def _leg(hip: Point, limbs: Limbs, way: float, tall: float) -> tuple[Point, Point]:
+def _leg(hip: Point, limbs: Limbs, direction: float, tall: float) -> tuple[Point, Point]:
+    """Return the knee and the ankle."""
     out_cos, out_sin = cos_sin(limbs.spread)
     thigh_cos, thigh_sin = cos_sin(limbs.leg)
     shin_cos, shin_sin = cos_sin(limbs.leg - limbs.knee)
-    knee = _moved(hip, way * out_sin, -out_cos * thigh_cos, out_cos * thigh_sin, 0.245 * tall)
-    return knee, _moved(knee, way * out_sin, -out_cos * shin_cos, out_cos * shin_sin, 0.235 * tall)
+    knee = _moved(hip, direction * out_sin, -out_cos * thigh_cos, out_cos * thigh_sin, 0.245 * tall)
+    return knee, _moved(knee, direction * out_sin, -out_cos * shin_cos, out_cos * shin_sin, 0.235 * tall)
 
 
 def _moved(point: Point, side: float, up: float, ahead: float, length: float) -> Point:

@@ -1,7 +1,7 @@
-"""Convex polygons to pixels, in integers only.
+"""Rasterise convex polygons with integers only.
 
-Corners are rounded to 1/16 of a canvas pixel; a pixel belongs to a polygon when its centre does. Integer
-arithmetic has no rounding that could differ between processors, which Pillow's and other float rasterisers do.
+Corners are rounded to 1/16 of a canvas pixel. A pixel belongs to a polygon if its centre is inside. Integer arithmetic
+gives the same result on every processor; Pillow and other rasterisers use floats, whose rounding may differ.
 """
 
 import math
@@ -13,11 +13,11 @@ import numpy.typing as npt
 from harness_plugins.demo_world.geometry import Pixel
 
 _UNIT = 16
-_FAR = 8192.0  # corners are clamped to this many pixels around the origin: products stay well inside int64
+_FAR = 8192.0  # corners are clamped to this many pixels around the origin, so that products fit into int64
 
 
 def fixed(outline: Sequence[Pixel]) -> list[tuple[int, int]]:
-    """Corners in sixteenths of a pixel."""
+    """Return the corners in sixteenths of a pixel."""
     corners = []
     for x, y in outline:
         x, y = min(max(x, -_FAR), _FAR), min(max(y, -_FAR), _FAR)
@@ -28,9 +28,9 @@ def fixed(outline: Sequence[Pixel]) -> list[tuple[int, int]]:
 def spans(
     outlines: Sequence[Sequence[Pixel]], top: int, bottom: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """First and one-past-last column of each convex polygon on each row.
+    """Return the first and the one-past-last column of each convex polygon on each row.
 
-    Returns two int64[polygons, bottom - top]; where a polygon misses a row, first >= last.
+    The result is two arrays int64[polygons, bottom - top]. Where a polygon misses a row, first >= last.
     """
     longest = max(len(outline) for outline in outlines)
     table = []
@@ -53,7 +53,8 @@ def spans(
 
 
 def window(outlines: Sequence[Sequence[Pixel]], height: int, width: int) -> tuple[int, int, int, int]:
-    """The smallest (top, left, bottom, right) of the canvas that holds all polygons; empty when none is inside."""
+    """Return the smallest canvas rectangle (top, left, bottom, right) that holds all polygons; empty when none is
+    inside."""
     columns = [x for outline in outlines for x, _ in outline]
     rows = [y for outline in outlines for _, y in outline]
     top = max(0, int(max(min(rows), 0.0)))
@@ -64,7 +65,8 @@ def window(outlines: Sequence[Sequence[Pixel]], height: int, width: int) -> tupl
 
 
 def draw(outlines: Sequence[Sequence[Pixel]], box: tuple[int, int, int, int]) -> npt.NDArray[np.uint8]:
-    """Number (from 1) of the last polygon over each pixel of the window `box`, 0 where there is none; uint8."""
+    """Return the number (from 1) of the last polygon over each pixel of the window `box`; 0 where there is none.
+    uint8."""
     top, left, bottom, right = box
     first, last = spans(outlines, top, bottom)
     canvas = np.zeros((bottom - top, right - left), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The street scenes: an image and its truth, by number.
+"""The street scenes: render an image and its ground truth from a scene's number.
 
 scene = render("test", 0)
 scene.image      # uint8[192, 256, 3], RGB
@@ -12,21 +12,21 @@ from harness_plugins.demo_world.population import bodies, shadows
 from harness_plugins.demo_world.scenery import backdrop
 
 VERSION = 1
-"""Raised whenever a pixel or a truth of any scene changes; part of the datasets' fingerprint."""
+"""Version of the renderer, increased whenever an image or a target of any scene changes. Part of the fingerprint."""
 
 HEIGHT, WIDTH = 192, 256
 SPLITS = {"train": 3600, "val": 200, "test": 200}
-"""Scenes in each split."""
+"""Number of scenes in each split."""
 _SEEDS = {"train": 101, "val": 202, "test": 303}
 
 
 def seed(split: str) -> int:
-    """The number that all scenes of a split are drawn from."""
+    """Return the random seed of all scenes of a split."""
     return _SEEDS[split]
 
 
 def render(split: str, index: int) -> Scene:
-    """The scene number `index` of "train", "val" or "test": the same on every machine."""
+    """Render scene number `index` of the split "train", "val" or "test". It is the same on every machine."""
     if not 0 <= index < SPLITS[split]:
         raise IndexError(f"scene {index} of {split}: there are {SPLITS[split]}")
     key = (seed(split), index)
@@ -34,7 +34,7 @@ def render(split: str, index: int) -> Scene:
 
 
 def compose(scene: StreetPlan, noise: RandomDraws) -> Scene:
-    """Draws a planned scene, with the sensor noise of that stream."""
+    """Draw a planned scene, with sensor noise from the random stream `noise`."""
     height, width = HEIGHT * SCALE, WIDTH * SCALE
     canvas = backdrop(scene.street, scene.camera, scene.light, height, width)
     darken(canvas, shadows(scene), scene.light)

@@ -1,4 +1,4 @@
-"""Clips of the street scenes and of the close-ups: the same truths on every fourth frame.
+"""Clips of the street scenes and of the close-ups. Every fourth frame has the same kinds of targets as the images.
 
 clip = render("street", "test", 0)
 clip["frames"]     # uint8[16, 192, 256, 3], RGB
@@ -25,36 +25,39 @@ from harness_plugins.demo_world.stage import Mover, Stage, handheld, room
 from harness_plugins.demo_world.vehicles import LENGTHS
 
 VERSION = 1
-"""Raised whenever a pixel or a truth of any clip changes; part of the datasets' fingerprint."""
+"""Version of the renderer, increased whenever an image or a target of any clip changes. Part of the fingerprint."""
 
 SPLITS = {"val": 20, "test": 40}
-"""Clips in each split, of each kind."""
+"""Number of clips in each split, for each kind of clip."""
 KINDS = {"street": ("boxes", "labels", "classes", "depth"), "close-ups": ("boxes", "labels", "areas", "keypoints")}
-"""What is filmed, and the truths that are kept of it."""
+"""The kinds of clips, and the arrays of `Scene` that are stored as targets of each kind."""
 _SEEDS = {("street", "val"): 522, ("street", "test"): 533, ("close-ups", "val"): 622, ("close-ups", "test"): 633}
 FRAMES, FPS = 16, 12.5
 SCORED = (0, 4, 8, 12)
-"""Frames that have a truth."""
+"""The indices of the frames that have targets."""
 
 
 def seed(kind: str, split: str) -> int:
-    """The number that all clips of that kind and split are drawn from."""
+    """Return the random seed of all clips of this kind and split."""
     return _SEEDS[kind, split]
 
 
 def render(kind: str, split: str, index: int) -> dict[str, npt.NDArray[Any]]:
-    """The clip number `index` of "val" or "test", the same on every machine: frames, and truths by name and frame."""
+    """Render clip number `index` of the split "val" or "test". It is the same on every machine.
+
+    The result has the frames under "frames", and each target under its name and frame number ("boxes_4").
+    """
     if not 0 <= index < SPLITS[split]:
         raise IndexError(f"clip {index} of {split}: there are {SPLITS[split]}")
     key = (seed(kind, split), index)
     draws, motion, noise = RandomDraws(*key), RandomDraws(*key, 2), RandomDraws(*key, 1)
     height, width = HEIGHT * SCALE, WIDTH * SCALE
-    whole = closeup(draws, height, width) if kind == "close-ups" else plan(draws, height, width)
-    movers = [mover for placement in whole.placements if (mover := _mover(placement, whole, motion))]
+    full_plan = closeup(draws, height, width) if kind == "close-ups" else plan(draws, height, width)
+    movers = [mover for placement in full_plan.placements if (mover := _mover(placement, full_plan, motion))]
     moved = {mover.placement for mover in movers}
-    still = replace(whole, placements=tuple(place for place in whole.placements if place not in moved))
+    static_plan = replace(full_plan, placements=tuple(place for place in full_plan.placements if place not in moved))
     views = handheld(motion, FRAMES, motion.sign() * motion.uniform(16.0, 64.0), 1)
-    stage = Stage(still, room(views))
+    stage = Stage(static_plan, room(views))
     clip: dict[str, npt.NDArray[Any]] = {}
     frames = []
     for frame, view in enumerate(views):
@@ -69,32 +72,33 @@ def render(kind: str, split: str, index: int) -> dict[str, npt.NDArray[Any]]:
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """The names of a clip's arrays."""
+    """Return the names of a clip's arrays."""
     return ("frames", *(f"{name}_{frame}" for frame in SCORED for name in KINDS[kind]))
 
 
 def _mover(placement: Placement, scene: StreetPlan, draws: RandomDraws) -> Mover | None:
-    """How that thing moves, None when it stands still. The plan has it where it is in the middle of the clip."""
+    """Return how an object moves; None when it stands still. Its placement in the plan is for the middle of the
+    clip."""
     if placement.kind in LENGTHS:
         across = abs(placement.stand.sin) > 0.7
         return Mover(placement, draws.uniform(0.8, 4.0 if across else 2.5)) if draws.chance(0.7) else None
     if placement.kind != "person":
         return None
     if draws.chance(0.5):
-        how = performance("walk", draws)
-        if scene.posing:  # towards the camera, where steps are long: not so fast
-            how = replace(how, tempo=0.7 * how.tempo, size=0.7 * how.size)
-        return Mover(placement, speed("walk", how, TALL), partial(posture, "walk", how))
+        motion = performance("walk", draws)
+        if scene.posing:  # close to the camera: smaller and slower steps
+            motion = replace(motion, tempo=0.7 * motion.tempo, size=0.7 * motion.size)
+        return Mover(placement, speed("walk", motion, TALL), partial(posture, "walk", motion))
     if scene.posing:
         return Mover(placement, 0.0, _gestures(draws))
     return None
 
 
 def _gestures(draws: RandomDraws) -> Callable[[float], Posture]:
-    """From one posture to another and back, in 1.5 to 3 seconds."""
-    one, other, start, tempo = gesturing(draws), gesturing(draws), draws.unit(), draws.uniform(0.33, 0.67)
+    """Return a function of time that moves from one posture to another and back, in 1.5 to 3 seconds."""
+    first, second, start, tempo = gesturing(draws), gesturing(draws), draws.unit(), draws.uniform(0.33, 0.67)
 
-    def shown(time: float) -> Posture:
-        return between(one, other, 0.5 - 0.5 * cos_sin(start + tempo * time)[0])
+    def posture_at(time: float) -> Posture:
+        return between(first, second, 0.5 - 0.5 * cos_sin(start + tempo * time)[0])
 
-    return shown
+    return posture_at

@@ -1,4 +1,4 @@
-"""The empty street: sky, house fronts and ground, pixel by pixel from the camera's geometry."""
+"""The empty street: sky, house fronts and ground, computed for each pixel from the camera's geometry."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,15 +17,18 @@ Floats = npt.NDArray[np.float64]
 
 SKY, ROAD, WALK, WALL, GREEN = (SEGMENTS.index(name) for name in ("sky", "road", "sidewalk", "building", "vegetation"))
 SKY_DEPTH = 1000.0
-"""Metres that stand for the sky in the depth map."""
+"""The depth of the sky in the depth map, in metres."""
 _OPEN = 400.0  # how far a side road can be seen, in metres
 
 
 @dataclass(slots=True)
 class Canvas:
-    """What has been drawn so far, at the supersampled size.
+    """The image drawn so far, in the supersampled size.
 
-    `colour` uint8[H, W, 3]; `segment` uint8[H, W] class numbers; `nearness` float32[H, W] in 1 / metres.
+    Args:
+        colour: uint8[H, W, 3], RGB.
+        segment: uint8[H, W], class numbers.
+        nearness: float32[H, W], 1 / depth in metres.
     """
 
     colour: npt.NDArray[np.uint8]
@@ -34,7 +37,7 @@ class Canvas:
 
 
 def backdrop(street: Street, camera: PinholeCamera, light: Light, height: int, width: int) -> Canvas:
-    """The street without anything standing in it."""
+    """Draw the street without any objects."""
     columns = np.arange(width, dtype=np.float64) + 0.5 - camera.centre
     rows = np.arange(height, dtype=np.float64) + 0.5 - camera.horizon
     wall = np.where(columns < 0.0, street.left, street.right)
@@ -65,6 +68,7 @@ def backdrop(street: Street, camera: PinholeCamera, light: Light, height: int, w
 
 
 def _sky(canvas: Canvas, street: Street, light: Light, camera: PinholeCamera) -> None:
+    """Draw the sky: a vertical colour gradient with clouds."""
     width = canvas.segment.shape[1]
     lowest = camera.horizon + camera.focal * camera.height / _OPEN
     height = min(int(lowest) + 2, canvas.segment.shape[0])
@@ -78,7 +82,7 @@ def _sky(canvas: Canvas, street: Street, light: Light, camera: PinholeCamera) ->
 
 
 def _fraction(values: Floats) -> Floats:
-    """What is above the next lower whole number."""
+    """Return the fractional part of the values."""
     return values - np.floor(values)
 
 
@@ -93,6 +97,7 @@ def _fronts(
     depth: Floats,
     number: npt.NDArray[np.intp],
 ) -> None:
+    """Draw the house fronts and hedges into the canvas pixels with the flat indices `where`."""
     width = canvas.segment.shape[1]
     column = where % width
     up, along, which = up.ravel()[where], along[column], number[column]
@@ -130,6 +135,7 @@ def _fronts(
 
 
 def _ground(canvas: Canvas, street: Street, camera: PinholeCamera, light: Light, where: npt.NDArray[np.intp]) -> None:
+    """Draw road, sidewalk, kerbs and road markings into the canvas pixels with the flat indices `where`."""
     width = canvas.segment.shape[1]
     row, column = np.divmod(where.astype(np.int32), np.int32(width))
     depth = camera.focal * camera.height / (row + 0.5 - camera.horizon)
@@ -172,7 +178,7 @@ def _paint(
     shade: Ints,
     light: Light,
 ) -> None:
-    """Colours by material, times the shade (65536 is plain), in the light's tint."""
+    """Paint pixels with the colour of their material times the shade (65536 is factor 1), in the light's tint."""
     tinted = [[int(value * tint) for value, tint in zip(colour, light.tint, strict=True)] for colour in colours]
     palette = np.array(tinted, dtype=np.int32)
     level = (shade >> 8).clip(0, 2047)

@@ -1,4 +1,4 @@
-"""From light to the camera's 8 bits: haze, averaging, tone, blur and noise. All in integers."""
+"""Convert the light on the canvas to 8-bit pixels: haze, averaging, tone curve, blur and noise. All in integers."""
 
 from functools import lru_cache
 
@@ -12,7 +12,7 @@ Ints = npt.NDArray[np.int32]
 
 
 def gathered(colour: npt.NDArray[np.uint8], nearness: npt.NDArray[np.float32], light: Light) -> npt.NDArray[np.int32]:
-    """int32[H / 2, W / 2, 3]: the light of 2x2 canvas pixels summed (0-1020), seen through the haze before them."""
+    """Sum each block of 2x2 canvas pixels and add the haze in front of it: int32[H / 2, W / 2, 3], values 0-1020."""
     rows = np.add(colour[0::2], colour[1::2], dtype=np.int32)
     sums = rows[:, 0::2] + rows[:, 1::2]
     near = nearness[0::2, 0::2] + nearness[1::2, 1::2]
@@ -22,7 +22,7 @@ def gathered(colour: npt.NDArray[np.uint8], nearness: npt.NDArray[np.float32], l
 
 
 def developed(light_sums: npt.NDArray[np.int32], light: Light, draws: RandomDraws) -> npt.NDArray[np.uint8]:
-    """uint8[H, W, 3]: tone, blur and noise applied to sums of four pixels (0-1020)."""
+    """Apply tone curve, blur and noise to sums of four canvas pixels (0-1020), and return uint8[H, W, 3]."""
     image = _tones(light.gain).take(light_sums)
     if light.soft:
         image = _blurred(image)
@@ -37,7 +37,7 @@ def developed(light_sums: npt.NDArray[np.int32], light: Light, draws: RandomDraw
 
 @lru_cache(maxsize=4)
 def _tones(gain: float) -> npt.NDArray[np.int16]:
-    """Table from sums of four (0-1020) to 16ths of a grey level: gain, with a soft shoulder."""
+    """Return a table from sums of four canvas pixels (0-1020) to 16ths of a grey level: a gain with soft clipping."""
     table = []
     for level in range(1021):
         value = level / 1020.0 * gain
@@ -46,7 +46,7 @@ def _tones(gain: float) -> npt.NDArray[np.int16]:
 
 
 def _blurred(image: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-    """Each pixel averaged with its neighbours, weights 1 6 1 both ways."""
+    """Blur with the weights 1 6 1 (divided by 8) along both axes."""
     wide = np.pad(image, ((0, 0), (1, 1), (0, 0)), mode="edge")
     image = (wide[:, :-2] + image * 6 + wide[:, 2:]) >> 3
     tall = np.pad(image, ((1, 1), (0, 0), (0, 0)), mode="edge")

@@ -1,4 +1,4 @@
-"""Convex solids with flat faces, and things painted on the faces."""
+"""Convex solids with flat faces, and figures painted on the faces."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from harness_plugins.demo_world.light import Colour, Light
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A visible flat face in world coordinates, with its brightness and depth plane."""
+    """A visible flat face: its corners in world coordinates, its brightness and its depth plane."""
 
     corners: tuple[Point, ...]
     brightness: float
@@ -19,24 +19,25 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class SolidPainter:
-    """Turns faces and the figures on them into parts for one object."""
+    """Converts the faces of an object, and figures on the faces, to parts."""
 
     camera: PinholeCamera
     light: Light
 
     def part(self, corners: Sequence[Point], colour: Colour, face: Face, grain: int) -> Part:
-        """A polygon on a face, in the face's light."""
+        """Return a polygon on a face, with the face's brightness."""
         outline = [self.camera.project(corner) for corner in corners]
         return Part(outline, self.light.lit(colour, face.brightness), grain, face.plane)
 
     def fill(self, face: Face, colour: Colour, grain: int) -> Part:
-        """The whole face."""
+        """Return the whole face as a part."""
         return self.part(face.corners, colour, face, grain)
 
     def patch(self, face: Face, area: tuple[float, float, float, float], colour: Colour, grain: int = 12) -> Part:
-        """A rectangle (left, bottom, right, top as shares of the face, 0-1) on a face with four corners.
+        """Return a rectangle on a face with four corners.
 
-        Corners run bottom left, bottom right, top right, top left.
+        `area` is (left, bottom, right, top) as shares of the face, 0-1. The face's corners must be in the order bottom
+        left, bottom right, top right, top left.
         """
         left, bottom, right, top = area
         corners = [_between(face, u, v) for u, v in ((left, bottom), (right, bottom), (right, top), (left, top))]
@@ -44,6 +45,7 @@ class SolidPainter:
 
 
 def _between(face: Face, u: float, v: float) -> Point:
+    """Return the point at the shares (u, v) of a face with four corners, by bilinear interpolation."""
     low_left, low_right, high_right, high_left = face.corners
     x, y, z = (
         (a * (1.0 - u) + b * u) * (1.0 - v) + (d * (1.0 - u) + c * u) * v
@@ -54,15 +56,17 @@ def _between(face: Face, u: float, v: float) -> Point:
 
 @dataclass(frozen=True, slots=True)
 class Prism:
-    """A solid between two mirrored sides: a convex outline of (ahead, up, half width) in metres.
+    """A solid between two mirrored sides.
 
-    The outline runs counter-clockwise as seen from the object's right: rear bottom, front bottom, ... rear top.
+    Its `outline` is a convex polygon of (ahead, up, half width) in metres. Seen from the object's right, it runs
+    counter-clockwise: rear bottom, front bottom, ... rear top.
     """
 
     outline: tuple[tuple[float, float, float], ...]
 
     def faces(self, stand: Stand, camera: PinholeCamera, light: Light) -> Iterator[tuple[str, int, Face]]:
-        """The faces the camera sees: ("side", -1 or 1, face) and ("rim", number of the outline's edge, face)."""
+        """Yield the faces that the camera sees: ("side", -1 or 1, face) and ("rim", number of the outline's edge,
+        face)."""
         left = tuple(stand.place(width, up, ahead) for ahead, up, width in self.outline)
         right = tuple(stand.place(-width, up, ahead) for ahead, up, width in self.outline)
         inside = middle((*left, *right))
@@ -78,6 +82,7 @@ class Prism:
 def _seen(
     kind: str, number: int, corners: tuple[Point, ...], inside: Point, camera: PinholeCamera, light: Light
 ) -> Iterator[tuple[str, int, Face]]:
+    """Yield the face if its front is towards the camera."""
     normal = outward(corners, inside)
     corner = corners[0]
     facing = normal[0] * corner[0] + normal[1] * (corner[1] - camera.height) + normal[2] * corner[2]
@@ -86,7 +91,7 @@ def _seen(
 
 
 def disc(stand: Stand, side: float, up: float, ahead: float, radius: float, corners: int = 12) -> list[Point]:
-    """A round figure on the plane `side` metres to the left of the object's middle."""
+    """Return the corners of a disc in the plane `side` metres to the left of the object's centre."""
     points = []
     for number in range(corners):
         cosine, sine = cos_sin(number / corners)

@@ -1,4 +1,5 @@
-"""A street larger than the frame, drawn once: each frame of a clip shows the part that the camera looks at."""
+"""Frames of a clip: a street larger than the frame is drawn once, and each frame shows the part in the camera's
+view."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,9 +22,9 @@ _TALL, _WIDE = HEIGHT * SCALE, WIDTH * SCALE
 
 @dataclass(frozen=True, slots=True)
 class Mover:
-    """A thing that moves: where it is at time 0, its speed ahead (metres a second), its posture at each time.
+    """A moving object: its place at time 0, its forward speed in metres per second, and its posture over time.
 
-    `posture` is None for what has none, and for persons who keep the one that their own random numbers give.
+    `posture` is None for objects without a posture, and for persons who keep the posture from their own random numbers.
     """
 
     placement: Placement
@@ -31,18 +32,19 @@ class Mover:
     posture: Callable[[float], Posture] | None = None
 
     def at(self, time: float) -> tuple[Placement, Posture | None]:
-        """Where and in what posture it is at that time, in seconds."""
-        stand, gone = self.placement.stand, self.speed * time
-        stand = Stand(stand.x + stand.sin * gone, stand.z + stand.cos * gone, stand.cos, stand.sin)
+        """Return the object's place and posture at a time in seconds."""
+        stand, distance = self.placement.stand, self.speed * time
+        stand = Stand(stand.x + stand.sin * distance, stand.z + stand.cos * distance, stand.cos, stand.sin)
         return replace(self.placement, stand=stand), self.posture(time) if self.posture else None
 
 
 class Stage:
-    """What stands still in a clip, as the camera would see it with a frame wider and taller by `margin` on each side.
+    """The static part of a clip, drawn once on a canvas that is wider and taller than the frame by `margin` on each
+    side.
 
     Args:
-        plan: the street, the camera when it looks straight ahead, and the things that do not move.
-        margin: canvas pixels that the camera's view may be off, down and across.
+        plan: the street, the camera when it looks straight ahead, and the objects that do not move.
+        margin: the largest offset of the camera's view, in canvas pixels down and across.
     """
 
     def __init__(self, plan: StreetPlan, margin: tuple[int, int]) -> None:
@@ -57,24 +59,25 @@ class Stage:
         self._still = bodies(wide, height, width)
 
     def scene(self, view: tuple[int, int], movers: Sequence[Mover], time: float, noise: RandomDraws) -> Scene:
-        """The frame and its truth, with the view off by `view` (canvas pixels down and across)."""
+        """Return the frame and its ground truth, with the view offset by `view` (canvas pixels down and across)."""
         canvas, owner, present = self._drawn(view, movers, time)
         return observed(canvas, owner, present, self._plan.light, noise)
 
     def image(
         self, view: tuple[int, int], movers: Sequence[Mover], time: float, noise: RandomDraws
     ) -> npt.NDArray[np.uint8]:
-        """The frame alone: uint8[192, 256, 3]."""
+        """Return the frame alone, uint8[192, 256, 3]."""
         canvas, _, _ = self._drawn(view, movers, time)
         return photographed(canvas, self._plan.light, noise)
 
     def _drawn(
         self, view: tuple[int, int], movers: Sequence[Mover], time: float
     ) -> tuple[Canvas, Owners, Sequence[Body]]:
+        """Draw one frame. Return the canvas, the owner of each canvas pixel, and the bodies from far to near."""
         down, across = self._margin[0] + view[0], self._margin[1] + view[1]
-        part = np.s_[down : down + _TALL, across : across + _WIDE]
+        area = np.s_[down : down + _TALL, across : across + _WIDE]
         whole = self._canvas
-        canvas = Canvas(whole.colour[part].copy(), whole.segment[part].copy(), whole.nearness[part].copy())
+        canvas = Canvas(whole.colour[area].copy(), whole.segment[area].copy(), whole.nearness[area].copy())
         camera = self._plan.camera
         camera = replace(camera, centre=camera.centre - view[1], horizon=camera.horizon - view[0])
         now = [mover.at(time) for mover in movers]
@@ -88,10 +91,10 @@ class Stage:
 
 
 def handheld(draws: RandomDraws, frames: int, pan: float, shake: int) -> list[tuple[int, int]]:
-    """How far off the view is in each frame, in canvas pixels down and across.
+    """Return the offset of the view in each frame, in canvas pixels down and across.
 
-    A steady pan by `pan` canvas pixels over the clip (half of it before its middle), two slow waves each way, and an
-    independent shake of at most `shake`.
+    It is the sum of a steady pan by `pan` canvas pixels over the clip (half of it before the middle), two slow waves
+    along each axis, and an independent shake of at most `shake` pixels.
     """
     waves = [(draws.unit(), draws.uniform(0.4, 1.6), draws.uniform(1.0, 4.0)) for _ in range(4)]
     views = []
@@ -105,5 +108,5 @@ def handheld(draws: RandomDraws, frames: int, pan: float, shake: int) -> list[tu
 
 
 def room(views: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The margin that a stage needs for these views."""
+    """Return the margin that a stage needs for these views."""
     return max(abs(down) for down, _ in views), max(abs(across) for _, across in views)

@@ -1,4 +1,4 @@
-"""The shape of one street: how wide, what lines it, what its ground and walls are made of."""
+"""The random shape of a street: its width, its houses, and the materials of its ground and walls."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,8 @@ _WALLS: tuple[Colour, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """A house (or a hedge, with `green`) in the row along a street, from `start` metres on; sizes in metres."""
+    """A house in the row along a street, or a hedge if `green`. It starts `start` metres along the street; sizes in
+    metres."""
 
     start: float
     height: float
@@ -34,7 +35,7 @@ class Front:
 
 @dataclass(frozen=True, slots=True)
 class Street:
-    """Lateral positions in metres of kerbs and house fronts, and what is painted on the road."""
+    """The lateral positions of kerbs and house fronts in metres, the houses, and what is painted on the road."""
 
     middle: float
     kerb: float
@@ -52,7 +53,7 @@ class Street:
 
 
 def street(draws: RandomDraws) -> Street:
-    """A random street. `crossing` is the depth of a side road, `stripes` of a zebra crossing; 0 means none."""
+    """Return a random street. `crossing` is the depth of a side road, `stripes` of a zebra crossing; 0 means none."""
     kerb = draws.uniform(3.4, 5.2)
     middle = draws.uniform(-1.8, 1.8)
     grey = 92 + draws.below(84)
@@ -75,6 +76,7 @@ def street(draws: RandomDraws) -> Street:
 
 
 def _front(draws: RandomDraws, start: float) -> Front:
+    """Return a random house or hedge that starts about `start` metres along the street."""
     green = draws.chance(0.16)
     shift = draws.uniform(-18.0, 18.0)
     wall = draws.choice(_WALLS)

@@ -1,4 +1,4 @@
-"""A tile of 1/f noise: what makes surfaces cost as many bits as real ones."""
+"""A tile of 1/f noise. With this texture, surfaces need about as many bits as real ones."""
 
 from functools import cache
 
@@ -8,15 +8,16 @@ import numpy.typing as npt
 from harness_plugins.demo_world.draws import RandomDraws
 
 SIDE = 512
-"""Rows and columns of the tile, a power of two; the tile repeats without a seam."""
+"""Number of rows and columns of the tile, a power of two. The tile repeats without a seam."""
 
 
 @cache
 def tile() -> npt.NDArray[np.int16]:
-    """int16[SIDE, SIDE]: noise around 0, standard deviation near 64, power falling with frequency.
+    """Return the tile, int16[SIDE, SIDE]: noise around 0 with standard deviation near 64.
 
-    Sum of octaves of random integers, each enlarged bilinearly in integers, the amplitude growing slowly with
-    the octave: equal amplitudes give the 1/f spectrum of photographs, and out-of-focus ground is smoother.
+    The tile is a sum of octaves of random integers, each enlarged bilinearly with integers. Equal amplitudes would give
+    the 1/f spectrum of photographs; here the amplitude grows slowly with the octave, so that the texture is smoother,
+    like ground that is out of focus.
     """
     draws = RandomDraws(0x7E47, 1)
     total = np.zeros((SIDE, SIDE), dtype=np.int32)
@@ -34,7 +35,7 @@ def tile() -> npt.NDArray[np.int16]:
 
 
 def _enlarge(grid: npt.NDArray[np.int32], step: int) -> npt.NDArray[np.int32]:
-    """Bilinear enlargement by `step` of a grid that wraps around."""
+    """Enlarge a periodic grid by the factor `step`, bilinearly."""
     if step == 1:
         return grid
     weight = np.arange(step, dtype=np.int32)
@@ -48,7 +49,7 @@ def _enlarge(grid: npt.NDArray[np.int32], step: int) -> npt.NDArray[np.int32]:
 
 
 def _root(number: int) -> int:
-    """Integer square root."""
+    """Return the integer square root."""
     guess = number
     while guess * guess > number:
         guess = (guess + number // guess) // 2
@@ -61,11 +62,11 @@ def _doubled() -> npt.NDArray[np.int16]:
 
 
 def patch(row: int, column: int, height: int, width: int) -> npt.NDArray[np.int16]:
-    """int16[height, width] of the tile from (row, column) on, wrapping; height and width up to SIDE."""
+    """Return int16[height, width] of the tile, starting at (row, column) and wrapping. Sizes are at most SIDE."""
     row, column = row % SIDE, column % SIDE
     return _doubled()[row : row + height, column : column + width]
 
 
 def lookup(rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer]) -> npt.NDArray[np.int16]:
-    """The tile at any integer coordinates, wrapping; same shape as the arguments broadcast to."""
+    """Return the tile's values at integer coordinates, wrapping. The shape is the broadcast shape of the arguments."""
     return tile().ravel().take((rows & (SIDE - 1)) * SIDE + (columns & (SIDE - 1)))

@@ -1,4 +1,4 @@
-"""What a scene's truth is to each task."""
+"""Convert a scene's ground truth to the targets of each task."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,19 +10,19 @@ from harness_plugins.demo_world.actions import ACTIONS
 from harness_plugins.demo_world.classes import CLASSES, SEGMENTS
 
 _SKY = 999.0
-"""Metres: what is as far as this is the sky."""
+"""Pixels at this depth in metres or farther are sky."""
 
 
 def class_names(task: str) -> tuple[str, ...]:
-    """The classes of that task's targets; none for depth and pose."""
+    """Return the class names of a task's targets; none for depth and pose."""
     return {"detection": CLASSES, "segmentation": SEGMENTS, "action": ACTIONS}.get(task, ())
 
 
 def target(task: str, scene: Mapping[str, npt.NDArray[Any]]) -> Any:
-    """The truth that a task wants, from the arrays of a `Scene` by name.
+    """Return a task's target from the arrays of a `Scene`.
 
-    Detection: `Boxes`. Segmentation: uint8[192, 256] class numbers. Depth: float32[192, 256] metres, missing for the
-    sky. Pose: `Persons`, whose area is the person's visible pixels, as in COCO.
+    Detection: `Boxes`. Segmentation: uint8[192, 256], class numbers. Depth: float32[192, 256] in metres, missing for
+    the sky. Pose: `Persons`; the area of a person is the number of visible pixels, as in COCO.
     """
     if task == "segmentation":
         return scene["classes"]
@@ -42,7 +42,7 @@ def _persons(scene: Mapping[str, npt.NDArray[Any]]) -> Any:
 
     persons = scene["labels"] == CLASSES.index("person")
     keypoints = scene["keypoints"][persons].astype(np.float64)
-    keypoints[..., :2] -= 0.5 * (keypoints[..., 2:] > 0)  # from corners of pixels to their centres
+    keypoints[..., :2] -= 0.5 * (keypoints[..., 2:] > 0)  # from pixel-corner to pixel-centre coordinates
     return Persons(
         keypoints=keypoints,
         boxes=scene["boxes"][persons].astype(np.float64),

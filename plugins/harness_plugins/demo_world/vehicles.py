@@ -9,9 +9,9 @@ from harness_plugins.demo_world.solids import Face, Prism, SolidPainter, disc
 GLASS: Colour = (38, 44, 52)
 TYRE: Colour = (22, 22, 24)
 LENGTHS = {"car": 4.3, "truck": 7.6, "bus": 10.5}
-"""Metres from bumper to bumper."""
+"""Length of each kind of vehicle in metres."""
 WIDTHS = {"car": 1.8, "truck": 2.4, "bus": 2.5}
-"""Metres across."""
+"""Width of each kind of vehicle in metres."""
 
 _PAINTS: tuple[Colour, ...] = (
     (212, 212, 210),
@@ -29,7 +29,7 @@ _LOADS: tuple[Colour, ...] = ((206, 204, 196), (160, 150, 132), (92, 104, 118), 
 
 
 def vehicle(kind: str, stand: Stand, camera: PinholeCamera, light: Light, draws: RandomDraws) -> list[Part]:
-    """The parts of a vehicle ("car", "truck" or "bus"), far ones first."""
+    """Return the parts of a vehicle ("car", "truck" or "bus"), from far to near."""
     painter = SolidPainter(camera, light)
     if kind == "car":
         return _car(stand, painter, draws)
@@ -43,7 +43,7 @@ def _varied(draws: RandomDraws, paint: Colour) -> Colour:
 
 
 def _wheels(stand: Stand, painter: SolidPainter, half: float, ahead: tuple[float, ...], radius: float) -> list[Part]:
-    """The wheels on the side that the camera sees, and the dark gap under the body."""
+    """Return the wheels on the side that the camera sees."""
     parts = []
     for side in (half, -half):
         hub = stand.place(side, radius, 0.0)
@@ -60,7 +60,7 @@ def _wheels(stand: Stand, painter: SolidPainter, half: float, ahead: tuple[float
 
 
 def _under(stand: Stand, painter: SolidPainter, length: float, half: float, radius: float) -> list[Part]:
-    """Tyres and shade below the body as seen from in front or behind."""
+    """Return the tyres as seen from the front or behind, below the body."""
     parts = []
     for end in (-length * 0.36, length * 0.36):
         for side in (-half + 0.14, half - 0.14):

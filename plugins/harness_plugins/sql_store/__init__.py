@@ -1,9 +1,11 @@
-"""Results in an SQL database: a SQLite file by default, PostgreSQL by URL.
+"""The results database in SQL: a SQLite file by default, or PostgreSQL by URL.
 
-SQLAlchemy is imported when a store is opened, so that listing the stores costs nothing. What is where: `schema` the
-tables, `views` the public views, `migrations` and `upgrade` the versions, `database` the connection, `location` and
-`holders` what is said about files, `runs`, `claims`, `records`, `outcomes` and `trainings` the rows, `read_only` the
-user's queries.
+SQLAlchemy is imported when a store is opened, so that listing the stores is fast. The modules:
+
+- `schema`: the tables; `views`: the public views; `migrations` and `upgrade`: the schema versions;
+- `database`: the connection; `location` and `holders`: checks of the SQLite file and its locks;
+- `runs`, `claims`, `records`, `outcomes` and `trainings`: reading and writing the rows;
+- `read_only`: the user's own queries; `merge`: joining several SQLite files.
 """
 
 from __future__ import annotations
@@ -42,9 +44,9 @@ _ALL = Filters()
 
 
 class SqlStore(Store):
-    """The store of the default `sqlite:///harness.db`; a plain path is a SQLite file too.
+    """The default store, `sqlite:///harness.db`. A plain path is opened as a SQLite file too.
 
-    It can be used from several threads of a process. It is to be opened after a fork, not before.
+    Several threads of one process can use it. Open it after a fork of the process, not before.
     """
 
     name: ClassVar[str] = "sql"
@@ -207,10 +209,10 @@ class SqlStore(Store):
     def merge(
         cls, sources: Sequence[Path], target: Path, into: bool, join: Callable[[SqlStore], None]
     ) -> Sequence[Merged]:
-        """Join SQLite files in one; `join` is given the whole before it is put in place.
+        """Join several SQLite files into one; `join` is called with the merged database before it replaces the target.
 
         Raises:
-            StoreError: one of them is no results database.
+            StoreError: one of the files is not a results database.
         """
         from harness_plugins.sql_store.merge import merge_into
 
@@ -228,5 +230,5 @@ class SqlStore(Store):
 
 @hookimpl
 def harness_stores() -> Iterator[type[Store]]:
-    """The SQL store."""
+    """Register the SQL store."""
     yield SqlStore

@@ -1,7 +1,8 @@
-"""Who works on which experiment.
+"""Claims: which process works on which experiment.
 
-A claim is an owner, a lease and the moment until which it holds. It has lapsed when that moment is past, when the
-owner's process is known to be gone, or when the moment lies so far ahead that the clock must have been set back.
+A claim consists of an owner, a lease in seconds and the time when the lease ends. The claim has lapsed in three cases:
+that time is past; the owner's process is known to be dead; or that time is so far in the future that the clock must
+have been set back.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 _SKEW = 300.0
-"""Seconds by which the clocks of two machines may differ."""
+"""The largest difference between the clocks of two machines, in seconds."""
 
 _TOTALS = (
     *("samples", "failed_samples", "bits", "pixels", "bpp", "bpp_mean", "kbps", "psnr", "source_bpp"),
@@ -48,89 +49,101 @@ _TOTALS = (
 
 
 def register(connection: sa.Connection, cells: Sequence[Experiment], run: int) -> None:
-    """Record what is not there yet; a baseline or classes that were not known before are filled in."""
+    """Insert the experiments that the database does not have yet.
+
+    For known experiments, a missing baseline or missing classes are filled in.
+    """
     if not cells:
         return
-    connection.execute(_insert_new(connection), [_row(cell, run) for cell in cells])
-    late = [{"its_key": cell.key, "its_baseline": cell.baseline} for cell in cells if cell.baseline]
-    if late:
+    connection.execute(_insert_new(connection), [_row(experiment, run) for experiment in cells])
+    baselines = [
+        {"its_key": experiment.key, "its_baseline": experiment.baseline} for experiment in cells if experiment.baseline
+    ]
+    if baselines:
         connection.execute(
             sa.update(experiments)
             .where(experiments.c.key == sa.bindparam("its_key"), experiments.c.baseline.is_(None))
             .values(baseline=sa.bindparam("its_baseline")),
-            late,
+            baselines,
         )
     connection.execute(
         sa.update(experiments)
         .where(experiments.c.key == sa.bindparam("its_key"), experiments.c.classes.is_(None))
         .values(classes=sa.bindparam("its_classes")),
-        [{"its_key": cell.key, "its_classes": json.dumps(cell.classes)} for cell in cells],
+        [{"its_key": experiment.key, "its_classes": json.dumps(experiment.classes)} for experiment in cells],
     )
 
 
 def registered(connection: sa.Connection) -> list[Experiment]:
-    """All experiments as they were registered; what `changed` was is not recorded."""
+    """Return all experiments as they were registered, in that order. The field `changed` is not stored."""
     return [
         _experiment(dict(row._mapping)) for row in connection.execute(sa.select(experiments).order_by(experiments.c.id))
     ]
 
 
 def states(connection: sa.Connection, keys: Sequence[str]) -> dict[str, State]:
-    """What is known of each key that was ever claimed."""
+    """Return the state of each key that was ever claimed."""
     e = experiments.c
-    found: dict[str, State] = {}
-    for some in chunks(keys):
+    states_by_key: dict[str, State] = {}
+    for batch in chunks(keys):
         rows = connection.execute(
             sa.select(
                 e.key, e.id, e.status, e.owner, e.lease, e.lease_until, e.reason, e.samples, e.failed_samples
-            ).where(e.key.in_(some), e.status.is_not(None))
+            ).where(e.key.in_(batch), e.status.is_not(None))
         ).all()
         counts = _counts(connection, [row.id for row in rows if row.samples is None])
         for row in rows:
             count = counts.get(row.id, 0) if row.samples is None else row.samples + (row.failed_samples or 0)
             status = status_now(row.status, row.owner, row.lease, row.lease_until)
-            found[row.key] = State(status, row.owner, count, row.failed_samples or 0, row.reason)
-    return found
+            states_by_key[row.key] = State(status, row.owner, count, row.failed_samples or 0, row.reason)
+    return states_by_key
 
 
 def identities(connection: sa.Connection, keys: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """The identity of each key that was ever registered."""
+    """Return the identity of each registered key: everything that determines the experiment's result."""
     e = experiments.c
-    found: dict[str, Mapping[str, Any]] = {}
-    for some in chunks(keys):
-        for key, identity in connection.execute(sa.select(e.key, e.identity).where(e.key.in_(some))):
-            found[key] = json.loads(identity)
-    return found
+    identities_by_key: dict[str, Mapping[str, Any]] = {}
+    for batch in chunks(keys):
+        for key, identity in connection.execute(sa.select(e.key, e.identity).where(e.key.in_(batch))):
+            identities_by_key[key] = json.loads(identity)
+    return identities_by_key
 
 
 def classes(connection: sa.Connection, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The classes of each key whose classes are known."""
+    """Return the class names of each key, where the database has them."""
     e = experiments.c
-    found: dict[str, tuple[str, ...]] = {}
-    for some in chunks(keys):
-        query = sa.select(e.key, e.classes).where(e.key.in_(some), e.classes.is_not(None))
+    classes_by_key: dict[str, tuple[str, ...]] = {}
+    for batch in chunks(keys):
+        query = sa.select(e.key, e.classes).where(e.key.in_(batch), e.classes.is_not(None))
         for key, names in connection.execute(query):
-            found[key] = tuple(json.loads(names))
-    return found
+            classes_by_key[key] = tuple(json.loads(names))
+    return classes_by_key
 
 
 def status_now(status: Status, owner: str | None, lease: float | None, until: float | None) -> Status:
-    """`interrupted` for a running experiment whose claim has lapsed."""
+    """Return the current status: `interrupted` for a running experiment whose claim has lapsed, else the stored
+    status."""
     if status == "running" and not _holds(owner, lease, until):
         return "interrupted"
     return status
 
 
 def claim(connection: sa.Connection, keys: Sequence[str], wanted: Claim) -> set[str]:
-    """Claim what is neither finished nor held; gives the keys obtained."""
+    """Claim the experiments that are neither finished nor held by another owner. Return the keys that were claimed.
+
+    A failed experiment loses its failed samples and its results, so that those samples are tried again.
+
+    Raises:
+        StoreError: a key was never registered.
+    """
     e = experiments.c
     obtained: dict[str, int] = {}
-    seen: set[str] = set()
+    known_keys: set[str] = set()
     failed: dict[str, int] = {}
-    for some in chunks(sorted(keys)):
-        query = sa.select(e.key, e.id, e.status, e.owner, e.lease, e.lease_until).where(e.key.in_(some)).order_by(e.id)
+    for batch in chunks(sorted(keys)):
+        query = sa.select(e.key, e.id, e.status, e.owner, e.lease, e.lease_until).where(e.key.in_(batch)).order_by(e.id)
         for row in connection.execute(query.with_for_update()):
-            seen.add(row.key)
+            known_keys.add(row.key)
             mine = row.owner == wanted.owner
             if row.status == "finished" or (
                 row.status == "running" and not mine and _holds(row.owner, row.lease, row.lease_until)
@@ -139,7 +152,7 @@ def claim(connection: sa.Connection, keys: Sequence[str], wanted: Claim) -> set[
             obtained[row.key] = row.id
             if row.status == "failed":
                 failed[row.key] = row.id
-    if unknown := set(keys) - seen:
+    if unknown := set(keys) - known_keys:
         raise StoreError(
             f"{len(unknown)} experiments were claimed before they were registered: {min(unknown)[:12]}, ..."
         )
@@ -154,7 +167,7 @@ def claim(connection: sa.Connection, keys: Sequence[str], wanted: Claim) -> set[
 
 
 def renew(connection: sa.Connection, claim: Claim) -> set[str]:
-    """Prolong an owner's leases; gives the keys it still holds."""
+    """Extend all leases of the claim's owner. Return the keys that the owner still holds."""
     e = experiments.c
     mine = (e.owner == claim.owner, e.status == "running")
     connection.execute(sa.update(experiments).where(*mine).values(**_lease(claim)))
@@ -162,38 +175,38 @@ def renew(connection: sa.Connection, claim: Claim) -> set[str]:
 
 
 def release(connection: sa.Connection, keys: Sequence[str], claim: Claim, status: Status, reason: str | None) -> None:
-    """Give claims up; those lost meanwhile are left to whoever has them."""
+    """Give up claims and set a status. A key that another owner has claimed meanwhile stays unchanged."""
     e = experiments.c
-    for some in chunks(keys):
+    for batch in chunks(keys):
         connection.execute(
             sa.update(experiments)
-            .where(e.key.in_(some), e.owner == claim.owner, e.status == "running")
+            .where(e.key.in_(batch), e.owner == claim.owner, e.status == "running")
             .values(status=status, reason=reason, lease_until=None)
         )
 
 
 def held_ids(connection: sa.Connection, keys: Iterable[str], claim: Claim) -> dict[str, int]:
-    """The ids of experiments that the owner holds.
+    """Return the database ids of experiments that the claim's owner holds, by key.
 
     Raises:
-        StoreError: one of them is not, or no longer, the owner's.
+        StoreError: the owner does not hold one of the experiments, or lost it.
     """
     e = experiments.c
     wanted = sorted(set(keys))
     ids: dict[str, int] = {}
-    for some in chunks(wanted):
-        query = sa.select(e.key, e.id, e.status, e.owner).where(e.key.in_(some)).order_by(e.id)
-        found = {row.key: row for row in connection.execute(query.with_for_update())}
-        for key in some:
-            row = found.get(key)
+    for batch in chunks(wanted):
+        query = sa.select(e.key, e.id, e.status, e.owner).where(e.key.in_(batch)).order_by(e.id)
+        rows = {row.key: row for row in connection.execute(query.with_for_update())}
+        for key in batch:
+            row = rows.get(key)
             if row is None or row.owner != claim.owner or row.status != "running":
-                who = (
+                holder = (
                     f"it is {row.status} under {describe(row.owner)}"
                     if row is not None and row.owner
                     else "nobody has it"
                 )
                 raise StoreError(
-                    f"the claim on experiment {key[:12]} was lost ({who}), so nothing was written. Run again to "
+                    f"the claim on experiment {key[:12]} was lost ({holder}), so nothing was written. Run again to "
                     "continue what is not finished."
                 )
             ids[key] = row.id
@@ -201,18 +214,19 @@ def held_ids(connection: sa.Connection, keys: Iterable[str], claim: Claim) -> di
 
 
 def _holds(owner: str | None, lease: float | None, until: float | None) -> bool:
-    """Whether a running experiment's claim still holds."""
+    """Return whether a claim on a running experiment is still valid."""
     if owner is None or until is None or is_gone(owner):
         return False
     return time.time() <= until <= time.time() + (lease or 0.0) + _SKEW
 
 
 def _lease(claim: Claim) -> dict[str, Any]:
+    """Return the columns of a claim: owner, lease in seconds, and the time when the lease ends."""
     return {"owner": claim.owner, "lease": claim.lease, "lease_until": time.time() + claim.lease}
 
 
 def _forget(connection: sa.Connection, failed: dict[str, int]) -> None:
-    """Take away what failed experiments left, but for the samples that went well."""
+    """Delete the results of failed experiments, and their failed samples. Samples that succeeded stay."""
     s = samples.c
     for ids in chunks(list(failed.values())):
         connection.execute(sa.delete(samples).where(s.experiment_id.in_(ids), s.status == "failed"))
@@ -225,13 +239,17 @@ def _forget(connection: sa.Connection, failed: dict[str, int]) -> None:
 
 
 def _counts(connection: sa.Connection, ids: Sequence[int]) -> dict[int, int]:
+    """Return the number of sample rows of each experiment, by its database id."""
     s = samples.c
     query = sa.select(s.experiment_id, sa.func.count()).where(s.experiment_id.in_(ids)).group_by(s.experiment_id)
     return {row[0]: row[1] for row in connection.execute(query)} if ids else {}
 
 
 def _insert_new(connection: sa.Connection) -> sa.Insert:
-    """What inserts experiments that are not there; each dialect has its own, and its module takes time to import."""
+    """Return an INSERT statement that skips experiments that exist.
+
+    Each dialect has its own statement. Its module is imported here because the import is slow.
+    """
     if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects import postgresql
 
@@ -242,6 +260,7 @@ def _insert_new(connection: sa.Connection) -> sa.Insert:
 
 
 def _experiment(row: Mapping[str, Any]) -> Experiment:
+    """Return the experiment of a row of the table `experiments`."""
     from harness.experiment import Experiment, Training
 
     options = json.loads(row["codec_options"])
@@ -269,26 +288,32 @@ def _experiment(row: Mapping[str, Any]) -> Experiment:
     )
 
 
-def _row(cell: Experiment, run: int) -> dict[str, Any]:
-    options = dict(cell.codec_options) | ({"intra": True} if cell.intra else {})
+def _row(experiment: Experiment, run: int) -> dict[str, Any]:
+    """Return the columns of the table `experiments` for an experiment."""
+    options = dict(experiment.codec_options) | ({"intra": True} if experiment.intra else {})
     return {
-        **{name: getattr(cell, name) for name in ("key", "codec", "level", "level_name", "intra", "task", "model")},
-        **{name: getattr(cell, name) for name in ("weights", "dataset", "split", "reference", "seed", "baseline")},
+        **{
+            name: getattr(experiment, name)
+            for name in ("key", "codec", "level", "level_name", "intra", "task", "model")
+        },
+        **{
+            name: getattr(experiment, name) for name in ("weights", "dataset", "split", "reference", "seed", "baseline")
+        },
         "codec_options": canonical(options),
-        "planned_samples": cell.samples,
-        "precision": cell.precision,
-        "batch": cell.batch,
-        "training": cell.training.kind,
-        "train_codec": cell.training.codec,
-        "train_level": cell.training.level,
-        "train_mode": cell.training.mode,
-        "parts": cell.training.parts,
-        "checkpoint": cell.training.checkpoint,
-        "control": cell.training.control,
-        "series": cell.training.series,
-        "cell": cell.cell,
-        "ladder": cell.ladder,
-        "identity": canonical(cell.identity),
-        "classes": json.dumps(cell.classes),
+        "planned_samples": experiment.samples,
+        "precision": experiment.precision,
+        "batch": experiment.batch,
+        "training": experiment.training.kind,
+        "train_codec": experiment.training.codec,
+        "train_level": experiment.training.level,
+        "train_mode": experiment.training.mode,
+        "parts": experiment.training.parts,
+        "checkpoint": experiment.training.checkpoint,
+        "control": experiment.training.control,
+        "series": experiment.training.series,
+        "cell": experiment.cell,
+        "ladder": experiment.ladder,
+        "identity": canonical(experiment.identity),
+        "classes": json.dumps(experiment.classes),
         "run": run,
     }

@@ -1,4 +1,4 @@
-"""The connection: engine, transactions, and the words for what goes wrong."""
+"""The database connection: engine, transactions, and readable error messages."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = ["Database", "chunks", "know_roots"]
 Item = TypeVar("Item")
 
 WAIT = 30.0
-"""Seconds to wait for a lock."""
+"""How long to wait for a lock, in seconds."""
 
 
 class Database:
-    """An open database.
+    """An open results database.
 
     Args:
-        url: where it is.
-        write: whether it may be created, upgraded and written.
+        url: URL or path of the database.
+        write: whether the database may be created, upgraded and written.
     """
 
     def __init__(self, url: str, write: bool) -> None:
@@ -46,31 +46,31 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         self._engine.dispose()
         if self.file and not self.write:
             tidy(self.file)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that sees one state of the database."""
+        """Open a read transaction, which sees one consistent state of the database."""
         with self._worded(), self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A transaction that may write, and that on SQLite nobody else's write can come between."""
+        """Open a write transaction. On SQLite no other process can write during it."""
         with self._worded(), self._engine.connect().execution_options(immediate=True) as connection, connection.begin():
             yield connection
 
     def _prepare(self) -> None:
-        """Check the version; create or upgrade."""
+        """Check the schema version, and create or upgrade the schema if necessary."""
         with self.reading() as connection:
-            found = upgrade.state_of(connection, self.name)
-        if found == "current":
+            state = upgrade.state_of(connection, self.name)
+        if state == "current":
             return
         if not self.write:
-            if found == "empty":
+            if state == "empty":
                 raise StoreError(f"the database {self.name} holds no results: nothing was ever written to it.")
             Database(self._url, write=True).close()
             return
@@ -79,15 +79,16 @@ class Database:
 
     @contextmanager
     def _worded(self) -> Iterator[None]:
+        """Turn the database driver's exceptions into a StoreError with a readable message."""
         try:
             yield
         except DBAPIError as error:
             raise self._explained(str(error.orig).strip()) from error
-        except UnicodeDecodeError as error:  # a text of the file, or SQLite's message about it
+        except UnicodeDecodeError as error:  # raised for a text in the file, or for SQLite's error message
             raise self._explained("it holds text that is not UTF-8") from error
 
     def _explained(self, said: str) -> StoreError:
-        """The error with what was found and what to do."""
+        """Return an error that says what is wrong and what the user can do. `said` is the driver's message."""
         where = f"the results database {self.name}"
         if "locked" in said and self.file:
             who = holders.who_holds(self.file)
@@ -108,13 +109,13 @@ class Database:
 
 
 def chunks(items: Sequence[Item], size: int = 500) -> Iterator[Sequence[Item]]:
-    """The items in pieces small enough for one statement's parameters."""
+    """Split the items into pieces of at most `size`, because a statement has a limited number of parameters."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
 
 def know_roots(connection: sqlite3.Connection) -> None:
-    """Give a connection the function SQRT, which not every build of SQLite has and the view `seeds` needs."""
+    """Add the SQL function SQRT to a connection. The view `seeds` needs it, and some builds of SQLite lack it."""
 
     def root(value: float | None) -> float | None:
         return None if value is None or value < 0 else math.sqrt(value)
@@ -132,7 +133,8 @@ def _file_engine(file: Path, write: bool) -> sa.Engine:
             know_roots(connection)
             if write:
                 connection.execute("PRAGMA journal_mode = WAL")
-            # In WAL mode NORMAL loses nothing committed when the process dies; a power cut may take the last ones.
+            # In WAL mode, NORMAL keeps every committed transaction when the process dies. Only a power cut can lose
+            # the last ones.
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
         except BaseException:
@@ -146,7 +148,7 @@ def _file_engine(file: Path, write: bool) -> sa.Engine:
 
 
 def _begin(connection: sa.Connection) -> None:
-    """Begin at once: Python's driver, left alone, would begin late, and not before a SELECT."""
+    """Begin a transaction explicitly: Python's SQLite driver would begin it late, and not at all before a SELECT."""
     immediate = connection.get_execution_options().get("immediate", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 

@@ -1,4 +1,7 @@
-"""Who holds a SQLite file's lock: the kernel's list where there is one, else the runs that the database knows of."""
+"""Find out who holds the lock of a SQLite file.
+
+The source is the kernel's list of locks, where it exists. Otherwise it is the list of running runs in the database.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,17 @@ from harness_plugins.sql_store.location import file_url
 __all__ = ["who_holds"]
 
 _WAL_WRITE_LOCK = 120
-"""The byte of the `-shm` file that a writer locks (SQLite's WAL-mode file format, section 2.3.1)."""
+"""Offset of the byte in the `-shm` file that a writer locks (SQLite's WAL-mode file format, section 2.3.1)."""
 
 
 def who_holds(file: Path) -> str:
-    """In words, whoever writes or wrote last; never fails."""
-    found = _from_kernel(file) or _from_runs(file)
-    return " and ".join(found) if found else "another process"
+    """Describe the processes or runs that hold the file's lock, as text for an error message. Never raises."""
+    holders = _from_kernel(file) or _from_runs(file)
+    return " and ".join(holders) if holders else "another process"
 
 
 def _from_kernel(file: Path) -> list[str]:
-    """The processes that hold a write lock on the file, or on its `-shm` file's byte for writers."""
+    """Describe the processes that hold a write lock on the file, or on the writer's byte of its `-shm` file."""
     try:
         locks = Path("/proc/locks").read_text().splitlines()
         inodes = {path.stat().st_ino: path == file for path in _files(file)}
@@ -30,7 +33,7 @@ def _from_kernel(file: Path) -> list[str]:
         return []
     pids = []
     for line in locks:
-        fields = line.split()  # 1: POSIX ADVISORY WRITE 4711 fe:00:12345 120 120
+        fields = line.split()  # for example: 1: POSIX ADVISORY WRITE 4711 fe:00:12345 120 120
         if len(fields) < 8 or fields[3] != "WRITE":
             continue
         inode = int(fields[5].rpartition(":")[2])
@@ -52,7 +55,8 @@ def _command(pid: int) -> str:
 
 
 def _from_runs(file: Path) -> list[str]:
-    """The runs that have not ended, as far as the file can be read."""
+    """Describe the runs that are recorded as running and whose process may be alive. Empty if the file cannot be
+    read."""
     try:
         with closing(sqlite3.connect(file_url(file, "ro"), uri=True, timeout=1)) as connection:
             rows = connection.execute("SELECT id, process FROM runs WHERE status = 'running'").fetchall()

@@ -1,4 +1,4 @@
-"""Where a database is: its URL taken apart, and what can be said of a SQLite file before it is opened."""
+"""The location of a database: parse its URL, and check a SQLite file before it is opened."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["check_file", "file_of", "file_url", "tidy"]
 
 
 def file_of(url: str) -> Path | None:
-    """The file of `sqlite:///results.db`, `sqlite:////absolute/results.db` or a plain path; None for a server.
+    """Return the file of `sqlite:///results.db`, `sqlite:////absolute/results.db` or a plain path; None for a server.
 
     Raises:
-        StoreError: a URL that names no file.
+        StoreError: a SQLite URL without a file name.
 
     >>> file_of("sqlite:///results.db")
     PosixPath('results.db')
@@ -37,10 +37,10 @@ def file_of(url: str) -> Path | None:
 
 
 def file_url(path: Path, mode: str) -> str:
-    """What `sqlite3.connect(..., uri=True)` takes.
+    """Return the URI of a SQLite file for `sqlite3.connect(..., uri=True)`.
 
-    A file in a folder that cannot be written, and that no writer left a journal of, is opened as one that does not
-    change: SQLite could not make the files beside it that it would need otherwise.
+    A file is opened as immutable if its folder is not writable and it has no journal. Otherwise SQLite would have to
+    create files beside it, and could not.
     """
     url = f"file:///{quote(str(path.absolute()).lstrip('/'))}?mode={mode}"
     if mode == "ro" and not os.access(path.parent, os.W_OK) and not _journal(path).exists():
@@ -49,12 +49,12 @@ def file_url(path: Path, mode: str) -> str:
 
 
 def check_file(path: Path, write: bool) -> None:
-    """Say in words what SQLite would only give a code for.
+    """Check a SQLite file before it is opened, and raise a clear error where SQLite would only give an error code.
 
     The file itself is not opened: closing it again would release the locks that this process holds on it.
 
     Raises:
-        StoreError: no such file or folder, no database, or not writable.
+        StoreError: the file or its folder does not exist, the file is empty or a folder, or it is not writable.
     """
     if path.is_dir():
         raise StoreError(f"the results database {path} is a folder. Name a file.")
@@ -70,9 +70,10 @@ def check_file(path: Path, write: bool) -> None:
 
 
 def tidy(path: Path) -> None:
-    """Take away the two empty files that reading leaves beside a database whose writers are gone.
+    """Remove the empty `-wal` and `-shm` files that a reader leaves beside a database.
 
-    The last connection that may write does so when it closes; it changes nothing else.
+    SQLite removes them when the last connection that may write is closed. So this function opens and closes such a
+    connection. Nothing else changes.
     """
     journal = _journal(path)
     may_write = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
@@ -82,10 +83,10 @@ def tidy(path: Path) -> None:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
-def _check_writable(path: Path) -> None:
-    for place, what in ((path, "results database"), (path.parent, "folder of the results database")):
-        if place.exists() and not os.access(place, os.W_OK):
-            raise StoreError(f"the {what} {place} is read-only. Make it writable, or name another file.")
+def _check_writable(file: Path) -> None:
+    for path, role in ((file, "results database"), (file.parent, "folder of the results database")):
+        if path.exists() and not os.access(path, os.W_OK):
+            raise StoreError(f"the {role} {path} is read-only. Make it writable, or name another file.")
 
 
 def _journal(path: Path) -> Path:

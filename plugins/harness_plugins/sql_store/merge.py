@@ -1,7 +1,8 @@
-"""Takes the experiments of one SQLite file into another, each cell once.
+"""Merge the experiments of one SQLite file into another, each experiment once.
 
-An experiment's key is the digest of everything that determines its result, so equal keys are the same cell, wherever
-they were run. Of two, a finished one is kept, else that with more samples; of two finished ones that of the target.
+An experiment's key is the digest of everything that determines its result. So two experiments with equal keys are the
+same experiment, wherever they ran. When both files have it, a finished one is kept; if neither is finished, the one
+with more samples; if both are finished, the target's.
 """
 
 from __future__ import annotations
@@ -33,12 +34,20 @@ _OTHER = "other"
 def merge_into(
     store: type[SqlStore], sources: Sequence[Path], target: Path, into: bool, join: Callable[[SqlStore], None]
 ) -> list[Merged]:
-    """Take files into a copy of the target (or of nothing), let `join` add what follows, and put it in place.
+    """Merge SQLite files into a copy of the target, call `join` on the copy, and put the copy in the target's place.
+
+    Args:
+        store: the class of the store.
+        sources: the files to merge.
+        target: the resulting file.
+        into: whether the target exists and keeps its experiments; otherwise the copy starts empty.
+        join: is called with the merged store, before it replaces the target.
 
     Raises:
-        StoreError: a file that cannot be read, or a target that somebody wrote to meanwhile; it is as they left it.
+        StoreError: a file cannot be read, or another process wrote to the target meanwhile. The target is then
+            unchanged.
     """
-    found = []
+    merged = []
     with ExitStack() as stack:
         for source in sources:
             check_file(source, write=False)
@@ -47,78 +56,78 @@ def merge_into(
         except OSError as error:
             raise StoreError(f"{target} cannot be written: {error.strerror}.") from error
         whole = Path(folder) / "whole.db"
-        watch = None
+        watcher = None
         if into:
-            with closing(store(str(target))) as there:
-                there.open(write=False)  # refuses what is no database of results, and leaves it as it is
-                there.open()  # as any run would: from then on it can be read while it is written
-            watch = stack.enter_context(closing(sqlite3.connect(file_url(target, "rw"), uri=True)))
-            before = _version(watch, target)
+            with closing(store(str(target))) as existing:
+                existing.open(write=False)  # raises for a file that is not a results database, without changing it
+                existing.open()  # as a run does: switches to WAL mode, so that it can be read while it is written
+            watcher = stack.enter_context(closing(sqlite3.connect(file_url(target, "rw"), uri=True)))
+            before = _version(watcher, target)
             _copy(target, whole)
-        made = store(str(whole))
-        made.open()
+        result = store(str(whole))
+        result.open()
         try:
             for number, source in enumerate(sources):
                 part = Path(folder) / f"{number}.db"
                 _copy(source, part)
                 _upgraded(store, part, source)
-                found.append(_absorbed(made, part))
-            with made._database.writing() as connection:
+                merged.append(_absorbed(result, part))
+            with result._database.writing() as connection:
                 link_baselines(connection)
-            join(made)
+            join(result)
         finally:
-            made.close()
+            result.close()
         with closing(sqlite3.connect(whole)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.execute("PRAGMA journal_mode = DELETE")
-        if watch is None:
+        if watcher is None:
             whole.replace(target)
         else:
-            _write_back(whole, target, watch, before)
-    return found
+            _write_back(whole, target, watcher, before)
+    return merged
 
 
-def _version(watch: sqlite3.Connection, target: Path) -> int:
-    """A number that changes when another connection writes to the file."""
+def _version(watcher: sqlite3.Connection, target: Path) -> int:
+    """Return a number that changes when another connection writes to the file."""
     try:
-        return int(watch.execute("PRAGMA data_version").fetchone()[0])
+        return int(watcher.execute("PRAGMA data_version").fetchone()[0])
     except sqlite3.Error as error:
         raise StoreError(f"{target} cannot be read: {error}.") from error
 
 
-def _write_back(whole: Path, target: Path, watch: sqlite3.Connection, before: int) -> None:
-    """Write the whole into the target's own file, in one transaction, unless somebody wrote to it since.
+def _write_back(whole: Path, target: Path, watcher: sqlite3.Connection, before: int) -> None:
+    """Write the merged database into the target file in one transaction, unless another process wrote to the target.
 
-    The file is not replaced: what another process that has it open wrote later would go to a file without a name.
-    The first of two steps locks other writers out, so what is then seen of them is all there can be.
+    The file is not replaced: a process that has the old file open would then write to a deleted file. The first backup
+    step locks out other writers, so the check after that step sees every earlier write.
     """
 
     def check(status: int, left: int, total: int) -> None:
-        if status != sqlite3.SQLITE_DONE and _version(watch, target) != before:
-            told = f"{target} was written to meanwhile, and is left as it is. Merge again when no run uses it."
-            raise StoreError(told)
+        if status != sqlite3.SQLITE_DONE and _version(watcher, target) != before:
+            message = f"{target} was written to meanwhile, and is left as it is. Merge again when no run uses it."
+            raise StoreError(message)
 
     try:
-        with closing(sqlite3.connect(whole)) as made, closing(sqlite3.connect(target)) as to:
-            pages = int(made.execute("PRAGMA page_count").fetchone()[0])
-            made.backup(to, pages=max(1, pages - 1), progress=check)
+        with closing(sqlite3.connect(whole)) as merged, closing(sqlite3.connect(target)) as destination:
+            pages = int(merged.execute("PRAGMA page_count").fetchone()[0])
+            merged.backup(destination, pages=max(1, pages - 1), progress=check)
     except sqlite3.Error as error:
         raise StoreError(f"{target} cannot be written: {error}.") from error
 
 
-def _upgraded(store: type[SqlStore], part: Path, source: Path) -> None:
-    """Bring a copy to the newest schema; what is wrong with it is said of the file that it is a copy of."""
-    made = store(str(part))
+def _upgraded(store: type[SqlStore], path: Path, source: Path) -> None:
+    """Upgrade a copy to the newest schema. Error messages name the original file instead of the copy."""
+    copy = store(str(path))
     try:
-        made.open()
+        copy.open()
     except StoreError as error:
-        raise StoreError(str(error).replace(str(part), str(source))) from error
+        raise StoreError(str(error).replace(str(path), str(source))) from error
     finally:
-        made.close()
+        copy.close()
 
 
 def _absorbed(store: SqlStore, part: Path) -> Merged:
-    """Attached outside the transaction, as SQLite wants it."""
+    """Attach the file `part` and absorb it. SQLite requires the ATTACH to be outside the transaction."""
     engine = store._database._engine
     with engine.connect() as raw:
         driver: Any = raw.connection.driver_connection
@@ -131,70 +140,77 @@ def _absorbed(store: SqlStore, part: Path) -> Merged:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """A consistent copy of a database that somebody may be writing to."""
+    """Make a consistent copy of a database, even if another process is writing to it."""
     try:
         with (
-            closing(sqlite3.connect(file_url(source, "ro"), uri=True)) as reading,
-            closing(sqlite3.connect(target)) as to,
+            closing(sqlite3.connect(file_url(source, "ro"), uri=True)) as origin,
+            closing(sqlite3.connect(target)) as destination,
         ):
-            reading.backup(to)
+            origin.backup(destination)
     except sqlite3.Error as error:
         raise StoreError(f"{source} cannot be read: {error}.") from error
 
 
 def absorb(connection: sa.Connection) -> Merged:
-    """Take what the file has that is attached as `other`, of the newest schema, in the connection's transaction."""
+    """Copy the experiments of the database that is attached as `other` into the main database, and count them.
+
+    It runs in the connection's transaction. The attached database must have the newest schema.
+    """
     run_of = _runs(connection)
     mine, theirs = _known(connection, "main"), _known(connection, _OTHER)
     taken: list[str] = []
-    doubles = 0
+    duplicates = 0
     differing: list[tuple[str, str, float | None, float | None]] = []
-    for key, other in theirs.items():
-        own = mine.get(key)
-        if own is not None and own["status"] == "finished":
-            if other["status"] == "finished":
-                doubles += 1
+    for key, theirs_row in theirs.items():
+        mine_row = mine.get(key)
+        if mine_row is not None and mine_row["status"] == "finished":
+            if theirs_row["status"] == "finished":
+                duplicates += 1
                 differing += _differing(connection, key)
             continue
-        if own is not None and (other["status"] is None or _worth(other) <= _worth(own)):
+        if mine_row is not None and (theirs_row["status"] is None or _worth(theirs_row) <= _worth(mine_row)):
             continue
-        _take(connection, key, other["id"], own["id"] if own else None, run_of)
+        _take(connection, key, theirs_row["id"], mine_row["id"] if mine_row else None, run_of)
         taken.append(key)
-    if differing:  # drops and recoveries that came along may stand on results other than those that are kept
+    if differing:  # copied drops and recoveries may have been computed from results that are not the kept ones
         connection.execute(sa.delete(comparisons).where(comparisons.c.experiment.in_(taken)))
     _fill(connection)
     _checkpoints(connection, run_of)
-    return Merged(len(taken), doubles, tuple(differing))
+    return Merged(len(taken), duplicates, tuple(differing))
 
 
 def link_baselines(connection: sa.Connection) -> int:
-    """Let experiments that were planned without a baseline know theirs, if it has come by another file."""
+    """Set the missing baselines of experiments whose baseline came from another file. Return how many were set."""
     e = experiments.c
     rows = connection.execute(sa.select(e.key, e.codec, e.codec_options, e.training, e.baseline, e.identity)).all()
-    bases: dict[str, str] = {}
-    lacking: list[tuple[str, str]] = []
+    baselines: dict[str, str] = {}
+    without_baseline: list[tuple[str, str]] = []
     for row in rows:
         identity = json.loads(row.identity)
         subject = key_of({name: value for name, value in identity.items() if name not in ("codec", "training")})
         if row.codec == "none" and row.codec_options == "{}" and row.training == "pretrained":
-            bases[subject] = row.key
+            baselines[subject] = row.key
         elif row.baseline is None:
-            lacking.append((row.key, subject))
-    found = [{"its_key": key, "its_base": bases[subject]} for key, subject in lacking if subject in bases]
-    if found:
+            without_baseline.append((row.key, subject))
+    links = [
+        {"its_key": key, "its_base": baselines[subject]} for key, subject in without_baseline if subject in baselines
+    ]
+    if links:
         query = sa.update(experiments).where(e.key == sa.bindparam("its_key")).values(baseline=sa.bindparam("its_base"))
-        connection.execute(query, found)
-    return len(found)
+        connection.execute(query, links)
+    return len(links)
 
 
-def _known(connection: sa.Connection, where: str) -> dict[str, Mapping[str, Any]]:
+def _known(connection: sa.Connection, database: str) -> dict[str, Mapping[str, Any]]:
+    """Return the id, status and number of samples of each experiment in a database ("main" or "other"), by key."""
     query = f"""SELECT e.key, e.id, e.status,
-        (SELECT COUNT(*) FROM {where}.samples s WHERE s.experiment_id = e.id) AS held
-        FROM {where}.experiments e ORDER BY e.id"""
+        (SELECT COUNT(*) FROM {database}.samples s WHERE s.experiment_id = e.id) AS held
+        FROM {database}.experiments e ORDER BY e.id"""
     return {row["key"]: dict(row) for row in connection.execute(sa.text(query)).mappings()}
 
 
 def _worth(row: Mapping[str, Any]) -> tuple[bool, int]:
+    """Return a sort key: the experiment with the larger value is kept."""
     return row["status"] == "finished", row["held"]
 
 
@@ -203,25 +219,27 @@ def _names(table: sa.Table, *without: str) -> list[str]:
 
 
 def _runs(connection: sa.Connection) -> dict[int, int]:
-    """The runs of the other file, with the numbers that they have here; one that is here already keeps its own."""
+    """Copy the runs of the other file that are new here. Return the id here of each run, by its id in the other
+    file."""
     identifying = [runs.c[name] for name in ("command", "started_at", "host", "process")]
-    here = {tuple(row[1:]): row[0] for row in connection.execute(sa.select(runs.c.id, *identifying))}
-    found = {}
+    known = {tuple(row[1:]): row[0] for row in connection.execute(sa.select(runs.c.id, *identifying))}
+    id_here = {}
     rows = connection.execute(sa.text(f"SELECT * FROM {_OTHER}.runs ORDER BY id")).mappings().all()
     for row in rows:
-        same = tuple(row[column.name] for column in identifying)
-        if same not in here:
+        identity = tuple(row[column.name] for column in identifying)
+        if identity not in known:
             values = {name: value for name, value in row.items() if name != "id"}
             values["status"] = "interrupted" if values["status"] == "running" else values["status"]
-            made = connection.execute(sa.insert(runs).values(values)).inserted_primary_key
-            assert made is not None
-            here[same] = int(made[0])
-        found[row["id"]] = here[same]
-    return found
+            inserted = connection.execute(sa.insert(runs).values(values)).inserted_primary_key
+            assert inserted is not None
+            known[identity] = int(inserted[0])
+        id_here[row["id"]] = known[identity]
+    return id_here
 
 
 def _take(connection: sa.Connection, key: str, theirs: int, mine: int | None, run_of: Mapping[int, int]) -> None:
-    """An experiment with its samples, statistics, metrics and comparisons, in place of what is here of it."""
+    """Copy an experiment with its samples, statistics, metrics and comparisons, and delete what this database had of
+    it."""
     if mine is not None:
         for table in (statistics, samples):
             connection.execute(sa.delete(table).where(table.c.experiment_id == mine))
@@ -235,13 +253,13 @@ def _take(connection: sa.Connection, key: str, theirs: int, mine: int | None, ru
     row |= {"run": run_of[row["run"]], "owner": None, "lease": None, "lease_until": None}
     row |= {"status": "interrupted"} if running else {}
     row.pop("id")
-    made = connection.execute(sa.insert(experiments).values(row)).inserted_primary_key
-    assert made is not None
+    inserted = connection.execute(sa.insert(experiments).values(row)).inserted_primary_key
+    assert inserted is not None
     for table in (samples, statistics):
         names = ", ".join(_names(table, "experiment_id"))
         query = f"""INSERT INTO main.{table.name} (experiment_id, {names})
             SELECT :mine, {names} FROM {_OTHER}.{table.name} WHERE experiment_id = :theirs"""
-        connection.execute(sa.text(query), {"mine": int(made[0]), "theirs": theirs})
+        connection.execute(sa.text(query), {"mine": int(inserted[0]), "theirs": theirs})
     for table in (metrics, comparisons):
         names = ", ".join(_names(table))
         query = (
@@ -251,7 +269,7 @@ def _take(connection: sa.Connection, key: str, theirs: int, mine: int | None, ru
 
 
 def _fill(connection: sa.Connection) -> None:
-    """Baselines and classes that only the other file knows."""
+    """Fill in baselines and classes that only the other file has."""
     for name in ("baseline", "classes"):
         query = f"""UPDATE main.experiments SET {name} = (SELECT o.{name} FROM {_OTHER}.experiments o
             WHERE o.key = main.experiments.key) WHERE {name} IS NULL"""
@@ -259,7 +277,7 @@ def _fill(connection: sa.Connection) -> None:
 
 
 def _checkpoints(connection: sa.Connection, run_of: Mapping[int, int]) -> None:
-    """What trainings made, where it is not known here; the files stay where they are."""
+    """Copy the records of trainings that are new here. The checkpoint files themselves are not moved."""
     here = set(connection.scalars(sa.select(checkpoints.c.key)))
     for row in connection.execute(sa.text(f"SELECT * FROM {_OTHER}.checkpoints")).mappings().all():
         if row["key"] not in here:
@@ -268,6 +286,8 @@ def _checkpoints(connection: sa.Connection, run_of: Mapping[int, int]) -> None:
 
 
 def _differing(connection: sa.Connection, key: str) -> Sequence[tuple[str, str, float | None, float | None]]:
+    """Return the metrics of an experiment that differ between both files: key, metric, value here, value in the
+    other."""
     query = f"""SELECT m.metric, m.value, o.value FROM main.metrics m JOIN {_OTHER}.metrics o
         ON o.experiment = m.experiment AND o.metric = m.metric
         WHERE m.experiment = :key AND m.value IS NOT o.value ORDER BY m.position"""

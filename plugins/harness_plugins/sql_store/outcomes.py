@@ -1,4 +1,4 @@
-"""What came of an experiment: totals, metrics, comparisons; and the views over them."""
+"""The results of an experiment: totals, metrics and comparisons; and reading the views."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def finish(
     values: Sequence[MetricValue],
     failed: str | None,
 ) -> None:
-    """Write totals and metrics, and give the claim up."""
+    """Write an experiment's totals and metrics, and give up the claim on it."""
     number = held_ids(connection, [key], claim)[key]
     real = ("bpp", "bpp_mean", "kbps", "psnr", "source_bpp", "encode_ms", "decode_ms", "seconds")
     connection.execute(
@@ -60,39 +60,41 @@ def finish(
 
 
 def uncompared(connection: sa.Connection, keys: Sequence[str]) -> set[str]:
-    """Finished experiments with a finished baseline and no drop against it."""
-    one, other = experiments.alias("one"), experiments.alias("other")
+    """Return the keys of finished experiments whose baseline is finished too, but whose drop is not stored yet."""
+    experiment, baseline = experiments.alias("one"), experiments.alias("other")
     c = comparisons.c
-    drop = sa.exists().where(c.experiment == one.c.key, c.other == other.c.key, c.kind == "drop")
-    found: set[str] = set()
-    for some in chunks(keys):
+    drop = sa.exists().where(c.experiment == experiment.c.key, c.other == baseline.c.key, c.kind == "drop")
+    without_drop: set[str] = set()
+    for batch in chunks(keys):
         query = (
-            sa.select(one.c.key)
-            .join(other, other.c.key == one.c.baseline)
-            .where(one.c.key.in_(some), one.c.status == "finished", other.c.status == "finished", ~drop)
+            sa.select(experiment.c.key)
+            .join(baseline, baseline.c.key == experiment.c.baseline)
+            .where(
+                experiment.c.key.in_(batch), experiment.c.status == "finished", baseline.c.status == "finished", ~drop
+            )
         )
-        found.update(connection.scalars(query))
-    return found
+        without_drop.update(connection.scalars(query))
+    return without_drop
 
 
 def compare(connection: sa.Connection, found: Sequence[Comparison]) -> None:
-    """Write comparisons in place of older ones of the same pair, metric and kind."""
+    """Store comparisons. A stored comparison of the same two experiments, metric and kind is replaced."""
     if not found:
         return
     c = comparisons.c
     rows = [
         {
-            "experiment": one.key,
-            "other": one.other,
-            "metric": one.metric,
-            "kind": one.kind,
-            "value": _real(one.value),
-            "ci_low": _real(one.ci_low),
-            "ci_high": _real(one.ci_high),
-            "n": int(one.n),
-            "reason": _reason(one.reason, one.value),
+            "experiment": comparison.key,
+            "other": comparison.other,
+            "metric": comparison.metric,
+            "kind": comparison.kind,
+            "value": _real(comparison.value),
+            "ci_low": _real(comparison.ci_low),
+            "ci_high": _real(comparison.ci_high),
+            "n": int(comparison.n),
+            "reason": _reason(comparison.reason, comparison.value),
         }
-        for one in found
+        for comparison in found
     ]
     names = ("experiment", "other", "metric", "kind")
     same = sa.and_(*(c[name] == sa.bindparam(f"its_{name}") for name in names))
@@ -101,19 +103,23 @@ def compare(connection: sa.Connection, found: Sequence[Comparison]) -> None:
 
 
 def read_comparisons(connection: sa.Connection, key: str) -> list[Comparison]:
-    """What an experiment was compared with."""
+    """Return all comparisons of an experiment with other experiments."""
     query = sa.select(comparisons).where(comparisons.c.experiment == key)
-    found = []
+    result = []
     for row in connection.execute(query):
         values = dict(row._mapping)
-        found.append(Comparison(key=values.pop("experiment"), **values))
-    return found
+        result.append(Comparison(key=values.pop("experiment"), **values))
+    return result
 
 
 def read_view(connection: sa.Connection, name: str, filters: Filters) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Columns and rows of a view, by experiment in order of registration, then metric as its task lists them.
+    """Return the column names and the rows of a view.
 
-    A running experiment whose process is gone reads `interrupted`.
+    Rows are in the order in which the experiments were registered, then in the order of the task's metrics. A running
+    experiment whose claim has lapsed has the status `interrupted`.
+
+    Raises:
+        StoreError: there is no such view, or a filter names a column that the view lacks.
     """
     if name not in VIEWS:
         raise StoreError(f"there is no view {name!r}. There is: {', '.join(VIEWS)}.")
@@ -136,33 +142,38 @@ def read_view(connection: sa.Connection, name: str, filters: Filters) -> tuple[l
 
 
 def _ordered(query: sa.Select[Any], view: sa.TableClause) -> sa.Select[Any]:
-    """In an order that stays: the views themselves have none."""
+    """Give the query a fixed order; the views themselves have no order."""
     query = query.join(experiments, experiments.c.key == view.c.experiment)
     if "metric" not in view.c:
-        return query.order_by(experiments.c.id)  # samples of one experiment come by index: that is how they are kept
+        return query.order_by(experiments.c.id)  # samples of one experiment are stored by index
     same = sa.and_(metrics.c.experiment == view.c.experiment, metrics.c.metric == view.c.metric)
     return query.outerjoin(metrics, same).order_by(experiments.c.id, metrics.c.position)
 
 
 def _among(column: sa.ColumnClause[Any], allowed: Sequence[object]) -> sa.ColumnElement[bool]:
-    given = [value for value in allowed if value is not None]
-    return sa.or_(column.in_(given), column.is_(None)) if len(given) < len(allowed) else column.in_(given)
+    """Return the condition that a column has one of the allowed values; None stands for NULL."""
+    non_null = [value for value in allowed if value is not None]
+    return sa.or_(column.in_(non_null), column.is_(None)) if len(non_null) < len(allowed) else column.in_(non_null)
 
 
 def _with_status(
     connection: sa.Connection, columns: list[str], rows: list[list[Any]], allowed: Sequence[object]
 ) -> list[list[Any]]:
-    """The rows with the status of the moment, and only those of a status that is wanted."""
+    """Set the current status of each row, and keep only rows with an allowed status (all, if `allowed` is empty)."""
     e = experiments.c
     query = sa.select(e.key, e.status, e.owner, e.lease, e.lease_until).where(e.status == "running")
-    now = {row.key: status_now(row.status, row.owner, row.lease, row.lease_until) for row in connection.execute(query)}
+    current = {
+        row.key: status_now(row.status, row.owner, row.lease, row.lease_until) for row in connection.execute(query)
+    }
     key, status = columns.index("experiment"), columns.index("status")
     for row in rows:
-        row[status] = now.get(row[key], row[status])
+        row[status] = current.get(row[key], row[status])
     return [row for row in rows if not allowed or row[status] in allowed]
 
 
 def _metric(key: str, place: int, value: MetricValue) -> dict[str, Any]:
+    """Return the columns of the table `metrics` for a metric; `place` is its position among the experiment's
+    metrics."""
     return {
         "experiment": key,
         "metric": value.metric,
@@ -179,10 +190,10 @@ def _metric(key: str, place: int, value: MetricValue) -> dict[str, Any]:
 
 
 def _real(value: float | None) -> float | None:
-    """A number that a database knows: not NaN, not infinite, and not NumPy's."""
+    """Return the number as a Python float; None for NaN and infinity, which the database does not store."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _reason(reason: str | None, value: float | None) -> str | None:
-    """Never NULL without a reason."""
+    """Return the reason, or "undefined" for a missing value without a reason: NULL always has a reason."""
     return reason or ("undefined" if _real(value) is None else None)

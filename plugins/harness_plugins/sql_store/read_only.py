@@ -1,8 +1,8 @@
-"""A query that can only read, whoever wrote it.
+"""Run a user's SQL query so that it can only read.
 
-SQLite: the file is opened read-only, and SQLite's authorizer, which is asked about every step when a statement is
-prepared, admits nothing but reading (read-only alone would let ATTACH create files). PostgreSQL: a READ ONLY
-transaction, and one statement only.
+SQLite: the file is opened read-only. In addition, SQLite's authorizer, which SQLite calls for every action of a
+statement, allows only reading (read-only mode alone would still let ATTACH create files). PostgreSQL: the query runs in
+a READ ONLY transaction, and must be a single statement.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE
 _PRAGMAS = frozenset({"table_info", "table_xinfo", "table_list", "index_list", "index_info", "foreign_key_list"})
 
 _LONGEST = 64 << 20
-"""Bytes that one value may take, so that a query cannot use up the memory with a single one."""
+"""The largest size of one value in bytes, so that a query cannot fill the memory with a single value."""
 
 
 def select_from_file(file: Path, sql: str, wait: float) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Columns and rows of a query to a SQLite file.
+    """Run a query on a SQLite file, and return the column names and the rows.
 
     Raises:
-        StoreError: the query is malformed, or asks for more than reading.
+        StoreError: the query is malformed, or does more than read.
     """
     denied: list[str] = []
 
@@ -42,7 +42,8 @@ def select_from_file(file: Path, sql: str, wait: float) -> tuple[list[str], list
         if action == sqlite3.SQLITE_FUNCTION and second != "load_extension":
             return sqlite3.SQLITE_OK
         if action == sqlite3.SQLITE_UPDATE and first == "sqlite_master":
-            # Asked when json_each and the like declare their columns. Really changing it takes a PRAGMA, denied below.
+            # SQLite requests this when table functions such as json_each declare their columns. A real change of
+            # sqlite_master also needs a PRAGMA, which is denied below.
             return sqlite3.SQLITE_OK
         if action == sqlite3.SQLITE_PRAGMA and first in _PRAGMAS:
             return sqlite3.SQLITE_OK
@@ -53,7 +54,7 @@ def select_from_file(file: Path, sql: str, wait: float) -> tuple[list[str], list
         with closing(sqlite3.connect(file_url(file, "ro"), uri=True, timeout=wait, isolation_level=None)) as connection:
             know_roots(connection)
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
-            connection.set_progress_handler(lambda: 0, 100_000)  # lets Ctrl-C in
+            connection.set_progress_handler(lambda: 0, 100_000)  # so that Ctrl-C can interrupt a long query
             connection.set_authorizer(authorize)
             cursor = connection.execute(sql)
             if cursor.description is None:
@@ -70,7 +71,7 @@ def select_from_file(file: Path, sql: str, wait: float) -> tuple[list[str], list
 
 
 def select_from_server(connection: sa.Connection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Columns and rows of a query to PostgreSQL; the transaction is one that cannot write.
+    """Run a query on PostgreSQL in a transaction that cannot write, and return the column names and the rows.
 
     Raises:
         StoreError: the query is malformed, or tries to write.
@@ -79,7 +80,7 @@ def select_from_server(connection: sa.Connection, sql: str) -> tuple[list[str], 
     raw: Any = connection.connection.driver_connection
     with raw.cursor() as cursor:
         try:
-            cursor.execute(sql, prepare=True)  # a prepared statement is one statement
+            cursor.execute(sql, prepare=True)  # only a single statement can be prepared
             if cursor.description is None:
                 raise StoreError("the query gives no rows: only SELECT is allowed.")
             return [column.name for column in cursor.description], cursor.fetchall()

@@ -1,4 +1,4 @@
-"""Rows of samples and their statistics: appended in chunks, read back in order."""
+"""The rows of samples and their statistics: written in chunks, read back in order."""
 
 from __future__ import annotations
 
@@ -31,30 +31,42 @@ _KEPT = (
 
 
 def packed(rows: Sequence[SampleRow]) -> list[bytes | None]:
-    """The statistics of each row; None for samples that failed. To be called before the database is locked."""
+    """Return the statistics of each row as bytes; None for a failed sample.
+
+    Call it before the database is locked, because packing takes time.
+    """
     return [pack(row.statistics) if row.status == "ok" else None for row in rows]
 
 
 def append(connection: sa.Connection, rows: Sequence[SampleRow], data: Sequence[bytes | None], claim: Claim) -> None:
-    """Write rows under a claim, with their packed statistics."""
+    """Write rows of samples and their packed statistics, under a claim.
+
+    Raises:
+        StoreError: the claim was lost, or a sample already has a row.
+    """
     if not rows:
         return
     ids = held_ids(connection, (row.key for row in rows), claim)
-    kept = [(ids[row.key], int(row.index), d) for row, d in zip(rows, data, strict=True) if d is not None]
+    statistics_rows = [
+        (ids[row.key], int(row.index), blob) for row, blob in zip(rows, data, strict=True) if blob is not None
+    ]
     try:
         _insert(connection, samples, [_row(row, ids[row.key]) for row in rows])
     except sa.exc.IntegrityError as error:
         raise StoreError(f"a sample was written twice, so nothing was written: {error.orig}") from error
-    _insert(connection, statistics, kept)
+    _insert(connection, statistics, statistics_rows)
 
 
 def done(connection: sa.Connection, key: str) -> set[int]:
-    """The indices of samples that have a row."""
+    """Return the indices of an experiment's samples that have a row."""
     return set(connection.scalars(sa.select(samples.c.sample_index).join(experiments).where(experiments.c.key == key)))
 
 
 def read_statistics(database: Database, key: str) -> Iterator[SampleStatistics]:
-    """The statistics of the samples that finished, page by page, so that no transaction stays open."""
+    """Yield the statistics of the samples that succeeded.
+
+    They are read page by page, so that no transaction stays open.
+    """
     s, t = samples.c, statistics.c
     query = sa.select(s.sample_index, s.group, t.data).join(
         statistics, sa.and_(t.experiment_id == s.experiment_id, t.sample_index == s.sample_index)
@@ -64,7 +76,7 @@ def read_statistics(database: Database, key: str) -> Iterator[SampleStatistics]:
 
 
 def read_rows(database: Database, key: str) -> Iterator[SampleRow]:
-    """All rows of an experiment, without their statistics."""
+    """Yield all sample rows of an experiment, without their statistics."""
     names = ("sample_index", "sample", "group", *_KEPT)
     for row in _pages(database, key, sa.select(*(samples.c[name] for name in names))):
         values = row._mapping
@@ -78,7 +90,7 @@ def read_rows(database: Database, key: str) -> Iterator[SampleRow]:
 
 
 def _pages(database: Database, key: str, query: sa.Select[Any]) -> Iterator[sa.Row[Any]]:
-    """The query's rows for one experiment by ascending index."""
+    """Yield the query's rows for one experiment, in ascending order of the sample index."""
     s = samples.c
     with database.reading() as connection:
         number = connection.scalar(sa.select(experiments.c.id).where(experiments.c.key == key))
@@ -94,18 +106,18 @@ def _pages(database: Database, key: str, query: sa.Select[Any]) -> Iterator[sa.R
 
 
 def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert whole rows by the driver's own `executemany`: SQLAlchemy's takes three times as long."""
+    """Insert rows with the driver's own `executemany`: SQLAlchemy's takes three times as long."""
     if not rows:
         return
     quote = connection.dialect.identifier_preparer.quote
-    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    placeholder = "?" if connection.dialect.paramstyle == "qmark" else "%s"
     names = ", ".join(quote(column.name) for column in table.columns)
-    marks = ", ".join([mark] * len(table.columns))
-    connection.exec_driver_sql(f"INSERT INTO {quote(table.name)} ({names}) VALUES ({marks})", list(rows))
+    placeholders = ", ".join([placeholder] * len(table.columns))
+    connection.exec_driver_sql(f"INSERT INTO {quote(table.name)} ({names}) VALUES ({placeholders})", list(rows))
 
 
 def _row(row: SampleRow, number: int) -> tuple[Any, ...]:
-    """The values in the order of the table's columns."""
+    """Return the values of a sample row, in the order of the table's columns."""
     values = (
         *(number, row.index, row.id, row.group, row.status, row.error, row.bits, row.pixels, row.duration),
         *(row.squared_error, _psnr(row), row.source_bytes, row.source_format, row.source_quality),
@@ -115,13 +127,16 @@ def _row(row: SampleRow, number: int) -> tuple[Any, ...]:
 
 
 def _number(value: Any) -> int | float | None:
-    """A number as Python's own (SQLite's driver would store NumPy's as bytes); None for one that is not finite."""
+    """Return a number as a Python int or float; None when it is not finite.
+
+    SQLite's driver would store NumPy's numbers as bytes.
+    """
     number: int | float = value.item() if hasattr(value, "item") else value
     return number if math.isfinite(number) else None
 
 
 def _psnr(row: SampleRow) -> float | None:
-    """10 log10(255^2 / mean squared error) in dB; None where nothing was measured or nothing was lost."""
+    """Return the PSNR in dB, 10 log10(255^2 / mean squared error); None where the error is zero or was not measured."""
     if not row.squared_error or not row.pixels:
         return None
     return 10.0 * math.log10(255.0**2 * 3 * int(row.pixels) / int(row.squared_error))

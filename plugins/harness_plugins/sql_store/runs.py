@@ -1,4 +1,4 @@
-"""Rows of `runs`: one an invocation."""
+"""The rows of the table `runs`: one row per invocation of the program."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["begin", "end", "now_text", "read"]
 
 
 def begin(connection: sa.Connection, info: RunInfo) -> int:
-    """Record an invocation, and that those whose process is gone were interrupted."""
+    """Insert a run and return its id. Runs whose process is dead are set to `interrupted`."""
     for run, process in connection.execute(sa.select(runs.c.id, runs.c.process).where(runs.c.status == "running")):
         if is_gone(process):
             end(connection, run, "interrupted")
@@ -40,20 +40,20 @@ def begin(connection: sa.Connection, info: RunInfo) -> int:
 
 
 def end(connection: sa.Connection, run: int, status: Status) -> None:
-    """Record how an invocation ended."""
+    """Store the final status of a run and the time."""
     connection.execute(sa.update(runs).where(runs.c.id == run).values(status=status, finished_at=now_text()))
 
 
 def read(connection: sa.Connection) -> list[RecordedRun]:
-    """All invocations, the oldest first."""
-    found = []
+    """Return all runs, the oldest first."""
+    recorded = []
     for row in connection.execute(sa.select(runs).order_by(runs.c.id)):
         versions, settings = json.loads(row.versions), json.loads(row.settings)
         info = RunInfo(row.command, row.host, row.device, versions, row.git, settings)
-        found.append(RecordedRun(row.id, row.status, row.started_at, row.finished_at, info))
-    return found
+        recorded.append(RecordedRun(row.id, row.status, row.started_at, row.finished_at, info))
+    return recorded
 
 
 def now_text() -> str:
-    """The moment, ISO 8601 in UTC, to the second."""
+    """Return the current time in UTC as ISO 8601 text, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

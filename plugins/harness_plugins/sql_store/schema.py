@@ -1,8 +1,8 @@
-"""The tables. `migrations/` makes them; a test holds that both agree.
+"""The tables of the database. `migrations/` creates them; a test checks that both agree.
 
-An experiment is known by its key (SHA-256) everywhere but in the two tables that grow with the data: `samples` and
-`statistics` name it by the short `experiments.id`. Booleans are 0 and 1, moments are ISO 8601 in UTC as text, except
-`lease_until`, which is seconds since 1970.
+Most tables identify an experiment by its key (SHA-256). The two large tables, `samples` and `statistics`, use the short
+`experiments.id`. Booleans are stored as 0 and 1. Times are stored as ISO 8601 text in UTC, except `lease_until`, which
+is in seconds since 1970.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 REVISION = "0004"
-"""The newest revision in `migrations/versions`; revisions are numbers, so that newer and older can be told apart."""
+"""The newest revision in `migrations/versions`. Revisions are numbers, so that they can be compared."""
 
 metadata = MetaData()
 
@@ -62,7 +62,7 @@ experiments = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("key", Text, nullable=False),
-    # What the cell is.
+    # What the experiment measures.
     Column("codec", Text, nullable=False),
     Column("codec_options", Text, nullable=False),
     Column("level", Float),
@@ -86,13 +86,14 @@ experiments = Table(
     Column("baseline", Text),
     Column("checkpoint", Text),
     Column("control", Text),
-    # What it shares: with other trainings, with other seeds of its training, with other levels.
+    # Digests that related experiments share: `cell` with other trainings, `series` with other seeds of its training,
+    # `ladder` with other levels.
     Column("cell", Text),
     Column("series", Text),
     Column("ladder", Text),
     Column("identity", Text, nullable=False),
     Column("classes", Text),
-    # Who works or worked on it; status is NULL until it is first claimed.
+    # The process that works or worked on the experiment. `status` is NULL until the experiment is first claimed.
     Column("run", Integer, ForeignKey("runs.id"), nullable=False),
     Column("status", Text),
     Column("reason", Text),
@@ -100,7 +101,7 @@ experiments = Table(
     Column("lease", Float),
     Column("lease_until", Float),
     Column("finished_at", Text),
-    # Totals over the samples that did not fail.
+    # Totals over the samples that succeeded.
     Column("samples", Integer),
     Column("failed_samples", Integer),
     Column("bits", BigInteger),
@@ -114,7 +115,7 @@ experiments = Table(
     Column("decode_ms", Float),
     Column("seconds", Float),
     Column("groups", Integer),
-    # How the intervals of its metrics were computed.
+    # How the confidence intervals of its metrics were computed.
     Column("interval_method", Text),
     Column("resamples", Integer),
     Column("interval_seed", BigInteger),

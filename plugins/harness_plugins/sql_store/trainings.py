@@ -1,4 +1,4 @@
-"""Rows of `checkpoints`: one a training."""
+"""The rows of the table `checkpoints`: one row per training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLAIN = ("key", "path", "sha256", "bytes", "steps", "seconds", "loss_curve")
 
 
 def keep(connection: sa.Connection, made: Checkpoint, run: int) -> None:
-    """Record what a training made, in place of an older record."""
+    """Store the record of a checkpoint. An older record of the same training is replaced."""
     connection.execute(sa.delete(checkpoints).where(checkpoints.c.key == made.key))
     row = {
         **{name: getattr(made, name) for name in _PLAIN},
@@ -32,13 +32,13 @@ def keep(connection: sa.Connection, made: Checkpoint, run: int) -> None:
 
 
 def read(connection: sa.Connection, keys: Sequence[str]) -> dict[str, Checkpoint]:
-    """What is recorded of trainings."""
+    """Return the checkpoint records of trainings, by the training's key."""
     c = checkpoints.c
-    found: dict[str, Checkpoint] = {}
-    for some in chunks(keys):
-        query = sa.select(c.identity, *(c[name] for name in _PLAIN)).where(c.key.in_(some))
+    checkpoints_by_key: dict[str, Checkpoint] = {}
+    for batch in chunks(keys):
+        query = sa.select(c.identity, *(c[name] for name in _PLAIN)).where(c.key.in_(batch))
         for row in connection.execute(query):
             values = dict(row._mapping)
             identity = json.loads(values.pop("identity"))
-            found[row.key] = Checkpoint(identity=identity, **values)
-    return found
+            checkpoints_by_key[row.key] = Checkpoint(identity=identity, **values)
+    return checkpoints_by_key

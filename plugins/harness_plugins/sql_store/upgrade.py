@@ -1,4 +1,4 @@
-"""The version of a database: found out, and brought up to the newest. Alembic is imported only when there is work."""
+"""Check the schema version of a database and upgrade it to the newest. Alembic is imported only for an upgrade."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from harness_plugins.sql_store.views import create_views, drop_views
 
 __all__ = ["state_of", "to_newest"]
 
-_LOCK = 0x68_61_72_6E  # of PostgreSQL's advisory locks; any number that nobody else uses
+_LOCK = 0x68_61_72_6E  # number of a PostgreSQL advisory lock; any number that no other program uses
 
 
 def state_of(connection: Connection, where: str, newest: str = REVISION) -> Literal["empty", "older", "current"]:
-    """How the database stands to this version.
+    """Return whether the database is empty, has an older schema, or has the current schema.
 
     Raises:
-        StoreError: it is of a newer version, or another program's.
+        StoreError: the schema is newer than this program, or the database belongs to another program.
     """
     tables = set(inspect(connection).get_table_names())
     if "alembic_version" not in tables:
@@ -46,13 +46,13 @@ def state_of(connection: Connection, where: str, newest: str = REVISION) -> Lite
 
 
 def to_newest(connection: Connection, where: str, newest: str = REVISION, further: Path | None = None) -> None:
-    """Create the schema or upgrade it, in the connection's transaction; the views are made anew.
+    """Create the schema or upgrade it, in the connection's transaction. The views are created anew.
 
     Args:
-        connection: one that may write.
-        where: the database's name in messages.
-        newest: the revision to go to.
-        further: a folder with further revisions.
+        connection: a connection that may write.
+        where: the name of the database in error messages.
+        newest: the revision to upgrade to.
+        further: a folder with additional revisions.
     """
     from alembic import command
     from alembic.config import Config
@@ -74,5 +74,5 @@ def to_newest(connection: Connection, where: str, newest: str = REVISION, furthe
 
 
 def _escaped(path: Path) -> str:
-    """For a configuration file's values, in which % begins a reference."""
+    """Return a path for Alembic's configuration file, in which % begins a reference."""
     return str(path).replace("%", "%%")

@@ -1,6 +1,6 @@
-"""The views: the public interface of the database, which people script against. Columns are added, never changed.
+"""The SQL views: the public interface of the database, for users' own scripts. Columns are only added, never changed.
 
-Plain SQL that SQLite and PostgreSQL both read; only the clock differs between them.
+The SQL works on both SQLite and PostgreSQL; only the expression for the current time differs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["BOOLEANS", "VIEWS", "columns_of", "create_views", "drop_views"]
 VIEWS = ("results", "curves", "recovery", "seeds", "per_sample")
 
 BOOLEANS = frozenset({"is_primary", "higher_is_better"})
-"""Columns that are true or false, which SQLite gives as 1 and 0."""
+"""Boolean columns, which SQLite returns as 1 and 0."""
 
 _CELL = """e.key AS experiment, e.run AS run, e.codec AS codec, e.codec_options AS codec_options, e.level AS level,
     e.level_name AS level_name, e.task AS task, e.model AS model, e.weights AS weights, e.dataset AS dataset,
@@ -21,7 +21,8 @@ _CELL = """e.key AS experiment, e.run AS run, e.codec AS codec, e.codec_options 
 
 _CONDITIONS = "e.planned_samples AS planned_samples, e.precision AS precision, e.batch AS batch"
 
-_UNCOMPRESSED = "e.codec = 'none' AND e.codec_options = '{}'"  # with a lever, `none` loses pixels
+# With options (a smaller image or a lower frame rate), `none` loses information.
+_UNCOMPRESSED = "e.codec = 'none' AND e.codec_options = '{}'"
 
 _BPP = f"COALESCE(e.bpp, CASE WHEN {_UNCOMPRESSED} THEN 24.0 END)"
 
@@ -38,10 +39,10 @@ FROM experiments e
 LEFT JOIN metrics m ON m.experiment = e.key
 WHERE e.status IS NOT NULL"""
 
-# The baseline itself has no other: its drop is 0 by definition.
+# The baseline has no baseline of its own: its drop is 0 by definition.
 _IS_BASELINE = f"e.baseline IS NULL AND {_UNCOMPRESSED} AND e.training = 'pretrained' AND m.value IS NOT NULL"
 
-# The mildest level that a pretrained model was tested at: what a study without uncompressed data compares with.
+# The mildest tested level of the pretrained model. A study without uncompressed data uses it as its reference.
 _TOPS = """SELECT t.key AS key, t.ladder AS ladder, t.level AS level,
     ROW_NUMBER() OVER (PARTITION BY t.ladder ORDER BY t.bpp DESC, t.key) AS place
 FROM experiments t
@@ -70,12 +71,13 @@ LEFT JOIN metrics tm ON tm.experiment = tops.key AND tm.metric = m.metric
 LEFT JOIN comparisons c ON c.experiment = e.key AND c.metric = m.metric AND c.kind = 'drop' AND c.other = e.baseline
 WHERE e.status = 'finished'"""
 
-# Retrained experiments meet the pretrained one of the same cell. `k` is the same training on uncompressed data, `n` the
-# retrained model on uncompressed data.
+# Each retrained experiment `r` is joined with the pretrained experiment `e` of the same cell. `k` is a model from the
+# same training on uncompressed data; `n` is the retrained model tested on uncompressed data.
 
 
-def _compared(alias: str, kind: str, one: str = "r", other: str = "e") -> str:
-    return f"""LEFT JOIN comparisons {alias} ON {alias}.experiment = {one}.key AND {alias}.metric = m.metric
+def _compared(alias: str, kind: str, experiment: str = "r", other: str = "e") -> str:
+    """Return the SQL join of a stored comparison between two experiments, given by their table aliases."""
+    return f"""LEFT JOIN comparisons {alias} ON {alias}.experiment = {experiment}.key AND {alias}.metric = m.metric
     AND {alias}.kind = '{kind}' AND {alias}.other = {other}.key"""
 
 
@@ -116,14 +118,17 @@ _SHARED = (
     *("codec", "codec_options", "level", "level_name", "task", "model", "weights", "dataset", "split", "reference"),
     *("train_codec", "train_level", "train_mode", "parts", "planned_samples", "precision", "batch", "series"),
 )
-"""What the experiments of one training from several seeds share; names may differ (weights that were renamed)."""
+"""Columns that are equal for all seeds of one training. Names may differ, for example of renamed weights."""
 
 _OVER_SEEDS = {"value": "m", "gain": "cg", "recovery": "cr", "net_recovery": "cn"}
-"""What is averaged over the seeds, by the table that has each seed's own."""
+"""The quantities that are averaged over the seeds, each with the table alias that holds the value of one seed."""
 
 
 def _over_seeds(name: str) -> str:
-    """Mean, standard deviation and Student's 95% interval; NULL unless every seed has a value."""
+    """Return SQL for a quantity's mean, standard deviation and Student's 95% interval over the seeds.
+
+    The result is NULL unless every seed has a value.
+    """
     known = f"CASE WHEN COUNT({name}) = COUNT(*) THEN "
     mean, prefix = ("mean", "") if name == "value" else (name, f"{name}_")
     deviation = f"SQRT(SUM(({name} - {name}_mean) * ({name} - {name}_mean)) / NULLIF(COUNT(*) - 1, 0))"
@@ -169,7 +174,7 @@ _NOW = {"sqlite": "CAST(strftime('%s', 'now') AS REAL)", "postgresql": "EXTRACT(
 
 
 def create_views(connection: Connection) -> None:
-    """Make every view anew."""
+    """Create all views anew."""
     drop_views(connection)
     for name in VIEWS:
         query = _SQL[name].replace("%NOW%", _NOW[connection.dialect.name]).replace("%STUDENT%", _student())
@@ -177,7 +182,10 @@ def create_views(connection: Connection) -> None:
 
 
 def _student(most: int = 30) -> str:
-    """Student's two-sided 95% quantile for COUNT(*) values; of more than `most`, that of `most`, which is wider."""
+    """Return SQL for Student's two-sided 95% quantile for COUNT(*) values.
+
+    For more than `most` values it gives the quantile for `most` values, which is slightly larger.
+    """
     from harness.statistics.intervals import student
 
     cases = " ".join(f"WHEN {count} THEN {student(count - 1)!r}" for count in range(2, most))
@@ -185,11 +193,11 @@ def _student(most: int = 30) -> str:
 
 
 def drop_views(connection: Connection) -> None:
-    """Take the views away: SQLite alters no table that a view names."""
+    """Delete all views: SQLite cannot alter a table that a view uses."""
     for name in VIEWS:
         connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
 
 
 def columns_of(connection: Connection, name: str) -> list[str]:
-    """The columns of a view, in order."""
+    """Return the column names of a view, in order."""
     return list(connection.execute(text(f"SELECT * FROM {name} LIMIT 0")).keys())

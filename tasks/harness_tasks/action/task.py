@@ -10,6 +10,7 @@ import numpy as np
 from harness.errors import WeightsError
 from harness.task import Metric, Task
 from harness_tasks.action.types import ClipScores
+from harness_tasks.ratios import ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,17 +81,17 @@ class Action(Task):
         labels = np.array([clip["label"] for clip in statistics], np.int64)
         total = drawn.sum(axis=1)
         values = {
-            f"{name}_top{count}": _ratio(drawn @ (ranks[:, index] < count), total)
+            f"{name}_top{count}": ratio(drawn @ (ranks[:, index] < count), total)
             for index, name in enumerate(STREAMS)
             for count in (1, 5)
         }
         one_hot = labels[:, None] == np.unique(labels)
         of_class = drawn @ one_hot
-        accuracy = _ratio(drawn @ (one_hot & (ranks[:, 2:] < 1)), of_class)
+        accuracy = ratio(drawn @ (one_hot & (ranks[:, 2:] < 1)), of_class)
         there = of_class > 0
-        values["mean_class_accuracy"] = _ratio(np.where(there, accuracy, 0.0).sum(axis=1), there.sum(axis=1))
+        values["mean_class_accuracy"] = ratio(np.where(there, accuracy, 0.0).sum(axis=1), there.sum(axis=1))
         chances = np.array([clip["probability"] for clip in statistics], np.float64)
-        values["confidence"] = _ratio(drawn @ chances, total)
+        values["confidence"] = ratio(drawn @ chances, total)
         by_label = dict(zip(np.unique(labels).tolist(), accuracy.T, strict=True))
         undefined = np.full(len(drawn), np.nan)
         values |= {f"fusion_top1[{name}]": by_label.get(number, undefined) for number, name in enumerate(self.classes)}
@@ -167,11 +168,6 @@ class Action(Task):
 def _rank(scores: NDArray[np.float32] | NDArray[np.float64], target: int) -> int:
     """How many other classes are not less probable; what is no number counts as more probable."""
     return int((~(scores < scores[target])).sum()) - 1
-
-
-def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Their quotient, NaN where the whole is 0."""
-    return np.where(whole > 0, part / np.where(whole > 0, whole, 1.0), np.nan)
 
 
 def _some(names: Sequence[str], count: int = 5) -> str:

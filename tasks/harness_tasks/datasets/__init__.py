@@ -1,1 +1,1 @@
-"""What the formats of several tasks' datasets share."""
+"""Dataset formats, and helpers for them, that several tasks use."""

@@ -1,4 +1,4 @@
-"""Datasets in the format of COCO: one JSON file a split and task, images in a folder of the split's name."""
+"""Datasets in COCO's format: one JSON file per split and task, and the images in a folder with the split's name."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ _FILES = {"detection": "instances", "pose": "person_keypoints"}
 
 
 class Coco(Dataset):
-    """Photographs with boxes, or with persons' key points, as COCO 2017 has them.
+    """Photographs with boxes, or with key points of persons, in the format of COCO 2017.
 
-    Samples come in the order of their image ids (pycocotools' order), objects in the order of the file. Labels are
-    the positions of the categories in the order of their ids, `classes` their names. A box `[x, y, width, height]`
-    becomes x, y, x + width, y + height; `area` is the file's (that of the mask), or the box's where it has none.
-    Images without annotations stay. Only `bbox`, `area`, `iscrowd` are read of an annotation, and `keypoints` for
-    pose, which reads `person_keypoints_<split>.json` and has no classes. A key point is labelled where its visibility
-    is above 0 (COCO's `num_keypoints` counts these).
+    Order: samples are sorted by image id, as in pycocotools; objects have the order of the file. A label is the
+    category's position when the categories are sorted by id; `classes` has the names in that order.
+
+    Boxes: `[x, y, width, height]` becomes x, y, x + width, y + height. `area` is the mask's area from the file, or the
+    box's area if the file has none. Images without annotations are kept. Of an annotation, only `bbox`, `area` and
+    `iscrowd` are used.
+
+    Pose reads `person_keypoints_<split>.json`, uses `keypoints` in addition, and has no classes. A key point is
+    labelled if its visibility is above 0 (COCO counts these in `num_keypoints`).
     """
 
     name = "coco"
@@ -39,14 +42,14 @@ class Coco(Dataset):
 
     def open(self) -> None:
         root, prefix = self.require_root(), f"{_FILES[self.task]}_"
-        found = sorted(path.stem.removeprefix(prefix) for path in (root / "annotations").glob(f"{prefix}*.json"))
+        splits = sorted(path.stem.removeprefix(prefix) for path in (root / "annotations").glob(f"{prefix}*.json"))
         if not self.split:
-            self.split = _usual(found)
+            self.split = _usual(splits)
         self._file = root / "annotations" / f"{prefix}{self.split}.json"
-        if self.split not in found:
-            asked = f"there is no {self._file}" if self.split else "no split was named"
-            there = f"Splits with annotations there: {', '.join(found)}" if found else "No split has annotations there"
-            raise self.problem(f"{asked}. {there}")
+        if self.split not in splits:
+            problem = f"there is no {self._file}" if self.split else "no split was named"
+            alternatives = f"Splits with annotations there: {', '.join(splits)}" if splits else "No split has annotations there"
+            raise self.problem(f"{problem}. {alternatives}")
         self._folder = root / self.split
         if not self._folder.is_dir():
             raise self.problem(f"{self._file.name} is there, but the folder of its images is not: {self._folder}")
@@ -90,7 +93,7 @@ class Coco(Dataset):
 
 
 def _usual(splits: list[str]) -> str:
-    """The split to take when none is named: COCO 2017's validation, or the only one."""
+    """Return the default split: "val2017", else the only split, else ""."""
     if "val2017" in splits:
         return "val2017"
     return splits[0] if len(splits) == 1 else ""

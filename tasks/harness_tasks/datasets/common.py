@@ -1,4 +1,4 @@
-"""What the dataset formats share: names that stay inside their folder, files that are there, strata."""
+"""Helpers for the dataset formats: check relative paths, check that files exist, choose strata, compare sizes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["check_size", "rarest_classes", "require_files", "stays_inside"]
 
 
 def stays_inside(name: str) -> bool:
-    """Whether a relative path leads to somewhere inside the folder that it is relative to.
+    r"""Return whether a relative path stays inside its folder.
 
     >>> [stays_inside(name) for name in ("a.jpg", "sub/a.jpg")]
     [True, True]
@@ -27,42 +27,43 @@ def stays_inside(name: str) -> bool:
 
 
 def require_files(dataset: Dataset, folder: Path, names: Sequence[str]) -> None:
-    """Check that every relative name is a file in the folder, which is listed once.
+    """Check that every relative name is a file in the folder. The folder is listed only once, for speed.
 
     Raises:
-        DatasetError: some are not; the message says how many, and the first few.
+        DatasetError: files are missing; the message has their number and the first few names.
     """
     try:
         with os.scandir(folder) as entries:
-            there = {entry.name for entry in entries}
+            present = {entry.name for entry in entries}
     except OSError:
-        there = set()
-    missing = [name for name in names if name not in there and not ("/" in name and (folder / name).is_file())]
+        present = set()
+    missing = [name for name in names if name not in present and not ("/" in name and (folder / name).is_file())]
     if missing:
         few = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         raise dataset.problem(f"{len(missing)} of {len(names)} files are not in {folder}: {few}")
 
 
 def rarest_classes(classes: Sequence[str], present: Sequence[Iterable[int]]) -> list[str]:
-    """For each sample the class in it that the fewest samples have; "" for a sample without objects.
+    """Return for each sample its rarest class: the one that the fewest samples contain. "" for a sample without
+    objects.
 
     Args:
-        classes: the names.
-        present: for each sample, the labels in it.
+        classes: the class names.
+        present: for each sample, the labels of its objects.
 
     >>> rarest_classes(["cat", "dog"], [[0, 1, 0], [0], []])
     ['dog', 'cat', '']
     """
-    kinds = [set(labels) for labels in present]
-    counts = Counter(label for labels in kinds for label in labels)
-    return [classes[min(labels, key=lambda n: (counts[n], n))] if labels else "" for labels in kinds]
+    label_sets = [set(labels) for labels in present]
+    counts = Counter(label for labels in label_sets for label in labels)
+    return [classes[min(labels, key=lambda n: (counts[n], n))] if labels else "" for labels in label_sets]
 
 
 def check_size(path: Path, stated: tuple[int, int] | None, found: tuple[int, int]) -> None:
-    """Compare the size (height, width) in the annotations with the file's.
+    """Check that the annotations and the image file state the same size (height, width).
 
     Raises:
-        SampleError: they differ: the boxes would not fit the pixels.
+        SampleError: the sizes differ, so the boxes would not fit the pixels.
     """
     if stated is not None and stated != found:
         raise SampleError(

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness_tasks.ratios import ratio
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -122,8 +124,8 @@ def metrics_of(statistics: Sequence[Statistics], weights: NDArray[np.float64]) -
     sums = np.array([frame["sums"] for frame in statistics], np.float64).reshape(-1, len(NAMES))
     seen = pixels > 0
     pixels, sums, weights = pixels[seen], sums[seen], weights[:, seen]
-    means = _ratio(weights @ _rooted(sums / pixels[:, None]), weights.sum(axis=1))
-    pooled = _rooted(_ratio(weights @ sums, weights @ pixels))
+    means = ratio(weights @ _rooted(sums / pixels[:, None]), weights.sum(axis=1)[:, None])
+    pooled = _rooted(ratio(weights @ sums, (weights @ pixels)[:, None]))
     found = {name: means[:, index] for index, name in enumerate(NAMES)}
     return found | {f"{name}_pooled": pooled[:, index] for index, name in enumerate(NAMES)}
 
@@ -138,9 +140,3 @@ def rmse_of(statistics: Sequence[Statistics]) -> float | None:
 def _rooted(means: NDArray[np.float64]) -> NDArray[np.float64]:
     """Means [..., 7] with the roots taken where a metric is one."""
     return np.where(_ROOTS, np.sqrt(means), means)
-
-
-def _ratio(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sums [R, 7] over counts [R]; NaN where the count is 0."""
-    total = counts[:, None]
-    return np.where(total > 0, sums / np.where(total > 0, total, 1.0), np.nan)

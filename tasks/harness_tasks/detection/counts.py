@@ -10,6 +10,7 @@ import numpy as np
 from harness.task import Metric
 from harness_tasks.detection.matching import unpack
 from harness_tasks.ranking import STEPS
+from harness_tasks.ratios import ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,9 +44,9 @@ def count_metrics(
     totals = weights @ np.array([_totals(frame, confidence) for frame in statistics])
     sure, true, scores, near, right = totals.T
     return {
-        "detections": _share(sure, weights.sum(axis=1)),
-        "confidence": _share(scores, true),
-        "label_accuracy": _share(right, near),
+        "detections": ratio(sure, weights.sum(axis=1)),
+        "confidence": ratio(scores, true),
+        "label_accuracy": ratio(right, near),
     }
 
 
@@ -56,8 +57,3 @@ def _totals(frame: Statistics, confidence: float) -> tuple[float, float, float, 
     near = sure & (frame["any"] >= _HALF)
     right = frame["object_label"][frame["object"][near]] == frame["label"][near]
     return float(sure.sum()), float(true.sum()), float(score[true].sum()), float(near.sum()), float(right.sum())
-
-
-def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """NaN where the whole is nothing."""
-    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)

@@ -15,6 +15,7 @@ import numpy as np
 from harness.task import Metric
 from harness_tasks.detection.matching import unpack
 from harness_tasks.ranking import STEPS
+from harness_tasks.ratios import ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,8 +47,7 @@ def mistake_metrics(
         confidence: from which score a detection counts.
     """
     counts = np.array([_mistakes(frame, confidence) for frame in statistics], np.float64)
-    total = weights.sum(axis=1)
-    means = np.where(total[:, None] > 0, weights @ counts / np.where(total > 0, total, 1)[:, None], np.nan)
+    means = ratio(weights @ counts, weights.sum(axis=1)[:, None])
     return {metric.name: means[:, place] for place, metric in enumerate(MISTAKES)}
 
 

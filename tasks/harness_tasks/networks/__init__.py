@@ -1,1 +1,1 @@
-"""Networks that models of several tasks share."""
+"""Networks that models of several tasks use."""

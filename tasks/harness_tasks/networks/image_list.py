@@ -76,7 +76,6 @@ class ImageListModel(Model):
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
-        self._network: torch.nn.Module | None = None
         self._labels = Labels((), ())
         self._device = "cpu"
         self._precision: Precision = "fp32"
@@ -126,12 +125,6 @@ class ImageListModel(Model):
         found = head_outputs(network, len(classes) + 1, state)
         check_head(initial, found - 1, classes)
         return state
-
-    @property
-    def network(self) -> torch.nn.Module:
-        if self._network is None:
-            raise RuntimeError(f"model {self.name} has no network yet: load() or build() makes it")
-        return self._network
 
     def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
         from harness.weights import load_into, load_state

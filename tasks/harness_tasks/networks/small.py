@@ -1,7 +1,7 @@
-"""The small front: a residual backbone for models that are to learn and to run on one core.
+"""The small front: a residual backbone that is small enough to train and run on one CPU core.
 
-Imports torch: only files that make networks import it. A model keeps its front as a module called `front`, so that
-another model, of another task, can start from the front of its checkpoint (`front_of`).
+This module imports torch, so only modules that build networks import it. A model stores its front in a submodule named
+`front`. So a model of another task can start from the front in its checkpoint (`front_of`).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from torch.nn import functional
 __all__ = ["CHANNELS", "Convolution", "Residual", "SmallFront", "front_of", "normalised"]
 
 CHANNELS = (32, 64, 128)
-"""The channels of the front's features at strides 2, 4 and 8."""
+"""Number of channels of the front's features at strides 2, 4 and 8."""
 _PREFIX = "front."
 _MEAN, _DEVIATION = 0.44, 0.22
 
 
 class Convolution(nn.Sequential):
-    """3x3 convolution without bias, batch norm, ReLU; "same" padding, optionally strided or dilated."""
+    """A 3x3 convolution without bias, then batch norm and ReLU. Padding is "same"; stride and dilation are optional."""
 
     def __init__(self, inside: int, outside: int, stride: int = 1, dilation: int = 1) -> None:
         super().__init__(
@@ -33,7 +33,7 @@ class Convolution(nn.Sequential):
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions beside a shortcut (He et al., CVPR 2016); begins as the identity."""
+    """Two 3x3 convolutions with a shortcut (He et al., CVPR 2016). It is initialised as the identity."""
 
     def __init__(self, channels: int, dilation: int = 1) -> None:
         super().__init__()
@@ -49,11 +49,11 @@ class Residual(nn.Module):
 class SmallFront(nn.Module):
     """A stem and two residual stages: 0.46 M parameters, 0.58 GMAC for an image of 256x192.
 
-    Images are float32[B, channels, H, W] (RGB through `normalised`); features are ReLU outputs float32[B, C,
-    ceil(H / s), ceil(W / s)], C = 32, 64, 128 at strides s = 2, 4, 8.
+    Input: float32[B, channels, H, W]; RGB images must go through `normalised` first. Output: ReLU features
+    float32[B, C, ceil(H / s), ceil(W / s)] with C = 32, 64, 128 at strides s = 2, 4, 8.
 
     Args:
-        channels: of the images: 3, or what a stack of flow fields has.
+        channels: number of input channels: 3 for RGB, or that of a stack of flow fields.
     """
 
     def __init__(self, channels: int = 3) -> None:
@@ -64,11 +64,11 @@ class SmallFront(nn.Module):
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """The features at stride 8."""
+        """Return the features at stride 8."""
         return self.pyramid(images)[-1]
 
     def pyramid(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """The features at strides 2, 4 and 8."""
+        """Return the features at strides 2, 4 and 8."""
         features = [self.stem(images)]
         for stage in self.stages:
             features.append(stage(features[-1]))
@@ -76,12 +76,12 @@ class SmallFront(nn.Module):
 
 
 def normalised(images: torch.Tensor) -> torch.Tensor:
-    """RGB images of 0-255, any dtype, as the front wants them: float32 of about zero mean and unit variance."""
+    """Normalise RGB images 0-255 of any dtype for the front: float32 of about zero mean and unit variance."""
     return (images.to(torch.float32) / 255 - _MEAN) / _DEVIATION
 
 
 def front_of(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The tensors of a front in the state dict of a whole model, under the front's own names; empty where none is.
+    """Return the tensors of the front from a model's state dict, without the prefix `front.`; empty without a front.
 
     >>> list(front_of({"front.stem.0.weight": torch.zeros(1), "head.weight": torch.zeros(1)}))
     ['stem.0.weight']

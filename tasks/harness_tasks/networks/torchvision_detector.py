@@ -1,6 +1,6 @@
-"""A detector of torchvision's, by its name, whatever of its output a task wants.
+"""The base class of models that use a torchvision detector, for any task.
 
-Pre-processing is torchvision's own (the network resizes bilinearly and normalises), on the device.
+torchvision's own preprocessing is used: the network resizes bilinearly and normalises, on the device.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ _TWO_STAGE = ("fasterrcnn", "maskrcnn", "keypointrcnn")
 
 
 class TorchvisionDetector(ImageListModel):
-    """A torchvision detector with weights by torchvision's name or from a file; a subclass says which."""
+    """A torchvision detector, with torchvision's own weights or with weights from a file. A subclass chooses the
+    detector."""
 
     own_weights = "torchvision's"
     options: ClassVar[tuple[Option, ...]] = (
@@ -82,21 +83,21 @@ class TorchvisionDetector(ImageListModel):
 
     @abstractmethod
     def arch(self) -> str:
-        """torchvision's name of the detector.
+        """Return torchvision's name of the detector.
 
         Raises:
-            UsageError: it has none of the name that was asked for.
+            UsageError: torchvision has no detector of the requested name.
         """
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
-        """Weights by torchvision's name ("COCO_V1", "DEFAULT"; None is DEFAULT) or from a file.
+        """Find weights by torchvision's name ("COCO_V1", "DEFAULT"; None means DEFAULT) or in a file.
 
-        Named weights are downloaded to where torchvision keeps them, unless they are there. Their SHA-256 is checked
-        against the first eight digits, which torchvision writes into their file's name.
+        Weights of torchvision are downloaded to torchvision's own cache, unless they are there. torchvision's file
+        names contain the first eight digits of the SHA-256; the file is checked against them.
 
         Raises:
-            WeightsError: no such file or name, not to be downloaded, or altered.
-            UsageError: no such architecture.
+            WeightsError: there is no such file or name, the download failed, or the file was altered.
+            UsageError: there is no such architecture.
         """
         from harness.weights import from_file
 
@@ -107,12 +108,12 @@ class TorchvisionDetector(ImageListModel):
             member = member_of(self.arch(), weights.sha256)
             return replace(weights, classes=Labels.of(output_names(member)).classes) if member else weights
         arch = self.arch()
-        known = {**members(arch), "DEFAULT": default_member(arch)}
-        member = known.get((asked or "DEFAULT").rpartition(".")[2])
+        available = {**members(arch), "DEFAULT": default_member(arch)}
+        member = available.get((asked or "DEFAULT").rpartition(".")[2])
         if member is None:
             raise WeightsError(
                 f"weights {asked} for model {self.name}: there is no such file, and torchvision has no weights of that "
-                f"name for {arch}. It has: {', '.join(known)}."
+                f"name for {arch}. It has: {', '.join(available)}."
             )
         path, digest = fetched(member)
         return Weights(member.name, path, digest, Labels.of(output_names(member)).classes)
@@ -127,17 +128,17 @@ class TorchvisionDetector(ImageListModel):
             "nms_thresh": "box_nms_thresh" if two_stage else "nms_thresh",
             "detections": "box_detections_per_img" if two_stage else "detections_per_img",
         }
-        given = {names[key]: value for key, value in self.config.items() if key in names and value is not None}
-        if arch.startswith("ssd") and given.keys() & {"min_size", "max_size"}:
+        settings = {names[key]: value for key, value in self.config.items() if key in names and value is not None}
+        if arch.startswith("ssd") and settings.keys() & {"min_size", "max_size"}:
             raise UsageError(f"{arch} resizes to a fixed size: it takes no min_size or max_size.")
-        network = self.network_of(outputs, **given)
+        network = self.network_of(outputs, **settings)
         self.trim(network)
         if self.option("trainable_layers") is not None:
             _freeze_stages(network, arch, self.option("trainable_layers"))
         return network
 
     def network_of(self, outputs: int, **given: Any) -> torch.nn.Module:
-        """torchvision's network, untrained, with so many outputs and these settings of its constructor."""
+        """Return torchvision's untrained network with `outputs` outputs and these constructor arguments."""
         from torchvision.models import get_model
 
         network: torch.nn.Module = get_model(
@@ -146,10 +147,10 @@ class TorchvisionDetector(ImageListModel):
         return network
 
     def trim(self, network: torch.nn.Module) -> None:
-        """Take off a new network what this model does not use."""
+        """Remove the parts of a new network that this model does not use. The default removes nothing."""
 
     def kept(self, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Of a state dict, what this model uses."""
+        """Return the entries of a state dict that this model uses. The default returns all."""
         return dict(state)
 
     def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
@@ -162,11 +163,12 @@ class TorchvisionDetector(ImageListModel):
         names = output_names(member) if member else read_classes(weights.path) or weights.classes
         labels = Labels.of(names or classes)
         network = self.make(labels.outputs)
-        found = head_outputs(network, labels.outputs, state)
-        usual = output_names(default_member(self.arch()))
-        if not names and found != labels.outputs and found == len(usual):
-            # A head of torchvision's own size without names: its own training scripts leave such files.
-            labels = Labels.of(usual)
+        head_size = head_outputs(network, labels.outputs, state)
+        standard_names = output_names(default_member(self.arch()))
+        if not names and head_size != labels.outputs and head_size == len(standard_names):
+            # The head has the size of torchvision's own weights, and the file has no class names. torchvision's
+            # training scripts write such files.
+            labels = Labels.of(standard_names)
             network = self.make(labels.outputs)
         self.check_outputs(network, state, labels, weights)
         match_norms(network, state, 0.0 if member and without_epsilon(self.arch(), member) else EPSILON)
@@ -185,10 +187,14 @@ class TorchvisionDetector(ImageListModel):
 
 
 def _freeze_stages(network: Any, arch: str, trained: int) -> None:
-    """torchvision's `trainable_backbone_layers` for ResNets."""
+    """Freeze all but the last `trained` stages of a ResNet, as torchvision's `trainable_backbone_layers` does.
+
+    Raises:
+        UsageError: the backbone is not a ResNet.
+    """
     if "resnet" not in arch:
         raise UsageError(f"option trainable_layers: {arch} is no ResNet.")
-    learning = ["layer4", "layer3", "layer2", "layer1", "conv1"][:trained] + (["bn1"] if trained == 5 else [])
+    trained_layers = ["layer4", "layer3", "layer2", "layer1", "conv1"][:trained] + (["bn1"] if trained == 5 else [])
     for name, parameter in network.backbone.body.named_parameters():
-        if not name.startswith(tuple(learning)):
+        if not name.startswith(tuple(trained_layers)):
             parameter.requires_grad_(False)

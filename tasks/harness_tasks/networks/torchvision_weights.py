@@ -1,4 +1,4 @@
-"""torchvision's weights of its detectors, and the batch norms that they were trained with."""
+"""torchvision's weights of its detectors, and the batch norms that these weights need."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ __all__ = [
     "without_epsilon",
 ]
 
-# torchvision trained these with a batch norm that had no epsilon, and sets it to 0 when it loads them (pytorch/vision
-# #2933).
+# torchvision trained these detectors with batch norms without epsilon, and sets epsilon to 0 when it loads their weights
+# (pytorch/vision #2933).
 _WITHOUT_EPSILON = {
     "fasterrcnn_resnet50_fpn",
     "maskrcnn_resnet50_fpn",
@@ -33,45 +33,52 @@ _WITHOUT_EPSILON = {
     "retinanet_resnet50_fpn",
 }
 EPSILON = 1e-5
-"""That of batch norms that were trained with one."""
+"""The usual epsilon of batch norms."""
 
 
 def members(arch: str) -> dict[str, Any]:
+    """Return all torchvision weights of an architecture, by name."""
     from torchvision.models import get_model_weights
 
     return {member.name: member for member in get_model_weights(arch)}
 
 
 def default_member(arch: str) -> Any:
+    """Return torchvision's default weights of an architecture."""
     from torchvision.models import get_model_weights
 
     return get_model_weights(arch)["DEFAULT"]
 
 
 def output_names(member: Any) -> tuple[str, ...]:
-    """The names of the outputs, the background first."""
+    """Return the names of the network's outputs, the background first."""
     return tuple(member.meta["categories"])
 
 
 def member_of(arch: str, sha256: str) -> Any:
-    """torchvision's own weights that a file's digest belongs to, or None."""
+    """Return the torchvision weights that a file's SHA-256 belongs to, or None."""
     return next((m for m in members(arch).values() if sha256.startswith(_digits(m))), None)
 
 
 def _digits(member: Any) -> str:
-    """The first digits of the SHA-256, from the file's name: "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth"."""
-    found = re.search(r"-([0-9a-f]{8,})\.", member.url.rpartition("/")[2])
-    if found is None:
+    """Return the first digits of the SHA-256 from the file name, as in "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth"."""
+    match = re.search(r"-([0-9a-f]{8,})\.", member.url.rpartition("/")[2])
+    if match is None:
         raise WeightsError(f"torchvision's weights {member.url} carry no digest in their name.")
-    return found.group(1)
+    return match.group(1)
 
 
 def without_epsilon(arch: str, member: Any) -> bool:
+    """Return whether these weights were trained with batch norms without epsilon."""
     return arch in _WITHOUT_EPSILON and member.name == "COCO_V1"
 
 
 def fetched(member: Any) -> tuple[Path, str]:
-    """The file of torchvision's weights (downloaded if it is not there) and its SHA-256."""
+    """Return the file of torchvision's weights and its SHA-256. The file is downloaded if it is not there.
+
+    Raises:
+        WeightsError: the download failed, or the file was altered.
+    """
     import torch
 
     from harness.files import sha256_file
@@ -104,9 +111,9 @@ def _download(url: str, path: Path, digits: str) -> None:
 
 
 def allow_for_epsilon(network: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
-    """Scale weights of frozen batch norms that had no epsilon, so that with one they compute the same.
+    """Scale the weights of frozen batch norms trained without epsilon, so that they give the same output with epsilon.
 
-    What is trained from them is saved, and loaded with the usual epsilon like every other file.
+    A model that is trained from them is saved, and later loaded with the usual epsilon, like every other file.
     """
     from torchvision.ops import FrozenBatchNorm2d
 
@@ -117,16 +124,16 @@ def allow_for_epsilon(network: torch.nn.Module, state: dict[str, torch.Tensor]) 
 
 
 def match_norms(network: torch.nn.Module, state: dict[str, torch.Tensor], epsilon: float) -> None:
-    """Make the backbone's batch norms frozen ones, where the state dict comes from such.
+    """Replace the backbone's batch norms by frozen ones if the state dict was saved from frozen ones.
 
-    torchvision builds its pretrained detectors with frozen batch norms, and untrained ones with living ones. Only
-    the latter count their batches.
+    torchvision builds pretrained detectors with frozen batch norms, and untrained detectors with normal ones. Only
+    normal batch norms store `num_batches_tracked`, so the entry's absence shows that they were frozen.
     """
     import torch
     from torchvision.ops import FrozenBatchNorm2d
 
     for prefix, parent in list(network.named_modules()):
         for name, child in list(parent.named_children()):
-            place = f"{prefix}.{name}" if prefix else name
-            if isinstance(child, torch.nn.BatchNorm2d) and f"{place}.num_batches_tracked" not in state:
+            path = f"{prefix}.{name}" if prefix else name
+            if isinstance(child, torch.nn.BatchNorm2d) and f"{path}.num_batches_tracked" not in state:
                 setattr(parent, name, FrozenBatchNorm2d(child.num_features, epsilon))

@@ -14,6 +14,7 @@ from harness_tasks.pose.oks import AREAS, frame_statistics
 from harness_tasks.pose.reduction import recalls_and_precisions
 from harness_tasks.pose.types import Persons, Poses
 from harness_tasks.ranking import STEPS, THRESHOLDS, unpack
+from harness_tasks.ratios import ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,7 +95,7 @@ class Pose(Task):
         counts = drawn @ np.array([_counts(frame, self.option("confidence")) for frame in statistics])
         *numbers, true, scores = counts.T
         values |= dict(zip(_COUNTS, (number / drawn.sum(axis=1) for number in numbers), strict=True))
-        return values | {"confidence": np.where(true > 0, scores / np.where(true > 0, true, 1), np.nan)}
+        return values | {"confidence": ratio(scores, true)}
 
     def breakdowns(self) -> dict[str, tuple[str, ...]]:
         """AP of each size of persons, and the kinds of mistakes."""

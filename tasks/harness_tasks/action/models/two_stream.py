@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import harness
 from harness.errors import HarnessError, WeightsError
@@ -195,9 +195,7 @@ class TwoStreamModel(Model):
 
     @property
     def network(self) -> TwoStream:
-        if self._network is None:
-            raise RuntimeError(f"model {self.name} has no network yet: load() or build() makes it")
-        return self._network
+        return cast("TwoStream", super().network)
 
     def parameters(self, part: str) -> list[torch.nn.Parameter]:
         return [parameter for parameter in self.network.get_submodule(part).parameters() if parameter.requires_grad]

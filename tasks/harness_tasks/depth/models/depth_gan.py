@@ -11,14 +11,14 @@ verdict with "real", by default 100 and 1 as in pix2pix.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import harness
 from harness.errors import TrainingError, WeightsError
-from harness.model import Memo, Model, Precision, Weights
-from harness.options import Option, Value
+from harness.model import Model, Precision, Weights
+from harness.options import Option
 from harness_tasks.images import channels_first, resized, resized_frame
+from harness_tasks.networks.dense import DenseModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,14 +26,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.codec import Frames
-    from harness.dataset import Outline
 
 __all__ = ["DepthGan"]
 
 _DISCRIMINATOR = "discriminator."
 
 
-class DepthGan(Model):
+class DepthGan(DenseModel):
     """A U-Net with a patch discriminator (pix2pix).
 
     The generator gives a share y in 0-1 for every pixel, which stands for a depth between `min_depth` and `max_depth`:
@@ -71,29 +70,13 @@ class DepthGan(Model):
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
-        self._network: torch.nn.Module | None = None
         self._device = "cpu"
         self._precision: Precision = "fp32"
         self._drawn: tuple[torch.Tensor, torch.Tensor] | None = None
 
-    def fingerprint(self) -> Mapping[str, Value]:
-        return {"torch": version("torch")}
-
     def available(self) -> str | None:
         near, far = self.option("min_depth"), self.option("max_depth")
         return None if near < far else f"min_depth={near:g} is not below max_depth={far:g}."
-
-    def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
-        return (len(outline.scored), 3, outline.height, outline.width)
-
-    def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> torch.Tensor:
-        return channels_first(frames[list(scored)])
-
-    @property
-    def network(self) -> torch.nn.Module:
-        if self._network is None:
-            raise RuntimeError(f"model {self.name} has no network yet: load() or build() makes it")
-        return self._network
 
     def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
         import torch

@@ -75,7 +75,6 @@ class Detectron2(Model):
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
         self._cfg: Any = None
-        self._network: torch.nn.Module | None = None
         self._precision: Precision = "fp32"
 
     def available(self) -> str | None:
@@ -148,12 +147,6 @@ class Detectron2(Model):
             load_into(network, own_tensors(network, state), f"weights {initial.path}")
         self._network, self.classes = network, classes
         return network
-
-    @property
-    def network(self) -> torch.nn.Module:
-        if self._network is None:
-            raise RuntimeError(f"model {self.name} has no network yet: load() or build() makes it")
-        return self._network
 
     def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
         from harness.weights import load_into, load_state

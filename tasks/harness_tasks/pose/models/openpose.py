@@ -89,7 +89,6 @@ class OpenPose(Model):
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
-        self._network: torch.nn.Module | None = None
         self._device = "cpu"
         self._precision: Precision = "fp32"
 
@@ -157,12 +156,6 @@ class OpenPose(Model):
         elif self.front == "vgg19" and training and is_imagenet(state):
             state = {**network.state_dict(), **imagenet_front(state, what)}
         load_into(network, state, what)
-
-    @property
-    def network(self) -> torch.nn.Module:
-        if self._network is None:
-            raise RuntimeError(f"model {self.name} has no network yet: load() or build() makes it")
-        return self._network
 
     def predict(self, batch: Mapping[str, torch.Tensor]) -> list[list[Poses]]:
         import torch

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.errors import TrainingError, UsageError, WeightsError
-from harness.model import Memo, Model, Precision, Weights
-from harness.options import Option, Value
+from harness.model import Precision, Weights
+from harness.options import Option
 from harness_tasks.images import channels_first, resized
+from harness_tasks.networks.dense import DenseModel
 from harness_tasks.segmentation.models.augmentation import Augmentation, resized_pair
 from harness_tasks.segmentation.types import IGNORE
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.codec import Frames
-    from harness.dataset import Outline
 
 __all__ = ["SHARED_OPTIONS", "PixelClassifier", "parse_size"]
 
@@ -51,7 +50,7 @@ SHARED_OPTIONS = (
 )
 
 
-class PixelClassifier(Model):
+class PixelClassifier(DenseModel):
     """A network that takes float[B, 3, H, W] (normalised RGB) and gives scores float[B, classes, H, W].
 
     A prepared sample is uint8[S, 3, H, W], its S scored frames as they were decoded; a batch is uint8[B, S, 3, H, W].
@@ -74,28 +73,12 @@ class PixelClassifier(Model):
         crop = parse_size("crop", self.option("crop"))
         self._augmentation = Augmentation(crop, self.option("scale"), self.option("jitter"))
         self._class_weights = _numbers("class_weights", self.option("class_weights"))
-        self._network: torch.nn.Module | None = None
         self._device = "cpu"
         self._precision: Precision = "fp32"
 
     @abstractmethod
     def make(self, outputs: int) -> torch.nn.Module:
         """A new network with so many classes, on the CPU, initialised from torch's random state."""
-
-    def fingerprint(self) -> Mapping[str, Value]:
-        return {"torch": version("torch")}
-
-    def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
-        return (len(outline.scored), 3, outline.height, outline.width)
-
-    def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> torch.Tensor:
-        return channels_first(frames[list(scored)])
-
-    @property
-    def network(self) -> torch.nn.Module:
-        if self._network is None:
-            raise RuntimeError(f"model {self.name} has no network yet: load() or build() makes it")
-        return self._network
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         self._check_class_weights(classes)

@@ -1,0 +1,32 @@
+"""What models share that predict something for every pixel of a frame, at the frame's own size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from harness.model import Memo, Model
+from harness.options import Value
+from harness_tasks.images import channels_first
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.codec import Frames
+    from harness.dataset import Outline
+
+__all__ = ["DenseModel"]
+
+
+class DenseModel(Model):
+    """A model whose prepared sample is uint8[S, 3, H, W]: the S scored frames, as they were decoded."""
+
+    def fingerprint(self) -> Mapping[str, Value]:
+        return {"torch": version("torch")}
+
+    def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
+        return (len(outline.scored), 3, outline.height, outline.width)
+
+    def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> torch.Tensor:
+        return channels_first(frames[list(scored)])
