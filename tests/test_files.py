@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.files import digest_files, sha256_file
-from harness.files.cache import cache_dir
+from harness.files import cache_dir
 
 
 @pytest.fixture
