@@ -98,7 +98,7 @@ def _first_rate(dataset: Dataset) -> float | None:
 def _profile(codec: type[Codec], parsed: ParsedName, registry: Registry) -> tuple[Mapping[str, Any], dict[str, str]]:
     """Return the facts of the profile that a text names, and the text's other options.
 
-    A codec may have an own option `profile` (h264 has none); then the text names no profile of the registry.
+    If the codec itself has an option `profile`, the text sets that option and names no profile of the registry.
     """
     given = dict(parsed.options)
     if "profile" not in given or any(option.name == "profile" for option in codec.options):

@@ -104,8 +104,9 @@ class Names:
         return None
 
     def _root(self, name: str, folder: str) -> Path | None:
-        """Return the root folder of a dataset: PATH of `--data-root NAME=PATH`; or of `--data-root PATH`, PATH/folder if it
-        exists, otherwise PATH; None without `--data-root`.
+        """Return the root folder of a dataset; None if `--data-root` does not give one.
+
+        `--data-root NAME=PATH` gives PATH. `--data-root PATH` gives PATH/folder if that exists, otherwise PATH.
         """
         roots = dict(self.request.data_roots)
         if name in roots:
