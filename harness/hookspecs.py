@@ -23,6 +23,18 @@ if TYPE_CHECKING:
     from harness.store import Store
     from harness.task import Task
 
+__all__ = [
+    "harness_codecs",
+    "harness_datasets",
+    "harness_executors",
+    "harness_experiment_finished",
+    "harness_models",
+    "harness_run_finished",
+    "harness_run_started",
+    "harness_stores",
+    "harness_tasks",
+]
+
 hookspec = pluggy.HookspecMarker("harness")
 
 

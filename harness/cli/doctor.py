@@ -17,7 +17,7 @@ from harness.discovery.extras import extras
 from harness.discovery.plugins import Plugins, installed
 from harness.discovery.registry import Registry, load
 from harness.errors import HarnessError, RegistryError
-from harness.files.cache import cache_dir
+from harness.files import cache_dir
 from harness.keep.kept import size_of
 
 __all__ = ["doctor"]

@@ -20,17 +20,16 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from harness.cli.plain_lines import PlainLines
 from harness.experiment import Experiment
 from harness.records import MetricValue, Totals
 
-__all__ = ["Bars", "Lines", "make_progress"]
-
-LINE_SECONDS = 10.0
+__all__ = ["RunBars", "RunLines", "make_progress"]
 
 
-def make_progress(console: Console) -> Bars | Lines:
+def make_progress(console: Console) -> RunBars | RunLines:
     """Bars where the console is a terminal, else lines."""
-    return Bars(console) if console.is_terminal else Lines(console)
+    return RunBars(console) if console.is_terminal else RunLines(console)
 
 
 class _Speed(ProgressColumn):
@@ -81,16 +80,17 @@ class _Counts:
         self.console.print(f"warning: {text}", style="yellow", highlight=False, markup=False)
 
 
-class Lines(_Counts):
+class RunLines(_Counts):
     """A line now and then."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self.begun = self.last = time.monotonic()
+        self.lines = PlainLines(console)
+        self.begun = time.monotonic()
         self.fresh = 0
         self.work = ""
 
-    def __enter__(self) -> Lines:
+    def __enter__(self) -> RunLines:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -99,33 +99,23 @@ class Lines(_Counts):
     def advanced(self, key: str, samples: int, failed: int) -> None:
         super().advanced(key, samples, failed)
         if not self.fresh:
-            self.begun = self.last = time.monotonic()
+            self.begun = self.lines.last = time.monotonic()
         self.fresh += samples
-        if self._due():
+        if self.lines.is_due():
             done, total = sum(self.done.values()), sum(e.samples for e in self.experiments.values())
-            speed = self.fresh / (self.last - self.begun)
+            speed = self.fresh / (time.monotonic() - self.begun)
             left = (total - done) / speed if speed else 0
-            self.console.print(
-                f"{done} of {total} samples ({done / total:.0%}), {speed:.1f}/s, {left:.0f} s left", highlight=False
-            )
+            self.lines.write(f"{done} of {total} samples ({done / total:.0%}), {speed:.1f}/s, {left:.0f} s left")
 
     def status(self, text: str) -> None:
         work = text.partition(":")[0]
         begun = work != self.work
         self.work = work
-        if text.startswith("waiting") or (text.startswith("training") and (begun or self._due())):
-            self.console.print(text, highlight=False, markup=False)
-
-    def _due(self) -> bool:
-        """Whether the last line was long ago; then the next one is counted from now."""
-        now = time.monotonic()
-        if now - self.last < LINE_SECONDS:
-            return False
-        self.last = now
-        return True
+        if text.startswith("waiting") or (text.startswith("training") and (begun or self.lines.is_due())):
+            self.lines.write(text)
 
 
-class Bars(_Counts):
+class RunBars(_Counts):
     """A bar overall and one for each experiment at work."""
 
     def __init__(self, console: Console) -> None:
@@ -141,7 +131,7 @@ class Bars(_Counts):
         self.overall = self.progress.add_task("all experiments", total=None, visible=False)
         self.bars: dict[str, TaskID] = {}
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> RunBars:
         self.progress.start()
         return self
 

@@ -140,9 +140,9 @@ def _request(options: Mapping[str, Any], asked: Mapping[str, str], device: str) 
 
 def make_watcher(console: Console) -> Any:
     """A bar where the console is a terminal, else lines."""
-    from harness.cli.training_progress import Bar, Lines
+    from harness.cli.training_progress import TrainingBar, TrainingLines
 
-    return Bar(console) if console.is_terminal else Lines(console)
+    return TrainingBar(console) if console.is_terminal else TrainingLines(console)
 
 
 def _existing(folder: Path) -> Path:

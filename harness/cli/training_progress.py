@@ -11,9 +11,10 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["PATIENCE", "Bar", "Lines"]
+from harness.cli.plain_lines import PlainLines
 
-_LINE_SECONDS = 10.0
+__all__ = ["PATIENCE", "TrainingBar", "TrainingLines"]
+
 PATIENCE = 30.0
 """Seconds without a line after which one is written, whatever there is to say."""
 
@@ -22,14 +23,14 @@ def _words(losses: Mapping[str, float]) -> str:
     return ", ".join(f"{name.removeprefix('loss_')} {value:.3f}" for name, value in losses.items())
 
 
-class Lines:
+class TrainingLines(PlainLines):
     """A line now and then: of the losses as they come, and of what is done when they are long in coming."""
 
     def __init__(self, console: Console, patience: float = PATIENCE) -> None:
-        self._console = console
+        super().__init__(console)
         self._patience = patience
         self._begin = self._done = self._end = 0
-        self._since = self._last = time.monotonic()
+        self._since = time.monotonic()
         self._over = Event()
         self._clock = Thread(target=self._watch, daemon=True)
 
@@ -45,17 +46,17 @@ class Lines:
         self._begin, self._done, self._end = begin, begin, end
         self._since = time.monotonic()
         if begin:
-            self._print(f"continued after iteration {begin} of {end}")
+            self.write(f"continued after iteration {begin} of {end}")
 
     def stepped(self, iteration: int) -> None:
         self._done = iteration
 
     def advanced(self, iteration: int, losses: Mapping[str, float]) -> None:
-        if time.monotonic() - self._last >= _LINE_SECONDS or iteration >= self._end:
-            self._print(f"{self._progress()}: {_words(losses)}")
+        if self.is_due() or iteration >= self._end:
+            self.write(f"{self._progress()}: {_words(losses)}")
 
     def warning(self, text: str) -> None:
-        self._print(f"warning: {text}")
+        self.write(f"warning: {text}")
 
     def _progress(self) -> str:
         speed = (self._done - self._begin) / max(time.monotonic() - self._since, 1e-9)
@@ -67,15 +68,11 @@ class Lines:
     def _watch(self) -> None:
         """Nobody shall wonder whether it still works."""
         while not self._over.wait(self._patience / 10):
-            if time.monotonic() - self._last >= self._patience:
-                self._print(self._progress() if self._end else "preparing")
-
-    def _print(self, text: str) -> None:
-        self._last = time.monotonic()
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+            if self.silent_for() >= self._patience:
+                self.write(self._progress() if self._end else "preparing")
 
 
-class Bar:
+class TrainingBar:
     """One bar, with the losses beside it."""
 
     def __init__(self, console: Console) -> None:

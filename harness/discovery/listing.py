@@ -129,7 +129,10 @@ def _entry(name: str, facts: Mapping[str, Any]) -> Record:
 
 
 def _instance(item: Provided) -> tuple[Any, str | None]:
-    """Create an object with default options; return it (None if that failed) and why it does not work (None if it works)."""
+    """Create an object with default options; return it and why it does not work.
+
+    The object is None if it could not be created; the reason is None if the object works.
+    """
     try:
         instance = item.cls()
         return instance, instance.available()

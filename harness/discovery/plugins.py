@@ -201,7 +201,7 @@ class Plugins:
         return [plugin for plugin in self.plugins.values() if plugin.error]
 
     def all(self, kind: str) -> list[Provided]:
-        """Return all classes of a kind, sorted by name. If two plugins provide the same name, both classes are included."""
+        """Return all classes of a kind, sorted by name, including classes with the same name."""
         self._query(kind)
         return sorted(
             (p for (k, _), items in self._classes.items() if k == kind for p in items),
@@ -233,7 +233,7 @@ class Plugins:
         return self.provided(kind, name).cls
 
     def why_unknown(self, kind: str, name: str) -> str:
-        """Return hints for an unknown name: the package that provides it, and the plugins that are broken; "" without hints."""
+        """Return hints for an unknown name: the package that provides it, and the broken plugins. "" without hints."""
         hints = []
         if self._hint and (package := self._hint(kind, name)):
             hints.append(f"It comes with the package {package}: pip install {package}")

@@ -251,7 +251,7 @@ class _Checker:
         return RegistryError(f"registry {self.file}, line {self.line(path)}, key {'.'.join(path)}: {what}.")
 
     def line(self, path: tuple[str, ...]) -> int:
-        """Return the line of a key; if it is not found, the line of its innermost table header that is found, else 1."""
+        """Return the line number of a key; if it is not found, that of its innermost table header, else 1."""
         best = 1
         for depth in range(1, len(path) + 1):
             header = r"\s*\[\s*" + r"\s*\.\s*".join(rf"\"?{re.escape(part)}\"?" for part in path[:depth])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.codec import Encoded
 from harness.errors import UsageError
-from harness.files.cache import cache_dir
+from harness.files import cache_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,13 +112,13 @@ def _limit() -> float:
     Raises:
         UsageError: HARNESS_CACHE_LIMIT is not a number of gigabytes.
     """
-    setting = os.environ.get("HARNESS_CACHE_LIMIT", "")
+    value = os.environ.get("HARNESS_CACHE_LIMIT", "")
     try:
-        gigabytes = float(setting) if setting else _LIMIT
+        gigabytes = float(value) if value else _LIMIT
     except ValueError:
         gigabytes = -1.0
     if not 0 <= gigabytes < float("inf"):
-        raise UsageError(f"HARNESS_CACHE_LIMIT is {setting!r}: gigabytes are expected, such as 20, or 0 to keep nothing.")
+        raise UsageError(f"HARNESS_CACHE_LIMIT is {value!r}: gigabytes are expected, such as 20, or 0 to keep nothing.")
     return gigabytes * 1e9
 
 
@@ -138,7 +138,7 @@ def frames_digest(frames: Frames, fps: float | None) -> str:
 
 
 def pack(encoded: Encoded, facts: Mapping[str, Any]) -> bytes:
-    """Convert an encoded stream and further facts (plain JSON values) to bytes; `unpack` converts them back.
+    """Convert an encoded stream and further facts (plain JSON values) to bytes; `unpack` does the reverse.
 
     >>> unpack(pack(Encoded(b"stream", 48, 1, 2, 3, None), {"encode_ms": 0.5}))
     (Encoded(data=b'stream', bits=48, frames=1, height=2, width=3, fps=None), {'encode_ms': 0.5})

@@ -1,1 +1,1 @@
-"""What was asked for, and what is to be done: from the texts of a request to a plan of experiments with keys."""
+"""Planning: turns a user's request (the texts of a command line) into a plan of experiments with keys."""

@@ -1,7 +1,8 @@
-"""Which samples an experiment has, and which share a batch: decided before any work, so that it never varies.
+"""Selects the samples of an experiment and divides them into batches, before any work starts.
 
-Batch 1 and batch 3 differ in the last bits on a CPU, and padding changes features. So the plan fixes the batches: only
-samples of equal prepared shape share one, and a resumed, sharded or parallel run makes the same ones.
+The batch size changes results in the last bits on a CPU, and padding changes features. So the plan fixes the batches:
+only samples whose prepared inputs have equal shapes share a batch, and a resumed, sharded or parallel run uses the same
+batches.
 """
 
 from __future__ import annotations
@@ -17,29 +18,31 @@ if TYPE_CHECKING:
 __all__ = ["PLANNER_VERSION", "outlines", "plan_batches", "stratified_subset"]
 
 PLANNER_VERSION = 1
-"""Part of every experiment's key: raised when the same data would be batched differently."""
+"""A part of every experiment's key. Increase it when the same data would be divided into other batches."""
 
 
 def outlines(dataset: Dataset, indices: Iterable[int]) -> dict[int, Outline | None]:
-    """The outline of each sample; None where not even that can be read (the sample will fail with its reason)."""
-    found: dict[int, Outline | None] = {}
+    """Return the outline of each sample by index; None if it cannot be read (the sample then fails during the run)."""
+    known: dict[int, Outline | None] = {}
     for index in indices:
         try:
-            found[index] = dataset.outline(index)
-        except Exception:  # noqa: BLE001 - the worker meets it again, and records it with its reason
-            found[index] = None
-    return found
+            known[index] = dataset.outline(index)
+        except Exception:  # noqa: BLE001 - the worker gets the same error, and records it with the sample
+            known[index] = None
+    return known
 
 
 def plan_batches(
     known: dict[int, Outline | None], shape: Callable[[Outline], tuple[int, ...]], size: int
 ) -> tuple[Batch, ...]:
-    """Batches of samples of equal shape, in dataset order of their first sample.
+    """Divide samples into batches of equal prepared shape; batches are in the order of their first samples.
+
+    A sample without an outline gets a batch of its own.
 
     Args:
-        known: outline by index.
+        known: sample index -> outline; None if the outline could not be read.
         shape: the model's `prepared_shape`.
-        size: samples a batch at most.
+        size: the maximum number of samples in a batch.
     """
     open_groups: dict[tuple[int, ...], list[int]] = {}
     groups: list[list[int]] = []
@@ -58,15 +61,17 @@ def plan_batches(
 
 
 def stratified_subset(strata: Sequence[str], limit: int | None, seed: int) -> tuple[int, ...]:
-    """A seeded subset in which every stratum has its share; a smaller limit's subset is part of a larger one's.
+    """Select a random subset in which every stratum has its proportional share.
+
+    With equal seeds, the subset for a smaller limit is contained in the subset for a larger limit.
 
     Args:
         strata: the stratum of each sample.
-        limit: how many to draw; None, or more than there are, takes all.
-        seed: of the draw.
+        limit: the number of samples to select; None, or a limit above the number of samples, selects all.
+        seed: the seed of the selection.
 
     Returns:
-        ascending indices.
+        The indices of the selected samples, ascending.
 
     >>> stratified_subset(["a", "a", "a", "a", "b", "b"], 3, seed=0)
     (2, 3, 5)
@@ -80,11 +85,11 @@ def stratified_subset(strata: Sequence[str], limit: int | None, seed: int) -> tu
     sizes: dict[str, int] = {}
     for stratum in strata:
         sizes[stratum] = sizes.get(stratum, 0) + 1
-    taken: dict[str, int] = {}
+    ranks: dict[str, int] = {}
     ranked = []
     for place, index in enumerate(int(i) for i in order):
         stratum = strata[index]
-        rank = taken.get(stratum, 0)
-        taken[stratum] = rank + 1
+        rank = ranks.get(stratum, 0)
+        ranks[stratum] = rank + 1
         ranked.append(((rank + 0.5) / sizes[stratum], place, index))
     return tuple(sorted(index for _, _, index in sorted(ranked)[:limit]))

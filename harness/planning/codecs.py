@@ -1,4 +1,4 @@
-"""From the text of a codec to the codec with its levels: options, profiles of the registry, levers, ladders."""
+"""Creates a codec and its levels from a text of the command line: options, profiles, levers, default levels."""
 
 from __future__ import annotations
 
@@ -18,43 +18,49 @@ __all__ = ["choose_codec", "refused_images", "refused_rates"]
 
 
 def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice:
-    """The codec, with its levels, that a text asks for.
+    """Create the codec that a text names, with its levels.
 
-    `name:profile=PROFILE` stands for the options of `[codecs.NAME.profiles.PROFILE]`; what is given beside it wins.
+    `name:profile=PROFILE` uses the options of `[codecs.NAME.profiles.PROFILE]` in the registry. Options that the text
+    gives too override those of the profile.
+
+    Args:
+        text: `name[:key=value,...][@level,...]`.
+        plugins: the installed plugins.
+        registry: the registry.
 
     Raises:
-        UsageError: an unknown codec, profile, option or level; a codec this machine cannot run.
+        UsageError: the codec, the profile, an option or a level is unknown, or this machine cannot run the codec.
     """
-    asked = parse(text)
-    provided = plugins.provided("codec", asked.name)
-    profile, given = _profile(provided.cls, asked, registry)
+    parsed = parse(text)
+    provided = plugins.provided("codec", parsed.name)
+    profile, given = _profile(provided.cls, parsed, registry)
     preset = profile.get("options", {})
     scale = provided.cls().scale
     if scale and scale.name in given and scale.name not in {option.name for option in provided.cls.options}:
         raise UsageError(
-            f"codec {asked.name}: {scale.name} is its level, not an option: write {asked.name}@{given[scale.name]}."
+            f"codec {parsed.name}: {scale.name} is its level, not an option: write {parsed.name}@{given[scale.name]}."
         )
     codec = with_levers(provided.cls, {**preset, **given})
     if missing := codec.available():
-        raise UsageError(f"codec {asked.name} cannot run here: {missing}")
+        raise UsageError(f"codec {parsed.name} cannot run here: {missing}")
     if codec.wants_device:
         raise UsageError(
-            f"codec {asked.name} asks for the device, and cannot run yet: codecs run in workers, on the CPU."
+            f"codec {parsed.name} asks for the device, and cannot run yet: codecs run in workers, on the CPU."
         )
-    # An option that changes the scale has a ladder of its own.
+    # The registry's default levels apply only if the options leave the codec's scale unchanged.
     ladders = [(provided.cls().scale, registry.entry("codecs", codec.name))]
     if "ladder" in profile:
         ladders.insert(0, (with_levers(provided.cls, preset).scale, profile))
     fitting = [entry["ladder"] for scale, entry in ladders if scale == codec.scale and "ladder" in entry]
-    return CodecChoice(codec, _levels(codec, asked, fitting), str(provided.origin), is_baseline(codec))
+    return CodecChoice(codec, _levels(codec, parsed, fitting), str(provided.origin), is_baseline(codec))
 
 
 def refused_images(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Dataset]]) -> list[str]:
-    """What is wrong where a codec, as it is set, codes clips only and a dataset has single images: a sentence each.
+    """Return a sentence for each codec that can only code clips and each dataset of single images.
 
     Args:
-        codecs: levers included.
-        datasets: opened, each with the name results call it.
+        codecs: the codecs, including their levers.
+        datasets: opened datasets, each with its name in results.
     """
     still = dict.fromkeys(name for name, dataset in datasets if dataset.still)
     return [
@@ -66,49 +72,53 @@ def refused_images(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Datase
 
 
 def refused_rates(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Dataset]]) -> list[str]:
-    """What is wrong where `fps=` asks for more frames a second than the first clip of a dataset has: a sentence each.
+    """Return a sentence for each codec whose `fps=` is higher than the frame rate of a dataset's first clip.
 
     Args:
-        codecs: levers included.
-        datasets: opened, each with the name results call it.
+        codecs: the codecs, including their levers.
+        datasets: opened datasets, each with its name in results.
     """
-    levers = [codec for codec in codecs if isinstance(codec, Resampled) and "fps" in codec.levers]
+    with_fps = [codec for codec in codecs if isinstance(codec, Resampled) and "fps" in codec.levers]
     problems = []
-    for name, dataset in dict(datasets).items() if levers else ():
+    for name, dataset in dict(datasets).items() if with_fps else ():
         if not dataset.still and (fps := _first_rate(dataset)):
-            told = ((codec.name, codec.too_fast(fps)) for codec in levers)
-            problems += [f"codec {codec} on dataset {name}: {problem}" for codec, problem in told if problem]
+            checked = ((codec.name, codec.too_fast(fps)) for codec in with_fps)
+            problems += [f"codec {codec} on dataset {name}: {problem}" for codec, problem in checked if problem]
     return problems
 
 
 def _first_rate(dataset: Dataset) -> float | None:
+    """Return the frame rate of the dataset's first sample; None if it cannot be read or is an image."""
     try:
         return dataset[0].fps
-    except Exception:  # noqa: BLE001 - whatever keeps a clip from being read, the run records it
+    except Exception:  # noqa: BLE001 - the run gets the same error, and records it with the sample
         return None
 
 
-def _profile(codec: type[Codec], asked: ParsedName, registry: Registry) -> tuple[Mapping[str, Any], dict[str, str]]:
-    """The profile that was asked for, and the options given beside it. A codec's own `profile` is no such thing."""
-    given = dict(asked.options)
+def _profile(codec: type[Codec], parsed: ParsedName, registry: Registry) -> tuple[Mapping[str, Any], dict[str, str]]:
+    """Return the facts of the profile that a text names, and the text's other options.
+
+    If the codec itself has an option `profile`, the text sets that option and names no profile of the registry.
+    """
+    given = dict(parsed.options)
     if "profile" not in given or any(option.name == "profile" for option in codec.options):
         return {}, given
     name = given.pop("profile")
-    known: Mapping[str, Any] = registry.entry("codecs", asked.name).get("profiles", {})
+    known: Mapping[str, Any] = registry.entry("codecs", parsed.name).get("profiles", {})
     if name not in known:
         hint = did_you_mean(name, list(known))
         there = ", ".join(sorted(known)) or "none"
-        raise UsageError(f"codec {asked.name} has no profile {name!r}.{hint} There is: {there}.")
+        raise UsageError(f"codec {parsed.name} has no profile {name!r}.{hint} There is: {there}.")
     return known[name], given
 
 
-def _levels(codec: Codec, asked: ParsedName, ladders: Sequence[Sequence[float]]) -> tuple[float | None, ...]:
-    """The levels that were asked for; else the first of the ladders; else that of the codec's scale."""
+def _levels(codec: Codec, parsed: ParsedName, ladders: Sequence[Sequence[float]]) -> tuple[float | None, ...]:
+    """Return the levels of the text; without any, the first of `ladders`; without any, the codec's default levels."""
     scale: Scale | None = codec.scale
     if scale is None:
-        if asked.levels is not None:
+        if parsed.levels is not None:
             raise UsageError(f"codec {codec.name} has no levels.")
         return (None,)
     default = ladders[0] if ladders else scale.ladder
-    levels = tuple(float(level) for level in (default if asked.levels is None else asked.levels))
+    levels = tuple(float(level) for level in (default if parsed.levels is None else parsed.levels))
     return scale.mildest_first(tuple(scale.check(level, codec.name) for level in levels))

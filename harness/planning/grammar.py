@@ -1,4 +1,4 @@
-"""What a command line writes: `name[:key=value,...][@level,...]`.
+"""Parses the names on a command line: `name[:key=value,...][@level,...]`.
 
 >>> parse("jpeg:subsampling=4:4:4@95,50")
 ParsedName(name='jpeg', options={'subsampling': '4:4:4'}, levels=(95.0, 50.0))
@@ -18,12 +18,12 @@ __all__ = ["ParsedName", "is_written", "parse"]
 
 @dataclass(frozen=True)
 class ParsedName:
-    """A parsed text.
+    """A parsed text `name[:key=value,...][@level,...]`.
 
     Args:
-        name: the plugin's or the registry's name.
-        options: option -> text.
-        levels: the levels, None when none were written.
+        name: the name of a plugin class or of a registry entry.
+        options: option -> its value as a text.
+        levels: the levels; None if the text has none.
     """
 
     name: str
@@ -32,14 +32,14 @@ class ParsedName:
 
 
 def parse(text: str, levels: bool = True) -> ParsedName:
-    """Parse a text; the last `@` splits off the levels, the first `:` the options.
+    """Parse a text: the levels follow the last `@`, the options follow the first `:`.
 
     Args:
-        text: as it was written.
-        levels: whether levels may follow (codecs).
+        text: the text.
+        levels: whether the text may have levels (only codecs have them).
 
     Raises:
-        UsageError: what does not fit, and the form that does.
+        UsageError: the text does not have the expected form; the message shows the form.
     """
     head, at, tail = text.rpartition("@") if levels else (text, "", "")
     if not at:
@@ -74,7 +74,7 @@ def _levels(text: str, tail: str) -> tuple[float, ...]:
 
 
 def is_written(recorded: object, text: str) -> bool:
-    """Whether a recorded value is what somebody wrote.
+    """Return whether a text, as a user writes it, denotes a recorded value.
 
     >>> is_written(0.5, "0.50"), is_written(True, "yes"), is_written("4:4:4", "4:2:0")
     (True, True, False)

@@ -1,4 +1,4 @@
-"""The grid: what a request resolved to, opened and ready to be crossed."""
+"""The grid: the codecs, models and datasets of a request, as created and opened objects."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["CodecChoice", "Grid", "Retraining", "TrainingData", "TrainingSetup"]
 
 @dataclass(frozen=True)
 class CodecChoice:
-    """A codec with the levels it is asked at.
+    """A codec with the levels to test.
 
     Args:
-        codec: the codec, levers included.
-        levels: mildest compression first.
-        plugin: distribution and version that provide it.
-        baseline: whether it is the bit-exact baseline.
+        codec: the codec, including its levers (`scale`, `fps`).
+        levels: the levels, from the mildest to the strongest compression.
+        plugin: the distribution that provides the codec, and its version.
+        baseline: whether the codec is the bit-exact baseline.
     """
 
     codec: Codec
@@ -36,12 +36,12 @@ class CodecChoice:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """How the data that a model is trained on are coded.
+    """How the training data of a retraining are coded.
 
     Args:
-        codec: what codes the training data, levers included; None leaves them uncompressed.
-        levels: the level they are coded at; several for a random one of them for each example.
-        plugin: distribution and version that provide the codec.
+        codec: the codec, including its levers; None leaves the training data uncompressed.
+        levels: the levels. With several levels, each example is coded at a random one of them.
+        plugin: the distribution that provides the codec, and its version.
     """
 
     codec: Codec | None = None
@@ -50,7 +50,7 @@ class TrainingData:
 
     @property
     def mode(self) -> str:
-        """What results call it."""
+        """The name of this mode in results: "clean", "mixed" or "level"."""
         if self.codec is None:
             return "clean"
         return "mixed" if len(self.levels) > 1 else "level"
@@ -58,11 +58,11 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Retraining:
-    """A retraining, and what the retrained model is tested on.
+    """A retraining, with the codecs on which the retrained model is tested.
 
     Args:
-        data: how its training data are coded.
-        tests: codecs with their levels.
+        data: how the training data are coded.
+        tests: the codecs to test on, with their levels.
     """
 
     data: TrainingData
@@ -71,13 +71,13 @@ class Retraining:
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """What all retrainings of one subject share.
+    """The settings that all retrainings of one subject (task, model and dataset) share.
 
     Args:
-        dataset: the training split, opened.
-        recipe: how.
-        initial: the weights to start from; None starts from random ones.
-        parts: the parts that are trained; empty for all.
+        dataset: the opened dataset of the training split.
+        recipe: the training recipe.
+        initial: the weights to start from; None for random weights.
+        parts: the parts of the model to train; empty for all parts.
     """
 
     dataset: Dataset
@@ -88,19 +88,20 @@ class TrainingSetup:
 
 @dataclass(frozen=True)
 class Grid:
-    """What is crossed: every subject with every codec at every level.
+    """The grid of a request. The plan combines every subject with every codec at every level.
 
     Args:
-        subjects: task, model and dataset together.
-        codecs: with their levels; the baseline among them unless it was declined.
-        precision: of the forward pass.
-        limit: how many samples were asked for; None for all.
-        seed: of the subset's draw, and of the first training.
-        retrainings: what is retrained.
-        seeds: how often each retraining is done, each time from another seed.
-        notes: what the user should know before a run, a sentence or two each.
-        reference: what predictions are judged by.
-        setups: of each subject, what its retrainings share; empty where nothing is retrained.
+        subjects: the combinations of task, model and dataset.
+        codecs: the codecs with their levels. The baseline is included unless the user excluded it.
+        precision: the precision of the forward pass.
+        limit: the maximum number of samples; None for all samples.
+        seed: the seed that selects the subset for `limit`, and the seed of the first training.
+        retrainings: the retrainings.
+        seeds: how often each retraining is repeated; each repetition has another seed.
+        notes: notes for the user before a run, one or two sentences each.
+        reference: what predictions are compared with: the labels, or the model's own predictions on uncompressed
+            frames.
+        setups: for each subject, the settings of its retrainings; empty without retrainings.
     """
 
     subjects: Sequence[Subject]

@@ -1,4 +1,4 @@
-"""What identifies an experiment: all that decides its result, and nothing else."""
+"""The identity of an experiment: everything that determines its result, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["changed_options", "codec_identity", "experiment_identity"]
 
 
 def codec_identity(codec: Codec, plugin: str) -> dict[str, Any]:
-    """All that decides what a codec makes of frames at a level."""
+    """Return everything, apart from the frames and the level, that determines a codec's output."""
     return {
         "name": codec.name,
         "options": dict(codec.config),
@@ -29,7 +29,7 @@ def codec_identity(codec: Codec, plugin: str) -> dict[str, Any]:
 
 
 def changed_options(codec: Codec) -> dict[str, Any]:
-    """The options that are not the codec's defaults."""
+    """Return the options of a codec, including levers, that differ from the defaults."""
     plain = codec.codec if isinstance(codec, Resampled) else codec
     defaults = {(option.name, option.default) for option in plain.options}
     return {name: value for name, value in codec.config.items() if (name, value) not in defaults}
@@ -38,7 +38,7 @@ def changed_options(codec: Codec) -> dict[str, Any]:
 def experiment_identity(
     grid: Grid, subject: Subject, choice: CodecChoice, level: Level, training: Training
 ) -> dict[str, Any]:
-    """All that decides the result of one experiment: what its key is the hash of."""
+    """Return everything that determines the result of one experiment. The experiment's key is its hash."""
     return {
         "codec": {**codec_identity(choice.codec, choice.plugin), "level": level},
         "task": {
@@ -70,7 +70,7 @@ def experiment_identity(
 
 
 def _subset(subject: Subject, seed: int) -> Mapping[str, Any] | None:
-    """Which samples of the split the cell has, whatever drew them; None when it has all."""
+    """Return the identity of the subset of samples; None if the experiment uses all samples of the split."""
     if len(subject.indices) == len(subject.dataset):
         return None
     digest = hashlib.sha256(",".join(map(str, subject.indices)).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""From a name of a request to what it names: a model, a dataset, weights; the first that is wrong raises."""
+"""Creates the model, the dataset or the weights that a name in a request denotes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from harness.planning.request import Request
 __all__ = ["FOLDER", "Names", "named"]
 
 FOLDER = "folder"
-"""The kind of dataset that any folder or file of one's own is opened by."""
+"""The dataset class that opens a folder or a file of the user, given by its path."""
 
 
 class Names:
-    """Looks up what a request names, among the plugins and in the registry."""
+    """Looks up the names of a request among the plugins and in the registry, and creates the objects.
+
+    Every method raises an error for the first problem that it finds.
+    """
 
     def __init__(self, request: Request, plugins: Plugins, registry: Registry) -> None:
         self.request = request
@@ -30,23 +33,23 @@ class Names:
         self.registry = registry
 
     def kind_of(self, kind: str, text: str) -> tuple[type, ParsedName]:
-        """The class behind a name (of a plugin, or of a registry entry) and what was asked of it."""
+        """Return the class that a text names (directly or through a registry entry), with the name and the options."""
         if kind == "dataset" and (place := self._place(text)):
             return self.plugins.get(kind, FOLDER), ParsedName(FOLDER, place.options)
-        asked = parse(text, levels=False)
-        entry = self.registry.entry(f"{kind}s", asked.name)
+        parsed = parse(text, levels=False)
+        entry = self.registry.entry(f"{kind}s", parsed.name)
         if not entry:
             try:
-                return self.plugins.get(kind, asked.name), asked
+                return self.plugins.get(kind, parsed.name), parsed
             except UnknownNameError:
-                named = [*self.plugins.names(kind), *self.registry.section(f"{kind}s")]
-                why = [self.plugins.why_unknown(kind, asked.name), _nowhere(asked.name) if kind == "dataset" else ""]
-                raise UnknownNameError(kind, asked.name, set(named), " ".join(filter(None, why))) from None
+                known = [*self.plugins.names(kind), *self.registry.section(f"{kind}s")]
+                hints = [self.plugins.why_unknown(kind, parsed.name), _nowhere(parsed.name) if kind == "dataset" else ""]
+                raise UnknownNameError(kind, parsed.name, set(known), " ".join(filter(None, hints))) from None
         options = {key: str(value) for key, value in entry.get("options", {}).items()}
-        return self.plugins.get(kind, entry["kind"]), ParsedName(asked.name, {**options, **asked.options})
+        return self.plugins.get(kind, entry["kind"]), ParsedName(parsed.name, {**options, **parsed.options})
 
     def serves(self, kind: str, text: str) -> tuple[str, ...]:
-        """The tasks that a named model or dataset serves."""
+        """Return the tasks that a named model or dataset supports."""
         cls, _ = self.kind_of(kind, text)
         if issubclass(cls, Model):
             return (cls.task,)
@@ -54,32 +57,39 @@ class Names:
         return cls.tasks
 
     def dataset(self, text: str, task: str, split: str | None = None) -> Dataset:
-        """The opened dataset that a text asks for.
+        """Create and open the dataset that a text names.
+
+        Args:
+            text: `name[:key=value,...]`, or a path.
+            task: the task whose targets are needed.
+            split: the split; None for the split of the request, of the registry, or the dataset's default.
 
         Raises:
-            DatasetError: missing, half-present, malformed, or empty.
+            UsageError: the dataset has no targets for the task.
+            DatasetError: the dataset is missing, incomplete, malformed or empty.
         """
-        cls, asked = self.kind_of("dataset", text)
+        cls, parsed = self.kind_of("dataset", text)
         assert issubclass(cls, Dataset)
-        entry = self.registry.entry("datasets", asked.name)
+        entry = self.registry.entry("datasets", parsed.name)
         if task not in cls.tasks:
-            raise UsageError(f"dataset {asked.name} serves {', '.join(cls.tasks)}, not {task}.")
+            raise UsageError(f"dataset {parsed.name} serves {', '.join(cls.tasks)}, not {task}.")
         place = self._place(text)
         root = (
-            place.path if place else self._root(asked.name, entry.get("folder", asked.name)) if cls.needs_root else None
+            place.path if place else self._root(parsed.name, entry.get("folder", parsed.name)) if cls.needs_root else None
         )
         split = split or self.request.split or entry.get("split")
-        dataset = cls(task=task, split=split, root=root, **asked.options)
+        dataset = cls(task=task, split=split, root=root, **parsed.options)
         dataset.open()
         if not len(dataset):
-            raise DatasetError(f"dataset {asked.name}, split {dataset.split}: there is not one sample.")
+            raise DatasetError(f"dataset {parsed.name}, split {dataset.split}: there is not one sample.")
         return dataset
 
     def _place(self, text: str) -> _Place | None:
-        """What `--dataset` names by its path: a folder or a file of one's own, with options behind a colon.
+        """Return the path and the options if `--dataset` is a path (a folder or a file), otherwise None.
 
-        A name that a plugin or the registry knows is never a path; ./coco is the folder. A name that --data-root
-        gives a path for is that path, so that recorded results find their files again.
+        Options follow the path after a colon. A name that a plugin or the registry knows is never a path; write ./coco
+        for a folder named coco. If `--data-root` gives a path for a name, that path is used, so that recorded results
+        find their files again.
         """
         path, options = text, dict[str, str]()
         if not Path(text).exists():
@@ -94,7 +104,10 @@ class Names:
         return None
 
     def _root(self, name: str, folder: str) -> Path | None:
-        """`--data-root NAME=PATH`; else PATH/folder where that exists, else PATH."""
+        """Return the root folder of a dataset; None if `--data-root` does not give one.
+
+        `--data-root NAME=PATH` gives PATH. `--data-root PATH` gives PATH/folder if that exists, otherwise PATH.
+        """
         roots = dict(self.request.data_roots)
         if name in roots:
             return Path(roots[name])
@@ -104,16 +117,16 @@ class Names:
         return inside if inside.is_dir() else Path(roots[""])
 
     def model(self, text: str) -> tuple[Model, str]:
-        """The model that a text asks for, not loaded, and its name."""
-        cls, asked = self.kind_of("model", text)
+        """Create the model that a text names, without loading its network; return it and its name."""
+        cls, parsed = self.kind_of("model", text)
         assert issubclass(cls, Model)
-        model = cls(**asked.options)
+        model = cls(**parsed.options)
         if missing := model.available():
-            raise UsageError(f"model {asked.name} cannot run here: {missing}")
-        return model, asked.name
+            raise UsageError(f"model {parsed.name} cannot run here: {missing}")
+        return model, parsed.name
 
     def is_of_rendered(self, model: str, weights: Weights) -> bool:
-        """Whether the registry knows a model's weights by their score on a dataset that is rendered."""
+        """Return whether the registry lists a score of these weights on a rendered dataset (which needs no files)."""
         entry = self.registry.entry("models", model)
         facts = self.registry.entry("checkpoints", entry.get("checkpoint", weights.name))
         scored = facts.get("score", {}).get("dataset")
@@ -123,33 +136,39 @@ class Names:
         return issubclass(cls, Dataset) and not cls.needs_root
 
     def called(self, kind: str, text: str, made: Configured) -> str:
-        """What results call a model or a dataset: its name, and the given options that change what it gives."""
+        """Return the name of a model or a dataset in results: its name, and the options that change its output.
+
+        Args:
+            kind: "model" or "dataset".
+            text: the text of the request.
+            made: the object that was created from the text.
+        """
         place = self._place(text) if kind == "dataset" else None
-        asked = ParsedName(_base(place.path, text), place.options) if place else parse(text, levels=False)
-        usual = made.resolve(self.registry.entry(f"{kind}s", asked.name).get("options", {}))
+        parsed = ParsedName(_base(place.path, text), place.options) if place else parse(text, levels=False)
+        usual = made.resolve(self.registry.entry(f"{kind}s", parsed.name).get("options", {}))
         training = {option.name for option in made.options if option.only == "training"}
-        changed = [o for o in asked.options if made.config[o] != usual[o] and o not in training]
-        return named(asked.name, {o: made.config[o] for o in changed})
+        changed = [o for o in parsed.options if made.config[o] != usual[o] and o not in training]
+        return named(parsed.name, {o: made.config[o] for o in changed})
 
     def weights(self, model: Model, name: str, dataset: Dataset) -> Weights:
-        """The weights that were asked for, else the registry's for the model of that name, else the model's own.
+        """Return the weights of the request; else the registry's weights for the model; else the model's default.
 
         Raises:
-            WeightsError: there are none, or the file is not the one that the registry knows.
+            WeightsError: there are no weights, or the file's SHA-256 differs from the one in the registry.
         """
         entry = self.registry.entry("models", name)
-        asked = self.request.weights or entry.get("weights")
-        if asked and not self.request.weights:
-            local = self.registry.path("models", name, asked)
-            asked = str(local) if local.is_file() else asked
-        weights = model.resolve_weights(asked, dataset.classes)
+        source = self.request.weights or entry.get("weights")
+        if source and not self.request.weights:
+            local = self.registry.path("models", name, source)
+            source = str(local) if local.is_file() else source
+        weights = model.resolve_weights(source, dataset.classes)
         facts = self.registry.entry("checkpoints", entry.get("checkpoint", weights.name))
         expected = None if self.request.weights else facts.get("sha256")
         if expected and weights.path and weights.sha256 != expected:
             raise WeightsError(
                 f"weights {weights.path} of model {name} have SHA-256 {weights.sha256}, the registry knows {expected}."
             )
-        # A file of the user's own is another checkpoint than the model's, unless it has the same content.
+        # The registry's facts apply to a file of the user only if it has the same content.
         known = not self.request.weights or facts.get("sha256") == weights.sha256
         if known and not weights.classes and facts.get("classes"):
             weights = replace(weights, classes=tuple(facts["classes"]))
@@ -158,26 +177,26 @@ class Names:
 
 @dataclass(frozen=True)
 class _Place:
-    """A dataset that is named by its path."""
+    """A dataset that the user gives by its path, with its options."""
 
     path: Path
     options: dict[str, str]
 
 
 def _nowhere(name: str) -> str:
-    """What to do where a name that may be a path is none."""
+    """Return a hint for a dataset name that is neither known nor an existing path."""
     if Path(name).name != name:
         return f"There is no folder or file {name}."
     return f"If it is a folder or a file: there is none at {name}; --data-root {name}=PATH says where it lies now."
 
 
 def _base(path: Path, text: str) -> str:
-    """What results call a place: the name of the folder or file, never where it lies."""
+    """Return the name of a path in results: the name of the folder or file, without the folders that contain it."""
     return path.resolve().name or text
 
 
 def named(name: str, options: Mapping[str, Value]) -> str:
-    """A name with options, sorted, as results show it. Of a local path only the file's name is told.
+    """Return a name with its options, sorted, as results show it. Of a local path only the file's name is shown.
 
     >>> named("torchvision", {"max_size": 640, "arch": "ssd300_vgg16"})
     'torchvision:arch=ssd300_vgg16,max_size=640'

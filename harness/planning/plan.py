@@ -1,4 +1,4 @@
-"""The plan: a grid of what was asked, crossed into experiments with keys, in the order that costs least. Pure."""
+"""The plan: the experiments of a grid, with their keys, in the cheapest order. Planning changes nothing on disk."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["Pass", "Plan", "make_plan"]
 
 @dataclass(frozen=True)
 class Pass:
-    """The cells of one subject with the same weights: one pass over its data serves them all.
+    """The cells of one subject with the same weights. One pass over the dataset computes all of them.
 
     Args:
-        subject: with the pretrained weights.
-        cells: experiments with their codecs.
-        job: the training that gives the weights; None for the pretrained ones.
+        subject: task, model and dataset, with the pretrained weights.
+        cells: the experiments with their codecs.
+        job: the training that produces the weights; None for the pretrained weights.
     """
 
     subject: Subject
@@ -36,11 +36,11 @@ class Pass:
 
 @dataclass(frozen=True)
 class Plan:
-    """Passes in the order to do them.
+    """All passes of a run.
 
     Args:
-        passes: in order.
-        notes: what the user should know before they are carried out.
+        passes: the passes, in the order in which they are run.
+        notes: notes for the user before the run.
     """
 
     passes: tuple[Pass, ...]
@@ -53,23 +53,24 @@ class Plan:
 
 
 def make_plan(grid: Grid) -> Plan:
-    """Cross subjects, codecs and levels.
+    """Combine every subject with every codec and level into experiments, and order them.
 
-    Subjects that share a dataset stand together (their sources and encodes are warm), small ones first, so that
-    something is finished early. Within a pass the baseline comes first, then each codec from mild to strong.
+    Subjects with the same dataset are neighbours, so that their source files and encoded streams are still cached.
+    Datasets with few samples come first, so that the first results are available early. Within a pass the baseline
+    comes first, and then each codec from mild to strong compression.
     """
-    first: dict[str, int] = {}
+    smallest: dict[str, int] = {}  # a dataset's fingerprint -> the fewest samples of its subjects
     for subject in grid.subjects:
         size = len(subject.indices)
-        first[subject.fingerprint] = min(size, first.get(subject.fingerprint, size))
+        smallest[subject.fingerprint] = min(size, smallest.get(subject.fingerprint, size))
 
-    def place(number: int) -> tuple[int, str, str, str]:
+    def rank(number: int) -> tuple[int, str, str, str]:
         subject = grid.subjects[number]
-        return first[subject.fingerprint], subject.fingerprint, subject.task.name, subject.model_name
+        return smallest[subject.fingerprint], subject.fingerprint, subject.task.name, subject.model_name
 
     passes = []
     known: dict[str, Cell] = {}
-    for number in sorted(range(len(grid.subjects)), key=place):
+    for number in sorted(range(len(grid.subjects)), key=rank):
         subject = grid.subjects[number]
         passes.append(Pass(subject, _cells(grid, subject, known)))
         baseline = next((cell.experiment.key for cell in passes[-1].cells if cell.exact), None)
@@ -83,13 +84,14 @@ def make_plan(grid: Grid) -> Plan:
 
 @dataclass(frozen=True)
 class _Trained:
-    """Weights that a training gives: as results record it, and as it is carried out."""
+    """A training: its description for results, and the job that runs it."""
 
     training: Training
     job: Job
 
 
 def _trained(subject: Subject, setup: TrainingSetup, data: TrainingData, seed: int) -> _Trained:
+    """Return the training of a subject's model on data that are coded in the given way."""
     from harness.training.coded import codec_coding
     from harness.training.job import Job
 
@@ -121,7 +123,16 @@ def _cells(
     trained: _Trained | None = None,
     baseline: str | None = None,
 ) -> tuple[Cell, ...]:
-    """The cells of one pass that no pass before it has."""
+    """Return the cells of one pass that no earlier pass has, and add them to `known`.
+
+    Args:
+        grid: the grid.
+        subject: task, model and dataset.
+        known: key -> cell of all earlier passes.
+        choices: the codecs with their levels; None for those of the grid.
+        trained: the training that produces the weights; None for the pretrained weights.
+        baseline: the key of the baseline's experiment with pretrained weights, for a pass of a retrained model.
+    """
     cells: list[Cell] = []
     training = trained.training if trained else Training()
     for choice in sorted(grid.codecs if choices is None else choices, key=lambda c: not c.baseline):

@@ -1,4 +1,4 @@
-"""Before any device time: every plugin, weight file, dataset, encoder and output location is checked."""
+"""Preflight: checks every plugin, file of weights, dataset, encoder and output location before any device time."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ __all__ = ["check_weights", "prepare"]
 def prepare(
     request: Request, plugins: Plugins, registry: Registry, database: str, write: bool
 ) -> tuple[Plan, Store | None]:
-    """Preflight: the plan and the opened store, or everything that is wrong, at once.
+    """Check a request; return the plan and the opened store, or raise all problems together.
 
     Args:
-        request: what was asked for.
-        plugins: of this environment.
-        registry: merged.
-        database: URL or file.
-        write: whether the store must be writable; without, a missing one is None.
+        request: the user's request.
+        plugins: the installed plugins.
+        registry: the registry.
+        database: the database's URL or file.
+        write: whether the store must be writable. If not, the returned store is None when there is no database.
 
     Raises:
-        PreflightError: all problems together.
+        PreflightError: there are problems; the error has all of them.
     """
     problems: list[str] = []
     plan = Plan(())
@@ -45,7 +45,7 @@ def prepare(
     except HarnessError as error:
         problems.append(str(error))
     try:
-        # With nothing to write into it, a new database is not made.
+        # After a problem nothing will be written, so no new database is created.
         store = open_store(database, plugins, write=write and not problems)
     except StoreError as error:
         if write and not problems:
@@ -58,14 +58,16 @@ def prepare(
 
 
 def check_weights(plan: Plan, found: Collection[str]) -> None:
-    """Load the weights of every model that has something to do, on the CPU, and let them go again.
+    """Check that the weights of every model load; load them on the CPU and release them.
+
+    A pass whose experiments are all finished is not checked.
 
     Args:
-        plan: what was planned.
-        found: keys of the experiments that are done: what they used is not looked at again.
+        plan: the plan.
+        found: the keys of the experiments that are finished already.
 
     Raises:
-        PreflightError: weights that do not fit their network, or know none of the dataset's classes.
+        PreflightError: weights do not fit their network, or have no class in common with the dataset.
     """
     problems: list[str] = []
     for a_pass in plan.passes:

@@ -1,4 +1,4 @@
-"""What has to fit where models are judged by their own output, and what is to be said of sources that are coded."""
+"""Checks for `--reference predictions`, and notes about datasets whose source files are already compressed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["coded_sources", "known_classes", "reference_problems"]
 
 _TRIED = 10
-"""Samples that are looked at, until one is compressed."""
+"""The maximum number of samples to examine for a compressed source."""
 _LOSSLESS = frozenset({"rendered", "png", "bmp", "ppm", "tiff", "gif", "rawvideo", "ffv1", "huffyuv", "ffvhuff"})
-"""Formats of sources that lost nothing, as datasets name them. (A TIFF may hold a JPEG; few do.)"""
+"""Lossless source formats, by the names that datasets use. (A TIFF may contain a JPEG, but few do.)"""
 
 
 def reference_problems(request: Request, subjects: Sequence[Subject]) -> list[str]:
-    """What is wrong with how models are to be judged: a sentence each."""
+    """Return a sentence for each conflict between a request's reference (labels or predictions) and its other parts."""
     problems = []
     for subject in subjects:
         if request.reference == "labels" and not subject.dataset.labelled:
@@ -38,15 +38,15 @@ def reference_problems(request: Request, subjects: Sequence[Subject]) -> list[st
 
 
 def known_classes(weights: Weights, task: Task, model: str) -> tuple[str, ...]:
-    """The classes that a model tells apart, where no dataset says them; none for a task without classes.
+    """Return the classes of a model's weights, for a dataset without labels; empty for a task without classes.
 
     Args:
-        weights: the model's.
-        task: with any class, to see whether it has metrics of classes.
-        model: its name.
+        weights: the model's weights.
+        task: the task, created with some class, so that it shows whether it has per-class metrics.
+        model: the model's name, for the error message.
 
     Raises:
-        WeightsError: the task has classes, and nobody knows the model's.
+        WeightsError: the task has classes, but the weights do not state theirs.
     """
     if not weights.classes and "classes" in task.breakdowns():
         raise WeightsError(
@@ -58,32 +58,32 @@ def known_classes(weights: Weights, task: Task, model: str) -> tuple[str, ...]:
 
 
 def coded_sources(dataset: Dataset, name: str) -> list[str]:
-    """A sentence where a dataset's sources are compressed themselves, by the first samples that can be read."""
+    """Return a sentence (in a list) if the first samples of a dataset have lossy source files; otherwise an empty list."""
     readable = enumerate(_readable(dataset))
-    found = next(((place, sample) for place, sample in readable if sample.source.format not in _LOSSLESS), None)
-    if found is None:
+    lossy = next(((number, sample) for number, sample in readable if sample.source.format not in _LOSSLESS), None)
+    if lossy is None:
         return []
-    place, sample = found
+    number, sample = lossy
     source = sample.source
-    told = [source.format]
+    details = [source.format]
     if source.quality is not None:
-        told.append(f"quality {source.quality}")
+        details.append(f"quality {source.quality}")
     frames = len(sample.frames)
     if source.bytes is not None and sample.fps:
-        told.append(f"{8 * source.bytes * sample.fps / frames / 1000:,.0f} kbit/s")
+        details.append(f"{8 * source.bytes * sample.fps / frames / 1000:,.0f} kbit/s")
     elif source.bytes is not None:
-        told.append(
+        details.append(
             f"{8 * source.bytes / (frames * sample.frames.shape[1] * sample.frames.shape[2]):.2f} bits per pixel"
         )
-    which = "some" if place else "the"
+    which = "some" if number else "the"
     return [
-        f"{which} sources of dataset {name} are compressed themselves ({', '.join(told)}): what is measured is "
+        f"{which} sources of dataset {name} are compressed themselves ({', '.join(details)}): what is measured is "
         "compressing them again, and their own losses count as uncompressed."
     ]
 
 
 def _readable(dataset: Dataset) -> Iterator[Sample]:
-    """The first samples that can be read; what keeps the others from it, whatever it is, the run records."""
+    """Yield the readable ones of the first samples. Errors of the others are ignored here; the run records them."""
     for index in range(min(len(dataset), _TRIED)):
         with suppress(Exception):
             yield dataset[index]

@@ -1,4 +1,4 @@
-"""What a user asks for: the texts of the command line, before any name is looked up."""
+"""A user's request: the texts of the command line, before any name is looked up."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ Reference = Literal["labels", "predictions"]
 
 @dataclass(frozen=True)
 class Request:
-    """A cross product to run.
+    """A request to run the cross product of codecs, tasks, models and datasets.
 
     Args:
-        codecs: `name[:options][@levels]` each.
-        tasks: names, or "all".
-        models: `name[:options]` each; empty takes each task's default.
-        datasets: `name[:options]` each; empty takes each task's default.
-        weights: a file or a name that the model knows; None takes the model's default.
-        data_roots: dataset name -> folder; under "" the folder of any other.
-        split: the split to evaluate on; None takes the dataset's own.
-        limit: a stratified subset of so many samples.
-        seed: of that subset, and of training.
-        precision: of the forward pass.
-        batch: samples a batch; None takes the model's default for the device.
-        device: the torch device's type ("cpu", "cuda", "mps"), for that default.
-        baseline: whether the uncompressed baseline belongs to the plan.
-        retrain: "matched", "all", "mixed", "clean", a level, or `codec@level` each; empty trains nothing.
-        scratch: whether retraining starts from random weights instead of the pretrained ones.
-        recipe: of the retraining; None takes the task's default for it.
-        settings: values of the recipe that are changed, "key=value" each.
-        seeds: how often each training is done, each time from another seed.
-        parts: the parts of the model that are retrained; empty for all.
-        reference: what predictions are judged by: the dataset's labels, or the model's own output on uncompressed
+        codecs: the codecs, each `name[:options][@levels]`.
+        tasks: the names of the tasks, or "all".
+        models: the models, each `name[:options]`; empty for each task's default.
+        datasets: the datasets, each `name[:options]`; empty for each task's default.
+        weights: a file of weights, or a name that the model knows; None for the model's default.
+        data_roots: pairs of dataset name and folder; the name "" gives the folder for all other datasets.
+        split: the split to evaluate on; None for the dataset's default.
+        limit: the size of a stratified subset of the samples; None for all samples.
+        seed: the seed for selecting the subset and for training.
+        precision: the precision of the forward pass.
+        batch: the number of samples in a batch; None for the model's default on the device.
+        device: the type of the torch device ("cpu", "cuda", "mps"), which determines the default batch.
+        baseline: whether the plan includes the uncompressed baseline.
+        retrain: the retrainings, each "matched", "all", "mixed", "clean", a level, or `codec@level`; empty for no
+            retraining.
+        scratch: whether retraining starts from random weights instead of the pretrained weights.
+        recipe: the name of the recipe for retraining; None for the task's default.
+        settings: changes to the recipe, each "key=value".
+        seeds: how often each training is repeated; each repetition has another seed.
+        parts: the parts of the model that are retrained; empty for all parts.
+        reference: what predictions are compared with: the dataset's labels, or the model's own output on uncompressed
             frames.
     """
 

@@ -1,6 +1,6 @@
-"""From the texts of a request to a grid of opened objects: every name looked up, every file found, before any work.
+"""Turns a request into a grid: looks up every name, finds every file and opens every dataset, before any work.
 
-What is wrong is collected, not raised at the first: the user gets the whole list at once.
+Problems are collected instead of raising the first one, so that the user gets the whole list at once.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ BASELINE = "none"
 
 
 def resolve(request: Request, plugins: Plugins, registry: Registry) -> Grid:
-    """The grid that a request describes.
+    """Return the grid that a request describes.
 
     Raises:
-        PreflightError: everything that does not fit, at once.
+        PreflightError: there are problems; the error has all of them.
     """
     return Resolver(request, plugins, registry).grid()
 
 
 class Resolver(Names):
-    """Makes a grid of what a request names, and collects what is wrong with it."""
+    """Creates the grid of a request and collects the problems of the request."""
 
     def __init__(self, request: Request, plugins: Plugins, registry: Registry) -> None:
         super().__init__(request, plugins, registry)
@@ -59,6 +59,11 @@ class Resolver(Names):
         self.notes: list[str] = []
 
     def grid(self) -> Grid:
+        """Return the grid of the request.
+
+        Raises:
+            PreflightError: there are problems; the error has all of them.
+        """
         request = self.request
         codecs = [choice for text in self._codec_texts() if (choice := self._try(self.codec, text))]
         tasks = [name for name in self._task_names() if self._try(self.plugins.get, "task", name)]
@@ -74,10 +79,10 @@ class Resolver(Names):
             self.problems.append(f"--limit {request.limit}: at least 1.")
         if request.batch is not None and request.batch < 1:
             self.problems.append(f"--batch {request.batch}: at least 1.")
-        asked = (self._try(retrainings, request.retrain, codecs, self.codec) if codecs else None) or ()
-        trained = [one.data.codec for one in asked if one.data.codec]
+        retrained = (self._try(retrainings, request.retrain, codecs, self.codec) if codecs else None) or ()
+        train_codecs = [retraining.data.codec for retraining in retrained if retraining.data.codec]
         trained_on = [(subject.dataset_name, setup.dataset) for subject, setup in pairs if setup]
-        self.problems += [*refused_images(trained, trained_on), *refused_rates(trained, trained_on)]
+        self.problems += [*refused_images(train_codecs, trained_on), *refused_rates(train_codecs, trained_on)]
         if self.problems:
             raise PreflightError(list(dict.fromkeys(self.problems)))
         notes = tuple(dict.fromkeys(self.notes))
@@ -87,7 +92,7 @@ class Resolver(Names):
             request.precision,
             request.limit,
             request.seed,
-            asked,
+            retrained,
             request.seeds,
             notes,
             request.reference,
@@ -95,7 +100,7 @@ class Resolver(Names):
         )
 
     def _try(self, action: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
-        """What an action gives; None when it fails, which is noted."""
+        """Call an action and return its result; if it raises an error, record a problem and return None."""
         try:
             return action(*arguments, **named)
         except HarnessError as error:
@@ -111,10 +116,10 @@ class Resolver(Names):
         return [BASELINE, *(t for t in texts if t != BASELINE)] if self.request.baseline else texts
 
     def codec(self, text: str) -> CodecChoice:
-        """The codec, with its levels, that a text asks for.
+        """Create the codec that a text names, with its levels.
 
         Raises:
-            UsageError: an unknown codec, profile, option or level; a codec this machine cannot run.
+            UsageError: the codec, the profile, an option or a level is unknown, or this machine cannot run the codec.
         """
         return choose_codec(text, self.plugins, self.registry)
 
@@ -126,33 +131,40 @@ class Resolver(Names):
         return list(self._task_options())
 
     def _task_options(self) -> dict[str, dict[str, str]]:
-        """The options of each task that was asked for by name."""
-        asked = [self._try(parse, text, levels=False) for text in self.request.tasks if text != "all"]
-        return {one.name: one.options for one in asked if one}
+        """Return the options of each task that the request names: name -> options."""
+        tasks = [self._try(parse, text, levels=False) for text in self.request.tasks if text != "all"]
+        return {task.name: task.options for task in tasks if task}
 
     def _subjects(self, task: str) -> list[tuple[Subject, TrainingSetup | None]]:
-        """Each model of the task on each of its datasets; and how it is retrained, where it is."""
+        """Return each combination of the task's models and datasets, with the settings of its retraining (None without)."""
         models = self._named(task, "model", self.request.models)
         datasets = self._named(task, "dataset", self.request.datasets)
-        found = []
+        pairs = []
         for dataset_text in datasets:
             dataset = self._try(self.dataset, dataset_text, task)
             for model_text in models if dataset else ():
                 assert dataset is not None
                 if pair := self._try(self._subject, task, model_text, dataset_text, dataset):
-                    found.append(pair)
-        return found
+                    pairs.append(pair)
+        return pairs
 
     def _finds_weights(self, tasks: Sequence[str]) -> bool:
-        """Whether each model finds the weights that were asked for: told before data are opened."""
+        """Return whether every model finds the weights of `--weights`. This runs before any dataset is opened."""
         texts = [text for task in tasks for text in self._named(task, "model", self.request.models)]
-        return None not in [self._try(self._asked_weights, text) for text in dict.fromkeys(texts)]
+        return None not in [self._try(self._given_weights, text) for text in dict.fromkeys(texts)]
 
-    def _asked_weights(self, text: str) -> Weights:
+    def _given_weights(self, text: str) -> Weights:
+        """Return the weights of `--weights` for the model that a text names."""
         return self.model(text)[0].resolve_weights(self.request.weights, ())
 
     def _named(self, task: str, kind: str, texts: Sequence[str]) -> list[str]:
-        """Those of the asked names that serve the task; its default when nothing was asked."""
+        """Return the texts of the request that name a model or dataset for the task; without any text, the task's default.
+
+        Args:
+            task: the task's name.
+            kind: "model" or "dataset".
+            texts: the texts of the request; empty if the user gave none.
+        """
         if not texts:
             default = self.registry.entry("tasks", task).get(kind)
             if default is None:
@@ -174,6 +186,7 @@ class Resolver(Names):
     def _subject(
         self, task_name: str, model_text: str, dataset_text: str, dataset: Dataset
     ) -> tuple[Subject, TrainingSetup | None]:
+        """Create the subject of one model on one dataset, with the settings of its retraining (None without)."""
         request = self.request
         options = self._task_options().get(task_name, {})
         model, model_name = self.model(model_text)
@@ -190,12 +203,12 @@ class Resolver(Names):
             try:
                 task.translator(weights.classes, dataset.name)
             except WeightsError as error:
-                raise WeightsError(f"{error}{self._taken(task_name, model_name)}") from error
+                raise WeightsError(f"{error}{self._default_model_hint(task_name, model_name)}") from error
         if dataset.needs_root and self.is_of_rendered(model_name, weights):
             place = self.called("dataset", dataset_text, dataset)
             self.notes.append(
                 f"model {model_name} was trained on rendered scenes: what it scores on {place} says little of models "
-                f"that were trained on such data.{self._taken(task_name, model_name)}"
+                f"that were trained on such data.{self._default_model_hint(task_name, model_name)}"
             )
         kinds = [("task", task_name), ("model", model.name), ("dataset", dataset.name)]
         setup = self._setup(task_name, model, model_name, dataset_text, weights) if request.retrain else None
@@ -215,8 +228,8 @@ class Resolver(Names):
         )
         return subject, setup
 
-    def _taken(self, task: str, model: str) -> str:
-        """A sentence that says why a model was taken that nobody asked for; "" when it was asked for."""
+    def _default_model_hint(self, task: str, model: str) -> str:
+        """Return a sentence that says that the task's default model is used; "" if the user named a model."""
         if self.request.models:
             return ""
         return (
@@ -225,10 +238,11 @@ class Resolver(Names):
         )
 
     def _setup(self, task: str, model: Model, model_name: str, dataset_text: str, weights: Weights) -> TrainingSetup:
-        """How a model is retrained on the training split of the dataset that it is tested on.
+        """Return the settings for retraining a model on the training split of its dataset.
 
         Raises:
-            UsageError: no recipe, or an unknown one; a part that the model does not have.
+            UsageError: there is no recipe, or the model does not have a part that is to be trained.
+            RegistryError: the recipe is unknown, or has a value that does not fit.
             TrainingError: the model cannot be trained.
         """
         request = self.request
@@ -245,13 +259,13 @@ class Resolver(Names):
 
 
 def strata(dataset: Dataset) -> list[str]:
-    """The stratum of each sample; unreadable ones share one of their own."""
+    """Return the stratum of each sample; samples whose outline cannot be read form a stratum of their own."""
     known = outlines(dataset, range(len(dataset)))
     return [outline.stratum if outline else "unreadable" for outline in known.values()]
 
 
 def describe(arguments: Sequence[object]) -> str:
-    """What an action was about: the texts among its arguments.
+    """Describe a failed action in an error message by the texts among its arguments.
 
     >>> describe(("detection", "demo-detector", 3))
     'detection demo-detector'

@@ -1,14 +1,14 @@
-"""What `--retrain` asks for: which trainings there are, and at which levels each is tested.
+"""Interprets `--retrain`: which trainings to run, and at which levels to test each retrained model.
 
-- `matched`: for each level below the top of a ladder, a training on data coded at that level, tested at that level
-- a level (`15`): for each codec, a training at that level, tested at every level
-- `all`: a training at each level, tested at every level
-- `mixed`: a training on data coded at a random level of the ladder, another for each example; tested at every level
-- `clean`: as long a training on uncompressed data, tested at every level: the control without which recovery cannot be
-  told from more training
-- `jpeg@15`: a training on data coded so, tested on every codec at every level
+- `matched`: for each level except the mildest one, a training on data coded at that level, tested at the same level
+- a level (`15`): for each codec, a training on data coded at that level, tested at every level
+- `all`: for each level, a training on data coded at that level, tested at every level
+- `mixed`: a training in which each example is coded at a random level, tested at every level
+- `clean`: a training on uncompressed data with the same number of iterations, tested at every level. It is the control
+  experiment that separates the effect of compressed training data from the effect of more training
+- `jpeg@15`: a training on data coded with this codec at this level, tested on every codec at every level
 
-Each model that was retrained is tested on uncompressed data too, which is what its retraining costs.
+Each retrained model is also tested on uncompressed data, to measure what the retraining costs there.
 """
 
 from __future__ import annotations
@@ -27,30 +27,31 @@ _WORDS = ("matched", "all", "mixed", "clean")
 def retrainings(
     texts: Sequence[str], codecs: Sequence[CodecChoice], find: Callable[[str], CodecChoice]
 ) -> tuple[Retraining, ...]:
-    """The trainings, in the order they were asked for, each once.
+    """Return the retrainings, each once, in the order of the texts on the command line.
 
     Args:
-        texts: as on the command line.
-        codecs: what is tested; the baseline among them unless it was declined.
-        find: gives the codec that a text names.
+        texts: the values of `--retrain`.
+        codecs: the codecs to test. The baseline is included unless the user excluded it.
+        find: creates the codec that a text names.
 
     Raises:
-        UsageError: a text that means nothing, a level that a codec does not have, or nothing to train on.
+        UsageError: a text has no meaning, a codec does not have a level, or no codec has levels to train at.
     """
-    found: dict[TrainingData, dict[str, CodecChoice]] = {}
+    merged: dict[TrainingData, dict[str, CodecChoice]] = {}
     for text in texts:
         for retraining in _retrainings(text, codecs, find):
-            tests = found.setdefault(retraining.data, {})
+            tests = merged.setdefault(retraining.data, {})
             for test in retraining.tests:
                 name = repr(test.codec)
                 levels = (*tests[name].levels, *test.levels) if name in tests else test.levels
                 scale = test.codec.scale
                 ordered = scale.mildest_first(tuple(v for v in levels if v is not None)) if scale else levels[:1]
                 tests[name] = replace(test, levels=ordered)
-    return tuple(Retraining(data, tuple(tests.values())) for data, tests in found.items())
+    return tuple(Retraining(data, tuple(tests.values())) for data, tests in merged.items())
 
 
 def _retrainings(text: str, codecs: Sequence[CodecChoice], find: Callable[[str], CodecChoice]) -> list[Retraining]:
+    """Return the retrainings that one text of `--retrain` stands for."""
     clean = [choice for choice in codecs if choice.baseline]
     coded = [choice for choice in codecs if not choice.baseline]
     ladders = [choice for choice in coded if choice.codec.scale is not None]
@@ -62,8 +63,8 @@ def _retrainings(text: str, codecs: Sequence[CodecChoice], find: Callable[[str],
     if not ladders:
         raise UsageError(f"--retrain {text}: none of the codecs asked for has levels to train at.")
     if text == "matched":
-        below = [(choice, level) for choice in ladders for level in _below_the_top(choice)]
-        return [Retraining(_training_data(c, level), (*clean, replace(c, levels=(level,)))) for c, level in below]
+        matched = [(choice, level) for choice in ladders for level in _without_mildest(choice)]
+        return [Retraining(_training_data(c, level), (*clean, replace(c, levels=(level,)))) for c, level in matched]
     if text == "all":
         return [
             Retraining(_training_data(choice, level), (*clean, choice)) for choice in ladders for level in choice.levels
@@ -84,8 +85,8 @@ def _retrainings(text: str, codecs: Sequence[CodecChoice], find: Callable[[str],
     ]
 
 
-def _below_the_top(choice: CodecChoice) -> tuple[float | None, ...]:
-    """The ladder without its mildest level, which a model needs no retraining for; a single level as it is."""
+def _without_mildest(choice: CodecChoice) -> tuple[float | None, ...]:
+    """Return all levels except the mildest, which needs no retraining. A single level is returned unchanged."""
     return choice.levels[1:] or choice.levels
 
 

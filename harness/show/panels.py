@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.errors import SampleError, UsageError
 from harness.results.naming import training_words
-from harness.show.again import SampleRunner, frame_of
 from harness.show.panel import Row, Tile, Zoom, lay_out, zoom_for
+from harness.show.rerun import SampleRunner, frame_of
 from harness.statistics.agreement import Agreement
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from harness.dataset import Sample
     from harness.records import SampleRow
     from harness.results.cells import ResultCell
-    from harness.show.again import SampleRun
     from harness.show.recorded import PanelExperiments, PanelLadder
     from harness.show.remake import Remade
+    from harness.show.rerun import SampleRun
     from harness.store import Store
     from harness.unit import Settings
 

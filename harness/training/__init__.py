@@ -1,10 +1,10 @@
-"""Training: a recipe, examples in an order that only the seed decides, and a loop that survives being killed.
+"""Training: recipes, training examples, and a training loop that can be interrupted and continued.
 
-    job = Job(task="detection", model=model, dataset=dataset, recipe=recipe, seed=0)
-    result = train(job, Place.of(job), watcher)
+    job = Job(model=model, dataset=dataset, recipe=recipe, seed=0)
+    result = train(job, place_of(job), Runtime(), watcher)
     result.weights, result.sha256
 
-What an iteration sees (which samples, how they are augmented, what torch draws) is a function of the seed and of the
-iteration's number alone. So there is no random state to save: training that was cut off goes on from its last
-checkpoint and ends, on the CPU, in the same weights bit for bit.
+The seed and the iteration's number alone determine the samples of an iteration, their augmentation, and torch's random
+numbers. So no random state has to be saved. A training that was interrupted continues from its last checkpoint, and on
+the CPU it gives the same weights, bit for bit, as without the interruption.
 """

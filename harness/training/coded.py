@@ -1,4 +1,4 @@
-"""Training data as a codec leaves them: encoded and decoded before they are prepared."""
+"""Compressed training data: encodes and decodes frames before the model prepares them."""
 
 from __future__ import annotations
 
@@ -18,22 +18,24 @@ __all__ = ["CodecCoding", "codec_coding"]
 
 
 def codec_coding(codec: Codec, levels: Sequence[Level], identity: Mapping[str, Any]) -> FrameCoding:
-    """What training data go through: the codec, at one level, or at a random one of several for each example.
+    """Return the coding of training data with a codec.
+
+    With several levels, each example is coded at a random one of them.
 
     Args:
-        codec: levers included.
-        levels: at least one.
-        identity: what decides the codec's bytes, but for the level.
+        codec: the codec, including its levers (`scale`, `fps`).
+        levels: the levels, at least one.
+        identity: everything, apart from the level, that determines the codec's bytes.
     """
-    action = CodecCoding(codec, tuple(levels), identity)
-    return FrameCoding(digest_of("coded", identity, list(levels)), action, action.problems)
+    coding = CodecCoding(codec, tuple(levels), identity)
+    return FrameCoding(digest_of("coded", identity, list(levels)), coding, coding.problems)
 
 
 class CodecCoding:
-    """Encodes and decodes frames; lives in worker processes.
+    """Encodes and decodes frames with a codec, in worker processes.
 
-    What a codec encodes slowly is kept, so that the second epoch, and every later training or experiment on the same
-    frames at the same level, only decodes.
+    The streams of slow codecs are stored in the cache. The second epoch then only decodes them, and so does every later
+    training or experiment with the same frames at the same level.
     """
 
     def __init__(self, codec: Codec, levels: tuple[Level, ...], identity: Mapping[str, Any]) -> None:
@@ -43,7 +45,7 @@ class CodecCoding:
         self._kept = Kept("encoded")
 
     def problems(self) -> list[str]:
-        """Why streams could not be kept."""
+        """Return why streams could not be stored in the cache; empty if there was no problem."""
         return [self._kept.problem] if self._kept.problem else []
 
     def __call__(self, frames: Frames, fps: float | None, rng: np.random.Generator) -> Frames:

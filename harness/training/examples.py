@@ -1,4 +1,4 @@
-"""Training examples: which sample comes when, and with what randomness, follows from the seed alone."""
+"""Training examples: the seed alone determines the order of the samples and their random augmentation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SKIPS = 8
 
 
 class Slot(NamedTuple):
-    """One example's place in training, and the index of its sample."""
+    """The position of one example in training (iteration, and place in the batch), and the index of its sample."""
 
     iteration: int
     place: int
@@ -31,7 +31,11 @@ class Slot(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A training example, the indices of the samples that could not be read and whose place it takes, and problems."""
+    """A training example as the model prepared it.
+
+    `unreadable` has the indices of samples that could not be read and that this example replaces; `problems` has
+    warnings for the user.
+    """
 
     content: Any
     unreadable: tuple[int, ...] = ()
@@ -39,7 +43,7 @@ class Example(NamedTuple):
 
 
 class TrainingBatch(NamedTuple):
-    """Examples as the model collated them, with all that is told of them."""
+    """A batch of training examples, collated by the model, with the `unreadable` and the `problems` of all examples."""
 
     content: Any
     unreadable: tuple[int, ...]
@@ -47,9 +51,10 @@ class TrainingBatch(NamedTuple):
 
 
 class Order(Sampler[list[Slot]]):
-    """The batches from an iteration on: every epoch a new permutation, drawn from the seed and the epoch's number.
+    """Yields the batches of the iterations from `begin` up to `end`, as lists of slots.
 
-    An epoch ends in the middle of a batch, so that every sample is seen equally often.
+    Every epoch has a new random permutation of the samples, which depends on the seed and the epoch's number. An epoch
+    may end in the middle of a batch, so that every sample is used equally often.
     """
 
     def __init__(self, samples: int, batch: int, seed: int, begin: int, end: int) -> None:
@@ -63,25 +68,27 @@ class Order(Sampler[list[Slot]]):
         return self._end - self._begin
 
     def __iter__(self) -> Iterator[list[Slot]]:
-        known: tuple[int, np.ndarray[Any, Any]] | None = None
+        current: tuple[int, np.ndarray[Any, Any]] | None = None  # epoch, permutation
         for iteration in range(self._begin, self._end):
             slots = []
             for place in range(self._batch):
                 epoch, position = divmod(iteration * self._batch + place, self._samples)
-                if known is None or known[0] != epoch:
-                    known = epoch, np.random.default_rng((self._seed, 1, epoch)).permutation(self._samples)
-                slots.append(Slot(iteration, place, int(known[1][position])))
+                if current is None or current[0] != epoch:
+                    current = epoch, np.random.default_rng((self._seed, 1, epoch)).permutation(self._samples)
+                slots.append(Slot(iteration, place, int(current[1][position])))
             yield slots
 
 
 class Examples(TorchDataset[Any]):
-    """A dataset's samples as training examples of a model, by `Slot`; lives in worker processes.
+    """Makes training examples for a model from a dataset's samples; `examples[slot]` is the example of a `Slot`.
+
+    It runs in worker processes.
 
     Args:
-        dataset: opened.
-        model: without its network.
-        seed: of the augmentation.
-        through: what the frames go through first, None for nothing.
+        dataset: the opened dataset.
+        model: the model, without its network.
+        seed: the seed of the augmentation.
+        through: the coding of the frames before they are prepared; None for uncompressed frames.
     """
 
     def __init__(self, dataset: Dataset, model: Model, seed: int, through: FrameCoding | None = None) -> None:
@@ -104,7 +111,14 @@ class Examples(TorchDataset[Any]):
         return Example(content, unreadable, (*problems, *self._model.problems()))
 
     def _read(self, index: int) -> tuple[Sample, tuple[int, ...]]:
-        """The sample, or the next one that can be read: a corrupt image does not end a training. And those skipped."""
+        """Return a sample, and the indices of the samples that were skipped because they could not be read.
+
+        If the sample at `index` cannot be read, the next readable one is returned, so that one corrupt image does not
+        end a training.
+
+        Raises:
+            SampleError: too many samples in a row (`_SKIPS`) cannot be read.
+        """
         unreadable: list[int] = []
         while True:
             place = (index + len(unreadable)) % len(self._dataset)
@@ -117,7 +131,7 @@ class Examples(TorchDataset[Any]):
 
 
 class Collate:
-    """Examples -> a batch."""
+    """Combines examples into a batch. It runs in worker processes."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -129,5 +143,5 @@ class Collate:
 
 
 def set_up_worker(_: int) -> None:
-    """One thread a worker: they run side by side."""
+    """Use one thread in each worker process, because the workers run in parallel."""
     torch.set_num_threads(1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import TrainingError
 from harness.experiment import key_of
-from harness.files.cache import cache_dir
+from harness.files import cache_dir
 from harness.training.recipe import Recipe
 from harness.training.state import Place
 

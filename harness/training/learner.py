@@ -1,4 +1,4 @@
-"""A model as Lightning wants it, one optimizer a part, and the running average of its weights."""
+"""The network in the form that Lightning needs, the optimizer of each part, and the moving average of the weights."""
 
 from __future__ import annotations
 
@@ -15,26 +15,32 @@ __all__ = ["Average", "Learner", "optimizer"]
 
 
 class Learner(torch.nn.Module):
-    """The network of a model; calling it computes a part's losses.
+    """A torch module that contains a model's network; calling it computes the losses of one part on a batch.
 
-    Losses go through `forward` so that Lightning's precision and its gradient exchange between devices apply.
+    The losses are computed in `forward`, so that Lightning's mixed precision and gradient exchange apply to them.
     """
 
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.network = model.network
-        self._model = (model,)  # in a tuple, so that torch does not take it for a submodule
+        self._model = (model,)  # in a tuple, so that torch does not register it as a submodule
 
     def forward(self, batch: Any, part: str) -> Mapping[str, torch.Tensor]:
         return self._model[0].losses(batch, part)
 
 
 def optimizer(parameters: Iterable[torch.nn.Parameter], recipe: Recipe, rate: float) -> torch.optim.Optimizer:
-    """The recipe's optimizer for one part. Weight decay is for tensors of two or more dimensions."""
-    owned = list(parameters)
+    """Return the recipe's optimizer for one part. Weight decay applies to tensors of two or more dimensions only.
+
+    Args:
+        parameters: the parameters of the part.
+        recipe: the training recipe.
+        rate: the learning rate.
+    """
+    trained = list(parameters)
     groups = [
-        {"params": [p for p in owned if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in owned if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
     if recipe.optimizer == "sgd":
@@ -44,9 +50,10 @@ def optimizer(parameters: Iterable[torch.nn.Parameter], recipe: Recipe, rate: fl
 
 
 class Average:
-    """The exponential moving average of a network's state.
+    """The exponential moving average of a network's weights and buffers. With a decay of 0 it keeps no average.
 
-    The decay rises from 0.1 to its final value over the first iterations, so that the beginning is forgotten.
+    The decay rises from 0.1 to its final value over the first iterations, so that the initial weights lose their
+    influence quickly.
     """
 
     def __init__(self, network: torch.nn.Module, decay: float) -> None:
@@ -56,22 +63,22 @@ class Average:
 
     @torch.no_grad()
     def update(self, iteration: int) -> None:
-        """Takes in the network's state after an iteration (from 0)."""
+        """Update the average with the network's state after an iteration (counted from 0)."""
         if not self._decay:
             return
         share = 1.0 - min(self._decay, (1 + iteration) / (10 + iteration))
         for name, value in self._network.state_dict().items():
-            kept = self.state[name]
-            if kept.dtype.is_floating_point:
-                kept.lerp_(value, share)
+            average = self.state[name]
+            if average.dtype.is_floating_point:
+                average.lerp_(value, share)
             else:
-                kept.copy_(value)
+                average.copy_(value)
 
     def restore(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Goes on from a saved average."""
+        """Continue from an average that was saved in a checkpoint."""
         for name, value in state.items():
             self.state[name].copy_(value)
 
     def result(self) -> Mapping[str, torch.Tensor]:
-        """The average, or the network's own state where none is kept."""
+        """Return the average, or the network's current state if no average is kept."""
         return self.state if self._decay else self._network.state_dict()

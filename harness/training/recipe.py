@@ -1,4 +1,4 @@
-"""A training recipe: the values that decide how a model is trained, from registry.toml and `--set`."""
+"""Training recipes: the hyperparameters of a training, from registry.toml and `--set`."""
 
 from __future__ import annotations
 
@@ -21,28 +21,30 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained.
+    """The hyperparameters of a training.
 
     Args:
-        iterations: how many times each part's optimizer steps.
-        batch: examples an iteration, over all devices.
-        lr: the highest learning rate.
+        iterations: the number of optimizer steps for each part.
+        batch: the number of examples in one iteration, over all devices.
+        lr: the peak learning rate.
         optimizer: adamw, adam or sgd.
-        weight_decay: of tensors with two or more dimensions; biases and norms have none.
-        momentum: of sgd; the first beta of Adam.
-        schedule: of the learning rate after the warm-up: cosine (to a hundredth), constant, or step (a tenth after
-            each milestone).
-        milestones: shares of the iterations (0-1) at which `step` falls.
-        warmup: iterations over which the rate rises linearly from 0.
-        clip: the largest norm of a part's gradient; 0 does not clip.
-        average: decay of the exponential moving average of the weights, which is what is exported; 0 takes the last.
-        precision: of the forward pass, fp32 or bf16.
-        channels_last: whether the network's memory is laid out with channels last.
-        export: the type that weights are stored in, fp32 or fp16.
-        checkpoint: iterations between checkpoints.
-        split: the split that is trained on.
-        parts: learning rate of single parts, where they differ from `lr` ({"discriminator": 1e-4}).
-        source: where the values come from.
+        weight_decay: the weight decay of tensors with two or more dimensions. Biases and normalisation layers have
+            none.
+        momentum: the momentum of sgd, or the first beta of Adam.
+        schedule: how the learning rate changes: cosine (down to a hundredth), constant, or step (a tenth after each
+            milestone).
+        milestones: the fractions of the iterations (0-1) at which `step` reduces the learning rate.
+        warmup: the number of iterations in which the learning rate rises linearly from 0.
+        clip: the maximum norm of a part's gradient; 0 for no gradient clipping.
+        average: the decay of the exponential moving average of the weights. The average is exported; with 0, the last
+            weights are exported.
+        precision: the precision of the forward pass, fp32 or bf16.
+        channels_last: whether the network uses torch's channels-last memory format.
+        export: the type of the exported weights, fp32 or fp16.
+        checkpoint: the number of iterations between checkpoints.
+        split: the dataset's split to train on.
+        parts: the learning rates of parts whose rate differs from `lr` ({"discriminator": 1e-4}).
+        source: where the values come from (a paper, for example).
     """
 
     iterations: int
@@ -66,14 +68,14 @@ class Recipe:
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str) -> Recipe:
-        """From a table of registry.toml.
+        """Create a recipe from a table of registry.toml.
 
         Args:
             values: the table.
-            where: what it is called, for messages.
+            where: the table's name, for error messages.
 
         Raises:
-            RegistryError: a key that means nothing, one that is missing, or a value that does not fit.
+            RegistryError: a key is unknown, a required key is missing, or a value does not fit.
         """
         known = {field.name: field for field in fields(cls)}
         for key in values:
@@ -93,8 +95,10 @@ class Recipe:
         return recipe
 
     def check(self) -> None:
-        """Raises:
-        UsageError: a value is out of range; the message names it.
+        """Check all values.
+
+        Raises:
+            UsageError: a value is out of range; the message names the value.
         """
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
@@ -111,10 +115,10 @@ class Recipe:
             raise UsageError(f"average is {self.average}: it has to be below 1.")
 
     def changed(self, settings: Sequence[str]) -> Recipe:
-        """With values set on the command line, each "key=value".
+        """Return a copy of the recipe with values changed on the command line, each "key=value".
 
         Raises:
-            UsageError: an unknown key, or a value that does not fit.
+            UsageError: a key is unknown, or a value does not fit.
 
         >>> Recipe(iterations=10, batch=2, lr=0.1).changed(["lr=1e-4", "export=fp16"]).lr
         0.0001
@@ -134,27 +138,28 @@ class Recipe:
         return recipe
 
     def rate(self, part: str) -> float:
-        """The highest learning rate of one part."""
+        """Return the peak learning rate of one part."""
         return (self.parts or {}).get(part, self.lr)
 
     def factor(self, iteration: int) -> float:
-        """What the learning rate is multiplied by at an iteration (from 0)."""
+        """Return the factor of the learning rate at an iteration (counted from 0), from warm-up and schedule."""
         import math
 
         rise = min(1.0, (iteration + 1) / self.warmup) if self.warmup else 1.0
-        share = iteration / self.iterations
+        progress = iteration / self.iterations
         if self.schedule == "cosine":
-            return rise * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * share)))
+            return rise * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress)))
         if self.schedule == "step":
-            return float(rise * 0.1 ** sum(share >= milestone for milestone in self.milestones))
+            return float(rise * 0.1 ** sum(progress >= milestone for milestone in self.milestones))
         return rise
 
     def identity(self) -> dict[str, Any]:
-        """What decides the result: everything but where the values come from and how often they are saved."""
+        """Return all values that can change the result: every value except `source` and `checkpoint`."""
         return {key: value for key, value in asdict(self).items() if key not in ("source", "checkpoint")}
 
 
 def _parsed(key: str, text: str, old: Any) -> Any:
+    """Convert a text from the command line to the type of the old value."""
     try:
         if key == "milestones":
             return tuple(float(part) for part in text.split("+") if part)

@@ -1,4 +1,4 @@
-"""What training leaves on disk: checkpoints that are whole or not there, the loss curve, and the exported weights."""
+"""The files of a training: checkpoints, the loss curve, and the exported weights."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Place:
     """The folder of one training.
 
     Attributes:
-        checkpoint: networks, optimizers and average after the last saved iteration.
-        curve: the losses, CSV.
-        weights: the result, safetensors.
-        unreadable: the samples that could not be read, CSV; not there when there were none.
+        checkpoint: the file with network, optimizers and moving average after the last saved iteration.
+        curve: the file with the losses, CSV.
+        weights: the file with the resulting weights, safetensors.
+        unreadable: the file that lists samples that could not be read, CSV. It exists only if there were such samples.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,10 +41,10 @@ class Place:
         self.unreadable = folder / "unreadable.csv"
 
     def make(self) -> None:
-        """Creates the folder.
+        """Create the folder.
 
         Raises:
-            TrainingError: it cannot be created or written.
+            TrainingError: the folder cannot be created.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -53,13 +53,13 @@ class Place:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keeps other processes out of the folder until the block ends.
+        """Lock the folder for this process until the block ends.
 
-        The system takes the lock from a process that dies. Where it has no such locks (Windows) nobody is kept out.
-        Of the processes that share one training among several devices, the first one holds it for all.
+        If the process dies, the operating system releases the lock. On systems without such locks (Windows) nothing is
+        locked. If several processes share one training (one for each device), only the first of them takes the lock.
 
         Raises:
-            BusyError: another process is at work in the folder.
+            BusyError: another process has locked the folder.
         """
         first = {os.environ.get(name, "0") for name in ("LOCAL_RANK", "RANK")} == {"0"}
         if not first or find_spec("fcntl") is None:
@@ -85,7 +85,7 @@ class Place:
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Writes tensors and plain values so that a kill at any moment leaves the old file or the new one."""
+    """Write a checkpoint. If the process is killed at any moment, a complete file remains, the old or the new one."""
     import torch
 
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -97,10 +97,14 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path, key: str) -> dict[str, Any] | None:
-    """The checkpoint of the training with that key; None when there is none. Executes no code from the file.
+    """Read a checkpoint, without executing code from the file; None if there is no file.
+
+    Args:
+        path: the file.
+        key: the key of the training to which the checkpoint must belong.
 
     Raises:
-        TrainingError: the file is damaged, or belongs to another training.
+        TrainingError: the file is damaged, or it belongs to another training.
     """
     import pickle
 
@@ -110,16 +114,22 @@ def load_checkpoint(path: Path, key: str) -> dict[str, Any] | None:
         return None
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        found = state["key"]
+        owner = state["key"]
     except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
         raise TrainingError(f"checkpoint {path} cannot be read ({error}). Delete it to train anew.") from error
-    if found != key:
-        raise TrainingError(f"checkpoint {path} belongs to another training ({found[:12]}). Delete it or its folder.")
+    if owner != key:
+        raise TrainingError(f"checkpoint {path} belongs to another training ({owner[:12]}). Delete it or its folder.")
     return state
 
 
 def write_unreadable(path: Path, dataset: Dataset, counts: Mapping[int, int]) -> None:
-    """Writes the samples that could not be read: index, id ("" where not even that is known), and how often asked."""
+    """Write the list of samples that could not be read, as CSV: index, id ("" if unknown), and number of attempts.
+
+    Args:
+        path: the file.
+        dataset: the dataset of the samples.
+        counts: index of a sample -> number of attempts to read it.
+    """
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("index", "sample", "times"))
@@ -132,9 +142,10 @@ def write_unreadable(path: Path, dataset: Dataset, counts: Mapping[int, int]) ->
 
 
 class LossCurve:
-    """The losses of a training, a CSV row for every few iterations: iteration, part, loss, value.
+    """Writes the losses of a training to a CSV file: iteration, part, loss, value.
 
-    Rows after the checkpoint that training goes on from are dropped, so that none is there twice.
+    A training that continues at iteration `begin` removes the rows after `begin` first, so that no row is written
+    twice.
     """
 
     COLUMNS = ("iteration", "part", "loss", "value")
@@ -151,7 +162,12 @@ class LossCurve:
             writer.writerows(rows)
 
     def add(self, iteration: int, rows: Sequence[tuple[str, str, float]]) -> None:
-        """Appends (part, loss, mean value since the last rows) of an iteration (from 1)."""
+        """Append rows for an iteration.
+
+        Args:
+            iteration: the iteration, counted from 1.
+            rows: part, name of the loss, and the loss's mean value since the previous rows.
+        """
         with self._path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             for part, loss, value in rows:
@@ -161,13 +177,13 @@ class LossCurve:
 def export(
     path: Path, state: Mapping[str, torch.Tensor], classes: tuple[str, ...], half: bool, facts: Mapping[str, str]
 ) -> str:
-    """Writes the weights as safetensors, and says their SHA-256 (hex).
+    """Write weights as a safetensors file and return the file's SHA-256 (hex).
 
     Args:
         path: the file.
-        state: named tensors.
-        classes: names of the classes, written into the metadata.
-        half: whether floating-point tensors are stored in fp16.
+        state: the named tensors.
+        classes: the names of the classes, written to the metadata.
+        half: whether fp32 tensors are stored as fp16.
         facts: further metadata.
     """
     import torch
@@ -187,7 +203,7 @@ def export(
 
 
 def _ordered(content: bytes) -> bytes:
-    """A safetensors file with its header in a fixed order: the library's own order differs from run to run."""
+    """Return a safetensors file with its header in a fixed order; the library's own order differs from run to run."""
     length = int.from_bytes(content[:8], "little")
     header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)

@@ -1,4 +1,4 @@
-"""What frames go through on their way into training."""
+"""The coding of training frames: a function that is applied to the frames before the model prepares them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["FrameCoding"]
 
 @dataclass(frozen=True)
 class FrameCoding:
-    """What frames go through before they are prepared, such as a codec at a level.
+    """A function that is applied to training frames before the model prepares them, such as a codec at a level.
 
     Args:
-        key: what identifies it, and with it the training.
-        action: frames uint8[T, H, W, 3], frames a second (None for an image) and a random generator -> frames. It
-            goes to worker processes.
-        problems: what the user should know of how the action went in this process (a cache that is full).
+        key: identifies the function. It is a part of the training's key.
+        action: the function. It takes frames uint8[T, H, W, 3], frames per second (None for an image) and a random
+            generator, and returns frames. It runs in worker processes.
+        problems: returns warnings for the user about the action in this process (for example: the cache is full).
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Moves whatever a model collates: tensors inside tuples, lists, mappings and dataclasses."""
+"""Moves batches to a device: tensors may be nested in tuples, lists, mappings and dataclasses."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ __all__ = ["pin", "to_device"]
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
-    """The batch with every tensor on the device; copies from pinned memory do not wait."""
+    """Return the batch with every tensor on the device. Copies from pinned memory are asynchronous."""
     return _each(batch, lambda tensor: tensor.to(device, non_blocking=True))
 
 
 def pin(batch: Any) -> Any:
-    """The batch with every tensor in page-locked memory, from which a GPU can copy while it computes."""
+    """Return the batch with every tensor in pinned (page-locked) memory, from which a GPU copies while it computes."""
     return _each(batch, lambda tensor: tensor.pin_memory())
 
 
 def _each(value: Any, action: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """Return a copy of a nested value with the action applied to each of its tensors."""
     import torch
 
     if isinstance(value, torch.Tensor):

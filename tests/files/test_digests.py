@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.files import digest_files, sha256_file
-from harness.files.cache import cache_dir
+from harness.files import cache_dir, digest_files, sha256_file
 
 
 @pytest.fixture

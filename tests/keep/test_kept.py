@@ -15,7 +15,7 @@ from harness.dataset import Sample
 from harness.engine.keeper import Keeper
 from harness.engine.source import ReadSample
 from harness.errors import UsageError
-from harness.files.cache import cache_dir
+from harness.files import cache_dir
 from harness.keep.kept import Kept, frames_digest
 from harness.records import SampleRow
 from harness_codecs.pillow_family import Jpeg

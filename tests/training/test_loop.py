@@ -21,7 +21,7 @@ from rich.console import Console
 from safetensors import safe_open
 
 from harness.cli.train import train as train_command
-from harness.cli.training_progress import Lines
+from harness.cli.training_progress import TrainingLines
 from harness.dataset import Dataset, Outline, Sample
 from harness.errors import RegistryError, SampleError, TrainingError, UsageError
 from harness.model import Model, Weights
@@ -404,7 +404,7 @@ def test_the_split_is_named_where_the_recipes_is_not_there(data_root: Path) -> N
 
 def test_a_slow_training_is_heard_of() -> None:
     text = io.StringIO()
-    with Lines(Console(file=text, width=200), patience=0.05) as lines:
+    with TrainingLines(Console(file=text, width=200), patience=0.05) as lines:
         lines.started(0, 40)
         time.sleep(0.2)
         for iteration in (1, 2):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.files.cache import cache_dir
+from harness.files import cache_dir
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""The annotation files of COCO: `instances_<split>.json`, `person_keypoints_<split>.json`."""
+"""Read COCO's annotation files: `instances_<split>.json` and `person_keypoints_<split>.json`."""
 
 from __future__ import annotations
 
@@ -25,19 +25,22 @@ _NUMBERS = 3 * len(KEYPOINTS)
 
 @dataclass(frozen=True)
 class Annotations:
-    """What a file says, as flat arrays: a few dozen bytes an object, quickly sent to worker processes.
+    """The content of an annotation file as flat arrays.
+
+    It takes a few dozen bytes per object, so it is sent quickly to worker processes. N is the number of images, M the
+    number of objects.
 
     Args:
-        classes: the names, in the order of the category ids.
-        ids: of the images, ascending.
-        names: the images' files, relative.
-        sizes: height and width as stated, None where not.
-        starts: int64[N + 1], where each image's objects start.
-        boxes: float64[M, 4], x1, y1, x2, y2.
-        labels: int64[M].
+        classes: the class names, in the order of the category ids.
+        ids: ids of the N images, ascending.
+        names: relative file names of the images.
+        sizes: height and width of each image as stated in the file; None if not stated.
+        starts: int64[N + 1], index of each image's first object.
+        boxes: float64[M, 4], x1, y1, x2, y2 in pixels.
+        labels: int64[M], indices into `classes`.
         crowd: bool[M].
-        area: float64[M].
-        keypoints: float64[M, 17, 3], x, y and visibility; None for boxes.
+        area: float64[M], in pixels.
+        keypoints: float64[M, 17, 3], x, y and visibility; None if only boxes were read.
     """
 
     classes: tuple[str, ...]
@@ -52,23 +55,26 @@ class Annotations:
     keypoints: NDArray[np.float64] | None
 
     def of(self, index: int) -> slice:
+        """Return the slice of an image's objects."""
         return slice(int(self.starts[index]), int(self.starts[index + 1]))
 
     def boxes_of(self, index: int) -> Boxes:
+        """Return the boxes of an image."""
         part = self.of(index)
         return Boxes.of(self.boxes[part], self.labels[part], self.crowd[part], None, self.area[part])
 
     def persons_of(self, index: int) -> Persons:
+        """Return the persons of an image, with their key points."""
         part = self.of(index)
         assert self.keypoints is not None
         return Persons(self.keypoints[part], self.boxes[part], self.area[part], self.crowd[part])
 
     @classmethod
     def read(cls, path: Path, keypoints: bool = False) -> Annotations:
-        """Read and check an annotation file, for pose the key points too.
+        """Read and check an annotation file. With `keypoints`, read the key points too.
 
         Raises:
-            DatasetError: it is not JSON, or something in it is missing or of the wrong kind; the message names it.
+            DatasetError: the file is not JSON, or an entry is missing or of the wrong type; the message names it.
         """
         import numpy as np
 
@@ -83,18 +89,18 @@ class Annotations:
         if len(images) != len(content["images"]):
             raise DatasetError(f"{path}: two images have the same id.")
         ids = sorted(images)
-        place = {number: position for position, number in enumerate(ids)}
-        label = {number: position for position, number in enumerate(sorted(categories))}
+        image_index = {number: position for position, number in enumerate(ids)}
+        class_index = {number: position for position, number in enumerate(sorted(categories))}
         rows = []
         for entry in content["annotations"]:
             image, category = (_number(path, entry, key, "annotation") for key in ("image_id", "category_id"))
-            if image not in place or category not in label:
-                unknown = f"image {image}" if image not in place else f"category {category}"
+            if image not in image_index or category not in class_index:
+                unknown = f"image {image}" if image not in image_index else f"category {category}"
                 raise DatasetError(
                     f"{path}: annotation {entry.get('id')} is of {unknown}, which the file does not list."
                 )
             points = _keypoints_of(path, entry) if keypoints else ()
-            rows.append((place[image], label[category], bool(entry.get("iscrowd", 0)), *_box(path, entry), points))
+            rows.append((image_index[image], class_index[category], bool(entry.get("iscrowd", 0)), *_box(path, entry), points))
         rows.sort(key=lambda row: row[0])
         flat = np.asarray([row[3:8] for row in rows], np.float64).reshape(-1, 5)
         return cls(
@@ -112,6 +118,7 @@ class Annotations:
 
 
 def _parsed(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Read the JSON file, and check that it has the three lists of a COCO annotation file."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
@@ -124,6 +131,7 @@ def _parsed(path: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _number(path: Path, entry: Mapping[str, Any], key: str, what: str) -> int:
+    """Return an integer field of an entry; `what` names the kind of entry in the error message."""
     value = entry.get(key)
     if not isinstance(value, int) or isinstance(value, bool):
         raise DatasetError(
@@ -133,11 +141,11 @@ def _number(path: Path, entry: Mapping[str, Any], key: str, what: str) -> int:
 
 
 def _box(path: Path, entry: Mapping[str, Any]) -> tuple[float, float, float, float, float]:
-    """x, y, width, height, area."""
+    """Return x, y, width, height and area of an annotation."""
     box = entry.get("bbox")
     numbers = [*box, entry.get("area", 0)] if isinstance(box, list) and len(box) == 4 else []
-    sound = all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in numbers)
-    if not numbers or not sound or numbers[2] < 0 or numbers[3] < 0:
+    valid = all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in numbers)
+    if not numbers or not valid or numbers[2] < 0 or numbers[3] < 0:
         raise DatasetError(
             f"{path}: annotation {entry.get('id')}: bbox as [x, y, width, height] (and area as a number) was expected, "
             f"found {box!r}, {entry.get('area')!r}."
@@ -147,6 +155,7 @@ def _box(path: Path, entry: Mapping[str, Any]) -> tuple[float, float, float, flo
 
 
 def _file_name(path: Path, image: Mapping[str, Any]) -> str:
+    """Return the image's relative file name, after checking that it stays inside the folder."""
     name = image.get("file_name")
     if not isinstance(name, str) or not stays_inside(name):
         raise DatasetError(f"{path}: image {image.get('id')}: file_name {name!r} is no name inside the images' folder.")
@@ -154,16 +163,17 @@ def _file_name(path: Path, image: Mapping[str, Any]) -> str:
 
 
 def _size(path: Path, image: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the height and width of an image as stated in the file; None if not stated."""
     if "height" not in image or "width" not in image:
         return None
     return _number(path, image, "height", "image"), _number(path, image, "width", "image")
 
 
 def _check_keypoint_names(path: Path, categories: Iterable[Mapping[str, Any]]) -> None:
-    """Compare the key points that the file names with COCO's.
+    """Check that the file's key points have COCO's names and order.
 
     Raises:
-        DatasetError: it has others, or another order.
+        DatasetError: the file has other key points, or another order.
     """
     for category in categories:
         names = category.get("keypoints")
@@ -175,22 +185,22 @@ def _check_keypoint_names(path: Path, categories: Iterable[Mapping[str, Any]]) -
 
 
 def _keypoints_of(path: Path, entry: Mapping[str, Any]) -> list[float]:
-    """The 51 numbers of an annotation: x, y (pixels) and visibility (0, 1, 2) of each key point.
+    """Return the 51 numbers of an annotation: x, y (pixels) and visibility (0, 1, 2) of each key point.
 
-    Where visibility is 0, x and y become 0, as COCO has it.
+    Where the visibility is 0, x and y are set to 0, as in COCO.
 
     Raises:
-        DatasetError: there are none, or not as many; the message names the annotation.
+        DatasetError: there are no key points, or the wrong number of values; the message names the annotation.
     """
-    found = entry.get("keypoints")
-    sound = isinstance(found, list) and len(found) == _NUMBERS
-    if not sound or not all(isinstance(n, int | float) and math.isfinite(n) for n in found or ()):
+    values = entry.get("keypoints")
+    valid = isinstance(values, list) and len(values) == _NUMBERS
+    if not valid or not all(isinstance(n, int | float) and math.isfinite(n) for n in values or ()):
         raise DatasetError(
             f"{path}: annotation {entry.get('id')}: keypoints as {_NUMBERS} numbers were expected, found "
-            f"{str(found)[:60]}. Boxes without key points are in COCO's instances files, for the task detection."
+            f"{str(values)[:60]}. Boxes without key points are in COCO's instances files, for the task detection."
         )
-    numbers = [float(n) for n in found or ()]
-    for place in range(0, _NUMBERS, 3):
-        if numbers[place + 2] <= 0:
-            numbers[place : place + 3] = [0.0, 0.0, 0.0]
+    numbers = [float(n) for n in values or ()]
+    for start in range(0, _NUMBERS, 3):
+        if numbers[start + 2] <= 0:
+            numbers[start : start + 3] = [0.0, 0.0, 0.0]
     return numbers

@@ -14,7 +14,7 @@ __all__ = ["check_size", "rarest_classes", "require_files", "stays_inside"]
 
 
 def stays_inside(name: str) -> bool:
-    r"""Return whether a relative path stays inside its folder.
+    """Return whether a relative path stays inside its folder.
 
     >>> [stays_inside(name) for name in ("a.jpg", "sub/a.jpg")]
     [True, True]

@@ -1,4 +1,4 @@
-"""Datasets of photographs whose truth is a file of its own: a label map, a depth map."""
+"""Datasets of photographs, each with a second file of ground truth for its pixels: a label map or a depth map."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["ImagePairs", "Pair"]
 
 @dataclass(frozen=True)
 class Pair:
-    """One sample on disk.
+    """The two files of one sample.
 
     Args:
-        id: its name.
+        id: the sample's id.
         image: the photograph.
-        truth: the file with what is true of each of its pixels.
-        group: what it comes from: the drive, the sequence, itself.
+        truth: the file with the ground truth of each pixel.
+        group: the drive or sequence that the photograph comes from; the sample's own id if there is none.
     """
 
     id: str
@@ -33,25 +33,30 @@ class Pair:
 
 
 class ImagePairs(Dataset):
-    """Photographs with a file of truth each. A subclass of a subclass lists the pairs; the one between reads them."""
+    """Photographs, each with a file of ground truth.
+
+    One level of subclasses reads a pair of files (`check`, `__getitem__`). Their subclasses, one per dataset format,
+    list the pairs.
+    """
 
     truth: ClassVar[str]
-    """What the file of a pair is, with its article."""
+    """The kind of the ground-truth file, with its article ("a label map"), for error messages."""
     _pairs: Sequence[Pair] = ()
 
     @abstractmethod
     def check(self, pair: Pair) -> None:
-        """Look at the first pair when the dataset is opened, so that a wrong folder is found at once.
+        """Check a pair of files. It is called for the first pair when the dataset is opened, to detect a wrong folder
+        early.
 
         Raises:
-            SampleError: its files do not go together, or are of another kind.
+            SampleError: the two files do not match, or have the wrong format.
         """
 
     def use(self, pairs: Sequence[Pair]) -> None:
-        """Take the listed pairs.
+        """Set the dataset's pairs, and check the first one.
 
         Raises:
-            DatasetError: there is none, or the first one does not bear `check`.
+            DatasetError: there are no pairs, or `check` rejects the first one.
         """
         if not pairs:
             raise self.problem(f"split {self.split!r} of {self.root} has no image with {self.truth}")

@@ -1,4 +1,4 @@
-"""Depth maps drawn in colours."""
+"""Draw depth maps in colours."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ _TICKS = 4
 
 
 def draw_depth(depth: NDArray[np.float32], nearest: float, farthest: float) -> NDArray[np.uint8]:
-    """A depth map in colours, near bright and far dark, even in the logarithm of depth; the scale is drawn into it.
+    """Return a depth map as a colour image, near bright and far dark, on a logarithmic scale that is drawn into the
+    image.
 
     Args:
-        depth: float32[H, W]; what is missing (NaN) is grey.
-        nearest: the depth that is brightest; what is nearer looks the same.
-        farthest: likewise, the darkest.
+        depth: float32[H, W]; missing pixels (NaN) are grey.
+        nearest: the depth with the brightest colour; nearer pixels get the same colour.
+        farthest: the depth with the darkest colour; farther pixels get the same colour.
 
     Returns:
         uint8[H, W, 3], RGB.
@@ -34,7 +35,7 @@ def draw_depth(depth: NDArray[np.float32], nearest: float, farthest: float) -> N
 
 
 def colours_of(depth: NDArray[np.float32], nearest: float, farthest: float) -> NDArray[np.uint8]:
-    """The colours of depths, uint8[H, W, 3]; grey where there is none."""
+    """Return the colours of depths, uint8[H, W, 3]; missing pixels are grey."""
     table = _table()
     known = np.isfinite(depth) & (depth > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -46,10 +47,10 @@ def colours_of(depth: NDArray[np.float32], nearest: float, farthest: float) -> N
 
 
 def _table() -> NDArray[np.uint8]:
-    """256 colours from dark violet to light yellow, uint8[256, 3]: equal steps look equally large.
+    """Return 256 perceptually uniform colours from dark violet to light yellow, uint8[256, 3].
 
-    CIE 1976 L*a*b*: lightness rises evenly, the hue turns evenly, chroma is the same but at the ends, where sRGB has no
-    colours as strong.
+    In CIE 1976 L*a*b*, lightness and hue change linearly. The chroma is nearly constant; it is lower at both ends,
+    where sRGB has no colours of that chroma.
     """
     share = np.linspace(0, 1, _STEPS)
     lightness = _LIGHTNESS[0] + share * (_LIGHTNESS[1] - _LIGHTNESS[0])
@@ -59,7 +60,7 @@ def _table() -> NDArray[np.uint8]:
 
 
 def _srgb(lightness: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """CIE L*a*b* (D65, 2 degrees) as sRGB (IEC 61966-2-1), clipped to what it has."""
+    """Convert CIE L*a*b* (D65, 2 degrees) to sRGB (IEC 61966-2-1), clipped to its gamut."""
     y = (lightness + 16) / 116
     roots = np.stack([y + a / 500, y, y - b / 200], axis=-1)
     linear = np.where(roots > 6 / 29, roots**3, 3 * (6 / 29) ** 2 * (roots - 4 / 29))
@@ -74,7 +75,7 @@ def _srgb(lightness: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.
 
 
 def _with_scale(canvas: NDArray[np.uint8], nearest: float, farthest: float) -> NDArray[np.uint8]:
-    """A bar of the colours in the lower left corner, with depths at it."""
+    """Draw a colour bar with depth values into the lower left corner."""
     from PIL import Image, ImageDraw, ImageFont
 
     height, width = canvas.shape[:2]

@@ -1,4 +1,4 @@
-"""Monocular depth estimation: a depth for every pixel, measured by the errors of Eigen et al. (2014)."""
+"""The task monocular depth estimation: one depth per pixel, measured with the errors of Eigen et al. (2014)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Depth"]
 
 _DRAWN_RANGE = 40
-"""The farthest over the nearest depth of a drawing's scale."""
+"""The ratio of the farthest to the nearest depth in the colour scale of drawings."""
 
 _EIGEN = "Eigen et al. 2014"
 _MEANS = (
@@ -42,15 +42,16 @@ _POOLED = tuple(
 class Depth(Task):
     """Monocular depth estimation.
 
-    Each metric is computed for each frame and averaged over the frames, as the field does; and over all pixels of the
-    set in one, under its name with `_pooled` (the two differ where frames differ in their number of valid pixels, and
-    for the roots always). A frame without a valid pixel is left out. `rmse` is the primary metric, as in the study.
+    Each metric is computed in two ways. Under its own name it is computed per frame and averaged over the frames, as is
+    usual in the field. Under its name with `_pooled` it is computed over all pixels of all frames at once. The two
+    differ when the frames differ in their number of valid pixels; the metrics with a square root always differ. A frame
+    without a valid pixel is left out. `rmse` is the primary metric, as in the study.
 
-    The options change what is measured, and so the identity of results. Evaluated are pixels whose true depth is
-    known and lies between `min_depth` and `max_depth` (both excluded), inside the crop; predictions are scaled
-    (`align`), then clipped to the two depths. With `normalised`, both are then divided by `max_depth`: the study
-    reports an RMSE of .0588, which is no figure in metres, and does not state its unit; a share of the cap is the
-    reading that fits. It changes `rmse` and `sq_rel` alone.
+    The options change what is measured, and so the identity of results. A pixel is evaluated if its true depth is known
+    and lies between `min_depth` and `max_depth` (both excluded), and if it lies inside the crop. Predictions are scaled
+    (`align`) and then clipped to the two depths. With `normalised`, predictions and true depths are then divided by
+    `max_depth`. This changes only `rmse` and `sq_rel`. The reason for it: the study reports an RMSE of .0588 without a
+    unit; this cannot be metres, but fits a share of the depth cap.
     """
 
     name = "depth"
@@ -79,13 +80,13 @@ class Depth(Task):
             raise UsageError(f"task {self.name}: min_depth={near:g} is not below max_depth={far:g}.")
 
     def all_metrics(self) -> tuple[Metric, ...]:
-        """The metrics; without a unit where depths are normalised."""
+        """Return the metrics; with `normalised`, without a unit."""
         if not self.option("normalised"):
             return self.metrics
         return tuple(replace(metric, unit="") for metric in self.metrics)
 
     def score(self, prediction: NDArray[np.float32], target: NDArray[np.float32]) -> Statistics:
-        """The sums of one frame's errors: described at `frame_statistics`."""
+        """Return the error sums of one frame (see `frame_statistics`)."""
         return frame_statistics(
             prediction,
             target,
@@ -99,22 +100,23 @@ class Depth(Task):
     def reduce(
         self, statistics: Sequence[Statistics], weights: NDArray[np.float64] | None = None
     ) -> dict[str, NDArray[np.float64]]:
-        """All metrics, float64[R], of R weighted sets of N frames; NaN where no frame has a valid pixel."""
-        drawn = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
-        return metrics_of(statistics, drawn)
+        """Return all metrics, each float64[R], of R weighted sets of N frames; NaN where no frame has a valid pixel."""
+        set_weights = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
+        return metrics_of(statistics, set_weights)
 
     def sample_score(self, statistics: Sequence[Statistics]) -> float | None:
-        """RMSE over the sample's pixels, in the metric's unit: lower is better. None without a valid pixel."""
+        """Return the RMSE over the sample's pixels, in the metric's unit; lower is better. None without a valid
+        pixel."""
         return rmse_of(statistics)
 
     def as_target(self, prediction: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The predicted map: every pixel counts as measured."""
+        """Return the predicted depth map as a target in which every pixel counts as measured."""
         return prediction
 
     def draw(self, image: NDArray[np.uint8], prediction: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """The depth map in colours instead of the image, near bright and far dark, with its scale.
+        """Return the depth map as a colour image with a scale, near bright and far dark. The input image is not shown.
 
-        The scale ends at `max_depth` and begins at a fortieth of it (2 m to 80 m), whatever the map holds, so that
+        The scale ends at `max_depth` and begins at a fortieth of it (2 m to 80 m). It does not depend on the map, so
         drawings of several predictions can be compared.
         """
         from harness_tasks.depth.drawing import draw_depth
@@ -123,9 +125,9 @@ class Depth(Task):
         return draw_depth(prediction, max(self.option("min_depth"), farthest / _DRAWN_RANGE), farthest)
 
     def draw_target(self, image: NDArray[np.uint8], target: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """The true map, as `draw` draws a prediction; grey where nothing was measured."""
+        """Draw the target as `draw` draws a prediction; unmeasured pixels are grey."""
         return self.draw(image, target)
 
     def enlarged(self, result: NDArray[np.float32], times: int) -> NDArray[np.float32]:
-        """A map with each pixel repeated so many times in both directions."""
+        """Enlarge a depth map: each pixel is repeated `times` times in both directions."""
         return result.repeat(times, axis=0).repeat(times, axis=1)

@@ -1,4 +1,4 @@
-"""The classes of detection models and datasets, matched by name."""
+"""Match the class names of detection models and datasets."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ SYNONYMS: dict[str, str] = {
     "hair dryer": "hair drier",
     "doughnut": "donut",
 }
-"""What VOC and others call a class, and what COCO calls it."""
+"""Class names of VOC and other datasets, with COCO's name for the same class."""
 
 _DROPPED = -1
 
 
 def canonical(name: str) -> str:
-    """The name that two spellings of a class share.
+    """Return the canonical spelling of a class name.
 
     >>> canonical("TV_monitor"), canonical("Aeroplane"), canonical("traffic light")
     ('tv', 'airplane', 'traffic light')
@@ -50,13 +50,13 @@ def canonical(name: str) -> str:
 
 @dataclass(frozen=True)
 class Translation:
-    """Turns detections in a model's classes into detections in a dataset's; call it.
+    """A function that converts detections from a model's classes to a dataset's classes.
 
     Args:
-        table: int64[len(model's classes)], the dataset's label of each of the model's, -1 for those it lacks, whose
-            detections are left out.
-        missing: the dataset's classes that the model lacks. Nothing can find their objects, so their AP is 0 and
-            counts in the mean: results of one dataset stay comparable between models.
+        table: int64[number of the model's classes], the dataset's label of each class of the model; -1 for a class that
+            the dataset does not have. Detections of such a class are dropped.
+        missing: the dataset's classes that the model does not have. Their AP is 0 and counts in the mean, so results on
+            one dataset stay comparable between models.
     """
 
     table: NDArray[np.int64]
@@ -69,31 +69,31 @@ class Translation:
 
 
 def translation(model_classes: Sequence[str], dataset_classes: Sequence[str], dataset: str) -> Translation:
-    """The translation between two lists of classes, by name and `SYNONYMS`.
+    """Return the translation between two lists of classes, matched by name and `SYNONYMS`.
 
-    A name of the model's that appears twice is no problem; one of the dataset's takes its first place. Background and
-    unused entries ("__background__", "N/A") of a model have no counterpart and are dropped.
+    A class name may occur twice in the model's list. In the dataset's list, the first occurrence is used. Background
+    and unused entries of the model ("__background__", "N/A") match no class and are dropped.
 
     Raises:
-        WeightsError: the two have no class in common.
+        WeightsError: the two lists have no class in common.
     """
-    places: dict[str, int] = {}
+    dataset_labels: dict[str, int] = {}
     for index, name in enumerate(dataset_classes):
-        places.setdefault(canonical(name), index)
-    table = np.array([places.get(canonical(name), _DROPPED) for name in model_classes], np.int64)
+        dataset_labels.setdefault(canonical(name), index)
+    table = np.array([dataset_labels.get(canonical(name), _DROPPED) for name in model_classes], np.int64)
     if not (table != _DROPPED).any():
         raise WeightsError(
             f"the weights know the classes {some(model_classes)}; dataset {dataset} has {some(dataset_classes)}: "
             f"none in common. Choose a dataset of the model's classes, or retrain the model on this one."
         )
-    reached = set(table.tolist())
+    found_labels = set(table.tolist())
     return Translation(
         table,
-        missing=tuple(name for index, name in enumerate(dataset_classes) if index not in reached),
+        missing=tuple(name for index, name in enumerate(dataset_classes) if index not in found_labels),
     )
 
 
 def some(names: Sequence[str], limit: int = 10) -> str:
-    """The first names of a list, and how many more there are."""
+    """Return the first names of a list as text, and the number of further names."""
     rest = len(names) - limit
     return (", ".join(names[:limit]) or "none at all") + (f" and {rest} more" if rest > 0 else "")

@@ -1,4 +1,4 @@
-"""Detections and objects drawn into an image."""
+"""Draw detections and objects into an image."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 __all__ = ["draw_detections", "draw_objects"]
 
 Labelled = tuple[Sequence[float], int, str]
-"""A box (x1, y1, x2, y2), the number of its class, and what is written at it."""
+"""A box (x1, y1, x2, y2), the number of its class, and its text."""
 
 
 def draw_detections(
     image: NDArray[np.uint8], prediction: Detections, classes: Sequence[str], confidence: float
 ) -> NDArray[np.uint8]:
-    """A copy of the image with the boxes, classes and scores of the confident detections, the surest on top.
+    """Return a copy of the image with boxes, classes and scores of the confident detections, the most confident on top.
 
     Args:
         image: uint8[H, W, 3], RGB.
-        prediction: in pixels of the image.
-        classes: the names that the labels index.
-        confidence: detections below are left out.
+        prediction: the detections, in pixels of the image.
+        classes: the class names.
+        confidence: detections with a lower score are left out.
     """
     shown = np.flatnonzero(prediction.scores >= confidence)
     ordered = shown[np.argsort(prediction.scores[shown], kind="stable")].tolist()
@@ -46,12 +46,12 @@ def draw_detections(
 
 
 def draw_objects(image: NDArray[np.uint8], target: Boxes, classes: Sequence[str]) -> NDArray[np.uint8]:
-    """A copy of the image with the boxes and classes of annotated objects, small ones on top.
+    """Return a copy of the image with boxes and classes of the annotated objects, small ones on top.
 
     Args:
         image: uint8[H, W, 3], RGB.
-        target: in pixels of the image.
-        classes: the names that the labels index.
+        target: the objects, in pixels of the image.
+        classes: the class names.
     """
 
     def labelled(index: int) -> Labelled:
@@ -88,6 +88,7 @@ def _name(classes: Sequence[str], label: int) -> str:
 
 
 def _colour(label: int) -> tuple[int, int, int]:
-    """A light colour for each class; neighbours differ (steps of the golden ratio around the hue circle)."""
+    """Return a light colour for a class. Consecutive classes differ clearly (golden-ratio steps around the hue
+    circle)."""
     red, green, blue = colorsys.hsv_to_rgb(label * 0.61803398875 % 1, 0.65, 1.0)
     return round(red * 255), round(green * 255), round(blue * 255)

@@ -1,4 +1,4 @@
-"""Object detection: boxes with classes and confidences, measured by average precision."""
+"""The task object detection: boxes with classes and confidences, measured by average precision."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ _SIZES = ("small", "medium", "large")
 
 
 class Detection(Task):
-    """Detection of objects: COCO's metrics and VOC's, from one matching of each frame.
+    """Object detection with the metrics of COCO and of PASCAL VOC, from one matching per frame.
 
-    The COCO metrics equal pycocotools' to 1e-9, the VOC metrics the development kit's. Means are over the classes
-    that have an object; a class that the dataset has and the model lacks counts as AP 0. A metric without any object
-    of its kind is undefined (NaN).
+    The COCO metrics equal those of pycocotools to 1e-9, the VOC metrics those of the VOC development kit. Means are
+    over the classes that have an object. A class of the dataset that the model does not have counts as AP 0. A metric
+    without any object of its kind is undefined (NaN).
 
-    Difficult objects (VOC) are ignored in the COCO metrics too: they are no positives, and a detection that matches
-    one, by the usual overlap and once, is neither true nor false. Converters to COCO's format mark them so
-    (`ignore`), though pycocotools then overlooks the mark; counting them as ordinary would make AP50 of one
-    prediction differ between the two families for a reason that has nothing to do with compression. VOC's own rule
-    differs in one point: there any number of detections of one difficult object are ignored.
+    VOC's difficult objects are ignored in the COCO metrics too: they are not positives, and one detection that matches
+    such an object at the usual overlap is neither true nor false. Converters to COCO's format mark these objects
+    (`ignore`), but pycocotools does not read the mark. If they counted as normal objects, AP50 of the same prediction
+    would differ between COCO and VOC for a reason unrelated to compression. VOC's own rule differs in one point: there,
+    any number of detections of a difficult object are ignored.
 
-    Crowds (COCO) are ignored in the VOC metrics: a detection that hits no object and lies in a crowd by half is
-    neither true nor false.
+    COCO's crowds are ignored in the VOC metrics: a detection that matches no object, and of which at least half lies in
+    a crowd, is neither true nor false.
     """
 
     name = "detection"
@@ -79,55 +79,60 @@ class Detection(Task):
     )
 
     def all_metrics(self) -> tuple[Metric, ...]:
-        """The metrics of the whole, and "AP[class]" for each class."""
+        """Return the overall metrics, and "AP[class]" for each class."""
         return (*_METRICS, *(Metric(f"AP[{name}]", description=f"AP of {name}, {_COCO}") for name in self.classes))
 
     def breakdowns(self) -> dict[str, tuple[str, ...]]:
-        """AP of each class and size, recall of each size, and the kinds of mistakes."""
+        """Return groups of metrics for reports: per class, per object size, kinds of mistakes, and confidence."""
         sizes = tuple(f"AP_{size}" for size in _SIZES)
         mistakes = tuple(metric.name for metric in MISTAKES)
         return {**super().breakdowns(), "object sizes": sizes, "mistakes": mistakes, "confidence": ("confidence",)}
 
     def score(self, prediction: Detections, target: Boxes) -> Statistics:
-        """What each detection and object of one frame matched: arrays described at `frame_statistics`."""
+        """Return the matches of the detections and objects in one frame (see `frame_statistics`)."""
         return frame_statistics(prediction, target)
 
     def reduce(
         self, statistics: Sequence[Statistics], weights: NDArray[np.float64] | None = None
     ) -> dict[str, NDArray[np.float64]]:
-        """All metrics, float64[R], of R weighted sets of N frames given in dataset order (ties break by it)."""
-        drawn = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
+        """Return all metrics, each float64[R], of R weighted sets of N frames.
+
+        The frames must be in dataset order, because it decides between detections of equal score.
+        """
+        set_weights = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
         tables = class_tables(statistics, len(self.classes)) if statistics else []
-        found = [class_metrics(table, drawn.take(table.frames, axis=1)) for table in tables]
-        if not found:
-            return {metric.name: np.full(len(drawn), np.nan) for metric in self.all_metrics()}
-        precision = np.stack([result["precision"] for result in found])
-        recall = np.stack([result["recall"] for result in found])
-        whole = precision[:, :, 0].mean(axis=2)
+        per_class = [class_metrics(table, set_weights.take(table.frames, axis=1)) for table in tables]
+        if not per_class:
+            return {metric.name: np.full(len(set_weights), np.nan) for metric in self.all_metrics()}
+        precision = np.stack([result["precision"] for result in per_class])
+        recall = np.stack([result["recall"] for result in per_class])
+        class_ap = precision[:, :, 0].mean(axis=2)
         values = {
-            "AP": _mean(whole),
+            "AP": _mean(class_ap),
             "AP50": _mean(precision[:, :, 0, 0]),
             "AP75": _mean(precision[:, :, 0, int(np.searchsorted(THRESHOLDS, 0.75 - 1e-9))]),
         }
         values |= {f"AP_{size}": _mean(precision[:, :, i + 1].mean(axis=2)) for i, size in enumerate(_SIZES)}
         names = ("AR1", "AR10", "AR100", *(f"AR_{size}" for size in _SIZES))
         values |= {name: _mean(recall[:, :, i]) for i, name in enumerate(names)}
-        values["AP50_voc07"] = _mean(np.stack([result["voc07"] for result in found]))
-        values["AP50_voc"] = _mean(np.stack([result["voc"] for result in found]))
-        values |= count_metrics(statistics, drawn, self.option("confidence"))
-        values |= mistake_metrics(statistics, drawn, self.option("confidence"))
-        return values | {f"AP[{name}]": whole[index] for index, name in enumerate(self.classes)}
+        values["AP50_voc07"] = _mean(np.stack([result["voc07"] for result in per_class]))
+        values["AP50_voc"] = _mean(np.stack([result["voc"] for result in per_class]))
+        values |= count_metrics(statistics, set_weights, self.option("confidence"))
+        values |= mistake_metrics(statistics, set_weights, self.option("confidence"))
+        return values | {f"AP[{name}]": class_ap[index] for index, name in enumerate(self.classes)}
 
     def translator(self, model_classes: tuple[str, ...], dataset: str) -> Translation:
-        """Labels by class name, with the synonyms of COCO and VOC; `missing` names what the model cannot find.
+        """Return a function that converts the model's labels to the dataset's, by class name and known synonyms.
+
+        Its attribute `missing` has the dataset's classes that the model does not have.
 
         Raises:
-            WeightsError: no class in common.
+            WeightsError: the model and the dataset have no class in common.
         """
         return translation(model_classes, self.classes, dataset)
 
     def translation_notes(self, model_classes: tuple[str, ...], dataset: str) -> list[str]:
-        """Which classes of the dataset the model cannot find."""
+        """Return a note that lists the dataset's classes that the model does not have; empty if there are none."""
         missing = translation(model_classes, self.classes, dataset).missing
         if not missing:
             return []
@@ -137,7 +142,7 @@ class Detection(Task):
         ]
 
     def sample_score(self, statistics: Sequence[Statistics]) -> float | None:
-        """AP of the sample's frames at overlap 0.5, all classes in one list; None without objects."""
+        """Return AP at overlap 0.5 of the sample's frames, all classes in one list; None without objects."""
         positives = sum(int((frame["object_flags"] & 3 == 0).sum()) for frame in statistics)
         if not positives:
             return None
@@ -150,29 +155,29 @@ class Detection(Task):
         return float(precision[hit[order]].sum() / positives)
 
     def as_target(self, prediction: Detections) -> Boxes:
-        """The detections of at least the option `confidence` as objects."""
+        """Convert the detections with a score of at least the option `confidence` to objects."""
         sure = prediction.scores >= self.option("confidence")
         return Boxes.of(prediction.boxes[sure], prediction.labels[sure])
 
     def draw(self, image: NDArray[np.uint8], prediction: Detections) -> NDArray[np.uint8]:
-        """Boxes, classes and scores of the detections of at least the option `confidence`."""
+        """Draw boxes, classes and scores of the detections with a score of at least the option `confidence`."""
         from harness_tasks.detection.drawing import draw_detections
 
         return draw_detections(image, prediction, self.classes, self.option("confidence"))
 
     def draw_target(self, image: NDArray[np.uint8], target: Boxes) -> NDArray[np.uint8]:
-        """Boxes and classes of the objects; crowds and difficult objects say so."""
+        """Draw boxes and classes of the objects. Crowds and difficult objects are marked as such."""
         from harness_tasks.detection.drawing import draw_objects
 
         return draw_objects(image, target, self.classes)
 
     def enlarged(self, result: Any, times: int) -> Any:
-        """Detections or objects with their boxes multiplied."""
+        """Multiply the boxes of detections or objects by `times`."""
         return replace(result, boxes=result.boxes * times)
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean over the first axis of what is defined, float64[R]; NaN where nothing is."""
+    """Return the mean over the first axis without NaN, float64[R]; NaN where all values are NaN."""
     defined = ~np.isnan(values)
     count = defined.sum(axis=0)
     total = np.where(defined, values, 0.0).sum(axis=0)

@@ -1,4 +1,4 @@
-"""What detection models give and detection datasets want."""
+"""The types of predictions and targets in object detection."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ class Boxes:
     """The annotated objects in one frame.
 
     Args:
-        boxes: float64[M, 4], x1, y1, x2, y2 in pixels, x2 and y2 exclusive.
+        boxes: float64[M, 4], x1, y1, x2, y2 in pixels; x2 and y2 are exclusive.
         labels: int64[M], indices into the dataset's classes.
-        crowd: bool[M], COCO's iscrowd: the box holds a crowd; detections in it are neither hits nor false.
-        difficult: bool[M], VOC's difficult.
-        area: float64[M], the object's area in pixels that the size ranges go by (COCO: of the mask; else the box's).
+        crowd: bool[M], COCO's iscrowd: the box holds a crowd. Detections in it are neither true nor false.
+        difficult: bool[M], VOC's difficult flag.
+        area: float64[M], the object's area in square pixels, which decides its size range. In COCO it is the mask's
+            area, otherwise the box's.
     """
 
     boxes: NDArray[np.float64]
@@ -48,7 +49,10 @@ class Boxes:
 
     @classmethod
     def of(cls, boxes: Any, labels: Any, crowd: Any = None, difficult: Any = None, area: Any = None) -> Boxes:
-        """Boxes from anything array-like; no crowd, nothing difficult, and the box's area where not given."""
+        """Create boxes from array-like values.
+
+        By default no object is a crowd or difficult, and the area is the box's.
+        """
         import numpy as np
 
         corners = np.asarray(boxes, np.float64).reshape(-1, 4)

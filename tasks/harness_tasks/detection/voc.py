@@ -1,8 +1,8 @@
-"""VOC's rule of what a detection is: true, false, or void. Everingham et al., IJCV 2010, and VOCevaldet.m of its kit.
+"""VOC's rule for whether a detection is true, false or void (Everingham et al., IJCV 2010, and its kit's VOCevaldet.m).
 
-The kit's corners are whole pixels, both included, counted from 1, so that its overlaps add 1 to every side. A box from
-xmin to xmax there is (xmin - 1, xmax) here, where x2 is exclusive: the sides, and so the overlaps, are the same
-numbers. Real-valued detections convert the same way (detectron2's VOC evaluator does so too).
+The kit's corners are whole pixels, both included, counted from 1, so its overlaps add 1 to each side. A box from xmin
+to xmax there becomes (xmin - 1, xmax) here, where x2 is exclusive. The sides, and so the overlaps, are the same
+numbers. Detections with fractional coordinates are converted in the same way, as in detectron2's VOC evaluator.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ FALSE, TRUE, VOID = 0, 1, 2
 def voc_outcomes(
     own: NDArray[np.float64], crowd: NDArray[np.float64], difficult: NDArray[np.bool_], threshold: float = 0.5
 ) -> NDArray[np.uint8]:
-    """The outcome of every detection of one frame.
+    """Return the outcome of each detection in one frame.
 
-    Each detection stands for the object of its class that it overlaps most (of equal ones the first), taken or not.
-    Overlapping it by the threshold or more, it is true; false if the object is already taken; void if the object is
-    difficult, however often. VOC knows no crowds: a detection that hits no object and lies in a crowd is void.
+    Each detection is assigned to the object of its class with the largest overlap (the first of equal ones), even if
+    that object is already matched. If the overlap reaches the threshold, the detection is true; it is false if the
+    object is already matched; it is always void if the object is difficult. VOC has no crowds: here, a detection that
+    matches no object and lies in a crowd is void.
 
     Args:
-        own: float64[N, M], intersection over union with the objects of the detection's class, 0 for others and for
-            crowds; of one class, the most confident detection first.
+        own: float64[N, M], intersection over union with the objects of the detection's class; 0 for other objects and
+            for crowds. Within a class, the most confident detection comes first.
         crowd: float64[N, M], share of the detection that lies in a crowd of its class.
         difficult: bool[M].
-        threshold: the smallest overlap that is a hit.
+        threshold: the smallest overlap that counts as a match.
 
     Returns:
         uint8[N]: FALSE, TRUE or VOID.

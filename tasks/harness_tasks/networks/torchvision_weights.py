@@ -24,8 +24,8 @@ __all__ = [
     "without_epsilon",
 ]
 
-# torchvision trained these detectors with batch norms without epsilon, and sets epsilon to 0 when it loads their weights
-# (pytorch/vision #2933).
+# torchvision trained these detectors with batch norms without epsilon, and sets epsilon to 0 when it loads their
+# weights (pytorch/vision #2933).
 _WITHOUT_EPSILON = {
     "fasterrcnn_resnet50_fpn",
     "maskrcnn_resnet50_fpn",

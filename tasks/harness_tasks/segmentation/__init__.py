@@ -1,4 +1,4 @@
-"""Semantic segmentation: the task with its metrics, its models, and the formats of its datasets."""
+"""Semantic segmentation: the task with its metrics, models and dataset formats."""
 
 from __future__ import annotations
 

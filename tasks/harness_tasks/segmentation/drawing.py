@@ -1,4 +1,4 @@
-"""Label maps drawn over an image."""
+"""Draw label maps over an image."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _USUAL = {
     "motorcycle": (0, 0, 230),
     "bicycle": (119, 11, 32),
 }
-"""The colours of Cityscapes (Cordts et al., CVPR 2016), which people know; truck and bus are told apart better."""
+"""The well-known colours of Cityscapes (Cordts et al., CVPR 2016), except that truck and bus differ more."""
 
 _ALSO = {
     "pavement": "sidewalk",
@@ -50,12 +50,14 @@ _OPACITY = 0.6
 
 
 def draw_labels(image: NDArray[np.uint8], labels: NDArray[np.integer], classes: Sequence[str]) -> NDArray[np.uint8]:
-    """A copy of the image, tinted by class; pixels of no class keep their colour. Brightness still tells the picture.
+    """Return a copy of the image, tinted by class. Pixels without a class keep their colour.
+
+    The tint is translucent, so the image's brightness stays visible.
 
     Args:
         image: uint8[H, W, 3], RGB.
-        labels: integer[H, W] of the image's size; what is not below the number of classes is of none.
-        classes: the names that the labels index.
+        labels: integer[H, W]; numbers from `len(classes)` on mean no class.
+        classes: the class names.
     """
     colours = np.array([*(colour_of(name, number) for number, name in enumerate(classes)), (0, 0, 0)], np.float32)
     numbers = np.minimum(labels, len(classes)).astype(np.intp)
@@ -64,13 +66,13 @@ def draw_labels(image: NDArray[np.uint8], labels: NDArray[np.integer], classes: 
 
 
 def colour_of(name: str, number: int) -> tuple[int, int, int]:
-    """The colour of a class, RGB: Cityscapes' where it has one, else by the class's number (golden ratio of hues).
+    """Return the RGB colour of a class: that of Cityscapes if known, else a hue from the class's number (golden ratio).
 
     >>> colour_of("Pavement", 4) == colour_of("sidewalk", 1)
     True
     """
     plain = name.strip().casefold()
-    if (usual := _USUAL.get(_ALSO.get(plain, plain))) is not None:
-        return usual
+    if (known := _USUAL.get(_ALSO.get(plain, plain))) is not None:
+        return known
     red, green, blue = colorsys.hsv_to_rgb(number * 0.61803398875 % 1, 0.75, 0.95)
     return round(red * 255), round(green * 255), round(blue * 255)

@@ -1,4 +1,4 @@
-"""Semantic segmentation: a class for every pixel, measured from one confusion matrix over the set."""
+"""The task semantic segmentation: one class per pixel, measured with one confusion matrix over all frames."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ _METRICS = (
 class Segmentation(Task):
     """Semantic segmentation: mean IoU, global accuracy and mean class accuracy, and IoU and accuracy of each class.
 
-    All come from one confusion matrix, summed over all scored frames of the set (not from means over images). Pixels
-    whose truth is `IGNORE` are in no count, whatever was predicted there. With n[i, j] the pixels of class i that were
-    predicted to be j, and t[i] all pixels of class i:
+    All metrics are computed from one confusion matrix, which is summed over all scored frames (they are not means over
+    images). Pixels whose target is `IGNORE` are not counted, whatever the prediction. Let n[i, j] be the number of
+    pixels of class i that were predicted as class j, and t[i] the number of all pixels of class i:
 
         global_accuracy        sum_i n[i, i] / sum_i t[i]
         accuracy[i]            n[i, i] / t[i]
         IoU[i]                 n[i, i] / (t[i] + sum_j n[j, i] - n[i, i])
 
-    `mean_class_accuracy` and `mIoU` are the means over the classes that occur in the truth. A class that does not
-    occur has no accuracy and no IoU (NaN); pixels wrongly given to it still count as missed where they belong. Some
-    programs count such a class as IoU 0 instead. A class that the dataset has and the model lacks counts as 0.
+    `mean_class_accuracy` and `mIoU` are the means over the classes that occur in the targets. A class that does not
+    occur has no accuracy and no IoU (NaN). Pixels wrongly predicted as such a class still count as missed for their
+    true class. Some programs count the IoU of such a class as 0 instead. A class of the dataset that the model does not
+    have counts as 0.
     """
 
     name = "segmentation"
@@ -48,25 +49,28 @@ class Segmentation(Task):
     sample_metric: ClassVar[Metric] = Metric("mIoU", description="mean IoU over the classes in the sample")
 
     def all_metrics(self) -> tuple[Metric, ...]:
-        """The metrics of the whole, and "IoU[class]" and "accuracy[class]" for each class."""
+        """Return the overall metrics, and "IoU[class]" and "accuracy[class]" for each class."""
         overlaps = (Metric(f"IoU[{name}]", description=f"intersection over union of {name}") for name in self.classes)
         shares = (Metric(f"accuracy[{name}]", description=f"share of {name} that is right") for name in self.classes)
         return (*_METRICS, *overlaps, *shares)
 
     def score(self, prediction: NDArray[np.integer], target: NDArray[np.uint8]) -> Statistics:
-        """The confusion matrix of one frame, int64[C, C + 1]: `confusion_matrix`."""
+        """Return the confusion matrix of one frame, int64[C, C + 1] (see `confusion_matrix`)."""
         return {"confusion": confusion_matrix(prediction, target, len(self.classes))}
 
     def reduce(
         self, statistics: Sequence[Statistics], weights: NDArray[np.float64] | None = None
     ) -> dict[str, NDArray[np.float64]]:
-        """All metrics, float64[R], of R weighted sets of N frames. Sums are of whole numbers, so order is nothing."""
+        """Return all metrics, each float64[R], of R weighted sets of N frames.
+
+        The counts are whole numbers, so their sums do not depend on the order of the frames.
+        """
         classes = len(self.classes)
         frames = np.zeros((len(statistics), classes * (classes + 1)))
         for row, frame in zip(frames, statistics, strict=True):
             row[:] = frame["confusion"].reshape(-1)
-        drawn = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
-        counts = (drawn @ frames).reshape(len(drawn), classes, classes + 1)
+        set_weights = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
+        counts = (set_weights @ frames).reshape(len(set_weights), classes, classes + 1)
         hits = counts[:, np.arange(classes), np.arange(classes)]
         truth, predicted = counts.sum(axis=2), counts.sum(axis=1)[:, :classes]
         overlap = _ratio(hits, truth + predicted - hits, truth > 0)
@@ -83,18 +87,19 @@ class Segmentation(Task):
     def translator(
         self, model_classes: tuple[str, ...], dataset: str
     ) -> Callable[[NDArray[np.integer]], NDArray[np.integer]]:
-        """Label maps in the model's classes -> label maps in the dataset's, by equal names (case does not matter).
+        """Return a function that converts a label map from the model's classes to the dataset's classes.
 
-        A pixel of a class that the dataset does not have gets the number C: wrong, and no other class's fault.
+        Classes are matched by name, ignoring case. A pixel of a class that the dataset does not have gets the number C.
+        It is then wrong, but does not count as a false positive of any class.
 
         Raises:
-            WeightsError: no class in common.
+            WeightsError: the model and the dataset have no class in common.
         """
         if model_classes == self.classes:
             return lambda prediction: prediction
-        own = {_plain(name): number for number, name in enumerate(self.classes)}
-        numbers = [own.get(_plain(name), len(self.classes)) for name in model_classes]
-        if not set(own.values()) & set(numbers):
+        dataset_numbers = {_plain(name): number for number, name in enumerate(self.classes)}
+        numbers = [dataset_numbers.get(_plain(name), len(self.classes)) for name in model_classes]
+        if not set(dataset_numbers.values()) & set(numbers):
             raise WeightsError(
                 f"the weights know the classes {', '.join(model_classes)}, dataset {dataset} has "
                 f"{', '.join(self.classes)}: not one name is the same. Use weights for these classes."
@@ -103,7 +108,7 @@ class Segmentation(Task):
         return lambda prediction: table[prediction]
 
     def translation_notes(self, model_classes: tuple[str, ...], dataset: str) -> list[str]:
-        """Which classes of the dataset the model cannot tell."""
+        """Return a note that lists the dataset's classes that the model does not have; empty if there are none."""
         known = {_plain(name) for name in model_classes}
         missing = [name for name in self.classes if _plain(name) not in known]
         if not missing:
@@ -114,42 +119,42 @@ class Segmentation(Task):
         ]
 
     def sample_score(self, statistics: Sequence[Statistics]) -> float | None:
-        """The mean IoU of the sample's frames; None where no pixel of them has a label."""
+        """Return the mean IoU of the sample's frames; None if none of their pixels has a label."""
         value = float(self.reduce(statistics)["mIoU"][0])
         return None if np.isnan(value) else value
 
     def as_target(self, prediction: NDArray[np.integer]) -> NDArray[np.uint8]:
-        """The predicted label map; what is of no class of the dataset is ignored."""
+        """Convert a prediction to a target. Pixels without a class of the dataset become IGNORE."""
         return np.where(prediction < len(self.classes), prediction, IGNORE).astype(np.uint8)
 
     def draw(self, image: NDArray[np.uint8], prediction: NDArray[np.integer]) -> NDArray[np.uint8]:
-        """The classes as colours over the image. What is of no class stays as it is."""
+        """Draw the predicted classes as colours over the image. Pixels without a class stay unchanged."""
         from harness_tasks.segmentation.drawing import draw_labels
 
         return draw_labels(image, prediction, self.classes)
 
     def draw_target(self, image: NDArray[np.uint8], target: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The true classes as colours over the image. What is ignored stays as it is."""
+        """Draw the target's classes as colours over the image. Ignored pixels stay unchanged."""
         return self.draw(image, target)
 
     def legend(self) -> list[tuple[str, tuple[int, int, int]]]:
-        """The colour of each class."""
+        """Return the name and the RGB colour of each class."""
         from harness_tasks.segmentation.drawing import colour_of
 
         return [(name, colour_of(name, number)) for number, name in enumerate(self.classes)]
 
     def enlarged(self, result: NDArray[np.integer], times: int) -> NDArray[np.integer]:
-        """A label map in which each pixel has become `times` by `times`."""
+        """Enlarge a label map: each pixel becomes `times` by `times` pixels."""
         return result.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def confusion_matrix(prediction: NDArray[np.integer], target: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
-    """How many pixels of each class (rows) were given to each class (columns).
+    """Count the pixels of each true class (rows) and predicted class (columns).
 
     Args:
-        prediction: integer[H, W], 0 to `classes`; the latter stands for a class that the dataset does not have.
-        target: integer[H, W], 0 to `classes` - 1, or IGNORE: such pixels are not counted.
-        classes: C.
+        prediction: integer[H, W], 0 to `classes`; the number `classes` means a class that the dataset does not have.
+        target: integer[H, W], 0 to `classes` - 1, or IGNORE for pixels that are not counted.
+        classes: C, the number of classes.
 
     Returns:
         int64[C, C + 1].
@@ -165,15 +170,15 @@ def confusion_matrix(prediction: NDArray[np.integer], target: NDArray[np.uint8],
         raise PluginError(
             f"a label map of the size of the truth is expected, {list(target.shape)}; given: {list(prediction.shape)}."
         )
-    known = target != IGNORE
-    truth, found = target[known].astype(np.int64), prediction[known].astype(np.int64)
-    for what, labels, largest in (("truth", truth, classes - 1), ("prediction", found, classes)):
+    labelled = target != IGNORE
+    truth, predicted = target[labelled].astype(np.int64), prediction[labelled].astype(np.int64)
+    for what, labels, largest in (("truth", truth, classes - 1), ("prediction", predicted, classes)):
         if labels.size and not 0 <= labels.min() <= labels.max() <= largest:
             raise PluginError(
                 f"the {what} has labels from {labels.min()} to {labels.max()}; there are {classes} classes, so 0 to "
                 f"{largest} are expected."
             )
-    counts = np.bincount(truth * (classes + 1) + found, minlength=classes * (classes + 1))
+    counts = np.bincount(truth * (classes + 1) + predicted, minlength=classes * (classes + 1))
     return counts.reshape(classes, classes + 1)
 
 
@@ -187,7 +192,7 @@ def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64], defined: NDArr
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean over the last axis of what is defined, float64[R]; NaN where nothing is."""
+    """Return the mean over the last axis without NaN, float64[R]; NaN where all values are NaN."""
     defined = ~np.isnan(values)
     count = defined.sum(axis=-1).astype(np.float64)
     return _ratio(np.where(defined, values, 0.0).sum(axis=-1), count, count > 0)

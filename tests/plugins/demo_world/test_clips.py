@@ -11,7 +11,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from harness.files.cache import cache_dir
+from harness.files import cache_dir
 from harness_plugins.demo_world import action_clips, closeups, scene, scene_clips
 from harness_plugins.demo_world.actions import ACTIONS, performance, posture
 from harness_plugins.demo_world.classes import CLASSES, FIRST_OBJECT

@@ -1,1 +1,1 @@
-"""Formats of depth datasets."""
+"""Dataset formats of depth estimation."""

@@ -1,4 +1,4 @@
-"""What the formats of depth datasets share: pairs of an image and a depth map, and files of depth values."""
+"""The common part of the depth formats: pairs of an image and a depth map, and reading files of depth values."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["DepthPairs", "read_values"]
 
 
 class DepthPairs(ImagePairs):
-    """Images with a depth map each. A subclass lists the pairs, and says what the values in the files mean.
+    """Images, each with a depth map. A subclass lists the pairs and converts the files' values to depth.
 
-    The first pair is read when the dataset is opened, so that a wrong encoding is found at once; every pair's sizes are
+    The first pair is read when the dataset is opened, to detect a wrong encoding early. The sizes of each pair are
     compared when it is read.
     """
 
@@ -32,7 +32,7 @@ class DepthPairs(ImagePairs):
 
     @abstractmethod
     def depth_of(self, path: Path) -> NDArray[np.float64]:
-        """The depths in a file, float64[H, W] in metres; anything not positive and finite where there is none.
+        """Return the depths in a file, float64[H, W] in metres. A value that is not positive and finite means no depth.
 
         Raises:
             SampleError: the file cannot be read.
@@ -45,6 +45,7 @@ class DepthPairs(ImagePairs):
         return self._read(self._pairs[index])
 
     def _read(self, pair: Pair) -> Sample:
+        """Read a pair as a sample."""
         import numpy as np
 
         from harness.images import read_image
@@ -70,16 +71,18 @@ class DepthPairs(ImagePairs):
 
 
 def read_values(path: Path, channel: int | None = None) -> NDArray[np.generic]:
-    """The numbers in a PNG of 8 or 16 bits, or in a .npy file, [H, W].
+    """Return the numbers in an 8-bit or 16-bit PNG or in a .npy file, as an array [H, W].
 
-    OpenCV reads the PNG: Pillow would reduce 16 bits of colour to 8.
+    OpenCV reads the PNG, because Pillow would reduce 16-bit colour to 8 bits.
 
     Args:
         path: the file.
-        channel: which channel of a colour image holds them (0 for red); None refuses colour images.
+        channel: the channel of a colour image that contains the values (0 is red). With None, colour images are an
+            error.
 
     Raises:
-        SampleError: missing, damaged, of another format, or of another number of dimensions or channels.
+        SampleError: the file is missing, damaged, or of another format, or has the wrong number of dimensions or
+            channels.
     """
     import numpy as np
 
@@ -88,7 +91,7 @@ def read_values(path: Path, channel: int | None = None) -> NDArray[np.generic]:
     except (OSError, ValueError, EOFError) as error:
         raise SampleError(f"{path}: cannot be read as depth values ({error or type(error).__name__}).") from error
     if values.ndim == 3 and values.shape[2] >= 3 and channel is not None:
-        values = values[:, :, 2 - channel]  # OpenCV has blue first
+        values = values[:, :, 2 - channel]  # OpenCV's channel order is BGR
     if values.ndim != 2 or values.dtype.kind not in "fiu" or 0 in values.shape:
         raise SampleError(
             f"{path}: one number a pixel was expected, found {values.dtype}{list(values.shape)}. Is it a picture of "
@@ -98,6 +101,7 @@ def read_values(path: Path, channel: int | None = None) -> NDArray[np.generic]:
 
 
 def _decoded(path: Path) -> NDArray[np.generic]:
+    """Decode a PNG with OpenCV, without changing its bit depth."""
     import cv2
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Any folder of images and depth maps: where they are, and what the numbers mean, are settings."""
+"""The dataset `rgbd`: any folder of images and depth maps, with options for the paths and the encoding."""
 
 from __future__ import annotations
 
@@ -24,25 +24,29 @@ _COLUMNS = {2: (0, 1), 4: (1, 3)}
 
 
 class Rgbd(DepthPairs):
-    """Images with depth (or disparity) in 16-bit PNG or .npy files.
+    """Images with depth or disparity in 16-bit PNG or .npy files.
 
-    Pairs come from a list, or from two patterns whose `*` stands for the same text: `rgb/rgb*.png` and
-    `depths/depth*.png` pair `rgb/rgb00002.png` with `depths/depth00002.png`. A list has a pair a line, `image depth`
-    or, as TUM's associate.py writes it, `time image time depth`; `order=depth-image` for the other way round. Empty
-    lines and those that begin with # are skipped.
+    The pairs come from a list, or from two patterns in which `*` stands for the same text: the patterns `rgb/rgb*.png`
+    and `depths/depth*.png` pair `rgb/rgb00002.png` with `depths/depth00002.png`. A list has one pair per line: `image
+    depth` or, as TUM's associate.py writes it, `time image time depth`. With `order=depth-image` the depth comes first.
+    Empty lines and lines that begin with # are skipped.
 
-    A number v in a depth file means value = v * scale + offset. For `kind=depth` that is the depth in metres; for
-    `kind=disparity` it is the disparity in pixels, and depth = focal_baseline / value. Numbers equal to `missing`, not
-    finite, or that give no positive depth, are missing; so is what lies beyond `cap`.
+    A number v in a depth file stands for value = v * scale + offset. With `kind=depth` the value is the depth in
+    metres. With `kind=disparity` it is the disparity in pixels, and depth = focal_baseline / value. A pixel is missing
+    if v equals `missing`, if its depth is not finite or not positive, or if its depth is greater than `cap`.
 
-    The encodings of some public collections: RealSense and most others `scale=0.001` (millimetres, the default); TUM
-    RGB-D `scale=0.0002` (5000 a metre); SUN RGB-D `encoding=sun` (the bits of the millimetres are rotated by three);
-    Cityscapes' disparity `kind=disparity,scale=0.00390625,offset=-0.00390625` ((v - 1) / 256 pixels), with the focal
-    length in pixels times the baseline in metres of its camera files as `focal_baseline`.
+    Options for some public datasets:
 
-    Splits: a list whose name has `{split}` in it (`list=lists/{split}.txt`) has a file a split; otherwise `every=n`
-    makes every n-th pair, the first one included, the split `test`, and the others `train`. Without either, there is
-    only `all`. Neighbouring frames of a video are alike: every n-th of them tests little but memory.
+    - RealSense and most others: `scale=0.001` (millimetres, the default).
+    - TUM RGB-D: `scale=0.0002` (5000 per metre).
+    - SUN RGB-D: `encoding=sun` (the bits of the millimetre value are rotated by three).
+    - Cityscapes' disparity: `kind=disparity,scale=0.00390625,offset=-0.00390625`, which is (v - 1) / 256 pixels;
+      `focal_baseline` is the focal length in pixels times the baseline in metres, both from its camera files.
+
+    Splits: if the list's name contains `{split}` (`list=lists/{split}.txt`), each split has its own list file.
+    Otherwise, with `every=n`, every n-th pair, starting with the first, is in the split `test`, and the others are in
+    `train`. Without either, the only split is `all`. Use `every` with care: neighbouring frames of a video are very
+    similar, so testing on every n-th frame mostly tests what the model memorised.
     """
 
     name = "rgbd"
@@ -72,7 +76,7 @@ class Rgbd(DepthPairs):
         lists = self.option("list") or ""
         if not self.split:
             self.split = "test" if "{split}" in lists or self.option("every") else "all"
-        found = self._listed(root, lists) if lists else self._matched(root)
+        listed = self._listed(root, lists) if lists else self._matched(root)
         folders = self.option("group") == "folder"
         pairs = [
             Pair(
@@ -81,7 +85,7 @@ class Rgbd(DepthPairs):
                 root / depth,
                 Path(image).parent.as_posix() if folders else Path(image).with_suffix("").as_posix(),
             )
-            for image, depth in self._in_split(found, lists)
+            for image, depth in self._in_split(listed, lists)
         ]
         if missing := [path for pair in pairs for path in (pair.image, pair.truth) if not path.is_file()]:
             raise self.problem(f"{len(missing)} files are missing, the first is {missing[0]}")
@@ -110,43 +114,46 @@ class Rgbd(DepthPairs):
         return np.where(unknown | far, 0.0, value)
 
     def _in_split(self, pairs: list[tuple[str, str]], lists: str) -> list[tuple[str, str]]:
+        """Return the pairs that belong to the split."""
         every = self.option("every")
         if "{split}" in lists or self.split == "all":
             return pairs
         if every and self.split in ("test", "train"):
             return [pair for index, pair in enumerate(pairs) if (index % every == 0) == (self.split == "test")]
-        known = "test, train, all" if every else "all"
+        splits = "test, train, all" if every else "all"
         raise DatasetError(
-            f"dataset {self.name} has no split {self.split!r}: {known}. Splits come from every=n, or from a list with "
+            f"dataset {self.name} has no split {self.split!r}: {splits}. Splits come from every=n, or from a list with "
             "{split} in its name."
         )
 
     def _matched(self, root: Path) -> list[tuple[str, str]]:
-        """Images and depth maps whose paths have the same text where the patterns have a *, in order of the text."""
+        """Return the pairs of paths whose text for the patterns' * is the same, sorted by this text."""
         images, depths = (self._texts(root, name) for name in ("images", "depths"))
-        alone = sorted(set(images) ^ set(depths))
-        if alone or not images:
+        unpaired = sorted(set(images) ^ set(depths))
+        if unpaired or not images:
             found = f"{self.option('images')} finds {len(images)}, {self.option('depths')} finds {len(depths)} files"
-            hint = f"; {len(alone)} have no partner, as {(images | depths)[alone[0]]}" if alone else ""
+            hint = f"; {len(unpaired)} have no partner, as {(images | depths)[unpaired[0]]}" if unpaired else ""
             raise self.problem(f"in {root}, {found}{hint}")
         return [(images[text], depths[text]) for text in sorted(images)]
 
     def _texts(self, root: Path, option: str) -> dict[str, str]:
+        """Return the files that match a pattern, by the text that its * stands for."""
         pattern = self.option(option)
         before, star, after = pattern.partition("*")
         if "*" in after or not stays_inside(pattern) or any(mark in pattern for mark in "?["):
             raise DatasetError(f"dataset {self.name}: {option}={pattern}: a path under ROOT with one * was expected.")
         if not star:
             return {"": pattern} if (root / pattern).is_file() else {}
-        found = [path.relative_to(root).as_posix() for path in root.glob(pattern)]
-        return {name[len(before) : len(name) - len(after)]: name for name in found}
+        names = [path.relative_to(root).as_posix() for path in root.glob(pattern)]
+        return {name[len(before) : len(name) - len(after)]: name for name in names}
 
     def _listed(self, root: Path, lists: str) -> list[tuple[str, str]]:
+        """Return the pairs of the list."""
         name = lists.replace("{split}", self.split)
         path = root / name
         if not stays_inside(name) or not path.is_file():
-            there = ", ".join(sorted(file.name for file in path.parent.glob("*.txt"))) if stays_inside(name) else ""
-            raise self.problem(f"there is no list {path}" + (f" (there is: {there})" if there else ""))
+            lists_found = ", ".join(sorted(file.name for file in path.parent.glob("*.txt"))) if stays_inside(name) else ""
+            raise self.problem(f"there is no list {path}" + (f" (there is: {lists_found})" if lists_found else ""))
         pairs = []
         for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
             words = line.split()

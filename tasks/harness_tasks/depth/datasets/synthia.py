@@ -1,15 +1,15 @@
-"""SYNTHIA: rendered streets, in the layout of its packages.
+"""The dataset SYNTHIA: rendered streets, in the layout of its packages.
 
-What is known of the layout, and from where:
+Sources for the layout:
 
 - README of the package SYNTHIA-RAND-CITYSCAPES (German Ros, 26 June 2016): `RGB` with images of 1280x760 pixels, and
   `Depth` with "1280x760 unsigned short images. Depth is encoded in any of the 3 channels in centimetres as an ushort".
-- The packages of the video sequences (SYNTHIA-SEQS-02-DAWN, ...) have the same two folders with `Stereo_Left` and
-  `Stereo_Right`, in each `Omni_F`, `Omni_B`, `Omni_L`, `Omni_R`, in each `000000.png`, ...: as Datumaro's description
-  of the format shows (openvinotoolkit.github.io/datumaro), and as public loaders read it, which take the first channel
-  and divide it by 100.
+- The packages of the video sequences (SYNTHIA-SEQS-02-DAWN, ...) have the same two folders. Each contains
+  `Stereo_Left` and `Stereo_Right`; each of these contains `Omni_F`, `Omni_B`, `Omni_L` and `Omni_R`; and each of these
+  contains `000000.png`, .... The sources are Datumaro's description of the format
+  (openvinotoolkit.github.io/datumaro) and public loaders, which read the first channel and divide it by 100.
 
-SYNTHIA-SF and SYNTHIA-AL have other encodings and are not read.
+SYNTHIA-SF and SYNTHIA-AL have other encodings and are not supported.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ _SATURATED = 65535
 
 
 class Synthia(DepthPairs):
-    """Rendered streets with depth. Values of 0 and 65535 (655.35 m and beyond: the sky) count as missing.
+    """Rendered streets with depth. The values 0 and 65535 count as missing; 65535 is 655.35 m or more, that is, the
+    sky.
 
-    A group is a package folder, which is one drive; in packages of single random images (those without cameras'
-    folders) every image is its own.
+    A package folder is one drive and forms one group. In packages of single random images (without folders for
+    cameras), each image is its own group.
 
     SYNTHIA has no official split, and the study does not state one. The option `test` names the packages that are held
-    out: split `test` has those, `train` the others, `all` every one.
+    out for testing: the split `test` has these packages, `train` the others, and `all` has all of them.
     """
 
     name = "synthia"
@@ -71,20 +72,22 @@ class Synthia(DepthPairs):
         return np.where(values == _SATURATED, 0.0, values.astype(np.float64) / 100)
 
     def _chosen(self, packages: list[Path]) -> list[Path]:
+        """Return the packages that belong to the split."""
         if self.split == "all":
             return packages
         names = [path.name for path in packages]
-        held = [name.strip() for name in (self.option("test") or "").split("|") if name.strip()]
-        if not held:
+        held_out = [name.strip() for name in (self.option("test") or "").split("|") if name.strip()]
+        if not held_out:
             raise DatasetError(
                 f"dataset {self.name}: SYNTHIA has no split {self.split!r} of its own. Say which packages are held "
                 f"out, as in 'synthia:test={names[-1]}' (found: {', '.join(names)}), or ask for --split all."
             )
-        if unknown := [name for name in held if name not in names]:
+        if unknown := [name for name in held_out if name not in names]:
             raise DatasetError(f"dataset {self.name}: no package {unknown[0]!r}. Found: {', '.join(names)}.")
-        return [path for path in packages if (path.name in held) == (self.split == "test")]
+        return [path for path in packages if (path.name in held_out) == (self.split == "test")]
 
     def _pairs_of(self, package: Path) -> list[Pair]:
+        """Return the pairs of a package."""
         images = sorted((package / "RGB").glob("*.png"))
         single = bool(images)
         if not single:
@@ -94,9 +97,9 @@ class Synthia(DepthPairs):
             raise self.problem(f"{package / 'RGB'} has no image of camera {self.option('camera')}")
         pairs = []
         for image in images:
-            inside = image.relative_to(package / "RGB")
-            name = f"{package.name}/{inside.with_suffix('').as_posix()}"
-            pairs.append(Pair(name, image, package / "Depth" / inside, name if single else package.name))
+            relative = image.relative_to(package / "RGB")
+            name = f"{package.name}/{relative.with_suffix('').as_posix()}"
+            pairs.append(Pair(name, image, package / "Depth" / relative, name if single else package.name))
         if missing := [pair.truth for pair in pairs if not pair.truth.is_file()]:
             raise self.problem(f"{len(missing)} of {len(pairs)} depth maps of {package} are missing: {missing[0]}, ...")
         return pairs

@@ -1,1 +1,1 @@
-"""Depth models."""
+"""Models for depth estimation."""

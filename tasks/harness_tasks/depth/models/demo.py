@@ -1,4 +1,4 @@
-"""The demo depth estimator: `depth-gan` with weights that ship with the harness."""
+"""The model `demo-depth-gan`: `depth-gan` with weights that come with the harness."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from harness_tasks.depth.models.depth_gan import DepthGan
 __all__ = ["DemoDepthGan"]
 
 WEIGHTS = Path(__file__).with_name("demo-depth-gan.safetensors")
-"""The weights that ship with the harness, fp16, trained with the recipe `demo` of registry.toml."""
+"""The weights that come with the harness: fp16, trained with the recipe `demo` of registry.toml."""
 
 
 class DemoDepthGan(DepthGan):
-    """A depth estimator small enough to ship and to run anywhere."""
+    """A depth estimator that is small enough to come with the harness and to run on any machine."""
 
     name = "demo-depth-gan"
     summary = "a small depth-gan, trained on the demo world"

@@ -1,9 +1,12 @@
-"""The two players of `depth-gan`. Imports torch: only depth_gan.py imports it, when a network is made.
+"""The generator and the discriminator of the model `depth-gan`.
 
-Isola, Zhu, Zhou, Efros, "Image-to-Image Translation with Conditional Adversarial Networks" (CVPR 2017), with changes
-that save time: the generator's encoder steps are residual and fewer, and its decoder doubles the resolution by
-repetition and a convolution instead of by transposed convolutions, which leave a chequered pattern (Odena et al.,
-Distill 2016). There is no noise: pix2pix's dropout serves to vary the output, which is not wanted here.
+This module imports torch; only depth_gan.py imports it, when it builds a network.
+
+The networks follow Isola, Zhu, Zhou, Efros, "Image-to-Image Translation with Conditional Adversarial Networks" (CVPR
+2017), with changes that save time. The generator's encoder has fewer steps, and they are residual. Its decoder doubles
+the resolution by nearest-neighbour upsampling and a convolution. The transposed convolutions of the paper would leave
+checkerboard artefacts (Odena et al., Distill 2016). There is no dropout: pix2pix uses it as noise that varies the
+output, which is not wanted here.
 """
 
 from __future__ import annotations
@@ -19,18 +22,18 @@ from harness_tasks.networks.small import Convolution, Residual
 __all__ = ["DIVISOR", "DepthGanNetwork", "Discriminator", "Generator"]
 
 _MULTIPLES = (1, 2, 4, 8, 16, 16)
-"""Channels at strides 1 to 32, in units of the width."""
+"""Number of channels at strides 1 to 32, as multiples of the width."""
 
 DIVISOR = 2 ** (len(_MULTIPLES) - 1)
-"""The generator works on multiples of so many pixels; other sizes are padded by repeating the border."""
+"""The generator needs sides that are multiples of this number; other sizes are padded by repeating the border."""
 
 
 class DepthGanNetwork(nn.Module):
-    """A generator and the discriminator it was trained against.
+    """A generator with its discriminator.
 
     Args:
-        width: channels of the generator at full resolution; it has 16 times as many at the coarsest.
-        discriminator: whether there is a discriminator; inference needs none.
+        width: channels of the generator at full resolution; at the coarsest resolution it has 16 times as many.
+        discriminator: whether to create the discriminator; inference does not need it.
     """
 
     def __init__(self, width: int, discriminator: bool = True) -> None:
@@ -40,13 +43,14 @@ class DepthGanNetwork(nn.Module):
             self.discriminator = Discriminator(2 * width)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """What the generator gives."""
-        found: torch.Tensor = self.generator(images)
-        return found
+        """Return the generator's output."""
+        shares: torch.Tensor = self.generator(images)
+        return shares
 
 
 class Generator(nn.Module):
-    """A U-Net: an encoder to stride 32, and a decoder that sees the encoder's features of every resolution again."""
+    """A U-Net: an encoder down to stride 32, and a decoder with skip connections from the encoder at each
+    resolution."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -61,7 +65,10 @@ class Generator(nn.Module):
         self.head = nn.Conv2d(channels[0], 1, 3, padding=1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images float32[N, 3, H, W], RGB 0-1 -> float32[N, 1, H, W] in 0-1 (near to far, or far to near)."""
+        """Compute depth shares float32[N, 1, H, W], 0-1, from RGB images float32[N, 3, H, W], 0-1.
+
+        Whether 0 means near or far depends on how the network was trained.
+        """
         height, width = images.shape[-2:]
         features = self.stem(_padded((images - 0.5) * 4))
         skips = []
@@ -75,10 +82,10 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Tells, for overlapping patches of some 70x70 pixels, whether a depth map is the true one of its image.
+    """Classifies overlapping patches of about 70x70 pixels: is the depth map the true one of the image?
 
-    It sees the image too, so that a plausible map of another scene is a false one; and both at half the resolution,
-    which makes of four layers the patches that Isola et al. found best, at a quarter of the cost.
+    It sees the image too, so a plausible map of another scene counts as false. Image and map are first reduced to half
+    resolution. So four layers cover patches of the size that Isola et al. found best, at a quarter of the cost.
     """
 
     def __init__(self, channels: int) -> None:
@@ -92,14 +99,15 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, images: torch.Tensor, depth: torch.Tensor) -> torch.Tensor:
-        """Images float32[N, 3, H, W] (0-1) and maps float32[N, 1, H, W] (0-1) -> logits float32[N, 1, h, w]."""
+        """Compute logits float32[N, 1, h, w] from images float32[N, 3, H, W] and depth shares float32[N, 1, H, W], both
+        0-1."""
         halved = functional.avg_pool2d(torch.cat([images, depth], dim=1), 2, ceil_mode=True)
-        found: torch.Tensor = self.layers((halved - 0.5) * 4)
-        return found
+        logits: torch.Tensor = self.layers((halved - 0.5) * 4)
+        return logits
 
 
 def _patch_layer(inside: int, outside: int, stride: int) -> tuple[nn.Module, ...]:
-    """4x4 convolution, batch norm, leaky ReLU, as in pix2pix's discriminator."""
+    """Return a 4x4 convolution, batch norm and leaky ReLU, as in pix2pix's discriminator."""
     return (
         nn.Conv2d(inside, outside, 4, stride, 1, bias=False),
         nn.BatchNorm2d(outside),
@@ -108,7 +116,7 @@ def _patch_layer(inside: int, outside: int, stride: int) -> tuple[nn.Module, ...
 
 
 def _padded(images: torch.Tensor) -> torch.Tensor:
-    """The images with their right and lower border repeated up to the next multiple of the divisor."""
+    """Pad the images on the right and at the bottom to the next multiple of DIVISOR, by repeating the border."""
     height, width = images.shape[-2:]
     missing = (0, -width % DIVISOR, 0, -height % DIVISOR)
     return functional.pad(images, missing, mode="replicate") if any(missing) else images

@@ -1,1 +1,1 @@
-"""The dataset formats of detection."""
+"""Dataset formats of detection."""

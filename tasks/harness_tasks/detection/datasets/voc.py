@@ -1,4 +1,4 @@
-"""Datasets in the layout of PASCAL VOC 2007-2012: one XML file an image."""
+"""The dataset format of PASCAL VOC 2007-2012: one XML file per image."""
 
 from __future__ import annotations
 
@@ -46,14 +46,13 @@ _USUAL_SPLITS = ("test", "val", "trainval", "train")
 
 
 class Voc(Dataset):
-    """Photographs with boxes as PASCAL VOC has them.
+    """Photographs with boxes in the format of PASCAL VOC.
 
-    Samples come in the order of the split's list. VOC's corners are pixels counted from 1, the last one inside the
-    box: xmin, ymin, xmax, ymax become x1 = xmin - 1, y1 = ymin - 1, x2 = xmax, y2 = ymax. Only the `object` elements
-    directly under the root are objects (a person's `part` elements are not). `area` is the box's.
+    Samples have the order of the split's list. VOC counts pixels from 1, and the last pixel is inside the box. So xmin,
+    ymin, xmax, ymax become x1 = xmin - 1, y1 = ymin - 1, x2 = xmax, y2 = ymax. Only `object` elements directly under
+    the root are objects (a person's `part` elements are not). `area` is the box's area.
 
-    An image or an XML file that is missing makes the dataset half-present, an error at once; one that is damaged is
-    that sample's error.
+    If an image or an XML file is missing, opening the dataset fails. If a file is damaged, only its sample fails.
     """
 
     name = "voc"
@@ -71,13 +70,13 @@ class Voc(Dataset):
 
     def open(self) -> None:
         self._folder = self._year_folder(self.require_root())
-        named = self.option("classes")
-        self.classes = tuple(name.strip() for name in named.split("|")) if named else VOC_CLASSES
+        class_option = self.option("classes")
+        self.classes = tuple(name.strip() for name in class_option.split("|")) if class_option else VOC_CLASSES
         self._ids = self._listed()
         for kind, suffix in (("Annotations", "xml"), ("JPEGImages", "jpg")):
             require_files(self, self._folder / kind, [f"{name}.{suffix}" for name in self._ids])
         self._annotations = [self._annotation(name) for name in self._ids]
-        labels = [[] if isinstance(found, str) else found[0].labels.tolist() for found in self._annotations]
+        labels = [[] if isinstance(annotation, str) else annotation[0].labels.tolist() for annotation in self._annotations]
         self._strata = rarest_classes(self.classes, labels)
 
     def __len__(self) -> int:
@@ -113,12 +112,18 @@ class Voc(Dataset):
         return self._folder / "JPEGImages" / f"{self._ids[index]}.jpg"
 
     def _sound(self, index: int) -> tuple[Boxes, tuple[int, int] | None]:
-        found = self._annotations[index]
-        if isinstance(found, str):
-            raise SampleError(found)
-        return found
+        """Return a sample's objects and stated size.
+
+        Raises:
+            SampleError: the annotation file is damaged.
+        """
+        annotation = self._annotations[index]
+        if isinstance(annotation, str):
+            raise SampleError(annotation)
+        return annotation
 
     def _year_folder(self, root: Path) -> Path:
+        """Return the folder VOC<year>."""
         if (root / "ImageSets").is_dir():
             return root
         year = self.option("year") or "*"
@@ -132,6 +137,7 @@ class Voc(Dataset):
         return folders[0]
 
     def _listed(self) -> list[str]:
+        """Return the image names of the split."""
         lists = self._folder / "ImageSets" / "Main"
         classes = {f"{name}_" for name in self.classes}
         names = sorted(path.stem for path in lists.glob("*.txt") if not path.stem.startswith(tuple(classes)))
@@ -140,17 +146,17 @@ class Voc(Dataset):
         if self.split not in names:
             raise self.problem(f"{lists} has no list of the split {self.split!r}. It has: {', '.join(names) or 'none'}")
         ids = (lists / f"{self.split}.txt").read_text("utf-8", "replace").split()
-        wrong = [name for name in ids if not stays_inside(name) or "/" in name]
-        if wrong or not ids or len(set(ids)) != len(ids):
-            found = f"{wrong[0]!r} is no image's name" if wrong else "it is empty" if not ids else "names come twice"
-            raise DatasetError(f"{lists / self.split}.txt: one image's name a line was expected, but {found}.")
+        invalid = [name for name in ids if not stays_inside(name) or "/" in name]
+        if invalid or not ids or len(set(ids)) != len(ids):
+            problem = f"{invalid[0]!r} is no image's name" if invalid else "it is empty" if not ids else "names come twice"
+            raise DatasetError(f"{lists / self.split}.txt: one image's name a line was expected, but {problem}.")
         return ids
 
     def _annotation(self, name: str) -> tuple[Boxes, tuple[int, int] | None] | str:
-        """The objects and the stated size (height, width), or what is wrong with the file.
+        """Return the objects and the stated size (height, width); for a damaged file, return the error message.
 
         Raises:
-            DatasetError: a class that the dataset does not have.
+            DatasetError: an object has a class that the dataset does not have.
         """
         from xml.etree.ElementTree import ParseError
 
@@ -171,6 +177,7 @@ class Voc(Dataset):
         return Boxes.of(corners, labels, None, difficult), stated
 
     def _object(self, path: Path, element: Element) -> tuple[tuple[float, float, float, float], int, bool]:
+        """Return an object's box, label and difficult flag."""
         name = (element.findtext("name") or "").strip()
         if name not in self.classes:
             raise DatasetError(

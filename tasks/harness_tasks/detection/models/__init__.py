@@ -1,1 +1,1 @@
-"""The detectors."""
+"""Models for object detection."""

@@ -1,4 +1,4 @@
-"""What detectors with torchvision's calling convention share."""
+"""The base class of detectors with torchvision's calling convention."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["ImageListDetector"]
 
 
 class ImageListDetector(ImageListModel):
-    """A detector with torchvision's calling convention: a subclass makes the network.
+    """A detector with torchvision's calling convention. A subclass builds the network.
 
-    A training example is a dict of `image` (uint8[3, H, W]), `boxes` (float32[N, 4]) and `labels` (int64[N], 1 for the
-    first class).
+    A training example is a dict of `image` (uint8[3, H, W]), `boxes` (float32[N, 4]) and `labels` (int64[N]; the first
+    class is 1).
     """
 
     task: ClassVar[str] = "detection"
@@ -38,9 +38,9 @@ class ImageListDetector(ImageListModel):
     def prepare_train(
         self, frames: Frames, targets: Mapping[int, Boxes], rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        """One scored frame, mirrored half of the time. Crowds, difficult and empty boxes are not learnt.
+        """Return one scored frame with its boxes, mirrored with probability 0.5.
 
-        (Fast R-CNN left out difficult objects of VOC in the same way.)
+        Crowds, difficult objects and empty boxes are left out, as Fast R-CNN did with VOC's difficult objects.
         """
         import numpy as np
         import torch
@@ -49,8 +49,8 @@ class ImageListDetector(ImageListModel):
         image, target = frames[number], targets[number]
         size = np.asarray([image.shape[1], image.shape[0]] * 2, np.float64)
         boxes = np.clip(target.boxes, 0, size)
-        learnt = ~target.crowd & ~target.difficult & ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
-        boxes, labels = boxes[learnt], target.labels[learnt]
+        usable = ~target.crowd & ~target.difficult & ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
+        boxes, labels = boxes[usable], target.labels[usable]
         if rng.random() < 0.5:
             image = image[:, ::-1]
             boxes = boxes.copy()

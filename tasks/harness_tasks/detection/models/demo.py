@@ -1,9 +1,9 @@
-"""The demo detector: a Faster R-CNN with a small backbone of its own, trained on the demo world.
+"""The model `demo-faster-rcnn`: a Faster R-CNN with its own small backbone, trained on the demo world.
 
-Ren, He, Girshick, Sun, "Faster R-CNN" (NeurIPS 2015) with the feature pyramid of Lin et al. (CVPR 2017), from
-torchvision's parts. What differs from torchvision's detectors: a residual backbone of five stages with 32 to 128
-channels, a pyramid of 64 channels, region proposals on strides 8, 16 and 32 only (stride 4 serves the boxes alone),
-and few proposals, so that an image of 256x192 takes a few hundredths of a second on one core.
+It is Ren, He, Girshick, Sun, "Faster R-CNN" (NeurIPS 2015) with the feature pyramid of Lin et al. (CVPR 2017), built
+from torchvision's parts. Differences from torchvision's detectors: a residual backbone of five stages with 32 to 128
+channels; a pyramid of 64 channels; region proposals only at strides 8, 16 and 32 (stride 4 is used only by the box
+head); and fewer proposals. So an image of 256x192 takes a few hundredths of a second on one CPU core.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["DemoDetector"]
 
 WEIGHTS = Path(__file__).with_name("demo-detector.safetensors")
-"""The weights that ship with the harness, fp16, trained with the recipe `demo` of registry.toml."""
+"""The weights that come with the harness: fp16, trained with the recipe `demo` of registry.toml."""
 
 
 class DemoDetector(ImageListDetector):
-    """A detector small enough to ship and to run anywhere."""
+    """A detector that is small enough to come with the harness and to run on any machine."""
 
     name = "demo-faster-rcnn"
     summary = "Faster R-CNN with a small backbone, trained on the demo world"

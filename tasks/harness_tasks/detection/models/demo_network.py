@@ -1,4 +1,4 @@
-"""The network of the demo detector. Imports torch: only demo.py imports it, when a network is made."""
+"""The network of the demo detector. This module imports torch; only demo.py imports it, when it builds a network."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _RATIOS = (0.45, 1.0, 2.6)
 
 
 def demo_network(outputs: int) -> nn.Module:
-    """A new network; images are scaled to fit 256x192 (as the demo world's are), box coordinates scaled back.
+    """Return a new network. It scales images to fit 256x192 (the size of the demo world), and scales the boxes back.
 
     Args:
-        outputs: classes and background.
+        outputs: number of classes, including the background.
     """
     anchors = AnchorGenerator(_SIZES, (_RATIOS,) * len(_SIZES))
     network: nn.Module = FasterRCNN(
@@ -62,7 +62,7 @@ def demo_network(outputs: int) -> nn.Module:
 
 
 class _Convolution(nn.Sequential):
-    """3x3 convolution, batch norm, ReLU."""
+    """A 3x3 convolution, batch norm and ReLU."""
 
     def __init__(self, inside: int, outside: int, stride: int = 1) -> None:
         super().__init__(
@@ -71,7 +71,7 @@ class _Convolution(nn.Sequential):
 
 
 class _Residual(nn.Module):
-    """Two convolutions beside a shortcut; begins as the identity."""
+    """Two 3x3 convolutions with a shortcut. It is initialised as the identity."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class _Residual(nn.Module):
 
 
 class _Pyramid(nn.Module):
-    """The backbone with its feature pyramid: maps "0" to "3" at strides 4, 8, 16 and 32."""
+    """The backbone with its feature pyramid: feature maps "0" to "3" at strides 4, 8, 16 and 32."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,18 +102,18 @@ class _Pyramid(nn.Module):
             features = stage(features)
             maps.append(features)
         top: torch.Tensor | None = None
-        found: list[tuple[str, torch.Tensor]] = []
+        outputs: list[tuple[str, torch.Tensor]] = []
         for level in reversed(range(len(maps))):
             merged = self.lateral[level](maps[level])
             if top is not None:
                 merged = merged + functional.interpolate(top, size=merged.shape[-2:], mode="nearest")
             top = merged
-            found.append((str(level), self.smooth[level](merged)))
-        return OrderedDict(reversed(found))
+            outputs.append((str(level), self.smooth[level](merged)))
+        return OrderedDict(reversed(outputs))
 
 
 def _output(channels: int, bias: float) -> nn.Conv2d:
-    """The last layer of a dense head: small weights, and a bias that says how likely an object is."""
+    """Return the last layer of a dense head: small weights, and a bias that sets the initial objectness."""
     layer = nn.Conv2d(_PYRAMID, channels, 1)
     nn.init.normal_(layer.weight, std=0.01)
     if layer.bias is not None:
@@ -122,7 +122,7 @@ def _output(channels: int, bias: float) -> nn.Conv2d:
 
 
 class _ProposalHead(nn.Module):
-    """Objectness and box offsets of every anchor; levels have different numbers of anchors."""
+    """Predicts objectness and box offsets of each anchor. The levels have different numbers of anchors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ class _ProposalHead(nn.Module):
 
 
 class _Proposals(RegionProposalNetwork):  # type: ignore[misc]
-    """Region proposals from all levels but the finest."""
+    """Region proposals from all pyramid levels except the finest."""
 
     def forward(self, images: Any, features: dict[str, torch.Tensor], targets: Any = None) -> Any:
         coarse = OrderedDict((name, level) for name, level in features.items() if name != "0")

@@ -1,4 +1,4 @@
-"""detectron2's configs and the addresses of its weights, read without executing code."""
+"""Read detectron2's configs, and find the addresses of its weights, without executing code from the configs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["INSTALLATION", "is_file", "quiet", "read_config", "zoo_weights"]
 _ZOO = "https://github.com/facebookresearch/detectron2/blob/main/MODEL_ZOO.md"
 INSTALLATION = "https://detectron2.readthedocs.io/en/latest/tutorials/install.html"
 
-# The only value in the model zoo's YAML that is code: the anchors of its RetinaNets.
+# The only value in the model zoo's YAML files that is code: the anchor sizes of the RetinaNets.
 _RETINANET_SIZES = re.compile(
     r"!!python/object/apply:eval \["
     r"\"\[\[x, x \* 2\*\*\(1\.0/3\), x \* 2\*\*\(2\.0/3\) \] for x in \[([0-9]+(?:, [0-9]+)*) \]\]\"\]"
@@ -26,29 +26,29 @@ _RETINANET_SIZES = re.compile(
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without warnings: detectron2 calls functions that torch and setuptools have deprecated."""
+    """Suppress warnings: detectron2 calls functions that torch and setuptools have deprecated."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def read_config(asked: str, score_thresh: float | None) -> Any:
-    """A detectron2 config (`CfgNode`) without initial weights, for boxes only.
+    """Return a detectron2 config (`CfgNode`) without initial weights, for boxes only.
 
-    Mask and keypoint heads are switched off: they cost time and do not touch the boxes.
+    Mask and keypoint heads are switched off: they cost time and do not change the boxes.
 
     Args:
-        asked: a name in the model zoo, or a path of a YAML file.
-        score_thresh: instead of the config's.
+        asked: a name in the model zoo, or the path of a YAML file.
+        score_thresh: replaces the config's score threshold; None keeps it.
 
     Raises:
         PluginError: detectron2 cannot be imported.
-        UsageError: there is no such config, it is malformed, or it wants to execute code.
+        UsageError: there is no such config, it is malformed, or it would execute code.
     """
     package = _imported()
     import yaml  # type: ignore[import-untyped]
 
-    path = _found(asked, package)
+    path = _config_path(asked, package)
     cfg = _empty_config()
     try:
         cfg.merge_from_file(str(path), allow_unsafe=False)
@@ -67,7 +67,7 @@ def read_config(asked: str, score_thresh: float | None) -> Any:
 
 
 def _empty_config() -> Any:
-    """detectron2's default config, as a class that reads the zoo's one computed value without computing."""
+    """Return detectron2's default config. Its class reads the zoo's one computed value without executing it."""
     from detectron2.config import CfgNode, get_cfg
 
     class Config(CfgNode):  # type: ignore[misc]
@@ -79,15 +79,16 @@ def _empty_config() -> Any:
     return Config(get_cfg())
 
 
-def _written_out(found: re.Match[str]) -> str:
-    return str([[x, x * 2 ** (1.0 / 3), x * 2 ** (2.0 / 3)] for x in map(int, found.group(1).split(","))])
+def _written_out(match: re.Match[str]) -> str:
+    """Return RetinaNet's anchor sizes as plain numbers."""
+    return str([[x, x * 2 ** (1.0 / 3), x * 2 ** (2.0 / 3)] for x in map(int, match.group(1).split(","))])
 
 
 def zoo_weights(config: str) -> str:
-    """The path of the model zoo's weights for a config, downloaded to detectron2's cache if they are not there.
+    """Return the path of the model zoo's weights for a config. They are downloaded to detectron2's cache if necessary.
 
     Raises:
-        WeightsError: the zoo has none for it, or they cannot be downloaded; the message says the address.
+        WeightsError: the zoo has no weights for the config, or the download failed; the message has the address.
     """
     _imported()
     if Path(config).suffix != ".yaml" or Path(config).expanduser().is_file():
@@ -115,17 +116,17 @@ def zoo_weights(config: str) -> str:
 
 
 def _imported() -> Path:
-    """The folder of the package.
+    """Import detectron2 and return the folder of the package.
 
     Raises:
-        PluginError: it cannot be imported.
+        PluginError: detectron2 cannot be imported.
     """
     try:
         with quiet():
             import detectron2
             import detectron2.config
             import detectron2.data
-            import detectron2.modeling  # loads its compiled code
+            import detectron2.modeling  # loads the compiled code
     except ImportError as error:
         raise PluginError(
             f"detectron2 cannot be imported: {error}. It has to be built for the torch that is installed: "
@@ -135,16 +136,21 @@ def _imported() -> Path:
 
 
 def is_file(asked: str) -> bool:
-    """Whether a text names a YAML file of the user's, which goes before a name in the model zoo."""
-    own = Path(asked).expanduser()
-    return own.suffix in (".yaml", ".yml") and own.is_file()
+    """Return whether the text is the path of a user's YAML file. A file has priority over a name in the model zoo."""
+    path = Path(asked).expanduser()
+    return path.suffix in (".yaml", ".yml") and path.is_file()
 
 
-def _found(asked: str, package: Path) -> Path:
-    own, zoo = Path(asked).expanduser(), package / "model_zoo" / "configs"
+def _config_path(asked: str, package: Path) -> Path:
+    """Return the path of a config file: the user's own, or one of the model zoo.
+
+    Raises:
+        UsageError: there is no such config.
+    """
+    user_file, zoo = Path(asked).expanduser(), package / "model_zoo" / "configs"
     if is_file(asked):
-        return own
-    if own.suffix in (".yaml", ".yml") and (zoo / asked).is_file():
+        return user_file
+    if user_file.suffix in (".yaml", ".yml") and (zoo / asked).is_file():
         return zoo / asked
     known = sorted(path.relative_to(zoo).as_posix() for path in zoo.glob("*/*.yaml"))
     near = closest(asked, known)

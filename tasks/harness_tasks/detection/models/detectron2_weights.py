@@ -1,4 +1,4 @@
-"""What detectron2's weights and configs say of their classes, and which of a file's tensors a network takes."""
+"""Check the classes of detectron2's weights and configs, and select the tensors of a file that a network needs."""
 
 from __future__ import annotations
 
@@ -18,23 +18,27 @@ _NOT_LEARNT = ("pixel_mean", "pixel_std")
 
 
 def tested_classes(cfg: Any) -> tuple[str, ...]:
-    """The classes of the dataset that the config is tested on, if detectron2 knows them and the head has as many."""
+    """Return the class names of the config's test dataset.
+
+    The result is empty if detectron2 does not know the dataset's classes, or if the head has another number of classes.
+    """
     from detectron2.data import MetadataCatalog
 
     for name in cfg.DATASETS.TEST:
-        known = tuple(MetadataCatalog.get(name).get("thing_classes", None) or ())
-        if len(known) == _head_classes(cfg):
-            return known
+        classes = tuple(MetadataCatalog.get(name).get("thing_classes", None) or ())
+        if len(classes) == _head_classes(cfg):
+            return classes
     return ()
 
 
 def _head_classes(cfg: Any) -> int:
+    """Return the number of classes in the config."""
     single = cfg.MODEL.META_ARCHITECTURE in ("RetinaNet", "FCOS")
     return int(cfg.MODEL.RETINANET.NUM_CLASSES if single else cfg.MODEL.ROI_HEADS.NUM_CLASSES)
 
 
 def trained_classes(cfg: Any, state: Mapping[str, torch.Tensor]) -> int:
-    """How many classes the head of a state dict has; the config's number where it has no such head."""
+    """Return the number of classes of the head in a state dict; without such a head, the config's number."""
     head = next((t for n, t in state.items() if n.endswith("box_predictor.cls_score.weight")), None)
     return _head_classes(cfg) if head is None else head.shape[0] - 1
 
@@ -42,10 +46,10 @@ def trained_classes(cfg: Any, state: Mapping[str, torch.Tensor]) -> int:
 def check_classes(
     cfg: Any, state: Mapping[str, torch.Tensor], names: tuple[str, ...], weights: Weights, *, stated: bool
 ) -> None:
-    """Compare the classes' names with the size of the head.
+    """Check that the number of class names equals the size of the head.
 
     Raises:
-        WeightsError: they differ; the message says both numbers.
+        WeightsError: the numbers differ; the message has both.
     """
     found = trained_classes(cfg, state)
     if found != len(names):
@@ -62,10 +66,13 @@ def check_classes(
 
 
 def own_tensors(network: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Leave out what detectron2's checkpointer leaves out, too: constants, and the heads that are not built."""
-    own = network.state_dict()
+    """Return the tensors of a state dict that the network needs.
+
+    As detectron2's own checkpointer does, it leaves out constants and the heads that are not built.
+    """
+    tensors = network.state_dict()
 
     def constant(name: str) -> bool:
         return name in _NOT_LEARNT or "anchor_generator.cell_anchors" in name or name.endswith("num_batches_tracked")
 
-    return {n: t for n, t in state.items() if n in own or not (constant(n) or n.startswith(_OTHER_HEADS))}
+    return {n: t for n, t in state.items() if n in tensors or not (constant(n) or n.startswith(_OTHER_HEADS))}

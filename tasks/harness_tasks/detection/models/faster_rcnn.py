@@ -1,4 +1,4 @@
-"""Faster R-CNN with a feature pyramid on a ResNet or a MobileNet of torchvision's."""
+"""The model Faster R-CNN with a feature pyramid, on one of torchvision's ResNets or MobileNets."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ _MOBILENETS = ("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large")
 class FasterRCNN(ImageListDetector):
     """Faster R-CNN (Ren et al., NeurIPS 2015) with a feature pyramid (Lin et al., CVPR 2017), as torchvision builds it.
 
-    A ResNet gives four levels and a fifth by pooling, each with anchors of one size; a MobileNet gives its last two and
-    a third by pooling, each with anchors of all five sizes: torchvision's own choices, so that with
-    `backbone=resnet50,norm=frozen` the network is its `fasterrcnn_resnet50_fpn`, with `mobilenet_v3_large` its
-    `fasterrcnn_mobilenet_v3_large_fpn`. Images are scaled to 0-1, resized bilinearly so that the shorter side is
-    `min_size`, unless the longer one would exceed `max_size`, and normalised with ImageNet's mean and deviation, all
-    on the device.
+    A ResNet has four pyramid levels and a fifth by pooling, each with anchors of one size. A MobileNet has its last two
+    levels and a third by pooling, each with anchors of all five sizes. These are torchvision's own choices: with
+    `backbone=resnet50,norm=frozen` the network is torchvision's `fasterrcnn_resnet50_fpn`, and with
+    `mobilenet_v3_large` it is `fasterrcnn_mobilenet_v3_large_fpn`.
+
+    Images are scaled to 0-1 and resized bilinearly: the shorter side becomes `min_size`, unless the longer side would
+    then exceed `max_size`. They are normalised with ImageNet's mean and standard deviation. All this is done on the
+    device.
     """
 
     name = "faster-rcnn"
@@ -105,52 +107,57 @@ class FasterRCNN(ImageListDetector):
         return network
 
     def identity_config(self) -> Mapping[str, Value]:
-        """The options, with the digest of the backbone's weights for their path."""
+        """Return the options. The path of the backbone's weights is replaced by the file's digest."""
         from harness.weights import from_file
 
         path = self.option("backbone_weights")
         return {**self.config, "backbone_weights": from_file(self.name, path).sha256 if path else None}
 
     def _backbone(self) -> Any:
+        """Return a new backbone with its feature pyramid.
+
+        Raises:
+            UsageError: the backbone has fewer stages than the option `trainable_layers`.
+        """
         from torch.nn import BatchNorm2d
         from torchvision.models.detection.backbone_utils import mobilenet_backbone, resnet_fpn_backbone
         from torchvision.ops import FrozenBatchNorm2d
 
         name, trained = self.option("backbone"), self.option("trainable_layers")
-        given: dict[str, Any] = {
+        arguments: dict[str, Any] = {
             "backbone_name": name,
             "weights": None,
             "norm_layer": FrozenBatchNorm2d if self.option("norm") == "frozen" else BatchNorm2d,
             "trainable_layers": 1 if trained is None else trained,
         }
         try:
-            made = resnet_fpn_backbone(**given) if name in _RESNETS else mobilenet_backbone(**given, fpn=True)
+            backbone = resnet_fpn_backbone(**arguments) if name in _RESNETS else mobilenet_backbone(**arguments, fpn=True)
         except ValueError as error:
             raise UsageError(f"option trainable_layers={trained}: {name} has fewer stages ({error}).") from error
         if trained is None:
-            made.requires_grad_(True)
-        return made
+            backbone.requires_grad_(True)
+        return backbone
 
     def _fill_backbone(self, network: torch.nn.Module, path: Path) -> None:
-        """Copy torchvision's classifier without its head.
+        """Copy the weights of torchvision's classifier, without its head, into the backbone.
 
         Raises:
-            WeightsError: the file cannot be read, or is of another network.
+            WeightsError: the file cannot be read, or belongs to another network.
         """
         from harness.weights import load_state
 
         name = self.option("backbone")
         state = {key.removeprefix("features."): tensor for key, tensor in load_state(path).items()}
         body: torch.nn.Module = network.get_submodule("backbone.body")
-        own = body.state_dict()
-        wrong = [key for key, tensor in own.items() if key not in state or state[key].shape != tensor.shape]
-        wrong = [key for key in wrong if not key.endswith("num_batches_tracked")]
-        if wrong:
+        tensors = body.state_dict()
+        mismatched = [key for key, tensor in tensors.items() if key not in state or state[key].shape != tensor.shape]
+        mismatched = [key for key in mismatched if not key.endswith("num_batches_tracked")]
+        if mismatched:
             raise WeightsError(
-                f"backbone weights {path}: {len(wrong)} of the tensors of torchvision's {name} are missing or have "
-                f"another shape ({wrong[0]}, ...). Expected is the file of torchvision.models.{name}."
+                f"backbone weights {path}: {len(mismatched)} of the tensors of torchvision's {name} are missing or have "
+                f"another shape ({mismatched[0]}, ...). Expected is the file of torchvision.models.{name}."
             )
-        body.load_state_dict({**own, **{key: state[key] for key in own if key in state}})
+        body.load_state_dict({**tensors, **{key: state[key] for key in tensors if key in state}})
 
 
 @hookimpl

@@ -22,7 +22,7 @@ _OTHER_HEADS = ("roi_heads.mask_", "roi_heads.keypoint_")
 
 
 class Torchvision(TorchvisionDetector, ImageListDetector):
-    """A torchvision detector with weights by torchvision's name or from a file, of which the boxes are used."""
+    """A torchvision detector, with torchvision's own weights or with weights from a file. Only its boxes are used."""
 
     name = "torchvision"
     summary = "any torchvision detector, by its torchvision name"
@@ -37,20 +37,20 @@ class Torchvision(TorchvisionDetector, ImageListDetector):
         arch = str(self.option("arch"))
         known = torchvision.models.list_models(module=torchvision.models.detection)
         if arch not in known:
-            near = closest(arch, known)
-            hint = f" Did you mean {near}?" if near else ""
+            suggestion = closest(arch, known)
+            hint = f" Did you mean {suggestion}?" if suggestion else ""
             raise UsageError(f"torchvision has no detector {arch!r}.{hint} It has: {', '.join(known)}.")
         return arch
 
     def trim(self, network: torch.nn.Module) -> None:
-        """Take the mask and keypoint heads off: they cost time and do not touch the boxes."""
+        """Remove the mask and keypoint heads: they cost time and do not change the boxes."""
         heads: Any = getattr(network, "roi_heads", None)
         for kind, part in itertools.product(("mask", "keypoint"), ("roi_pool", "head", "predictor")):
             if getattr(heads, f"{kind}_{part}", None) is not None:
                 setattr(heads, f"{kind}_{part}", None)
 
     def kept(self, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Without the mask and keypoint heads."""
+        """Return the state dict without the mask and keypoint heads."""
         return {name: tensor for name, tensor in state.items() if not name.startswith(_OTHER_HEADS)}
 
 

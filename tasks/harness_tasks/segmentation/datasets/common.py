@@ -1,4 +1,4 @@
-"""What the dataset formats of segmentation share: pairs of an image file and a file of label numbers."""
+"""The common part of the segmentation formats: pairs of an image file and a label-map file."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ __all__ = ["LabelledImages", "label_table", "read_labels"]
 
 
 class LabelledImages(ImagePairs):
-    """Photographs with a label map each. A subclass lists the pairs, and says what the numbers in the files mean.
+    """Photographs, each with a label map. A subclass lists the pairs and defines the label numbers.
 
-    A label map is a greyscale (or palette) image of the photograph's size, whose pixel values are label numbers. The
-    sizes of the first pair are compared when the dataset is opened, and of every pair when it is read.
+    A label map is a greyscale or palette image of the photograph's size; its pixel values are label numbers. The sizes
+    of the first pair are compared when the dataset is opened, and those of each pair when it is read.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("segmentation",)
     truth = "a label map"
     meanings: ClassVar[Mapping[int, int]]
-    """Number in the file -> number of the class, or IGNORE. Other numbers are an error."""
+    """The class number, or IGNORE, of each label number in a file. Other label numbers are an error."""
 
     def check(self, pair: Pair) -> None:
-        """Compare the sizes of the two files.
+        """Check that the photograph and the label map have the same size.
 
         Raises:
-            SampleError: they differ, or one cannot be read.
+            SampleError: the sizes differ, or a file cannot be read.
         """
         from harness.images import image_size
 
@@ -55,7 +55,7 @@ class LabelledImages(ImagePairs):
 
 
 def label_table(meanings: Mapping[int, int]) -> NDArray[np.int16]:
-    """int16[256]: the class of each number in a file; -1 for numbers that mean nothing."""
+    """Return int16[256]: the class of each label number in a file; -1 for undefined numbers."""
     import numpy as np
 
     table = np.full(256, -1, np.int16)
@@ -65,14 +65,14 @@ def label_table(meanings: Mapping[int, int]) -> NDArray[np.int16]:
 
 
 def read_labels(path: Path, table: NDArray[np.int16]) -> NDArray[np.uint8]:
-    """The label map of a file, uint8[H, W].
+    """Read a label map as class numbers, uint8[H, W].
 
     Args:
-        path: an image of 8 bits, grey or with a palette (the numbers count, not the colours).
-        table: int16[256], as `label_table` makes it.
+        path: an 8-bit image, grey or with a palette. The pixel values are used, not the palette's colours.
+        table: int16[256], as `label_table` returns it.
 
     Raises:
-        SampleError: it cannot be read, is of another kind, or holds a number that means nothing.
+        SampleError: the file cannot be read, has another pixel format, or contains an undefined number.
     """
     import numpy as np
     from PIL import Image
@@ -89,11 +89,11 @@ def read_labels(path: Path, table: NDArray[np.int16]) -> NDArray[np.uint8]:
         )
     labels = table[numbers]
     if (labels < 0).any():
-        strange = sorted({int(number) for number in numbers[labels < 0]})
-        known = np.flatnonzero(table >= 0)
+        undefined = sorted({int(number) for number in numbers[labels < 0]})
+        defined = np.flatnonzero(table >= 0)
         raise SampleError(
-            f"{path}: has label numbers that this format does not know ({', '.join(map(str, strange[:5]))}); expected "
-            f"are {known[0]} to {known[known != IGNORE][-1]}."
+            f"{path}: has label numbers that this format does not know ({', '.join(map(str, undefined[:5]))}); expected "
+            f"are {defined[0]} to {defined[defined != IGNORE][-1]}."
         )
-    found: NDArray[np.uint8] = labels.astype(np.uint8)
-    return found
+    result: NDArray[np.uint8] = labels.astype(np.uint8)
+    return result

@@ -1,1 +1,1 @@
-"""The segmentation models."""
+"""Models for semantic segmentation."""

@@ -1,4 +1,4 @@
-"""What happens to a labelled image before a network learns from it."""
+"""Data augmentation for the training of segmentation networks."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ __all__ = ["Augmentation", "resized_pair"]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Mirroring half of the time, then a random scale, crop and light.
+    """Mirrors the image with probability 0.5, then applies a random scale, crop and colour jitter.
 
     Args:
-        crop: height and width of what is cut out; None for the size of the image.
-        scale: the image is enlarged by up to this factor or shrunk by up to it, evenly in the logarithm; 1 is off.
-        jitter: contrast and saturation change by up to this share, brightness by up to a quarter of the range times
-            it; 0 is off.
+        crop: height and width of the crop; None for the size of the image.
+        scale: the largest factor by which the image is enlarged or shrunk; the factor is uniform on a logarithmic
+            scale. 1 means no scaling.
+        jitter: the largest relative change of contrast and saturation. Brightness changes by at most a quarter of the
+            value range times `jitter`. 0 means no jitter.
     """
 
     crop: tuple[int, int] | None = None
@@ -34,9 +35,9 @@ class Augmentation:
     def __call__(
         self, image: NDArray[np.uint8], labels: NDArray[np.uint8], rng: np.random.Generator
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """An image uint8[H, W, 3] and its label map uint8[H, W], changed together. The arguments stay as they are.
+        """Augment an image uint8[H, W, 3] together with its label map uint8[H, W]. The arguments are not modified.
 
-        Where a shrunk image does not fill the crop it is mirrored at its borders, and the labels there are ignored.
+        If the scaled image is smaller than the crop, it is mirrored at its borders, and the labels there are IGNORE.
         """
         height, width = self.crop or labels.shape
         if rng.random() < 0.5:
@@ -57,19 +58,20 @@ class Augmentation:
 def resized_pair(
     image: NDArray[np.uint8], labels: NDArray[np.uint8], size: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The image in another size (height, width), as predictions see it; each label is that of the nearest pixel."""
+    """Resize an image as in prediction, and its label map by nearest neighbour. `size` is (height, width)."""
     import cv2
     import numpy as np
 
     if labels.shape == size:
         return image, labels
-    near = cv2.resize(np.ascontiguousarray(labels), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-    return resized_frame(image, size), near.astype(np.uint8, copy=False)
+    resized_labels = cv2.resize(np.ascontiguousarray(labels), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return resized_frame(image, size), resized_labels.astype(np.uint8, copy=False)
 
 
 def _padded(
     image: NDArray[np.uint8], labels: NDArray[np.uint8], height: int, width: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Pad an image and its label map to at least this height and width."""
     import numpy as np
 
     rows, columns = max(0, height - labels.shape[0]), max(0, width - labels.shape[1])
@@ -80,13 +82,14 @@ def _padded(
 
 
 def _jittered(image: NDArray[np.uint8], jitter: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Change contrast, saturation and brightness at random."""
     import numpy as np
 
     contrast, saturation, brightness = rng.uniform(-jitter, jitter, 3).astype(np.float32)
     pixels = image.astype(np.float32)
     grey = pixels.mean(axis=2, keepdims=True)
     middle = grey.mean()
-    # grey + (1 + saturation)(pixels - grey), then contrast about the mean grey.
+    # Saturation: grey + (1 + saturation)(pixels - grey). Then contrast: around the mean grey.
     pixels = (grey - middle + (1 + saturation) * (pixels - grey)) * (1 + contrast) + middle + 64 * brightness
     jittered: NDArray[np.uint8] = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
     return jittered

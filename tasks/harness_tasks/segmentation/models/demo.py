@@ -1,4 +1,4 @@
-"""The demo segmenter: SegNet with a quarter of its channels, trained on the demo world."""
+"""The model `demo-segnet`: SegNet with a quarter of its channels, trained on the demo world."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["DemoSegNet"]
 
 WEIGHTS = Path(__file__).with_name("demo-segnet.safetensors")
-"""The weights that ship with the harness, fp16, trained with the recipe `demo` of registry.toml."""
+"""The weights that come with the harness: fp16, trained with the recipe `demo` of registry.toml."""
 
 _DEFAULTS: dict[str, Value] = {
     "width": 0.25,
@@ -27,14 +27,14 @@ _DEFAULTS: dict[str, Value] = {
     "class_weights": "0.6|0.4|1.3|0.5|1.1|1.9|1.1|1|0.8|0.9|1.9|1.9",
     "dice": 1.0,
 }
-"""Weights of the classes: the root of their median frequency balancing (Eigen and Fergus, ICCV 2015)."""
+"""The class weights are the square roots of median frequency balancing (Eigen and Fergus, ICCV 2015)."""
 
 
 class DemoSegNet(SegNet):
-    """SegNet small enough to ship and to run anywhere.
+    """A SegNet that is small enough to come with the harness and to run on any machine.
 
-    It is the variant whose decoder adds the encoder's feature maps. The rare classes of the demo world (persons, signs,
-    lights) fill few pixels; weights of the classes, and the Dice loss, keep them from being forgotten.
+    Its decoder adds the encoder's feature maps. The rare classes of the demo world (persons, signs, lights) have few
+    pixels. Class weights and the Dice loss make the network learn them in spite of that.
     """
 
     name = "demo-segnet"

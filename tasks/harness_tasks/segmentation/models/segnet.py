@@ -1,4 +1,4 @@
-"""SegNet: an encoder-decoder whose decoder unpools by the encoder's indices.
+"""The model SegNet: an encoder-decoder network whose decoder unpools with the encoder's max-pooling indices.
 
 Badrinarayanan, Kendall, Cipolla, "SegNet: A Deep Convolutional Encoder-Decoder Architecture for Image Segmentation"
 (IEEE TPAMI 39, 2017). Poyser, Atapour-Abarghouei and Breckon ran it on Cityscapes in the implementation of M. P. Shah
@@ -25,9 +25,9 @@ __all__ = ["SegNet"]
 
 
 class SegNet(PixelClassifier):
-    """SegNet with VGG16's encoder, of any width.
+    """SegNet with the encoder of VGG16, with a configurable number of channels.
 
-    It takes frames of any size: pooling rounds up, and the decoder goes back to the sizes it came from.
+    Frames can have any size: pooling rounds sizes up, and the decoder restores the size before each pooling.
     """
 
     name = "segnet"
@@ -73,7 +73,7 @@ class SegNet(PixelClassifier):
         return network
 
     def identity_config(self) -> Mapping[str, Value]:
-        """The options, with the digest of the encoder's weights for their path."""
+        """Return the options. The path of the encoder's weights is replaced by the file's digest."""
         from harness.weights import from_file
 
         path = self.option("encoder_weights")
@@ -81,29 +81,29 @@ class SegNet(PixelClassifier):
 
 
 def _fill_encoder(network: torch.nn.Module, path: Path) -> None:
-    """Copy the convolutions of torchvision's vgg16_bn.
+    """Copy the convolutions of torchvision's vgg16_bn into the encoder.
 
     Raises:
-        WeightsError: the file cannot be read, or is of another network.
+        WeightsError: the file cannot be read, or belongs to another network.
     """
     from harness.weights import load_state
     from harness_tasks.segmentation.models.segnet_network import vgg16_bn_names
 
     state, names = load_state(path), vgg16_bn_names()
-    own = network.state_dict()
-    wrong = [
+    tensors = network.state_dict()
+    mismatched = [
         source
         for source, target in names.items()
         if not source.endswith("num_batches_tracked")
-        and (source not in state or state[source].shape != own[target].shape)
+        and (source not in state or state[source].shape != tensors[target].shape)
     ]
-    if wrong:
+    if mismatched:
         raise WeightsError(
-            f"encoder weights {path}: {len(wrong)} of the tensors of torchvision's vgg16_bn are missing or have "
-            f"another shape ({wrong[0]}, ...). Expected is the file of torchvision.models.vgg16_bn."
+            f"encoder weights {path}: {len(mismatched)} of the tensors of torchvision's vgg16_bn are missing or have "
+            f"another shape ({mismatched[0]}, ...). Expected is the file of torchvision.models.vgg16_bn."
         )
-    own.update({target: state[source] for source, target in names.items() if source in state})
-    network.load_state_dict(own)
+    tensors.update({target: state[source] for source, target in names.items() if source in state})
+    network.load_state_dict(tensors)
 
 
 @harness.hookimpl

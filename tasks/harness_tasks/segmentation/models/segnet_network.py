@@ -1,4 +1,4 @@
-"""The network of SegNet, of any width."""
+"""The network of SegNet, with a configurable number of channels."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ __all__ = ["SegNetNetwork", "vgg16_bn_names"]
 
 _CHANNELS = (64, 128, 256, 512, 512)
 _CONVOLUTIONS = (2, 2, 3, 3, 3)
-"""VGG16's five stages (Simonyan and Zisserman, ICLR 2015, configuration D)."""
+"""Convolutions per stage in VGG16's five stages (Simonyan and Zisserman, ICLR 2015, configuration D)."""
 
 
 class SegNetNetwork(nn.Module):
-    """Badrinarayanan, Kendall and Cipolla, "SegNet" (IEEE TPAMI 39, 2017), figure 2 and table 1.
+    """SegNet as in Badrinarayanan, Kendall and Cipolla, "SegNet" (IEEE TPAMI 39, 2017), figure 2 and table 1.
 
-    The encoder is VGG16's 13 convolutions with batch normalisation; each stage ends in a max-pooling of 2x2 that
-    remembers where each maximum stood. The decoder mirrors it: each stage puts the values back to where the maxima
-    stood (`unpool`), and densifies the sparse map by convolutions. Nothing else goes from encoder to decoder. The last
-    convolution gives the classes, without normalisation.
+    The encoder has VGG16's 13 convolutions with batch normalisation. Each stage ends in a 2x2 max-pooling that stores
+    the positions of the maxima. The decoder mirrors the encoder: each stage puts the values back at these positions
+    (`unpool`) and fills the sparse map with convolutions. Nothing else is passed from encoder to decoder. The last
+    convolution returns the class scores, without normalisation.
 
-    Pooling rounds up, as in Caffe, where the original was made: 45 rows become 23, and unpooling gives back 45. So
-    images of any size go in as they are, and nothing is padded.
+    Pooling rounds sizes up, as in Caffe, the framework of the original: 45 rows become 23, and unpooling restores 45.
+    So images of any size can be used without padding.
 
     Args:
-        classes: outputs.
-        width: multiplies every number of channels; 1 is the original.
-        upsampling: how a decoder stage gets its resolution: `unpool`, as above; `bilinear` interpolation; or
-            `transposed`, a learnt transposed convolution of 2x2 with stride 2. The latter two use no indices (the
-            variants that the paper's section 3.1 compares with, Bilinear-Interpolation and FCN-like, in this frame).
-        skips: whether each decoder stage adds the encoder's feature maps of its resolution to what it enlarged (the
-            variant EncoderAddition of the same section), which costs memory and gives more accuracy.
+        classes: number of classes.
+        width: factor on every number of channels; 1 is the original.
+        upsampling: how a decoder stage increases the resolution: `unpool`, as above; `bilinear` interpolation; or
+            `transposed`, a learnt 2x2 transposed convolution with stride 2. The last two use no indices. (The paper
+            compares such variants in section 3.1, Bilinear-Interpolation and FCN-like; here they are in SegNet's
+            frame.)
+        skips: whether each decoder stage adds the encoder's feature maps of the same resolution after upsampling (the
+            variant EncoderAddition of the same section). This needs more memory and is more accurate.
     """
 
     def __init__(self, classes: int, width: float = 1.0, upsampling: str = "unpool", skips: bool = False) -> None:
@@ -45,17 +46,17 @@ class SegNetNetwork(nn.Module):
         self.encoder = nn.ModuleList()
         self.decoder = nn.ModuleList()
         self.upsample = nn.ModuleList()
-        entering = 3
+        inputs = 3
         for count, length in zip(channels, _CONVOLUTIONS, strict=True):
-            self.encoder.append(_stage([entering, *[count] * length]))
-            entering = count
+            self.encoder.append(_stage([inputs, *[count] * length]))
+            inputs = count
         for index in reversed(range(len(channels))):
             count, length = channels[index], _CONVOLUTIONS[index]
             if upsampling == "transposed":
                 self.upsample.append(nn.ConvTranspose2d(count, count, 2, 2))
-            # The first stage's last convolution is the classifier.
-            leaving = [channels[index - 1]] if index else []
-            self.decoder.append(_stage([count] * length + leaving))
+            # In the last decoder stage, the classifier takes the place of the last convolution.
+            outputs = [channels[index - 1]] if index else []
+            self.decoder.append(_stage([count] * length + outputs))
         self.classifier = nn.Conv2d(channels[0], classes, 3, padding=1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -63,21 +64,22 @@ class SegNetNetwork(nn.Module):
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images float[B, 3, H, W] -> scores float[B, classes, H, W]."""
-        passed: list[tuple[Tensor, Tensor]] = []
+        """Compute scores float[B, classes, H, W] from normalised images float[B, 3, H, W]."""
+        encoded: list[tuple[Tensor, Tensor]] = []
         features = images
         for stage in self.encoder:
-            whole = stage(features)
-            features, indices = F.max_pool2d(whole, 2, 2, ceil_mode=True, return_indices=True)
-            passed.append((whole, indices))
+            full = stage(features)
+            features, indices = F.max_pool2d(full, 2, 2, ceil_mode=True, return_indices=True)
+            encoded.append((full, indices))
         for number, stage in enumerate(self.decoder):
-            whole, indices = passed.pop()
-            enlarged = self._enlarge(number, features, indices, whole.shape[-2:])
-            features = stage(enlarged + whole if self.skips else enlarged)
+            full, indices = encoded.pop()
+            enlarged = self._enlarge(number, features, indices, full.shape[-2:])
+            features = stage(enlarged + full if self.skips else enlarged)
         scores: Tensor = self.classifier(features)
         return scores
 
     def _enlarge(self, number: int, features: Tensor, indices: Tensor, size: torch.Size) -> Tensor:
+        """Increase the resolution of the features to `size`, by the chosen method."""
         if self.upsampling == "unpool":
             return F.max_unpool2d(features, indices, [2, 2], [2, 2], output_size=list(size))
         if self.upsampling == "bilinear":
@@ -87,15 +89,15 @@ class SegNetNetwork(nn.Module):
 
 
 def _stage(channels: Sequence[int]) -> nn.Sequential:
-    """3x3 convolutions through these numbers of channels, each normalised and rectified."""
+    """Return 3x3 convolutions with these numbers of channels, each with batch norm and ReLU."""
     layers: list[nn.Module] = []
-    for entering, leaving in pairwise(channels):
-        layers += [nn.Conv2d(entering, leaving, 3, padding=1), nn.BatchNorm2d(leaving), nn.ReLU(inplace=True)]
+    for inputs, outputs in pairwise(channels):
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
 
 
 def vgg16_bn_names() -> dict[str, str]:
-    """For each tensor of torchvision's `vgg16_bn().features`, its name in the encoder.
+    """Return the name in the encoder of each tensor of torchvision's `vgg16_bn().features`.
 
     >>> vgg16_bn_names()["features.7.weight"]
     'encoder.1.0.weight'

@@ -1,4 +1,4 @@
-"""The networks of segmentation-models-pytorch: any of its architectures with any of its encoders."""
+"""Networks of the library segmentation-models-pytorch: any of its architectures with any of its encoders."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ ARCHITECTURES = (
     "dpt",
 )
 _ANY_OF_TIMM = "tu-"
-"""Names that begin so are encoders of timm, of which there are too many to list."""
+"""Prefix of the names of timm's encoders. There are too many of them to list."""
 
 
 class Smp(PixelClassifier):
     """A network of segmentation-models-pytorch (https://github.com/qubvel-org/segmentation_models.pytorch).
 
-    Weights are files of the library's own state dicts. Architectures that want sides divisible by the stride of their
-    encoder get frames padded to that, by repeating the last row and column; the scores are cropped back.
+    Weights are files with the library's own state dicts. Some architectures need sides divisible by their encoder's
+    stride. For these, frames are padded by repeating the last row and column, and the scores are cropped back.
     """
 
     name = "smp"
@@ -63,22 +63,22 @@ class Smp(PixelClassifier):
         return {name: version(name) for name in names}
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
-        found = super().resolve_weights(asked, dataset_classes)
+        weights = super().resolve_weights(asked, dataset_classes)
         self._check_encoder()
-        return found
+        return weights
 
     def make(self, outputs: int) -> torch.nn.Module:
         return self._make(outputs, None)
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         network = super().build(classes, initial)
-        known = self.option("encoder_weights")
-        if known and initial is None:
+        encoder_weights = self.option("encoder_weights")
+        if encoder_weights and initial is None:
             try:
-                network = self._network = self._make(len(classes), known)
+                network = self._network = self._make(len(classes), encoder_weights)
             except (OSError, KeyError, ValueError) as error:
                 raise WeightsError(
-                    f"model {self.name}: weights {known!r} of encoder {self.option('encoder')} could not be had: "
+                    f"model {self.name}: weights {encoder_weights!r} of encoder {self.option('encoder')} could not be had: "
                     f"{error}. The library downloads them; without a network leave encoder_weights away."
                 ) from error
         return network
@@ -95,6 +95,7 @@ class Smp(PixelClassifier):
         return super().scores(padded)[..., :height, :width]
 
     def _make(self, outputs: int, encoder_weights: str | None) -> torch.nn.Module:
+        """Return a new network of the library."""
         import segmentation_models_pytorch as smp
 
         self._check_encoder()
@@ -104,8 +105,10 @@ class Smp(PixelClassifier):
         return network
 
     def _check_encoder(self) -> None:
-        """Raises:
-        UnknownNameError: the library has no such encoder.
+        """Check the option `encoder`.
+
+        Raises:
+            UnknownNameError: the library has no such encoder.
         """
         import segmentation_models_pytorch as smp
 
