@@ -181,7 +181,7 @@ def _threads() -> Iterator[None]:
     cv2, torch = sys.modules.get("cv2"), sys.modules.get("torch")
     before = cv2.getNumThreads() if cv2 else 0, torch.get_num_threads() if torch else 0
     if cv2:
-        cv2.setNumThreads(0)
+        cv2.setNumThreads(1)  # ends the pool's threads; 0 would leave them
     try:
         yield
     finally:
