@@ -22,7 +22,7 @@ def session(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
 
 
 def test_the_command_on_real_results(session: Session) -> None:
-    text = session.run("recommend", "--task", "detection", "--max-drop", "60%").stdout
+    text = session.run_process("recommend", "--task", "detection", "--max-drop", "60%").stdout
     assert "18 samples (below 66): too few to be sure" in text
     found = json.loads(session.run("recommend", "--task", "detection", "--max-drop", "60%", "--json").stdout)
     (case,) = found

@@ -217,7 +217,7 @@ def test_pretrained_against_retrained_on_real_results(session: Session) -> None:
     for one in found["levels"]:
         assert (one["first"], one["second"], one["difference"]["value"]) == pytest.approx(gains[one["level"]])
         assert 0 <= one["p"] <= one["p_holm"] <= 1
-    text = session.run("compare", "jpeg", "webp", "--task", "detection").stdout
+    text = session.run_process("compare", "jpeg", "webp", "--task", "detection").stdout
     assert "3 and 2 points that rise" in text
     assert "no level in common" in text
 

@@ -23,9 +23,9 @@ def test_the_example_codec_from_its_wheel(tmp_path: Path, cache: Path) -> None:
     (wheel,) = (tmp_path / "wheels").glob("*.whl")
     subprocess.run([*pip, "install", "--no-deps", "--target", str(site), str(wheel)], check=True)
     session = Session(tmp_path, cache, path=site)
-    assert "harness-codec-bits" in session.run("list", "plugins").stdout
+    assert "harness-codec-bits" in session.run_process("list", "plugins").stdout
     run = ("run", "--codec", "bits", "--task", "detection", "--limit", "2", "--resamples", "100")
-    session.run(*run)
+    session.run_process(*run)
     rates = session.select("select bpp from results where metric = 'AP' and codec = 'bits' order by bpp desc")
     assert len(rates) > 1
     assert rates == sorted(set(rates), reverse=True)

@@ -104,7 +104,7 @@ def test_classes_that_the_model_lacks_are_warned_of(session: Session) -> None:
 def test_an_encoder_that_raises_costs_its_samples_and_no_other_codec(session: Session) -> None:
     write_voc(session.folder / "data")
     write_distribution(session.folder / "plugins", "fickle", "plugged_fickle", RAISES.format(name="fickle", modulus=1))
-    result = session.run(*VOC, "--codec", "fickle@50", "--codec", "jpeg@50", status=1)
+    result = session.run_process(*VOC, "--codec", "fickle@50", "--codec", "jpeg@50", status=1)
     assert "failed: fickle@50 detection: 6 of 6 samples failed" in result.stderr
     assert "ArithmeticError: the encoder gave up" in result.stderr
     statuses = session.select("select codec, status from experiments order by codec")
@@ -122,7 +122,7 @@ def test_a_broken_plugin_that_nobody_asked_for_is_not_in_the_way(session: Sessio
     assert "plugged_wrecked" in listed
     assert "broken: ModuleNotFoundError" in listed
     assert "wrecked 1.0 is broken" in session.run(*VOC, "--codec", "wreck", status=2).stderr
-    assert session.run("doctor", "--db", "none.db", status=1).stdout.count("no_such_module") == 1
+    assert session.run_process("doctor", "--db", "none.db", status=1).stdout.count("no_such_module") == 1
 
 
 def test_two_plugins_that_claim_one_name_are_refused_when_it_is_used(session: Session) -> None:

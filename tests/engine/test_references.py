@@ -234,7 +234,7 @@ def test_results_show_draws_the_reference(session: Session, images: Path) -> Non
     session.run("run", "--codec", "jpeg@50,5", "--task", "detection", "--dataset", str(images), *REFERENCE)
     show = ("results", "show", "--task", "detection", "--codec", "jpeg", "--sample", "a/00.png", "-o")
     assert "my pictures" in session.run(*show, "no.png", status=2).stderr  # it does not know where they are
-    out = session.run(*show, "panel.png", "--dataset", str(images))
+    out = session.run_process(*show, "panel.png", "--dataset", str(images))
     assert "warning" not in out.stderr
     with Image.open(session.folder / "panel.png") as panel:
         assert panel.width > 500

@@ -86,7 +86,7 @@ def test_a_killed_run_continues_and_gives_the_same_numbers(session: Session, und
     held = kill_after_rows(session, process, rows=20)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    statuses = session.run("results", "--format", "csv", "--failed").stdout
+    statuses = session.run_process("results", "--format", "csv", "--failed").stdout
     assert "interrupted" in statuses
     continued = session.run(*JPEG)
     assert "continued" in continued.stderr
@@ -180,7 +180,7 @@ def test_an_experiment_file_and_the_environment(session: Session) -> None:
 
 
 def test_plan_runs_nothing_and_tells_what_is_done(session: Session, undisturbed: Session) -> None:
-    out = session.run("plan", *JPEG[1:3], "--codec", "jpeg", "--limit", "12").stdout
+    out = session.run_process("plan", *JPEG[1:3], "--codec", "jpeg", "--limit", "12").stdout
     assert "7 to do" in out
     assert not session.database.exists()
     out = undisturbed.run("plan", *JPEG[1:3], "--codec", "jpeg@50,20", "--limit", "12").stdout

@@ -63,7 +63,7 @@ def test_a_killed_training_goes_on_and_gives_the_same_weights_and_results(tmp_pa
 def test_train_finds_what_a_clean_retraining_made(undisturbed: Session) -> None:
     """The same job has the same key, whichever command asks for it."""
     command = ("train", "--task", "detection", "--recipe", "demo-retrain", "--weights", str(WEIGHTS), *RECIPE)
-    told = undisturbed.run(*command)
+    told = undisturbed.run_process(*command)
     assert "done before: nothing to do." in told.stderr
     key, weights, _, _ = trained(undisturbed, "clean")
     printed = dict(line.split(" ", 1) for line in told.stdout.splitlines())

@@ -1,7 +1,5 @@
 """The depth estimator that ships: it is small, it has learned, and it suffers from compression."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,7 +10,6 @@ from harness.weights import load_state, read_classes
 from harness_plugins.demo_world.scene import Scene, render
 from harness_tasks.depth.models.demo import WEIGHTS, DemoDepthGan
 from harness_tasks.depth.task import Depth
-from kit.command import Session
 from kit.pictures import jpeg
 
 IMAGES = 16
@@ -63,18 +60,6 @@ def test_the_registry_knows_the_file(estimator: DemoDepthGan) -> None:
     registry = load([])
     facts = registry.entry("checkpoints", registry.entry("models", "demo-depth")["checkpoint"])
     assert estimator.resolve_weights(None, ()).sha256 == facts["sha256"]
-
-
-def test_reaches_the_score_that_the_registry_states(tmp_path: Path, cache: Path) -> None:
-    """All held-out scenes, by the command that a user types."""
-    session = Session(tmp_path, cache)
-    session.run("run", "--task", "depth", "--codec", "none", "--resamples", "100")
-    measured = {metric: (value, n) for metric, value, n in session.select("select metric, value, samples from results")}
-    stated = load([]).entry("checkpoints", "demo-depth-gan")["score"]
-    assert (stated["dataset"], stated["split"], measured["rmse"][1]) == ("demo", "test", 200)
-    assert abs(measured[stated["metric"]][0] - stated["value"]) <= stated["tolerance"]
-    assert measured["abs_rel"][0] <= 0.15
-    assert measured["delta1"][0] >= 0.83
 
 
 def test_other_sizes_are_predicted(estimator: DemoDepthGan, scenes: list[Scene]) -> None:

@@ -70,25 +70,8 @@ def test_the_registry_knows_the_file(detector: DemoDetector) -> None:
     assert detector.resolve_weights(None, CLASSES).sha256 == facts["sha256"]
 
 
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
-    return Session(tmp_path_factory.mktemp("run"), cache)
-
-
-def test_reaches_the_score_that_the_registry_states(session: Session) -> None:
-    """All held-out scenes, by the command that a user types."""
-    session.run("run", "--task", "detection", "--codec", "none", "--resamples", "100")
-    found = {metric: (value, n) for metric, value, n in session.select("select metric, value, samples from results")}
-    stated = load([]).entry("checkpoints", "demo-detector")["score"]
-    assert (stated["dataset"], stated["split"], found["AP"][1]) == ("demo", "test", 200)
-    assert abs(found[stated["metric"]][0] - stated["value"]) <= stated["tolerance"]
-    assert found["AP"][0] >= 0.55
-    assert found["AP50"][0] >= 0.85
-    for name in CLASSES:
-        assert found[f"AP[{name}]"][0] >= 0.25, name
-
-
-def test_compression_lowers_its_score_beyond_chance(session: Session) -> None:
+def test_compression_lowers_its_score_beyond_chance(tmp_path: Path, cache: Path) -> None:
+    session = Session(tmp_path, cache)
     session.run("run", "--task", "detection", "--codec", "jpeg@5", "--limit", "60", "--resamples", "500")
     ((drop, low),) = session.select("select \"drop\", drop_ci_low from curves where metric = 'AP' and codec = 'jpeg'")
     assert 0 < low < drop

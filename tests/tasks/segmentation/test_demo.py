@@ -1,7 +1,5 @@
 """The segmenter that ships: it fits its dataset, it is small, and it finds what is there."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +12,6 @@ from harness_plugins.demo_world.compositor import Scene
 from harness_plugins.demo_world.scene import render
 from harness_tasks.segmentation.models.demo import WEIGHTS, DemoSegNet
 from harness_tasks.segmentation.task import Segmentation
-from kit.command import Session
 from kit.pictures import jpeg
 
 IMAGES = 24
@@ -61,16 +58,3 @@ def test_the_registry_knows_the_file(model: DemoSegNet) -> None:
     registry = load([])
     facts = registry.entry("checkpoints", registry.entry("models", "demo-segnet")["checkpoint"])
     assert model.resolve_weights(None, SEGMENTS).sha256 == facts["sha256"]
-
-
-def test_reaches_the_score_that_the_registry_states(tmp_path: Path, cache: Path) -> None:
-    """All held-out scenes, by the command that a user types."""
-    session = Session(tmp_path, cache)
-    session.run("run", "--task", "segmentation", "--codec", "none", "--resamples", "100")
-    found = {metric: (value, n) for metric, value, n in session.select("select metric, value, samples from results")}
-    stated = load([]).entry("checkpoints", "demo-segnet")["score"]
-    assert (stated["dataset"], stated["split"], stated["metric"], found["mIoU"][1]) == ("demo", "test", "mIoU", 200)
-    assert abs(found["mIoU"][0] - stated["value"]) <= stated["tolerance"]
-    assert found["mIoU"][0] >= 0.75
-    for name in SEGMENTS:
-        assert found[f"IoU[{name}]"][0] >= 0.3, name
