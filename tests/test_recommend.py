@@ -17,7 +17,7 @@ from scipy.stats import binomtest, ttest_1samp
 from scipy.stats import t as student_t
 
 from command import Session
-from harness.decide.bound import Bound, bound_of, one_sided
+from harness.decide.bound import Bound, bound_of, one_sided_quantile
 from harness.decide.cost import Camera, cost_of
 from harness.decide.judges import by_resampling, by_stored_intervals
 from harness.decide.limit import Limit
@@ -64,7 +64,7 @@ def judged(base: np.ndarray, level: np.ndarray, limit: str, resamples: int = 100
 
 def test_quantiles_are_scipys() -> None:
     for freedom in (1, 2, 12, 199):
-        assert one_sided(freedom, 0.95) == pytest.approx(student_t.ppf(0.95, freedom), rel=2e-3)
+        assert one_sided_quantile(freedom, 0.95) == pytest.approx(student_t.ppf(0.95, freedom), rel=2e-3)
 
 
 def test_an_absolute_bound_is_that_of_the_paired_t_test() -> None:

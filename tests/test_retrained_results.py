@@ -28,7 +28,7 @@ from harness.results.cells import read_cells
 from harness.results.figures.curves import curve_figure
 from harness.results.figures.heat_map import heat_map
 from harness.results.figures.lines import trainings_drawn
-from harness.results.seeds import over_seeds
+from harness.results.seeds import average_over_seeds
 from harness.results.tables.matrix import matrices
 from harness.results.tables.results import FORMATS
 from harness.statistics.intervals import Replicates
@@ -302,7 +302,7 @@ def test_a_plan_knows_which_experiments_belong_together() -> None:
 def test_the_view_and_the_tables_agree_on_seeds(database: Path) -> None:
     store = opened(database)
     columns, rows = store.view("seeds", Filters({"metric": ["AP"]}))
-    cells = over_seeds(read_cells(store, Filters()))
+    cells = average_over_seeds(read_cells(store, Filters()))
     store.close()
     seen = [dict(zip(columns, row, strict=True)) for row in rows]
     viewed = {(one["series"], one["level"]): one for one in seen}

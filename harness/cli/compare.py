@@ -60,8 +60,8 @@ def compare(
     harness compare jpeg jpeg/matched --task pose
     harness compare jpeg jpeg --task detection --model demo-detector --model faster-rcnn
     """
-    from harness.decide.compared import compared_data, compared_tables
-    from harness.decide.rows import compared_rows
+    from harness.decide.compared import comparison_data, comparison_tables
+    from harness.decide.rows import comparison_rows
     from harness.decide.sides import SideQuery, sides_of
     from harness.discovery.plugins import installed
     from harness.results.cells import read_cells
@@ -90,13 +90,13 @@ def compare(
         resampler = Resampler(dict.fromkeys(identities, store), identities, installed(), resamples, 0)
         found = both(*sides, _metric(sides, metric), resampler, method)
     if form == "json":
-        click.echo(json.dumps(compared_data(found), indent=2, allow_nan=False))
+        click.echo(json.dumps(comparison_data(found), indent=2, allow_nan=False))
         return
     if form == "csv":
-        print_table(compared_rows(task, found), form)
+        print_table(comparison_rows(task, found), form)
         return
     head = f"{task}: {found.second.name} against {found.first.name}, by {found.metric}"
-    first_table, *tables = compared_tables(found)
+    first_table, *tables = comparison_tables(found)
     if form == "table":
         click.echo(f"{clean(head)}\n")
     else:

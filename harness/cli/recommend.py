@@ -72,8 +72,8 @@ def recommend(
     from harness.decide.cost import Camera
     from harness.decide.judges import by_resampling
     from harness.decide.limit import Limit
-    from harness.decide.recommended import as_data, recommended_table
-    from harness.decide.rows import recommended_rows
+    from harness.decide.recommended import recommendation_data, recommendation_table
+    from harness.decide.rows import recommendation_rows
     from harness.decide.walk import recommend as walk
     from harness.discovery.plugins import installed
     from harness.results.cells import read_cells
@@ -100,14 +100,14 @@ def recommend(
         ]
     found = [(case, some) for case, some in found if some]
     if form == "json":
-        click.echo(json.dumps([as_data(case, some) for case, some in found], indent=2, allow_nan=False))
+        click.echo(json.dumps([recommendation_data(case, some) for case, some in found], indent=2, allow_nan=False))
     elif form == "csv":
-        print_table(recommended_rows(found), form)
+        print_table(recommendation_rows(found), form)
     else:
         for number, (case, some) in enumerate(found):
             if number:
                 click.echo()
-            print_table(recommended_table(case, some), form)
+            print_table(recommendation_table(case, some), form)
     return 0 if any(one.chosen for _, some in found for one in some) else 1
 
 

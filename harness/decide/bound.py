@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from harness.statistics.estimate import UNKNOWN, Estimate
-from harness.statistics.intervals import UNDEFINED_ALLOWED, spread, student
+from harness.statistics.intervals import UNDEFINED_ALLOWED, standard_error, student
 from harness.statistics.ratios import fieller
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.decide.limit import Limit
     from harness.statistics.intervals import Replicates
 
-__all__ = ["POWER", "Bound", "bound_of", "needed_groups", "one_sided", "unmet", "unmoved"]
+__all__ = ["POWER", "Bound", "binomial_bound", "bound_of", "needed_groups", "one_sided_quantile", "zero_drop_bound"]
 
 POWER = 0.8
 """The chance that the number of samples which is told decides, if the drop is what it was measured to be."""
@@ -61,10 +61,10 @@ class Bound:
         return self.verdict == "undecided" and self.drop.value == self.drop.low == self.drop.high == 0
 
 
-def one_sided(freedom: int, confidence: float) -> float:
+def one_sided_quantile(freedom: int, confidence: float) -> float:
     """Student's one-sided quantile.
 
-    >>> round(one_sided(199, 0.95), 3)
+    >>> round(one_sided_quantile(199, 0.95), 3)
     1.653
     """
     return student(freedom, 2 * confidence - 1)
@@ -115,14 +115,14 @@ def bound_of(
         return replace(told, reason=f"undefined in {missing:.0%} of the resamples: too few samples have its kind")
     drops, bases = drops[defined], bases[defined]
     freedom = level.groups - 1
-    reach = student(freedom) * spread(drops, level.groups)
+    reach = student(freedom) * standard_error(drops, level.groups)
     told = replace(told, drop=Estimate(drop, drop - reach, drop + reach))
-    t = one_sided(freedom, confidence)
+    t = one_sided_quantile(freedom, confidence)
     covariance = _covariance(drops, bases, level.groups)
     if limit.relative and abs(base) <= t * math.sqrt(covariance[1, 1]):
         return replace(told, reason="the uncompressed value cannot be told from 0: no share of it")
     if drop == 0 and not drops.any() and not exact and metric in level.ratios:
-        return unmoved(told, level.groups, base, limit, confidence)
+        return zero_drop_bound(told, level.groups, base, limit, confidence)
     if limit.relative:
         lower, value = fieller(drop, abs(base), covariance, t)
         weights = np.array([1.0, -limit.value])
@@ -140,16 +140,16 @@ def bound_of(
     return replace(told, verdict="undecided", value=value, groups_needed=needed)
 
 
-def unmet(groups: int, confidence: float) -> float:
+def binomial_bound(groups: int, confidence: float) -> float:
     """The share that something may have of which none was met in so many groups: the binomial bound.
 
-    >>> round(unmet(40, 0.95), 3)
+    >>> round(binomial_bound(40, 0.95), 3)
     0.072
     """
     return 1.0 - float((1.0 - confidence) ** (1 / groups))
 
 
-def unmoved(told: Bound, groups: int, base: float, limit: Limit, confidence: float) -> Bound:
+def zero_drop_bound(told: Bound, groups: int, base: float, limit: Limit, confidence: float) -> Bound:
     """Of a drop of 0 in every resample, whose standard error says nothing of what was not met.
 
     Taken is the binomial bound (Clopper and Pearson 1934) on the share of groups that lose, as if each lost all of a
@@ -163,7 +163,7 @@ def unmoved(told: Bound, groups: int, base: float, limit: Limit, confidence: flo
         limit: the largest drop allowed.
         confidence: of the bound.
     """
-    lost, allowed = unmet(groups, confidence), limit.allowed(base)
+    lost, allowed = binomial_bound(groups, confidence), limit.allowed(base)
     value = lost / abs(base) if limit.relative else lost
     if lost <= allowed:
         return replace(told, verdict="holds", value=value)
@@ -176,7 +176,7 @@ def _covariance(drops: NDArray[np.float64], bases: NDArray[np.float64], groups: 
     own = float(np.std(drops, ddof=1))
     base = float(np.std(bases, ddof=1))
     some = own or base
-    scale = (spread(drops if own else bases, groups) / some) ** 2 if some else 0.0
+    scale = (standard_error(drops if own else bases, groups) / some) ** 2 if some else 0.0
     return np.asarray(np.cov(drops, bases, ddof=1) * scale, np.float64)
 
 
@@ -188,7 +188,7 @@ def needed_groups(groups: int, excess: float, error: float, confidence: float) -
     unit = error * math.sqrt(groups)
     count = groups
     for _ in range(50):
-        reach = one_sided(max(1, count - 1), confidence) + NormalDist().inv_cdf(POWER)
+        reach = one_sided_quantile(max(1, count - 1), confidence) + NormalDist().inv_cdf(POWER)
         wanted = max(2, math.ceil((reach * unit / abs(excess)) ** 2))
         if wanted == count:
             break

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from harness.decide.rows import listed
+from harness.decide.rows import levels_text
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
 from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from harness.decide.estimate import Side
     from harness.statistics.estimate import Estimate
 
-__all__ = ["compared_data", "compared_tables"]
+__all__ = ["comparison_data", "comparison_tables"]
 
 _INTERPOLATION = {"akima": "Akima's interpolation", "pchip": "PCHIP interpolation"}
 
 
-def compared_tables(found: LadderComparison) -> list[Table]:
+def comparison_tables(found: LadderComparison) -> list[Table]:
     """At equal quality and rate; at equal levels, where there are any; over all levels."""
     return [_bjontegaard(found), *([_levels(found)] if found.levels else []), _means(found)]
 
@@ -124,10 +124,10 @@ def _p(value: float | None) -> str:
 
 
 def _listed(levels: Sequence[float | None]) -> str:
-    return listed(levels) or "none"
+    return levels_text(levels) or "none"
 
 
-def compared_data(found: LadderComparison) -> dict[str, Any]:
+def comparison_data(found: LadderComparison) -> dict[str, Any]:
     """Plain values, for JSON."""
     data: dict[str, Any] = {
         "metric": found.metric,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.decide.deltas import ResampledCurve, quality_difference, rate_difference
 from harness.decide.estimate import Side, pairs
-from harness.decide.levels import AtLevel, at_levels
+from harness.decide.levels import LevelComparison, compare_levels
 from harness.decide.means import MeanPerformance, mean_difference, means_of
 from harness.decide.rates import Delta, Method
 from harness.results.resampled import RATE
@@ -54,7 +54,7 @@ class LadderComparison:
     rate_delta: Delta
     quality: Estimate
     quality_delta: Delta
-    levels: tuple[AtLevel, ...]
+    levels: tuple[LevelComparison, ...]
     means: tuple[MeanPerformance, MeanPerformance]
     mean_difference: Estimate | None
     samples: int
@@ -118,7 +118,7 @@ def compare(first: Side, second: Side, metric: str, resampler: Resampler, method
         rate_delta=rate_delta,
         quality=quality,
         quality_delta=quality_delta,
-        levels=tuple(at_levels(first, second, at, sign, freedom)),
+        levels=tuple(compare_levels(first, second, at, sign, freedom)),
         means=(means[0], means[1]),
         mean_difference=mean_difference(first, second, at, sign, freedom),
         samples=min(one.samples for one in found),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.decide.estimate import TOO_FEW, too_few
-from harness.decide.rates import Delta, Method, RateCurve, bd_quality, bd_rate, rising
+from harness.decide.estimate import TOO_FEW, has_too_few
+from harness.decide.rates import Delta, Method, RateCurve, bd_quality, bd_rate, pareto_front
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import UNDEFINED_ALLOWED, student
 
@@ -37,12 +37,12 @@ class ResampledCurve:
     @cached_property
     def kept(self) -> list[int]:
         """The points that no cheaper one matches or beats, by rising rate: numbers into the points."""
-        return rising(self.whole)
+        return pareto_front(self.whole)
 
     @property
     def unsure(self) -> bool:
         """Whether a point that is kept is undefined in too many resamples."""
-        return any(too_few(drawn.around) for n in self.kept for drawn in self.points[n])
+        return any(has_too_few(drawn.around) for n in self.kept for drawn in self.points[n])
 
     def resampled(self) -> list[RateCurve | None]:
         """One a resample, with the spread of the value on all groups; None where a point that is kept is undefined."""
@@ -94,7 +94,7 @@ def _bjontegaard(
     for one, other in zip(curves[0].resampled(), curves[1].resampled(), strict=True):
         found = None
         if one is not None and other is not None and (one.rates > 0).all() and (other.rates > 0).all():
-            found = compute(one.only(rising(one)), other.only(rising(other)), method, True).value
+            found = compute(one.only(pareto_front(one)), other.only(pareto_front(other)), method, True).value
         drawn.append(math.nan if found is None else to(found))
     defined = np.array([value for value in drawn if math.isfinite(value)])
     lost = 1 - len(defined) / len(drawn)

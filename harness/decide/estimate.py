@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Known = dict[str, tuple[ResampledMetric, ResampledMetric]]
     """Metric and rate of each experiment, by its key."""
 
-__all__ = ["TOO_FEW", "Side", "estimate_of", "pairs", "too_few"]
+__all__ = ["TOO_FEW", "Side", "estimate_of", "has_too_few", "pairs"]
 
 
 TOO_FEW = "no interval: undefined in too many resamples, or one group of samples only"
@@ -46,13 +46,13 @@ def estimate_of(value: float, resampled: NDArray[np.float64], freedom: int) -> E
     """From resamples that have the spread of the value."""
     if math.isnan(value):
         return Estimate(None, reason="undefined: no sample has anything of its kind")
-    if too_few(resampled):
+    if has_too_few(resampled):
         return Estimate(value, reason=TOO_FEW)
     reach = student(freedom) * float(np.nanstd(resampled, ddof=1))
     return Estimate(value, value - reach, value + reach)
 
 
-def too_few(resampled: NDArray[np.float64]) -> bool:
+def has_too_few(resampled: NDArray[np.float64]) -> bool:
     """Whether the resamples in which something is defined are too few for an interval."""
     return bool(np.isnan(resampled).mean() > UNDEFINED_ALLOWED)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.decide.bound import Bound, bound_of, needed_groups, one_sided, unmoved
+from harness.decide.bound import Bound, bound_of, needed_groups, one_sided_quantile, zero_drop_bound
 from harness.statistics.intervals import student
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def by_stored_intervals(
     told = Bound("unknown", drop=own.drop, share=share)
     if own.drop.high is None or groups < 2:
         return replace(told, reason="its drop has no interval"), samples, groups
-    reach, t = student(groups - 1), one_sided(groups - 1, confidence)
+    reach, t = student(groups - 1), one_sided_quantile(groups - 1, confidence)
     width = 0.0
     if limit.relative:
         if not base.value or base.metric.low is None or base.metric.high is None:
@@ -62,7 +62,7 @@ def by_stored_intervals(
             return replace(told, reason="the uncompressed value cannot be told from 0: no share of it"), samples, groups
     if drop == own.drop.high == 0:
         if own.higher_is_better and 0 <= base.value <= 1 and not cell.is_lossless:
-            return unmoved(told, groups, base.value, limit, confidence), samples, groups
+            return zero_drop_bound(told, groups, base.value, limit, confidence), samples, groups
         return replace(told, verdict="holds", value=0.0), samples, groups
     error = (own.drop.high - drop) / reach
     excess, value = drop - limit.allowed(base.value), drop + t * error

@@ -14,11 +14,11 @@ from harness.statistics.intervals import student
 if TYPE_CHECKING:
     from harness.decide.estimate import Known
 
-__all__ = ["AtLevel", "at_levels", "holm"]
+__all__ = ["LevelComparison", "compare_levels", "holm"]
 
 
 @dataclass(frozen=True)
-class AtLevel:
+class LevelComparison:
     """Both at one level of one codec.
 
     Args:
@@ -38,7 +38,7 @@ class AtLevel:
     p_holm: float | None = None
 
 
-def at_levels(first: Side, second: Side, at: Known, sign: float, freedom: int) -> list[AtLevel]:
+def compare_levels(first: Side, second: Side, at: Known, sign: float, freedom: int) -> list[LevelComparison]:
     """The levels that both have."""
     found = []
     for one, other in pairs(first, second):
@@ -46,7 +46,7 @@ def at_levels(first: Side, second: Side, at: Known, sign: float, freedom: int) -
         difference = estimate_of(sign * (after.value - before.value), sign * (after.around - before.around), freedom)
         p = _p_value(difference, freedom)
         first_value, second_value = (None if math.isnan(one.value) else one.value for one in (before, after))
-        found.append(AtLevel(one.facts["level"], first_value, second_value, difference, p))
+        found.append(LevelComparison(one.facts["level"], first_value, second_value, difference, p))
     return holm(found)
 
 
@@ -61,7 +61,7 @@ def _p_value(difference: Estimate, freedom: int) -> float | None:
     return float(2 * t.sf(abs(difference.value) / error, freedom))
 
 
-def holm(found: Sequence[AtLevel]) -> list[AtLevel]:
+def holm(found: Sequence[LevelComparison]) -> list[LevelComparison]:
     """With the p-values adjusted step by step: S. Holm, Scandinavian Journal of Statistics 6 (1979)."""
     tested = sorted((n for n, one in enumerate(found) if one.p is not None), key=lambda n: found[n].p or 0.0)
     adjusted, largest = {}, 0.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.decide.estimate import TOO_FEW, Side, estimate_of, pairs, too_few
+from harness.decide.estimate import TOO_FEW, Side, estimate_of, has_too_few, pairs
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import student
 from harness.statistics.ratios import fieller
@@ -56,7 +56,7 @@ def means_of(side: Side, cells: Sequence[ResultCell], at: Known, metric: str, fr
     if not clean.value or math.isnan(clean.value):
         return MeanPerformance(levels, mpc, Estimate(None, reason=f"{metric} on uncompressed frames is 0 or undefined"))
     both = np.stack([resampled, clean.around])
-    if too_few(both.sum(axis=0)):
+    if has_too_few(both.sum(axis=0)):
         return MeanPerformance(levels, mpc, Estimate(value / clean.value, reason=TOO_FEW))
     reach, covariance = student(freedom), np.cov(both[:, np.isfinite(both).all(axis=0)], ddof=1)
     if abs(clean.value) <= reach * math.sqrt(covariance[1, 1]):

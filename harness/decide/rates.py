@@ -23,7 +23,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FEWEST", "LEAST_OVERLAP", "Delta", "RateCurve", "bd_quality", "bd_rate", "overlap", "rising"]
+__all__ = ["FEWEST", "LEAST_OVERLAP", "Delta", "RateCurve", "bd_quality", "bd_rate", "overlap", "pareto_front"]
 
 Method = Literal["akima", "pchip"]
 Interpolator = Callable[["NDArray[np.float64]"], "NDArray[np.float64]"]
@@ -72,10 +72,10 @@ class Delta:
     high: float | None = None
 
 
-def rising(curve: RateCurve) -> list[int]:
+def pareto_front(curve: RateCurve) -> list[int]:
     """The points that no cheaper or equally cheap point matches or beats, by rising rate: numbers into the curve.
 
-    >>> rising(RateCurve(np.array([4.0, 2.0, 1.0, 0.5]), np.array([0.7, 0.72, 0.6, 0.6])))
+    >>> pareto_front(RateCurve(np.array([4.0, 2.0, 1.0, 0.5]), np.array([0.7, 0.72, 0.6, 0.6])))
     [3, 1]
     """
     order = sorted(range(len(curve.rates)), key=lambda n: (curve.rates[n], -curve.qualities[n]))

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from harness.decide.walk import Recommendation, Step
     from harness.results.ladders import Case
 
-__all__ = ["as_data", "recommended_table"]
+__all__ = ["recommendation_data", "recommendation_table"]
 
 
-def recommended_table(case: Case, found: Sequence[Recommendation]) -> Table:
+def recommendation_table(case: Case, found: Sequence[Recommendation]) -> Table:
     """One row a ladder; columns in which nothing is told are left out."""
     first = found[0]
     what = f"{first.metric}, at most {first.limit.words} lost, {100 * first.confidence:.10g}% sure"
@@ -98,7 +98,7 @@ def _notes(found: Sequence[Recommendation]) -> list[str]:
     return notes + list(dict.fromkeys(note for one in found for note in one.notes))
 
 
-def as_data(case: Case, found: Sequence[Recommendation]) -> dict[str, Any]:
+def recommendation_data(case: Case, found: Sequence[Recommendation]) -> dict[str, Any]:
     """Plain values, for JSON."""
     facts = case.facts
     return {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.results.ladders import Case
     from harness.statistics.estimate import Estimate
 
-__all__ = ["compared_rows", "listed", "recommended_rows"]
+__all__ = ["comparison_rows", "levels_text", "recommendation_rows"]
 
 _ASKED = ("codec", "training", "level_name", "levels", "metric", "max_drop", "relative", "confidence")
 _STEP = (
@@ -29,14 +29,14 @@ _COMPARED = (
 )
 
 
-def recommended_rows(found: Sequence[tuple[Case, Sequence[Recommendation]]]) -> Table:
+def recommendation_rows(found: Sequence[tuple[Case, Sequence[Recommendation]]]) -> Table:
     """One row a ladder: what was asked, the level that was chosen, and as `next_...` the next cheaper one."""
     columns = (*CASE_FACTS, *_ASKED, *_STEP, *(f"next_{name}" for name in _STEP), "why_not", "notes")
     return Table(columns, tuple(_recommended(case, one) for case, some in found for one in some))
 
 
 def _recommended(case: Case, one: Recommendation) -> tuple[Any, ...]:
-    levels = listed([cell.facts["level"] for cell in one.ladder.cells])
+    levels = levels_text([cell.facts["level"] for cell in one.ladder.cells])
     asked = (one.ladder.codec, one.ladder.training, one.ladder.level_name, levels, one.metric)
     limit = (one.limit.value, one.limit.relative, one.confidence)
     why = one.why if one.next else None
@@ -54,7 +54,7 @@ def _step(step: Step | None) -> tuple[Any, ...]:
     return (*judged, *stands, *costs, step.experiment)
 
 
-def compared_rows(task: str, found: LadderComparison) -> Table:
+def comparison_rows(task: str, found: LadderComparison) -> Table:
     """One row a quantity: bd_rate, bd_quality, at each level metric and difference, mpc, rpc, mpc_difference.
 
     Differences are positive where the second is better, whatever the metric's direction; bd_rate where it needs more.
@@ -69,7 +69,7 @@ def compared_rows(task: str, found: LadderComparison) -> Table:
 
 def _compared(found: LadderComparison) -> Iterator[dict[str, Any]]:
     between, sides = "second against first", ("first", "second")
-    used = "; ".join(listed(levels) for levels in found.used)
+    used = "; ".join(levels_text(levels) for levels in found.used)
     for name, unit, told, delta in (
         ("bd_rate", "%", found.rate, found.rate_delta),
         ("bd_quality", None, found.quality, found.quality_delta),
@@ -90,9 +90,9 @@ def _compared(found: LadderComparison) -> Iterator[dict[str, Any]]:
         }
     for side, means in zip(sides, found.means, strict=True):
         for name, told in (("mpc", means.mpc), ("rpc", means.rpc)):
-            yield {**_estimate(name, side, told), "levels": listed(means.levels)}
+            yield {**_estimate(name, side, told), "levels": levels_text(means.levels)}
     if found.mean_difference:
-        shared = listed([at.level for at in found.levels])
+        shared = levels_text([at.level for at in found.levels])
         yield {**_estimate("mpc_difference", between, found.mean_difference), "levels": shared}
 
 
@@ -106,10 +106,10 @@ def _delta(found: LadderComparison, delta: Delta) -> dict[str, Any]:
     return {"overlap": delta.overlap, "over_low": low, "over_high": high}
 
 
-def listed(levels: Sequence[float | None]) -> str:
+def levels_text(levels: Sequence[float | None]) -> str:
     """Levels behind one another; "-" for that of a codec without any.
 
-    >>> listed([95.0, 27.5, None])
+    >>> levels_text([95.0, 27.5, None])
     '95 27.5 -'
     """
     return " ".join("-" if level is None else f"{level:g}" for level in levels)

@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.decide.bound import Bound, unmet
+from harness.decide.bound import Bound, binomial_bound
 from harness.decide.cost import Camera, Cost, cost_of
 from harness.decide.limit import percent
 from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM
@@ -199,7 +199,7 @@ def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, .
     if step and step.groups > 1 and step.bound.drop.low == step.bound.drop.high == 0:
         cell = next(cell for cell in ladder.cells if cell.facts["experiment"] == step.experiment)
         told = f"{ladder.name}: the drop is 0 without any spread"
-        unseen = f"up to {unmet(step.groups, confidence):.1%} of all"
+        unseen = f"up to {binomial_bound(step.groups, confidence):.1%} of all"
         if step.bound.value:
             notes.append(
                 f"{told}; its bound is that of a loss that none of {step.groups} groups has (binomial; of AP, and "

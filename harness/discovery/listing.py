@@ -81,9 +81,7 @@ def model_records(plugins: Plugins, registry: Registry) -> list[Record]:
         provided = kinds.get(facts["kind"])
         if facts["kind"] == name or provided is None:
             if provided is None:
-                records.append(
-                    _entry(name, facts) | {"task": "", "state": f"no plugin provides {facts['kind']}"}
-                )
+                records.append(_entry(name, facts) | {"task": "", "state": f"no plugin provides {facts['kind']}"})
             continue
         checkpoint = registry.entry("checkpoints", facts.get("checkpoint", name))
         weights: Path | str | None = provided.cls.own_weights
@@ -136,7 +134,7 @@ def _instance(item: Provided) -> tuple[Any, str | None]:
     try:
         instance = item.cls()
         return instance, instance.available()
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its state
+    except Exception as error:  # noqa: BLE001 - an error of a plugin is shown as its state
         return None, f"{type(error).__name__}: {error}"
 
 

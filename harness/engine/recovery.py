@@ -119,9 +119,9 @@ _NONE = Estimate(None, None, None, "no interval is computed for this metric", 0)
 
 
 def _plain(gain: Difference | None) -> Estimate:
-    from harness.statistics.intervals import around
+    from harness.statistics.intervals import estimate_from_resamples
 
-    return _NONE if gain is None else around(gain.value, gain.resampled, gain.groups)
+    return _NONE if gain is None else estimate_from_resamples(gain.value, gain.resampled, gain.groups)
 
 
 def _share(part: Difference | None, whole: Difference | None, what: str) -> Estimate:

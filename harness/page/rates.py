@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.decide.rates import Delta, RateCurve, bd_quality, bd_rate, rising
+from harness.decide.rates import Delta, RateCurve, bd_quality, bd_rate, pareto_front
 from harness.results.tables.text import Table
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _curve(ladder: Ladder, metric: str) -> RateCurve:
     ]
     points = np.array(known, np.float64).reshape(-1, 2)
     curve = RateCurve(points[:, 0], points[:, 1])
-    return curve.only(rising(curve))
+    return curve.only(pareto_front(curve))
 
 
 def _why(deltas: Mapping[str, Delta]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.decide.judges import by_stored_intervals
-from harness.decide.recommended import recommended_table
+from harness.decide.recommended import recommendation_table
 from harness.decide.walk import recommend
 from harness.errors import HarnessError
 from harness.page.atlas import falls
@@ -176,7 +176,7 @@ def _recommended(case: Case, asked: PageOptions) -> Table | None:
     found = recommend(case, by_stored_intervals, asked.limit, camera=asked.camera)
     if not found:
         return None
-    table = recommended_table(case, found)
+    table = recommendation_table(case, found)
     told = (
         "The bounds are from stored intervals, with some care; `harness recommend` resamples anew, and may go further."
     )

@@ -43,7 +43,10 @@ class Names:
                 return self.plugins.get(kind, parsed.name), parsed
             except UnknownNameError:
                 known = [*self.plugins.names(kind), *self.registry.section(f"{kind}s")]
-                hints = [self.plugins.why_unknown(kind, parsed.name), _nowhere(parsed.name) if kind == "dataset" else ""]
+                hints = [
+                    self.plugins.why_unknown(kind, parsed.name),
+                    _nowhere(parsed.name) if kind == "dataset" else "",
+                ]
                 raise UnknownNameError(kind, parsed.name, set(known), " ".join(filter(None, hints))) from None
         options = {key: str(value) for key, value in entry.get("options", {}).items()}
         return self.plugins.get(kind, entry["kind"]), ParsedName(parsed.name, {**options, **parsed.options})
@@ -75,7 +78,11 @@ class Names:
             raise UsageError(f"dataset {parsed.name} serves {', '.join(cls.tasks)}, not {task}.")
         place = self._place(text)
         root = (
-            place.path if place else self._root(parsed.name, entry.get("folder", parsed.name)) if cls.needs_root else None
+            place.path
+            if place
+            else self._root(parsed.name, entry.get("folder", parsed.name))
+            if cls.needs_root
+            else None
         )
         split = split or self.request.split or entry.get("split")
         dataset = cls(task=task, split=split, root=root, **parsed.options)

@@ -1,4 +1,4 @@
-"""The plan: the experiments of a grid, with their keys, in the cheapest order. Planning changes nothing on disk."""
+"""The plan: the experiments of a grid, with their keys, in the cheapest order. Planning has no side effects."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.records import State
     from harness.store import Store
 
-__all__ = ["Measured", "ResultCell", "in_order", "matching_names", "read_cells"]
+__all__ = ["Measured", "ResultCell", "matching_names", "read_cells", "sort_cells"]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,9 @@ def read_cells(store: Store, filters: Filters) -> list[ResultCell]:
     digests = {
         key: (subject_key(identity), ladder_key(identity)) for key, identity in store.identities(list(facts)).items()
     }
-    return in_order([ResultCell(row, measured[key], reasons.get(key), 1, *digests[key]) for key, row in facts.items()])
+    return sort_cells(
+        [ResultCell(row, measured[key], reasons.get(key), 1, *digests[key]) for key, row in facts.items()]
+    )
 
 
 def _so_far(state: State, planned: int) -> str | None:
@@ -138,7 +140,7 @@ def matching_names(name: str, known: Sequence[str]) -> list[str]:
     return [one for one in known if one == name or one.startswith(f"{name}:")]
 
 
-def in_order(cells: Sequence[ResultCell]) -> list[ResultCell]:
+def sort_cells(cells: Sequence[ResultCell]) -> list[ResultCell]:
     """By task, model, data and training; there the baseline first, then each codec from its mildest level on."""
     upwards: dict[tuple[Any, ...], list[tuple[float, float]]] = {}
     for cell in cells:

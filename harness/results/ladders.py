@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.results.naming import codec_names
-from harness.results.trainings import differences, kind_of, newest, newest_series, trained_on
+from harness.results.trainings import differences, kind_of, newest_series, newest_trainings, trained_on
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
@@ -159,7 +159,7 @@ def _at_its_own(cell: ResultCell) -> bool:
 
 def _ladder(codec: str, training: str, cells: Sequence[ResultCell]) -> Ladder:
     if training.startswith("matched"):  # each level has a training of its own
-        cells = newest(cells)
+        cells = newest_trainings(cells)
     elif training != "pretrained":
         series = newest_series(cells)
         cells = [cell for cell in cells if cell.facts["series"] == series]

@@ -19,7 +19,7 @@ from harness.statistics.intervals import (
     Replicates,
     interval,
     replicates,
-    spread,
+    standard_error,
     subset,
 )
 from harness.statistics.recorded_task import task_of
@@ -79,7 +79,7 @@ class ResampledMetric:
         if self.groups < 2 or np.mean(~np.isfinite(resampled)) > UNDEFINED_ALLOWED:
             return np.full(len(resampled), math.nan)
         own = float(np.std(defined, ddof=1))
-        scale = spread(defined, self.groups) / own if own else 0.0
+        scale = standard_error(defined, self.groups) / own if own else 0.0
         return np.asarray(self.value + (resampled - defined.mean()) * scale, np.float64)
 
     def interval(self) -> Estimate:

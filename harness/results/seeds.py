@@ -14,10 +14,10 @@ from harness.statistics.estimate import UNKNOWN, Estimate
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
 
-__all__ = ["mean_or_none", "over_seeds", "seeds_margin"]
+__all__ = ["average_over_seeds", "mean_or_none", "seeds_margin"]
 
 
-def over_seeds(cells: Sequence[ResultCell]) -> list[ResultCell]:
+def average_over_seeds(cells: Sequence[ResultCell]) -> list[ResultCell]:
     """The experiments, those of one training from several seeds as one, at the place of the first.
 
     Values, drops and the ends of their intervals over samples are means over the seeds; the margins are what the seeds

@@ -19,8 +19,8 @@ __all__ = [
     "differences",
     "is_matched",
     "kind_of",
-    "newest",
     "newest_series",
+    "newest_trainings",
     "trained_on",
     "training_filter",
 ]
@@ -96,7 +96,7 @@ def differences(groups: Sequence[Sequence[ResultCell]]) -> list[str]:
     return texts
 
 
-def newest(cells: Sequence[ResultCell]) -> list[ResultCell]:
+def newest_trainings(cells: Sequence[ResultCell]) -> list[ResultCell]:
     """Of trainings of one kind on one cell, as recipes tried after each other leave them, those that finished last.
 
     Of a training on just the codec that is tested and one on a codec with fewer of its options, the first is taken.

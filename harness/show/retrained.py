@@ -9,7 +9,7 @@ from harness.errors import UsageError, WeightsError
 from harness.files import sha256_file
 from harness.model import Weights
 from harness.results.naming import training_words
-from harness.results.trainings import kind_of, newest, training_filter
+from harness.results.trainings import kind_of, newest_trainings, training_filter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def beside(
         for cell in pretrained:
             alike = [one for one in everything if one.facts["cell"] == cell.facts["cell"] and fits(one)]
             alike = [one for one in alike if kind_of(one) != "pretrained"]
-            if chosen := min(newest(alike), key=lambda one: one.facts["seed"], default=None):
+            if chosen := min(newest_trainings(alike), key=lambda one: one.facts["seed"], default=None):
                 found[cell.facts["experiment"]].append(chosen)
                 some = True
         if not some and word != "pretrained":

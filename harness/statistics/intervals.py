@@ -38,12 +38,12 @@ __all__ = [
     "HOLDS_FROM",
     "UNDEFINED_ALLOWED",
     "Replicates",
-    "around",
+    "estimate_from_resamples",
     "interval",
     "paired_interval",
     "replicates",
     "size_bias",
-    "spread",
+    "standard_error",
     "student",
     "subset",
 ]
@@ -139,7 +139,7 @@ def interval(found: Replicates, metric: str) -> Estimate:
     value = found.values[metric]
     if math.isnan(value):
         return Estimate(None, None, None, "undefined: no sample has anything of its kind", found.groups)
-    ends = around(value, found.resampled.get(metric), found.groups, biased=True)
+    ends = estimate_from_resamples(value, found.resampled.get(metric), found.groups, biased=True)
     if metric in found.ratios and not ends.reason and 0 <= value <= 1:
         return Estimate(value, max(0.0, ends.low or 0.0), min(1.0, ends.high or 0.0), groups=found.groups)
     return ends
@@ -158,8 +158,8 @@ def paired_interval(found: Replicates, baseline: Replicates, metric: str, higher
     if math.isnan(value):
         return Estimate(None, None, None, "undefined: no sample has anything of its kind", found.groups)
     if metric not in found.resampled:
-        return around(value, None, found.groups)
-    return around(value, sign * (baseline.resampled[metric] - found.resampled[metric]), found.groups)
+        return estimate_from_resamples(value, None, found.groups)
+    return estimate_from_resamples(value, sign * (baseline.resampled[metric] - found.resampled[metric]), found.groups)
 
 
 def subset(groups: int, seed: int, number: int) -> NDArray[np.bool_]:
@@ -170,7 +170,7 @@ def subset(groups: int, seed: int, number: int) -> NDArray[np.bool_]:
     return chosen
 
 
-def spread(resampled: NDArray[np.float64], groups: int) -> float:
+def standard_error(resampled: NDArray[np.float64], groups: int) -> float:
     """The standard error of a value on G groups, from its values on the resamples (`subset`).
 
     For a mean it is the usual standard deviation over the square root of G.
@@ -193,7 +193,9 @@ def _kept(groups: int) -> int:
     return min(groups - 1, max(1, round(KEPT * groups)))
 
 
-def around(value: float, resampled: NDArray[np.float64] | None, groups: int, biased: bool = False) -> Estimate:
+def estimate_from_resamples(
+    value: float, resampled: NDArray[np.float64] | None, groups: int, biased: bool = False
+) -> Estimate:
     """A value with its interval, from its values on the resamples.
 
     Args:
@@ -211,7 +213,7 @@ def around(value: float, resampled: NDArray[np.float64] | None, groups: int, bia
     if missing > UNDEFINED_ALLOWED:
         share = f"{missing:.0%} of the resamples"
         return Estimate(value, None, None, f"no interval: undefined in {share}, too few samples have its kind", groups)
-    error = spread(defined, groups)
+    error = standard_error(defined, groups)
     if biased:
         error = math.hypot(error, size_bias(value, defined, groups))
     reach = student(groups - 1) * error

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.statistics.estimate import Estimate
-from harness.statistics.intervals import Replicates, spread, student
+from harness.statistics.intervals import Replicates, standard_error, student
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +67,7 @@ def ratio_interval(part: Difference, whole: Difference, what: str) -> Estimate:
     defined = ~np.isnan(part.resampled) & ~np.isnan(whole.resampled)
     if math.isnan(part.value) or math.isnan(whole.value) or not defined.all():
         return Estimate(None, None, None, "undefined: no sample has anything of its kind", whole.groups)
-    error = spread(whole.resampled, whole.groups)
+    error = standard_error(whole.resampled, whole.groups)
     reach = student(whole.groups - 1) * error
     if whole.value - reach <= 0:
         found = f"{what} is {whole.value:.3g} [{whole.value - reach:.3g}, {whole.value + reach:.3g}]"

@@ -9,7 +9,7 @@ from typing import Any
 from harness.errors import StoreError
 from harness.media.levers import LEVER_NAMES
 from harness.results.cells import ResultCell
-from harness.results.trainings import newest, trained_on
+from harness.results.trainings import newest_trainings, trained_on
 
 __all__ = ["ExperimentOrigin", "ModelResults"]
 
@@ -142,7 +142,7 @@ class ModelResults:
             if (cell.facts["train_mode"], cell.facts["train_level"], cell.facts["parts"]) == (mode, level, parts)
             and (codec is None or trained_on(cell, codec, self._options(codec)))
         ]
-        return _one(newest(found))
+        return _one(newest_trainings(found))
 
     def _options(self, codec: str) -> Mapping[str, Any]:
         """The options of a codec as it was tested."""

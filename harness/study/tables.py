@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from harness.results.naming import codec_names
-from harness.results.seeds import over_seeds
+from harness.results.seeds import average_over_seeds
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
-from harness.results.trainings import differences, is_matched, kind_of, newest
+from harness.results.trainings import differences, is_matched, kind_of, newest_trainings
 from harness.statistics.estimate import Estimate
 from harness.study.published import Published, published
 
@@ -71,7 +71,7 @@ class _Sides:
     @classmethod
     def of(cls, cells: Sequence[ResultCell], study: Published, codec: str) -> _Sides:
         pretrained = {cell.facts["level"]: cell for cell in cells if kind_of(cell) == "pretrained"}
-        matched = over_seeds(newest([cell for cell in cells if is_matched(cell)]))
+        matched = average_over_seeds(newest_trainings([cell for cell in cells if is_matched(cell)]))
         retrained = {cell.facts["level"]: cell for cell in matched}
         known = {*pretrained, *retrained}
         levels = [level for level in study.levels if level in known]

@@ -7,11 +7,11 @@ from typing import Any
 
 from harness.results.cells import Measured, ResultCell
 from harness.results.naming import training_words
-from harness.results.seeds import over_seeds
-from harness.results.trainings import TRAINING_WORDS, is_matched, kind_of, newest, training_filter
+from harness.results.seeds import average_over_seeds
+from harness.results.trainings import TRAINING_WORDS, is_matched, kind_of, newest_trainings, training_filter
 from harness.statistics.estimate import Estimate
 
-__all__ = ["can_draw", "grouped", "is_baseline", "line_family", "trainings_drawn"]
+__all__ = ["can_draw", "group_by_line", "is_baseline", "line_family", "trainings_drawn"]
 
 _SUBJECT = (
     *("task", "model", "weights", "dataset", "split"),
@@ -81,7 +81,7 @@ def _of_kind(cells: Sequence[ResultCell], word: str) -> list[ResultCell]:
     kinds: dict[str, list[ResultCell]] = {}
     for cell in cells:
         kinds.setdefault("" if word == "matched" else training_words(cell), []).append(cell)
-    return [cell for group in kinds.values() for cell in over_seeds(newest(group))]
+    return [cell for group in kinds.values() for cell in average_over_seeds(newest_trainings(group))]
 
 
 def _measured(row: dict[str, Any]) -> Measured:
@@ -89,7 +89,7 @@ def _measured(row: dict[str, Any]) -> Measured:
     return Measured(metric, bool(row["is_primary"]), bool(row["higher_is_better"]))
 
 
-def grouped(records: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def group_by_line(records: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """The points of each line, in an order that depends on nothing but them."""
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for record in records:

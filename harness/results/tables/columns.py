@@ -12,10 +12,10 @@ from harness.results.tables.numbers import digits_of
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
 
-__all__ = ["named", "rates", "series_of", "troubles"]
+__all__ = ["failure_columns", "identifying_columns", "rate_columns", "series_of"]
 
 
-def named(cells: Sequence[ResultCell]) -> tuple[list[str], list[Column]]:
+def identifying_columns(cells: Sequence[ResultCell]) -> tuple[list[str], list[Column]]:
     """What is the same for all; and the columns that tell the experiments from each other."""
     same, columns = conditions(cells)
     if any(series := series_of(cells)):
@@ -46,7 +46,7 @@ def _levels(cells: Sequence[ResultCell]) -> Column:
     return (units[0] if len(units) == 1 else "level"), texts
 
 
-def rates(cells: Sequence[ResultCell]) -> list[Column]:
+def rate_columns(cells: Sequence[ResultCell]) -> list[Column]:
     def texts(name: str) -> list[str]:
         values = [cell.facts[name] for cell in cells]
         return ["" if value is None else f"{value:.{digits_of(value)}f}" for value in values]
@@ -62,7 +62,7 @@ def rates(cells: Sequence[ResultCell]) -> list[Column]:
     return columns
 
 
-def troubles(cells: Sequence[ResultCell]) -> list[Column]:
+def failure_columns(cells: Sequence[ResultCell]) -> list[Column]:
     """Columns for what did not go well, where there is any."""
     columns = []
     if any(cell.facts["failed_samples"] for cell in cells):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.results.naming import codec_names
-from harness.results.seeds import over_seeds
+from harness.results.seeds import average_over_seeds
 from harness.results.tables.notes import seeds_note
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
@@ -100,7 +100,7 @@ def _matrix(cells: Sequence[ResultCell], codec: str, metric: str | None) -> Matr
     for row, group in by_row.items():
         if coded := [cell for cell in group if cell.facts["level"] is not None]:  # not only on uncompressed data
             series = newest_series(coded)
-            for cell in over_seeds([cell for cell in group if cell.facts["series"] == series]):
+            for cell in average_over_seeds([cell for cell in group if cell.facts["series"] == series]):
                 entries[row, _column(cell)] = Entry(cell, is_matched(cell))
     shown = dict.fromkeys(row for row, _ in entries)
     first = [row for row in ("pretrained", "clean", "mixed", *tested) if row in shown]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
 
-__all__ = ["seeds_note", "stands_on", "too_few"]
+__all__ = ["few_samples_notes", "sample_count_notes", "seeds_note"]
 
 
 def seeds_note(counts: Sequence[int]) -> list[str]:
@@ -22,7 +22,7 @@ def seeds_note(counts: Sequence[int]) -> list[str]:
     ]
 
 
-def stands_on(cells: Sequence[ResultCell]) -> list[str]:
+def sample_count_notes(cells: Sequence[ResultCell]) -> list[str]:
     """On how many samples the metrics stand, and how many failed."""
     rows = [cell.facts for cell in cells if cell.facts["samples"] is not None]
     stand = sorted({row["samples"] for row in rows})
@@ -34,7 +34,7 @@ def stands_on(cells: Sequence[ResultCell]) -> list[str]:
     return [f"Metrics stand on {_range(stand)} samples: those that did not fail ({_range(failed)} did)."]
 
 
-def too_few(cells: Sequence[ResultCell]) -> list[str]:
+def few_samples_notes(cells: Sequence[ResultCell]) -> list[str]:
     """Whether intervals stand on so few samples, or groups of them, that nobody has seen them hold."""
     from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM  # which imports NumPy
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.statistics.estimate import Estimate
 
-__all__ = ["digits_of", "fixed", "interval_text"]
+__all__ = ["digits_of", "fixed_point", "interval_text"]
 
 
 def interval_text(estimate: Estimate, margin: float | None = None) -> str:
@@ -19,12 +19,12 @@ def interval_text(estimate: Estimate, margin: float | None = None) -> str:
     if value is None:
         return "undefined"
     digits = digits_of(value)
-    text = fixed(value, digits)
-    text = text if low is None or high is None else f"{text} [{fixed(low, digits)}, {fixed(high, digits)}]"
-    return text if margin is None else f"{text} ±{fixed(margin, digits)}"
+    text = fixed_point(value, digits)
+    text = text if low is None or high is None else f"{text} [{fixed_point(low, digits)}, {fixed_point(high, digits)}]"
+    return text if margin is None else f"{text} ±{fixed_point(margin, digits)}"
 
 
-def fixed(value: float, digits: int) -> str:
+def fixed_point(value: float, digits: int) -> str:
     """The number with so many decimals; never "-0.000"."""
     return f"{round(value, digits) + 0.0:.{digits}f}"
 

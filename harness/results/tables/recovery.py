@@ -7,10 +7,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import no_such_metric
-from harness.results.cells import ResultCell, in_order
+from harness.results.cells import ResultCell, sort_cells
 from harness.results.naming import training_words
 from harness.results.seeds import mean_or_none, seeds_margin
-from harness.results.tables.columns import named
+from harness.results.tables.columns import identifying_columns
 from harness.results.tables.notes import seeds_note
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
@@ -54,7 +54,7 @@ def read_recovery(store: Store, filters: Filters, metrics: Sequence[str] = ()) -
         if known and name not in known:
             raise no_such_metric(name, known)
     chosen = [row for row in rows if (row["metric"] in metrics if metrics else row["is_primary"])]
-    return [cell.facts for cell in in_order([ResultCell({**row, "training": "retrained"}, {}) for row in chosen])]
+    return [cell.facts for cell in sort_cells([ResultCell({**row, "training": "retrained"}, {}) for row in chosen])]
 
 
 def recovery_long(rows: Sequence[Row]) -> Table:
@@ -79,7 +79,7 @@ def _table(metric: str, rows: Sequence[Row]) -> Table:
     facts = [
         {**group[0], "cell": group[0]["experiment"], "seed": its} for group, its in zip(groups, seeds, strict=True)
     ]
-    same, columns = named([ResultCell(row, {}) for row in facts])
+    same, columns = identifying_columns([ResultCell(row, {}) for row in facts])
     if not any(name == "training" for name, _ in columns):
         columns.insert(0, ("training", [training_words(ResultCell(group[0], {})) for group in groups]))
     columns += [(name, [_value(group, name) for group in groups]) for name in _VALUES]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import no_such_metric
 from harness.results.cells import ResultCell, read_cells
-from harness.results.seeds import over_seeds
+from harness.results.seeds import average_over_seeds
 from harness.results.tables.task import metric_table, task_table
 from harness.results.tables.text import FORMATS, Table, render, show
 from harness.store import Filters
@@ -66,7 +66,7 @@ class Results:
 
     def by_task(self) -> list[Table]:
         """One table for each task, for people; of trainings from several seeds it has the means."""
-        groups = (list(group) for _, group in groupby(over_seeds(self.cells), lambda cell: cell.facts["task"]))
+        groups = (list(group) for _, group in groupby(average_over_seeds(self.cells), lambda cell: cell.facts["task"]))
         made = metric_table if self.every and not self.asked else task_table
         return [made(cells, self.shown(cells)) for cells in groups]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.results.tables.columns import named, rates, series_of, troubles
-from harness.results.tables.notes import seeds_note, stands_on, too_few
+from harness.results.tables.columns import failure_columns, identifying_columns, rate_columns, series_of
+from harness.results.tables.notes import few_samples_notes, sample_count_notes, seeds_note
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
 
@@ -23,7 +23,7 @@ def task_table(cells: Sequence[ResultCell], metrics: Sequence[str]) -> Table:
         cells: the task's experiments, in the order to show them in.
         metrics: the names of those to show.
     """
-    same, columns = named(cells)
+    same, columns = identifying_columns(cells)
     compared = False
     for name in metrics:
         found = [cell.metrics.get(name) for cell in cells]
@@ -33,7 +33,7 @@ def task_table(cells: Sequence[ResultCell], metrics: Sequence[str]) -> Table:
             columns.append((f"{name} drop", drops))
             compared = compared or any(drops)
     intervals = any("[" in text for _, values in columns for text in values)
-    columns += rates(cells) + troubles(cells)
+    columns += rate_columns(cells) + failure_columns(cells)
     rows = tuple(zip(*(values for _, values in columns), strict=True))
     title = f"{cells[0].facts['task']}: {' '.join(same)}".removesuffix(": ")
     return Table(tuple(name for name, _ in columns), rows, title, _notes(cells, intervals, compared))
@@ -46,8 +46,8 @@ def metric_table(cells: Sequence[ResultCell], metrics: Sequence[str]) -> Table:
         cells: the task's experiments, in the order to show them in.
         metrics: the names of those to show; an experiment without any has one row.
     """
-    same, columns = named(cells)
-    failures = troubles(cells)
+    same, columns = identifying_columns(cells)
+    failures = failure_columns(cells)
     rows: list[tuple[str, ...]] = []
     for name in (*metrics, None):
         for number, cell in enumerate(cells):
@@ -78,10 +78,10 @@ def _drop(cell: ResultCell, measured: Measured | None) -> str:
 
 
 def _notes(cells: Sequence[ResultCell], intervals: bool, compared: bool, with_rates: bool = True) -> tuple[str, ...]:
-    notes = stands_on(cells)
+    notes = sample_count_notes(cells)
     if intervals:
         notes.append("[ ]: 95% interval.")
-        notes += too_few(cells)
+        notes += few_samples_notes(cells)
     notes += seeds_note([cell.seeds for cell in cells])
     if any(series_of(cells)):
         notes.append("series: tells trainings of one name apart, by their recipe or by the weights they started from.")

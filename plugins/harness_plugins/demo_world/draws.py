@@ -52,10 +52,6 @@ class RandomDraws:
         """One of the options, each as likely."""
         return options[self.below(len(options))]
 
-    def bell(self, centre: float, spread: float) -> float:
-        """The sum of three uniform numbers: a bell of standard deviation spread / 2, within 1.5 spread."""
-        return centre + spread * (self.unit() + self.unit() + self.unit() - 1.5)
-
     def bytes(self, *shape: int) -> npt.NDArray[np.uint8]:
         """uint8 array of this shape, uniform over 0-255."""
         count = 1

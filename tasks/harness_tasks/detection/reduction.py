@@ -62,7 +62,9 @@ def class_tables(statistics: Sequence[Statistics], classes: int) -> list[ClassTa
     for index in range(classes):
         rows = order[bounds[index] : bounds[index + 1]]
         members = group[object_bounds[index] : object_bounds[index + 1]]
-        frames, position = np.unique(np.concatenate([detection_frame[rows], object_frame[members]]), return_inverse=True)
+        frames, position = np.unique(
+            np.concatenate([detection_frame[rows], object_frame[members]]), return_inverse=True
+        )
         detection, object_position = position[: len(rows)], position[len(rows) :]
         object_counts = np.zeros((len(frames), len(AREAS)))
         np.add.at(object_counts, object_position, counts[members])
@@ -97,7 +99,11 @@ def class_metrics(table: ClassTable, weights: NDArray[np.float64]) -> dict[str, 
             if not table.objects[:, size].any():
                 precision[part, size] = np.nan
                 continue
-            chosen_weights = detection_weights if len(chosen) == detection_weights.shape[1] else detection_weights.take(chosen, axis=1)
+            chosen_weights = (
+                detection_weights
+                if len(chosen) == detection_weights.shape[1]
+                else detection_weights.take(chosen, axis=1)
+            )
             ap = average_precision(chosen_weights, shapes[size], positives[:, size], (_COCO,))
             precision[part, size] = ap[:, :, 0]
         pascal[part] = average_precision(detection_weights, voc, positives[:, 0], (_VOC07, area))[:, 0]

@@ -152,7 +152,9 @@ class Rgbd(DepthPairs):
         name = lists.replace("{split}", self.split)
         path = root / name
         if not stays_inside(name) or not path.is_file():
-            lists_found = ", ".join(sorted(file.name for file in path.parent.glob("*.txt"))) if stays_inside(name) else ""
+            lists_found = (
+                ", ".join(sorted(file.name for file in path.parent.glob("*.txt"))) if stays_inside(name) else ""
+            )
             raise self.problem(f"there is no list {path}" + (f" (there is: {lists_found})" if lists_found else ""))
         pairs = []
         for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):

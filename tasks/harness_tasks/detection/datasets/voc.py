@@ -76,7 +76,9 @@ class Voc(Dataset):
         for kind, suffix in (("Annotations", "xml"), ("JPEGImages", "jpg")):
             require_files(self, self._folder / kind, [f"{name}.{suffix}" for name in self._ids])
         self._annotations = [self._annotation(name) for name in self._ids]
-        labels = [[] if isinstance(annotation, str) else annotation[0].labels.tolist() for annotation in self._annotations]
+        labels = [
+            [] if isinstance(annotation, str) else annotation[0].labels.tolist() for annotation in self._annotations
+        ]
         self._strata = rarest_classes(self.classes, labels)
 
     def __len__(self) -> int:
@@ -148,7 +150,9 @@ class Voc(Dataset):
         ids = (lists / f"{self.split}.txt").read_text("utf-8", "replace").split()
         invalid = [name for name in ids if not stays_inside(name) or "/" in name]
         if invalid or not ids or len(set(ids)) != len(ids):
-            problem = f"{invalid[0]!r} is no image's name" if invalid else "it is empty" if not ids else "names come twice"
+            problem = (
+                f"{invalid[0]!r} is no image's name" if invalid else "it is empty" if not ids else "names come twice"
+            )
             raise DatasetError(f"{lists / self.split}.txt: one image's name a line was expected, but {problem}.")
         return ids
 

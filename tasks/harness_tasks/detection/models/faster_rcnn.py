@@ -131,7 +131,9 @@ class FasterRCNN(ImageListDetector):
             "trainable_layers": 1 if trained is None else trained,
         }
         try:
-            backbone = resnet_fpn_backbone(**arguments) if name in _RESNETS else mobilenet_backbone(**arguments, fpn=True)
+            backbone = (
+                resnet_fpn_backbone(**arguments) if name in _RESNETS else mobilenet_backbone(**arguments, fpn=True)
+            )
         except ValueError as error:
             raise UsageError(f"option trainable_layers={trained}: {name} has fewer stages ({error}).") from error
         if trained is None:
