@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from command import Session
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.errors import WeightsError
 from harness.model import NoMemo
 from harness.weights import load_state, read_classes
@@ -65,7 +65,7 @@ def test_the_file_is_small_and_says_its_classes() -> None:
 
 
 def test_the_registry_knows_the_file(detector: DemoDetector) -> None:
-    registry = load([])
+    registry = load_registry([])
     facts = registry.entry("checkpoints", registry.entry("models", "demo-detector")["checkpoint"])
     assert detector.resolve_weights(None, CLASSES).sha256 == facts["sha256"]
 
@@ -79,7 +79,7 @@ def test_reaches_the_score_that_the_registry_states(session: Session) -> None:
     """All held-out scenes, by the command that a user types."""
     session.run("run", "--task", "detection", "--codec", "none", "--resamples", "100")
     found = {metric: (value, n) for metric, value, n in session.select("select metric, value, samples from results")}
-    stated = load([]).entry("checkpoints", "demo-detector")["score"]
+    stated = load_registry([]).entry("checkpoints", "demo-detector")["score"]
     assert (stated["dataset"], stated["split"], found["AP"][1]) == ("demo", "test", 200)
     assert abs(found[stated["metric"]][0] - stated["value"]) <= stated["tolerance"]
     assert found["AP"][0] >= 0.55

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from command import Session
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 
 LEAST = {
     "pose": {"AP": 0.5},
@@ -23,7 +23,7 @@ def test_reaches_the_score_that_the_registry_states(
     session = Session(tmp_path, cache)
     session.run("run", "--task", task, "--codec", "none", "--resamples", "100")
     found = {metric: (value, n) for metric, value, n in session.select("select metric, value, samples from results")}
-    registry = load([])
+    registry = load_registry([])
     stated = registry.entry("checkpoints", registry.entry("models", model)["checkpoint"])["score"]
     assert (stated["dataset"], stated["split"], found[stated["metric"]][1]) == ("demo", "test", samples)
     assert abs(found[stated["metric"]][0] - stated["value"]) <= stated["tolerance"]

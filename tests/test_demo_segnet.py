@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from command import Session
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.model import NoMemo
 from harness.weights import load_state, read_classes
 from harness_plugins.demo_world.classes import SEGMENTS
@@ -58,7 +58,7 @@ def test_the_file_is_small_and_says_its_classes() -> None:
 
 
 def test_the_registry_knows_the_file(model: DemoSegNet) -> None:
-    registry = load([])
+    registry = load_registry([])
     facts = registry.entry("checkpoints", registry.entry("models", "demo-segnet")["checkpoint"])
     assert model.resolve_weights(None, SEGMENTS).sha256 == facts["sha256"]
 
@@ -68,7 +68,7 @@ def test_reaches_the_score_that_the_registry_states(tmp_path: Path, cache: Path)
     session = Session(tmp_path, cache)
     session.run("run", "--task", "segmentation", "--codec", "none", "--resamples", "100")
     found = {metric: (value, n) for metric, value, n in session.select("select metric, value, samples from results")}
-    stated = load([]).entry("checkpoints", "demo-segnet")["score"]
+    stated = load_registry([]).entry("checkpoints", "demo-segnet")["score"]
     assert (stated["dataset"], stated["split"], stated["metric"], found["mIoU"][1]) == ("demo", "test", "mIoU", 200)
     assert abs(found["mIoU"][0] - stated["value"]) <= stated["tolerance"]
     assert found["mIoU"][0] >= 0.75

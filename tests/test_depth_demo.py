@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from command import Session
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.model import NoMemo
 from harness.weights import load_state, read_classes
 from harness_plugins.demo_world.scene import Scene, render
@@ -60,7 +60,7 @@ def test_the_file_is_small() -> None:
 
 
 def test_the_registry_knows_the_file(estimator: DemoDepthGan) -> None:
-    registry = load([])
+    registry = load_registry([])
     facts = registry.entry("checkpoints", registry.entry("models", "demo-depth")["checkpoint"])
     assert estimator.resolve_weights(None, ()).sha256 == facts["sha256"]
 
@@ -70,7 +70,7 @@ def test_reaches_the_score_that_the_registry_states(tmp_path: Path, cache: Path)
     session = Session(tmp_path, cache)
     session.run("run", "--task", "depth", "--codec", "none", "--resamples", "100")
     measured = {metric: (value, n) for metric, value, n in session.select("select metric, value, samples from results")}
-    stated = load([]).entry("checkpoints", "demo-depth-gan")["score"]
+    stated = load_registry([]).entry("checkpoints", "demo-depth-gan")["score"]
     assert (stated["dataset"], stated["split"], measured["rmse"][1]) == ("demo", "test", 200)
     assert abs(measured[stated["metric"]][0] - stated["value"]) <= stated["tolerance"]
     assert measured["abs_rel"][0] <= 0.15

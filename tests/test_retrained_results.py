@@ -16,7 +16,7 @@ import pytest
 
 from command import run
 from harness.discovery.plugins import installed
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.engine.recovery import Quartet, recoveries, unrecovered
 from harness.experiment import Experiment, Training
 from harness.keep.processes import this_process
@@ -286,7 +286,7 @@ def test_the_gain_as_the_study_prints_it(task: str, metric_: str, share: float) 
 
 def test_a_plan_knows_which_experiments_belong_together() -> None:
     asked = Request(("jpeg@50,5",), ("detection",), limit=2, retrain=("5", "clean"), seeds=2)
-    found = make_plan(resolve(asked, installed(), load())).experiments
+    found = make_plan(resolve(asked, installed(), load_registry())).experiments
     retrained = [one for one in found if one.training.kind == "retrained"]
     assert len(found) == 3 + 2 * 2 * 3
     assert len({one.training.checkpoint for one in retrained}) == 4

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from harness.cli import main
 from harness.discovery.plugins import installed
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.planning.request import Request
 from harness.planning.resolve import Resolver
 from harness.study.published import published
@@ -52,7 +52,7 @@ def test_there_is_a_file_for_each_of_the_tables() -> None:
 def test_a_file_names_the_levels_and_the_recipe_of_its_table(task: str) -> None:
     given, table = asked(task), published()[task]
     request = Request(codecs=(given["codec"],), tasks=(given["task"],))
-    resolver = Resolver(request, installed(), load(()))
+    resolver = Resolver(request, installed(), load_registry(()))
     choice = resolver.codec(given["codec"])
     assert (choice.codec.name, choice.levels) == (table.codec, table.levels)
     model, _ = resolver.model(given["model"])
@@ -65,7 +65,7 @@ def test_a_file_names_the_levels_and_the_recipe_of_its_table(task: str) -> None:
     names = {metric.name for metric in made.all_metrics()}
     assert set(table.pretrained) <= names
     assert given["retrain"] == ["matched", "clean"]
-    recipe = Recipe.of(load(()).recipe(task, given["recipe"]), task)
+    recipe = Recipe.of(load_registry(()).recipe(task, given["recipe"]), task)
     assert {name: getattr(recipe, name) for name in STATED[task]} == STATED[task]
 
 

@@ -16,7 +16,7 @@ from harness.cli.options.results import (
     filters_of,
     form_of,
     form_options,
-    opened,
+    open_for_reading,
     tell_unfinished,
 )
 from harness.errors import UsageError, no_such_metric
@@ -86,34 +86,42 @@ def recommend(
     wanted = dict(zip(FILTERS, (task, codec, dataset, model), strict=True))
     if codec:
         wanted["codec"] = [*codec, "none"]
-    with opened(db) as store:
+    with open_for_reading(db) as store:
         every = read_cells(store, filters_of(store, wanted))
         cases = cases_of(every)
         tell_unfinished(every)
-        _check(cases, metric, db)
+        _check_cases(cases, metric, db)
         cells = [cell for case in cases for cell in case.cells]
         identities = store.identities([cell.facts["experiment"] for cell in cells])
-        home = {cell.facts["experiment"]: store for cell in cells}
-        resampler = Resampler(home, identities, installed(), resamples, 0)
+        stores = {cell.facts["experiment"]: store for cell in cells}
+        resampler = Resampler(stores, identities, installed(), resamples, 0)
         found = [
             (case, walk(case, by_resampling(resampler), limit, metric, confidence / 100, camera)) for case in cases
         ]
-    found = [(case, some) for case, some in found if some]
+    found = [(case, recommendations) for case, recommendations in found if recommendations]
     if form == "json":
-        click.echo(json.dumps([recommendation_data(case, some) for case, some in found], indent=2, allow_nan=False))
+        click.echo(
+            json.dumps(
+                [recommendation_data(case, recommendations) for case, recommendations in found],
+                indent=2,
+                allow_nan=False,
+            )
+        )
     elif form == "csv":
         print_table(recommendation_rows(found), form)
     else:
-        for number, (case, some) in enumerate(found):
+        for number, (case, recommendations) in enumerate(found):
             if number:
                 click.echo()
-            print_table(recommendation_table(case, some), form)
-    return 0 if any(one.chosen for _, some in found for one in some) else 1
+            print_table(recommendation_table(case, recommendations), form)
+    return 0 if any(one.chosen for _, recommendations in found for one in recommendations) else 1
 
 
-def _check(cases: Sequence[Case], metric: str | None, db: str) -> None:
-    """Raises:
-    UsageError: nothing to recommend from, or a metric that nothing has.
+def _check_cases(cases: Sequence[Case], metric: str | None, db: str) -> None:
+    """Check that there are experiments with codecs, and that the metric exists.
+
+    Raises:
+        UsageError: there is no finished experiment with a codec, or no experiment has the metric.
     """
     if not cases:
         raise UsageError(f"of what was asked for, {db} has no finished experiment with a codec.")

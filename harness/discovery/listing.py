@@ -122,7 +122,7 @@ def dataset_records(plugins: Plugins, registry: Registry, roots: Mapping[str, st
 
 
 def _entry(name: str, facts: Mapping[str, Any]) -> Record:
-    """Return the part of a record that the registry alone knows."""
+    """Return the part of a record that comes from the registry entry: name, kind, summary and origin."""
     return {"name": name, "kind": facts["kind"], "summary": facts.get("summary", ""), "origin": "registry"}
 
 

@@ -157,9 +157,9 @@ class Runner:
                 self.progress.resumed(cell.experiment, kept)
         todo = []
         for batch in batches:
-            lacking = tuple(n for n, c in enumerate(cells) if not done[c.experiment.key].issuperset(batch.indices))
-            if lacking:
-                todo.append(Todo(batch, lacking))
+            unfinished = tuple(n for n, c in enumerate(cells) if not done[c.experiment.key].issuperset(batch.indices))
+            if unfinished:
+                todo.append(Todo(batch, unfinished))
         reference = cells[0].experiment.reference == "predictions"
         unit = Unit(subject, tuple(cells), tuple(todo), reference)
         try:

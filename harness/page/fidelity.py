@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.results.cells import ResultCell
     from harness.show.remake import Remade
 
-__all__ = ["MEASURES", "lacking", "measured", "ms_ssim", "vmaf"]
+__all__ = ["MEASURES", "measured", "missing_measures", "ms_ssim", "vmaf"]
 
 _SMALLEST = 161
 _SECONDS = 600
@@ -95,7 +95,7 @@ _NO_VMAF = (
 )
 
 
-def lacking(name: str) -> str | None:
+def missing_measures(name: str) -> str | None:
     """Why a measure cannot be had on this machine; None where it can."""
     if name == "vmaf":
         return None if _ffmpeg() else _NO_VMAF

@@ -107,8 +107,8 @@ def _profile(codec: type[Codec], parsed: ParsedName, registry: Registry) -> tupl
     known: Mapping[str, Any] = registry.entry("codecs", parsed.name).get("profiles", {})
     if name not in known:
         hint = did_you_mean(name, list(known))
-        there = ", ".join(sorted(known)) or "none"
-        raise UsageError(f"codec {parsed.name} has no profile {name!r}.{hint} There is: {there}.")
+        available = ", ".join(sorted(known)) or "none"
+        raise UsageError(f"codec {parsed.name} has no profile {name!r}.{hint} There is: {available}.")
     return known[name], given
 
 

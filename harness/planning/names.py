@@ -152,9 +152,9 @@ class Names:
         """
         place = self._place(text) if kind == "dataset" else None
         parsed = ParsedName(_base(place.path, text), place.options) if place else parse(text, levels=False)
-        usual = made.resolve(self.registry.entry(f"{kind}s", parsed.name).get("options", {}))
+        defaults = made.resolve(self.registry.entry(f"{kind}s", parsed.name).get("options", {}))
         training = {option.name for option in made.options if option.only == "training"}
-        changed = [o for o in parsed.options if made.config[o] != usual[o] and o not in training]
+        changed = [o for o in parsed.options if made.config[o] != defaults[o] and o not in training]
         return named(parsed.name, {o: made.config[o] for o in changed})
 
     def weights(self, model: Model, name: str, dataset: Dataset) -> Weights:

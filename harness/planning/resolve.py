@@ -106,7 +106,7 @@ class Resolver(Names):
         except HarnessError as error:
             self.problems.append(str(error))
         except Exception as error:  # noqa: BLE001 - any error of a plugin becomes a problem
-            self.problems.append(f"{describe(arguments)}: {type(error).__name__}: {error}")
+            self.problems.append(f"{arguments_text(arguments)}: {type(error).__name__}: {error}")
         return None
 
     # Codecs
@@ -264,10 +264,10 @@ def strata(dataset: Dataset) -> list[str]:
     return [outline.stratum if outline else "unreadable" for outline in known.values()]
 
 
-def describe(arguments: Sequence[object]) -> str:
+def arguments_text(arguments: Sequence[object]) -> str:
     """Describe a failed action in an error message by the texts among its arguments.
 
-    >>> describe(("detection", "demo-detector", 3))
+    >>> arguments_text(("detection", "demo-detector", 3))
     'detection demo-detector'
     """
     return " ".join(a for a in arguments if isinstance(a, str)) or "plugin"

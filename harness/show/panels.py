@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from harness.errors import SampleError, UsageError
 from harness.results.naming import training_words
 from harness.show.panel import Row, Tile, Zoom, lay_out, zoom_for
-from harness.show.rerun import SampleRunner, frame_of
+from harness.show.rerun import SampleRunner, frame_to_show
 from harness.statistics.agreement import Agreement
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class PanelPainter:
             sample = dataset[index]
         except SampleError as error:
             raise UsageError(f"sample {index} cannot be read: {error}") from error
-        frame = frame_of(sample, self._look.frame)
+        frame = frame_to_show(sample, self._look.frame)
         sample.frames.setflags(write=False)
         sample = self._runner(self._recorded.cells[0]).referred(sample)
         first = self._truth_tiles(sample, frame)
@@ -201,7 +201,9 @@ class PanelPainter:
         heading = f"sample {sample.id}" + (f", frame {frame} of {len(sample.frames)}" if len(sample.frames) > 1 else "")
         if self._recorded.retrained:
             groups = [
-                (ladder, (cell, *self._retrained_cells(cell))) for ladder in self._recorded.ladders for cell in ladder.cells
+                (ladder, (cell, *self._retrained_cells(cell)))
+                for ladder in self._recorded.ladders
+                for cell in ladder.cells
             ]
             lines, first, heading = [Row(tuple(first), heading)], [], ""
         else:

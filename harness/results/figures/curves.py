@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.results.cells import ResultCell
-from harness.results.figures.lines import can_draw, group_by_line, is_baseline, line_family
+from harness.results.figures.lines import can_draw, group_by_line, is_baseline_row, line_family
 from harness.results.naming import codec_names, conditions, training_words
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Fig
 
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
-    baselines = group_by_line([r for r in records if is_baseline(r) and r["value"] is not None])
+    baselines = group_by_line([r for r in records if is_baseline_row(r) and r["value"] is not None])
     lines = group_by_line([r for r in records if can_draw(r, against)])
     title, names = _names(lines)
     looks = _looks(lines)

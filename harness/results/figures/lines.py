@@ -11,7 +11,7 @@ from harness.results.seeds import average_over_seeds
 from harness.results.trainings import TRAINING_WORDS, is_matched, kind_of, newest_trainings, training_filter
 from harness.statistics.estimate import Estimate
 
-__all__ = ["can_draw", "group_by_line", "is_baseline", "line_family", "trainings_drawn"]
+__all__ = ["can_draw", "group_by_line", "is_baseline_row", "line_family", "trainings_drawn"]
 
 _SUBJECT = (
     *("task", "model", "weights", "dataset", "split"),
@@ -26,14 +26,14 @@ _FEW = 2
 """Trainings at a single level each that are drawn without being asked for, at most."""
 
 
-def is_baseline(record: dict[str, Any]) -> bool:
+def is_baseline_row(record: dict[str, Any]) -> bool:
     """Whether a row is the pretrained model on uncompressed frames."""
     return ResultCell(record, {}).is_baseline
 
 
 def can_draw(record: dict[str, Any], against: str) -> bool:
     """Whether a row is a point of a curve: it has a value, and a place on the axis."""
-    return not is_baseline(record) and record["value"] is not None and record[against] is not None
+    return not is_baseline_row(record) and record["value"] is not None and record[against] is not None
 
 
 def trainings_drawn(records: Sequence[dict[str, Any]], words: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -40,11 +40,11 @@ class SolidPainter:
         left, bottom right, top right, top left.
         """
         left, bottom, right, top = area
-        corners = [_between(face, u, v) for u, v in ((left, bottom), (right, bottom), (right, top), (left, top))]
+        corners = [_point_on(face, u, v) for u, v in ((left, bottom), (right, bottom), (right, top), (left, top))]
         return self.part(corners, colour, face, grain)
 
 
-def _between(face: Face, u: float, v: float) -> Point:
+def _point_on(face: Face, u: float, v: float) -> Point:
     """Return the point at the shares (u, v) of a face with four corners, by bilinear interpolation."""
     low_left, low_right, high_right, high_left = face.corners
     x, y, z = (
@@ -74,12 +74,12 @@ class Prism:
             follower = (number + 1) % len(left)
             low, high = (number, follower) if left[number][1] <= left[follower][1] else (follower, number)
             rim = (left[low], right[low], right[high], left[high])
-            yield from _seen("rim", number, rim, inside, camera, light)
-        yield from _seen("side", 1, left, inside, camera, light)
-        yield from _seen("side", -1, right, inside, camera, light)
+            yield from _if_visible("rim", number, rim, inside, camera, light)
+        yield from _if_visible("side", 1, left, inside, camera, light)
+        yield from _if_visible("side", -1, right, inside, camera, light)
 
 
-def _seen(
+def _if_visible(
     kind: str, number: int, corners: tuple[Point, ...], inside: Point, camera: PinholeCamera, light: Light
 ) -> Iterator[tuple[str, int, Face]]:
     """Yield the face if its front is towards the camera."""

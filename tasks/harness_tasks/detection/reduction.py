@@ -49,8 +49,8 @@ class ClassTable:
 
 def class_tables(statistics: Sequence[Statistics], classes: int) -> list[ClassTable]:
     """Return the table of each class from the statistics of the frames, which must be in dataset order."""
-    detections, detection_frame = _joined(statistics, ("label", "score", "hit", "void", "voc"))
-    objects, object_frame = _joined(statistics, ("object_label", "object_flags"))
+    detections, detection_frame = _concatenated(statistics, ("label", "score", "hit", "void", "voc"))
+    objects, object_frame = _concatenated(statistics, ("object_label", "object_flags"))
     order = np.lexsort((-detections["score"], detections["label"]))
     bounds = np.searchsorted(detections["label"][order], np.arange(classes + 1))
     group = np.argsort(objects["object_label"], kind="stable")
@@ -119,7 +119,9 @@ def _reached(table: ClassTable) -> NDArray[np.float64]:
     return np.concatenate([limited, reached[:, 1:]], axis=1)
 
 
-def _joined(statistics: Sequence[Statistics], names: Sequence[str]) -> tuple[Mapping[str, NDArray[Any]], NDArray[Any]]:
+def _concatenated(
+    statistics: Sequence[Statistics], names: Sequence[str]
+) -> tuple[Mapping[str, NDArray[Any]], NDArray[Any]]:
     """Concatenate the named arrays of all frames, and return them with the frame index of each row."""
     joined = {name: np.concatenate([frame[name] for frame in statistics]) for name in names}
     return joined, np.repeat(np.arange(len(statistics)), [len(frame[names[0]]) for frame in statistics])

@@ -29,7 +29,7 @@ _DEFAULTS: dict[str, Value] = {
 }
 
 
-def _of_demo(option: Option) -> Option:
+def _with_demo_default(option: Option) -> Option:
     """Return an option with the demo's default."""
     return replace(option, default=_DEFAULTS.get(option.name, option.default))
 
@@ -44,7 +44,7 @@ class DemoTwoStream(TwoStreamModel):
     name = "demo-two-stream"
     summary = "two-stream network with small backbones, trained on the demo world's clips"
     own_weights = WEIGHTS
-    options: ClassVar[tuple[Option, ...]] = tuple(_of_demo(option) for option in TwoStreamModel.options)
+    options: ClassVar[tuple[Option, ...]] = tuple(_with_demo_default(option) for option in TwoStreamModel.options)
     default_batch: ClassVar[Mapping[str, int]] = {"cpu": 4, "cuda": 32, "mps": 8}
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:

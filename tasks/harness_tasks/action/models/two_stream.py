@@ -6,10 +6,10 @@ and differences from the paper:
 - Flow stack: the motion stream sees a stack of L = 10 flow fields with x and y interleaved, which is 2 L = 20 channels.
   The study on which this harness is based writes "we pass 20 frames randomly sampled from the pre-computed stack of
   optical flow images" (section III-E). This is read as ten pairs of an x and a y image.
-- Testing: a clip gives 25 frames, evenly spaced from the first to the last, and 25 stacks, whose first fields are evenly
-  spaced in the same way; a shorter clip gives all it has. The class probabilities (softmax) are averaged. A clip of at
-  most L frames repeats its last field. A clip of one frame has no motion and is an error. The paper also averages over
-  four corner crops and mirrored images; here only the central crop is used.
+- Testing: a clip gives 25 frames, evenly spaced from the first to the last, and 25 stacks, whose first fields are
+  evenly spaced in the same way; a shorter clip gives all it has. The class probabilities (softmax) are averaged. A clip
+  of at most L frames repeats its last field. A clip of one frame has no motion and is an error. The paper also averages
+  over four corner crops and mirrored images; here only the central crop is used.
 - Size: frames are scaled so that the central crop of 7/8 of the shorter side has 224 pixels, for both streams (224 of
   256 in the paper). Flow is computed after encoding and decoding, on the frames cropped and scaled in this way
   (`flow_size`). The unit of flow is a pixel of these frames, even if the motion stream sees the flow at another size

@@ -87,14 +87,14 @@ class Voc(Dataset):
     def outline(self, index: int) -> Outline:
         from harness.images import image_size
 
-        name, (_, size) = self._ids[index], self._sound(index)
+        name, (_, size) = self._ids[index], self._valid_annotation(index)
         height, width = size or image_size(self._image(index))
         return Outline(name, height=height, width=width, group=name, stratum=self._strata[index])
 
     def __getitem__(self, index: int) -> Sample:
         from harness.images import read_image
 
-        boxes, size = self._sound(index)
+        boxes, size = self._valid_annotation(index)
         frames, source = read_image(self._image(index))
         check_size(self._image(index), size, frames.shape[1:3])
         return Sample(self._ids[index], frames, {0: boxes}, source=source)
@@ -113,7 +113,7 @@ class Voc(Dataset):
     def _image(self, index: int) -> Path:
         return self._folder / "JPEGImages" / f"{self._ids[index]}.jpg"
 
-    def _sound(self, index: int) -> tuple[Boxes, tuple[int, int] | None]:
+    def _valid_annotation(self, index: int) -> tuple[Boxes, tuple[int, int] | None]:
         """Return a sample's objects and stated size.
 
         Raises:

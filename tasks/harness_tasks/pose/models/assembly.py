@@ -72,7 +72,7 @@ def assemble(
     persons: list[_Person] = []
     for limb, (start, end) in enumerate(LIMBS):
         field = affinity[2 * FIELDS[limb] : 2 * FIELDS[limb] + 2]
-        for first, second, value in _joined(field, candidates_of[start], candidates_of[end], positions, rules):
+        for first, second, value in _limb_pairs(field, candidates_of[start], candidates_of[end], positions, rules):
             _add(persons, limb, (first, second), value, score)
     kept = [p for p in persons if len(p.parts) >= rules.parts and p.total >= rules.mean * len(p.parts)]
     keypoints = np.zeros((len(kept), len(PARTS), 3))
@@ -111,7 +111,7 @@ def _offset(value: NDArray[np.float64], before: NDArray[np.float32], after: NDAr
     return np.where(curvature > 1e-9, np.clip(0.5 * (right - left) / np.maximum(curvature, 1e-9), -0.5, 0.5), 0.0)
 
 
-def _joined(
+def _limb_pairs(
     field: NDArray[np.float32],
     starts: NDArray[np.intp],
     ends: NDArray[np.intp],
@@ -125,7 +125,7 @@ def _joined(
     length = np.hypot(direction[..., 0], direction[..., 1])
     unit = direction / np.maximum(length, _TINY)[..., None]
     steps = np.linspace(0.0, 1.0, _SAMPLES)[:, None]
-    vectors = _between(field, origin[:, :, None] + steps * direction[:, :, None])
+    vectors = _interpolated(field, origin[:, :, None] + steps * direction[:, :, None])
     along = (vectors * unit[:, :, None]).sum(axis=-1)
     value = along.mean(axis=-1) + np.minimum(0.5 * field.shape[1] / np.maximum(length, _TINY) - 1.0, 0.0)
     joined = ((along > rules.affinity).sum(axis=-1) > rules.share * _SAMPLES) & (value > 0)
@@ -144,7 +144,7 @@ def _joined(
     return pairs
 
 
-def _between(field: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float64]:
+def _interpolated(field: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the field float32[2, h, w] at points float64[..., 2] (x, y in cells), interpolated bilinearly:
     float64[..., 2]."""
     height, width = field.shape[1:]
