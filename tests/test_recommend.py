@@ -23,7 +23,7 @@ from harness.decide.judges import by_resampling, by_stored_intervals
 from harness.decide.limit import Limit
 from harness.decide.walk import recommend
 from harness.errors import UsageError
-from harness.results.cells import Measured, ResultCell
+from harness.results.cells import MeasuredMetric, ResultCell
 from harness.results.ladders import Case, Ladder
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import Replicates, replicates
@@ -152,7 +152,7 @@ def a_cell(level: float | None, bpp: float, value: float = 0.5, **facts: Any) ->
     told = {"level": level, "level_name": "quality", "bpp": bpp, "source_bpp": None, "kbps": None, "samples": 10}
     told |= {"psnr": 30.0, "bytes": None, "experiment": f"e{level}", "codec": "jpeg" if level else "none"}
     told |= {"training": "pretrained"}
-    return ResultCell({**told, **facts}, {"value": Measured(Estimate(value), True, True)})
+    return ResultCell({**told, **facts}, {"value": MeasuredMetric(Estimate(value), True, True)})
 
 
 def test_costs() -> None:
@@ -273,7 +273,7 @@ def test_a_level_that_lost_nothing_on_too_few_samples_does_not_end_the_walk() ->
 
 
 def test_a_drop_of_zero_is_judged_alike_by_stored_intervals() -> None:
-    same = Measured(Estimate(0.875, 0.8, 0.95), True, True, Estimate(0.0, 0.0, 0.0))
+    same = MeasuredMetric(Estimate(0.875, 0.8, 0.95), True, True, Estimate(0.0, 0.0, 0.0))
     cell = ResultCell({**a_cell(95.0, 2.0).facts, "samples": 40, "groups": 40}, {"value": same})
     clean = ResultCell(a_cell(None, 24.0).facts, {"value": same})
     found = [by_stored_intervals(cell, clean, "value", Limit.parse(text), 0.95)[0] for text in ("0.08", "0.005", "9%")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.results.cells import Measured, ResultCell
+from harness.results.cells import MeasuredMetric, ResultCell
 from harness.results.seeds import average_over_seeds
 from harness.statistics.estimate import Estimate
 
@@ -14,7 +14,7 @@ def seed(number: int, **values: float) -> ResultCell:
     return ResultCell(
         facts,
         {
-            name: Measured(Estimate(value, 0.0, 1.0), name == "AP", True, Estimate(0.1))
+            name: MeasuredMetric(Estimate(value, 0.0, 1.0), name == "AP", True, Estimate(0.1))
             for name, value in values.items()
         },
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.results.cells import Measured, ResultCell
+from harness.results.cells import MeasuredMetric, ResultCell
 from harness.statistics.estimate import Estimate
 from harness.study.published import published
 from harness.study.tables import study_tables
@@ -25,7 +25,7 @@ def cell(level: float | None, value: float, **changes: Any) -> ResultCell:
         },
         **changes,
     }
-    return ResultCell(facts, {"AP": Measured(Estimate(value), True, True)})
+    return ResultCell(facts, {"AP": MeasuredMetric(Estimate(value), True, True)})
 
 
 def retrained(level: float, value: float, train_level: float, **changes: Any) -> ResultCell:

@@ -21,7 +21,7 @@ from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM
 if TYPE_CHECKING:
     from harness.decide.judges import Judge
     from harness.decide.limit import Limit
-    from harness.results.cells import Measured, ResultCell
+    from harness.results.cells import MeasuredMetric, ResultCell
     from harness.results.ladders import Case, Ladder
 
 __all__ = ["Recommendation", "Step", "recommend"]
@@ -180,7 +180,7 @@ def _step(baseline: ResultCell | None, cell: ResultCell, mildest: ResultCell, ju
     return Step(level, bound, cost, samples, groups, key)
 
 
-def _limits(limit: Limit, base: Measured) -> bool:
+def _limits(limit: Limit, base: MeasuredMetric) -> bool:
     """Whether there are values that the limit excludes, of a metric that is better when higher and never below 0."""
     value = base.value
     if not base.higher_is_better or value is None or value < 0 or (limit.relative and value == 0):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.results.cells import Measured, ResultCell
+    from harness.results.cells import MeasuredMetric, ResultCell
     from harness.results.ladders import Case, Ladder
     from harness.task import Task
 
@@ -67,7 +67,7 @@ def _fidelity(measures: Mapping[str, float]) -> dict[str, float | None]:
     return {name.replace("-", "_"): _short(value) for name, value in measures.items()}
 
 
-def _measured(one: Measured) -> Iterator[float | None]:
+def _measured(one: MeasuredMetric) -> Iterator[float | None]:
     for value in (one.metric.value, one.metric.low, one.metric.high, one.drop.value, one.drop.low, one.drop.high):
         yield _short(value)
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from harness.records import State
     from harness.store import Store
 
-__all__ = ["Measured", "ResultCell", "matching_names", "read_cells", "sort_cells"]
+__all__ = ["MeasuredMetric", "ResultCell", "matching_names", "read_cells", "sort_cells"]
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredMetric:
     """One metric of one experiment.
 
     Args:
@@ -61,7 +61,7 @@ class ResultCell:
     """
 
     facts: Mapping[str, Any]
-    metrics: Mapping[str, Measured]
+    metrics: Mapping[str, MeasuredMetric]
     reason: str | None = None
     seeds: int = 1
     subject: str = ""
@@ -104,7 +104,7 @@ def read_cells(store: Store, filters: Filters) -> list[ResultCell]:
     without_status = {column: allowed for column, allowed in filters.columns.items() if column != "status"}
     drops = {(row["experiment"], row["metric"]): row for row in _view(store, "curves", Filters(without_status))}
     facts: dict[str, dict[str, Any]] = {}
-    measured: dict[str, dict[str, Measured]] = {}
+    measured: dict[str, dict[str, MeasuredMetric]] = {}
     for row in _view(store, "results", filters):
         key, metric = row["experiment"], row["metric"]
         facts.setdefault(key, {**row, "source_bpp": None})
@@ -112,7 +112,7 @@ def read_cells(store: Store, filters: Filters) -> list[ResultCell]:
         if metric is not None:
             drop = drops.get((key, metric), {})
             facts[key]["source_bpp"] = drop.get("source_bpp")
-            measured[key][metric] = Measured(
+            measured[key][metric] = MeasuredMetric(
                 Estimate(row["value"], row["ci_low"], row["ci_high"]),
                 bool(row["is_primary"]),
                 bool(row["higher_is_better"]),

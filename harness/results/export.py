@@ -1,4 +1,4 @@
-"""Writes views of a results database to files: Parquet, CSV or JSON. An incomplete file is never left behind."""
+"""Writes views of a results database to Parquet, CSV or JSON files. A file is written completely or not at all."""
 
 from __future__ import annotations
 

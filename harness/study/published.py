@@ -1,4 +1,4 @@
-"""The study's published figures."""
+"""The figures that the study published."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Published:
     """One of the study's tables.
 
     Args:
-        table: its number there.
-        codec: what coded the data.
-        model: as the study calls it.
-        dataset: likewise.
-        levels: mildest compression first.
-        pretrained: (A): a value a level, by metric.
-        retrained: (B): likewise; the first is that of (A).
+        table: the number of the table in the study.
+        codec: the codec that compressed the data.
+        model: the study's name for the model.
+        dataset: the study's name for the dataset.
+        levels: the compression levels, mildest first.
+        pretrained: side (A) of the table: by metric, a value for each level.
+        retrained: side (B) of the table: by metric, a value for each level; the first is the value of (A).
     """
 
     table: str
@@ -36,7 +36,7 @@ class Published:
 
 @cache
 def published() -> Mapping[str, Published]:
-    """The study's tables by task."""
+    """Return the study's tables by task, from published.toml."""
     content = tomllib.loads(files("harness.study").joinpath("published.toml").read_text("utf-8"))
     return {task: _table(facts) for task, facts in content.items()}
 

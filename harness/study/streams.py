@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.results.tables.text import Table
 from harness.statistics.estimate import Estimate
 from harness.study.evidence import Evidence
-from harness.study.finding import UNMEASURED, Finding, judged
+from harness.study.finding import UNMEASURED, Finding, verdict_of
 from harness.study.published import published
 
 __all__ = ["motion", "spatial_only"]
@@ -14,7 +14,7 @@ _STREAMS = ("spatial_top1", "motion_top1", "fusion_top1")
 
 
 def motion(evidence: Evidence) -> Finding:
-    """Whether retraining makes the motion stream worse."""
+    """Test the claim that retraining on compressed video makes the motion stream worse."""
     subject, study = evidence.main("action"), published()["action"]
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
@@ -32,11 +32,11 @@ def motion(evidence: Evidence) -> Finding:
     ours = f"significantly lower at {lower}, significantly higher at {higher} of {len(rows)} levels"
     columns = ("CRF", *(head for name in ("spatial", "motion", "fusion") for head in (f"study: {name}", name)))
     table = Table(columns, tuple(rows))
-    return Finding("motion", ours if rows else UNMEASURED, judged(tests.values()), (table,), tests)
+    return Finding("motion", ours if rows else UNMEASURED, verdict_of(tests.values()), (table,), tests)
 
 
 def spatial_only(evidence: Evidence) -> Finding:
-    """Whether retraining only the spatial stream beats retraining both, fused."""
+    """Test the claim that retraining only the spatial stream gives a better fused top-1 than retraining both streams."""
     subject, study, metric = evidence.main("action"), published()["action"], "fusion_top1"
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
@@ -49,4 +49,4 @@ def spatial_only(evidence: Evidence) -> Finding:
             rows.append((f"{level:g}", *values, test.text()))
     ours = f"fused top-1, spatial only - both, at CRF {rows[-1][0]}: {rows[-1][-1]}" if rows else UNMEASURED
     columns = ("CRF", "none retrained", "both", "spatial only", "spatial only - both")
-    return Finding("spatial_only", ours, judged(tests.values()), (Table(columns, tuple(rows)),), tests)
+    return Finding("spatial_only", ours, verdict_of(tests.values()), (Table(columns, tuple(rows)),), tests)

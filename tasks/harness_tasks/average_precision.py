@@ -169,6 +169,8 @@ def interpolated(points: int) -> Rule:
 
 
 def area(recall: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rule for the area under the monotone precision-recall curve (VOC since 2010): the share is the recall
-    itself."""
+    """Return the recall itself as the completed share of the precision-recall curve.
+
+    With this rule, AP is the area under the monotone precision-recall curve (VOC since 2010).
+    """
     return recall

@@ -1,4 +1,4 @@
-"""Numbers as tables write them: with as many decimals as their size calls for."""
+"""Formats numbers for tables. The number of decimals depends on the size of the number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ __all__ = ["digits_of", "fixed_point", "interval_text"]
 
 
 def interval_text(estimate: Estimate, margin: float | None = None) -> str:
-    """ "0.482 [0.451, 0.513]", with as many decimals as its size calls for; behind it the margin over seeds.
+    """Return a value with its interval as text; the number of decimals depends on the size of the value.
+
+    Args:
+        estimate: the value with its interval.
+        margin: half the width of the interval over seeds, which is appended after "±"; None for no margin.
 
     >>> interval_text(Estimate(0.4821, 0.451, 0.513))
     '0.482 [0.451, 0.513]'
@@ -25,9 +29,10 @@ def interval_text(estimate: Estimate, margin: float | None = None) -> str:
 
 
 def fixed_point(value: float, digits: int) -> str:
-    """The number with so many decimals; never "-0.000"."""
+    """Return a number as text with `digits` decimals; never "-0.000"."""
     return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def digits_of(value: float) -> int:
+    """Return how many decimals a value is written with: 3 below 10, 2 below 100, otherwise 1."""
     return 3 if abs(value) < 10 else 2 if abs(value) < 100 else 1

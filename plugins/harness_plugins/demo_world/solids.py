@@ -19,18 +19,18 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class SolidPainter:
-    """Converts the faces of an object, and figures on the faces, to parts."""
+    """Converts the faces of an object, and figures on the faces, to flat parts that the compositor can draw."""
 
     camera: PinholeCamera
     light: Light
 
     def part(self, corners: Sequence[Point], colour: Colour, face: Face, grain: int) -> Part:
-        """Return a polygon on a face, with the face's brightness."""
+        """Return a polygon on a face as a flat part, with the face's brightness."""
         outline = [self.camera.project(corner) for corner in corners]
         return Part(outline, self.light.lit(colour, face.brightness), grain, face.plane)
 
     def fill(self, face: Face, colour: Colour, grain: int) -> Part:
-        """Return the whole face as a part."""
+        """Return the whole face as a flat part, filled with one colour."""
         return self.part(face.corners, colour, face, grain)
 
     def patch(self, face: Face, area: tuple[float, float, float, float], colour: Colour, grain: int = 12) -> Part:
