@@ -33,7 +33,7 @@ from harness.results.tables.matrix import matrices
 from harness.results.tables.results import FORMATS
 from harness.statistics.intervals import Replicates
 from harness.store import Filters
-from harness.study.published import published
+from harness.study.published import published_tables
 from harness_plugins.sql_store import SqlStore
 from store_rows import INFO, NONE_KEY, cell, metric, put_results
 
@@ -259,7 +259,7 @@ def test_a_run_knows_what_was_finished_and_not_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("task", "metric_", "share"), [("pose", "AP", 78.4), ("depth", "rmse", 20.0)])
 def test_the_gain_as_the_study_prints_it(task: str, metric_: str, share: float) -> None:
     """(.454 - .098) / .454 where higher is better, (.0749 - .0599) / .0749 where lower is."""
-    study, made = published()[task], installed().get("task", task)()
+    study, made = published_tables()[task], installed().get("task", task)()
     values = {
         "base": study.pretrained[metric_][0],
         "before": study.pretrained[metric_][-1],

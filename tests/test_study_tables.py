@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.results.cells import MeasuredMetric, ResultCell
 from harness.statistics.estimate import Estimate
-from harness.study.published import published
+from harness.study.published import published_tables
 from harness.study.tables import study_tables
 
 
@@ -35,10 +35,10 @@ def retrained(level: float, value: float, train_level: float, **changes: Any) ->
 
 
 def test_the_headline_figure_follows_from_the_published_tables() -> None:
-    pose = published()["pose"]
+    pose = published_tables()["pose"]
     before, after = pose.pretrained["AP"][-1], pose.retrained["AP"][-1]
     assert round(100 * (after - before) / after, 1) == 78.4
-    for table in published().values():
+    for table in published_tables().values():
         for side in (table.pretrained, table.retrained):
             assert {len(values) for values in side.values()} == {len(table.levels)}
         assert [v[0] for v in table.pretrained.values()] == [v[0] for v in table.retrained.values()]

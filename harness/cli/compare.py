@@ -11,7 +11,7 @@ import click
 
 from harness.cli.once import Command
 from harness.cli.options.common import database_option, resamples_option
-from harness.cli.options.results import form_of, form_options, open_for_reading, tell_unfinished
+from harness.cli.options.results import form_of, form_options, open_for_reading, warn_unfinished
 from harness.errors import HarnessError, UsageError, did_you_mean
 from harness.results.tables.text import clean
 
@@ -86,7 +86,7 @@ def compare(
             raise UsageError(f"{db} has no finished experiments of task {task!r}.")
         identities = store.identities([cell.facts["experiment"] for cell in cells])
         sides = sides_of(cases_of(cells), (wanted[0], wanted[1]), identities)
-        tell_unfinished(every, {one.codec.name for one in wanted})
+        warn_unfinished(every, {one.codec.name for one in wanted})
         resampler = Resampler(dict.fromkeys(identities, store), identities, installed(), resamples, 0)
         found = both(*sides, _metric(sides, metric), resampler, method)
     if form == "json":

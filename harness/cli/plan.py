@@ -1,4 +1,4 @@
-"""`harness plan`: the experiments of a run, which of them are done, and the estimated time of the rest. Runs nothing."""
+"""`harness plan`: the experiments of a run, which are done, and the estimated time of the rest. Runs nothing."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from harness.cli.options.results import (
     form_of,
     form_options,
     open_for_reading,
-    tell_unfinished,
+    warn_unfinished,
 )
 from harness.errors import UsageError, no_such_metric
 
@@ -89,7 +89,7 @@ def recommend(
     with open_for_reading(db) as store:
         every = read_cells(store, filters_of(store, wanted))
         cases = cases_of(every)
-        tell_unfinished(every)
+        warn_unfinished(every)
         _check_cases(cases, metric, db)
         cells = [cell for case in cases for cell in case.cells]
         identities = store.identities([cell.facts["experiment"] for cell in cells])

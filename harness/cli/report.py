@@ -81,13 +81,13 @@ def report(
     from harness.decide.limit import Limit
     from harness.discovery.stores import open_store
     from harness.engine import machine
-    from harness.page.fidelity import missing_measures
+    from harness.page.fidelity import unavailable_reason
     from harness.page.page import PageOptions, page
     from harness.show.remake import Environment
 
     target = _target(output)
     limit, camera = Limit.parse(max_drop), Camera.parse(fps, resolution)
-    if missing := [reason for name in measures if (reason := missing_measures(name))]:
+    if missing := [reason for name in measures if (reason := unavailable_reason(name))]:
         raise UsageError(" ".join(missing))
     torch_device = machine.find_device(device)
     means = Environment(installed(), make_registry(registries), data_root, weights, device=torch_device)

@@ -1,9 +1,11 @@
-"""Whether a level's drop stays within a limit: a one-sided bound on the paired drop, and how many samples would decide.
+"""Tests whether a level's drop stays within a limit, by a one-sided confidence bound on the paired drop.
 
-An absolute limit is compared with the bound drop + t s, where s is the drop's standard error from the paired resamples
-(`harness.statistics.intervals`) and t Student's one-sided quantile. A relative limit r is a limit on the ratio of the
-drop to the uncompressed value, which is uncertain too: the bound is Fieller's (`harness.statistics.ratios`), so that it
-stays within r just where the bound on drop - r |baseline| stays below 0.
+If the test is undecided, it also estimates how many samples would decide it.
+
+An absolute limit is compared with the bound drop + t s. Here s is the standard error of the drop from the paired
+resamples (`harness.statistics.intervals`), and t is Student's one-sided quantile. A relative limit r is a limit on the
+ratio of the drop to the uncompressed value. Because the uncompressed value is uncertain too, the bound on the ratio is
+Fieller's (`harness.statistics.ratios`). It is within r exactly if the bound on drop - r |baseline| is below 0.
 """
 
 from __future__ import annotations
@@ -28,24 +30,25 @@ if TYPE_CHECKING:
 __all__ = ["POWER", "Bound", "binomial_bound", "bound_of", "needed_groups", "one_sided_quantile", "zero_drop_bound"]
 
 POWER = 0.8
-"""The chance that the number of samples which is told decides, if the drop is what it was measured to be."""
+"""The probability that the estimated number of samples decides the test, if the true drop equals the measured one."""
 
 Verdict = Literal["holds", "fails", "undecided", "unknown"]
 
 
 @dataclass(frozen=True)
 class Bound:
-    """What is known of a level's drop against a limit.
+    """The result of testing whether a metric's drop at a compression level stays within a limit.
 
     Args:
-        verdict: `holds`: the bound is within the limit; `fails`: the drop lies beyond it, as surely; `undecided`:
-            neither; `unknown`: there is nothing to judge by.
-        drop: in the metric's unit, positive is worse, with its two-sided 95% interval; without a value when unknown.
-        value: the one-sided bound, in the limit's own terms (a share where it is one); None when unknown.
-        share: the drop as a share of the uncompressed value; None where that is 0.
-        groups_needed: how many groups of samples would decide, with the chance `POWER`; None where none would (the
-            measured drop is not within the limit) or none are needed.
-        reason: why it is unknown.
+        verdict: `holds`: the bound on the drop is within the limit. `fails`: the drop exceeds the limit, with the same
+            confidence. `undecided`: neither. `unknown`: the test could not be made.
+        drop: the drop in the metric's unit, with its two-sided 95% interval; positive is worse. It has no value if it
+            is unknown.
+        value: the one-sided bound, in the unit of the limit (a share for a relative limit); None if unknown.
+        share: the drop divided by the uncompressed value; None if the uncompressed value is 0.
+        groups_needed: the number of groups of samples that would decide the test with the probability `POWER`. None if
+            the test is decided, or if the measured drop exceeds the limit, so that more samples would not help.
+        reason: why the verdict is `unknown`.
     """
 
     verdict: Verdict
@@ -57,12 +60,12 @@ class Bound:
 
     @property
     def is_unmoved(self) -> bool:
-        """Whether nothing was lost in any resample, and the samples are too few to be sure of more."""
+        """Whether the drop is 0 in every resample, and there are too few samples for the verdict `holds`."""
         return self.verdict == "undecided" and self.drop.value == self.drop.low == self.drop.high == 0
 
 
 def one_sided_quantile(freedom: int, confidence: float) -> float:
-    """Student's one-sided quantile.
+    """Return Student's one-sided quantile for these degrees of freedom.
 
     >>> round(one_sided_quantile(199, 0.95), 3)
     1.653
@@ -79,19 +82,19 @@ def bound_of(
     confidence: float,
     exact: bool = False,
 ) -> Bound:
-    """A level against the baseline, on the samples that finished in both.
+    """Test whether a metric's drop at a compression level stays within a limit.
 
     Args:
-        level: resamples of the level.
-        baseline: of the uncompressed experiment, on the same samples, groups and resamples.
-        metric: its name.
-        higher_is_better: its direction.
-        limit: the largest drop allowed.
-        confidence: of the one-sided bound, above 0.5.
-        exact: whether the level's decoded frames are the source's: then a drop of 0 is no matter of luck.
+        level: the metrics and resamples of the experiment at the level.
+        baseline: those of the experiment on uncompressed frames, on the same samples, groups and resamples.
+        metric: the metric's name.
+        higher_is_better: whether a larger value of the metric is better.
+        limit: the largest drop that is allowed.
+        confidence: the confidence level of the one-sided bound, above 0.5.
+        exact: whether the decoded frames are equal to the source's frames, so that a drop of 0 is exact.
 
     Raises:
-        ValueError: the two do not stand on the same samples and resamples.
+        ValueError: the two experiments do not have the same samples, groups and resamples.
     """
     if level.source != baseline.source:
         raise ValueError("a bound needs two experiments on the same samples, groups and resamples")
@@ -101,28 +104,28 @@ def bound_of(
     if math.isnan(drop):
         return Bound("unknown", reason="the metric is undefined: no sample has anything of its kind")
     share = drop / abs(base) if base else None
-    told = Bound("unknown", drop=Estimate(drop), share=share)
+    bound = Bound("unknown", drop=Estimate(drop), share=share)
     if level.groups < 2:
-        return replace(told, reason="all samples come from one group: nobody knows how far the drop would move")
+        return replace(bound, reason="all samples come from one group: nobody knows how far the drop would move")
     if metric not in level.resampled or metric not in baseline.resampled:
-        return replace(told, reason="no interval is computed for this metric")
+        return replace(bound, reason="no interval is computed for this metric")
     drops, bases = (
         sign * (baseline.resampled[metric] - level.resampled[metric]),
         math.copysign(1.0, base) * baseline.resampled[metric],
     )
     defined = np.isfinite(drops) & np.isfinite(bases)
     if (missing := float(np.mean(~defined))) > UNDEFINED_ALLOWED:
-        return replace(told, reason=f"undefined in {missing:.0%} of the resamples: too few samples have its kind")
+        return replace(bound, reason=f"undefined in {missing:.0%} of the resamples: too few samples have its kind")
     drops, bases = drops[defined], bases[defined]
     freedom = level.groups - 1
-    reach = student(freedom) * standard_error(drops, level.groups)
-    told = replace(told, drop=Estimate(drop, drop - reach, drop + reach))
+    half_width = student(freedom) * standard_error(drops, level.groups)
+    bound = replace(bound, drop=Estimate(drop, drop - half_width, drop + half_width))
     t = one_sided_quantile(freedom, confidence)
     covariance = _covariance(drops, bases, level.groups)
     if limit.relative and abs(base) <= t * math.sqrt(covariance[1, 1]):
-        return replace(told, reason="the uncompressed value cannot be told from 0: no share of it")
+        return replace(bound, reason="the uncompressed value cannot be told from 0: no share of it")
     if drop == 0 and not drops.any() and not exact and metric in level.ratios:
-        return zero_drop_bound(told, level.groups, base, limit, confidence)
+        return zero_drop_bound(bound, level.groups, base, limit, confidence)
     if limit.relative:
         lower, value = fieller(drop, abs(base), covariance, t)
         weights = np.array([1.0, -limit.value])
@@ -130,18 +133,25 @@ def bound_of(
     else:
         error, excess = math.sqrt(covariance[0, 0]), drop - limit.value
         lower, value = drop - t * error, drop + t * error
-    # A share that rounds to the limit is within it: 0.02 in the computer's numbers is not 2/100.
-    slack = 1e-9 * max(1.0, abs(limit.value))
-    if value <= limit.value + slack:
-        return replace(told, verdict="holds", value=value)
-    if lower > limit.value + slack:
-        return replace(told, verdict="fails", value=value)
+    # The tolerance absorbs rounding errors of floating-point numbers: 0.02 is not exactly 2/100.
+    tolerance = 1e-9 * max(1.0, abs(limit.value))
+    if value <= limit.value + tolerance:
+        return replace(bound, verdict="holds", value=value)
+    if lower > limit.value + tolerance:
+        return replace(bound, verdict="fails", value=value)
     needed = needed_groups(level.groups, excess, error, confidence) if excess < 0 else None
-    return replace(told, verdict="undecided", value=value, groups_needed=needed)
+    return replace(bound, verdict="undecided", value=value, groups_needed=needed)
 
 
 def binomial_bound(groups: int, confidence: float) -> float:
-    """The share that something may have of which none was met in so many groups: the binomial bound.
+    """Return the largest share of groups that may have a property if none of the observed groups has it.
+
+    This is the one-sided binomial bound. With 40 groups of which none loses, for example, up to 7.2% of all groups may
+    lose (95% confidence).
+
+    Args:
+        groups: the number of observed groups.
+        confidence: the confidence level.
 
     >>> round(binomial_bound(40, 0.95), 3)
     0.072
@@ -150,18 +160,19 @@ def binomial_bound(groups: int, confidence: float) -> float:
 
 
 def zero_drop_bound(told: Bound, groups: int, base: float, limit: Limit, confidence: float) -> Bound:
-    """Of a drop of 0 in every resample, whose standard error says nothing of what was not met.
+    """Test whether a metric's drop stays within a limit, if the measured drop is 0 in every resample.
 
-    Taken is the binomial bound (Clopper and Pearson 1934) on the share of groups that lose, as if each lost all of a
-    metric in 0-1. That bounds the drop of a mean over groups, as top-1 is. Of AP, and of means over classes, it is what
-    the bound is at least: a group may carry a whole class.
+    The standard error of such a drop is 0, which says nothing about groups that were not observed. The binomial bound
+    (Clopper and Pearson 1934) on the share of groups that lose is used instead. It assumes that each of these groups
+    loses the whole metric, which lies in 0-1. It is a bound for metrics that are means over groups, such as top-1. For
+    AP and for means over classes the true bound can be larger, because one group can contain all objects of a class.
 
     Args:
-        told: drop, interval and share.
-        groups: in how many nothing was lost.
+        told: a `Bound` with the drop, its interval and the share.
+        groups: the number of groups, none of which loses anything.
         base: the uncompressed value.
-        limit: the largest drop allowed.
-        confidence: of the bound.
+        limit: the largest drop that is allowed.
+        confidence: the confidence level of the bound.
     """
     lost, allowed = binomial_bound(groups, confidence), limit.allowed(base)
     value = lost / abs(base) if limit.relative else lost
@@ -172,25 +183,33 @@ def zero_drop_bound(told: Bound, groups: int, base: float, limit: Limit, confide
 
 
 def _covariance(drops: NDArray[np.float64], bases: NDArray[np.float64], groups: int) -> NDArray[np.float64]:
-    """float64[2, 2], of drop and uncompressed value on all groups."""
-    own = float(np.std(drops, ddof=1))
-    base = float(np.std(bases, ddof=1))
-    some = own or base
-    scale = (standard_error(drops if own else bases, groups) / some) ** 2 if some else 0.0
+    """Return the covariance matrix of the drop and the uncompressed value on all groups: float64[2, 2]."""
+    drop_deviation = float(np.std(drops, ddof=1))
+    base_deviation = float(np.std(bases, ddof=1))
+    # Both deviations have the same ratio to their standard errors, so any that is not 0 gives the scale.
+    deviation = drop_deviation or base_deviation
+    scale = (standard_error(drops if drop_deviation else bases, groups) / deviation) ** 2 if deviation else 0.0
     return np.asarray(np.cov(drops, bases, ddof=1) * scale, np.float64)
 
 
 def needed_groups(groups: int, excess: float, error: float, confidence: float) -> int:
-    """Groups with which the bound would stay within the limit, with the chance `POWER`, if the drop is as measured.
+    """Return the number of groups with which the bound would be within the limit with the probability `POWER`.
 
-    The standard error falls with the root of their number.
+    The estimate assumes that the true drop equals the measured one, and that the standard error falls with the square
+    root of the number of groups.
+
+    Args:
+        groups: the number of measured groups.
+        excess: the measured drop minus the largest drop that is allowed; negative.
+        error: the standard error of `excess`.
+        confidence: the confidence level of the bound.
     """
     unit = error * math.sqrt(groups)
     count = groups
     for _ in range(50):
         reach = one_sided_quantile(max(1, count - 1), confidence) + NormalDist().inv_cdf(POWER)
-        wanted = max(2, math.ceil((reach * unit / abs(excess)) ** 2))
-        if wanted == count:
+        needed = max(2, math.ceil((reach * unit / abs(excess)) ** 2))
+        if needed == count:
             break
-        count = wanted
+        count = needed
     return count

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 __all__ = ["EXTRAS", "Extra", "extras"]
 
 EXTRAS = {
-    "plot": "figures: `harness plot`, `harness results show`",
+    "plot": "figures: `harness plot`",
     "compare": "`harness compare`: BD-rate, BD-accuracy, tests at equal levels",
     "report": "`harness report`: results as one HTML page",
     "measures": "`harness report --measure`: MS-SSIM and VMAF",
@@ -53,7 +53,7 @@ def extras() -> list[Extra]:
         versions = {str(r): _version(r.name) for r in needed}
         satisfied = {str(r) for r in needed if (found := versions[str(r)]) and r.specifier.contains(found, True)}
         installed = tuple(f"{r.name} {versions[str(r)]}" for r in needed if str(r) in satisfied)
-        missing = tuple(f"{r.name}{r.specifier}" for r in needed if str(r) not in satisfied)
+        missing = tuple(str(r).partition(";")[0].strip() for r in needed if str(r) not in satisfied)
         result.append(Extra(name, purpose, installed, missing))
     return result
 

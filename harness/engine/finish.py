@@ -85,7 +85,7 @@ class Finisher:
         self._sources: dict[str, list[tuple[str | None, int | None]]] = {}
 
     def see(self, row: SampleRow) -> None:
-        """Record how a sample's source file was compressed, for the warning at the end of its experiment."""
+        """Record the format and quality of a sample's source file, for a warning at the end of its experiment."""
         if row.source_quality is not None:
             self._sources.setdefault(row.key, []).append((row.source_format, row.source_quality))
 

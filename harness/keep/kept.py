@@ -138,7 +138,7 @@ def frames_digest(frames: Frames, fps: float | None) -> str:
 
 
 def pack_stream(encoded: Encoded, facts: Mapping[str, Any]) -> bytes:
-    """Convert an encoded stream and further facts (plain JSON values) to bytes; `unpack` does the reverse.
+    """Convert an encoded stream and further facts (plain JSON values) to bytes; `unpack_stream` does the reverse.
 
     >>> unpack_stream(pack_stream(Encoded(b"stream", 48, 1, 2, 3, None), {"encode_ms": 0.5}))
     (Encoded(data=b'stream', bits=48, frames=1, height=2, width=3, fps=None), {'encode_ms': 0.5})
@@ -149,7 +149,7 @@ def pack_stream(encoded: Encoded, facts: Mapping[str, Any]) -> bytes:
 
 
 def unpack_stream(payload: bytes) -> tuple[Encoded, dict[str, Any]] | None:
-    """Return the stream and the facts that `pack` converted; None if another version wrote other fields."""
+    """Return the stream and the facts that `pack_stream` converted; None if another version wrote other fields."""
     header, _, data = payload.partition(b"\n")
     try:
         values = json.loads(header)

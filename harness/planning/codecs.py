@@ -56,7 +56,7 @@ def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice
 
 
 def refused_images(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Dataset]]) -> list[str]:
-    """Return a sentence for each codec that can only code clips and each dataset of single images.
+    """Return a sentence for each combination of a codec that can only code clips with a dataset of single images.
 
     Args:
         codecs: the codecs, including their levers.
@@ -72,7 +72,7 @@ def refused_images(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Datase
 
 
 def refused_rates(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Dataset]]) -> list[str]:
-    """Return a sentence for each codec whose `fps=` is higher than the frame rate of a dataset's first clip.
+    """Return a sentence for each combination of a codec with a dataset whose first clip has a lower rate than `fps=`.
 
     Args:
         codecs: the codecs, including their levers.

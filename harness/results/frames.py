@@ -1,4 +1,4 @@
-"""Results as pandas frames: `harness.load("harness.db").curves`."""
+"""Results as pandas data frames, for example `harness.load("harness.db").curves`."""
 
 from __future__ import annotations
 

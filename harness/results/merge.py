@@ -1,4 +1,4 @@
-"""Merges the results databases of several machines into one, and then computes the comparisons that become possible."""
+"""Merges the results databases of several machines into one, and computes the comparisons between their experiments."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class ResampledMetric:
         return np.asarray(self.value + (resampled - defined.mean()) * scale, np.float64)
 
     def interval(self) -> Estimate:
-        """Return the metric with its own 95% interval, computed as for every other result."""
+        """Return the metric's value with its 95% interval, which is not paired with another experiment."""
         return interval(self.replicates, self.metric)
 
 

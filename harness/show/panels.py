@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.records import SampleRow
     from harness.results.cells import ResultCell
     from harness.show.recorded import PanelExperiments, PanelLadder
-    from harness.show.remake import Remade
+    from harness.show.remake import RemadeExperiments
     from harness.show.rerun import SampleRun
     from harness.store import Store
     from harness.unit import Settings
@@ -116,7 +116,7 @@ def worst_samples(rows: Rows, recorded: PanelExperiments, count: int, higher_is_
 
 def draw_panel(
     recorded: PanelExperiments,
-    remade: Remade,
+    remade: RemadeExperiments,
     rows: Rows,
     samples: Sequence[int],
     settings: Settings,
@@ -165,7 +165,7 @@ class PanelPainter:
     def __init__(
         self,
         recorded: PanelExperiments,
-        remade: Remade,
+        remade: RemadeExperiments,
         rows: Rows,
         settings: Settings,
         look: PanelOptions,

@@ -34,7 +34,7 @@ class PanelQuery:
         dataset: `name[:options]`; None for any dataset.
         split: the split of the dataset; None for any split.
         samples: the number of samples of the experiments (`--limit` of the run); None for any number.
-        trainings: which retrained models to show find_retrained the pretrained one, as words of
+        trainings: which retrained models to show beside the pretrained one, as words of
             `harness.results.trainings.training_filter`.
     """
 
@@ -69,7 +69,7 @@ class PanelExperiments:
         baseline: the experiment on uncompressed data; None if the database has none.
         ladders: the experiments of the codecs.
         others: descriptions of other groups of experiments that also fit the query.
-        retrained: the experiments of retrained models, by the key of the pretrained experiment to show them find_retrained.
+        retrained: the experiments of retrained models, by the key of the pretrained experiment at the same level.
     """
 
     baseline: ResultCell | None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.results.cells import ResultCell
     from harness.unit import Cell, Subject
 
-__all__ = ["Environment", "Remade", "remake"]
+__all__ = ["Environment", "RemadeExperiments", "remake"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Environment:
 
 
 @dataclass(frozen=True)
-class Remade:
+class RemadeExperiments:
     """The objects that run recorded experiments again.
 
     Args:
@@ -63,7 +63,9 @@ class Remade:
     weights: Mapping[str, Weights] = field(default_factory=dict)
 
 
-def remake(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], means: Environment) -> Remade:
+def remake(
+    cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], means: Environment
+) -> RemadeExperiments:
     """Rebuild the task, model, dataset and codecs of recorded experiments of one model on one dataset.
 
     The experiment of a retrained model uses the same codec and level as the pretrained model's experiment of that
@@ -89,7 +91,7 @@ def remake(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, An
     known = {cell.experiment.cell: cell for cell in planned.cells}
     if any(cell.facts["cell"] not in known for cell in cells):
         raise _difference_error(cells, identities, planned)
-    return Remade(planned.subject, {cell.facts["experiment"]: known[cell.facts["cell"]] for cell in cells})
+    return RemadeExperiments(planned.subject, {cell.facts["experiment"]: known[cell.facts["cell"]] for cell in cells})
 
 
 def _plan_pass(request: Request, means: Environment) -> Pass:
@@ -122,7 +124,7 @@ def _request(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, 
 
 
 def _dataset(recorded: str, means: Environment) -> str:
-    """Return the dataset's name on the command line if it has options or is an existing path, else the recorded name."""
+    """Return the dataset as on the command line if it has options or is an existing path, else its recorded name."""
     given = means.dataset
     return given if given and (":" in given or Path(given).exists()) else recorded
 

@@ -39,6 +39,10 @@ class Estimate:
         """Return whether a value lies inside the interval; False if there is no interval."""
         return self.low is not None and self.high is not None and self.low <= value <= self.high
 
+    def record(self) -> dict[str, float | str | None]:
+        """Return value, interval and reason as plain values, for JSON."""
+        return {"value": self.value, "low": self.low, "high": self.high, "reason": self.reason}
+
     def __neg__(self) -> Estimate:
         value, low, high = (None if end is None else -end for end in (self.value, self.high, self.low))
         return Estimate(value, low, high, self.reason, self.groups, self.few)

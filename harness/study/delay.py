@@ -9,7 +9,7 @@ from harness.results.tables.text import Table
 from harness.statistics.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict
-from harness.study.published import Published, published
+from harness.study.published import PublishedTable, published_tables
 from harness.study.shape import METRICS, loss_from_top, study_values
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def delayed(evidence: Evidence) -> Finding:
     """Test the claim that retraining delays the drop: that a detector loses a fifth only at a stronger level."""
     rows: list[tuple[str, ...]] = []
     verdict, saved_text = Verdict.UNDECIDED, ""
-    for task, study in published().items():
+    for task, study in published_tables().items():
         subject = evidence.main(task)
         sides = [_drop(evidence, subject, study, side) for side in (subject.pretrained, subject.matched)]
         theirs = (_printed_drop(task, study, retrained) for retrained in (False, True))
@@ -43,7 +43,7 @@ def delayed(evidence: Evidence) -> Finding:
 
 
 def _drop(
-    evidence: Evidence, subject: ModelResults, study: Published, side: Callable[[str, float], Sequence[ResultCell]]
+    evidence: Evidence, subject: ModelResults, study: PublishedTable, side: Callable[[str, float], Sequence[ResultCell]]
 ) -> int | None:
     """Return the index of the first level at which a model has significantly lost more than a fifth.
 
@@ -79,13 +79,13 @@ def _loss_saved(evidence: Evidence, subject: ModelResults, codec: str, top: floa
     return evidence.estimate(lambda a, b, c: loss(a, b) - loss(a, c), *((cells, metric) for cells in sides))
 
 
-def _printed_drop(task: str, study: Published, retrained: bool) -> int:
+def _printed_drop(task: str, study: PublishedTable, retrained: bool) -> int:
     """Return the index of the first level at which the study's own figures have lost more than a fifth."""
     values, loss = study_values(task, retrained), loss_from_top(task)
     return next((n for n, value in enumerate(values) if loss(values[0], value) > _LOST), len(study.levels))
 
 
-def _level_text(study: Published, place: int | None) -> str:
+def _level_text(study: PublishedTable, place: int | None) -> str:
     """Return the text for an index into the study's levels, such as "jpeg 15"."""
     if place is None:
         return UNMEASURED

@@ -93,7 +93,7 @@ class Evidence:
         return dict(self._plugins.get("codec", codec)().config)
 
     def main(self, task: str) -> ModelResults:
-        """Return the model of a task with the most experiments; a `ModelResults` without any if the task was not run."""
+        """Return the model of a task with the most experiments; an empty `ModelResults` if the task was not run."""
         candidates = [subject for subject in self.subjects if subject.task == task]
         return max(candidates, key=lambda subject: len(subject.cells), default=ModelResults(task, "", ()))
 

@@ -8,7 +8,7 @@ from harness.results.tables.text import Table
 from harness.statistics.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, verdict_of
-from harness.study.published import Published, published
+from harness.study.published import PublishedTable, published_tables
 
 __all__ = ["percentages"]
 
@@ -24,7 +24,7 @@ _QUOTED = (
     ("pose", "AP", "loss", "B", 15.0, '"before performance degradation exceeds 10%"'),
     ("pose", "AP", "gain", "B", 5.0, '"recovers network performance by up to 78.4%"'),
 )
-"""Task, metric, formula (loss or gain), side of the study's table (A: pretrained, B: retrained), JPEG quality, quote."""
+"""Task, metric, formula (loss, gain), side of the study's table (A: pretrained, B: retrained), JPEG quality, quote."""
 
 
 _NEAR = 0.05
@@ -36,7 +36,7 @@ def percentages(evidence: Evidence) -> Finding:
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
     for task, metric, kind, side, level, words in _QUOTED:
-        study, up = published()[task], metric != "rmse"
+        study, up = published_tables()[task], metric != "rmse"
         place = study.levels.index(level)
         formula = _formula(kind, up)
         theirs = formula(*_printed(study, metric, kind, side, place))
@@ -65,7 +65,7 @@ def _formula(kind: str, up: bool) -> Any:
     return lambda top, value: sign * (top - value) / top
 
 
-def _printed(study: Published, metric: str, kind: str, side: str, place: int) -> tuple[float, float]:
+def _printed(study: PublishedTable, metric: str, kind: str, side: str, place: int) -> tuple[float, float]:
     """Return the two values of the study's table that a formula compares."""
     values = study.pretrained[metric]
     second = values if side == "A" else study.retrained[metric]

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["Published", "published"]
+__all__ = ["PublishedTable", "published_tables"]
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedTable:
     """One of the study's tables.
 
     Args:
@@ -35,13 +35,13 @@ class Published:
 
 
 @cache
-def published() -> Mapping[str, Published]:
+def published_tables() -> Mapping[str, PublishedTable]:
     """Return the study's tables by task, from published.toml."""
     content = tomllib.loads(files("harness.study").joinpath("published.toml").read_text("utf-8"))
     return {task: _table(facts) for task, facts in content.items()}
 
 
-def _table(facts: Mapping[str, object]) -> Published:
+def _table(facts: Mapping[str, object]) -> PublishedTable:
     def values(side: object) -> dict[str, tuple[float, ...]]:
         assert isinstance(side, dict)
         return {metric: tuple(row) for metric, row in side.items()}
@@ -49,7 +49,7 @@ def _table(facts: Mapping[str, object]) -> Published:
     levels = facts["levels"]
     assert isinstance(levels, list)
     names = {name: str(facts[name]) for name in ("table", "codec", "model", "dataset")}
-    return Published(
+    return PublishedTable(
         **names,
         levels=tuple(float(level) for level in levels),
         pretrained=values(facts["pretrained"]),

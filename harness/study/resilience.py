@@ -9,7 +9,7 @@ from harness.results.tables.text import Table
 from harness.statistics.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, verdict_of
-from harness.study.published import published
+from harness.study.published import published_tables
 from harness.study.shape import METRICS, loss_from_top, study_values
 from harness.study.subject import ModelResults
 
@@ -30,7 +30,7 @@ def encoder_decoders(evidence: Evidence) -> Finding:
     """Test the claim that encoder-decoder networks (segmentation, depth) lose less than those of detection and pose."""
     rows: list[tuple[str, ...]] = []
     for task in (*_DECODERS, *_OTHERS):
-        subject, values, study = evidence.main(task), study_values(task), published()[task]
+        subject, values, study = evidence.main(task), study_values(task), published_tables()[task]
         cells: list[str] = []
         for level in _STRONG:
             theirs = loss_from_top(task)(values[0], values[study.levels.index(level)])
@@ -39,13 +39,16 @@ def encoder_decoders(evidence: Evidence) -> Finding:
         rows.append((task, METRICS[task][0], *cells))
     pairs = [(evidence.main(decoder), evidence.main(other)) for other in _OTHERS for decoder in _DECODERS]
     tests = [
-        _loss_difference(evidence, *pair, _STRONG[-1], top=lambda subject: subject.pretrained("jpeg", 95.0)) for pair in pairs
+        _loss_difference(evidence, *pair, _STRONG[-1], top=lambda subject: subject.pretrained("jpeg", 95.0))
+        for pair in pairs
     ]
     named = {f"{a.task} - {b.task}": test for (a, b), test in zip(pairs, tests, strict=True)}
     texts = [f"{name} {(-test).text(percent=True)}" for name, test in named.items()]
     ours = f"differences of the losses at quality {_STRONG[-1]:g}: {'; '.join(texts)}"
     heads = (head for level in _STRONG for head in (f"study: {level:g}", f"{level:g}"))
-    return Finding("encoder_decoders", ours, verdict_of(tests), (Table(("task", "metric", *heads), tuple(rows)),), named)
+    return Finding(
+        "encoder_decoders", ours, verdict_of(tests), (Table(("task", "metric", *heads), tuple(rows)),), named
+    )
 
 
 def upsamplings(evidence: Evidence) -> Finding:

@@ -9,13 +9,13 @@ from harness.results.tables.text import Table
 from harness.statistics.estimate import Estimate
 from harness.study.evidence import Evidence, Measure
 from harness.study.finding import UNMEASURED, Finding, verdict_of
-from harness.study.published import published
+from harness.study.published import published_tables
 from harness.study.shape import METRICS, loss_from_top, study_values
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
 
-__all__ = ["augmentation", "better", "gains", "mixed", "net_gains", "safe"]
+__all__ = ["augmentation", "gains", "improvement", "mixed", "net_gains", "safe"]
 
 _MOST = ("detection", "pose")
 """The tasks for which the study reports the largest gains from retraining."""
@@ -29,7 +29,7 @@ def gains(evidence: Evidence) -> Finding:
     """
     rows: list[tuple[str, ...]] = []
     measured: dict[str, tuple[Measure, Measure]] = {}
-    for task, study in published().items():
+    for task, study in published_tables().items():
         subject, end, metric = evidence.main(task), study.levels[-1], METRICS[task][0]
         pair = ((subject.pretrained(study.codec, end), metric), (subject.matched(study.codec, end), metric))
         measured[task] = pair
@@ -57,16 +57,16 @@ def net_gains(evidence: Evidence) -> Finding:
     """
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
-    for task, study in published().items():
+    for task, study in published_tables().items():
         subject, metric = evidence.main(task), METRICS[task][0]
         none = subject.none()
         for level in study.levels[1:]:
             before, after = subject.pretrained(study.codec, level), subject.matched(study.codec, level)
-            net = better(evidence, task, subject.control(after), after)
+            net = improvement(evidence, task, subject.control(after), after)
             if level == study.levels[-1]:
                 tests[task] = net
             if after:
-                plain = better(evidence, task, before, after)
+                plain = improvement(evidence, task, before, after)
                 recovered = _recovered(evidence, task, none, before, after)
                 rows.append((task, f"{study.codec} {level:g}", metric, plain.text(), recovered, net.text()))
     made = [test for test in tests.values() if test.value is not None]
@@ -94,7 +94,7 @@ def _recovered(
     """
     metric, up = METRICS[task]
     sign = 1 if up else -1
-    lost = better(evidence, task, before, none)
+    lost = improvement(evidence, task, before, none)
     if lost.low is not None and lost.sign <= 0:
         return "no significant loss"
     share = evidence.share(
@@ -109,7 +109,7 @@ def safe(evidence: Evidence) -> Finding:
     """Test the claim that retrained models lose less than a tenth at JPEG quality 15."""
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
-    for task, study in published().items():
+    for task, study in published_tables().items():
         if study.codec != "jpeg":
             continue
         subject, metric, loss = evidence.main(task), METRICS[task][0], loss_from_top(task)
@@ -136,8 +136,8 @@ def augmentation(evidence: Evidence) -> Finding:
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
     texts: list[str] = []
-    width = max(len(study.levels) - 1 for study in published().values())
-    for task, study in published().items():
+    width = max(len(study.levels) - 1 for study in published_tables().values())
+    for task, study in published_tables().items():
         subject = evidence.main(task)
         control = subject.trained(None, None, "none", None)
         trained = [subject.trained(study.codec, level, "none", None) for level in study.levels[1:]]
@@ -151,7 +151,7 @@ def augmentation(evidence: Evidence) -> Finding:
             tests[task] = every
         if not control or not any(trained):
             continue
-        each = [better(evidence, task, control, cells).text() if cells else "" for cells in trained]
+        each = [improvement(evidence, task, control, cells).text() if cells else "" for cells in trained]
         each += [""] * (width - len(each))
         rows.append((task, metric, evidence.value(control, metric).text(), *each, every.text()))
         texts.append(f"{task} {every.text()}")
@@ -161,24 +161,26 @@ def augmentation(evidence: Evidence) -> Finding:
 
 
 def mixed(evidence: Evidence) -> Finding:
-    """Test whether training on all levels at once is better than training at the level that is tested."""
+    """Test the claim that training on all levels at once is better than training at the level that is tested."""
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
-    for task, study in published().items():
+    for task, study in published_tables().items():
         subject, metric = evidence.main(task), METRICS[task][0]
         for level in study.levels[1:]:
             every, own = subject.mixed(study.codec, level), subject.matched(study.codec, level)
-            tests[f"{task} {study.codec} {level:g}"] = test = better(evidence, task, own, every)
+            tests[f"{task} {study.codec} {level:g}"] = test = improvement(evidence, task, own, every)
             if every and own:
                 values = (evidence.value(cells, metric).text() for cells in (own, every))
                 rows.append((task, f"{study.codec} {level:g}", metric, *values, test.text()))
     up, down = (sum(test.sign == sign for test in tests.values()) for sign in (1, -1))
     ours = f"mixed is significantly better at {up}, worse at {down} of {len(rows)} measured; {len(tests)} are asked"
     columns = ("task", "level", "metric", "at the level", "mixed", "mixed - at the level")
-    return Finding("mixed", ours if rows else UNMEASURED, verdict_of(tests.values()), (Table(columns, tuple(rows)),), tests)
+    return Finding(
+        "mixed", ours if rows else UNMEASURED, verdict_of(tests.values()), (Table(columns, tuple(rows)),), tests
+    )
 
 
-def better(evidence: Evidence, task: str, than: Sequence[ResultCell], cells: Sequence[ResultCell]) -> Estimate:
+def improvement(evidence: Evidence, task: str, than: Sequence[ResultCell], cells: Sequence[ResultCell]) -> Estimate:
     """Return by how much the experiments `cells` are better than the experiments `than`, in the task's metric."""
     metric, up = METRICS[task]
     sign = 1 if up else -1

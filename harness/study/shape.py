@@ -11,7 +11,7 @@ from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import CONFIDENCE
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict, verdict_of
-from harness.study.published import Published, published
+from harness.study.published import PublishedTable, published_tables
 from harness.study.subject import ModelResults
 
 __all__ = ["METRICS", "bends", "knees", "loss_from_top", "study_values", "uniform"]
@@ -34,7 +34,7 @@ KNEES = {"jpeg": 15.0, "h264": 40.0}
 
 def study_values(task: str, retrained: bool = False) -> tuple[float, ...]:
     """Return the study's own values at its levels: those of the pretrained (A) or the retrained (B) models."""
-    study = published()[task]
+    study = published_tables()[task]
     return (study.retrained if retrained else study.pretrained)[METRICS[task][0]]
 
 
@@ -55,7 +55,7 @@ def bends(evidence: Evidence) -> Finding:
     """
     rows: list[tuple[Any, ...]] = []
     tests: dict[str, Estimate] = {}
-    for task, study in published().items():
+    for task, study in published_tables().items():
         subject = evidence.main(task)
         metric, up = METRICS[task]
         mid = _middle(study)
@@ -78,7 +78,7 @@ def bends(evidence: Evidence) -> Finding:
 def uniform(evidence: Evidence) -> Finding:
     """Test the claim that the tasks lose different shares at the strongest level."""
     rows, subjects = [], {}
-    for task, study in published().items():
+    for task, study in published_tables().items():
         subject, (metric, _) = evidence.main(task), METRICS[task]
         ends = (study.levels[0], study.levels[-1])
         estimate = evidence.estimate(loss_from_top(task), *((subject.pretrained(study.codec, x), metric) for x in ends))
@@ -95,7 +95,9 @@ def uniform(evidence: Evidence) -> Finding:
     if made:
         (first, second), most = max(made.items(), key=lambda item: abs(item[1].value or 0.0))
         (first, second), most = ((first, second), most) if (most.value or 0.0) >= 0 else ((second, first), -most)
-        ours = f"{differing} of {len(made)} pairs differ significantly, most {first} - {second}: {most.text(percent=True)}"
+        ours = (
+            f"{differing} of {len(made)} pairs differ significantly, most {first} - {second}: {most.text(percent=True)}"
+        )
     equal = len(made) == len(pairs) and all(_within(test, _EQUAL_WITHIN) for test in made.values())
     verdict = Verdict.FAILS if equal else Verdict.UNDECIDED
     if differing and not equal:
@@ -105,7 +107,10 @@ def uniform(evidence: Evidence) -> Finding:
 
 
 def _difference(
-    evidence: Evidence, first: tuple[ModelResults, Published], second: tuple[ModelResults, Published], confidence: float
+    evidence: Evidence,
+    first: tuple[ModelResults, PublishedTable],
+    second: tuple[ModelResults, PublishedTable],
+    confidence: float,
 ) -> Estimate:
     """Return the loss of the first task at the strongest level, minus the loss of the second task."""
     measures = [
@@ -129,7 +134,7 @@ def knees(evidence: Evidence) -> Finding:
     tests: dict[str, Estimate] = {}
     tables, earlier = [], []
     for codec, claimed in KNEES.items():
-        tasks = {task: study for task, study in published().items() if study.codec == codec}
+        tasks = {task: study for task, study in published_tables().items() if study.codec == codec}
         inner = next(iter(tasks.values())).levels[1:-1]
         rows = []
         for task, study in tasks.items():
@@ -154,7 +159,7 @@ def knees(evidence: Evidence) -> Finding:
     return Finding("knees", ours, verdict, tuple(tables), tests)
 
 
-def _knee(evidence: Evidence, subject: ModelResults, study: Published, level: float) -> tuple[Estimate, Estimate]:
+def _knee(evidence: Evidence, subject: ModelResults, study: PublishedTable, level: float) -> tuple[Estimate, Estimate]:
     """Compare the losses per unit of the level on both sides of a level.
 
     Returns:
@@ -186,19 +191,19 @@ def _marked(ratio: Estimate, test: Estimate) -> str:
     return f"{text} *" if test.sign > 0 else text
 
 
-def _three(study: Published, level: float, values: Sequence[float]) -> tuple[float, float, float]:
+def _three(study: PublishedTable, level: float, values: Sequence[float]) -> tuple[float, float, float]:
     """Return the values at the next milder level, at the level, and at the next stronger level."""
     place = study.levels.index(level)
     return values[place - 1], values[place], values[place + 1]
 
 
-def _ratio(a: float, b: float, c: float, study: Published, level: float) -> float:
+def _ratio(a: float, b: float, c: float, study: PublishedTable, level: float) -> float:
     """Return the loss per unit of the level below a level, divided by that above it; 0 if nothing was lost above."""
     above, here, below = _three(study, level, study.levels)
     return ((b - c) / abs(here - below)) / ((a - b) / abs(above - here)) if a != b else 0.0
 
 
-def _middle(study: Published) -> float:
+def _middle(study: PublishedTable) -> float:
     """Return the inner level of the study that is nearest to the middle of its range of levels."""
     centre = (study.levels[0] + study.levels[-1]) / 2
     return min(study.levels[1:-1], key=lambda level: abs(level - centre))

@@ -72,7 +72,7 @@ class ModelResults:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """The row of the first experiment in the view `results`; model, data and conditions hold for all experiments."""
+        """The first experiment's row of the view `results`; its model, data and conditions hold for all experiments."""
         return self.cells[0].facts
 
     def none(self) -> list[ResultCell]:
@@ -94,7 +94,10 @@ class ModelResults:
         return self.trained(codec, level, codec, level, parts)
 
     def mixed(self, codec: str, level: float) -> list[ResultCell]:
-        """Return the experiments of models retrained on all levels of a codec, tested at one level, one for each seed."""
+        """Return the experiments of models retrained on all levels of a codec and tested at one level.
+
+        There is one experiment for each seed of the training.
+        """
         return self._trained("mixed", codec, None, codec, level)
 
     def trained(

@@ -12,7 +12,7 @@ from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
 from harness.results.trainings import differences, is_matched, kind_of, newest_trainings
 from harness.statistics.estimate import Estimate
-from harness.study.published import Published, published
+from harness.study.published import PublishedTable, published_tables
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
@@ -43,7 +43,7 @@ def study_tables(cells: Sequence[ResultCell], beside: bool = False, drops: Again
     clean: dict[str, ResultCell] = {}
     for cell in cells:
         facts = cell.facts
-        if facts["status"] != "finished" or facts["task"] not in published():
+        if facts["status"] != "finished" or facts["task"] not in published_tables():
             continue
         if facts["level"] is not None:
             ladders.setdefault(cell.ladder, []).append(cell)
@@ -53,7 +53,7 @@ def study_tables(cells: Sequence[ResultCell], beside: bool = False, drops: Again
     groups = list(ladders.values())
     codecs = codec_names([group[0] for group in groups])
     for group, codec, conditions in zip(groups, codecs, differences(groups), strict=True):
-        sides = _Sides.of(group, published()[group[0].facts["task"]], f"{codec}{conditions}")
+        sides = _Sides.of(group, published_tables()[group[0].facts["task"]], f"{codec}{conditions}")
         tables.append(_table(sides, clean.get(group[0].subject), beside, drops))
     return tables
 
@@ -65,7 +65,7 @@ class _Sides:
     The study's levels come first, in its order; other levels follow, also from mild to strong.
     """
 
-    study: Published
+    study: PublishedTable
     codec: str
     facts: Mapping[str, object]
     levels: Sequence[float]
@@ -73,7 +73,7 @@ class _Sides:
     retrained: Mapping[float, ResultCell]
 
     @classmethod
-    def of(cls, cells: Sequence[ResultCell], study: Published, codec: str) -> _Sides:
+    def of(cls, cells: Sequence[ResultCell], study: PublishedTable, codec: str) -> _Sides:
         pretrained = {cell.facts["level"]: cell for cell in cells if kind_of(cell) == "pretrained"}
         matched = average_over_seeds(newest_trainings([cell for cell in cells if is_matched(cell)]))
         retrained = {cell.facts["level"]: cell for cell in matched}

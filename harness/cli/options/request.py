@@ -140,9 +140,9 @@ def make_request(options: dict[str, Any], device: str) -> Request:
         raise UsageError(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} needed, e.g. {command}.")
     retraining = {"--from": options["from_"] == "scratch", "--recipe": options["recipe"], "--set": options["set_"]}
     retraining |= {"--seeds": options["seeds"] > 1, "--retrain-parts": options["retrain_parts"]}
-    if not options["retrain"] and (unused := [name for name, value in retraining.items() if value]):
+    if not options["retrain"] and (idle := [name for name, value in retraining.items() if value]):
         raise UsageError(
-            f"{', '.join(unused)} {'says' if len(unused) == 1 else 'say'} how to retrain, and nothing is retrained: add "
+            f"{', '.join(idle)} {'says' if len(idle) == 1 else 'say'} how to retrain, and nothing is retrained: add "
             "--retrain matched, for example."
         )
     return Request(

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FILTERS",
-    "chosen",
     "filter_options",
     "filters_of",
     "form_of",
     "form_options",
     "inner_options",
+    "merged_filters",
     "open_for_reading",
-    "tell_unfinished",
+    "warn_unfinished",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -62,7 +62,7 @@ def form_of(as_json: bool, form: str | None) -> str:
     return "json" if as_json else form or "table"
 
 
-def chosen(ctx: click.Context, wanted: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+def merged_filters(ctx: click.Context, wanted: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
     """Return the filters of a command below `harness results`.
 
     A filter that the command itself does not have is taken from `harness results`, where it may stand before the
@@ -88,7 +88,7 @@ def open_for_reading(db: str) -> Iterator[Store]:
         yield store
 
 
-def tell_unfinished(cells: Sequence[ResultCell], codecs: Collection[str] = ()) -> None:
+def warn_unfinished(cells: Sequence[ResultCell], codecs: Collection[str] = ()) -> None:
     """Warn on the standard error which experiments are left out because they have not finished.
 
     Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.once import Command
-from harness.cli.options.results import chosen, filter_options, filters_of, open_for_reading
+from harness.cli.options.results import filter_options, filters_of, merged_filters, open_for_reading
 from harness.errors import UsageError
 from harness.results.export import FORMATS, export_view
 
@@ -52,7 +52,7 @@ def export(
     Types, units and descriptions of the columns are in Parquet's metadata, and in the documentation of the database.
     """
     targets = _targets(output, tuple(dict.fromkeys(view)) or _VIEWS, format_)
-    filters = {name: list(names) for name, names in chosen(ctx, wanted).items()}
+    filters = {name: list(names) for name, names in merged_filters(ctx, wanted).items()}
     with open_for_reading(db or ctx.obj) as store:
         keys = _experiments(store, filters) if any(filters.values()) else None
         for name, target in targets.items():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from harness.cli.once import Command
-from harness.cli.options.results import chosen, filter_options, filters_of, inner_options, open_for_reading
+from harness.cli.options.results import filter_options, filters_of, inner_options, merged_filters, open_for_reading
 from harness.errors import no_such_metric
 
 __all__ = ["matrix", "recovery"]
@@ -34,7 +34,7 @@ def recovery(
 
     format_ = format_ or (ctx.parent.params["format_"] if ctx.parent else "table")
     with open_for_reading(db or ctx.obj) as store:
-        rows = read_recovery(store, filters_of(store, chosen(ctx, wanted)), metric)
+        rows = read_recovery(store, filters_of(store, merged_filters(ctx, wanted)), metric)
     if not rows:
         click.echo("nothing was retrained: harness run ... --retrain matched --retrain clean", err=True)
         return
@@ -66,7 +66,7 @@ def matrix(
     from harness.results.tables.results import print_table
 
     format_ = format_ or (ctx.parent.params["format_"] if ctx.parent else "table")
-    filters = {name: list(names) for name, names in chosen(ctx, wanted).items()}
+    filters = {name: list(names) for name, names in merged_filters(ctx, wanted).items()}
     if filters["codec"]:
         filters["codec"].append("none")
     with open_for_reading(db or ctx.obj) as store:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.once import Command
-from harness.cli.options.results import chosen
+from harness.cli.options.results import merged_filters
 from harness.results.tables.text import FORMATS
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def tables(
     from harness.store import Filters
     from harness.study.tables import study_tables
 
-    task = chosen(ctx, {"task": task})["task"]
+    task = merged_filters(ctx, {"task": task})["task"]
     outer_format = ctx.parent.params["format_"] if ctx.parent else "table"
     with closing(open_store(db or ctx.obj, installed(), write=False)) as store:
         cells = read_cells(store, Filters({"task": list(task)} if task else {}))

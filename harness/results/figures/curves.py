@@ -29,11 +29,11 @@ _NUMBERS = frozenset({"samples", "seed", "batch"})
 
 
 def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Figure:
-    """Draw a metric against rate, PSNR or level, with one line for each codec, model, data, training and conditions.
+    """Draw a metric against rate, PSNR or level. Each combination of codec, model, training and data has its own line.
 
     Each codec of a model has one colour. Bands show the 95% intervals; a line with a single interval has a vertical bar
-    instead. Retrained models have hollow markers, and bars with caps show the intervals over their seeds. Dashed
-    horizontal lines show the pretrained model on uncompressed frames.
+    instead. Retrained models have hollow markers, and bars with caps show the intervals over their seeds. Horizontal
+    lines show the pretrained model on uncompressed frames.
 
     Args:
         records: rows of the view `results`, all of the same metric. At least one of them can be drawn (`can_draw`).

@@ -1,4 +1,7 @@
-"""Tables of how much of the loss retraining recovers: one row for each training, codec and level."""
+"""Tables of how much of the loss retraining recovers: one row for each training, codec and level.
+
+A training from several seeds has one row with the mean over the seeds.
+"""
 
 from __future__ import annotations
 
@@ -103,8 +106,8 @@ def _value(group: Sequence[Row], name: str) -> str:
 def _interval(group: Sequence[Row], name: str) -> str:
     """Return the mean of a quantity over the seeds, with its interval, as text.
 
-    Without a mean the text is "-" if the quantity could have been computed, and "" if it could not: for example
-    `net_recovery` needs a model that was trained on uncompressed data.
+    If there is no mean, the text is "-" for a share that is undefined (the view has the reason), and "" for a quantity
+    that was not measured. For example, `net_recovery` needs a model that was trained on uncompressed data.
     """
     values = [row[name] for row in group]
     mean = mean_or_none(values)

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import no_such_metric
-from harness.results.cells import ResultCell, read_cells
+from harness.results.cells import MeasuredMetric, ResultCell, read_cells
 from harness.results.seeds import average_over_seeds
 from harness.results.tables.task import metric_table, task_table
 from harness.results.tables.text import FORMATS, Table, render, show
@@ -140,14 +140,22 @@ def print_table(results: Results | Table, format: str = "table", console: Consol
 
 
 def _long_row(cell: ResultCell, metric: str | None) -> tuple[Any, ...]:
-    measured = cell.metrics[metric] if metric is not None else None
     return (
         *(cell.facts[name] for name in _FACTS),
         metric,
-        *(getattr(measured, name, None) for name in _MEASURED),
+        *_measured_row(cell.metrics[metric] if metric is not None else None),
         *(cell.facts[name] for name in _RATES),
         cell.compression_ratio,
         cell.facts["status"],
         cell.reason,
         cell.facts["finished_at"],
     )
+
+
+def _measured_row(measured: MeasuredMetric | None) -> tuple[Any, ...]:
+    """Return the values of the columns `_MEASURED`."""
+    if measured is None:
+        return (None,) * len(_MEASURED)
+    metric, drop = measured.metric, measured.drop
+    ends = (metric.value, metric.low, metric.high, drop.value, drop.low, drop.high)
+    return (*ends, measured.is_primary, measured.higher_is_better)
