@@ -86,7 +86,7 @@ def compare(
             raise UsageError(f"{db} has no finished experiments of task {task!r}.")
         identities = store.identities([cell.facts["experiment"] for cell in cells])
         sides = sides_of(cases_of(cells), (wanted[0], wanted[1]), identities)
-        warn_unfinished(every, {one.codec.name for one in wanted})
+        warn_unfinished(every, {side.codec.name for side in wanted})
         resampler = Resampler(dict.fromkeys(identities, store), identities, installed(), resamples, 0)
         found = both(*sides, _metric(sides, metric), resampler, method)
     if form == "json":

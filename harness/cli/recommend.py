@@ -114,7 +114,7 @@ def recommend(
             if number:
                 click.echo()
             print_table(recommendation_table(case, recommendations), form)
-    return 0 if any(one.chosen for _, recommendations in found for one in recommendations) else 1
+    return 0 if any(level.chosen for _, recommendations in found for level in recommendations) else 1
 
 
 def _check_cases(cases: Sequence[Case], metric: str | None, db: str) -> None:

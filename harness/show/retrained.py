@@ -47,7 +47,7 @@ def find_retrained(
         for cell in pretrained:
             matching = [other for other in everything if other.facts["cell"] == cell.facts["cell"] and fits(other)]
             matching = [other for other in matching if kind_of(other) != "pretrained"]
-            if chosen := min(newest_trainings(matching), key=lambda one: one.facts["seed"], default=None):
+            if chosen := min(newest_trainings(matching), key=lambda cell: cell.facts["seed"], default=None):
                 found[cell.facts["experiment"]].append(chosen)
                 has_match = True
         if not has_match and word != "pretrained":

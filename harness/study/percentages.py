@@ -49,12 +49,12 @@ def percentages(evidence: Evidence) -> Finding:
         rows.append(
             (name, words, f"{100 * theirs:.1f}%", here.text(percent=True), _compared(here, theirs, tests[name]))
         )
-    made = [test for test in tests.values() if test.value is not None]
-    near, far = (sum(test.sign == sign for test in made) for sign in (1, -1))
+    computed = [test for test in tests.values() if test.value is not None]
+    near, far = (sum(test.sign == sign for test in computed) for sign in (1, -1))
     points = f"{100 * _NEAR:g} points"
-    ours = f"of {len(made)} figures measured, {near} lie within {points} of the study's, {far} clearly farther off"
+    ours = f"of {len(computed)} figures measured, {near} lie within {points} of the study's, {far} clearly farther off"
     table = Table(("what", "the study's words", "study", "here", "here it is"), tuple(rows))
-    return Finding("percentages", ours if made else UNMEASURED, verdict_of(tests.values()), (table,), tests)
+    return Finding("percentages", ours if computed else UNMEASURED, verdict_of(tests.values()), (table,), tests)
 
 
 def _formula(kind: str, up: bool) -> Any:

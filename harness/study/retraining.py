@@ -69,9 +69,9 @@ def net_gains(evidence: Evidence) -> Finding:
                 plain = improvement(evidence, task, before, after)
                 recovered = _recovered(evidence, task, none, before, after)
                 rows.append((task, f"{study.codec} {level:g}", metric, plain.text(), recovered, net.text()))
-    made = [test for test in tests.values() if test.value is not None]
-    gained = sum(test.sign > 0 for test in made)
-    ours = f"{gained} of {len(made)} tasks gain significantly against the control at the strongest level"
+    computed = [test for test in tests.values() if test.value is not None]
+    gained = sum(test.sign > 0 for test in computed)
+    ours = f"{gained} of {len(computed)} tasks gain significantly against the control at the strongest level"
     columns = ("task", "level", "metric", "gain", "recovered of the loss", "net gain, against clean")
     table = Table(columns, tuple(rows))
     return Finding("net_gains", ours if rows else UNMEASURED, verdict_of(tests.values()), (table,), tests)
@@ -121,10 +121,10 @@ def safe(evidence: Evidence) -> Finding:
         tests[task] = evidence.estimate(within_tenth, *pair)
         theirs = loss(study_values(task)[0], study_values(task, retrained=True)[study.levels.index(15.0)])
         rows.append((task, metric, f"{100 * theirs:.1f}%", evidence.estimate(loss, *pair).text(percent=True)))
-    made = [test for test in tests.values() if test.value is not None]
-    ours = f"{sum(test.sign > 0 for test in made)} of {len(made)} tasks lose significantly less than 10%"
+    computed = [test for test in tests.values() if test.value is not None]
+    ours = f"{sum(test.sign > 0 for test in computed)} of {len(computed)} tasks lose significantly less than 10%"
     table = Table(("task", "metric", "study: loss at 15, retrained", "here"), tuple(rows))
-    return Finding("safe", ours if made else UNMEASURED, verdict_of(tests.values()), (table,), tests)
+    return Finding("safe", ours if computed else UNMEASURED, verdict_of(tests.values()), (table,), tests)
 
 
 def augmentation(evidence: Evidence) -> Finding:

@@ -89,19 +89,20 @@ def uniform(evidence: Evidence) -> Finding:
     pairs = list(combinations(subjects, 2))
     confidence = 1 - (1 - CONFIDENCE) / len(pairs)
     tests = {pair: _difference(evidence, subjects[pair[0]], subjects[pair[1]], confidence) for pair in pairs}
-    made = {pair: test for pair, test in tests.items() if test.low is not None}
-    differing = sum(test.sign != 0 for test in made.values())
+    computed = {pair: test for pair, test in tests.items() if test.low is not None}
+    differing = sum(test.sign != 0 for test in computed.values())
     ours = UNMEASURED
-    if made:
-        (first, second), most = max(made.items(), key=lambda item: abs(item[1].value or 0.0))
+    if computed:
+        (first, second), most = max(computed.items(), key=lambda item: abs(item[1].value or 0.0))
         (first, second), most = ((first, second), most) if (most.value or 0.0) >= 0 else ((second, first), -most)
         ours = (
-            f"{differing} of {len(made)} pairs differ significantly, most {first} - {second}: {most.text(percent=True)}"
+            f"{differing} of {len(computed)} pairs differ significantly, "
+            f"most {first} - {second}: {most.text(percent=True)}"
         )
-    equal = len(made) == len(pairs) and all(_within(test, _EQUAL_WITHIN) for test in made.values())
+    equal = len(computed) == len(pairs) and all(_within(test, _EQUAL_WITHIN) for test in computed.values())
     verdict = Verdict.FAILS if equal else Verdict.UNDECIDED
     if differing and not equal:
-        verdict = Verdict.HOLDS if len(made) == len(pairs) else Verdict.PARTLY
+        verdict = Verdict.HOLDS if len(computed) == len(pairs) else Verdict.PARTLY
     table = Table(("task", "level", "metric", "study: loss", "here"), tuple(rows))
     return Finding("uniform", ours, verdict, (table,))
 
@@ -210,8 +211,8 @@ def _middle(study: PublishedTable) -> float:
 
 
 def _count(tests: Collection[Estimate], what: str) -> str:
-    made = [test for test in tests if test.value is not None]
-    return f"{sum(test.sign > 0 for test in made)} of {len(made)} {what}" if made else UNMEASURED
+    computed = [test for test in tests if test.value is not None]
+    return f"{sum(test.sign > 0 for test in computed)} of {len(computed)} {what}" if computed else UNMEASURED
 
 
 def _percent(share: float) -> str:
