@@ -6,7 +6,7 @@ import bjontegaard
 import numpy as np
 import pytest
 
-from harness.decide.rates import RateCurve, bd_quality, bd_rate, overlap, pareto_front
+from harness.decide.bjontegaard import RateCurve, bd_quality, bd_rate, overlap, pareto_front
 
 
 def curve(rates: list[float], qualities: list[float]) -> RateCurve:

@@ -17,10 +17,10 @@ from scipy.stats import binomtest, ttest_1samp
 from scipy.stats import t as student_t
 
 from command import Session
-from harness.decide.bound import Bound, bound_of, one_sided_quantile
 from harness.decide.cost import Camera, cost_of
 from harness.decide.judges import by_resampling, by_stored_intervals
 from harness.decide.limit import Limit
+from harness.decide.limit_test import Bound, bound_of, one_sided_quantile
 from harness.decide.walk import recommend
 from harness.errors import UsageError
 from harness.results.cells import MeasuredMetric, ResultCell

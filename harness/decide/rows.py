@@ -9,8 +9,8 @@ from harness.results.ladders import CASE_FACTS
 from harness.results.tables.text import Table
 
 if TYPE_CHECKING:
+    from harness.decide.bjontegaard import Delta
     from harness.decide.comparison import LadderComparison
-    from harness.decide.rates import Delta
     from harness.decide.walk import Recommendation, Step
     from harness.results.ladders import Case
     from harness.statistics.estimate import Estimate

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
-from harness.page.slices import Losses, worst_samples
+from harness.page.sample_losses import Losses, worst_samples
 from harness.show.panels import PanelOptions, PanelPainter, read_rows
 from harness.show.recorded import PanelExperiments, PanelLadder
 

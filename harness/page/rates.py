@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.decide.rates import Delta, RateCurve, bd_quality, bd_rate, pareto_front
+from harness.decide.bjontegaard import Delta, RateCurve, bd_quality, bd_rate, pareto_front
 from harness.results.tables.text import Table
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from harness.page.fidelity import measure_samples
 from harness.page.gallery import Budget, Gallery, gallery
 from harness.page.heat import HeatTable, heat_of_matrix, level_words
 from harness.page.rates import rates_table
-from harness.page.slices import losses_of, slices
+from harness.page.sample_losses import losses_of, slices
 from harness.planning.batches import stratified_subset
 from harness.results.ladders import Case
 from harness.results.tables.matrix import matrices
@@ -33,7 +33,7 @@ from harness.store import Filters
 if TYPE_CHECKING:
     from harness.decide.cost import Camera
     from harness.decide.limit import Limit
-    from harness.page.slices import Losses
+    from harness.page.sample_losses import Losses
     from harness.results.tables.text import Table
     from harness.show.remake import Environment, RemadeExperiments
     from harness.store import Store

@@ -49,8 +49,8 @@ contradicts it, if its whole interval does.
 If the rule in a section says otherwise, the rule counts.
 
 **What the demo can decide.** The experiments on the demo world use small networks on rendered images of 256x192 pixels.
-They can show that a claim does not hold everywhere, or that it holds on more than one data set. They cannot show that it
-holds on Cityscapes or COCO.
+They can show that a claim does not hold everywhere, or that it holds on more than one data set. They cannot show that
+it holds on Cityscapes or COCO.
 """
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from harness.errors import StoreError
-from harness_plugins.sql_store import holders, upgrade
+from harness_plugins.sql_store import locks, upgrade
 from harness_plugins.sql_store.location import check_file, file_of, file_url, tidy
 
 __all__ = ["Database", "chunks", "know_roots"]
@@ -95,7 +95,7 @@ class Database:
         """Return an error that says what is wrong and what the user can do. `said` is the driver's message."""
         where = f"the results database {self.name}"
         if "locked" in said and self.file:
-            who = holders.who_holds(self.file)
+            who = locks.who_holds(self.file)
             return StoreError(f"{where} is locked: waited {WAIT:g} s for {who}. End that, or wait and run again.")
         if "readonly" in said:
             return StoreError(f"{where} is read-only. Make file and folder writable, or give another with --db.")
