@@ -26,7 +26,8 @@ _COCO, _VOC07 = interpolated(101), interpolated(11)
 
 @dataclass(frozen=True)
 class ClassTable:
-    """The n detections and the objects of one class. Detections are sorted by score; equal scores in dataset order.
+    """The n detections and the objects of one class in F frames. Detections are sorted from the highest score to the lowest;
+    equal scores are in dataset order.
 
     Args:
         frames: int64[F], indices of the frames with a detection or an object of the class.
