@@ -45,7 +45,7 @@ class Training:
 
     @property
     def label(self) -> str:
-        """A name for people: "retrained on jpeg@15", "retrained on uncompressed data, seed 1"; "" if pretrained.
+        """A short readable name: "retrained on jpeg@15", "retrained on uncompressed data, seed 1"; "" if pretrained.
 
         Seed 0 is not mentioned.
         """
@@ -133,24 +133,33 @@ class Experiment:
 
     @property
     def label(self) -> str:
-        """A name for people: "jpeg:scale=0.5@50 detection"."""
+        """A short readable name of the experiment: "jpeg:scale=0.5@50 detection"."""
         level = "" if self.level is None else f"@{self.level:g}"
         training = f", {self.training.label}" if self.training.label else ""
         return f"{self.variant}{level} {self.task}{training}"
 
 
 def cell_key(identity: Mapping[str, Any]) -> str:
-    """What experiments share that differ only in training: SHA-256 (hex) of all else that determines their results."""
+    """Return the SHA-256 (hex) of an experiment's identity without the training.
+
+    Experiments that differ only in how their weights were trained have the same key.
+    """
     return key_of({name: value for name, value in identity.items() if name != "training"})
 
 
 def subject_key(identity: Mapping[str, Any]) -> str:
-    """What experiments share that differ only in codec and training: SHA-256 (hex) of all else."""
+    """Return the SHA-256 (hex) of an experiment's identity without the codec and the training.
+
+    Experiments that differ only in codec, level or training have the same key.
+    """
     return key_of({name: value for name, value in identity.items() if name not in ("codec", "training")})
 
 
 def ladder_key(identity: Mapping[str, Any]) -> str:
-    """What experiments share that differ only in level and training: SHA-256 (hex) of all else."""
+    """Return the SHA-256 (hex) of an experiment's identity without the level and the training.
+
+    Experiments that differ only in level or training have the same key.
+    """
     codec = {name: value for name, value in identity["codec"].items() if name != "level"}
     return cell_key({**identity, "codec": codec})
 

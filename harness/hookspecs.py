@@ -206,9 +206,9 @@ def harness_executors() -> Iterable[type[Executor]]:
             name = "inline"
             summary = "one unit after the other in this process"
 
-            def run(self, units, settings, report):
+            def run(self, units, settings, progress):
                 for unit in units:
-                    yield from run_unit(unit, settings, report)
+                    yield from run_unit(unit, settings, progress)
 
         @harness.hookimpl
         def harness_executors():

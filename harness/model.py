@@ -174,10 +174,10 @@ class Model(Configured, ABC):
 
     @property
     def network(self) -> torch.nn.Module:
-        """The network that `load` or `build` left in `_network`. Its state dict is what a checkpoint holds.
+        """The network, which `load` or `build` stores in `_network`. A training checkpoint holds its state dict.
 
         Raises:
-            RuntimeError: neither was called.
+            RuntimeError: neither `load` nor `build` has been called.
         """
         if self._network is None:
             raise RuntimeError(f"model {self.name} has no network yet: load() or build() makes it")

@@ -110,7 +110,7 @@ class Store(ABC):
 
     @abstractmethod
     def claim(self, keys: Sequence[str], claim: Claim) -> set[str]:
-        """Claim the experiments that are neither finished nor claimed by a running process; return the claimed keys.
+        """Claim the experiments that are neither finished nor under another valid claim; return the claimed keys.
 
         All claims are made in one transaction. A failed experiment can be claimed again; the rows of its failed
         samples are then removed, so that these samples are computed again. An interrupted experiment keeps all rows.

@@ -1,4 +1,4 @@
-"""The command line. Commands are imported when they are asked for, so that `harness --help` answers at once."""
+"""The command line. A command's module is imported only when the command is called, so `harness --help` is fast."""
 
 from harness.cli.main import main
 

@@ -11,7 +11,7 @@ import click
 
 from harness.cli.once import Command
 from harness.cli.options.common import database_option, resamples_option
-from harness.cli.options.results import form_of, form_options, opened, tell_unfinished
+from harness.cli.options.results import form_of, form_options, open_for_reading, warn_unfinished
 from harness.errors import HarnessError, UsageError, did_you_mean
 from harness.results.tables.text import clean
 
@@ -60,8 +60,8 @@ def compare(
     harness compare jpeg jpeg/matched --task pose
     harness compare jpeg jpeg --task detection --model demo-detector --model faster-rcnn
     """
-    from harness.decide.compared import compared_data, compared_tables
-    from harness.decide.rows import compared_rows
+    from harness.decide.compared import comparison_data, comparison_tables
+    from harness.decide.rows import comparison_rows
     from harness.decide.sides import SideQuery, sides_of
     from harness.discovery.plugins import installed
     from harness.results.cells import read_cells
@@ -71,32 +71,32 @@ def compare(
     from harness.store import Filters
 
     try:
-        import bjontegaard  # noqa: F401 - told before any work
+        import bjontegaard  # noqa: F401 - fail before any work if it is not installed
 
         from harness.decide.comparison import compare as both
     except ImportError as error:
         raise HarnessError(f"harness compare needs {error.name}: pip install 'codec-harness[compare]'") from error
     form = form_of(as_json, format_)
-    models, names = _two("--model", model), _two("--weights", weights)
+    models, names = _per_side("--model", model), _per_side("--weights", weights)
     wanted = tuple(SideQuery(text, models[n], names[n], dataset) for n, text in enumerate((first, second)))
-    with opened(db) as store:
+    with open_for_reading(db) as store:
         every = read_cells(store, Filters({"task": [task]}))
         cells = [cell for cell in every if cell.facts["status"] == "finished"]
         if not cells:
             raise UsageError(f"{db} has no finished experiments of task {task!r}.")
         identities = store.identities([cell.facts["experiment"] for cell in cells])
         sides = sides_of(cases_of(cells), (wanted[0], wanted[1]), identities)
-        tell_unfinished(every, {one.codec.name for one in wanted})
+        warn_unfinished(every, {side.codec.name for side in wanted})
         resampler = Resampler(dict.fromkeys(identities, store), identities, installed(), resamples, 0)
         found = both(*sides, _metric(sides, metric), resampler, method)
     if form == "json":
-        click.echo(json.dumps(compared_data(found), indent=2, allow_nan=False))
+        click.echo(json.dumps(comparison_data(found), indent=2, allow_nan=False))
         return
     if form == "csv":
-        print_table(compared_rows(task, found), form)
+        print_table(comparison_rows(task, found), form)
         return
     head = f"{task}: {found.second.name} against {found.first.name}, by {found.metric}"
-    first_table, *tables = compared_tables(found)
+    first_table, *tables = comparison_tables(found)
     if form == "table":
         click.echo(f"{clean(head)}\n")
     else:
@@ -107,35 +107,35 @@ def compare(
         print_table(table, form)
 
 
-def _two(option: str, given: Sequence[str]) -> tuple[str | None, str | None]:
-    """One for both sides, or one each.
+def _per_side(option: str, given: Sequence[str]) -> tuple[str | None, str | None]:
+    """Return the option's value for each of the two sides; a single value holds for both, and no value gives None.
 
     Raises:
-        UsageError: more than two.
+        UsageError: the option was given more than twice.
     """
     if len(given) > 2:
         raise UsageError(f"{option} was given {len(given)} times: once for both sides, or once for each.")
     return (given[0] if given else None), (given[-1] if given else None)
 
 
-def _metric(sides: tuple[Side, Side], asked: str | None) -> str:
-    """The metric that was asked for, or the primary one.
+def _metric(sides: tuple[Side, Side], requested: str | None) -> str:
+    """Return the requested metric, or the primary metric for None.
 
     Raises:
-        UsageError: an experiment does not have it.
+        UsageError: an experiment of the two sides does not have the metric.
     """
     cells = [cell for side in sides for cell in side.ladder.cells]
     shared = [name for name in cells[0].metrics if all(name in cell.metrics for cell in cells)]
-    if asked is None:
+    if requested is None:
         if primary := next((name for name in shared if cells[0].metrics[name].is_primary), None):
             return primary
-        told = ", ".join(shared) or "none"
+        known = ", ".join(shared) or "none"
         raise UsageError(
-            f"not every experiment of the two has the primary metric. All have: {told}; name one by --metric."
+            f"not every experiment of the two has the primary metric. All have: {known}; name one by --metric."
         )
-    if asked not in shared:
-        hint = did_you_mean(asked, shared)
+    if requested not in shared:
+        hint = did_you_mean(requested, shared)
         raise UsageError(
-            f"not every experiment of the two has the metric {asked!r}.{hint} All have: {', '.join(shared)}."
+            f"not every experiment of the two has the metric {requested!r}.{hint} All have: {', '.join(shared)}."
         )
-    return asked
+    return requested

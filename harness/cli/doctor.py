@@ -1,4 +1,4 @@
-"""`harness doctor`: what this machine can do, and what is in the way."""
+"""`harness doctor`: what works on this machine, and what is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.cli.once import Command
 from harness.cli.options.common import data_root_option, database_option, make_registry, registry_option
 from harness.discovery.extras import extras
 from harness.discovery.plugins import Plugins, installed
-from harness.discovery.registry import Registry, load
+from harness.discovery.registry import Registry, load_registry
 from harness.errors import HarnessError, RegistryError
 from harness.files import cache_dir
 from harness.keep.kept import size_of
@@ -37,7 +37,7 @@ def doctor(db: str, data_root: tuple[tuple[str, str], ...], registries: tuple[Pa
     except RegistryError as error:
         _section("registry")
         _line("registry", f"{error} The checks below use the one that ships with the harness.", False)
-        registry = load(())
+        registry = load_registry(())
     _available(plugins, "codec")
     _available(plugins, "model")
     _datasets(plugins, registry, data_root)
@@ -77,10 +77,10 @@ def _available(plugins: Plugins, kind: str) -> None:
     _section(f"{kind}s")
     for item in plugins.all(kind):
         try:
-            made = item.cls()
-            missing = made.available()
-            facts = ", ".join(f"{key} {value}" for key, value in made.fingerprint().items()) if not missing else ""
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises is what is wrong with it
+            plugin = item.cls()
+            missing = plugin.available()
+            facts = ", ".join(f"{key} {value}" for key, value in plugin.fingerprint().items()) if not missing else ""
+        except Exception as error:  # noqa: BLE001 - a plugin may raise any error, and the line shows it
             missing, facts = f"{type(error).__name__}: {error}", ""
         _line(item.name, missing or facts or "ok", not missing)
 
@@ -89,8 +89,8 @@ def _datasets(plugins: Plugins, registry: Registry, roots: tuple[tuple[str, str]
     from harness.planning.names import Names
     from harness.planning.request import Request
 
-    told = ", ".join(f"{name}={path}" if name else path for name, path in roots)
-    _section(f"datasets ({f'under {told}' if told else 'no --data-root or HARNESS_DATA'})")
+    folders = ", ".join(f"{name}={path}" if name else path for name, path in roots)
+    _section(f"datasets ({f'under {folders}' if folders else 'no --data-root or HARNESS_DATA'})")
     names = Names(Request((), (), data_roots=roots), plugins, registry)
     for name in registry.section("datasets"):
         try:
@@ -103,7 +103,7 @@ def _datasets(plugins: Plugins, registry: Registry, roots: tuple[tuple[str, str]
 
 
 def _extras() -> None:
-    """What is optional: what each extra gives, and the command that installs it where something is missing."""
+    """Print a line for each extra (optional dependencies): what it is for, and which of its packages are missing."""
     _section("extras (pip install 'codec-harness[NAME]'; all of them: [all])")
     try:
         found = extras()
@@ -135,8 +135,8 @@ def _files(plugins: Plugins, db: str) -> None:
 
 
 def _writable(folder: Path) -> bool:
-    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    return os.access(there, os.W_OK)
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    return os.access(existing, os.W_OK)
 
 
 def _plugins(plugins: Plugins) -> int:

@@ -1,4 +1,4 @@
-"""`harness list`: what there is, where it comes from, and what state it is in."""
+"""`harness list`: the available codecs, tasks, models, ..., with their origin and state."""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ def _notes(what: str, roots: Mapping[str, str]) -> list[str]:
 
 
 def _entries(records: Sequence[dict[str, Any]], facts: Callable[[dict[str, Any]], Mapping[str, str]]) -> None:
-    """One paragraph a record: its name and summary, below them its facts, each under its own name."""
+    """Print a paragraph for each record: a line with name, summary and origin, then a line for each fact."""
     width = min(shutil.get_terminal_size().columns, 120)
     for record in records:
         click.secho(record["name"], bold=True, nl=False)
         click.echo(f"  {record['summary']}  [{record['origin']}]")
-        told = {**facts(record), "state": "" if record["state"] == "ok" else record["state"]}
-        for name, text in told.items():
+        lines = {**facts(record), "state": "" if record["state"] == "ok" else record["state"]}
+        for name, text in lines.items():
             if text:
                 first, rest = f"    {name:<9}", " " * 13
                 click.echo(textwrap.fill(text, width, initial_indent=first, subsequent_indent=rest, **_WHOLE))
@@ -109,12 +109,12 @@ def _codec(record: dict[str, Any]) -> dict[str, str]:
 
 
 def _profiles(record: dict[str, Any]) -> str:
-    """What `profile=` may name, and the options that each stands for: "surveillance (bframes=0, gop=2s); ..."."""
-    told = []
+    """Return a codec's profiles with the options that each sets: "surveillance (bframes=0, gop=2s); ..."."""
+    texts = []
     for name, profile in record["profiles"].items():
         options = profile.get("options", {}).items()
-        told.append(f"{name} ({', '.join(f'{option}={value}' for option, value in options)})")
-    return "; ".join(told)
+        texts.append(f"{name} ({', '.join(f'{option}={value}' for option, value in options)})")
+    return "; ".join(texts)
 
 
 def _dataset(record: dict[str, Any]) -> dict[str, str]:
@@ -143,7 +143,7 @@ def _defaults(record: dict[str, Any]) -> str:
 
 
 def _states(records: Sequence[dict[str, Any]]) -> None:
-    """A line for each that does not work: a column of such sentences would leave no room for the names."""
+    """Print a line for each record that does not work. A table column would be too narrow for these sentences."""
     for record in records:
         if record["state"] != "ok":
             click.echo(f"{record['name']}: {record['state']}")
@@ -165,7 +165,7 @@ def _table(records: Sequence[dict[str, Any]], leave: Sequence[str] = ()) -> None
         from harness.results.tables.results import print_table
 
         print_table(table)
-    else:  # without what draws on terminals, which takes long to import
+    else:  # without the library for terminal output, whose import is slow
         click.echo(render(table, "table"), nl=False)
 
 

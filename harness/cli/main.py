@@ -1,4 +1,4 @@
-"""The root command, and the one place where errors become text and exit statuses."""
+"""The root command. Here errors are printed and turned into exit statuses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Imports a command's module when it is called; the list of commands needs none of them."""
+    """Imports a command's module only when the command is called. Listing the commands imports no module."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -70,8 +70,8 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line and exit: 0 all done, 1 some experiment failed, 2 bad usage or preflight, 130 interrupted."""
-    # Before torch is loaded: its threads then sleep while they wait for each other. Spinning costs many times what they
-    # do where other programs take the cores.
+    # This must be set before torch is loaded: its threads then sleep while they wait for each other. Busy waiting costs
+    # many times the actual work if other programs use the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(_run(arguments))
 
@@ -87,18 +87,18 @@ def _run(arguments: Sequence[str] | None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         words = sys.argv[1:] if arguments is None else arguments
-        kept = "; what was done is kept. Run the same command again to continue" if _keeps(words) else ""
+        kept = "; what was done is kept. Run the same command again to continue" if _keeps_work(words) else ""
         click.echo(f"\ninterrupted{kept}.", err=True)
         return 130
     except HarnessError as error:
-        # A message may have several lines, and names from a database that hold anything.
+        # A message may have several lines, and may contain names from a database with any characters.
         click.echo("\n".join(map(clean, f"error: {error}".split("\n"))), err=True)
         return 2
     except OSError as error:
         if error.errno != errno.EPIPE:
             click.echo(f"error: {error}", err=True)
             return 2
-        # The reader of our output has gone (`harness results | head`): nothing more to say, and nobody to say it to.
+        # The reader of the output has closed the pipe (`harness results | head`), so nothing more is written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except UnicodeEncodeError as error:
@@ -107,6 +107,6 @@ def _run(arguments: Sequence[str] | None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _keeps(words: Sequence[str]) -> bool:
-    """Whether a command line is one of those that an interruption costs nothing."""
+def _keeps_work(words: Sequence[str]) -> bool:
+    """Whether the command keeps finished work when it is interrupted."""
     return bool(words) and words[0] in ("run", "train")

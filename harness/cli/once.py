@@ -1,4 +1,4 @@
-"""Commands whose single options are given once: click would take the last of several, and say nothing."""
+"""Commands that refuse an option given twice if it takes a single value. Click would silently use the last value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from harness.errors import UsageError
 __all__ = ["Command", "Group"]
 
 
-class _Once(click.Command):
+class _SingleOptions(click.Command):
+    """Checks that options with a single value are given at most once."""
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = self.make_parser(ctx).parse_args(args=list(args))[2]
         for option in given:
@@ -19,9 +21,9 @@ class _Once(click.Command):
         return super().parse_args(ctx, args)
 
 
-class Command(_Once):
-    """A command."""
+class Command(_SingleOptions):
+    """A command that refuses repeated options."""
 
 
-class Group(_Once, click.Group):
-    """A group of commands, with options of its own."""
+class Group(_SingleOptions, click.Group):
+    """A group of commands that has options itself, and refuses repeated ones."""

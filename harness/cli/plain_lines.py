@@ -1,4 +1,4 @@
-"""Lines of progress where there is no terminal: one now and then, whatever is at work."""
+"""Progress as plain lines of text, for output that is not a terminal. A line is written every few seconds."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from rich.console import Console
 __all__ = ["LINE_SECONDS", "PlainLines"]
 
 LINE_SECONDS = 10.0
-"""Seconds between two lines of progress, at least."""
+"""The minimum time between two lines of progress, in seconds."""
 
 
 class PlainLines:
-    """Writes plain lines, and knows when the last one was written.
+    """Writes plain lines to a console, and stores when the last line was written.
 
     Args:
-        console: where to.
+        console: the console to write to.
     """
 
     def __init__(self, console: Console) -> None:
@@ -24,7 +24,7 @@ class PlainLines:
         self.last = time.monotonic()
 
     def write(self, text: str) -> None:
-        """Write a line; names in it are no markup, and long ones are not broken."""
+        """Write a line as it is: without markup, and without line breaks in long lines."""
         self.last = time.monotonic()
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
@@ -33,5 +33,5 @@ class PlainLines:
         return time.monotonic() - self.last
 
     def is_due(self) -> bool:
-        """Whether the last line was written long enough ago for another one."""
+        """Whether at least `LINE_SECONDS` have passed since the last line."""
         return self.silent_for() >= LINE_SECONDS

@@ -1,4 +1,4 @@
-"""`harness plan`: what a run would do, what of it is done, and what the rest may cost. Runs nothing."""
+"""`harness plan`: the experiments of a run, which are done, and the estimated time of the rest. Runs nothing."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
 
     device = machine.find_device(options["device"])
     request = make_request(options, device)
-    made, store = prepare(request, installed(), make_registry(registries), db, write=False)
-    for note in made.notes:
+    planned, store = prepare(request, installed(), make_registry(registries), db, write=False)
+    for note in planned.notes:
         click.echo(f"warning: {note}", err=True)
     states, measured = {}, {}
     if store is not None:
-        states = store.states([e.key for e in made.experiments])
+        states = store.states([e.key for e in planned.experiments])
         columns, rows = store.view("results")
         for row in rows:
             record = dict(zip(columns, row, strict=True))
@@ -49,20 +49,20 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
                 measured[record["model"], record["dataset"], record["codec"]] = per_sample
                 measured.setdefault((record["model"], record["dataset"], None), per_sample)
         store.close()
-    listed, samples, seconds, unknown = [], 0, 0.0, 0
-    for experiment in made.experiments:
+    records, samples, seconds, unknown = [], 0, 0.0, 0
+    for experiment in planned.experiments:
         state = states.get(experiment.key)
         status = state.status if state else "to do"
         kept = state.samples if state else 0
-        lacking = 0 if status == "finished" else experiment.samples - kept
+        missing = 0 if status == "finished" else experiment.samples - kept
         per_sample = measured.get(
             (experiment.model, experiment.dataset, experiment.codec),
             measured.get((experiment.model, experiment.dataset, None)),
         )
-        samples += lacking
-        seconds += lacking * (per_sample or 0)
-        unknown += lacking if per_sample is None else 0
-        listed.append(
+        samples += missing
+        seconds += missing * (per_sample or 0)
+        unknown += missing if per_sample is None else 0
+        records.append(
             {
                 "key": experiment.key,
                 "task": experiment.task,
@@ -77,17 +77,17 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
             }
         )
     estimate = None if unknown else round(seconds, 1)
-    trainings = planned_trainings(made)
+    trainings = planned_trainings(planned)
     if as_json:
-        content = {"experiments": listed, "trainings": [asdict(training) for training in trainings]}
+        content = {"experiments": records, "trainings": [asdict(training) for training in trainings]}
         click.echo(json.dumps({**content, "samples_to_do": samples, "seconds": estimate}, indent=2))
         return
-    _print(listed)
+    _print(records)
     if trainings:
         _print_trainings(trainings)
         click.echo(in_words(trainings))
-    todo = sum(1 for row in listed if row["status"] != "finished")
-    click.echo(f"{len(listed)} experiments, {todo} to do: {samples} predictions.")
+    todo = sum(1 for row in records if row["status"] != "finished")
+    click.echo(f"{len(records)} experiments, {todo} to do: {samples} predictions.")
     if samples:
         known = f"about {seconds:.0f} s of work" if not unknown else "not known: nothing like it has been measured yet"
         without = ", trainings not counted" if any(training.status != "done" for training in trainings) else ""
@@ -105,14 +105,14 @@ def _print_trainings(trainings: Sequence[PlannedTraining]) -> None:
     click.echo()
 
 
-def _print(listed: list[dict[str, Any]]) -> None:
+def _print(records: list[dict[str, Any]]) -> None:
     from harness.results.tables.results import print_table
     from harness.results.tables.text import Table
 
-    retrained = ("training",) if any(row["training"] != "pretrained" for row in listed) else ()
+    retrained = ("training",) if any(row["training"] != "pretrained" for row in records) else ()
     columns = ("task", "model", "dataset", *retrained, "codec", "level", "samples", "status", "key")
     rows = []
-    for row in listed:
+    for row in records:
         kept = f", {row['kept']} kept" if row["kept"] and row["status"] != "finished" else ""
         level = "" if row["level"] is None else f"{row['level']:g}"
         shown = {**row, "level": level, "key": row["key"][:12], "status": row["status"] + kept}

@@ -1,4 +1,4 @@
-"""The trainings that a plan holds: which are done, which are to do, and how long they are."""
+"""The trainings of a plan: which are done, which are to do, and how many iterations they have."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class PlannedTraining:
     """A training that experiments of a plan need.
 
     Args:
-        key: the training's.
-        task: that its model serves.
-        model: what is trained, as results call it.
-        training: on what: "retrained on jpeg@15".
-        seed: of the training.
-        iterations: how many there are in all.
-        status: "done", "begun" or "to do", by what the cache folder has of it.
+        key: the key of the training.
+        task: the task of the model.
+        model: the model's name in results.
+        training: a description of the training, such as "retrained on jpeg@15".
+        seed: the seed of the training.
+        iterations: the total number of iterations.
+        status: "done", "begun" or "to do", from the training's files in the cache folder.
     """
 
     key: str
@@ -38,19 +38,19 @@ class PlannedTraining:
 
 
 def planned_trainings(plan: Plan, found: Collection[str] = ()) -> list[PlannedTraining]:
-    """The trainings of a plan, each once, in order.
+    """Return the trainings of a plan, each once, in the plan's order.
 
     Args:
-        plan: what was planned.
-        found: keys of the experiments that are done: a training that only they need is left out.
+        plan: the plan.
+        found: the keys of finished experiments. A training that only finished experiments need is left out.
     """
     listed: dict[str, PlannedTraining] = {}
     for a_pass in plan.passes:
         if a_pass.job is None or all(cell.experiment.key in found for cell in a_pass.cells):
             continue
-        experiment, place = a_pass.cells[0].experiment, place_of(a_pass.job)
-        begun = place.checkpoint.is_file()
-        status = "done" if begun and place.weights.is_file() else "begun" if begun else "to do"
+        experiment, files = a_pass.cells[0].experiment, place_of(a_pass.job)
+        begun = files.checkpoint.is_file()
+        status = "done" if begun and files.weights.is_file() else "begun" if begun else "to do"
         key = a_pass.job.key()
         listed[key] = PlannedTraining(
             key,
@@ -65,7 +65,7 @@ def planned_trainings(plan: Plan, found: Collection[str] = ()) -> list[PlannedTr
 
 
 def in_words(trainings: Sequence[PlannedTraining]) -> str:
-    """How many there are, how many are done, and how much is to do.
+    """Return a sentence with the number of trainings, how many are done, and how many iterations are to do.
 
     >>> todo = PlannedTraining("k", "detection", "demo-detector", "retrained on jpeg@15", 0, 160, "to do")
     >>> in_words([todo])

@@ -1,4 +1,4 @@
-"""`harness plot`: one figure of a metric against rate, PSNR or level, or of train level by test level, for a paper."""
+"""`harness plot`: one figure, either curves of a metric against rate, PSNR or level, or a train-test level matrix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from harness.cli.once import Command
 from harness.cli.options.common import database_option
-from harness.cli.options.results import opened
+from harness.cli.options.results import open_for_reading
 from harness.discovery.plugins import installed
 from harness.errors import HarnessError, UsageError, no_such_metric
 
@@ -70,9 +70,9 @@ def plot(
         raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")
     if kind == "matrix" and (against or training):
         raise UsageError(f"{'--against' if against else '--training'} is of curves; a matrix has every training.")
-    asked = _PlotOptions(task, metric, codec, dataset, model)
+    query = _PlotQuery(task, metric, codec, dataset, model)
     try:
-        figure, what = _matrix(asked, db) if kind == "matrix" else _curves(asked, training, against or "bpp", db)
+        figure, what = _matrix(query, db) if kind == "matrix" else _curves(query, training, against or "bpp", db)
     except ImportError as error:
         raise HarnessError("harness plot needs matplotlib: pip install matplotlib") from error
     try:
@@ -83,8 +83,8 @@ def plot(
 
 
 @dataclass(frozen=True)
-class _PlotOptions:
-    """Which results to draw."""
+class _PlotQuery:
+    """The choice of results to draw."""
 
     task: str
     metric: str | None
@@ -97,65 +97,72 @@ class _PlotOptions:
         return f"task {self.task}" + (f", metric {self.metric}" if self.metric else "")
 
     def has(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row is of the model and dataset that were asked for."""
+        """Whether a row has the requested model and dataset."""
         from harness.results.cells import matching_names
 
         pairs = (("dataset", self.dataset), ("model", self.model))
         return all(not name or bool(matching_names(name, [row[column]])) for column, name in pairs)
 
     def check(self, rows: Sequence[Mapping[str, Any]], metrics: Iterable[str], db: str) -> None:
-        """Raises:
-        UsageError: a task, codec or metric that the results have none of.
+        """Check that the results have the requested task, codecs and metric.
+
+        Args:
+            rows: the finished results.
+            metrics: the names of the metrics of these results.
+            db: the database, for messages.
+
+        Raises:
+            UsageError: the task, a codec or the metric has no result.
         """
         for kind, names in (("task", (self.task,)), ("codec", self.codecs)):
-            found = {str(row[kind]) for row in rows}
-            for one in names:
-                if one not in found:
-                    installed().provided(kind, one)
+            available = {str(row[kind]) for row in rows}
+            for name in names:
+                if name not in available:
+                    installed().provided(kind, name)
                     raise UsageError(
-                        f"{db} has no finished results of {kind} {one}"
-                        + (f". It has: {', '.join(sorted(found))}." if found else " to draw.")
+                        f"{db} has no finished results of {kind} {name}"
+                        + (f". It has: {', '.join(sorted(available))}." if available else " to draw.")
                     )
         known = list(dict.fromkeys(metrics))
         if self.metric and self.metric not in known:
             raise no_such_metric(self.metric, known)
 
 
-def _curves(asked: _PlotOptions, training: Sequence[str], against: str, db: str) -> tuple[Figure, str]:
+def _curves(query: _PlotQuery, training: Sequence[str], against: str, db: str) -> tuple[Figure, str]:
     from harness.results.figures.curves import curve_figure
-    from harness.results.figures.lines import can_draw, is_baseline, trainings_drawn
+    from harness.results.figures.lines import can_draw, is_baseline_row, trainings_drawn
     from harness.store import Filters
 
-    with opened(db) as store:
-        columns, rows = store.view("results", Filters({"task": [asked.task], "status": ["finished"]}))
+    with open_for_reading(db) as store:
+        columns, rows = store.view("results", Filters({"task": [query.task], "status": ["finished"]}))
     records: list[dict[str, Any]] = [dict(zip(columns, row, strict=True)) for row in rows]
-    asked.check(records, (r["metric"] for r in records), db)
-    records = [r for r in records if (r["metric"] == asked.metric if asked.metric else r["is_primary"])]
-    records = [r for r in records if not asked.codecs or r["codec"] in asked.codecs or is_baseline(r)]
-    records = trainings_drawn([r for r in records if asked.has(r)], training)
+    query.check(records, (r["metric"] for r in records), db)
+    records = [r for r in records if (r["metric"] == query.metric if query.metric else r["is_primary"])]
+    records = [r for r in records if not query.codecs or r["codec"] in query.codecs or is_baseline_row(r)]
+    records = trainings_drawn([r for r in records if query.has(r)], training)
     if not any(can_draw(r, against) for r in records):
         trained = f", training {' or '.join(training)}" if training else ""
-        raise UsageError(f"{db} has no finished results of {asked.words}{trained} to draw.")
+        raise UsageError(f"{db} has no finished results of {query.words}{trained} to draw.")
     return curve_figure(records, against), f"{len(records)} results"
 
 
-def _matrix(asked: _PlotOptions, db: str) -> tuple[Figure, str]:
+def _matrix(query: _PlotQuery, db: str) -> tuple[Figure, str]:
     from harness.results.cells import read_cells
     from harness.results.figures.heat_map import heat_map
     from harness.results.tables.matrix import matrices
     from harness.store import Filters
 
-    with opened(db) as store:
-        cells = read_cells(store, Filters({"task": [asked.task], "status": ["finished"]}))
-    asked.check([cell.facts for cell in cells], (name for cell in cells for name in cell.metrics), db)
-    coded = [cell for cell in cells if not asked.codecs or cell.facts["codec"] in (*asked.codecs, "none")]
-    found = matrices([cell for cell in coded if asked.has(cell.facts)], asked.metric)
-    found = [one for one in found if any(one.measured(*place) for place in one.entries)]
-    if not found:
+    with open_for_reading(db) as store:
+        cells = read_cells(store, Filters({"task": [query.task], "status": ["finished"]}))
+    query.check([cell.facts for cell in cells], (name for cell in cells for name in cell.metrics), db)
+    selected = [cell for cell in cells if not query.codecs or cell.facts["codec"] in (*query.codecs, "none")]
+    drawable = matrices([cell for cell in selected if query.has(cell.facts)], query.metric)
+    drawable = [matrix for matrix in drawable if any(matrix.measured(*place) for place in matrix.entries)]
+    if not drawable:
         raise UsageError(
-            f"{db} has nothing of {asked.words} that was retrained and tested at levels (harness run --retrain all)."
+            f"{db} has nothing of {query.words} that was retrained and tested at levels (harness run --retrain all)."
         )
-    if len(found) > 1:
-        listed = "; ".join(one.title for one in found)
+    if len(drawable) > 1:
+        listed = "; ".join(matrix.title for matrix in drawable)
         raise UsageError(f"{db} has several: {listed}. Choose with --codec, --model and --dataset.")
-    return heat_map(found[0]), f"{len(found[0].entries)} results"
+    return heat_map(drawable[0]), f"{len(drawable[0].entries)} results"

@@ -28,12 +28,12 @@ __all__ = ["RunBars", "RunLines", "make_progress"]
 
 
 def make_progress(console: Console) -> RunBars | RunLines:
-    """Bars where the console is a terminal, else lines."""
+    """Return progress bars if the console is a terminal, else progress as lines."""
     return RunBars(console) if console.is_terminal else RunLines(console)
 
 
 class _Speed(ProgressColumn):
-    """Samples a second."""
+    """A column with the number of samples per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -41,7 +41,7 @@ class _Speed(ProgressColumn):
 
 
 class _Counts:
-    """Which experiments there are, and how far each one is."""
+    """The experiments of a run, with the number of finished and failed samples of each."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -81,7 +81,7 @@ class _Counts:
 
 
 class RunLines(_Counts):
-    """A line now and then."""
+    """Progress of a run as lines of text, one every few seconds."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -116,7 +116,7 @@ class RunLines(_Counts):
 
 
 class RunBars(_Counts):
-    """A bar overall and one for each experiment at work."""
+    """Progress of a run as bars: one for the whole run, and one for each running experiment."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)

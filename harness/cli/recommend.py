@@ -16,8 +16,8 @@ from harness.cli.options.results import (
     filters_of,
     form_of,
     form_options,
-    opened,
-    tell_unfinished,
+    open_for_reading,
+    warn_unfinished,
 )
 from harness.errors import UsageError, no_such_metric
 
@@ -72,8 +72,8 @@ def recommend(
     from harness.decide.cost import Camera
     from harness.decide.judges import by_resampling
     from harness.decide.limit import Limit
-    from harness.decide.recommended import as_data, recommended_table
-    from harness.decide.rows import recommended_rows
+    from harness.decide.recommended import recommendation_data, recommendation_table
+    from harness.decide.rows import recommendation_rows
     from harness.decide.walk import recommend as walk
     from harness.discovery.plugins import installed
     from harness.results.cells import read_cells
@@ -86,34 +86,42 @@ def recommend(
     wanted = dict(zip(FILTERS, (task, codec, dataset, model), strict=True))
     if codec:
         wanted["codec"] = [*codec, "none"]
-    with opened(db) as store:
+    with open_for_reading(db) as store:
         every = read_cells(store, filters_of(store, wanted))
         cases = cases_of(every)
-        tell_unfinished(every)
-        _check(cases, metric, db)
+        warn_unfinished(every)
+        _check_cases(cases, metric, db)
         cells = [cell for case in cases for cell in case.cells]
         identities = store.identities([cell.facts["experiment"] for cell in cells])
-        home = {cell.facts["experiment"]: store for cell in cells}
-        resampler = Resampler(home, identities, installed(), resamples, 0)
+        stores = {cell.facts["experiment"]: store for cell in cells}
+        resampler = Resampler(stores, identities, installed(), resamples, 0)
         found = [
             (case, walk(case, by_resampling(resampler), limit, metric, confidence / 100, camera)) for case in cases
         ]
-    found = [(case, some) for case, some in found if some]
+    found = [(case, recommendations) for case, recommendations in found if recommendations]
     if form == "json":
-        click.echo(json.dumps([as_data(case, some) for case, some in found], indent=2, allow_nan=False))
+        click.echo(
+            json.dumps(
+                [recommendation_data(case, recommendations) for case, recommendations in found],
+                indent=2,
+                allow_nan=False,
+            )
+        )
     elif form == "csv":
-        print_table(recommended_rows(found), form)
+        print_table(recommendation_rows(found), form)
     else:
-        for number, (case, some) in enumerate(found):
+        for number, (case, recommendations) in enumerate(found):
             if number:
                 click.echo()
-            print_table(recommended_table(case, some), form)
-    return 0 if any(one.chosen for _, some in found for one in some) else 1
+            print_table(recommendation_table(case, recommendations), form)
+    return 0 if any(level.chosen for _, recommendations in found for level in recommendations) else 1
 
 
-def _check(cases: Sequence[Case], metric: str | None, db: str) -> None:
-    """Raises:
-    UsageError: nothing to recommend from, or a metric that nothing has.
+def _check_cases(cases: Sequence[Case], metric: str | None, db: str) -> None:
+    """Check that there are experiments with codecs, and that the metric exists.
+
+    Raises:
+        UsageError: there is no finished experiment with a codec, or no experiment has the metric.
     """
     if not cases:
         raise UsageError(f"of what was asked for, {db} has no finished experiment with a codec.")

@@ -18,8 +18,8 @@ from harness.results.tables.text import clean
 
 __all__ = ["report"]
 
-_OTHERS = (".pdf", ".md", ".txt", ".csv", ".json", ".png", ".svg", ".zip")
-"""Endings of files that would be meant, not of folders."""
+_OTHER_ENDINGS = (".pdf", ".md", ".txt", ".csv", ".json", ".png", ".svg", ".zip")
+"""Endings that show that a user means a file, not a folder."""
 
 
 @click.command(cls=Command)
@@ -81,34 +81,34 @@ def report(
     from harness.decide.limit import Limit
     from harness.discovery.stores import open_store
     from harness.engine import machine
-    from harness.page.fidelity import lacking
+    from harness.page.fidelity import unavailable_reason
     from harness.page.page import PageOptions, page
     from harness.show.remake import Environment
 
     target = _target(output)
     limit, camera = Limit.parse(max_drop), Camera.parse(fps, resolution)
-    if missing := [reason for name in measures if (reason := lacking(name))]:
+    if missing := [reason for name in measures if (reason := unavailable_reason(name))]:
         raise UsageError(" ".join(missing))
-    found = machine.find_device(device)
-    means = Environment(installed(), make_registry(registries), data_root, weights, device=found)
-    told = (lambda text: None) if quiet else (lambda text: click.echo(clean(text), err=True))
+    torch_device = machine.find_device(device)
+    means = Environment(installed(), make_registry(registries), data_root, weights, device=torch_device)
+    status = (lambda text: None) if quiet else (lambda text: click.echo(clean(text), err=True))
     wanted = dict(zip(FILTERS, (task, codec, dataset, model), strict=True))
     if codec:
         wanted["codec"] = [*codec, "none"]
     with closing(open_store(db, means.plugins, write=False)) as store:
-        asked = PageOptions(
+        page_options = PageOptions(
             title=title,
             filters=filters_of(store, wanted),
             samples=samples,
             limit=limit,
             camera=camera,
             measures=measures,
-            settings=machine.choose(found, "fp32"),
-            status=told,
+            settings=machine.choose(torch_device, "fp32"),
+            status=status,
             warning=lambda text: click.echo(clean(f"warning: {text}"), err=True),
         )
         try:
-            text = page(store, means, asked)
+            text = page(store, means, page_options)
         except ImportError as error:
             raise HarnessError(f"harness report needs {error.name}: pip install 'codec-harness[report]'") from error
     _write(target, text)
@@ -116,27 +116,31 @@ def report(
 
 
 def _target(output: Path) -> Path:
-    """The file to write: index.html in a folder, which is made.
+    """Return the HTML file to write: the output itself, or index.html in the output folder, which may not exist yet.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: the file cannot be written, or has another ending than .html.
     """
     file = output.suffix.lower() in (".html", ".htm")
-    if output.suffix.lower() in _OTHERS and not output.exists():
+    if output.suffix.lower() in _OTHER_ENDINGS and not output.exists():
         raise UsageError(f"--output {output}: the page is HTML; name a folder, or an .html file (a browser prints it).")
     if file and not output.absolute().parent.is_dir():
         raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")
     target = output if file else output / "index.html"
-    found = next(folder for folder in target.absolute().parents if folder.exists())
-    if not found.is_dir():
-        raise UsageError(f"--output {output}: a file that is no .html is in the way: {found}.")
-    if not os.access(found, os.W_OK):
-        raise UsageError(f"--output {output}: nothing may be written into {found}.")
+    existing = next(folder for folder in target.absolute().parents if folder.exists())
+    if not existing.is_dir():
+        raise UsageError(f"--output {output}: a file that is no .html is in the way: {existing}.")
+    if not os.access(existing, os.W_OK):
+        raise UsageError(f"--output {output}: nothing may be written into {existing}.")
     return target
 
 
 def _write(target: Path, text: str) -> None:
-    """Whole or not at all."""
+    """Write the page to a temporary file and rename it, so that a failure leaves no incomplete page.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
     part = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""`harness run`: what was asked, crossed, and carried out where the database does not have it yet."""
+"""`harness run`: runs the cross product of the given options; experiments in the database are not run again."""
 
 from __future__ import annotations
 
@@ -72,16 +72,16 @@ def run(
     device = machine.find_device(options["device"])
     settings = machine.choose(device, options["precision"], workers, threads)
     plugins = installed()
-    asked = parse(executor, levels=False)
-    plugins.get("executor", asked.name).resolve(asked.options)
+    parsed_executor = parse(executor, levels=False)
+    plugins.get("executor", parsed_executor.name).resolve(parsed_executor.options)
     request = make_request(options, device)
-    manner = _Manner(settings, executor, Resampling(resamples, request.seed), max_failures, quiet)
+    run_options = _RunOptions(settings, executor, Resampling(resamples, request.seed), max_failures, quiet)
     plan, store = prepare(request, plugins, make_registry(registries), db, write=True)
     assert store is not None
     for note in () if quiet else plan.notes:
         click.echo(f"warning: {note}", err=True)
-    with closing(store), _terminable():
-        failed = _carry_out(plan, store, plugins, manner)
+    with closing(store), _stop_on_sigterm():
+        failed = _carry_out(plan, store, plugins, run_options)
         print_table(results_table(store, keys=[experiment.key for experiment in plan.experiments]), "table")
     for key, reason in failed.items():
         label = next(e.label for e in plan.experiments if e.key == key)
@@ -90,8 +90,8 @@ def run(
 
 
 @dataclass(frozen=True)
-class _Manner:
-    """How a plan is carried out: what changes no experiment's key."""
+class _RunOptions:
+    """Options of how a plan is executed. They do not change the key of any experiment."""
 
     settings: Settings
     executor: str
@@ -100,8 +100,12 @@ class _Manner:
     quiet: bool
 
 
-def _carry_out(plan: Plan, store: Store, plugins: Plugins, manner: _Manner) -> Mapping[str, str]:
-    """Do what the database does not have yet; gives the keys of the experiments that failed, with the reasons."""
+def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOptions) -> Mapping[str, str]:
+    """Run the experiments that the database does not have yet.
+
+    Returns:
+        The keys of the failed experiments, with the reasons.
+    """
     from rich.console import Console
 
     from harness.cli.planned import in_words, planned_trainings
@@ -112,53 +116,53 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, manner: _Manner) -> M
     from harness.planning.preflight import check_weights
     from harness.progress import Progress, Silence
 
-    console = Console(stderr=True, quiet=manner.quiet)
+    console = Console(stderr=True, quiet=run_options.quiet)
     keys = [experiment.key for experiment in plan.experiments]
     states = store.states(keys)
-    found = {key for key in keys if key in states and states[key].status == "finished"}
-    known = len(found) == len(keys) == len(store.classes(keys))
-    if known and not store.uncompared(keys) and not unrecovered(store, plan.experiments):
+    finished = {key for key in keys if key in states and states[key].status == "finished"}
+    complete = len(finished) == len(keys) == len(store.classes(keys))
+    if complete and not store.uncompared(keys) and not unrecovered(store, plan.experiments):
         console.print(f"{len(keys)} experiments, all found in the database.", highlight=False)
-        return too_many_failures(states, manner.max_failures)
-    check_weights(plan, found)
-    if trainings := planned_trainings(plan, found):
+        return too_many_failures(states, run_options.max_failures)
+    check_weights(plan, finished)
+    if trainings := planned_trainings(plan, finished):
         console.print(in_words(trainings), highlight=False)
     with make_progress(console) as progress:
-        watcher: Progress = Silence() if manner.quiet else progress
+        watcher: Progress = Silence() if run_options.quiet else progress
         outcome = carry_out(
             plan,
             store,
-            manner.settings,
+            run_options.settings,
             plugins,
             watcher,
             ["harness", *sys.argv[1:]],
-            manner.resampling,
-            manner.max_failures,
-            manner.executor,
+            run_options.resampling,
+            run_options.max_failures,
+            run_options.executor,
         )
     return outcome.failed
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """While SIGTERM ends what is done as Ctrl-C does, and each is answered at once."""
+def _stop_on_sigterm() -> Iterator[None]:
+    """A context in which SIGTERM stops the run as Ctrl-C does: with a message at once and a `KeyboardInterrupt`."""
     main = os.getpid()
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if os.getpid() != main:  # a worker: Ctrl-C is for the main process, which ends its workers by SIGTERM
+        if os.getpid() != main:  # in a worker: the main process handles Ctrl-C, and stops its workers by SIGTERM
             if number == signal.SIGTERM:
                 signal.signal(number, signal.SIG_DFL)
                 os.kill(os.getpid(), number)
             return
-        # `timeout` sends SIGTERM twice, to the process and to its group: the second must not cut off the writing.
+        # `timeout` sends SIGTERM twice, to the process and to its group. The second must not interrupt the writing.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        with suppress(OSError):  # a standard error that nobody reads any more must not cost the ending
+        with suppress(OSError):  # a closed standard error must not prevent the regular end of the run
             os.write(2, b"\nstopping: what was done is being written, which may take some seconds.\n")
         raise KeyboardInterrupt
 
-    heard = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
-    previous = {number: signal.signal(number, stop) for number in heard}
+    signals = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, stop) for number in signals}
     try:
         yield
     finally:

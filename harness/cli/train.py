@@ -1,4 +1,4 @@
-"""`harness train`: a model, a dataset and a recipe in, a file of weights out."""
+"""`harness train`: trains a model on a dataset by a recipe, and writes a file of weights."""
 
 from __future__ import annotations
 
@@ -96,24 +96,24 @@ def _job(options: Mapping[str, Any], registries: tuple[Path, ...], device: str) 
     registry, plugins, task = make_registry(registries), installed(), options["task"]
     plugins.get("task", task)
     defaults = registry.entry("tasks", task)
-    asked: dict[str, str] = {}
+    selection: dict[str, str] = {}
     for name in ("recipe", "dataset", "model"):
         text = options[name] or defaults.get(name)
         if text is None:
             raise UsageError(f"task {task} has no default {name}: name one with --{name}.")
-        asked[name] = text
-    where = f"recipe {task}.{asked['recipe']}"
-    recipe = Recipe.of(registry.recipe(task, asked["recipe"]), where).changed(options["settings"])
+        selection[name] = text
+    where = f"recipe {task}.{selection['recipe']}"
+    recipe = Recipe.of(registry.recipe(task, selection["recipe"]), where).changed(options["settings"])
     if options["split"]:
         recipe = replace(recipe, split=options["split"])
-    names = Names(_request(options, asked, device), plugins, registry)
+    names = Names(_request(options, selection, device), plugins, registry)
     try:
-        dataset = names.dataset(asked["dataset"], task, recipe.split)
+        dataset = names.dataset(selection["dataset"], task, recipe.split)
     except DatasetError as error:
         if options["split"]:
             raise
         raise DatasetError(f"{error} ({where} trains on split {recipe.split}; --split names another.)") from error
-    model, name = names.model(asked["model"])
+    model, name = names.model(selection["model"])
     if model.task != task:
         raise UsageError(f"model {name} serves {model.task}, not {task}.")
     initial = None
@@ -124,14 +124,14 @@ def _job(options: Mapping[str, Any], registries: tuple[Path, ...], device: str) 
     return job
 
 
-def _request(options: Mapping[str, Any], asked: Mapping[str, str], device: str) -> Request:
+def _request(options: Mapping[str, Any], selection: Mapping[str, str], device: str) -> Request:
     from harness.planning.request import Request
 
     return Request(
         codecs=(),
         tasks=(options["task"],),
-        models=(asked["model"],),
-        datasets=(asked["dataset"],),
+        models=(selection["model"],),
+        datasets=(selection["dataset"],),
         data_roots=options["data_root"],
         seed=options["seed"],
         device=device.partition(":")[0],
@@ -139,12 +139,12 @@ def _request(options: Mapping[str, Any], asked: Mapping[str, str], device: str) 
 
 
 def make_watcher(console: Console) -> Any:
-    """A bar where the console is a terminal, else lines."""
+    """Return a progress bar if the console is a terminal, else progress as lines."""
     from harness.cli.training_progress import TrainingBar, TrainingLines
 
     return TrainingBar(console) if console.is_terminal else TrainingLines(console)
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
+    """Return the folder if it exists, else its nearest existing parent."""
     return next(parent for parent in (folder, *folder.parents) if parent.exists())

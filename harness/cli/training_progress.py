@@ -16,7 +16,7 @@ from harness.cli.plain_lines import PlainLines
 __all__ = ["PATIENCE", "TrainingBar", "TrainingLines"]
 
 PATIENCE = 30.0
-"""Seconds without a line after which one is written, whatever there is to say."""
+"""The maximum time without a line, in seconds. After it a line is written even without new losses."""
 
 
 def _words(losses: Mapping[str, float]) -> str:
@@ -24,7 +24,12 @@ def _words(losses: Mapping[str, float]) -> str:
 
 
 class TrainingLines(PlainLines):
-    """A line now and then: of the losses as they come, and of what is done when they are long in coming."""
+    """Progress of a training as lines of text: the losses at times, and the iteration if no losses come for long.
+
+    Args:
+        console: the console to write to.
+        patience: the maximum time without a line, in seconds.
+    """
 
     def __init__(self, console: Console, patience: float = PATIENCE) -> None:
         super().__init__(console)
@@ -66,14 +71,14 @@ class TrainingLines(PlainLines):
         return f"iteration {self._done} of {self._end}, {pace}, {(self._end - self._done) / speed:.0f} s left"
 
     def _watch(self) -> None:
-        """Nobody shall wonder whether it still works."""
+        """Write the progress when no line was written for `patience` seconds, to show that the training still runs."""
         while not self._over.wait(self._patience / 10):
             if self.silent_for() >= self._patience:
                 self.write(self._progress() if self._end else "preparing")
 
 
 class TrainingBar:
-    """One bar, with the losses beside it."""
+    """Progress of a training as one bar, with the losses beside it."""
 
     def __init__(self, console: Console) -> None:
         columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

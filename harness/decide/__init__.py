@@ -1,5 +1,7 @@
-"""Decisions from results: how far a codec can go (`walk`), what that costs (`cost`), and which of two is better.
+"""Decisions from results: how strongly a codec can compress, what a level costs, and which of two codecs is better.
 
-`limit` is the loss that is allowed, `bound` the test of one level against it. `comparison` compares two ladders
-(`sides`) by Bjontegaard's `rates` and their `deltas`, at equal `levels`, and in their `means`.
+- `walk` recommends the cheapest level whose loss is acceptable. `limit` is the largest loss that is allowed,
+  `limit_test` tests one level against it, and `cost` computes what the level costs.
+- `comparison` compares two ladders, which `sides` selects: by Bjontegaard differences (`bjontegaard`, `deltas`), at
+  equal levels (`levels`), and by their mean over the levels (`means`).
 """

@@ -1,4 +1,4 @@
-"""A comparison as tables for people, and as plain data for programs."""
+"""Formats the comparison of two ladders: as tables for people, and as plain data for JSON."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from harness.decide.rows import listed
+from harness.decide.rows import levels_text
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
+from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM
 
 if TYPE_CHECKING:
     from harness.decide.comparison import LadderComparison
     from harness.decide.estimate import Side
-    from harness.statistics.estimate import Estimate
+    from harness.decide.means import MeanPerformance
 
-__all__ = ["compared_data", "compared_tables"]
+__all__ = ["comparison_data", "comparison_tables"]
 
 _INTERPOLATION = {"akima": "Akima's interpolation", "pchip": "PCHIP interpolation"}
 
 
-def compared_tables(found: LadderComparison) -> list[Table]:
-    """At equal quality and rate; at equal levels, where there are any; over all levels."""
+def comparison_tables(found: LadderComparison) -> list[Table]:
+    """Return the tables of a comparison.
+
+    The tables compare the ladders at equal quality and equal rate, at equal levels (only if they have common levels),
+    and over all levels.
+    """
     return [_bjontegaard(found), *([_levels(found)] if found.levels else []), _means(found)]
 
 
 def _bjontegaard(found: LadderComparison) -> Table:
     rows = []
-    for title, unit, told, delta, along in (
+    for title, unit, estimate, delta, along in (
         ("BD-rate", "%", found.rate, found.rate_delta, found.metric),
         (f"BD-{found.metric}", "", found.quality, found.quality_delta, "bpp"),
     ):
@@ -38,27 +43,28 @@ def _bjontegaard(found: LadderComparison) -> Table:
         rows.append(
             (
                 title,
-                _text(told) + (f" {unit}" if unit and told.value is not None else ""),
+                _text(estimate) + (f" {unit}" if unit and estimate.value is not None else ""),
                 over,
                 share,
-                told.reason or "",
+                estimate.reason or "",
             )
         )
-    one, other, metric = found.first.name, found.second.name, found.metric
+    first, second, metric = found.first.name, found.second.name, found.metric
     notes = (
-        f"{other} against {one}. BD-rate: the difference in rate at equal {metric}, negative where {other} needs less; "
-        f"BD-{metric}: the difference in {metric} at equal rate, positive where {other} is better. "
+        f"{second} against {first}. "
+        f"BD-rate: the difference in rate at equal {metric}, negative where {second} needs less; "
+        f"BD-{metric}: the difference in {metric} at equal rate, positive where {second} is better. "
         f"{_INTERPOLATION[found.method]}, by the library bjontegaard. overlap: of the range that both curves cover "
         "together. [ ]: 95% interval, paired by sample.",
         f"Points used: {_points(found.first, found.used[0], found.unused[0])}; "
         f"{_points(found.second, found.used[1], found.unused[1])}.",
-        f"{found.samples} samples, {found.groups} groups of them.{_few(found)}",
+        f"{found.samples} samples, {found.groups} groups of them.{_few_samples_note(found)}",
     )
     columns = ("", "difference", "over", "overlap", "why not")
-    return _told(columns, rows, "At equal quality, and at equal rate", notes)
+    return _without_empty_columns(columns, rows, "At equal quality, and at equal rate", notes)
 
 
-def _few(found: LadderComparison) -> str:
+def _few_samples_note(found: LadderComparison) -> str:
     if found.samples >= HOLDS_FROM and found.groups >= GROUPS_FROM:
         return ""
     return (
@@ -67,16 +73,16 @@ def _few(found: LadderComparison) -> str:
 
 
 def _points(side: Side, used: Sequence[float | None], unused: Sequence[float | None]) -> str:
-    left = f" (not {_listed(unused)}: cheaper points are as good, or it is undefined)" if unused else ""
-    return f"{side.name} {_listed(used)}{left}"
+    left = f" (not {_levels_text(unused)}: cheaper points are as good, or it is undefined)" if unused else ""
+    return f"{side.name} {_levels_text(used)}{left}"
 
 
 def _levels(found: LadderComparison) -> Table:
     name = found.first.ladder.level_name
     rows = []
-    for one in found.levels:
-        texts = [*(interval_text(Estimate(value)) for value in (one.first, one.second)), _text(one.difference)]
-        rows.append((f"{one.level:g}", *texts, _p(one.p), _p(one.p_holm)))
+    for at in found.levels:
+        texts = [*(interval_text(Estimate(value)) for value in (at.first, at.second)), _text(at.difference)]
+        rows.append((f"{at.level:g}", *texts, _p(at.p), _p(at.p_holm)))
     notes = (
         "difference: positive where the second is better, whatever the metric's direction, with its paired 95% "
         "interval. p: two-sided, of no difference; p, Holm: adjusted for all the levels together.",
@@ -91,13 +97,13 @@ def _means(found: LadderComparison) -> Table:
             side.name,
             _text(means.mpc),
             _text(means.rpc),
-            _listed(means.levels),
+            _levels_text(means.levels),
             means.rpc.reason or means.mpc.reason or "",
         )
         for side, means in zip((found.first, found.second), found.means, strict=True)
     ]
     if found.mean_difference:
-        shared = _listed([one.level for one in found.levels])
+        shared = _levels_text([at.level for at in found.levels])
         rows.append(("difference", _text(found.mean_difference), "", shared, found.mean_difference.reason or ""))
     notes = [
         f"mPC: mean {found.metric} over the levels; rPC: mPC over the pretrained model's {found.metric} on "
@@ -105,40 +111,42 @@ def _means(found: LadderComparison) -> Table:
     ]
     if not found.mean_difference:
         notes.append("The two have no level in common, so that their mPC cannot be compared; BD-rate can.")
-    return _told(("", "mPC", "rPC", "levels", "why not"), rows, "Over all levels", (" ".join(notes),))
+    return _without_empty_columns(("", "mPC", "rPC", "levels", "why not"), rows, "Over all levels", (" ".join(notes),))
 
 
-def _told(columns: Sequence[str], rows: Sequence[tuple[str, ...]], title: str, notes: tuple[str, ...]) -> Table:
-    """A table without columns in which nothing is told."""
+def _without_empty_columns(
+    columns: Sequence[str], rows: Sequence[tuple[str, ...]], title: str, notes: tuple[str, ...]
+) -> Table:
+    """Return a table without the columns that are empty in all rows."""
     keep = [n for n in range(len(columns)) if any(row[n] for row in rows)]
     shown = tuple(tuple(row[n] for n in keep) for row in rows)
     return Table(tuple(columns[n] for n in keep), shown, title, notes)
 
 
-def _text(one: Estimate) -> str:
-    return "-" if one.value is None else interval_text(one)
+def _text(estimate: Estimate) -> str:
+    return "-" if estimate.value is None else interval_text(estimate)
 
 
 def _p(value: float | None) -> str:
     return "" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _listed(levels: Sequence[float | None]) -> str:
-    return listed(levels) or "none"
+def _levels_text(levels: Sequence[float | None]) -> str:
+    return levels_text(levels) or "none"
 
 
-def compared_data(found: LadderComparison) -> dict[str, Any]:
-    """Plain values, for JSON."""
+def comparison_data(found: LadderComparison) -> dict[str, Any]:
+    """Return a comparison as plain values, for JSON."""
     data: dict[str, Any] = {
         "metric": found.metric,
         "higher_is_better": found.higher_is_better,
         "method": found.method,
         "samples": found.samples,
         "groups": found.groups,
-        "bd_rate": {**asdict(found.rate), "unit": "%", **_delta(found, rate=True)},
-        "bd_quality": {**asdict(found.quality), **_delta(found, rate=False)},
-        "levels": [asdict(one) for one in found.levels],
-        "mean_difference": asdict(found.mean_difference) if found.mean_difference else None,
+        "bd_rate": {**found.rate.record(), "unit": "%", **_delta(found, rate=True)},
+        "bd_quality": {**found.quality.record(), **_delta(found, rate=False)},
+        "levels": [{**asdict(at), "difference": at.difference.record()} for at in found.levels],
+        "mean_difference": found.mean_difference.record() if found.mean_difference else None,
     }
     for place, (name, side) in enumerate((("first", found.first), ("second", found.second))):
         facts = side.ladder.cells[0].facts
@@ -150,9 +158,13 @@ def compared_data(found: LadderComparison) -> dict[str, Any]:
             "weights": facts["weights"],
             "used": list(found.used[place]),
             "unused": list(found.unused[place]),
-            **asdict(found.means[place]),
+            **_means_data(found.means[place]),
         }
     return data
+
+
+def _means_data(means: MeanPerformance) -> dict[str, Any]:
+    return {"levels": means.levels, "mpc": means.mpc.record(), "rpc": means.rpc.record()}
 
 
 def _delta(found: LadderComparison, rate: bool) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Two ladders on the same samples: at equal quality, at equal level, over all levels, with paired intervals."""
+"""Compares two ladders on the same samples: at equal quality, at equal levels and over all levels.
+
+All differences have paired 95% intervals.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.decide.bjontegaard import Delta, Method
 from harness.decide.deltas import ResampledCurve, quality_difference, rate_difference
 from harness.decide.estimate import Side, pairs
-from harness.decide.levels import AtLevel, at_levels
+from harness.decide.levels import LevelComparison, compare_levels
 from harness.decide.means import MeanPerformance, mean_difference, means_of
-from harness.decide.rates import Delta, Method
 from harness.results.resampled import RATE
 from harness.statistics.estimate import Estimate
 
@@ -22,25 +25,27 @@ __all__ = ["LadderComparison", "compare"]
 
 @dataclass(frozen=True)
 class LadderComparison:
-    """What came of it.
+    """The result of comparing two ladders (each is one codec at several levels).
 
     Args:
-        first: the anchor.
-        second: what is compared with it.
-        metric: by which.
-        higher_is_better: its direction.
-        method: of interpolation.
-        used: the levels of each whose points were used for the Bjontegaard differences.
-        unused: those that were left out: a cheaper point matches or beats them, or the metric is undefined.
-        rate: BD-rate in percent, with its interval.
-        rate_delta: the same, with overlap and range.
-        quality: BD-accuracy in the metric's unit; positive: the second is better.
-        quality_delta: the same, with overlap and range in bits per pixel.
-        levels: at equal levels; empty where they have none in common.
-        means: of each, over the levels that both have; over all its own where they have none in common.
-        mean_difference: by how much the second is better in the mean over the levels that both have; None without any.
-        samples: on how many samples all of it stands.
-        groups: on how many groups of them.
+        first: the anchor of the comparison.
+        second: the ladder that is compared with the anchor.
+        metric: the metric by which the ladders are compared.
+        higher_is_better: whether a larger value of the metric is better.
+        method: the interpolation method for the Bjontegaard differences.
+        used: for each ladder, the levels whose points were used for the Bjontegaard differences.
+        unused: for each ladder, the levels that were left out, because a cheaper point is equal or better, or because
+            the metric is undefined.
+        rate: BD-rate in percent, with its interval; negative if the second ladder needs less rate.
+        rate_delta: BD-rate with the overlap and the range of the two curves.
+        quality: BD-accuracy in the metric's unit, with its interval; positive if the second ladder is better.
+        quality_delta: BD-accuracy with the overlap and the range of the two curves, in bits per pixel.
+        levels: the comparisons at equal levels; empty if the ladders have no common levels.
+        means: for each ladder, the mean over the common levels; over all its levels if there are no common levels.
+        mean_difference: by how much the second ladder is better in the mean over the common levels; None if there are
+            no common levels.
+        samples: the number of samples that everything was computed from.
+        groups: the number of groups of these samples.
     """
 
     first: Side
@@ -54,14 +59,20 @@ class LadderComparison:
     rate_delta: Delta
     quality: Estimate
     quality_delta: Delta
-    levels: tuple[AtLevel, ...]
+    levels: tuple[LevelComparison, ...]
     means: tuple[MeanPerformance, MeanPerformance]
     mean_difference: Estimate | None
     samples: int
     groups: int
 
     def range_of(self, delta: Delta) -> tuple[float, float] | None:
-        """The range that both curves cover, low to high: of BD-rate in the metric, of BD-accuracy in bits per pixel."""
+        """Return the range (low, high) that both curves cover; None if it is unknown.
+
+        The range of BD-rate is in the metric's unit; the range of BD-accuracy is in bits per pixel.
+
+        Args:
+            delta: `rate_delta` or `quality_delta`.
+        """
         if delta.low is None or delta.high is None:
             return None
         sign = -1.0 if delta is self.rate_delta and not self.higher_is_better else 1.0
@@ -70,41 +81,45 @@ class LadderComparison:
 
 
 def compare(first: Side, second: Side, metric: str, resampler: Resampler, method: Method = "akima") -> LadderComparison:
-    """Compare two ladders that are on the same samples.
+    """Compare two ladders that were tested on the same samples.
 
-    Everything stands on the samples that finished in all experiments of both. The intervals come from the same
-    resamples for both, so they are paired: Bjontegaard differences are computed anew on each resample, from points that
-    are chosen anew on it, BD-rates as logarithms.
+    Everything is computed from the samples that did not fail in any experiment of the two ladders. Both ladders have
+    the same resamples, so the intervals are paired. The Bjontegaard differences are computed again on each resample,
+    and the points are selected again on each resample. For the interval, BD-rates are converted to logarithms.
 
     Args:
-        first: the anchor.
-        second: what is compared with it.
-        metric: which all experiments have.
-        resampler: resamples them.
-        method: of interpolation.
+        first: the anchor of the comparison.
+        second: the ladder that is compared with the anchor.
+        metric: a metric that all experiments have.
+        resampler: resamples the metrics and rates of the experiments.
+        method: the interpolation method for the Bjontegaard differences.
 
     Raises:
-        ValueError: the two are not on the same samples.
+        ValueError: the ladders were not tested on the same samples.
     """
     sides = (first, second)
     up = next(cell.metrics[metric].higher_is_better for cell in first.ladder.cells if metric in cell.metrics)
     sign = 1.0 if up else -1.0
     groups = [[*side.ladder.cells, *([side.baseline] if side.baseline else [])] for side in sides]
     cells = [cell for group in groups for cell in group]
-    found = resampler.together([*(([cell], metric) for cell in cells), *(([cell], RATE) for cell in cells)])
-    sources = {one.replicates.source for one in found}
+    resampled = resampler.together([*(([cell], metric) for cell in cells), *(([cell], RATE) for cell in cells)])
+    sources = {one.replicates.source for one in resampled}
     if len(sources) > 1:
         raise ValueError("two ladders are compared on the same samples, groups and resamples")
     at = dict(
-        zip((cell.facts["experiment"] for cell in cells), zip(found, found[len(cells) :], strict=False), strict=False)
+        zip(
+            (cell.facts["experiment"] for cell in cells),
+            zip(resampled, resampled[len(cells) :], strict=False),
+            strict=False,
+        )
     )
     a, b = (ResampledCurve([at[cell.facts["experiment"]] for cell in side.ladder.cells], sign) for side in sides)
-    freedom = max(1, found[0].groups - 1)
+    freedom = max(1, resampled[0].groups - 1)
     rate, rate_delta = rate_difference((a, b), method, freedom)
     quality, quality_delta = quality_difference((a, b), method, freedom)
     shared = pairs(first, second)
-    over = [[pair[n] for pair in shared] or side.ladder.cells for n, side in enumerate(sides)]
-    means = tuple(means_of(side, some, at, metric, freedom) for side, some in zip(sides, over, strict=True))
+    averaged = [[pair[n] for pair in shared] or side.ladder.cells for n, side in enumerate(sides)]
+    means = tuple(means_of(side, group, at, metric, freedom) for side, group in zip(sides, averaged, strict=True))
     names = [[cell.facts["level"] for cell in side.ladder.cells] for side in sides]
     return LadderComparison(
         first=first,
@@ -118,11 +133,11 @@ def compare(first: Side, second: Side, metric: str, resampler: Resampler, method
         rate_delta=rate_delta,
         quality=quality,
         quality_delta=quality_delta,
-        levels=tuple(at_levels(first, second, at, sign, freedom)),
+        levels=tuple(compare_levels(first, second, at, sign, freedom)),
         means=(means[0], means[1]),
         mean_difference=mean_difference(first, second, at, sign, freedom),
-        samples=min(one.samples for one in found),
-        groups=found[0].groups,
+        samples=min(one.samples for one in resampled),
+        groups=resampled[0].groups,
     )
 
 

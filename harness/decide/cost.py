@@ -1,4 +1,4 @@
-"""What a level costs: bits per pixel, shares of other sizes, and what a camera would send in a day."""
+"""The cost of a level: bits per pixel, the size relative to other sizes, and the data that a camera sends in a day."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _DAY = 86_400
 
 @dataclass(frozen=True)
 class Camera:
-    """What is to be sent.
+    """The camera whose data rate is predicted.
 
     Args:
-        fps: frames a second; None for that of the videos that were tested.
-        pixels: of a frame; None for the size that was tested.
+        fps: frames per second; None for the frame rate of the tested videos.
+        pixels: the number of pixels of a frame; None for the tested size.
     """
 
     fps: float | None = None
@@ -29,10 +29,10 @@ class Camera:
 
     @classmethod
     def parse(cls, fps: float | None, resolution: str | None) -> Camera:
-        """From `--fps` and `--resolution WIDTHxHEIGHT`.
+        """Create a camera from the values of the options `--fps` and `--resolution WIDTHxHEIGHT`.
 
         Raises:
-            UsageError: no size.
+            UsageError: the resolution does not have the form WIDTHxHEIGHT.
 
         >>> Camera.parse(25, "1920x1080")
         Camera(fps=25, pixels=2073600)
@@ -47,16 +47,17 @@ class Camera:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a level costs. None is not known.
+    """The cost of a compression level. A value that is unknown is None.
 
     Args:
         bpp: bits per pixel of the source.
-        ratio: 24 bits per pixel over that.
-        of_source: its size over that of the source files; None for rendered frames.
-        of_mildest: its size over that of the codec's mildest level.
-        kbps: kbit/s: measured, or from bpp, size and frame rate.
+        ratio: the compression ratio: 24 bits per pixel divided by `bpp`.
+        of_source: the size divided by the size of the source files; None for rendered frames.
+        of_mildest: the size divided by the size at the codec's mildest level.
+        kbps: the bit rate in kbit/s: measured, or predicted from `bpp`, the frame size and the frame rate.
         gb_per_day: gigabytes (10^9 bytes) that one camera sends in a day.
-        assumed: what kbit/s and GB stand on where they were not measured, in words.
+        assumed: a text that says how `kbps` and `gb_per_day` were predicted, or why they are unknown; None if they
+            were measured.
     """
 
     bpp: float | None
@@ -69,12 +70,12 @@ class Cost:
 
 
 def cost_of(cell: ResultCell, mildest: ResultCell, camera: Camera) -> Cost:
-    """The cost of a level.
+    """Return the cost of a compression level.
 
     Args:
-        cell: the experiment.
-        mildest: that of the codec's mildest level.
-        camera: what is to be sent.
+        cell: the experiment at the level.
+        mildest: the experiment at the codec's mildest level.
+        camera: the camera whose data rate is predicted.
     """
     bpp, first, source = cell.facts["bpp"], mildest.facts["bpp"], cell.facts["source_bpp"]
     kbps, assumed = _kbps(cell, camera)
@@ -90,7 +91,7 @@ def cost_of(cell: ResultCell, mildest: ResultCell, camera: Camera) -> Cost:
 
 
 def _kbps(cell: ResultCell, camera: Camera) -> tuple[float | None, str | None]:
-    """kbit/s, and what it stands on unless it was measured so."""
+    """Return the bit rate in kbit/s, and a text about how it was predicted; the text is None if it was measured."""
     measured, bpp = cell.facts["kbps"], cell.facts["bpp"]
     if camera.fps is None and camera.pixels is None:
         return measured, None
@@ -99,16 +100,16 @@ def _kbps(cell: ResultCell, camera: Camera) -> tuple[float | None, str | None]:
     tested = _pixels(cell)
     pixels = camera.pixels or tested
     if camera.fps is None or pixels is None:
-        lacking = "--fps" if camera.fps is None else "--resolution"
-        return None, f"not known without {lacking}"
-    told = f"predicted for {camera.fps:g} frames/s of {pixels:,} pixels, at the bits per pixel that were measured"
+        missing_option = "--fps" if camera.fps is None else "--resolution"
+        return None, f"not known without {missing_option}"
+    text = f"predicted for {camera.fps:g} frames/s of {pixels:,} pixels, at the bits per pixel that were measured"
     if tested and tested != pixels:
-        told += f" on frames of {tested:,}"
-    return bpp * pixels * camera.fps / 1000, told
+        text += f" on frames of {tested:,}"
+    return bpp * pixels * camera.fps / 1000, text
 
 
 def _pixels(cell: ResultCell) -> int | None:
-    """Pixels of an image, where the samples are images."""
+    """Return the mean number of pixels of the tested images; None if the samples are videos, or if it is unknown."""
     facts = cell.facts
     if facts["kbps"] is not None or not facts["samples"] or not facts["bytes"] or not facts["bpp"]:
         return None

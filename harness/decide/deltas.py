@@ -1,4 +1,4 @@
-"""Bjontegaard's differences of two ladders, with intervals from their resamples."""
+"""Bjontegaard differences between two ladders, with intervals from their resamples."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.decide.estimate import TOO_FEW, too_few
-from harness.decide.rates import Delta, Method, RateCurve, bd_quality, bd_rate, rising
+from harness.decide.bjontegaard import Delta, Method, RateCurve, bd_quality, bd_rate, pareto_front
+from harness.decide.estimate import TOO_FEW, has_too_few
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import UNDEFINED_ALLOWED, student
 
@@ -21,11 +21,11 @@ __all__ = ["ResampledCurve", "quality_difference", "rate_difference"]
 
 
 class ResampledCurve:
-    """A ladder's curve on all samples and on each resample.
+    """The curve of a metric against rate over the levels of a codec, on all samples and on each resample.
 
     Args:
-        points: metric and rate of each level.
-        sign: -1 where lower is better.
+        points: the metric and the rate of each level.
+        sign: 1 if a higher metric is better, -1 if a lower one is better.
     """
 
     def __init__(self, points: Sequence[tuple[ResampledMetric, ResampledMetric]], sign: float) -> None:
@@ -36,31 +36,34 @@ class ResampledCurve:
 
     @cached_property
     def kept(self) -> list[int]:
-        """The points that no cheaper one matches or beats, by rising rate: numbers into the points."""
-        return rising(self.whole)
+        """The indices of the points on the Pareto front, by increasing rate: no cheaper point is equal or better."""
+        return pareto_front(self.whole)
 
     @property
     def unsure(self) -> bool:
-        """Whether a point that is kept is undefined in too many resamples."""
-        return any(too_few(drawn.around) for n in self.kept for drawn in self.points[n])
+        """Whether a point of the Pareto front is undefined in too many resamples for an interval."""
+        return any(has_too_few(drawn.around) for n in self.kept for drawn in self.points[n])
 
     def resampled(self) -> list[RateCurve | None]:
-        """One a resample, with the spread of the value on all groups; None where a point that is kept is undefined."""
+        """Return a curve for each resample; None for a resample in which a point of the Pareto front is undefined.
+
+        The values are scaled so that their standard deviation is the standard error (`ResampledMetric.around`).
+        """
         rates = np.stack([rate.around for _, rate in self.points])
         values = self.sign * np.stack([metric.around for metric, _ in self.points])
-        whole = np.isfinite(np.concatenate([values[self.kept], rates[self.kept]])).all(axis=0).tolist()
-        return [RateCurve(rates[:, n], values[:, n]) if whole[n] else None for n in range(len(whole))]
+        defined = np.isfinite(np.concatenate([values[self.kept], rates[self.kept]])).all(axis=0).tolist()
+        return [RateCurve(rates[:, n], values[:, n]) if defined[n] else None for n in range(len(defined))]
 
 
 def rate_difference(
     curves: tuple[ResampledCurve, ResampledCurve], method: Method, freedom: int
 ) -> tuple[Estimate, Delta]:
-    """BD-rate in percent; its interval is symmetric in the logarithm.
+    """Return BD-rate in percent with its interval, which is symmetric in the logarithm of the rate, and its details.
 
     Args:
-        curves: both.
-        method: of interpolation.
-        freedom: groups less one.
+        curves: the curves of the two ladders; the first is the anchor.
+        method: the interpolation method.
+        freedom: the degrees of freedom: the number of groups minus 1.
     """
     return _bjontegaard(curves, method, bd_rate, freedom, _log, _percent)
 
@@ -68,8 +71,14 @@ def rate_difference(
 def quality_difference(
     curves: tuple[ResampledCurve, ResampledCurve], method: Method, freedom: int
 ) -> tuple[Estimate, Delta]:
-    """BD-accuracy, likewise."""
-    return _bjontegaard(curves, method, bd_quality, freedom, _same, _same)
+    """Return BD-accuracy in the metric's unit with its symmetric interval, and its details.
+
+    Args:
+        curves: the curves of the two ladders; the first is the anchor.
+        method: the interpolation method.
+        freedom: the degrees of freedom: the number of groups minus 1.
+    """
+    return _bjontegaard(curves, method, bd_quality, freedom, _identity, _identity)
 
 
 def _bjontegaard(
@@ -77,12 +86,21 @@ def _bjontegaard(
     method: Method,
     compute: Callable[[RateCurve, RateCurve, Method, bool], Delta],
     freedom: int,
-    to: Callable[[float], float],
-    back: Callable[[float], float],
+    transform: Callable[[float], float],
+    inverse: Callable[[float], float],
 ) -> tuple[Estimate, Delta]:
-    """A difference, and its interval from the resamples; on the scale of `to`, from which `back` leads.
+    """Return a Bjontegaard difference with its interval from the resamples.
 
-    Of each resample the points are chosen anew: which ones a cheaper one beats is as uncertain as their values.
+    The points of the Pareto front are selected again in each resample, because the selection is as uncertain as the
+    values.
+
+    Args:
+        curves: the curves of the two ladders.
+        method: the interpolation method.
+        compute: `bd_rate` or `bd_quality`.
+        freedom: the degrees of freedom: the number of groups minus 1.
+        transform: converts a difference to the scale on which the interval is symmetric.
+        inverse: the inverse of `transform`.
     """
     first, second = (curve.whole.only(curve.kept) for curve in curves)
     delta = compute(first, second, method, False)
@@ -91,18 +109,18 @@ def _bjontegaard(
     if any(curve.unsure for curve in curves):
         return Estimate(delta.value, reason=TOO_FEW), delta
     drawn = []
-    for one, other in zip(curves[0].resampled(), curves[1].resampled(), strict=True):
-        found = None
-        if one is not None and other is not None and (one.rates > 0).all() and (other.rates > 0).all():
-            found = compute(one.only(rising(one)), other.only(rising(other)), method, True).value
-        drawn.append(math.nan if found is None else to(found))
+    for a, b in zip(curves[0].resampled(), curves[1].resampled(), strict=True):
+        value = None
+        if a is not None and b is not None and (a.rates > 0).all() and (b.rates > 0).all():
+            value = compute(a.only(pareto_front(a)), b.only(pareto_front(b)), method, True).value
+        drawn.append(math.nan if value is None else transform(value))
     defined = np.array([value for value in drawn if math.isfinite(value)])
     lost = 1 - len(defined) / len(drawn)
     if lost > UNDEFINED_ALLOWED:
         reason = f"no interval: in {lost:.0%} of the resamples too few points rise, or the curves share too little"
         return Estimate(delta.value, reason=reason), delta
-    middle, reach = to(delta.value), student(freedom) * float(np.std(defined, ddof=1))
-    return Estimate(delta.value, back(middle - reach), back(middle + reach)), delta
+    middle, half_width = transform(delta.value), student(freedom) * float(np.std(defined, ddof=1))
+    return Estimate(delta.value, inverse(middle - half_width), inverse(middle + half_width)), delta
 
 
 def _log(percent: float) -> float:
@@ -113,5 +131,5 @@ def _percent(log: float) -> float:
     return 100 * math.expm1(log)
 
 
-def _same(value: float) -> float:
+def _identity(value: float) -> float:
     return value

@@ -1,4 +1,4 @@
-"""The two sides of a comparison, and estimates from their resamples."""
+"""The two ladders of a comparison, and estimates with intervals from their resamples."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from harness.results.resampled import ResampledMetric
 
     Known = dict[str, tuple[ResampledMetric, ResampledMetric]]
-    """Metric and rate of each experiment, by its key."""
+    """Experiment key -> the experiment's metric and rate."""
 
-__all__ = ["TOO_FEW", "Side", "estimate_of", "pairs", "too_few"]
+__all__ = ["TOO_FEW", "Side", "estimate_of", "has_too_few", "pairs"]
 
 
 TOO_FEW = "no interval: undefined in too many resamples, or one group of samples only"
@@ -29,12 +29,12 @@ TOO_FEW = "no interval: undefined in too many resamples, or one group of samples
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two.
+    """One of the two ladders of a comparison (a ladder is one codec at several levels).
 
     Args:
-        name: what it is called.
-        ladder: its levels.
-        baseline: the pretrained model on uncompressed frames; None where there is none.
+        name: the name for tables.
+        ladder: the ladder.
+        baseline: the experiment of the pretrained model on uncompressed frames; None if there is none.
     """
 
     name: str
@@ -43,24 +43,34 @@ class Side:
 
 
 def estimate_of(value: float, resampled: NDArray[np.float64], freedom: int) -> Estimate:
-    """From resamples that have the spread of the value."""
+    """Return a value with its 95% interval.
+
+    Args:
+        value: the value on all samples; NaN if undefined.
+        resampled: float64[R]: the values on the resamples, scaled so that their standard deviation is the standard
+            error (`ResampledMetric.around`).
+        freedom: the degrees of freedom: the number of groups minus 1.
+    """
     if math.isnan(value):
         return Estimate(None, reason="undefined: no sample has anything of its kind")
-    if too_few(resampled):
+    if has_too_few(resampled):
         return Estimate(value, reason=TOO_FEW)
-    reach = student(freedom) * float(np.nanstd(resampled, ddof=1))
-    return Estimate(value, value - reach, value + reach)
+    half_width = student(freedom) * float(np.nanstd(resampled, ddof=1))
+    return Estimate(value, value - half_width, value + half_width)
 
 
-def too_few(resampled: NDArray[np.float64]) -> bool:
-    """Whether the resamples in which something is defined are too few for an interval."""
+def has_too_few(resampled: NDArray[np.float64]) -> bool:
+    """Return whether too many resampled values are undefined (NaN) for an interval."""
     return bool(np.isnan(resampled).mean() > UNDEFINED_ALLOWED)
 
 
 def pairs(first: Side, second: Side) -> list[tuple[ResultCell, ResultCell]]:
-    """The experiments at equal levels of one codec with the same name for its level."""
+    """Return the pairs of experiments with the same level; none if the two ladders have different codecs.
+
+    The codec's name for the level must be the same too.
+    """
     if first.ladder.cells[0].facts["codec"] != second.ladder.cells[0].facts["codec"]:
         return []
-    others = {(cell.facts["level"], cell.facts["level_name"]): cell for cell in second.ladder.cells}
-    found = [(cell, others.get((cell.facts["level"], cell.facts["level_name"]))) for cell in first.ladder.cells]
-    return [(cell, other) for cell, other in found if other is not None and cell.facts["level"] is not None]
+    by_level = {(cell.facts["level"], cell.facts["level_name"]): cell for cell in second.ladder.cells}
+    matches = [(cell, by_level.get((cell.facts["level"], cell.facts["level_name"]))) for cell in first.ladder.cells]
+    return [(cell, match) for cell, match in matches if match is not None and cell.facts["level"] is not None]

@@ -1,4 +1,4 @@
-"""Two ladders of one codec at equal levels: paired differences, and how sure they are."""
+"""Compares two ladders of one codec at equal levels: paired differences, with intervals and p-values."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from harness.statistics.intervals import student
 if TYPE_CHECKING:
     from harness.decide.estimate import Known
 
-__all__ = ["AtLevel", "at_levels", "holm"]
+__all__ = ["LevelComparison", "compare_levels", "holm"]
 
 
 @dataclass(frozen=True)
-class AtLevel:
-    """Both at one level of one codec.
+class LevelComparison:
+    """The comparison of two ladders at one level of one codec.
 
     Args:
         level: the level.
-        first: the metric of the first; None where it is undefined.
-        second: of the second.
-        difference: by how much the second is better; positive is better, whatever the metric's direction.
-        p: two-sided, of no difference (Student's).
-        p_holm: adjusted for all the levels that are compared (Holm 1979).
+        first: the metric of the first ladder; None if it is undefined.
+        second: the metric of the second ladder; None if it is undefined.
+        difference: by how much the second ladder is better, with its interval. It is positive if the second is better,
+            also for metrics of which a lower value is better.
+        p: the two-sided p-value of Student's test, with the null hypothesis of no difference.
+        p_holm: the p-value, adjusted for all the levels that are compared (Holm 1979).
     """
 
     level: float
@@ -38,16 +39,24 @@ class AtLevel:
     p_holm: float | None = None
 
 
-def at_levels(first: Side, second: Side, at: Known, sign: float, freedom: int) -> list[AtLevel]:
-    """The levels that both have."""
-    found = []
-    for one, other in pairs(first, second):
-        before, after = at[one.facts["experiment"]][0], at[other.facts["experiment"]][0]
+def compare_levels(first: Side, second: Side, at: Known, sign: float, freedom: int) -> list[LevelComparison]:
+    """Compare two ladders at each level that both have.
+
+    Args:
+        first: the anchor of the comparison.
+        second: the ladder that is compared with the anchor.
+        at: the metric and the rate of each experiment.
+        sign: 1 if a higher metric is better, -1 if a lower one is better.
+        freedom: the degrees of freedom: the number of groups minus 1.
+    """
+    levels = []
+    for first_cell, second_cell in pairs(first, second):
+        before, after = at[first_cell.facts["experiment"]][0], at[second_cell.facts["experiment"]][0]
         difference = estimate_of(sign * (after.value - before.value), sign * (after.around - before.around), freedom)
         p = _p_value(difference, freedom)
-        first_value, second_value = (None if math.isnan(one.value) else one.value for one in (before, after))
-        found.append(AtLevel(one.facts["level"], first_value, second_value, difference, p))
-    return holm(found)
+        values = [None if math.isnan(metric.value) else metric.value for metric in (before, after)]
+        levels.append(LevelComparison(first_cell.facts["level"], values[0], values[1], difference, p))
+    return holm(levels)
 
 
 def _p_value(difference: Estimate, freedom: int) -> float | None:
@@ -61,8 +70,11 @@ def _p_value(difference: Estimate, freedom: int) -> float | None:
     return float(2 * t.sf(abs(difference.value) / error, freedom))
 
 
-def holm(found: Sequence[AtLevel]) -> list[AtLevel]:
-    """With the p-values adjusted step by step: S. Holm, Scandinavian Journal of Statistics 6 (1979)."""
+def holm(found: Sequence[LevelComparison]) -> list[LevelComparison]:
+    """Return the comparisons with p-values adjusted by Holm's step-down method.
+
+    Source: S. Holm, Scandinavian Journal of Statistics 6 (1979).
+    """
     tested = sorted((n for n, one in enumerate(found) if one.p is not None), key=lambda n: found[n].p or 0.0)
     adjusted, largest = {}, 0.0
     for rank, n in enumerate(tested):

@@ -1,4 +1,4 @@
-"""How much a model may get worse: absolute ("0.02") or a share of its uncompressed value ("2%")."""
+"""The largest drop that is allowed: absolute ("0.02"), or relative to the uncompressed value ("2%")."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Limit", "percent"]
 
 
 def percent(share: float) -> str:
-    """A share in percent: with two digits, from 100% on without decimals.
+    """Return a share in percent as text: with two significant digits, and from 99.5% on without decimals.
 
     >>> percent(0.0213), percent(0.3), percent(1.634)
     ('2.1%', '30%', '163%')
@@ -24,8 +24,8 @@ class Limit:
     """The largest drop that is allowed.
 
     Args:
-        value: in the metric's unit, or a share of the uncompressed value; not negative.
-        relative: whether it is a share.
+        value: the drop in the metric's unit, or as a share of the uncompressed value; not negative.
+        relative: whether `value` is a share.
     """
 
     value: float
@@ -33,10 +33,10 @@ class Limit:
 
     @classmethod
     def parse(cls, text: str) -> Limit:
-        """The limit that a text names.
+        """Parse a limit from text. A number with a percent sign is a relative limit.
 
         Raises:
-            UsageError: no number, negative, or not finite.
+            UsageError: the text is not a number, or the number is negative or not finite.
 
         >>> Limit.parse("2%"), Limit.parse("0.02")
         (Limit(value=0.02, relative=True), Limit(value=0.02, relative=False))
@@ -55,9 +55,13 @@ class Limit:
 
     @property
     def words(self) -> str:
-        """What a person calls it: "2% of the uncompressed value"."""
+        """The limit as text: "0.02" or "2%"."""
         return f"{self.value:.6g}" if not self.relative else f"{100 * self.value:.6g}%"
 
     def allowed(self, baseline: float) -> float:
-        """The largest drop in the metric's unit."""
+        """Return the largest drop that is allowed, in the metric's unit.
+
+        Args:
+            baseline: the uncompressed value.
+        """
         return self.value * abs(baseline) if self.relative else self.value

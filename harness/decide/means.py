@@ -1,4 +1,4 @@
-"""Mean performance under compression, and by how much two ladders differ in it."""
+"""The mean performance of a ladder over its compression levels, and the difference between two ladders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.decide.estimate import TOO_FEW, Side, estimate_of, pairs, too_few
+from harness.decide.estimate import TOO_FEW, Side, estimate_of, has_too_few, pairs
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import student
 from harness.statistics.ratios import fieller
@@ -25,12 +25,12 @@ __all__ = ["MeanPerformance", "mean_difference", "means_of"]
 
 @dataclass(frozen=True)
 class MeanPerformance:
-    """Performance under compression, as the corruption benchmarks define it (Michaelis et al. 2019).
+    """The performance under compression, defined as in corruption benchmarks (Michaelis et al. 2019).
 
     Args:
-        levels: over which levels the mean is.
-        mpc: mean performance under compression: of the metric, over the levels.
-        rpc: relative: over the metric on uncompressed frames.
+        levels: the levels that the mean is computed over.
+        mpc: the mean performance under compression: the mean of the metric over the levels.
+        rpc: the relative performance under compression: `mpc` divided by the metric on uncompressed frames.
     """
 
     levels: tuple[float | None, ...]
@@ -39,12 +39,20 @@ class MeanPerformance:
 
 
 def _mean(cells: Sequence[ResultCell], at: Known) -> tuple[float, NDArray[np.float64]]:
-    drawn = [at[cell.facts["experiment"]][0] for cell in cells]
-    return float(np.mean([one.value for one in drawn])), np.mean([one.around for one in drawn], axis=0)
+    metrics = [at[cell.facts["experiment"]][0] for cell in cells]
+    return float(np.mean([one.value for one in metrics])), np.mean([one.around for one in metrics], axis=0)
 
 
 def means_of(side: Side, cells: Sequence[ResultCell], at: Known, metric: str, freedom: int) -> MeanPerformance:
-    """Of some levels of a side."""
+    """Return the mean performance of a ladder over some of its levels, absolute and relative.
+
+    Args:
+        side: the ladder with its baseline.
+        cells: the experiments at the levels.
+        at: the metric and the rate of each experiment.
+        metric: the metric's name.
+        freedom: the degrees of freedom: the number of groups minus 1.
+    """
     value, resampled = _mean(cells, at)
     levels = tuple(cell.facts["level"] for cell in cells)
     mpc = estimate_of(value, resampled, freedom)
@@ -56,7 +64,7 @@ def means_of(side: Side, cells: Sequence[ResultCell], at: Known, metric: str, fr
     if not clean.value or math.isnan(clean.value):
         return MeanPerformance(levels, mpc, Estimate(None, reason=f"{metric} on uncompressed frames is 0 or undefined"))
     both = np.stack([resampled, clean.around])
-    if too_few(both.sum(axis=0)):
+    if has_too_few(both.sum(axis=0)):
         return MeanPerformance(levels, mpc, Estimate(value / clean.value, reason=TOO_FEW))
     reach, covariance = student(freedom), np.cov(both[:, np.isfinite(both).all(axis=0)], ddof=1)
     if abs(clean.value) <= reach * math.sqrt(covariance[1, 1]):
@@ -67,8 +75,17 @@ def means_of(side: Side, cells: Sequence[ResultCell], at: Known, metric: str, fr
 
 
 def mean_difference(first: Side, second: Side, at: Known, sign: float, freedom: int) -> Estimate | None:
+    """Return by how much the second ladder is better in the mean over the common levels; None if there are none.
+
+    Args:
+        first: the anchor of the comparison.
+        second: the ladder that is compared with the anchor.
+        at: the metric and the rate of each experiment.
+        sign: 1 if a higher metric is better, -1 if a lower one is better.
+        freedom: the degrees of freedom: the number of groups minus 1.
+    """
     shared = pairs(first, second)
     if not shared:
         return None
-    (before, some), (after, others) = (_mean([pair[n] for pair in shared], at) for n in (0, 1))
-    return estimate_of(sign * (after - before), sign * (others - some), freedom)
+    (before, resampled_before), (after, resampled_after) = (_mean([pair[n] for pair in shared], at) for n in (0, 1))
+    return estimate_of(sign * (after - before), sign * (resampled_after - resampled_before), freedom)

@@ -1,4 +1,4 @@
-"""Recommendations as a table for people, and as plain data for programs."""
+"""Formats recommendations: as a table for people, and as plain data for JSON."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from harness.decide.bound import POWER
 from harness.decide.limit import percent
+from harness.decide.limit_test import POWER
 from harness.results.ladders import CASE_FACTS
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
@@ -16,26 +16,31 @@ if TYPE_CHECKING:
     from harness.decide.walk import Recommendation, Step
     from harness.results.ladders import Case
 
-__all__ = ["as_data", "recommended_table"]
+__all__ = ["recommendation_data", "recommendation_table"]
 
 
-def recommended_table(case: Case, found: Sequence[Recommendation]) -> Table:
-    """One row a ladder; columns in which nothing is told are left out."""
+def recommendation_table(case: Case, found: Sequence[Recommendation]) -> Table:
+    """Return a table of recommendations, with one row for each ladder. Empty columns are left out.
+
+    Args:
+        case: the case that the ladders belong to.
+        found: the recommendations; at least one.
+    """
     first = found[0]
-    what = f"{first.metric}, at most {first.limit.words} lost, {100 * first.confidence:.10g}% sure"
+    criterion = f"{first.metric}, at most {first.limit.words} lost, {100 * first.confidence:.10g}% sure"
     columns: list[tuple[str, list[str]]] = [
         ("codec", [one.ladder.codec for one in found]),
         ("training", [one.ladder.training for one in found]),
-        ("go to", [_level(one, one.chosen) if one.chosen else _nothing(one) for one in found]),
+        ("go to", [_level(one, one.chosen) if one.chosen else _no_level_text(one) for one in found]),
     ]
-    columns += [(title, [_of(one.chosen, name, form) for one in found]) for title, name, form in _COSTS]
+    columns += [(title, [_cost_text(one.chosen, name, form) for one in found]) for title, name, form in _COSTS]
     columns.append((f"{first.metric} drop", [_drop(one.chosen) for one in found]))
     columns.append(("bound", [_bound(one, one.chosen) for one in found]))
     columns.append(("next cheaper", [_level(one, one.next) if one.next else "" for one in found]))
     columns.append(("why not", [one.why if one.next else "" for one in found]))
     columns = [(title, texts) for title, texts in columns if any(texts)]
     rows = tuple(zip(*(texts for _, texts in columns), strict=True))
-    return Table(tuple(title for title, _ in columns), rows, f"{case.title}: {what}", tuple(_notes(found)))
+    return Table(tuple(title for title, _ in columns), rows, f"{case.title}: {criterion}", tuple(_notes(found)))
 
 
 _COSTS = (
@@ -48,33 +53,38 @@ _COSTS = (
 )
 
 
-def _of(step: Step | None, name: str, form: str) -> str:
+def _cost_text(step: Step | None, name: str, form: str) -> str:
     value = getattr(step.cost, name) if step else None
     return "" if value is None else form.format(value)
 
 
-def _nothing(one: Recommendation) -> str:
-    """Of a ladder that begins below the codec's mildest level, as those of retrained models do, from where on."""
-    if one.next and one.next.bound.verdict == "unknown":
+def _no_level_text(recommendation: Recommendation) -> str:
+    """Return the text for a ladder in which no level holds.
+
+    The ladders of retrained models often do not begin at the codec's mildest level. The text then names the ladder's
+    first level.
+    """
+    step = recommendation.next
+    if step and step.bound.verdict == "unknown":
         return "not known"
-    below = one.next and one.next.cost.of_mildest is not None and one.next.cost.of_mildest < 1
-    return f"none holds (from {_level(one, one.next)} on)" if below else "none holds"
+    begins_later = step and step.cost.of_mildest is not None and step.cost.of_mildest < 1
+    return f"none holds (from {_level(recommendation, step)} on)" if begins_later else "none holds"
 
 
-def _level(one: Recommendation, step: Step | None) -> str:
+def _level(recommendation: Recommendation, step: Step | None) -> str:
     if step is None or step.level is None:
-        return "" if step is None else one.ladder.codec
-    return f"{one.ladder.level_name} {step.level:g}"
+        return "" if step is None else recommendation.ladder.codec
+    return f"{recommendation.ladder.level_name} {step.level:g}"
 
 
 def _drop(step: Step | None) -> str:
     return "" if step is None else interval_text(step.bound.drop)
 
 
-def _bound(one: Recommendation, step: Step | None) -> str:
+def _bound(recommendation: Recommendation, step: Step | None) -> str:
     if step is None or step.bound.value is None:
         return ""
-    return percent(step.bound.value) if one.limit.relative else f"{step.bound.value:.3g}"
+    return percent(step.bound.value) if recommendation.limit.relative else f"{step.bound.value:.3g}"
 
 
 def _notes(found: Sequence[Recommendation]) -> list[str]:
@@ -98,8 +108,8 @@ def _notes(found: Sequence[Recommendation]) -> list[str]:
     return notes + list(dict.fromkeys(note for one in found for note in one.notes))
 
 
-def as_data(case: Case, found: Sequence[Recommendation]) -> dict[str, Any]:
-    """Plain values, for JSON."""
+def recommendation_data(case: Case, found: Sequence[Recommendation]) -> dict[str, Any]:
+    """Return recommendations as plain values, for JSON."""
     facts = case.facts
     return {
         **{name: facts[name] for name in CASE_FACTS},
@@ -124,4 +134,11 @@ def as_data(case: Case, found: Sequence[Recommendation]) -> dict[str, Any]:
 
 
 def _step(step: Step | None) -> dict[str, Any] | None:
-    return None if step is None else {**asdict(step), "samples_needed": step.samples_needed}
+    if step is None:
+        return None
+    bound = asdict(step.bound)
+    ends = step.bound.drop
+    bound = {"verdict": bound.pop("verdict"), "drop": ends.value, "low": ends.low, "high": ends.high} | {
+        name: value for name, value in bound.items() if name != "drop"
+    }
+    return {**asdict(step), "bound": bound, "samples_needed": step.samples_needed}

@@ -1,4 +1,4 @@
-"""Which two ladders are compared: from the texts of a command line to recorded experiments."""
+"""Selects the two recorded ladders that a command line asks to compare."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 __all__ = ["SideQuery", "sides_of"]
 
 _ALIKE = ("task", "dataset", "limit", "reference")
-"""What of their identity two experiments have in common that can be compared sample by sample."""
+"""The parts of the identity that must be equal for two experiments to be compared sample by sample."""
 
 
 @dataclass(frozen=True)
 class SideQuery:
-    """One side, as it was asked for.
+    """The user's description of one side of a comparison.
 
     Args:
-        text: `CODEC[:key=value,...][/TRAINING]`.
-        model: `name[:options]`; None for any.
-        weights: their name; None for any.
-        dataset: `name[:options]`; None for any.
+        text: the codec and the training: `CODEC[:key=value,...][/TRAINING]`.
+        model: the model: `name[:options]`; None for any model.
+        weights: the name of the weights; None for any weights.
+        dataset: the dataset: `name[:options]`; None for any dataset.
     """
 
     text: str
@@ -40,51 +40,51 @@ class SideQuery:
 
     @property
     def codec(self) -> ParsedName:
-        """The codec with the options that were written."""
+        """The codec's name, with the options in the text."""
         return parse(self.text.partition("/")[0], levels=False)
 
     @property
     def training(self) -> str:
-        """The word behind the slash."""
+        """The training: the word after the slash; `pretrained` without a slash."""
         return self.text.partition("/")[2] or "pretrained"
 
 
 def sides_of(
     cases: Sequence[Case], wanted: tuple[SideQuery, SideQuery], identities: Mapping[str, Mapping[str, Any]]
 ) -> tuple[Side, Side]:
-    """The two ladders.
+    """Select the two ladders that the user described.
 
-    Options of a codec that are not written are its defaults, where the database has several.
+    If several ladders fit a description, options that the user did not write are the codec's defaults.
 
     Args:
-        cases: of one task.
-        wanted: the two.
-        identities: of the cases' experiments, by key.
+        cases: the cases of one task.
+        wanted: the descriptions of the two sides.
+        identities: experiment key -> identity, for the experiments of the cases.
 
     Raises:
-        UsageError: nothing fits, or several things do; the message lists them.
+        UsageError: no ladder or several ladders fit a description; the message lists them.
     """
-    found = [[(case, ladder) for case in cases for ladder in _fitting(case, one)] for one in wanted]
-    for one, some in zip(wanted, found, strict=True):
-        if not some:
-            raise _nothing(one, cases)
+    matches = [[(case, ladder) for case in cases for ladder in _matching_ladders(case, query)] for query in wanted]
+    for query, ladders in zip(wanted, matches, strict=True):
+        if not ladders:
+            raise _no_match_error(query, cases)
     pairs = [
         (first, second)
-        for first in found[0]
-        for second in found[1]
+        for first in matches[0]
+        for second in matches[1]
         if first != second and _data(first[0], identities) == _data(second[0], identities)
     ]
     if wanted[0].model == wanted[1].model and wanted[0].weights == wanted[1].weights:
         pairs = [pair for pair in pairs if pair[0][0] is pair[1][0]] or pairs
-    if not pairs and all(first == second for first in found[0] for second in found[1]):
-        raise UsageError(f"{wanted[0].text} and {wanted[1].text} are the same. There is: {_listed(cases)}.")
+    if not pairs and all(first == second for first in matches[0] for second in matches[1]):
+        raise UsageError(f"{wanted[0].text} and {wanted[1].text} are the same. There is: {_cases_text(cases)}.")
     if not pairs:
         raise UsageError(
             f"{wanted[0].text} and {wanted[1].text} are on other samples: two are compared on the same ones. There is: "
-            f"{_listed(cases)}."
+            f"{_cases_text(cases)}."
         )
     if len(pairs) > 1:
-        several = "; ".join(dict.fromkeys(f"{one.title}, {ladder.name}" for pair in pairs for one, ladder in pair))
+        several = "; ".join(dict.fromkeys(f"{case.title}, {ladder.name}" for pair in pairs for case, ladder in pair))
         raise UsageError(
             f"several fit {wanted[0].text} and {wanted[1].text}: {several}. Choose with options of the codec, "
             "/TRAINING, --model, --weights or --dataset."
@@ -94,28 +94,31 @@ def sides_of(
     return Side(names[0], first[1], first[0].baseline), Side(names[1], second[1], second[0].baseline)
 
 
-def _fitting(case: Case, wanted: SideQuery) -> list[Ladder]:
+def _matching_ladders(case: Case, query: SideQuery) -> list[Ladder]:
     facts = case.facts
-    for name, asked in (("model", wanted.model), ("weights", wanted.weights), ("dataset", wanted.dataset)):
-        if asked is not None and not matching_names(asked, [facts[name]]):
+    for name, value in (("model", query.model), ("weights", query.weights), ("dataset", query.dataset)):
+        if value is not None and not matching_names(value, [facts[name]]):
             return []
-    codec = wanted.codec
-    found = [
+    codec = query.codec
+    ladders = [
         ladder
         for ladder in case.ladders
-        if ladder.training == wanted.training and ladder.cells[0].facts["codec"] == codec.name and _has(ladder, codec)
+        if ladder.training == query.training
+        and ladder.cells[0].facts["codec"] == codec.name
+        and _has_options(ladder, codec)
     ]
-    usual = [ladder for ladder in found if _is_plain(ladder, codec)]
-    return usual if len(found) > 1 and usual else found
+    with_defaults = [ladder for ladder in ladders if _has_defaults(ladder, codec)]
+    return with_defaults if len(ladders) > 1 and with_defaults else ladders
 
 
-def _has(ladder: Ladder, codec: ParsedName) -> bool:
+def _has_options(ladder: Ladder, codec: ParsedName) -> bool:
+    """Return whether the ladder has the options that the user wrote."""
     options = ladder.cells[0].options
     return all(name in options and is_written(options[name], text) for name, text in codec.options.items())
 
 
-def _is_plain(ladder: Ladder, codec: ParsedName) -> bool:
-    """Whether the options that were not written are the codec's defaults."""
+def _has_defaults(ladder: Ladder, codec: ParsedName) -> bool:
+    """Return whether all options that the user did not write have the codec's defaults."""
     defaults = codec_defaults(codec.name)
     options = {name: value for name, value in ladder.cells[0].options.items() if name != "intra"}
     rest = {name: value for name, value in options.items() if name not in codec.options}
@@ -123,45 +126,47 @@ def _is_plain(ladder: Ladder, codec: ParsedName) -> bool:
 
 
 def _data(case: Case, identities: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the parts of a case's identity that must be equal for a comparison, as text."""
     identity = identities[case.cells[0].facts["experiment"]]
     return canonical({name: identity.get(name) for name in _ALIKE})
 
 
 def _names(first: tuple[Case, Ladder], second: tuple[Case, Ladder]) -> tuple[str, str]:
+    """Return the names of the two ladders, with the conditions in which their cases differ."""
     names = [first[1].name, second[1].name]
     if first[0] is not second[0]:
         facts = [case.facts for case, _ in (first, second)]
         differing = [name for name in ("model", "weights", "precision", "batch") if facts[0][name] != facts[1][name]]
-        told = [", ".join(str(one[name]) for name in differing) for one in facts]
-        names = [f"{name}, {words}" if words else name for name, words in zip(names, told, strict=True)]
+        texts = [", ".join(str(of_case[name]) for name in differing) for of_case in facts]
+        names = [f"{name}, {text}" if text else name for name, text in zip(names, texts, strict=True)]
     return names[0], names[1]
 
 
-def _listed(cases: Sequence[Case]) -> str:
-    return (
-        "; ".join(f"{case.title}: {', '.join(_text(ladder) for ladder in case.ladders)}" for case in cases) or "nothing"
-    )
+def _cases_text(cases: Sequence[Case]) -> str:
+    texts = [f"{case.title}: {', '.join(_ladder_text(ladder) for ladder in case.ladders)}" for case in cases]
+    return "; ".join(texts) or "nothing"
 
 
-def _text(ladder: Ladder) -> str:
+def _ladder_text(ladder: Ladder) -> str:
     return ladder.codec if ladder.training == "pretrained" else f"{ladder.codec}/{ladder.training}"
 
 
-def _nothing(wanted: SideQuery, cases: Sequence[Case]) -> UsageError:
-    """Of model, weights, dataset, codec and training the first that nothing fits is named."""
-    for name, asked in (("model", wanted.model), ("weights", wanted.weights), ("dataset", wanted.dataset)):
+def _no_match_error(query: SideQuery, cases: Sequence[Case]) -> UsageError:
+    """Return the error for a description that no ladder fits.
+
+    The message names the first part of the description (model, weights, dataset, codec, training) that does not fit.
+    """
+    for name, value in (("model", query.model), ("weights", query.weights), ("dataset", query.dataset)):
         known = sorted({str(case.facts[name]) for case in cases})
-        if asked is not None and not matching_names(asked, known):
-            told = (
-                f"no finished results fit --{name} {asked}.{did_you_mean(asked, known)} There is: {', '.join(known)}."
-            )
-            return UsageError(told)
+        if value is not None and not matching_names(value, known):
+            hint = did_you_mean(value, known)
+            return UsageError(f"no finished results fit --{name} {value}.{hint} There is: {', '.join(known)}.")
     ladders = [ladder for case in cases for ladder in case.ladders]
     codecs = sorted({ladder.cells[0].facts["codec"] for ladder in ladders})
-    hint = did_you_mean(wanted.codec.name, codecs) if wanted.codec.name not in codecs else ""
-    of_codec = [one for one in ladders if one.cells[0].facts["codec"] == wanted.codec.name]
-    if of_codec and wanted.training not in {one.training for one in of_codec}:
-        hint = did_you_mean(wanted.training, sorted({one.training for one in of_codec}))
-        if "@" in wanted.training:
+    hint = did_you_mean(query.codec.name, codecs) if query.codec.name not in codecs else ""
+    of_codec = [ladder for ladder in ladders if ladder.cells[0].facts["codec"] == query.codec.name]
+    if of_codec and query.training not in {ladder.training for ladder in of_codec}:
+        hint = did_you_mean(query.training, sorted({ladder.training for ladder in of_codec}))
+        if "@" in query.training:
             hint += " What was retrained at a level and tested there alone is part of /matched."
-    return UsageError(f"no finished results fit {wanted.text}.{hint} There is: {_listed(cases)}.")
+    return UsageError(f"no finished results fit {query.text}.{hint} There is: {_cases_text(cases)}.")

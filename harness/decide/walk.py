@@ -1,10 +1,13 @@
-"""How far a codec can go: its ladder walked from mild to strong, up to the first level that does not hold.
+"""Recommends the cheapest level of each codec whose loss stays within a limit.
 
-Each level is tested at the full confidence, since the order of the tests is fixed beforehand and the walk stops at the
-first that fails (the fixed-sequence procedure; Maurer, Hothorn and Lehmacher 1995): the chance that the recommended
-level loses more than the limit is at most 1 - confidence for one ladder. It is not over several ladders at once. A
-level at which nothing at all was lost, on too few samples to be sure, is passed over: a stronger one that holds speaks
-for it.
+The levels of a ladder are tested from mild to strong, up to the first level that does not hold: a level holds if the
+bound on its drop is within the limit. Each level is tested at the full confidence, because the order of the tests is
+fixed in advance and the tests stop at the first failure (the fixed-sequence procedure; Maurer, Hothorn and Lehmacher
+1995). For one ladder, the probability that the recommended level loses more than the limit is at most 1 - confidence.
+This is not true for several ladders together.
+
+A level without any drop may be undecided because there are too few samples. Such a level does not stop the tests: if a
+stronger level holds, the milder one is acceptable too.
 """
 
 from __future__ import annotations
@@ -13,15 +16,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.decide.bound import Bound, unmet
 from harness.decide.cost import Camera, Cost, cost_of
 from harness.decide.limit import percent
+from harness.decide.limit_test import Bound, binomial_bound
 from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM
 
 if TYPE_CHECKING:
     from harness.decide.judges import Judge
     from harness.decide.limit import Limit
-    from harness.results.cells import Measured, ResultCell
+    from harness.results.cells import MeasuredMetric, ResultCell
     from harness.results.ladders import Case, Ladder
 
 __all__ = ["Recommendation", "Step", "recommend"]
@@ -32,15 +35,15 @@ _ANY = Camera()
 
 @dataclass(frozen=True)
 class Step:
-    """One level of a walk.
+    """The test of one compression level against the limit, and the level's cost.
 
     Args:
-        level: None for a codec without levels.
-        bound: its drop against the limit.
-        cost: what it costs.
-        samples: on how many samples it was judged.
-        groups: on how many groups of them.
-        experiment: its key.
+        level: the level; None for a codec without levels.
+        bound: the result of testing the drop against the limit.
+        cost: the cost of the level.
+        samples: the number of samples that the test used.
+        groups: the number of groups of these samples.
+        experiment: the experiment's key.
     """
 
     level: float | None
@@ -52,24 +55,24 @@ class Step:
 
     @property
     def samples_needed(self) -> int | None:
-        """How many samples would decide, if groups have as many as here."""
+        """The number of samples that would decide the test, if the mean size of the groups stays the same."""
         needed = self.bound.groups_needed
         return None if needed is None or not self.groups else math.ceil(needed * self.samples / self.groups)
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """How far one ladder can go.
+    """The recommended compression level of one ladder (one codec and one kind of training).
 
     Args:
-        ladder: the codec, and how the model was trained.
-        metric: by which it was judged.
-        limit: the largest drop that was allowed.
-        confidence: of the bounds.
-        chosen: the cheapest level that holds; None where the mildest does not.
-        next: the next cheaper level, which does not hold; None where all do. Beyond it there may be levels at which
-            nothing was lost, on too few samples to be sure.
-        notes: what is to be known of it, a sentence each.
+        ladder: the ladder: a codec, and a kind of training.
+        metric: the metric whose drop was tested.
+        limit: the largest drop that is allowed.
+        confidence: the confidence level of the bounds.
+        chosen: the cheapest level that holds; None if no level was found to hold.
+        next: the next cheaper level, which does not hold; None if all levels hold. It can be a level without any drop
+            on too few samples; there can be more such levels after it.
+        notes: notes for the reader, one sentence each.
     """
 
     ladder: Ladder
@@ -82,7 +85,7 @@ class Recommendation:
 
     @property
     def why(self) -> str:
-        """Why the next cheaper level does not hold."""
+        """The reason why the next cheaper level does not hold, as text."""
         step = self.next
         if step is None:
             return "no cheaper level was tested"
@@ -91,14 +94,14 @@ class Recommendation:
         value = _amount(step.bound.value, self.limit.relative)
         measured = _amount(step.bound.share if self.limit.relative else step.bound.drop.value, self.limit.relative)
         if measured.startswith("-"):
-            told = f"gains {measured[1:]}, but perhaps loses up to {value}"
+            change = f"gains {measured[1:]}, but perhaps loses up to {value}"
         else:
-            told = f"loses {measured}, perhaps up to {value}"
+            change = f"loses {measured}, perhaps up to {value}"
         if step.bound.verdict == "fails":
             return f"loses {measured}: beyond {self.limit.words}, surely"
         if step.samples_needed is None:
-            return f"{told}: undecided, and as measured it is beyond {self.limit.words}"
-        return f"{told}: undecided on {step.samples} samples; about {_rounded(step.samples_needed)} would do"
+            return f"{change}: undecided, and as measured it is beyond {self.limit.words}"
+        return f"{change}: undecided on {step.samples} samples; about {_rounded(step.samples_needed)} would do"
 
 
 def recommend(
@@ -109,30 +112,31 @@ def recommend(
     confidence: float = 0.95,
     camera: Camera = _ANY,
 ) -> list[Recommendation]:
-    """A recommendation for each ladder of a case.
+    """Recommend a compression level for each ladder (codec and kind of training) of a case.
 
     Args:
-        case: the experiments; without a baseline none of them can be judged.
-        judge: of `harness.decide.judges`.
-        limit: the largest drop allowed.
-        metric: by which to judge; None: the task's primary one. Ladders without it are left out.
-        confidence: of the one-sided bounds.
-        camera: what is to be sent.
+        case: the case; without a baseline no level can be tested.
+        judge: a judge of `harness.decide.judges`, which tests a level.
+        limit: the largest drop that is allowed.
+        metric: the metric whose drop is tested; None for the task's primary metric. Ladders without this metric are
+            left out.
+        confidence: the confidence level of the one-sided bounds.
+        camera: the camera whose data rate is predicted.
     """
     return [
-        _walked(case.baseline, ladder, _mildest(case, ladder), judge, _Criteria(limit, name, confidence, camera))
+        _walk_ladder(case.baseline, ladder, _mildest(case, ladder), judge, _Criteria(limit, name, confidence, camera))
         for ladder in case.ladders
         if (name := metric or _primary(ladder)) and any(name in cell.metrics for cell in ladder.cells)
     ]
 
 
 def _primary(ladder: Ladder) -> str | None:
-    return next((name for cell in ladder.cells for name, one in cell.metrics.items() if one.is_primary), None)
+    return next((name for cell in ladder.cells for name, metric in cell.metrics.items() if metric.is_primary), None)
 
 
 @dataclass(frozen=True)
 class _Criteria:
-    """What is asked of each ladder."""
+    """The settings of the tests, which are the same for all levels of a ladder."""
 
     limit: Limit
     metric: str
@@ -141,50 +145,58 @@ class _Criteria:
 
 
 def _mildest(case: Case, ladder: Ladder) -> ResultCell:
-    """The codec's mildest level, whatever model was tested at it: models are not retrained at that one."""
-    cells = [cell for one in case.ladders if one.codec == ladder.codec for cell in one.cells]
+    """Return the experiment at the codec's mildest level, over all ladders of the codec.
+
+    The ladders of retrained models often lack this level, because models are not retrained at it.
+    """
+    cells = [cell for candidate in case.ladders if candidate.codec == ladder.codec for cell in candidate.cells]
     return max(cells, key=lambda cell: cell.facts["bpp"] or 0.0)
 
 
-def _walked(
-    baseline: ResultCell | None, ladder: Ladder, mildest: ResultCell, judge: Judge, asked: _Criteria
+def _walk_ladder(
+    baseline: ResultCell | None, ladder: Ladder, mildest: ResultCell, judge: Judge, criteria: _Criteria
 ) -> Recommendation:
     chosen: Step | None = None
-    passed: Step | None = None
-    told = (ladder, asked.metric, asked.limit, asked.confidence)
+    next_cheaper: Step | None = None
+    settings = (ladder, criteria.metric, criteria.limit, criteria.confidence)
     for cell in ladder.cells:
-        step = _step(baseline, cell, mildest, judge, asked)
+        step = _step(baseline, cell, mildest, judge, criteria)
         if step.bound.verdict == "holds":
-            chosen, passed = step, None
+            chosen, next_cheaper = step, None
             continue
-        passed = passed or step
-        if not step.bound.is_unmoved:  # where nothing was lost, a stronger level that holds speaks for it
+        next_cheaper = next_cheaper or step
+        if not step.bound.is_unmoved:  # an undecided level without any drop does not stop the walk
             break
-    return Recommendation(*told, chosen, passed, _notes(ladder, chosen or passed, asked.confidence))
+    return Recommendation(*settings, chosen, next_cheaper, _notes(ladder, chosen or next_cheaper, criteria.confidence))
 
 
-def _step(baseline: ResultCell | None, cell: ResultCell, mildest: ResultCell, judge: Judge, asked: _Criteria) -> Step:
-    level, key, metric = cell.facts["level"], cell.facts["experiment"], asked.metric
-    cost = cost_of(cell, mildest, asked.camera)
+def _step(
+    baseline: ResultCell | None, cell: ResultCell, mildest: ResultCell, judge: Judge, criteria: _Criteria
+) -> Step:
+    level, key, metric = cell.facts["level"], cell.facts["experiment"], criteria.metric
+    cost = cost_of(cell, mildest, criteria.camera)
     reason = None
     if baseline is None:
         reason = "there is no experiment on uncompressed frames to compare with"
     elif metric not in cell.metrics or metric not in baseline.metrics:
         reason = f"{metric} was not computed when this experiment was finished"
-    elif not _limits(asked.limit, baseline.metrics[metric]):
-        told = f"the limit lets all of the uncompressed {metric} of {baseline.metrics[metric].value:.3g} be lost"
-        reason = told + ("" if asked.limit.relative else "; a share of it is written with %")
+    elif not _is_restrictive(criteria.limit, baseline.metrics[metric]):
+        reason = f"the limit lets all of the uncompressed {metric} of {baseline.metrics[metric].value:.3g} be lost"
+        reason += "" if criteria.limit.relative else "; a share of it is written with %"
     if reason or baseline is None:
         return Step(level, Bound("unknown", reason=reason), cost, 0, 0, key)
-    bound, samples, groups = judge(cell, baseline, metric, asked.limit, asked.confidence)
+    bound, samples, groups = judge(cell, baseline, metric, criteria.limit, criteria.confidence)
     return Step(level, bound, cost, samples, groups, key)
 
 
-def _limits(limit: Limit, base: Measured) -> bool:
-    """Whether there are values that the limit excludes, of a metric that is better when higher and never below 0."""
+def _is_restrictive(limit: Limit, base: MeasuredMetric) -> bool:
+    """Return whether the limit excludes any values of the metric.
+
+    A limit excludes nothing if the metric may fall from its uncompressed value to 0, and 0 is its worst value.
+    """
     value = base.value
     if not base.higher_is_better or value is None or value < 0 or (limit.relative and value == 0):
-        return True  # of a share of 0 the bound says that there is none
+        return True  # for an uncompressed value of 0, the judge reports that there is no share of it
     return limit.allowed(value) < value
 
 
@@ -198,17 +210,17 @@ def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, .
         )
     if step and step.groups > 1 and step.bound.drop.low == step.bound.drop.high == 0:
         cell = next(cell for cell in ladder.cells if cell.facts["experiment"] == step.experiment)
-        told = f"{ladder.name}: the drop is 0 without any spread"
-        unseen = f"up to {unmet(step.groups, confidence):.1%} of all"
+        finding = f"{ladder.name}: the drop is 0 without any spread"
+        unseen = f"up to {binomial_bound(step.groups, confidence):.1%} of all"
         if step.bound.value:
             notes.append(
-                f"{told}; its bound is that of a loss that none of {step.groups} groups has (binomial; of AP, and "
+                f"{finding}; its bound is that of a loss that none of {step.groups} groups has (binomial; of AP, and "
                 "of means over classes, at least that)."
             )
         elif not cell.is_lossless:
             notes.append(
-                f"{told}, as if none of {step.groups} groups had changed. Unless nothing was lost, {unseen} may still "
-                f"({100 * confidence:.10g}% sure)."
+                f"{finding}, as if none of {step.groups} groups had changed. Unless nothing was lost, {unseen} may "
+                f"still ({100 * confidence:.10g}% sure)."
             )
     if ladder.codec.endswith("(intra)"):
         notes.append("(intra): a video codec coded single images, which is not what a camera sends.")
@@ -220,7 +232,7 @@ def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, .
 
 
 def _rounded(number: int) -> int:
-    """Up to two digits: it is an estimate.
+    """Round a number up to two significant digits, because it is an estimate.
 
     >>> _rounded(576), _rounded(77_611), _rounded(61)
     (580, 78000, 61)

@@ -1,4 +1,4 @@
-"""The extras of the distribution: what each gives, and which of its packages are missing."""
+"""The optional extras of the distribution: their purpose, and which of their packages are missing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 __all__ = ["EXTRAS", "Extra", "extras"]
 
 EXTRAS = {
-    "plot": "figures: `harness plot`, `harness results show`",
+    "plot": "figures: `harness plot`",
     "compare": "`harness compare`: BD-rate, BD-accuracy, tests at equal levels",
     "report": "`harness report`: results as one HTML page",
     "measures": "`harness report --measure`: MS-SSIM and VMAF",
@@ -18,20 +18,20 @@ EXTRAS = {
     "browse": "`harness results browse`: the database in Datasette",
     "postgres": "PostgreSQL as the results database",
 }
-"""Extra -> what it is for."""
+"""Name of an extra -> its purpose."""
 
 _DISTRIBUTION = "codec-harness"
 
 
 @dataclass(frozen=True)
 class Extra:
-    """An extra, as it is installed here.
+    """An extra of the distribution, and its state in this Python environment.
 
     Args:
-        name: as pip takes it: `codec-harness[NAME]`.
-        purpose: what it is for.
-        installed: its packages that are installed, each with its version.
-        missing: its packages that are not installed, or too old, as its requirements name them.
+        name: the extra's name for pip: `codec-harness[NAME]`.
+        purpose: what the extra is for.
+        installed: the extra's packages that are installed, each with its version.
+        missing: the requirements of the extra that no installed package satisfies (not installed, or too old).
     """
 
     name: str
@@ -41,25 +41,25 @@ class Extra:
 
 
 def extras() -> list[Extra]:
-    """Every extra for users, by the requirements that the installed distribution declares.
+    """Return every extra for users, according to the requirements that the installed distribution declares.
 
     Raises:
         PackageNotFoundError: the harness runs from a source tree and was never installed.
     """
     declared = [Requirement(text) for text in distribution(_DISTRIBUTION).requires or ()]
-    found = []
+    result = []
     for name, purpose in EXTRAS.items():
-        needed = [one for one in declared if one.marker and _belongs(one, name)]
-        versions = {str(one): _version(one.name) for one in needed}
-        here = {str(one) for one in needed if (there := versions[str(one)]) and one.specifier.contains(there, True)}
-        installed = tuple(f"{one.name} {versions[str(one)]}" for one in needed if str(one) in here)
-        missing = tuple(f"{one.name}{one.specifier}" for one in needed if str(one) not in here)
-        found.append(Extra(name, purpose, installed, missing))
-    return found
+        needed = [requirement for requirement in declared if requirement.marker and _belongs(requirement, name)]
+        versions = {str(r): _version(r.name) for r in needed}
+        satisfied = {str(r) for r in needed if (found := versions[str(r)]) and r.specifier.contains(found, True)}
+        installed = tuple(f"{r.name} {versions[str(r)]}" for r in needed if str(r) in satisfied)
+        missing = tuple(str(r).partition(";")[0].strip() for r in needed if str(r) not in satisfied)
+        result.append(Extra(name, purpose, installed, missing))
+    return result
 
 
 def _belongs(requirement: Requirement, extra: str) -> bool:
-    """Whether a requirement with a marker is wanted with the extra, and not without."""
+    """Return whether the extra, and only the extra, needs a requirement (which must have a marker)."""
     marker = requirement.marker
     return marker is not None and marker.evaluate({"extra": extra}) and not marker.evaluate({"extra": ""})
 

@@ -81,9 +81,7 @@ def model_records(plugins: Plugins, registry: Registry) -> list[Record]:
         provided = kinds.get(facts["kind"])
         if facts["kind"] == name or provided is None:
             if provided is None:
-                records.append(
-                    _entry(name, facts) | {"task": "", "state": f"no plugin provides {facts['kind']}"}
-                )
+                records.append(_entry(name, facts) | {"task": "", "state": f"no plugin provides {facts['kind']}"})
             continue
         checkpoint = registry.entry("checkpoints", facts.get("checkpoint", name))
         weights: Path | str | None = provided.cls.own_weights
@@ -124,7 +122,7 @@ def dataset_records(plugins: Plugins, registry: Registry, roots: Mapping[str, st
 
 
 def _entry(name: str, facts: Mapping[str, Any]) -> Record:
-    """Return the part of a record that the registry alone knows."""
+    """Return the part of a record that comes from the registry entry: name, kind, summary and origin."""
     return {"name": name, "kind": facts["kind"], "summary": facts.get("summary", ""), "origin": "registry"}
 
 
@@ -136,7 +134,7 @@ def _instance(item: Provided) -> tuple[Any, str | None]:
     try:
         instance = item.cls()
         return instance, instance.available()
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its state
+    except Exception as error:  # noqa: BLE001 - an error of a plugin is shown as its state
         return None, f"{type(error).__name__}: {error}"
 
 

@@ -121,7 +121,7 @@ class Plugins:
         self.plugins[label] = Plugin(origin)
         try:
             self._register(point.load(), label)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin raises disables it alone
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an error of a plugin disables only that plugin
             self._disable(label, error)
 
     def _disable(self, label: str, error: BaseException) -> None:

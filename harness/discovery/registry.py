@@ -30,7 +30,7 @@ from typing import Any
 from harness.discovery.kinds import KINDS
 from harness.errors import RegistryError, closest
 
-__all__ = ["Registry", "load", "package_hint", "shipped"]
+__all__ = ["Registry", "load_registry", "package_hint", "shipped"]
 
 _NUMBER = (int, float)
 _SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
@@ -128,7 +128,7 @@ def shipped() -> Path:
     )
 
 
-def load(overlays: Iterable[Path] | None = None) -> Registry:
+def load_registry(overlays: Iterable[Path] | None = None) -> Registry:
     """Read the registry that comes with the harness and merge the user's files over it.
 
     Args:
@@ -216,11 +216,11 @@ class _Checker:
     def codec(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
         self.ladder(where, facts)
         for name, profile in facts.get("profiles", {}).items():
-            inside = (*where, "profiles", name)
+            profile_path = (*where, "profiles", name)
             if not isinstance(profile, dict):
-                raise self.error(inside, "a table is expected")
-            self.typed(inside, profile, _PROFILE)
-            self.ladder(inside, profile)
+                raise self.error(profile_path, "a table is expected")
+            self.typed(profile_path, profile, _PROFILE)
+            self.ladder(profile_path, profile)
 
     def ladder(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
         for level in facts.get("ladder", []):
@@ -266,5 +266,5 @@ class _Checker:
 @cache
 def package_hint(kind: str, name: str) -> str | None:
     """Return the package that provides a name, according to the registry of the harness; None if it is unknown."""
-    package = load(()).section("packages").get(kind, {}).get(name)
+    package = load_registry(()).section("packages").get(kind, {}).get(name)
     return str(package) if package is not None else None

@@ -1,1 +1,1 @@
-"""Carries experiments out: worker processes code and prepare, the device predicts, rows go to the store in chunks."""
+"""Runs experiments: workers code and prepare samples, the device predicts, and the store gets rows in chunks."""

@@ -1,4 +1,4 @@
-"""Turns an experiment's rows into its results: totals, metrics with intervals, paired drops against the baseline."""
+"""Computes an experiment's results from its rows: totals, metrics with intervals, paired drops against the baseline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.engine.recovery import lacking, recoveries
+from harness.engine.recovery import missing_recoveries, recoveries
 from harness.media.quality import psnr_of
 from harness.records import Comparison, MetricValue, SampleRow, SampleStatistics, Totals
 from harness.statistics.intervals import Replicates, interval, paired_interval, replicates
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 __all__ = ["FinishedExperiment", "Finisher", "totals_of"]
 
 METHOD = "delete-d jackknife"
-"""What the database calls the method of `harness.statistics.intervals`."""
+"""The name of the method of `harness.statistics.intervals` in the database."""
 
 
 @dataclass(frozen=True)
 class FinishedExperiment:
-    """What became of an experiment.
+    """The results of an experiment.
 
     Args:
-        totals: its totals.
-        metrics: its metrics.
-        failed: the reason when more samples failed than were allowed.
+        totals: the totals over all samples.
+        metrics: the metrics.
+        failed: the reason, if more samples failed than are allowed; otherwise None.
     """
 
     totals: Totals
@@ -43,8 +43,8 @@ class FinishedExperiment:
 
 
 @dataclass
-class _Sources:
-    """Samples of one cell that a codec's level says little about."""
+class _SourceWarnings:
+    """The number of samples of one cell whose source files are already compressed, and the warning for one of them."""
 
     count: int = 0
     text: str = ""
@@ -52,7 +52,7 @@ class _Sources:
 
 @dataclass
 class _Resampled:
-    """The resamples of one experiment, kept while others are compared with it."""
+    """The samples of one experiment and its metrics on all resamples, kept in memory for comparisons."""
 
     key: str
     samples: dict[int, SampleStatistics]
@@ -60,15 +60,15 @@ class _Resampled:
 
 
 class Finisher:
-    """Computes and writes the results of experiments whose samples are all there.
+    """Computes and writes the results of experiments whose samples are all processed.
 
     Args:
-        store: where rows are and results go.
-        progress: takes warnings.
-        plugins: whose loggers are told.
+        store: the store, which has the rows and receives the results.
+        progress: receives warnings.
+        plugins: the plugins whose hook `harness_experiment_finished` is called.
         run: the run's id.
-        resamples: from how many the intervals are computed.
-        seed: of the resampling.
+        resamples: the number of resamples for the intervals.
+        seed: the seed of the resampling.
     """
 
     def __init__(
@@ -85,12 +85,19 @@ class Finisher:
         self._sources: dict[str, list[tuple[str | None, int | None]]] = {}
 
     def see(self, row: SampleRow) -> None:
-        """Take note of how a sample's source was stored."""
+        """Record the format and quality of a sample's source file, for a warning at the end of its experiment."""
         if row.source_quality is not None:
             self._sources.setdefault(row.key, []).append((row.source_format, row.source_quality))
 
     def finish(self, subject: Subject, cell: Cell, claim: Claim, max_failures: int) -> FinishedExperiment:
-        """Compute totals, metrics and intervals from the stored rows, and write them."""
+        """Compute the totals, metrics and intervals of a cell from its stored rows, and write them to the store.
+
+        Args:
+            subject: task, model and dataset.
+            cell: the cell.
+            claim: the claim under which the cell was computed; it is given up.
+            max_failures: the number of failed samples up to which the experiment counts as finished.
+        """
         experiment, task = cell.experiment, subject.task
         key = experiment.key
         self._warn_of_sources(cell)
@@ -100,13 +107,13 @@ class Finisher:
             resamples=self.resamples,
             interval_seed=self.seed,
         )
-        drawn = self._draw(key, task)
-        metrics = [self._metric(task, drawn, m.name) for m in task.all_metrics()]
-        failed = self._too_many(key, totals, max_failures)
+        resampled = self._resample(key, task)
+        metrics = [self._metric(task, resampled, m.name) for m in task.all_metrics()]
+        failed = self._failure_reason(key, totals, max_failures)
         self.store.finish(key, claim, totals, metrics, failed)
-        self._last = drawn
+        self._last = resampled
         if failed is None and cell.exact:
-            self._baseline = drawn
+            self._baseline = resampled
         status = "failed" if failed else "finished"
         problems = self.plugins.emit(
             "harness_experiment_finished",
@@ -118,32 +125,33 @@ class Finisher:
 
     # Metrics
 
-    def _draw(self, key: str, task: Task) -> _Resampled:
-        """The resamples of an experiment's finished samples."""
-        return self._draw_samples(key, task, {s.index: s for s in self.store.statistics(key)})
+    def _resample(self, key: str, task: Task) -> _Resampled:
+        """Compute the metrics on all resamples of the samples that did not fail in an experiment."""
+        return self._resample_samples(key, task, {s.index: s for s in self.store.statistics(key)})
 
-    def _draw_samples(self, key: str, task: Task, samples: dict[int, SampleStatistics]) -> _Resampled:
+    def _resample_samples(self, key: str, task: Task, samples: dict[int, SampleStatistics]) -> _Resampled:
         ordered = [samples[index] for index in sorted(samples)]
         frames = [frame for sample in ordered for frame in sample.statistics]
         groups = [sample.group for sample in ordered for _ in sample.statistics]
         return _Resampled(key, samples, replicates(task, frames, groups, self.resamples, self.seed))
 
-    def _metric(self, task: Task, drawn: _Resampled, name: str) -> MetricValue:
+    def _metric(self, task: Task, resampled: _Resampled, name: str) -> MetricValue:
         metric = next(m for m in task.all_metrics() if m.name == name)
-        found = interval(drawn.replicates, name)
+        estimate = interval(resampled.replicates, name)
         return MetricValue(
             metric=name,
-            value=found.value,
-            ci_low=found.low,
-            ci_high=found.high,
-            n=len(drawn.samples),
+            value=estimate.value,
+            ci_low=estimate.low,
+            ci_high=estimate.high,
+            n=len(resampled.samples),
             is_primary=metric.primary,
             higher_is_better=metric.higher_is_better,
             unit=metric.unit,
-            reason=found.reason,
+            reason=estimate.reason,
         )
 
-    def _too_many(self, key: str, totals: Totals, max_failures: int) -> str | None:
+    def _failure_reason(self, key: str, totals: Totals, max_failures: int) -> str | None:
+        """Return a sentence if more samples failed than are allowed, or all samples failed; otherwise None."""
         if totals.failed <= max_failures and totals.samples:
             return None
         first = next(row for row in self.store.rows(key) if row.status == "failed")
@@ -153,79 +161,83 @@ class Finisher:
     # Comparisons
 
     def compare(self, task: Task, experiments: Sequence[Experiment]) -> None:
-        """Paired drops of those experiments that are finished, as their baseline is, and have none yet.
+        """Compute the paired drops of the finished experiments that have none yet and whose baseline is finished.
 
-        Whichever of two is finished last, here or by another run, and whatever was cut off in between: the drops of a
-        plan's experiments are there when its run ends.
+        This is called after every experiment and at the end of a run. So at the end of a run the drops of its plan are
+        complete, also if another run finished an experiment or its baseline, or if an earlier run was interrupted.
         """
-        lacking = self.store.uncompared([experiment.key for experiment in experiments])
+        uncompared = self.store.uncompared([experiment.key for experiment in experiments])
         for experiment in experiments:
-            if experiment.key not in lacking or experiment.baseline is None:
+            if experiment.key not in uncompared or experiment.baseline is None:
                 continue
             if self._baseline is None or self._baseline.key != experiment.baseline:
-                self._baseline = self._draw(experiment.baseline, task)
+                self._baseline = self._resample(experiment.baseline, task)
             last = self._last
-            drawn = last if last and last.key == experiment.key else self._draw(experiment.key, task)
-            self.store.compare(self._drops(drawn, self._baseline, task))
+            resampled = last if last and last.key == experiment.key else self._resample(experiment.key, task)
+            self.store.compare(self._drops(resampled, self._baseline, task))
 
-    def _drops(self, drawn: _Resampled, baseline: _Resampled, task: Task) -> list[Comparison]:
-        """Drops on the samples that finished in both; positive when the model got worse."""
-        shared = drawn.samples.keys() & baseline.samples.keys()
-        if len(shared) < len(drawn.samples):
-            drawn = self._draw_samples(drawn.key, task, {i: drawn.samples[i] for i in shared})
+    def _drops(self, resampled: _Resampled, baseline: _Resampled, task: Task) -> list[Comparison]:
+        """Compute the drops on the samples that failed in neither experiment; positive if the model got worse."""
+        shared = resampled.samples.keys() & baseline.samples.keys()
+        if len(shared) < len(resampled.samples):
+            resampled = self._resample_samples(resampled.key, task, {i: resampled.samples[i] for i in shared})
         if len(shared) < len(baseline.samples):
-            baseline = self._draw_samples(baseline.key, task, {i: baseline.samples[i] for i in shared})
+            baseline = self._resample_samples(baseline.key, task, {i: baseline.samples[i] for i in shared})
         drops = []
         for metric in task.all_metrics():
-            found = paired_interval(drawn.replicates, baseline.replicates, metric.name, metric.higher_is_better)
+            estimate = paired_interval(resampled.replicates, baseline.replicates, metric.name, metric.higher_is_better)
             drops.append(
                 Comparison(
-                    key=drawn.key,
+                    key=resampled.key,
                     other=baseline.key,
                     metric=metric.name,
                     kind="drop",
-                    value=found.value,
-                    ci_low=found.low,
-                    ci_high=found.high,
+                    value=estimate.value,
+                    ci_low=estimate.low,
+                    ci_high=estimate.high,
                     n=len(shared),
-                    reason=found.reason,
+                    reason=estimate.reason,
                 )
             )
         return drops
 
     def recover(self, task: Task, experiments: Sequence[Experiment]) -> None:
-        """What retraining won back, wherever it is not known yet of a plan's experiments."""
-        for quartet in lacking(self.store, experiments):
-            self.store.compare(recoveries(quartet, task, lambda keys: self._together(task, keys)))
+        """Compute the missing comparisons of retrained experiments (gain, recovery, ...) for a plan's experiments."""
+        for quartet in missing_recoveries(self.store, experiments):
+            self.store.compare(recoveries(quartet, task, lambda keys: self._resample_shared(task, keys)))
 
-    def _together(self, task: Task, keys: Sequence[str]) -> tuple[list[Replicates], int]:
-        """The resamples of experiments on the samples that finished in all of them, and how many these are."""
+    def _resample_shared(self, task: Task, keys: Sequence[str]) -> tuple[list[Replicates], int]:
+        """Resample several experiments on the samples that failed in none of them.
+
+        Returns:
+            The metrics of each experiment on all resamples, and the number of these samples.
+        """
         kept = [{s.index: s for s in self.store.statistics(key)} for key in keys]
         shared = set.intersection(*(set(samples) for samples in kept))
-        drawn = [
-            self._draw_samples(key, task, {i: samples[i] for i in shared})
+        resampled = [
+            self._resample_samples(key, task, {i: samples[i] for i in shared})
             for key, samples in zip(keys, kept, strict=True)
         ]
-        return [one.replicates for one in drawn], len(shared)
+        return [experiment.replicates for experiment in resampled], len(shared)
 
     # Warnings
 
     def _warn_of_sources(self, cell: Cell) -> None:
-        """Say once for a cell how many of its sources were already coded more strongly than its level."""
-        found = _Sources()
+        """Warn, once for a cell, of source files that are already compressed more strongly than the cell's level."""
+        warnings = _SourceWarnings()
         for source_format, quality in self._sources.pop(cell.experiment.key, []):
             if text := cell.codec.warn(cell.level, source_format, quality):
-                found.count += 1
-                found.text = found.text or text
-        if found.count:
-            self.progress.warning(f"{cell.experiment.label}: {found.count} samples, e.g.: {found.text}")
+                warnings.count += 1
+                warnings.text = warnings.text or text
+        if warnings.count:
+            self.progress.warning(f"{cell.experiment.label}: {warnings.count} samples, e.g.: {warnings.text}")
 
 
 def totals_of(rows: Iterable[SampleRow]) -> Totals:
-    """Totals over the rows of an experiment; rates and times over those that did not fail.
+    """Compute the totals over the rows of an experiment; rates and times only over the rows that did not fail.
 
-    `bpp` is total bits / total pixels; its mean over samples stands under its own name. Totals of whole numbers are
-    exact, totals of times are rounded once (`math.fsum`), so that the order of rows does not matter.
+    `bpp` is total bits / total pixels; `bpp_mean` is the mean over samples. Sums of integers are exact, and sums of
+    times are rounded only once (`math.fsum`), so that the order of the rows does not change the result.
     """
     good: list[SampleRow] = []
     failed = 0

@@ -1,4 +1,4 @@
-"""Renews this process's claims while it works."""
+"""Renews the claims of this process while it works."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["Heartbeat"]
 
 
 class Heartbeat:
-    """A thread that prolongs the leases three times in their length, for as long as the context lasts.
+    """A context manager with a thread that renews the leases of this process, three times per lease duration.
 
-    A renewal that fails is tried again at the next beat; the first failure in a row is told as a warning. Rows are
-    only ever written under a living claim, so a lease that was lost shows when rows are written, and nothing is written
-    twice.
+    A renewal that fails is tried again after the next interval; the first failure in a row is reported as a warning.
+    The store accepts rows only while the process has the claim. So if a lease was lost, writing rows fails, and nothing
+    is written twice.
 
     Args:
-        store: renews the leases.
-        claim: of this process.
-        progress: takes the warning.
+        store: the store that has the claims.
+        claim: the claim of this process.
+        progress: receives the warning.
     """
 
     def __init__(self, store: Store, claim: Claim, progress: Progress) -> None:

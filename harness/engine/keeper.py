@@ -1,4 +1,4 @@
-"""What a worker keeps for later: streams of codecs that encode slowly, and what models derive from decoded frames."""
+"""The cache of a worker process: streams of slow codecs, and data that models derive from decoded frames."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["Keeper"]
 
 WORTH = 20e6
-"""Bytes a CPU-second: what was computed more slowly than this is kept, what was faster is made anew each time."""
+"""Bytes per CPU second. Data computed more slowly than this are cached; other data are computed each time."""
 
 
 class Keeper:
-    """The cache of one worker process.
+    """The cache of one worker process. The entries are on disk, so that all processes and later runs share them.
 
-    A stream is known by the digest of the frames it codes and by all that decides its bytes (codec, options, level,
-    fingerprint), so that every model, training and run that codes the same frames in the same way shares it.
+    The key of a stream is the digest of its frames and of everything that determines its bytes (codec, options, level,
+    fingerprint). So every model, training and run that codes the same frames in the same way uses the same stream.
     """
 
     def __init__(self) -> None:
@@ -35,21 +35,26 @@ class Keeper:
         self._derived = Kept("derived")
 
     def problems(self) -> list[str]:
-        """Why something could not be kept."""
+        """Return why streams or derived data could not be stored; empty if there was no problem."""
         return [kept.problem for kept in (self._streams, self._derived) if kept.problem]
 
     def encode(self, cell: Cell, source: ReadSample) -> tuple[Encoded, float]:
-        """A source's stream, and the milliseconds that encoding took, now or when it was first made."""
+        """Encode a sample for a cell, or read its stream from the cache.
+
+        Returns:
+            The stream, and its encoding time in milliseconds. For a cached stream this is the time of its first
+            encoding.
+        """
         frames, fps = source.sample.frames, source.sample.fps
         return encode(cell.codec, frames, cell.level, fps, self._streams, lambda: _stream_key(cell, source))
 
     def memo(self, cell: Cell, source: ReadSample) -> Memory:
-        """Where a model keeps what it derives from the frames of a source, coded and decoded."""
+        """Return the memo in which a model stores data derived from the decoded frames of a sample in a cell."""
         return Memory(self._derived, cell, source)
 
 
 class Memory:
-    """A memo (`harness.model.Memo`) on disk. What is cheaper to compute than to keep is not kept."""
+    """A memo (`harness.model.Memo`) on disk. Arrays that are cheaper to compute than to store are not stored."""
 
     def __init__(self, kept: Kept, cell: Cell, source: ReadSample) -> None:
         self._kept = kept
@@ -63,7 +68,7 @@ class Memory:
         if (payload := self._kept.get(key)) is not None:
             array: NDArray[Any] = np.load(io.BytesIO(payload), allow_pickle=False)
             return array
-        started = time.process_time()  # of this process: a busy machine makes nothing worth keeping
+        started = time.process_time()  # CPU time, which does not depend on the load of the machine
         array = compute()
         if array.nbytes < WORTH * (time.process_time() - started):
             buffer = io.BytesIO()

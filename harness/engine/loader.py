@@ -1,4 +1,4 @@
-"""Worker processes that run ahead of the device (torch's data loader)."""
+"""Starts worker processes that prepare batches ahead of the device, with torch's data loader."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from harness.unit import Settings, Unit
 __all__ = ["loader"]
 
 PREFETCH = 4
-"""Batches that each worker has ready ahead of the device."""
+"""The number of batches that each worker prepares in advance."""
 
 
 class _Batches(IterableDataset[Any]):
-    """Worker w of n takes every n-th batch; the loader asks the workers in turn, so the order is fixed."""
+    """The batches of one worker: worker w of n prepares every n-th batch, from batch w on.
+
+    The data loader takes batches from the workers in turn, so the order of the batches is fixed.
+    """
 
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
@@ -31,21 +34,21 @@ class _Batches(IterableDataset[Any]):
 
 
 def loader(unit: Unit, settings: Settings) -> DataLoader[Any]:
-    """The unit's batches, coded and prepared in `settings.workers` processes."""
+    """Return a data loader for the unit's batches, which are coded and prepared in `settings.workers` processes."""
     if settings.workers == 0:
-        return DataLoader(_Batches(unit), batch_size=None, collate_fn=_same)
+        return DataLoader(_Batches(unit), batch_size=None, collate_fn=_identity)
     return DataLoader(
         _Batches(unit),
         batch_size=None,
-        collate_fn=_same,
+        collate_fn=_identity,
         num_workers=min(settings.workers, len(unit.todo)),
         prefetch_factor=PREFETCH,
         pin_memory=settings.device.startswith("cuda"),
         worker_init_fn=start_worker,
-        # Forked workers share what the parent has read and start at once; elsewhere the platform's own way is used.
+        # Forked workers start at once and share the parent's data. Other platforms use their own start method.
         multiprocessing_context=multiprocessing.get_context("fork" if sys.platform == "linux" else None),
     )
 
 
-def _same(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value

@@ -1,4 +1,4 @@
-"""What this machine is, and how many workers and threads it gets: chosen from its cores, never from its load."""
+"""Facts about this machine, and the numbers of workers and threads, which depend on its cores but not on its load."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ _LIBRARIES = ("codec-harness", "torch", "torchvision", "numpy", "pillow", "av", 
 
 
 def cores() -> int:
-    """The cores this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def find_device(asked: str | None) -> str:
-    """The torch device to use: the one asked for, else CUDA, else MPS, else the CPU.
+    """Return the torch device to use: the requested one; without a request CUDA, else MPS, else the CPU.
 
-    Where the system has no accelerator, that is told without importing torch, which takes seconds.
+    On a system without an accelerator torch is not imported, because that takes seconds.
+
+    Args:
+        asked: the requested device; None for no request.
 
     Raises:
-        UsageError: the device asked for is not there.
+        UsageError: the requested device does not exist.
     """
     if asked == "cpu" or not _may_have_accelerator():
         if asked in (None, "cpu"):
@@ -50,12 +53,12 @@ def find_device(asked: str | None) -> str:
         return "mps"
     if kind == "cuda" and (number or "0").isdigit() and int(number or 0) < count:
         return f"cuda:{number or 0}"
-    there = ["cpu", *(f"cuda:{n}" for n in range(count)), *(["mps"] if mps else [])]
-    raise UsageError(f"device {asked!r} is not there. There is: {', '.join(there)}.")
+    available = ["cpu", *(f"cuda:{n}" for n in range(count)), *(["mps"] if mps else [])]
+    raise UsageError(f"device {asked!r} is not there. There is: {', '.join(available)}.")
 
 
 def _may_have_accelerator() -> bool:
-    """Whether it is worth importing torch to ask; on Linux the driver's device nodes or library tell."""
+    """Return whether torch has to be imported to find out; on Linux, whether a GPU's device node or library exists."""
     if platform.system() != "Linux":
         return True
     nodes = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd", "/dev/nvhost-ctrl")
@@ -71,7 +74,7 @@ def _has_library(name: str) -> bool:
 
 
 def device_words(device: str) -> str:
-    """The device as provenance: its torch name and what it is."""
+    """Describe a device for the provenance of a run: its torch name and its hardware."""
     if device.startswith("cuda"):
         import torch
 
@@ -80,14 +83,23 @@ def device_words(device: str) -> str:
 
 
 def choose(device: str, precision: Precision, workers: int | None = None, threads: int | None = None) -> Settings:
-    """Workers and threads for this machine.
+    """Choose the numbers of workers and threads for this machine.
 
-    On a GPU every core but one codes. On the CPU a quarter of the cores codes and the others predict: more threads
-    than free cores can cost many times the work of one, where they wait for each other by spinning (the command line
-    lets them sleep). Where there are two cores or more, two workers code all the same: they stand still while they are
-    ahead, and video takes longer to code than to predict. The number of threads does not follow from `workers`, because
-    it may change the last bits of a result. In training, workers have little to do beside the network, which gets all
-    cores.
+    With a GPU, all cores except one get a worker. Without a GPU, a quarter of the cores get a worker and the others
+    predict, because more threads than free cores can be many times slower: the threads wait for each other in busy
+    loops (the command line lets them sleep instead). With two or more cores there are at least two workers: they pause
+    while they are ahead, and coding a video takes longer than predicting. The number of threads does not depend on
+    `workers`, because it may change the last bits of a result. In training, workers have little work compared with the
+    network, which gets all cores.
+
+    Args:
+        device: the torch device.
+        precision: the precision of the forward pass.
+        workers: the number of workers that the user requested; None to choose it.
+        threads: the number of threads that the user requested; None to choose it.
+
+    Raises:
+        UsageError: the number of workers is negative.
     """
     count = cores()
     quarter = max(1, count // 4)
@@ -100,23 +112,23 @@ def choose(device: str, precision: Precision, workers: int | None = None, thread
 
 
 def host() -> str:
-    """The machine's name."""
+    """Return the machine's name."""
     return socket.gethostname()
 
 
 def library_versions(more: Iterable[str] = ()) -> dict[str, str]:
-    """Distribution -> version of the libraries that matter, where they are installed."""
-    found = {"python": platform.python_version()}
+    """Return distribution -> version for Python, the libraries that can affect results, and `more`, if installed."""
+    versions = {"python": platform.python_version()}
     for name in (*_LIBRARIES, *more):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def git_revision() -> str | None:
-    """The revision of the checkout that the harness runs from, with "+dirty" if it was changed; None if installed."""
+    """Return the git revision of the harness's checkout, with "+dirty" if files were changed; None if installed."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None

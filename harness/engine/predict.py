@@ -1,4 +1,4 @@
-"""Carries out one unit of work: workers run ahead, the device predicts, the task scores."""
+"""Runs one unit of work: workers prepare batches in advance, the device predicts, and the task scores."""
 
 from __future__ import annotations
 
@@ -23,10 +23,15 @@ __all__ = ["run_unit", "set_up_torch"]
 
 
 def run_unit(unit: Unit, settings: Settings, progress: Progress) -> Iterator[Sequence[SampleRow]]:
-    """Carry out a unit.
+    """Run a unit of work.
+
+    Args:
+        unit: the unit.
+        settings: device, precision, numbers of workers and threads.
+        progress: receives progress and warnings.
 
     Yields:
-        the rows of one batch of one cell.
+        The sample rows of one batch of one cell.
 
     Raises:
         WeightsError: the weights do not fit the network.
@@ -38,7 +43,7 @@ def run_unit(unit: Unit, settings: Settings, progress: Progress) -> Iterator[Seq
     set_up_torch(settings)
     subject = unit.subject
     progress.status(f"loading model {subject.model_name}")
-    # The workers start first: they read and code while the network is loaded, and hold no copy of it.
+    # Workers start before the network is loaded: they work meanwhile, and do not get a copy of the network.
     batches = iter(loader(unit, settings))
     subject.model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
     translate = subject.task.translator(subject.model.classes, subject.dataset_name)
@@ -46,15 +51,15 @@ def run_unit(unit: Unit, settings: Settings, progress: Progress) -> Iterator[Seq
         progress.warning(note)
     device = torch.device(settings.device)
     progress.status("")
-    told: set[str] = set()
+    reported: set[str] = set()
     references = References(subject.task, translate)
     for coded in batches:
         for note in coded.notes:
-            if note not in told:
-                told.add(note)
+            if note not in reported:
+                reported.add(note)
                 progress.warning(note)
         if coded.cell == REFERENCE:
-            references.keep(coded, *_predicted(unit, coded, device)[:2])
+            references.keep(coded, *_predict(unit, coded, device)[:2])
             continue
         if unit.reference:
             coded = replace(coded, targets=references.targets(coded))
@@ -65,7 +70,11 @@ def run_unit(unit: Unit, settings: Settings, progress: Progress) -> Iterator[Seq
 
 
 def set_up_torch(settings: Settings) -> None:
-    """fp32 is fp32 on a GPU too, where torch's default for convolutions is TF32; and the same algorithm each time."""
+    """Set torch's threads and precision.
+
+    On a GPU, TF32 is disabled so that fp32 is exact fp32 (torch's default for convolutions is TF32). The search for the
+    fastest convolution algorithm is disabled too, so that the same algorithm is used each time.
+    """
     import torch
 
     torch.set_num_threads(settings.threads)
@@ -74,10 +83,12 @@ def set_up_torch(settings: Settings) -> None:
     torch.backends.cudnn.benchmark = False
 
 
-def _predicted(unit: Unit, coded: PreparedBatch, device: Any) -> tuple[list[list[Any]] | None, str | None, float]:
-    """For each sample of a batch, for each scored frame, a prediction in the model's classes; or why there is none.
+def _predict(unit: Unit, coded: PreparedBatch, device: Any) -> tuple[list[list[Any]] | None, str | None, float]:
+    """Predict a batch.
 
-    The third is the seconds that it took.
+    Returns:
+        For each sample a list with one prediction for each scored frame, in the model's classes (None if the model
+        failed); the reason of the failure (None without failure); and the duration in seconds.
     """
     if not coded.rows:
         return [], None, 0.0
@@ -90,7 +101,7 @@ def _predicted(unit: Unit, coded: PreparedBatch, device: Any) -> tuple[list[list
             predictions = model.predict(to_device(coded.inputs, device))
         if len(predictions) != len(coded.rows):
             raise PluginError(f"{len(coded.rows)} samples went in, {len(predictions)} predictions came back")
-    except Exception as error:  # noqa: BLE001 - whatever a model raises costs its batch, and is recorded
+    except Exception as error:  # noqa: BLE001 - an error of a model fails its batch, and is recorded
         return None, reason(f"model {model.name}", error), 0.0
     return predictions, None, time.perf_counter() - started
 
@@ -102,15 +113,23 @@ def _score(
     translate: Callable[[Any], Any],
     known: list[list[Any]] | None = None,
 ) -> list[SampleRow]:
-    """The rows of a batch, predicted (unless its predictions are known) and scored."""
+    """Predict and score a batch; return the rows of its samples.
+
+    Args:
+        unit: the unit of work.
+        coded: the prepared batch.
+        device: the torch device.
+        translate: converts a prediction from the model's classes to the dataset's.
+        known: the predictions, if they are already known; None to predict.
+    """
     if not coded.rows:
         return []
     task = unit.subject.task
-    predictions, why, spent = (known, None, 0.0) if known is not None else _predicted(unit, coded, device)
+    predictions, failure, duration = (known, None, 0.0) if known is not None else _predict(unit, coded, device)
     if predictions is None:
-        return [replace(row, status="failed", error=why) for row in coded.rows]
-    # Each sample's share of the batch; its own encoding and decoding are added below.
-    shared = (spent + coded.seconds.get("read", 0) + coded.seconds.get("prepare", 0)) / len(coded.rows)
+        return [replace(row, status="failed", error=failure) for row in coded.rows]
+    # The sample's share of the batch's time. The sample's own encoding and decoding times are added below.
+    shared = (duration + coded.seconds.get("read", 0) + coded.seconds.get("prepare", 0)) / len(coded.rows)
     rows = []
     for row, targets, predicted in zip(coded.rows, coded.targets, predictions, strict=True):
         if isinstance(targets, str):

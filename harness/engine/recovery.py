@@ -1,4 +1,4 @@
-"""What retraining won back: the comparisons of retrained experiments with pretrained and clean-trained ones."""
+"""Compares retrained models with pretrained models and with models retrained on uncompressed data."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ if TYPE_CHECKING:
     from harness.store import Store
     from harness.task import Task
 
-__all__ = ["Quartet", "lacking", "recoveries", "unrecovered"]
+__all__ = ["Quartet", "missing_recoveries", "recoveries", "unrecovered"]
 
 KINDS = ("gain", "recovery", "study_gain")
 
 
 @dataclass(frozen=True)
 class Quartet:
-    """The experiments that say what one retraining won back at one codec and level: their keys.
+    """The keys of the experiments that measure the effect of one retraining at one codec and level.
 
     Args:
-        baseline: pretrained, uncompressed.
-        pretrained: pretrained, at the level.
-        retrained: retrained, at the level.
-        clean: trained as long on uncompressed data, at the level; None where that was not done.
+        baseline: the pretrained model on uncompressed data.
+        pretrained: the pretrained model at the level.
+        retrained: the retrained model at the level.
+        clean: the model retrained on uncompressed data with the same number of iterations, at the level; None if there
+            is no such experiment.
     """
 
     baseline: str
@@ -40,19 +41,19 @@ class Quartet:
 
 
 def unrecovered(store: Store, experiments: Sequence[Experiment]) -> bool:
-    """Whether something is finished that tells what retraining won back in a plan's experiments, and not compared yet.
+    """Return whether finished experiments of a plan lack a comparison of a retrained model.
 
-    A run that was killed between the two leaves that.
+    This happens if a run was killed after it finished the experiments and before it compared them.
     """
-    return next(lacking(store, experiments), None) is not None
+    return next(missing_recoveries(store, experiments), None) is not None
 
 
-def lacking(store: Store, experiments: Sequence[Experiment]) -> Iterator[Quartet]:
-    """The quartets of a plan's pretrained experiments that are finished and not compared yet.
+def missing_recoveries(store: Store, experiments: Sequence[Experiment]) -> Iterator[Quartet]:
+    """Yield the quartets of a plan whose experiments are finished but lack a comparison.
 
     Args:
-        store: opened.
-        experiments: of the plan.
+        store: the opened store.
+        experiments: the experiments of the plan.
     """
     baselines = {e.key: e.baseline for e in experiments if e.baseline and e.training.kind == "pretrained"}
     columns, rows = store.view("recovery", Filters({"experiment": sorted(baselines)})) if baselines else ([], [])
@@ -64,33 +65,36 @@ def lacking(store: Store, experiments: Sequence[Experiment]) -> Iterator[Quartet
             continue
         seen.add((retrained, clean))
         pretrained = row[place["experiment"]]
-        done = {(one.other, one.kind) for one in store.comparisons(retrained)}
-        wanted = {(pretrained, kind) for kind in KINDS} | ({(clean, "net_recovery")} if clean else set())
-        if not wanted <= done:
+        done = {(comparison.other, comparison.kind) for comparison in store.comparisons(retrained)}
+        required = {(pretrained, kind) for kind in KINDS} | ({(clean, "net_recovery")} if clean else set())
+        if not required <= done:
             yield Quartet(baselines[pretrained], pretrained, retrained, clean)
 
 
 def recoveries(
     quartet: Quartet, task: Task, drawn: Callable[[Sequence[str]], tuple[list[Replicates], int]]
 ) -> list[Comparison]:
-    """Gain, recovery, net recovery and the study's gain of one retraining, for every metric.
+    """Compute gain, recovery, net recovery and the study's gain of one retraining, for every metric.
 
-    The study's gain is the gain over the retrained model's value where higher is better, and over the pretrained one's
-    where lower is: where retraining helped, over the larger of the two.
+    - gain: how much better the retrained model is than the pretrained model at the level;
+    - recovery: the gain divided by the pretrained model's drop (from the baseline to the level);
+    - net recovery: the same ratio with the clean-trained model in place of the pretrained model;
+    - the study's gain: the gain divided by the retrained model's value if higher is better, and by the pretrained
+      model's value if lower is better. If retraining helped, this is the larger of the two values.
 
     Args:
-        quartet: the experiments.
-        task: theirs.
-        drawn: gives the replicates of some experiments on the samples that finished in all of them, and how many
-            these are.
+        quartet: the keys of the experiments.
+        task: the task of the experiments.
+        drawn: returns, for the keys of some experiments, their replicates on the samples that failed in none of them,
+            and the number of these samples.
     """
     keys = [quartet.baseline, quartet.pretrained, quartet.retrained]
     (base, before, after), count = drawn(keys)
-    found: list[Comparison] = []
+    comparisons: list[Comparison] = []
 
     def add(kind: str, other: str, metric: str, interval: Estimate) -> None:
         values = (interval.value, interval.low, interval.high)
-        found.append(Comparison(quartet.retrained, other, metric, kind, *values, count, interval.reason))
+        comparisons.append(Comparison(quartet.retrained, other, metric, kind, *values, count, interval.reason))
 
     for metric in task.all_metrics():
         up = metric.higher_is_better
@@ -98,18 +102,18 @@ def recoveries(
         add("gain", quartet.pretrained, metric.name, _plain(gain))
         add("recovery", quartet.pretrained, metric.name, _share(gain, loss, "the pretrained model's drop"))
         larger = after if up else before
-        add("study_gain", quartet.pretrained, metric.name, _share(gain, _itself(larger, metric.name), metric.name))
+        add("study_gain", quartet.pretrained, metric.name, _share(gain, _from_zero(larger, metric.name), metric.name))
     if quartet.clean:
         (base, after, clean), count = drawn([quartet.baseline, quartet.retrained, quartet.clean])
         for metric in task.all_metrics():
             up = metric.higher_is_better
             gain, loss = difference(after, clean, metric.name, up), difference(base, clean, metric.name, up)
             add("net_recovery", quartet.clean, metric.name, _share(gain, loss, "the clean-trained model's drop"))
-    return found
+    return comparisons
 
 
-def _itself(found: Replicates, metric: str) -> Difference | None:
-    """A metric's value, as a difference from 0."""
+def _from_zero(found: Replicates, metric: str) -> Difference | None:
+    """Return a metric's value as a difference from 0; None if the metric has no resamples."""
     if metric not in found.resampled:
         return None
     return Difference(found.values[metric], found.resampled[metric], found.groups)
@@ -119,9 +123,9 @@ _NONE = Estimate(None, None, None, "no interval is computed for this metric", 0)
 
 
 def _plain(gain: Difference | None) -> Estimate:
-    from harness.statistics.intervals import around
+    from harness.statistics.intervals import estimate_from_resamples
 
-    return _NONE if gain is None else around(gain.value, gain.resampled, gain.groups)
+    return _NONE if gain is None else estimate_from_resamples(gain.value, gain.resampled, gain.groups)
 
 
 def _share(part: Difference | None, whole: Difference | None, what: str) -> Estimate:

@@ -1,4 +1,4 @@
-"""The model's own predictions on the uncompressed frames of the batches at work, which their targets are made of."""
+"""Targets from the model's own predictions on uncompressed frames, for the batches that are being processed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ __all__ = ["References"]
 
 
 class References:
-    """Kept from the time a batch's uncompressed frames are predicted until its last cell is scored.
+    """The predictions on uncompressed frames, and the targets made of them.
+
+    The entries of a batch are kept until the batch is scored for its last cell.
 
     Args:
-        task: whose `as_target` makes targets of predictions.
-        translate: predictions in the model's classes -> in the dataset's.
+        task: the task, whose `as_target` converts a prediction to a target.
+        translate: converts a prediction from the model's classes to the dataset's.
     """
 
     def __init__(self, task: Task, translate: Callable[[Any], Any]) -> None:
@@ -28,37 +30,46 @@ class References:
         self._targets: dict[int, dict[int, list[Any] | str]] = {}
 
     def keep(self, coded: PreparedBatch, predictions: Sequence[list[Any]] | None, why: str | None) -> None:
-        """Take what was predicted on the uncompressed frames of a batch, or why nothing was."""
+        """Store the predictions on the uncompressed frames of a batch, and make targets of them.
+
+        Args:
+            coded: the prepared batch of uncompressed frames.
+            predictions: for each sample, one prediction for each scored frame; None if the model failed.
+            why: the reason of the failure; None without failure.
+        """
         known = self._known.setdefault(coded.batch, {})
         targets = self._targets.setdefault(coded.batch, {})
         for row in coded.failed:
-            targets[row.index] = _none(row.error)
+            targets[row.index] = _no_reference(row.error)
         if predictions is None:
-            targets.update({row.index: _none(why) for row in coded.rows})
+            targets.update({row.index: _no_reference(why) for row in coded.rows})
             return
-        for row, found in zip(coded.rows, predictions, strict=True):
+        for row, predicted in zip(coded.rows, predictions, strict=True):
             try:
-                targets[row.index] = [self._task.as_target(self._translate(prediction)) for prediction in found]
-            except Exception as error:  # noqa: BLE001 - whatever a task raises costs one sample, and is recorded
-                targets[row.index] = _none(reason(f"task {self._task.name}", error))
+                targets[row.index] = [self._task.as_target(self._translate(prediction)) for prediction in predicted]
+            except Exception as error:  # noqa: BLE001 - an error of a task fails one sample, and is recorded
+                targets[row.index] = _no_reference(reason(f"task {self._task.name}", error))
             else:
-                known[row.index] = found
+                known[row.index] = predicted
 
     def targets(self, coded: PreparedBatch) -> list[list[Any] | str]:
-        """For each sample of a cell's batch, its targets; a text where there are none, which says why."""
+        """Return the targets of each sample in a batch; for a sample without targets, a text that says why."""
         targets = self._targets.get(coded.batch, {})
-        return [targets.get(row.index, _none(None)) for row in coded.rows]
+        return [targets.get(row.index, _no_reference(None)) for row in coded.rows]
 
     def predictions(self, coded: PreparedBatch) -> list[list[Any]] | None:
-        """Those of a batch that is uncompressed itself; None unless each of its samples has some."""
+        """Return the stored predictions for an uncompressed batch; None if a sample of the batch has none.
+
+        The baseline's frames are the uncompressed frames, so they do not have to be predicted again.
+        """
         known = self._known.get(coded.batch, {})
         return [known[row.index] for row in coded.rows] if all(row.index in known for row in coded.rows) else None
 
     def forget(self, batch: int) -> None:
-        """Let go of a batch."""
+        """Remove the predictions and targets of a batch."""
         self._known.pop(batch, None)
         self._targets.pop(batch, None)
 
 
-def _none(why: str | None) -> str:
+def _no_reference(why: str | None) -> str:
     return f"no prediction on the uncompressed frames to compare with: {why or 'it was not made'}"

@@ -1,4 +1,4 @@
-"""What follows from experiments that meet for the first time, as after a merge: drops and recoveries."""
+"""Computes missing comparisons (drops and recoveries) in a database, for example after a merge of two databases."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ __all__ = ["refresh"]
 
 
 def refresh(store: Store, plugins: Plugins, progress: Progress, resamples: int = 1000, seed: int = 0) -> None:
-    """Compute the comparisons of finished experiments that the store does not have, from their stored statistics.
+    """Compute the missing comparisons of finished experiments from their stored statistics.
 
-    Experiments of a task that no installed plugin has, or of classes that the store does not know, are left as they
-    are, and named.
+    Experiments are skipped with a warning if no installed plugin provides their task, or if the store does not know
+    their classes.
 
     Args:
-        store: opened for writing.
-        plugins: of this environment.
-        progress: takes warnings.
-        resamples: from how many the intervals are computed.
-        seed: of the resamples.
+        store: the store, opened for writing.
+        plugins: the installed plugins.
+        progress: receives warnings.
+        resamples: the number of resamples for the intervals.
+        seed: the seed of the resampling.
     """
     finisher = Finisher(store, progress, plugins, 0, resamples, seed)
     groups: dict[str, list[Experiment]] = {}
     for experiment in store.experiments():
-        alike = {name: experiment.identity.get(name) for name in ("task", "reference")} | {
+        shared = {name: experiment.identity.get(name) for name in ("task", "reference")} | {
             "classes": experiment.classes
         }
-        groups.setdefault(canonical(alike), []).append(experiment)
+        groups.setdefault(canonical(shared), []).append(experiment)
     for experiments in groups.values():
         first = experiments[0]
         try:
             task = task_of(first.identity, first.classes, plugins)
             if not first.classes and "classes" in task_of(first.identity, ("any",), plugins).breakdowns():
-                told = "the database does not have the names of their classes"
-                progress.warning(f"{len(experiments)} experiments of task {first.task} are not compared: {told}.")
+                why = "the database does not have the names of their classes"
+                progress.warning(f"{len(experiments)} experiments of task {first.task} are not compared: {why}.")
                 continue
         except UnknownNameError as error:
             progress.warning(f"{len(experiments)} experiments of task {first.task} are not compared: {error}")

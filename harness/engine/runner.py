@@ -1,4 +1,4 @@
-"""Carries a plan out against a store: what is done is found, what is free is claimed, what was cut off continues."""
+"""Runs a plan: skips finished experiments, claims the others, and continues those that were interrupted."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ POLL_SECONDS = 2.0
 
 @dataclass
 class Outcome:
-    """How a run went.
+    """The outcome of a run.
 
     Args:
-        found: keys that the database already had.
-        finished: keys finished in this run.
-        failed: key -> reason.
-        elsewhere: keys that another run finished meanwhile.
+        found: the keys of experiments that were finished before the run.
+        finished: the keys of experiments that this run finished.
+        failed: key of a failed experiment -> reason.
+        elsewhere: the keys of experiments that another run finished meanwhile.
     """
 
     found: list[str] = field(default_factory=list)
@@ -49,16 +49,16 @@ class Outcome:
 
 
 class Runner:
-    """Carries a plan out.
+    """Runs a plan and writes its results to a store.
 
     Args:
-        store: opened for writing.
-        executor: carries units out.
-        settings: device, precision, workers, threads.
-        claim: this process's.
-        progress: takes progress.
-        finisher: turns an experiment's rows into its results.
-        max_failures: failed samples at which an experiment still counts as finished.
+        store: the store, opened for writing.
+        executor: runs the units of work.
+        settings: device, precision, numbers of workers and threads.
+        claim: the claim of this process.
+        progress: receives progress and warnings.
+        finisher: computes an experiment's results from its rows.
+        max_failures: the number of failed samples up to which an experiment still counts as finished.
     """
 
     def __init__(
@@ -80,15 +80,16 @@ class Runner:
         self.max_failures = max_failures
         self.trainer = Trainer(store, settings, progress, claim.run)
         self.outcome = Outcome()
-        self._held: set[str] = set()
+        self._claimed: set[str] = set()
 
     def run(self, plan: Plan) -> Outcome:
-        """Do all that is not yet in the database; what another run holds is waited for.
+        """Compute all experiments that the database does not have, and wait for those that another run has claimed.
 
         Raises:
-            KeyboardInterrupt: after what was done has been kept and claims have been given up.
+            KeyboardInterrupt: the user interrupted the run. The computed rows have been written and the claims have
+                been given up.
         """
-        # All of the plan, also what is done: a baseline that was not planned before becomes known here.
+        # Finished experiments are registered too, because their baseline may be new in this plan.
         self.store.register(plan.experiments, self.claim.run)
         states = self.store.states([e.key for e in plan.experiments])
         self.outcome.found = [key for key, state in states.items() if state.status == "finished"]
@@ -105,7 +106,7 @@ class Runner:
                     self.finisher.recover(a_pass.subject.task, [cell.experiment for cell in a_pass.cells])
         except BaseException as error:
             try:
-                self.store.release(sorted(self._held), self.claim, "interrupted")
+                self.store.release(sorted(self._claimed), self.claim, "interrupted")
             except StoreError as second:
                 error.add_note(f"The claims could not be given up either, and will lapse: {second}")
             raise
@@ -113,32 +114,32 @@ class Runner:
         return self.outcome
 
     def _attempt(self, a_pass: Pass) -> bool:
-        """Do what is free of a pass; True when nothing of it is left to do or to wait for."""
-        settled = {*self.outcome.found, *self.outcome.finished, *self.outcome.failed, *self.outcome.elsewhere}
-        open_cells = [cell for cell in a_pass.cells if cell.experiment.key not in settled]
+        """Compute the experiments of a pass that can be claimed; return whether the whole pass is done."""
+        done = {*self.outcome.found, *self.outcome.finished, *self.outcome.failed, *self.outcome.elsewhere}
+        open_cells = [cell for cell in a_pass.cells if cell.experiment.key not in done]
         if not open_cells:
             return True
         experiments = [cell.experiment for cell in open_cells]
         obtained = self.store.claim([e.key for e in experiments], self.claim)
-        self._held |= obtained
+        self._claimed |= obtained
         if obtained:
             self._work(a_pass, [cell for cell in open_cells if cell.experiment.key in obtained])
-        missed = [e for e in experiments if e.key not in obtained]
-        held = []
-        states = self.store.states([e.key for e in missed])
-        for experiment in missed:
+        others = [e for e in experiments if e.key not in obtained]
+        owners = []
+        states = self.store.states([e.key for e in others])
+        for experiment in others:
             state = states.get(experiment.key, State("interrupted"))
             if state.status == "finished":
                 self.outcome.elsewhere.append(experiment.key)
             elif state.status == "failed":
                 self.outcome.failed[experiment.key] = state.reason or "failed in another run"
             else:
-                held.append(state.owner or "another run")
-        self.progress.status(f"waiting for {len(held)} experiments held by {describe(held[0])}" if held else "")
-        return not held
+                owners.append(state.owner or "another run")
+        self.progress.status(f"waiting for {len(owners)} experiments held by {describe(owners[0])}" if owners else "")
+        return not owners
 
     def _work(self, a_pass: Pass, cells: Sequence[Cell]) -> None:
-        """Carry out claimed cells of one pass."""
+        """Compute claimed cells of one pass: train if necessary, run missing batches, and finish the experiments."""
         subject = a_pass.subject
         if a_pass.job is not None:
             try:
@@ -146,7 +147,7 @@ class Runner:
                 subject = replace(subject, weights=self.trainer.weights(a_pass.job, label))
             except StoreError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever a model raises costs its cells, and is recorded
+            except Exception as error:  # noqa: BLE001 - an error of a model fails its cells, and is recorded
                 self._fail(cells, reason("training", error))
                 return
         batches = plan_batches(outlines(subject.dataset, subject.indices), subject.model.prepared_shape, subject.batch)
@@ -156,23 +157,23 @@ class Runner:
                 self.progress.resumed(cell.experiment, kept)
         todo = []
         for batch in batches:
-            lacking = tuple(n for n, c in enumerate(cells) if not done[c.experiment.key].issuperset(batch.indices))
-            if lacking:
-                todo.append(Todo(batch, lacking))
+            unfinished = tuple(n for n, c in enumerate(cells) if not done[c.experiment.key].issuperset(batch.indices))
+            if unfinished:
+                todo.append(Todo(batch, unfinished))
         reference = cells[0].experiment.reference == "predictions"
         unit = Unit(subject, tuple(cells), tuple(todo), reference)
         try:
             if todo:
                 self._collect(self._guarded(self.executor.run([unit], self.settings, self.progress)), done)
         except StoreError:
-            raise  # nothing can be kept any more: the run ends, and the next one continues
+            raise  # no results can be written any more, so the run ends; the next run continues it
         except HarnessError as error:
             self._fail(cells, str(error))
             return
         self._finish(unit)
 
     def _guarded(self, results: Iterable[Sequence[SampleRow]]) -> Iterator[Sequence[SampleRow]]:
-        """The executor's rows; whatever it raises, or a plugin in it, becomes an error of ours."""
+        """Yield the executor's rows; turn errors of the executor, or of plugins that it calls, into a PluginError."""
         try:
             yield from results
         except HarnessError:
@@ -181,22 +182,27 @@ class Runner:
             raise PluginError(reason(f"executor {self.executor.name}", error)) from error
 
     def _collect(self, results: Iterable[Sequence[SampleRow]], done: dict[str, set[int]]) -> None:
-        """Write rows in chunks of whole batches."""
+        """Write rows to the store, in chunks of whole batches.
+
+        Args:
+            results: the rows, one batch of one cell at a time.
+            done: experiment key -> the indices of the samples that the store already has.
+        """
         chunk: list[SampleRow] = []
         written = time.monotonic()
         try:
             for rows in results:
-                # A batch that an earlier run left half done (a failed sample is tried again) is predicted whole, so
-                # that its numbers are the same; only the rows that were missing are new.
-                fresh = [row for row in rows if row.index not in done[row.key]]
-                chunk += fresh
-                for row in fresh:
+                # If an earlier run left a batch incomplete (for example, a failed sample is computed again), the whole
+                # batch is predicted again, so that its results are the same. Only the missing rows are written.
+                missing = [row for row in rows if row.index not in done[row.key]]
+                chunk += missing
+                for row in missing:
                     self.progress.advanced(row.key, 1, int(row.status == "failed"))
                     self.finisher.see(row)
                 if len(chunk) >= CHUNK_ROWS or time.monotonic() - written > CHUNK_SECONDS:
-                    # Emptied first: an interruption after the transaction must not write it twice.
-                    whole, chunk = chunk, []
-                    self.store.write(whole, self.claim)
+                    # The chunk is emptied first, so that an interruption after the transaction cannot write it twice.
+                    full_chunk, chunk = chunk, []
+                    self.store.write(full_chunk, self.claim)
                     written = time.monotonic()
         finally:
             if chunk:
@@ -210,10 +216,10 @@ class Runner:
                 result = self.finisher.finish(unit.subject, cell, self.claim, self.max_failures)
             except StoreError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever a task raises costs the experiment, and is recorded
+            except Exception as error:  # noqa: BLE001 - an error of a task fails the experiment, and is recorded
                 self._fail([cell], reason(f"task {unit.subject.task.name}", error))
                 continue
-            self._held.discard(key)
+            self._claimed.discard(key)
             self.finisher.compare(unit.subject.task, [cell.experiment])
             if result.failed:
                 self.outcome.failed[key] = result.failed
@@ -225,13 +231,16 @@ class Runner:
     def _fail(self, cells: Sequence[Cell], reason: str) -> None:
         keys = [cell.experiment.key for cell in cells]
         self.store.release(keys, self.claim, "failed", reason)
-        self._held -= set(keys)
+        self._claimed -= set(keys)
         self.outcome.failed.update(dict.fromkeys(keys, reason))
         self.progress.warning(reason)
 
 
 def too_many_failures(states: Mapping[str, State], allowed: int) -> dict[str, str]:
-    """Finished experiments, done when more failures were allowed, and why they count as failed now."""
+    """Return the finished experiments that have more failed samples than are allowed now: key -> reason.
+
+    Such experiments were finished by a run that allowed more failures.
+    """
     return {
         key: f"{state.failed} of {state.samples} samples failed (allowed: {allowed})"
         for key, state in states.items()

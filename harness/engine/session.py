@@ -1,4 +1,4 @@
-"""One run: a plan carried out against a store, with its provenance, and the loggers told."""
+"""One run of a plan: records its provenance, runs it, and calls the hooks of plugins at its start and its end."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = ["Resampling", "carry_out"]
 
 @dataclass(frozen=True)
 class Resampling:
-    """How intervals are computed.
+    """How the confidence intervals are computed.
 
     Args:
-        resamples: how many.
-        seed: of the resampling; equal seeds make experiments comparable in pairs.
+        resamples: the number of resamples.
+        seed: the seed of the resampling. Paired comparisons of experiments need equal seeds.
     """
 
     resamples: int = 1000
@@ -47,12 +47,23 @@ def carry_out(
     max_failures: int = 0,
     executor: str = "local",
 ) -> Outcome:
-    """Run a plan against a store, recorded as a run.
+    """Run a plan, write the results to a store, and record the run there.
+
+    Args:
+        plan: the plan.
+        store: the store, opened for writing.
+        settings: device, precision, numbers of workers and threads.
+        plugins: the installed plugins.
+        progress: receives progress and warnings.
+        command: the command line, for the record.
+        resampling: how the confidence intervals are computed.
+        max_failures: the number of failed samples up to which an experiment still counts as finished.
+        executor: the executor, `name[:key=value,...]`.
 
     Raises:
-        KeyboardInterrupt: what was done has been kept.
+        KeyboardInterrupt: the user interrupted the run. The computed rows have been written.
     """
-    asked = parse(executor, levels=False)
+    parsed = parse(executor, levels=False)
     info = RunInfo(
         command=" ".join(command),
         host=machine.host(),
@@ -72,12 +83,12 @@ def carry_out(
     )
     run = store.begin_run(info)
     status: Status = "interrupted"
-    _tell(plugins, progress, "harness_run_started", run=run, info=info, experiments=len(plan.experiments))
+    _emit(plugins, progress, "harness_run_started", run=run, info=info, experiments=len(plan.experiments))
     try:
         finisher = Finisher(store, progress, plugins, run, resampling.resamples, resampling.seed)
         runner = Runner(
             store,
-            plugins.get("executor", asked.name)(**asked.options),
+            plugins.get("executor", parsed.name)(**parsed.options),
             settings,
             Claim(this_process(), run),
             progress,
@@ -88,11 +99,12 @@ def carry_out(
         status = "failed" if outcome.failed else "finished"
     finally:
         store.end_run(run, status)
-        _tell(plugins, progress, "harness_run_finished", run=run, status=status)
+        _emit(plugins, progress, "harness_run_finished", run=run, status=status)
     return outcome
 
 
 def _codec_libraries(plan: Plan) -> dict[str, str]:
+    """Return "codec/library" -> version for all codecs of a plan."""
     return {
         f"{cell.codec.name}/{name}": str(value)
         for p in plan.passes
@@ -101,6 +113,7 @@ def _codec_libraries(plan: Plan) -> dict[str, str]:
     }
 
 
-def _tell(plugins: Plugins, progress: Progress, event: str, **arguments: Any) -> None:
+def _emit(plugins: Plugins, progress: Progress, event: str, **arguments: Any) -> None:
+    """Call a hook in every plugin, and report plugins that failed as warnings."""
     for problem in plugins.emit(event, arguments):
         progress.warning(problem)

@@ -1,4 +1,4 @@
-"""A sample as a worker read it."""
+"""A sample that a worker has read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ __all__ = ["ReadSample"]
 
 @dataclass(frozen=True)
 class ReadSample:
-    """A sample as it was read, with the row it begins with."""
+    """A sample that was read and decoded.
+
+    Args:
+        sample: the sample.
+        row: the sample's row with the facts that are the same in every experiment.
+        scored: the numbers of the frames that are scored, ascending.
+    """
 
     sample: Sample
     row: SampleRow
@@ -25,5 +31,5 @@ class ReadSample:
 
     @cached_property
     def digest(self) -> str:
-        """What its frames are known by in the cache."""
+        """The digest of the sample's frames and frame rate, for the keys of cache entries."""
         return frames_digest(self.sample.frames, self.sample.fps)

@@ -1,4 +1,4 @@
-"""Weights that experiments need and that do not exist yet: trained once, recorded, shared by all that need them."""
+"""Trains the weights that experiments need. Each training runs once, is recorded, and is reused by all experiments."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ POLL_SECONDS = 2.0
 
 
 class Trainer:
-    """Carries trainings out, or finds that they are done.
+    """Runs trainings, or finds the results of finished trainings.
 
     Args:
-        store: records what was made.
-        settings: device, workers and threads.
-        progress: takes progress.
+        store: the store that records the resulting checkpoints.
+        settings: device, numbers of workers and threads.
+        progress: receives progress and warnings.
         run: the run's id.
     """
 
@@ -40,11 +40,17 @@ class Trainer:
         self.run = run
 
     def weights(self, job: Job, label: str) -> Weights:
-        """The weights that a training gives; what another process is at is waited for.
+        """Run a training, or find its result, and return the weights.
+
+        If another process runs the same training, wait until it ends.
+
+        Args:
+            job: the training.
+            label: the training's name in progress messages.
 
         Raises:
-            TrainingError: it cannot start or continue, or the loss became infinite.
-            WeightsError: the initial weights do not fit.
+            TrainingError: the training cannot start or continue, or a loss became infinite or NaN.
+            WeightsError: the initial weights do not fit the network.
         """
         import torch
 
@@ -53,7 +59,7 @@ class Trainer:
 
         if self.settings.device == "cpu":
             torch.set_num_threads(self.settings.training_threads)
-        # The subject's own model stays without a network: copies of it go to worker processes.
+        # Train a copy, so that the subject's model stays without a network: it is sent to worker processes.
         job = replace(job, model=copy.copy(job.model))
         place = place_of(job)
         watcher = _Watcher(self.progress, label)
@@ -88,7 +94,7 @@ class Trainer:
 
 
 class _Watcher:
-    """Tells how a training goes."""
+    """Passes the progress of a training on to the run's progress."""
 
     def __init__(self, progress: Progress, label: str) -> None:
         self._progress = progress
@@ -97,11 +103,11 @@ class _Watcher:
 
     def started(self, begin: int, end: int) -> None:
         self._end = end
-        goes_on = f", going on from iteration {begin}" if begin else ""
-        self._progress.status(f"training {self._label}: {end} iterations{goes_on}")
+        continued = f", going on from iteration {begin}" if begin else ""
+        self._progress.status(f"training {self._label}: {end} iterations{continued}")
 
     def stepped(self, iteration: int) -> None:
-        """Single iterations are not told."""
+        """Single iterations are not reported."""
 
     def advanced(self, iteration: int, losses: Mapping[str, float]) -> None:
         words = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())

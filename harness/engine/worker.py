@@ -1,4 +1,4 @@
-"""What runs in worker processes: read a source once, then code and prepare it for every cell that wants it."""
+"""The work of worker processes: read each sample once, then code it and prepare it for every cell that needs it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["REFERENCE", "PreparedBatch", "prepared_batches", "start_worker"]
 
 
 REFERENCE = -1
-"""In the place of a cell: what the model makes of the uncompressed frames."""
+"""The value of `PreparedBatch.cell` for uncompressed frames, whose predictions become the targets."""
 
 
 @dataclass
@@ -37,15 +37,16 @@ class PreparedBatch:
     """One batch of one cell, ready for the device.
 
     Args:
-        cell: position in the unit's cells; `REFERENCE` for the uncompressed frames whose predictions are the targets.
-        inputs: what the model collated; None when every sample failed.
-        rows: a row for each sample in `inputs`, in order, still without statistics.
-        targets: for each sample, the target of each scored frame; a text where it has none, which says why.
-        failed: rows of the samples that failed.
-        seconds: seconds of reading and preparing; those of coding stand in the rows.
-        notes: what the user should know of the worker.
-        batch: the number of the planned batch that it is of, or of a part of.
-        last: whether nothing more of that batch follows.
+        cell: the cell, as its position in the unit's cells; `REFERENCE` for the uncompressed frames whose predictions
+            become the targets.
+        inputs: the collated input of the network; None if every sample failed.
+        rows: a row for each sample in `inputs`, in the same order, still without statistics.
+        targets: for each sample, the target of each scored frame; for a sample without targets, a text that says why.
+        failed: the rows of the samples that failed.
+        seconds: the time for reading and preparing, in seconds. The times for coding are in the rows.
+        notes: warnings of the worker for the user.
+        batch: the number of the planned batch that these samples belong to.
+        last: whether this is the last part of the planned batch for the last cell.
     """
 
     cell: int
@@ -59,36 +60,51 @@ class PreparedBatch:
     last: bool = False
 
     def pin_memory(self) -> PreparedBatch:
-        """Called by the data loader's pinning thread."""
+        """Move the inputs to pinned memory. The data loader's pinning thread calls this."""
         self.inputs = pin(self.inputs)
         return self
 
 
 def start_worker(_: int) -> None:
-    """Ctrl-C is for the main process; one thread, since there are as many workers as cores to fill."""
+    """Set up a worker process: it ignores Ctrl-C, which the main process handles, and uses one thread."""
     import cv2
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _only_once)
-    sys.excepthook = _unless_hung_up
+    signal.signal(signal.SIGTERM, _ignore_first_sigterm)
+    sys.excepthook = _report_unless_pipe_closed
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
 
 
-def _only_once(number: int, frame: FrameType | None) -> None:
-    """A first SIGTERM meant the whole process group: the main process ends its workers. A second one ends this one."""
+def _ignore_first_sigterm(number: int, frame: FrameType | None) -> None:
+    """Ignore the first SIGTERM; a second one ends this process.
+
+    The first SIGTERM usually goes to the whole process group. Then the main process ends its workers itself.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _unless_hung_up(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
-    """Progress an error, unless it is that an interrupted main process no longer takes what was ready for it."""
+def _report_unless_pipe_closed(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+    """Print an uncaught error, except the error of a closed connection to the main process.
+
+    A worker gets that error if it sends a batch to a main process that was interrupted.
+    """
     if not issubclass(kind, ConnectionError | EOFError):
         sys.__excepthook__(kind, error, at)
 
 
 def prepared_batches(unit: Unit, todo: Sequence[Todo]) -> Iterator[PreparedBatch]:
-    """Read, code, decode and prepare some batches; one source is read and decoded once for all cells."""
+    """Read, code, decode and prepare batches. Each sample is read once for all cells.
+
+    Args:
+        unit: the unit of work.
+        todo: the batches to prepare, each with its cells.
+
+    Yields:
+        Each batch for each of its cells; in a unit with `reference`, first the batch's uncompressed frames. A batch of
+        a cell is split if its samples do not have the planned shapes.
+    """
     keeper = Keeper()
     for entry in todo:
         started = time.perf_counter()
@@ -114,6 +130,7 @@ def prepared_batches(unit: Unit, todo: Sequence[Todo]) -> Iterator[PreparedBatch
 
 
 def _read(unit: Unit, index: int) -> ReadSample | SampleRow:
+    """Read a sample; if it cannot be read, return its row with the error."""
     dataset = unit.subject.dataset
     row = SampleRow(key="", index=index, id=str(index), group=str(index), status="failed")
     try:
@@ -121,7 +138,7 @@ def _read(unit: Unit, index: int) -> ReadSample | SampleRow:
         row = replace(row, id=outline.id, group=outline.group or outline.id)
         sample = dataset[index]
         _check_frames(sample.frames)
-    except Exception as error:  # noqa: BLE001 - whatever a dataset raises costs one sample, and is recorded
+    except Exception as error:  # noqa: BLE001 - an error of a dataset fails one sample, and is recorded
         return replace(row, error=reason("reading the source", error))
     count, height, width, _ = sample.frames.shape
     row = replace(
@@ -140,22 +157,33 @@ def _read(unit: Unit, index: int) -> ReadSample | SampleRow:
 def _code(
     unit: Unit, cell: int, sources: list[ReadSample], failed: list[SampleRow], read: float, keeper: Keeper
 ) -> Iterator[PreparedBatch]:
-    """One cell's batch; more than one if what was read has not the shape that was planned."""
+    """Yield one batch of one cell, coded and prepared.
+
+    It is split into several batches if the samples do not all have the planned shape.
+
+    Args:
+        unit: the unit of work.
+        cell: the cell, as its position in the unit's cells.
+        sources: the samples that could be read.
+        failed: the rows of the samples that could not be read.
+        read: the time for reading the batch, in seconds.
+        keeper: the worker's cache.
+    """
     chosen = unit.cells[cell]
     model = unit.subject.model
     shapes: dict[tuple[int, ...], list[tuple[SampleRow, list[Any], Any]]] = {}
     seconds = {"read": read, "prepare": 0.0}
     for source in sources:
-        row, at_work = replace(source.row, key=chosen.experiment.key), f"codec {chosen.codec.name}"
+        row, active = replace(source.row, key=chosen.experiment.key), f"codec {chosen.codec.name}"
         try:
             row, frames = _encode_decode(chosen, source, row, keeper)
-            at_work = f"model {model.name}"
+            active = f"model {model.name}"
             started = time.perf_counter()
             prepared = model.prepare(frames, source.scored, keeper.memo(chosen, source))
             seconds["prepare"] += time.perf_counter() - started
             shape = model.prepared_shape(_outline(row, source))
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises costs one sample, and is recorded
-            failed.append(replace(row, status="failed", error=reason(at_work, error)))
+        except Exception as error:  # noqa: BLE001 - an error of a plugin fails one sample, and is recorded
+            failed.append(replace(row, status="failed", error=reason(active, error)))
             continue
         targets = [source.sample.targets[frame] for frame in source.scored]
         shapes.setdefault(shape, []).append((row, targets, prepared))
@@ -175,7 +203,10 @@ def _code(
 
 
 def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[PreparedBatch]:
-    """The uncompressed frames of a batch, as the model takes them; a row that failed says why there is no reference."""
+    """Yield the uncompressed frames of a batch, prepared for the model.
+
+    The rows of samples that the model cannot prepare are in `failed`; their errors say why there is no reference.
+    """
     model = unit.subject.model
     shapes: dict[tuple[int, ...], list[tuple[SampleRow, Any]]] = {}
     failed: list[SampleRow] = []
@@ -183,7 +214,7 @@ def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[Prepared
         try:
             prepared = model.prepare(source.sample.frames, source.scored, NoMemo())
             shape = model.prepared_shape(_outline(source.row, source))
-        except Exception as error:  # noqa: BLE001 - whatever a model raises costs one sample, and is recorded
+        except Exception as error:  # noqa: BLE001 - an error of a model fails one sample, and is recorded
             failed.append(replace(source.row, status="failed", error=reason(f"model {model.name}", error)))
             continue
         shapes.setdefault(shape, []).append((source.row, prepared))
@@ -201,6 +232,7 @@ def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[Prepared
 def _encode_decode(
     cell: Cell, source: ReadSample, row: SampleRow, keeper: Keeper
 ) -> tuple[SampleRow, NDArray[np.uint8]]:
+    """Encode and decode a sample; return its row with bits, squared error and times, and the decoded frames."""
     frames = source.sample.frames
     encoded, encode_ms = keeper.encode(cell, source)
     started = time.perf_counter()
@@ -211,14 +243,14 @@ def _encode_decode(
     if encoded.bits <= 0:
         raise CodecError(f"a rate of {encoded.bits} bits")
     error = None if cell.exact else squared_error(frames, decoded)[0]
-    timed = replace(
+    measured = replace(
         row,
         bits=encoded.bits,
         squared_error=error,
         encode_ms=encode_ms,
         decode_ms=decode_ms,
     )
-    return timed, decoded
+    return measured, decoded
 
 
 def _outline(row: SampleRow, source: ReadSample) -> Outline:
@@ -232,6 +264,6 @@ def _check_frames(frames: NDArray[np.uint8]) -> None:
 
 
 def reason(where: str, error: BaseException) -> str:
-    """One sentence about a failure, for the database."""
+    """Describe an error in one sentence, for the database."""
     kind = "" if isinstance(error, HarnessError) else f"{type(error).__name__}: "
     return f"{where}: {kind}{error}"

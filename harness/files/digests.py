@@ -38,7 +38,7 @@ def sha256_file(path: Path) -> str:
 def digest_files(paths: Iterable[Path]) -> str:
     """Return the SHA-256 (hex) over the names and contents of files, in the given order.
 
-    Only the file's name counts, not its folder, so that a dataset keeps its digest when it is moved.
+    Of a file's path only the name is used, not the folder, so that a dataset keeps its digest when it is moved.
 
     Raises:
         OSError: a file cannot be read.

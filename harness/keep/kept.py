@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from harness.codec import Frames
 
-__all__ = ["Kept", "digest_of", "frames_digest", "pack", "size_of", "unpack"]
+__all__ = ["Kept", "digest_of", "frames_digest", "pack_stream", "size_of", "unpack_stream"]
 
 _DIGEST = 32
 _LIMIT = 20.0
@@ -137,10 +137,10 @@ def frames_digest(frames: Frames, fps: float | None) -> str:
     return digest.hexdigest()
 
 
-def pack(encoded: Encoded, facts: Mapping[str, Any]) -> bytes:
-    """Convert an encoded stream and further facts (plain JSON values) to bytes; `unpack` does the reverse.
+def pack_stream(encoded: Encoded, facts: Mapping[str, Any]) -> bytes:
+    """Convert an encoded stream and further facts (plain JSON values) to bytes; `unpack_stream` does the reverse.
 
-    >>> unpack(pack(Encoded(b"stream", 48, 1, 2, 3, None), {"encode_ms": 0.5}))
+    >>> unpack_stream(pack_stream(Encoded(b"stream", 48, 1, 2, 3, None), {"encode_ms": 0.5}))
     (Encoded(data=b'stream', bits=48, frames=1, height=2, width=3, fps=None), {'encode_ms': 0.5})
     """
     header = {**asdict(encoded), "facts": dict(facts)}
@@ -148,8 +148,8 @@ def pack(encoded: Encoded, facts: Mapping[str, Any]) -> bytes:
     return json.dumps(header).encode() + b"\n" + data
 
 
-def unpack(payload: bytes) -> tuple[Encoded, dict[str, Any]] | None:
-    """Return the stream and the facts that `pack` converted; None if another version wrote other fields."""
+def unpack_stream(payload: bytes) -> tuple[Encoded, dict[str, Any]] | None:
+    """Return the stream and the facts that `pack_stream` converted; None if another version wrote other fields."""
     header, _, data = payload.partition(b"\n")
     try:
         values = json.loads(header)

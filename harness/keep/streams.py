@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.keep.kept import Kept, digest_of, pack, unpack
+from harness.keep.kept import Kept, digest_of, pack_stream, unpack_stream
 
 if TYPE_CHECKING:
     from harness.codec import Codec, Encoded, Frames, Level
@@ -42,11 +42,11 @@ def encode(
         The stream, and its encoding time in milliseconds. For a cached stream this is the time of its first encoding.
     """
     name = key() if codec.costly else None
-    if name and (payload := kept.get(name)) is not None and (cached := unpack(payload)) is not None:
+    if name and (payload := kept.get(name)) is not None and (cached := unpack_stream(payload)) is not None:
         return cached[0], cached[1]["encode_ms"]
     started = time.perf_counter()
     encoded = codec.encode(frames, level, fps)
     milliseconds = 1000 * (time.perf_counter() - started)
     if name:
-        kept.put(name, pack(encoded, {"encode_ms": milliseconds}))
+        kept.put(name, pack_stream(encoded, {"encode_ms": milliseconds}))
     return encoded, milliseconds

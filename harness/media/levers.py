@@ -154,11 +154,11 @@ class Resampled(Codec):
         Args:
             fps: the clip's frame rate in frames per second.
         """
-        wanted = float(self.levers.get("fps") or 0)
-        if wanted <= fps * _SAME_RATE:
+        requested = float(self.levers.get("fps") or 0)
+        if requested <= fps * _SAME_RATE:
             return None
         return (
-            f"fps={wanted:g} is above the clip's own {fps:g} frames a second: it drops frames, and adds none. "
+            f"fps={requested:g} is above the clip's own {fps:g} frames a second: it drops frames, and adds none. "
             f"Ask for {fps:g} or less, or leave fps= out."
         )
 
@@ -175,18 +175,18 @@ class Resampled(Codec):
 
     def _kept_frames(self, count: int, fps: float | None) -> tuple[list[int], float | None]:
         """Return the indices of the frames that are encoded, and their frame rate."""
-        wanted = float(self.levers.get("fps") or 0)
-        if not wanted or count == 1:
+        requested = float(self.levers.get("fps") or 0)
+        if not requested or count == 1:
             return list(range(count)), fps
         if not fps:
-            raise CodecError(f"{self.name} with fps={wanted:g} needs to know the frame rate of a clip; it has none.")
+            raise CodecError(f"{self.name} with fps={requested:g} needs to know the frame rate of a clip; it has none.")
         if problem := self.too_fast(fps):
             raise CodecError(f"{self.name}: {problem}")
-        if wanted >= fps:
+        if requested >= fps:
             return list(range(count)), fps
         # The small term keeps 30 * (10 / 30) from falling below 10.
-        slots = [math.floor(index * wanted / fps + 1e-6) for index in range(count)]
-        return [index for index in range(count) if index == 0 or slots[index] != slots[index - 1]], wanted
+        slots = [math.floor(index * requested / fps + 1e-6) for index in range(count)]
+        return [index for index in range(count) if index == 0 or slots[index] != slots[index - 1]], requested
 
 
 def _resize(frames: Frames, height: int, width: int) -> Frames:

@@ -1,6 +1,7 @@
-"""The page's charts as Vega-Lite specifications (Altair). They name their data; the page's script fills these in.
+"""The page's charts as Vega-Lite specifications (Altair).
 
-`$X`, `$Y` and `$TITLE` stand for the words of axes and titles, which depend on what the reader chooses.
+The specifications refer to their data by name, and the page's script fills the data in. The script also replaces `$X`,
+`$Y` and `$TITLE` by the texts of axes and titles, which depend on the choices of the reader.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ _DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4])
 
 
 def chart_specs() -> dict[str, Any]:
-    """By name: `rate` (a metric against a rate, or against a measure of the picture), `level` (against the codec's own
-    level, a panel a codec), `recovery` (shares of a loss) and `parts` (several metrics, a panel a codec).
+    """Return the chart specifications by name.
+
+    `rate` draws a metric against a rate or a measure of picture quality. `level` draws a metric against the codec's
+    level, `parts` draws several metrics, and `recovery` the share of the loss that retraining wins back. The last three
+    have a panel for each codec.
     """
     return {"rate": _rate(), "level": _level(), "recovery": _recovery(), "parts": _parts()}
 
@@ -39,7 +43,7 @@ def _colours() -> Any:
 
 
 def _layers(x: Any) -> Any:
-    """Band, line and points of each line, and the uncompressed value."""
+    """Return two charts: each line with its interval band and its points; and the rule of the uncompressed value."""
     import altair as alt
 
     lines = alt.Chart(alt.NamedData("points"))
@@ -70,7 +74,7 @@ def _rate() -> dict[str, Any]:
 
 
 def _level() -> dict[str, Any]:
-    """The levels of each codec have units of their own, so each has a panel."""
+    """Return the chart of a metric against the level. Each codec has a panel, as units of levels differ by codec."""
     import altair as alt
 
     x = alt.X("at:N", title="$X", sort=None, axis=alt.Axis(labelAngle=0))
@@ -136,7 +140,7 @@ def _parts() -> dict[str, Any]:
 
 
 def _plain(chart: Any) -> dict[str, Any]:
-    """The specification without Altair's own look, which the page sets for light and dark."""
+    """Return a chart's specification without Altair's style; the page's script sets the style for light and dark."""
     spec: dict[str, Any] = chart.to_dict()
     spec.pop("config", None)
     spec.pop("$schema", None)

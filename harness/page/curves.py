@@ -1,4 +1,4 @@
-"""The points that a case's charts are drawn from, as plain data for the page's script."""
+"""The points of a case's charts, as plain data for the page's script."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.results.cells import Measured, ResultCell
+    from harness.results.cells import MeasuredMetric, ResultCell
     from harness.results.ladders import Case, Ladder
     from harness.task import Task
 
@@ -16,24 +16,30 @@ __all__ = ["case_data"]
 def case_data(
     case: Case, task: Task | None, fidelity: Mapping[str, Mapping[str, float]] | None = None
 ) -> dict[str, Any]:
-    """What the page's script knows of a case.
+    """Return the data of a case for the page's script.
 
     Args:
         case: the experiments.
-        task: theirs, which knows units and how its metrics are grouped; None where no plugin has it.
-        fidelity: measures of the picture, by the digest of an experiment's cell.
+        task: the task of the experiments, which has the units and groups of its metrics; None if no plugin has it.
+        fidelity: measures of picture quality, by the digest of an experiment's cell.
 
     Returns:
-        `metrics` (name, unit, up: whether higher is better, primary), `baseline` (a value or None a metric), `lines`
-        (codec, training, level_name, points), and `breakdowns` (title, numbers of metrics). A point has level, bpp,
-        ratio, kbps, psnr and, for each metric by its number, [value, low, high, drop, low, high]: None for none.
-        Numbers have six significant digits.
+        `title`; `metrics` (name, unit, up: whether higher is better, primary); `baseline` (for each metric its value or
+        None); `lines` (codec, training, name, level_name, points); and `breakdowns` (title, and the positions of its
+        metrics in `metrics`). A point has level, bpp, kbps, psnr, ratio, m and the measures of picture quality. `m`
+        has, for each metric, [value, low, high, drop, low, high], or None if the experiment lacks the metric. Missing
+        numbers are None. Numbers have six significant digits.
     """
     names = list(dict.fromkeys(name for cell in case.cells for name in cell.metrics))
-    some = {name: one for cell in case.cells for name, one in cell.metrics.items()}
+    known = {name: measured for cell in case.cells for name, measured in cell.metrics.items()}
     units = {metric.name: metric.unit for metric in task.all_metrics()} if task else {}
     metrics = [
-        {"name": name, "unit": units.get(name, ""), "up": some[name].higher_is_better, "primary": some[name].is_primary}
+        {
+            "name": name,
+            "unit": units.get(name, ""),
+            "up": known[name].higher_is_better,
+            "primary": known[name].is_primary,
+        }
         for name in names
     ]
     groups = task.breakdowns() if task else {}
@@ -53,13 +59,13 @@ def case_data(
 
 def _line(ladder: Ladder, names: list[str], fidelity: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
     points = [{**_point(cell, names), **_fidelity(fidelity.get(cell.facts["cell"], {}))} for cell in ladder.cells]
-    told = {"codec": ladder.codec, "training": ladder.training, "name": ladder.name, "level_name": ladder.level_name}
-    return {**told, "points": points}
+    line = {"codec": ladder.codec, "training": ladder.training, "name": ladder.name, "level_name": ladder.level_name}
+    return {**line, "points": points}
 
 
 def _point(cell: ResultCell, names: list[str]) -> dict[str, Any]:
     facts = {name: _short(cell.facts[name]) for name in ("level", "bpp", "kbps", "psnr")}
-    measured = [list(_measured(cell.metrics[name])) if name in cell.metrics else None for name in names]
+    measured = [list(_estimates(cell.metrics[name])) if name in cell.metrics else None for name in names]
     return {**facts, "ratio": _short(cell.compression_ratio), "m": measured}
 
 
@@ -67,8 +73,16 @@ def _fidelity(measures: Mapping[str, float]) -> dict[str, float | None]:
     return {name.replace("-", "_"): _short(value) for name, value in measures.items()}
 
 
-def _measured(one: Measured) -> Iterator[float | None]:
-    for value in (one.metric.value, one.metric.low, one.metric.high, one.drop.value, one.drop.low, one.drop.high):
+def _estimates(measured: MeasuredMetric) -> Iterator[float | None]:
+    """Yield a metric's value with the ends of its interval, then its drop with the ends of its interval."""
+    for value in (
+        measured.metric.value,
+        measured.metric.low,
+        measured.metric.high,
+        measured.drop.value,
+        measured.drop.low,
+        measured.drop.high,
+    ):
         yield _short(value)
 
 

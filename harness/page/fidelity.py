@@ -1,9 +1,11 @@
-"""Measures of the decoded picture beside PSNR: MS-SSIM and VMAF, made anew on a few samples.
+"""Measures of picture quality besides PSNR: MS-SSIM and VMAF. They are computed on a few samples, coded again.
 
-MS-SSIM: Wang, Simoncelli, Bovik, "Multiscale structural similarity for image quality assessment" (Asilomar 2003), by
-TorchMetrics, on RGB, the mean over channels and frames; pictures need 161 pixels a side. VMAF: Netflix's, by the filter
-libvmaf of an ffmpeg, with its default model, on 4:2:0; of single images it has no motion to judge. The ffmpeg is the
-first with that filter of the environment's `HARNESS_FFMPEG`, that on the path, and that of imageio-ffmpeg.
+MS-SSIM: Wang, Simoncelli, Bovik, "Multiscale structural similarity for image quality assessment" (Asilomar 2003),
+computed by TorchMetrics on RGB, as the mean over channels and frames. Each side of a picture needs at least 161 pixels.
+
+VMAF: the measure of Netflix, computed by ffmpeg's filter libvmaf with its default model, on 4:2:0. For a single image
+VMAF has no motion to take into account. The ffmpeg is the first of these that has the filter: the program named by the
+environment variable `HARNESS_FFMPEG`, the ffmpeg on the path, and the ffmpeg of the package imageio-ffmpeg.
 """
 
 from __future__ import annotations
@@ -23,21 +25,21 @@ from harness.errors import HarnessError
 if TYPE_CHECKING:
     from harness.codec import Frames
     from harness.results.cells import ResultCell
-    from harness.show.remake import Remade
+    from harness.show.remake import RemadeExperiments
 
-__all__ = ["MEASURES", "lacking", "measured", "ms_ssim", "vmaf"]
+__all__ = ["MEASURES", "measure_samples", "ms_ssim", "unavailable_reason", "vmaf"]
 
 _SMALLEST = 161
 _SECONDS = 600
 
 
 def ms_ssim(source: Frames, decoded: Frames, fps: float | None = None) -> float:
-    """MS-SSIM of decoded frames, the mean over frames; 1 where nothing was lost.
+    """Return the MS-SSIM of decoded frames, the mean over frames; 1 for identical frames.
 
     Args:
-        source: uint8[T, H, W, 3], RGB.
-        decoded: likewise.
-        fps: not needed.
+        source: uint8[T, H, W, 3], RGB, the original frames.
+        decoded: uint8[T, H, W, 3], RGB, the decoded frames.
+        fps: not used; all measures have the same parameters.
 
     Raises:
         HarnessError: the frames are too small for five scales.
@@ -49,22 +51,22 @@ def ms_ssim(source: Frames, decoded: Frames, fps: float | None = None) -> float:
         size = f"{source.shape[2]}x{source.shape[1]}"
         raise HarnessError(f"MS-SSIM needs pictures of {_SMALLEST} pixels a side at least; these have {size}.")
     values = []
-    for one, other in zip(source, decoded, strict=True):
-        first, second = (torch.tensor(frame).permute(2, 0, 1)[None].float() for frame in (one, other))
-        values.append(float(measure(second, first, data_range=255.0)))
+    for before, after in zip(source, decoded, strict=True):
+        original, coded = (torch.tensor(frame).permute(2, 0, 1)[None].float() for frame in (before, after))
+        values.append(float(measure(coded, original, data_range=255.0)))
     return sum(values) / len(values)
 
 
 def vmaf(source: Frames, decoded: Frames, fps: float | None = None) -> float:
-    """VMAF of decoded frames, the mean over frames, 0 to 100.
+    """Return the VMAF of decoded frames, the mean over frames, from 0 to 100.
 
     Args:
-        source: uint8[T, H, W, 3], RGB.
-        decoded: likewise.
-        fps: frames a second; None for an image.
+        source: uint8[T, H, W, 3], RGB, the original frames.
+        decoded: uint8[T, H, W, 3], RGB, the decoded frames.
+        fps: frames per second; None for an image.
 
     Raises:
-        HarnessError: no ffmpeg has libvmaf, or it fails; the message has its words.
+        HarnessError: no ffmpeg has libvmaf, or ffmpeg fails; the message then has the end of ffmpeg's error output.
     """
     program = _ffmpeg()
     if program is None:
@@ -88,15 +90,15 @@ def vmaf(source: Frames, decoded: Frames, fps: float | None = None) -> float:
 
 
 MEASURES: Mapping[str, Callable[[Frames, Frames, float | None], float]] = {"ms-ssim": ms_ssim, "vmaf": vmaf}
-"""By the names that the command line has for them."""
+"""The measures, by their names on the command line."""
 
 _NO_VMAF = (
     "VMAF needs an ffmpeg with the filter libvmaf, and there is none here (pip install imageio-ffmpeg brings one)."
 )
 
 
-def lacking(name: str) -> str | None:
-    """Why a measure cannot be had on this machine; None where it can."""
+def unavailable_reason(name: str) -> str | None:
+    """Return the reason why this machine cannot compute a measure; None if it can."""
     if name == "vmaf":
         return None if _ffmpeg() else _NO_VMAF
     try:
@@ -106,19 +108,20 @@ def lacking(name: str) -> str | None:
     return None
 
 
-def measured(
-    remade: Remade, cells: Sequence[ResultCell], samples: Sequence[int], names: Sequence[str]
+def measure_samples(
+    remade: RemadeExperiments, cells: Sequence[ResultCell], samples: Sequence[int], names: Sequence[str]
 ) -> tuple[dict[str, dict[str, float]], list[str]]:
-    """Code some samples anew at every level, and measure what comes back.
+    """Code some samples again at every level, and measure the quality of the decoded frames.
 
     Args:
-        remade: what carries the experiments out.
-        cells: experiments of levels.
-        samples: indices.
-        names: of `MEASURES`.
+        remade: the codecs and the dataset of the experiments.
+        cells: the experiments, one for each codec and level.
+        samples: the indices of the samples.
+        names: the names of the measures, keys of `MEASURES`.
 
     Returns:
-        the mean over the samples of each measure, by the digest of an experiment's cell; and why some are missing.
+        By the digest of an experiment's cell, the mean of each measure over the samples; and the reasons why some
+        measures are missing. A measure that fails on a sample is left out.
     """
     values: dict[str, dict[str, list[float]]] = {}
     problems: dict[str, None] = {}
@@ -135,17 +138,17 @@ def measured(
         except HarnessError as error:
             problems[str(error)] = None
     means = {
-        cell: {name: sum(some) / len(some) for name, some in found.items() if len(some) == len(samples)}
-        for cell, found in values.items()
+        cell: {name: sum(scores) / len(scores) for name, scores in by_name.items() if len(scores) == len(samples)}
+        for cell, by_name in values.items()
     }
     return means, list(problems)
 
 
 @cache
 def _ffmpeg() -> str | None:
-    """The program, if one has libvmaf."""
-    found = [os.environ.get("HARNESS_FFMPEG"), shutil.which("ffmpeg"), _bundled()]
-    return next((program for program in found if program and _has_vmaf(program)), None)
+    """Return the path of the first ffmpeg that has libvmaf; None if there is none."""
+    candidates = [os.environ.get("HARNESS_FFMPEG"), shutil.which("ffmpeg"), _bundled()]
+    return next((program for program in candidates if program and _has_vmaf(program)), None)
 
 
 def _bundled() -> str | None:

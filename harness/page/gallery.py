@@ -1,4 +1,4 @@
-"""Pictures of the samples that lose most: at several levels side by side, with the predictions drawn."""
+"""Pictures of the samples that lose most, at several levels side by side, with the model's predictions drawn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
-from harness.page.slices import Losses, worst
+from harness.page.sample_losses import Losses, worst_samples
 from harness.show.panels import PanelOptions, PanelPainter, read_rows
 from harness.show.recorded import PanelExperiments, PanelLadder
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from harness.results.cells import ResultCell
     from harness.results.ladders import Case
-    from harness.show.remake import Remade
+    from harness.show.remake import RemadeExperiments
     from harness.store import Store
     from harness.unit import Settings
 
@@ -26,13 +26,13 @@ __all__ = ["NO_ROOM", "Budget", "Gallery", "Picture", "Strip", "gallery"]
 
 NO_ROOM = "There is no room for more pictures in a page of 15 MB."
 _LEVELS = 4
-"""Levels that a sample is shown at, at most."""
+"""The maximum number of levels at which a sample is shown."""
 _QUALITY = 82
 
 
 @dataclass
 class Budget:
-    """How many bytes of pictures a page may still take."""
+    """The number of bytes of pictures that still fit on a page."""
 
     left: int
 
@@ -42,11 +42,11 @@ class Picture:
     """One picture of a strip.
 
     Args:
-        title: what it shows.
-        note: what it cost and how it went.
-        data: WebP.
-        width: in pixels.
-        height: in pixels.
+        title: what the picture shows.
+        note: the rate and the score of the sample.
+        data: the picture as a WebP file.
+        width: the width in pixels.
+        height: the height in pixels.
     """
 
     title: str
@@ -58,7 +58,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Strip:
-    """One sample: truth, uncompressed, and some levels of a codec.
+    """The pictures of one sample: the ground truth, the uncompressed frame, and some levels of a codec.
 
     Args:
         codec: the codec.
@@ -76,9 +76,9 @@ class Gallery:
     """The pictures of a case.
 
     Args:
-        strips: by codec, the samples that lose most first.
-        problems: why something is not shown, a sentence each.
-        legend: what colours stand for, with each colour (RGB).
+        strips: the samples, codec by codec, the largest loss first.
+        problems: sentences that say why pictures are missing.
+        legend: the meaning of each colour, with the colour (RGB).
     """
 
     strips: tuple[Strip, ...] = ()
@@ -87,28 +87,35 @@ class Gallery:
 
 
 def gallery(
-    case: Case, found: Sequence[Losses], store: Store, remade: Remade, settings: Settings, count: int, budget: Budget
+    case: Case,
+    found: Sequence[Losses],
+    store: Store,
+    remade: RemadeExperiments,
+    settings: Settings,
+    count: int,
+    budget: Budget,
 ) -> Gallery:
-    """Run codec and model again on the samples that lose most, and draw what comes.
+    """Run the codec and the model again on the samples that lose most, and draw the pictures.
 
     Args:
-        case: the experiments; with a baseline.
-        found: the samples of its codecs.
-        store: where the experiments are.
-        remade: what carries the experiments of the pretrained model out.
-        settings: device, precision and threads.
-        count: samples of each codec.
-        budget: of the page; what does not fit any more is left out, and said to be.
+        case: the experiments, with a baseline.
+        found: the samples of each codec, with their losses.
+        store: the store that has the experiments.
+        remade: the codecs, model and dataset of the pretrained model's experiments.
+        settings: the device, precision and threads.
+        count: the number of samples of each codec.
+        budget: the bytes left on the page, reduced by the pictures. Pictures that do not fit are left out, and a
+            sentence in `problems` says so.
     """
     strips: list[Strip] = []
     problems: dict[str, None] = {}
     for losses in found:
-        some = _some(losses.ladder.cells)
-        recorded = PanelExperiments(case.baseline, (PanelLadder(losses.ladder.codec, tuple(some)),))
+        cells = _evenly_spaced(losses.ladder.cells)
+        recorded = PanelExperiments(case.baseline, (PanelLadder(losses.ladder.codec, tuple(cells)),))
         painter = PanelPainter(
             recorded, remade, read_rows(store, recorded), settings, PanelOptions(), lambda text: None
         )
-        for sample in worst(losses, count):
+        for sample in worst_samples(losses, count):
             try:
                 strip = _strip(painter, losses.ladder.codec, sample.index, sample.id)
             except HarnessError as error:
@@ -123,10 +130,10 @@ def gallery(
     return Gallery(tuple(strips), tuple(problems), _legend(remade))
 
 
-def _some(cells: Sequence[ResultCell]) -> list[ResultCell]:
-    """Levels from the mildest to the strongest, evenly.
+def _evenly_spaced(cells: Sequence[ResultCell]) -> list[ResultCell]:
+    """Return at most `_LEVELS` of a codec's experiments, evenly spaced from the first to the last.
 
-    >>> [str(one) for one in _some(["a", "b", "c", "d", "e", "f"])]
+    >>> [str(cell) for cell in _evenly_spaced(["a", "b", "c", "d", "e", "f"])]
     ['a', 'c', 'd', 'f']
     """
     if len(cells) <= _LEVELS:
@@ -136,6 +143,7 @@ def _some(cells: Sequence[ResultCell]) -> list[ResultCell]:
 
 
 def _strip(painter: PanelPainter, codec: str, index: int, sample: str) -> Strip:
+    """Draw the pictures of one sample; `index` is its index in the dataset, `sample` its id."""
     pictures = [
         Picture(tile.title, tile.note, _webp(tile.image), tile.image.shape[1], tile.image.shape[0])
         for row in painter.block(index)
@@ -152,5 +160,5 @@ def _webp(image: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _legend(remade: Remade) -> tuple[tuple[str, tuple[int, int, int]], ...]:
+def _legend(remade: RemadeExperiments) -> tuple[tuple[str, tuple[int, int, int]], ...]:
     return tuple((name, colour) for name, colour in remade.subject.task.legend())

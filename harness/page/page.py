@@ -1,4 +1,4 @@
-"""Puts the page together: gathers its sections, and renders them into one file (Jinja2)."""
+"""Puts the page together: gathers the sections, and renders them into one HTML file (Jinja2)."""
 
 from __future__ import annotations
 
@@ -28,19 +28,24 @@ if TYPE_CHECKING:
 __all__ = ["PageOptions", "page"]
 
 LARGEST = 15_000_000
-"""Bytes of a page, at most."""
+"""The maximum size of a page in bytes."""
 _PICTURES = 10_500_000
-"""Bytes of its pictures, before they are written as text."""
+"""The maximum size of all pictures of a page in bytes, before they are encoded as text (base64)."""
 
 
 def page(store: Store, means: Environment, asked: PageOptions) -> str:
-    """The page as HTML.
+    """Return the page as HTML.
+
+    Args:
+        store: the store that has the experiments.
+        means: the plugins, registry, data folders, weights and device of this machine, to make pictures again.
+        asked: the options of the page.
 
     Raises:
-        UsageError: there is nothing to show.
+        UsageError: there is no finished experiment with a codec.
         ImportError: Jinja2, Altair or vl-convert is not installed (the extra `report`).
     """
-    import altair  # noqa: F401 - told before any work
+    import altair  # noqa: F401 - fail before any work if it is not installed
     import jinja2
     import vl_convert
 
@@ -78,30 +83,33 @@ def page(store: Store, means: Environment, asked: PageOptions) -> str:
 
 
 def _with_fewer_pictures(sections: Sequence[Section], excess: int) -> list[Section]:
-    """The sections, with the largest galleries cut from their ends until the page is smaller by so many bytes."""
+    """Return the sections with fewer pictures, so that the page is smaller by at least `excess` bytes if possible.
+
+    The last sample of the gallery with the most samples is removed, again and again.
+    """
     kept = list(sections)
     while excess > 0 and any(section.gallery.strips for section in kept):
         place = max(range(len(kept)), key=lambda n: len(kept[n].gallery.strips))
-        found = kept[place].gallery
-        excess -= sum(len(picture.data) * 4 // 3 for picture in found.strips[-1].pictures)
-        problems = tuple(dict.fromkeys((*found.problems, NO_ROOM)))
-        kept[place] = replace(kept[place], gallery=replace(found, strips=found.strips[:-1], problems=problems))
+        gallery = kept[place].gallery
+        excess -= sum(len(picture.data) * 4 // 3 for picture in gallery.strips[-1].pictures)
+        problems = tuple(dict.fromkeys((*gallery.problems, NO_ROOM)))
+        kept[place] = replace(kept[place], gallery=replace(gallery, strips=gallery.strips[:-1], problems=problems))
     return kept
 
 
 def _tasks(store: Store, cases: Sequence[Case], means: Environment) -> list[Task | None]:
-    """The task of each case; None where no installed plugin has it."""
+    """Return the task of each case; None if no installed plugin has it."""
     heads = [case.cells[0] for case in cases]
     classes = classes_of(store, heads)
     identities = store.identities([cell.facts["experiment"] for cell in heads])
-    found: list[Task | None] = []
+    tasks: list[Task | None] = []
     for head in heads:
         key = head.facts["experiment"]
         try:
-            found.append(task_of(identities[key], classes[key], means.plugins))
+            tasks.append(task_of(identities[key], classes[key], means.plugins))
         except UnknownNameError:
-            found.append(None)
-    return found
+            tasks.append(None)
+    return tasks
 
 
 def _summary(cells: Sequence[ResultCell], cases: Sequence[Case]) -> dict[str, Any]:
@@ -118,7 +126,7 @@ def _summary(cells: Sequence[ResultCell], cases: Sequence[Case]) -> dict[str, An
 
 
 def _with_code(text: str) -> Markup:
-    """Escaped, with what stands in backticks as code."""
+    """Return the text escaped for HTML, with parts in backticks as `<code>` elements."""
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))

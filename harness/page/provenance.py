@@ -1,4 +1,4 @@
-"""Where a report's numbers come from: commands, versions, data, what failed, and in what it departs from the study."""
+"""The origin of a report's numbers: commands, versions, data, failures, and differences from the published study."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.results.tables.text import Table
 from harness.store import Filters
-from harness.study.published import published
+from harness.study.published import published_tables
 
 if TYPE_CHECKING:
     from harness.records import RecordedRun
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Provenance", "departures", "provenance"]
 
 _MOST = 200
-"""Failed samples that are listed, at most."""
+"""The maximum number of failed samples that are listed."""
 
 _READINGS = (
     "The study's compression rate is the codec's own level: JPEG's quality, H.264's CRF. What was spent is "
@@ -37,16 +37,16 @@ _READINGS = (
 
 @dataclass(frozen=True)
 class Provenance:
-    """What the page says at its end.
+    """The origin of the results, shown at the end of the page.
 
     Args:
-        runs: the invocations that the experiments come from.
-        versions: of libraries and plugins; where runs differ, all that there were.
-        datasets: with their fingerprints.
-        troubles: experiments that did not finish, and predictions that failed.
-        failed: how many predictions failed in all; more than are listed, perhaps.
-        readings: how the study was read.
-        departures: in what the experiments differ from the study's.
+        runs: the runs that made the experiments, with their commands.
+        versions: the versions of libraries and plugins; all versions if runs differ.
+        datasets: the datasets with their fingerprints.
+        troubles: the experiments that did not finish, and the first failed predictions.
+        failed: the total number of failed predictions, which may be more than are listed.
+        readings: sentences about how the study was interpreted.
+        departures: sentences about how the experiments differ from the study's.
     """
 
     runs: Table
@@ -59,7 +59,13 @@ class Provenance:
 
 
 def provenance(store: Store, cells: Sequence[ResultCell], cases: Sequence[Case]) -> Provenance:
-    """All of it, of some experiments."""
+    """Gather the provenance of some experiments.
+
+    Args:
+        store: the store that has the experiments.
+        cells: the experiments.
+        cases: the cases of these experiments, which are compared with the study.
+    """
     used = {cell.facts["run"] for cell in cells}
     runs = [run for run in store.runs() if run.id in used]
     identities = store.identities([cell.facts["experiment"] for cell in cells])
@@ -97,47 +103,50 @@ def _datasets(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str,
 
 
 def _troubles(store: Store, cells: Sequence[ResultCell]) -> Table:
-    """All experiments that did not finish, then the first samples that failed, with the reasons."""
+    """Return a table of all unfinished experiments, then of the first `_MOST` failed samples, with the reasons."""
     rows: list[tuple[object, ...]] = []
     for cell in cells:
         if cell.facts["status"] != "finished":
-            rows.append((_called(cell), "", cell.facts["status"], cell.reason))
+            rows.append((_description(cell), "", cell.facts["status"], cell.reason))
     room = len(rows) + _MOST
     for cell in cells:
         if cell.facts["failed_samples"] and len(rows) < room:
             filters = Filters({"experiment": [cell.facts["experiment"]], "status": ["failed"]})
             columns, found = store.view("per_sample", filters)
             sample, error = columns.index("sample"), columns.index("error")
-            rows += [(_called(cell), row[sample], "failed", row[error]) for row in found]
+            rows += [(_description(cell), row[sample], "failed", row[error]) for row in found]
     left = sum(cell.facts["failed_samples"] or 0 for cell in cells) > _MOST
     notes = (f"Of the predictions the first {_MOST} are listed.",) if left else ()
     return Table(("experiment", "sample", "status", "reason"), tuple(rows[:room]), "What failed", notes)
 
 
-def _called(cell: ResultCell) -> str:
+def _description(cell: ResultCell) -> str:
     facts = cell.facts
     level = "" if facts["level"] is None else f"@{facts['level']:g}"
     return f"{facts['task']}, {facts['codec']}{level}, {facts['model']}, {facts['training']}"
 
 
 def departures(cases: Sequence[Case]) -> tuple[str, ...]:
-    """In what each case differs from the study's experiment on its task: codec, levels, network, data."""
-    found: dict[str, None] = {}
+    """Return a sentence for each case that compares its network, data, codec and levels with the study's.
+
+    Cases of tasks that the study does not have are left out.
+    """
+    sentences: dict[str, None] = {}
     for case in cases:
         task = case.facts["task"]
-        known = published().get(task)
+        known = published_tables().get(task)
         if known is None:
             continue
         own = next(
             (ladder for ladder in case.ladders if ladder.codec.partition(":")[0].split(" ")[0] == known.codec), None
         )
         levels = [cell.facts["level"] for cell in own.cells] if own else []
-        asked = ", ".join(f"{level:g}" for level in known.levels)
-        told = f"{task}: the study tests {known.model} on {known.dataset} with {known.codec} at {asked}; here it is "
-        told += f"{case.facts['model']} on {case.facts['dataset']}/{case.facts['split']}, "
+        tested = ", ".join(f"{level:g}" for level in known.levels)
+        text = f"{task}: the study tests {known.model} on {known.dataset} with {known.codec} at {tested}; here it is "
+        text += f"{case.facts['model']} on {case.facts['dataset']}/{case.facts['split']}, "
         if own is None:
-            told += f"without {known.codec}"
+            text += f"without {known.codec}"
         else:
-            told += f"{known.codec} at {', '.join(f'{level:g}' for level in levels if level is not None)}"
-        found[f"{told}."] = None
-    return tuple(found)
+            text += f"{known.codec} at {', '.join(f'{level:g}' for level in levels if level is not None)}"
+        sentences[f"{text}."] = None
+    return tuple(sentences)

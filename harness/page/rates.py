@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.decide.rates import Delta, RateCurve, bd_quality, bd_rate, rising
+from harness.decide.bjontegaard import Delta, RateCurve, bd_quality, bd_rate, pareto_front
 from harness.results.tables.text import Table
 
 if TYPE_CHECKING:
@@ -18,12 +18,15 @@ __all__ = ["rates_table"]
 
 
 def rates_table(case: Case) -> Table | None:
-    """Every other codec of the pretrained model against one: JPEG where it was tested, else the first.
+    """Return a table of Bjontegaard differences between one codec and every other codec, for the pretrained model.
 
-    None with fewer than two codecs, or where the library `bjontegaard` is not installed.
+    The reference codec is JPEG if it was tested, else the first codec. Returns None if there are fewer than two codecs,
+    if no metric is primary, or if the library `bjontegaard` is not installed.
     """
     ladders = [ladder for ladder in case.ladders if ladder.training == "pretrained" and len(ladder.cells) > 1]
-    metric = next((n for one in ladders for cell in one.cells for n, m in cell.metrics.items() if m.is_primary), None)
+    metric = next(
+        (name for ladder in ladders for cell in ladder.cells for name, m in cell.metrics.items() if m.is_primary), None
+    )
     if len(ladders) < 2 or metric is None or not _installed():
         return None
     anchor = next((ladder for ladder in ladders if ladder.cells[0].facts["codec"] == "jpeg"), ladders[0])
@@ -32,7 +35,7 @@ def rates_table(case: Case) -> Table | None:
     for ladder in ladders:
         if ladder is not anchor:
             rate, quality = (compute(first, _curve(ladder, metric)) for compute in (bd_rate, bd_quality))
-            why = _why({"BD-rate": rate, f"BD-{metric}": quality})
+            why = _reasons({"BD-rate": rate, f"BD-{metric}": quality})
             rows.append((ladder.codec, _text(rate, "{:+.1f} %"), _text(quality, "{:+.4g}"), why))
     columns = ("codec", "BD-rate", f"BD-{metric}", "why not")
     keep = [n for n in range(len(columns)) if n < 3 or any(row[n] for row in rows)]
@@ -52,18 +55,19 @@ def _installed() -> bool:
 
 
 def _curve(ladder: Ladder, metric: str) -> RateCurve:
-    known = [
-        (cell.facts["bpp"], one.value if one.higher_is_better else -one.value)
+    """Return a metric against the rate (bpp) as a curve; a metric that is better when lower is negated."""
+    pairs = [
+        (cell.facts["bpp"], measured.value if measured.higher_is_better else -measured.value)
         for cell in ladder.cells
-        if (one := cell.metrics.get(metric)) and one.value is not None and cell.facts["bpp"]
+        if (measured := cell.metrics.get(metric)) and measured.value is not None and cell.facts["bpp"]
     ]
-    points = np.array(known, np.float64).reshape(-1, 2)
+    points = np.array(pairs, np.float64).reshape(-1, 2)
     curve = RateCurve(points[:, 0], points[:, 1])
-    return curve.only(rising(curve))
+    return curve.only(pareto_front(curve))
 
 
-def _why(deltas: Mapping[str, Delta]) -> str:
-    """The reasons, each with what it is of where it is not of all."""
+def _reasons(deltas: Mapping[str, Delta]) -> str:
+    """Return why differences are missing: one reason if all have the same, else each reason with the name before it."""
     reasons = {name: delta.reason for name, delta in deltas.items() if delta.reason}
     if len(reasons) == len(deltas) and len(set(reasons.values())) == 1:
         return next(iter(reasons.values()))

@@ -1,4 +1,7 @@
-"""One case on the page: gathers its tables, charts and pictures, and the notes on what is missing."""
+"""The section of one case on the page: gathers tables, charts, pictures, and notes on missing parts.
+
+A case is a model with its weights, tested on the same samples under the same conditions.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.decide.judges import by_stored_intervals
-from harness.decide.recommended import recommended_table
+from harness.decide.recommended import recommendation_table
 from harness.decide.walk import recommend
 from harness.errors import HarnessError
-from harness.page.atlas import falls
+from harness.page.atlas import drop_tables
 from harness.page.curves import case_data
-from harness.page.fidelity import measured
+from harness.page.fidelity import measure_samples
 from harness.page.gallery import Budget, Gallery, gallery
-from harness.page.heat import Heat, heat_of_matrix, level_words
+from harness.page.heat import HeatTable, heat_of_matrix, level_words
 from harness.page.rates import rates_table
-from harness.page.slices import losses_of, slices
+from harness.page.sample_losses import losses_of, slices
 from harness.planning.batches import stratified_subset
 from harness.results.ladders import Case
 from harness.results.tables.matrix import matrices
@@ -30,9 +33,9 @@ from harness.store import Filters
 if TYPE_CHECKING:
     from harness.decide.cost import Camera
     from harness.decide.limit import Limit
-    from harness.page.slices import Losses
+    from harness.page.sample_losses import Losses
     from harness.results.tables.text import Table
-    from harness.show.remake import Environment, Remade
+    from harness.show.remake import Environment, RemadeExperiments
     from harness.store import Store
     from harness.task import Task
     from harness.unit import Settings
@@ -40,25 +43,25 @@ if TYPE_CHECKING:
 __all__ = ["PageOptions", "Section", "section_of"]
 
 _MEASURED = 20
-"""Samples that measures of the picture are made on, at most."""
+"""The maximum number of samples on which measures of picture quality are computed."""
 _FRAMES = 100
-"""Frames of these, about: of long clips fewer are taken."""
+"""About the maximum number of frames of these samples: fewer samples are used if clips are long."""
 
 
 @dataclass(frozen=True)
 class PageOptions:
-    """What is to be on the page.
+    """Options of the page.
 
     Args:
-        title: of the page.
-        filters: which experiments.
-        samples: pictures are shown of so many samples of each codec.
+        title: the title of the page.
+        filters: which experiments the page shows.
+        samples: the number of samples of each codec for which pictures are shown.
         limit: the largest drop that recommendations allow.
-        camera: what they are for.
-        measures: of the picture, beside PSNR: names of `harness.page.fidelity.MEASURES`.
-        settings: device, precision and threads to make them with.
-        status: told what is being done.
-        warning: told what cannot be shown that was asked for.
+        camera: the camera that recommendations are for.
+        measures: measures of picture quality besides PSNR, keys of `harness.page.fidelity.MEASURES`.
+        settings: the device, precision and threads for the pictures and measures.
+        status: called with a text about the current step.
+        warning: called with a text about a requested part that cannot be shown.
     """
 
     title: str
@@ -74,20 +77,20 @@ class PageOptions:
 
 @dataclass(frozen=True)
 class Section:
-    """What the page says of one case.
+    """The contents of the page for one case.
 
     Args:
         case: the experiments.
-        data: of the charts.
-        recommended: how far each codec can go.
-        rates: Bjontegaard differences of the codecs against the first; None where there is nothing to compare.
-        results: the table of all its experiments.
-        recovery: what retraining won back, a table a metric.
-        heats: trained at one level, tested at another.
-        falls: what falls first.
-        slices: on which samples.
-        gallery: pictures.
-        notes: what could not be told, and why.
+        data: the data of the charts.
+        recommended: the recommended level of each codec; None if there is no recommendation.
+        rates: Bjontegaard differences between codecs; None if there is nothing to compare.
+        results: the table of all experiments of the case.
+        recovery: tables of what retraining recovers of the loss.
+        heats: matrices of training level by test level.
+        falls: tables of the classes and sizes whose metrics drop first.
+        slices: tables of the mean score on slices of the samples.
+        gallery: pictures of the samples that lose most.
+        notes: sentences about parts that are missing, and why.
     """
 
     case: Case
@@ -96,9 +99,9 @@ class Section:
     rates: Table | None
     results: Table
     recovery: tuple[Table, ...]
-    heats: tuple[Heat, ...]
-    falls: tuple[Heat, ...]
-    slices: tuple[Heat, ...]
+    heats: tuple[HeatTable, ...]
+    falls: tuple[HeatTable, ...]
+    slices: tuple[HeatTable, ...]
     gallery: Gallery
     notes: tuple[str, ...]
 
@@ -106,6 +109,16 @@ class Section:
 def section_of(
     store: Store, case: Case, task: Task | None, means: Environment, asked: PageOptions, budget: Budget
 ) -> Section:
+    """Gather the contents of one case, with pictures and measures from samples that are coded again.
+
+    Args:
+        store: the store that has the experiments.
+        case: the experiments.
+        task: the task of the experiments; None if no installed plugin has it.
+        means: the plugins, registry, data folders, weights and device of this machine.
+        asked: the options of the page.
+        budget: the bytes of pictures left on the page, reduced by this section's pictures.
+    """
     asked.status(f"reading samples of {case.title}")
     cells = case.every
     found = losses_of(case, store, task.sample_metric.higher_is_better) if task else []
@@ -134,19 +147,19 @@ def section_of(
         rates=rates_table(case),
         results=task_table(cells, shown),
         recovery=tuple(recovery_tables(recovered)) if recovered else (),
-        heats=tuple(heat_of_matrix(one) for one in matrices(cells)),
-        falls=tuple(falls(case, task)),
+        heats=tuple(heat_of_matrix(matrix) for matrix in matrices(cells)),
+        falls=tuple(drop_tables(case, task)),
         slices=tuple(slices(losses, score) for losses in found),
         gallery=pictures,
         notes=tuple(notes),
     )
 
 
-def _remade(case: Case, store: Store, means: Environment) -> Remade:
-    """What carries the pretrained model's experiments out.
+def _remade(case: Case, store: Store, means: Environment) -> RemadeExperiments:
+    """Rebuild the model, dataset and codecs of the pretrained model's experiments.
 
     Raises:
-        HarnessError: it is not here any more, or would give other results.
+        HarnessError: something is missing on this machine, or would give other results.
     """
     assert case.baseline is not None
     ladders = [ladder for ladder in case.ladders if ladder.training == "pretrained"]
@@ -155,9 +168,14 @@ def _remade(case: Case, store: Store, means: Environment) -> Remade:
 
 
 def _measured(
-    case: Case, found: Sequence[Losses], remade: Remade, names: Sequence[str]
+    case: Case, found: Sequence[Losses], remade: RemadeExperiments, names: Sequence[str]
 ) -> tuple[dict[str, dict[str, float]], list[str]]:
-    """Measures of the picture on some samples, the same for every codec, and what is to be said of them."""
+    """Compute measures of picture quality on some samples, the same for every codec.
+
+    Returns:
+        By the digest of an experiment's cell, the mean of each measure; and sentences for the page about problems and
+        about the samples.
+    """
     if not names:
         return {}, []
     known = sorted(set.intersection(*({row.index for row in losses.rows} for losses in found)))
@@ -166,42 +184,48 @@ def _measured(
     count = max(1, min(_MEASURED, _FRAMES // remade.subject.dataset.outline(known[0]).frames))
     chosen = [known[place] for place in stratified_subset([""] * len(known), count, 0)]
     cells = [cell for losses in found for cell in losses.ladder.cells]
-    means, problems = measured(remade, cells, chosen, names)
-    made = [name for name in names if any(name in one for one in means.values())]
-    told = [f"{', '.join(made)}: means over {len(chosen)} samples, drawn at random."] if made else []
-    return means, [*problems, *told]
+    means, problems = measure_samples(remade, cells, chosen, names)
+    computed = [name for name in names if any(name in measures for measures in means.values())]
+    notes = [f"{', '.join(computed)}: means over {len(chosen)} samples, drawn at random."] if computed else []
+    return means, [*problems, *notes]
 
 
-def _recommended(case: Case, asked: PageOptions) -> Table | None:
-    found = recommend(case, by_stored_intervals, asked.limit, camera=asked.camera)
-    if not found:
+def _recommended(case: Case, options: PageOptions) -> Table | None:
+    """Return the table of the recommended level of each codec; None if there is no recommendation."""
+    recommendations = recommend(case, by_stored_intervals, options.limit, camera=options.camera)
+    if not recommendations:
         return None
-    table = recommended_table(case, found)
-    told = (
+    table = recommendation_table(case, recommendations)
+    note = (
         "The bounds are from stored intervals, with some care; `harness recommend` resamples anew, and may go further."
     )
-    return replace(table, title=table.title.removeprefix(f"{case.title}: "), notes=(*table.notes, told))
+    return replace(table, title=table.title.removeprefix(f"{case.title}: "), notes=(*table.notes, note))
 
 
 def _shares(rows: Sequence[Any], case: Case) -> list[dict[str, Any]]:
-    """What the chart of recovery shows: a share and its interval for each codec, level (mild first) and kind."""
+    """Return the points of the recovery chart, for each codec, level (mildest first) and kind of share.
+
+    A point has the share of the loss that retraining wins back, and its interval. The kinds are "recovery" and
+    "net recovery".
+    """
     names = {cell.facts["experiment"]: (ladder, cell) for ladder in case.ladders for cell in ladder.cells}
     matched = {cell.facts["experiment"] for ladder in case.ladders if ladder.is_matched for cell in ladder.cells}
     order = list(names)
     known = [row for row in rows if row["experiment"] in names and row["retrained_experiment"] in matched]
-    found = []
+    points = []
     for row in sorted(known, key=lambda row: order.index(row["experiment"])):
         ladder, cell = names[row["experiment"]]
         for kind in ("recovery", "net_recovery"):
             if row[kind] is not None and row[f"{kind}_ci_low"] is not None:
                 ends = (row[f"{kind}_ci_low"], row[f"{kind}_ci_high"])
-                told = interval_text(Estimate(row[kind], *ends))
+                text = interval_text(Estimate(row[kind], *ends))
                 place = {"codec": ladder.codec, "at": level_words(ladder, cell), "kind": kind.replace("_", " ")}
-                found.append({**place, "y": row[kind], "low": ends[0], "high": ends[1], "text": told})
-    return found
+                points.append({**place, "y": row[kind], "low": ends[0], "high": ends[1], "text": text})
+    return points
 
 
-def _notes(case: Case, task: Task | None, found: Sequence[Losses]) -> list[str]:
+def _notes(case: Case, task: Task | None, losses: Sequence[Losses]) -> list[str]:
+    """Return sentences about parts of the section that are missing, and about special experiments."""
     notes = []
     if task is None:
         notes.append(
@@ -209,7 +233,7 @@ def _notes(case: Case, task: Task | None, found: Sequence[Losses]) -> list[str]:
         )
     if case.baseline is None:
         notes.append("There is no experiment on uncompressed frames: no drops, and nothing to compare losses with.")
-    elif task is not None and not found:
+    elif task is not None and not losses:
         notes.append("No sample has a score of its own at every level: no slices, no pictures.")
     if any(ladder.codec.endswith("(intra)") for ladder in case.ladders):
         notes.append("(intra): a video codec coded single images, which is not what a camera sends.")

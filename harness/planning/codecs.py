@@ -56,7 +56,7 @@ def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice
 
 
 def refused_images(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Dataset]]) -> list[str]:
-    """Return a sentence for each codec that can only code clips and each dataset of single images.
+    """Return a sentence for each combination of a codec that can only code clips with a dataset of single images.
 
     Args:
         codecs: the codecs, including their levers.
@@ -72,7 +72,7 @@ def refused_images(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Datase
 
 
 def refused_rates(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Dataset]]) -> list[str]:
-    """Return a sentence for each codec whose `fps=` is higher than the frame rate of a dataset's first clip.
+    """Return a sentence for each combination of a codec with a dataset whose first clip has a lower rate than `fps=`.
 
     Args:
         codecs: the codecs, including their levers.
@@ -107,8 +107,8 @@ def _profile(codec: type[Codec], parsed: ParsedName, registry: Registry) -> tupl
     known: Mapping[str, Any] = registry.entry("codecs", parsed.name).get("profiles", {})
     if name not in known:
         hint = did_you_mean(name, list(known))
-        there = ", ".join(sorted(known)) or "none"
-        raise UsageError(f"codec {parsed.name} has no profile {name!r}.{hint} There is: {there}.")
+        available = ", ".join(sorted(known)) or "none"
+        raise UsageError(f"codec {parsed.name} has no profile {name!r}.{hint} There is: {available}.")
     return known[name], given
 
 

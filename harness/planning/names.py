@@ -43,7 +43,10 @@ class Names:
                 return self.plugins.get(kind, parsed.name), parsed
             except UnknownNameError:
                 known = [*self.plugins.names(kind), *self.registry.section(f"{kind}s")]
-                hints = [self.plugins.why_unknown(kind, parsed.name), _nowhere(parsed.name) if kind == "dataset" else ""]
+                hints = [
+                    self.plugins.why_unknown(kind, parsed.name),
+                    _nowhere(parsed.name) if kind == "dataset" else "",
+                ]
                 raise UnknownNameError(kind, parsed.name, set(known), " ".join(filter(None, hints))) from None
         options = {key: str(value) for key, value in entry.get("options", {}).items()}
         return self.plugins.get(kind, entry["kind"]), ParsedName(parsed.name, {**options, **parsed.options})
@@ -75,7 +78,11 @@ class Names:
             raise UsageError(f"dataset {parsed.name} serves {', '.join(cls.tasks)}, not {task}.")
         place = self._place(text)
         root = (
-            place.path if place else self._root(parsed.name, entry.get("folder", parsed.name)) if cls.needs_root else None
+            place.path
+            if place
+            else self._root(parsed.name, entry.get("folder", parsed.name))
+            if cls.needs_root
+            else None
         )
         split = split or self.request.split or entry.get("split")
         dataset = cls(task=task, split=split, root=root, **parsed.options)
@@ -145,9 +152,9 @@ class Names:
         """
         place = self._place(text) if kind == "dataset" else None
         parsed = ParsedName(_base(place.path, text), place.options) if place else parse(text, levels=False)
-        usual = made.resolve(self.registry.entry(f"{kind}s", parsed.name).get("options", {}))
+        defaults = made.resolve(self.registry.entry(f"{kind}s", parsed.name).get("options", {}))
         training = {option.name for option in made.options if option.only == "training"}
-        changed = [o for o in parsed.options if made.config[o] != usual[o] and o not in training]
+        changed = [o for o in parsed.options if made.config[o] != defaults[o] and o not in training]
         return named(parsed.name, {o: made.config[o] for o in changed})
 
     def weights(self, model: Model, name: str, dataset: Dataset) -> Weights:

@@ -1,4 +1,4 @@
-"""The plan: the experiments of a grid, with their keys, in the cheapest order. Planning changes nothing on disk."""
+"""The plan: the experiments of a grid, with their keys, in the cheapest order. Planning has no side effects."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Plan:
 
     @property
     def experiments(self) -> list[Experiment]:
-        """All experiments, in order."""
+        """All experiments of the plan, in the order in which they are run."""
         return [cell.experiment for p in self.passes for cell in p.cells]
 
 

@@ -80,7 +80,7 @@ def check_weights(plan: Plan, found: Collection[str]) -> None:
             subject.task.translator(model.classes, subject.dataset_name)
         except HarnessError as error:
             problems.append(str(error))
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises is one of the problems
+        except Exception as error:  # noqa: BLE001 - any error of a plugin becomes a problem
             problems.append(f"model {subject.model_name}: {type(error).__name__}: {error}")
     if problems:
         raise PreflightError(list(dict.fromkeys(problems)))

@@ -58,7 +58,7 @@ def known_classes(weights: Weights, task: Task, model: str) -> tuple[str, ...]:
 
 
 def coded_sources(dataset: Dataset, name: str) -> list[str]:
-    """Return a sentence (in a list) if the first samples of a dataset have lossy source files; otherwise an empty list."""
+    """Return a list with a note if the source files of a dataset's first samples are lossy; otherwise an empty list."""
     readable = enumerate(_readable(dataset))
     lossy = next(((number, sample) for number, sample in readable if sample.source.format not in _LOSSLESS), None)
     if lossy is None:

@@ -105,8 +105,8 @@ class Resolver(Names):
             return action(*arguments, **named)
         except HarnessError as error:
             self.problems.append(str(error))
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises is one of the problems
-            self.problems.append(f"{describe(arguments)}: {type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - any error of a plugin becomes a problem
+            self.problems.append(f"{arguments_text(arguments)}: {type(error).__name__}: {error}")
         return None
 
     # Codecs
@@ -136,7 +136,7 @@ class Resolver(Names):
         return {task.name: task.options for task in tasks if task}
 
     def _subjects(self, task: str) -> list[tuple[Subject, TrainingSetup | None]]:
-        """Return each combination of the task's models and datasets, with the settings of its retraining (None without)."""
+        """Return each model of the task on each of its datasets, with the settings of its retraining (None without)."""
         models = self._named(task, "model", self.request.models)
         datasets = self._named(task, "dataset", self.request.datasets)
         pairs = []
@@ -158,7 +158,7 @@ class Resolver(Names):
         return self.model(text)[0].resolve_weights(self.request.weights, ())
 
     def _named(self, task: str, kind: str, texts: Sequence[str]) -> list[str]:
-        """Return the texts of the request that name a model or dataset for the task; without any text, the task's default.
+        """Return the texts that name a model or dataset for the task; without any text, the task's default.
 
         Args:
             task: the task's name.
@@ -241,7 +241,7 @@ class Resolver(Names):
         """Return the settings for retraining a model on the training split of its dataset.
 
         Raises:
-            UsageError: there is no recipe, or the model does not have a part that is to be trained.
+            UsageError: no recipe is given, a `--set` value does not fit, or the model lacks a part to be trained.
             RegistryError: the recipe is unknown, or has a value that does not fit.
             TrainingError: the model cannot be trained.
         """
@@ -264,10 +264,10 @@ def strata(dataset: Dataset) -> list[str]:
     return [outline.stratum if outline else "unreadable" for outline in known.values()]
 
 
-def describe(arguments: Sequence[object]) -> str:
+def arguments_text(arguments: Sequence[object]) -> str:
     """Describe a failed action in an error message by the texts among its arguments.
 
-    >>> describe(("detection", "demo-detector", 3))
+    >>> arguments_text(("detection", "demo-detector", 3))
     'detection demo-detector'
     """
     return " ".join(a for a in arguments if isinstance(a, str)) or "plugin"

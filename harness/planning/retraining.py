@@ -1,6 +1,7 @@
 """Interprets `--retrain`: which trainings to run, and at which levels to test each retrained model.
 
-- `matched`: for each level except the mildest one, a training on data coded at that level, tested at the same level
+- `matched`: for each level except the mildest one (unless it is the only level), a training on data coded at that
+  level, tested at the same level
 - a level (`15`): for each codec, a training on data coded at that level, tested at every level
 - `all`: for each level, a training on data coded at that level, tested at every level
 - `mixed`: a training in which each example is coded at a random level, tested at every level

@@ -1,1 +1,1 @@
-"""What was found: experiments as a store has them, with their metrics, ladders and trainings."""
+"""Results: reads recorded experiments from a store, groups them into ladders and trainings, and exports them."""

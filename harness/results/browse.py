@@ -1,4 +1,4 @@
-"""Serves a results database by Datasette, with what is known of its views and columns."""
+"""Serves a results database with Datasette, with descriptions of its views and columns."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ _ABOUT = {
 }
 _SORTED = {"results": "task", "curves": "task", "recovery": "task", "seeds": "task", "per_sample": "experiment"}
 _HIDDEN = ("statistics", "samples", "metrics", "comparisons", "experiments", "checkpoints", "alembic_version")
-_LONGEST_MS = 20_000
+_QUERY_LIMIT_MS = 20_000
 
 
 def serve(url: str, port: int, told: Callable[[str], None]) -> None:
-    """Serve until the process is interrupted.
+    """Serve a database until the process is interrupted.
 
     Args:
-        url: of a SQLite file, or its path.
-        port: on 127.0.0.1; 0 takes a free one.
-        told: takes the address, once the port is known to be free.
+        url: the URL or the path of a SQLite file.
+        port: the port on 127.0.0.1; 0 selects a free port.
+        told: a function that gets the server's address, after the port was opened.
 
     Raises:
-        UsageError: no SQLite file, or a port that is taken.
-        StoreError: no results database.
+        UsageError: the database is no SQLite file, or the port is in use.
+        StoreError: the file is no results database.
     """
     app = application(url)
     with socket.socket() as listening:
@@ -52,32 +52,37 @@ def serve(url: str, port: int, told: Callable[[str], None]) -> None:
         try:
             listening.bind((_HOST, port))
         except OSError as error:
-            told_why = f"{_HOST} cannot be listened on ({error.strerror})"
-            raise UsageError(f"--port {port}: {told_why}. Choose another.") from error
+            reason = f"{_HOST} cannot be listened on ({error.strerror})"
+            raise UsageError(f"--port {port}: {reason}. Choose another.") from error
         listening.listen()
         told(f"http://{_HOST}:{listening.getsockname()[1]}/")
-        asyncio.run(_run(app, listening))
+        asyncio.run(_serve_requests(app, listening))
 
 
-async def _run(app: Datasette, listening: socket.socket) -> None:
+async def _serve_requests(app: Datasette, listening: socket.socket) -> None:
     await app.invoke_startup()
     config = uvicorn.Config(app.app(), log_level="warning", lifespan="on")
     await uvicorn.Server(config).serve(sockets=[listening])
 
 
 def application(url: str) -> Datasette:
-    """Datasette with the database, which it opens read-only, but not as one that never changes: a run may write to it.
+    """Create a Datasette application that shows the database.
+
+    Datasette opens the database read-only, but not as immutable, because a run may write to it at the same time.
+
+    Args:
+        url: the URL or the path of a SQLite file.
 
     Raises:
-        UsageError: no SQLite file.
-        StoreError: no results database.
+        UsageError: the database is no SQLite file.
+        StoreError: the file is no results database.
     """
     file = _file(url)
     with closing(open_store(str(file), installed(), write=False)):
-        pass  # a file of an older version is upgraded; one that holds no results is told
+        pass  # upgrades a database of an older version, and raises an error for a file that is no results database
     if not pm.is_registered(browse_plugin):
         pm.register(browse_plugin)
-    settings = {"allow_download": False, "sql_time_limit_ms": _LONGEST_MS, "suggest_facets": False}
+    settings = {"allow_download": False, "sql_time_limit_ms": _QUERY_LIMIT_MS, "suggest_facets": False}
     return Datasette([str(file)], metadata=metadata(file.stem), settings=settings)
 
 
@@ -91,20 +96,21 @@ def _file(url: str) -> Path:
 
 
 def metadata(database: str) -> dict[str, Any]:
-    """Titles, descriptions, units and queries.
+    """Return Datasette's metadata: titles, descriptions and units of views and columns, and the example queries.
 
     Args:
-        database: what Datasette calls it: the file's name without its ending.
+        database: the database's name in Datasette: the file's name without its suffix.
     """
     tables: dict[str, Any] = {name: {"hidden": True} for name in _HIDDEN}
     tables["runs"] = {"title": "runs", "description": "One row for each invocation.", "sort_desc": "started_at"}
     for view, columns in view_columns().items():
-        told = {name: one.about + (f" ({one.unit})" if one.unit else "") for name, one in columns.items()}
-        # Not as Datasette's own `units`: these rescale what is shown, and cannot take decibels.
-        tables[view] = {"title": view, "description": _ABOUT[view], "columns": told, "size": 100, "sort": _SORTED[view]}
-    asked = {name: {"title": query.title, "sql": query.sql} for name, query in queries().items()}
+        # Datasette's own `units` are not used: they rescale the values that are shown, and do not support decibels.
+        texts = {name: column.about + (f" ({column.unit})" if column.unit else "") for name, column in columns.items()}
+        options = {"title": view, "description": _ABOUT[view], "columns": texts, "size": 100, "sort": _SORTED[view]}
+        tables[view] = options
+    examples = {name: {"title": query.title, "sql": query.sql} for name, query in queries().items()}
     return {
         "title": "codec-harness",
         "description": "How far can images and video be compressed before a vision model gets worse?",
-        "databases": {database: {"tables": tables, "queries": asked}},
+        "databases": {database: {"tables": tables, "queries": examples}},
     }

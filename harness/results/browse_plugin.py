@@ -1,4 +1,4 @@
-"""What Datasette's connections to a results database need: a plugin of Datasette's."""
+"""A Datasette plugin that adds the SQL function `sqrt` to the connections to a results database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ __all__ = ["prepare_connection"]
 
 @hookimpl  # type: ignore[untyped-decorator]
 def prepare_connection(conn: sqlite3.Connection) -> None:
-    """The function SQRT, which the view `seeds` needs and not every SQLite has."""
+    """Add the SQL function `sqrt`, which the view `seeds` needs and which some builds of SQLite lack.
+
+    The function returns NULL for NULL and for negative values.
+    """
 
     def root(value: float | None) -> float | None:
         return None if value is None or value < 0 else math.sqrt(value)

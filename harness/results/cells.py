@@ -1,4 +1,4 @@
-"""Experiments as a store has them, each with all its metrics, in the order people read them in."""
+"""Reads experiments with all their metrics from a store, and sorts them for display."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from harness.records import State
     from harness.store import Store
 
-__all__ = ["Measured", "ResultCell", "in_order", "matching_names", "read_cells"]
+__all__ = ["MeasuredMetric", "ResultCell", "matching_names", "read_cells", "sort_cells"]
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredMetric:
     """One metric of one experiment.
 
     Args:
-        metric: its value, with the interval over samples.
-        is_primary: whether it is the task's primary metric.
-        higher_is_better: its direction.
-        drop: the drop against the baseline, with the paired interval; positive when the model got worse.
-        margin: half of the 95% interval of the value over the seeds of a training; None for a single seed.
-        drop_margin: the same, of the drop.
+        metric: the value, with its 95% interval over the samples.
+        is_primary: whether the metric is the task's primary metric.
+        higher_is_better: whether a larger value is better.
+        drop: the drop against the baseline, with its paired 95% interval; positive if the model got worse.
+        margin: half the width of the 95% interval of the value over the seeds of a training; None for a single seed.
+        drop_margin: half the width of the 95% interval of the drop over the seeds; None for a single seed.
     """
 
     metric: Estimate
@@ -42,22 +42,26 @@ class Measured:
 
     @property
     def value(self) -> float | None:
-        """The metric's value; None where it is undefined."""
+        """The metric's value; None if it is undefined."""
         return self.metric.value
 
 
 @dataclass(frozen=True)
 class ResultCell:
-    """One experiment: a row of the view `results` but for its metric, with `source_bpp` of `curves`, and the metrics by
-    name in the task's order.
+    """One experiment with its metrics, or the mean of several experiments that differ only in the training's seed.
 
-    Of a training from several seeds (`harness.results.seeds`) it is the mean over so many. `subject` is the SHA-256 of
-    what determines it, except codec and training: equal where model, weights, data, samples and conditions are equal.
-    `ladder` is the SHA-256 of all but level and training.
+    Args:
+        facts: the columns of the view `results` that describe the experiment, and `source_bpp` of the view `curves`.
+        metrics: the metrics by name, in the task's order.
+        reason: why the experiment failed, or how many of its samples are done; None if it is finished.
+        seeds: the number of seeds that the metrics are averaged over (`harness.results.seeds`).
+        subject: the SHA-256 of the experiment's identity without codec and training. It is equal for experiments with
+            the same model, weights, data, samples and conditions.
+        ladder: the SHA-256 of the experiment's identity without level and training.
     """
 
     facts: Mapping[str, Any]
-    metrics: Mapping[str, Measured]
+    metrics: Mapping[str, MeasuredMetric]
     reason: str | None = None
     seeds: int = 1
     subject: str = ""
@@ -75,32 +79,32 @@ class ResultCell:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it is the pretrained model on uncompressed frames: `none` without a lever."""
+        """Whether the experiment is the pretrained model on uncompressed frames: codec `none` without levers."""
         return self.facts["codec"] == "none" and self.facts["training"] == "pretrained" and not self.options
 
     @property
     def is_lossless(self) -> bool:
-        """Whether the pretrained model was given the very frames of the source: only then there is no PSNR."""
+        """Whether the model is pretrained and got exactly the source's frames; only then the PSNR is missing."""
         return self.facts["training"] == "pretrained" and bool(self.facts["samples"]) and self.facts["psnr"] is None
 
     @property
     def compression_ratio(self) -> float | None:
-        """24 bits per pixel over bpp."""
+        """24 bits per pixel divided by the bits per pixel of the coded data; None if these are unknown or 0."""
         bpp = self.facts["bpp"]
         return 24.0 / bpp if bpp else None
 
 
 def read_cells(store: Store, filters: Filters) -> list[ResultCell]:
-    """The experiments of a store, in order.
+    """Read experiments with their metrics from a store, sorted for display.
 
     Args:
         store: an open store.
-        filters: on the columns of the view `results`.
+        filters: selects experiments by columns of the view `results`.
     """
-    others = {column: allowed for column, allowed in filters.columns.items() if column != "status"}
-    drops = {(row["experiment"], row["metric"]): row for row in _view(store, "curves", Filters(others))}
+    without_status = {column: allowed for column, allowed in filters.columns.items() if column != "status"}
+    drops = {(row["experiment"], row["metric"]): row for row in _view(store, "curves", Filters(without_status))}
     facts: dict[str, dict[str, Any]] = {}
-    measured: dict[str, dict[str, Measured]] = {}
+    measured: dict[str, dict[str, MeasuredMetric]] = {}
     for row in _view(store, "results", filters):
         key, metric = row["experiment"], row["metric"]
         facts.setdefault(key, {**row, "source_bpp": None})
@@ -108,45 +112,50 @@ def read_cells(store: Store, filters: Filters) -> list[ResultCell]:
         if metric is not None:
             drop = drops.get((key, metric), {})
             facts[key]["source_bpp"] = drop.get("source_bpp")
-            measured[key][metric] = Measured(
+            measured[key][metric] = MeasuredMetric(
                 Estimate(row["value"], row["ci_low"], row["ci_high"]),
                 bool(row["is_primary"]),
                 bool(row["higher_is_better"]),
                 Estimate(drop.get("drop"), drop.get("drop_ci_low"), drop.get("drop_ci_high")),
             )
-    undone = [key for key, row in facts.items() if row["status"] != "finished"]
-    states = store.states(undone) if undone else {}
-    reasons = {key: _so_far(state, facts[key]["planned_samples"]) for key, state in states.items()}
+    unfinished = [key for key, row in facts.items() if row["status"] != "finished"]
+    states = store.states(unfinished) if unfinished else {}
+    reasons = {key: _reason(state, facts[key]["planned_samples"]) for key, state in states.items()}
     digests = {
         key: (subject_key(identity), ladder_key(identity)) for key, identity in store.identities(list(facts)).items()
     }
-    return in_order([ResultCell(row, measured[key], reasons.get(key), 1, *digests[key]) for key, row in facts.items()])
+    return sort_cells(
+        [ResultCell(row, measured[key], reasons.get(key), 1, *digests[key]) for key, row in facts.items()]
+    )
 
 
-def _so_far(state: State, planned: int) -> str | None:
-    """Why it failed, or how far it came."""
-    counted = state.status in ("interrupted", "running")
-    return state.reason or (f"{state.samples} of {planned} samples done" if counted else None)
+def _reason(state: State, planned: int) -> str | None:
+    """Return why an experiment failed, or how many of its samples are done if it is running or interrupted."""
+    is_partial = state.status in ("interrupted", "running")
+    return state.reason or (f"{state.samples} of {planned} samples done" if is_partial else None)
 
 
 def matching_names(name: str, known: Sequence[str]) -> list[str]:
-    """Which of the known models, say, a filter's name is about: that one, else those of that name with options.
+    """Return the known names (of models, for example) that equal a filter's name, or that are this name with options.
 
     >>> matching_names("torchvision", ["demo", "torchvision:arch=ssd300_vgg16", "torchvision:arch=fcos_resnet50_fpn"])
     ['torchvision:arch=ssd300_vgg16', 'torchvision:arch=fcos_resnet50_fpn']
     """
-    return [one for one in known if one == name or one.startswith(f"{name}:")]
+    return [candidate for candidate in known if candidate == name or candidate.startswith(f"{name}:")]
 
 
-def in_order(cells: Sequence[ResultCell]) -> list[ResultCell]:
-    """By task, model, data and training; there the baseline first, then each codec from its mildest level on."""
-    upwards: dict[tuple[Any, ...], list[tuple[float, float]]] = {}
+def sort_cells(cells: Sequence[ResultCell]) -> list[ResultCell]:
+    """Sort experiments by task, model, data and training; then the baseline first, each codec from mild to strong.
+
+    Whether a high or a low level of a codec is mild follows from the measured rates: a mild level has more bits.
+    """
+    points: dict[tuple[Any, ...], list[tuple[float, float]]] = {}
     for cell in cells:
         if cell.facts["level"] is not None and cell.facts["bpp"]:
-            upwards.setdefault(_ladder(cell), []).append((cell.facts["level"], cell.facts["bpp"]))
-    signs = {ladder: -1 if _rises(points) else 1 for ladder, points in upwards.items()}
+            points.setdefault(_level_scale(cell), []).append((cell.facts["level"], cell.facts["bpp"]))
+    signs = {scale: -1 if _rate_rises(levels) else 1 for scale, levels in points.items()}
 
-    def place(cell: ResultCell) -> tuple[Any, ...]:
+    def sort_key(cell: ResultCell) -> tuple[Any, ...]:
         row = cell.facts
         level = row["level"]
         return (
@@ -160,29 +169,29 @@ def in_order(cells: Sequence[ResultCell]) -> list[ResultCell]:
             row["codec"],
             row["codec_options"],
             level is not None,
-            0.0 if level is None else signs.get(_ladder(cell), -1) * level,
+            0.0 if level is None else signs.get(_level_scale(cell), -1) * level,
         )
 
-    return sorted(cells, key=place)
+    return sorted(cells, key=sort_key)
 
 
-def _ladder(cell: ResultCell) -> tuple[Any, ...]:
+def _level_scale(cell: ResultCell) -> tuple[Any, ...]:
     return tuple(cell.facts[name] for name in ("codec", "level_name"))
 
 
-def _rises(points: Sequence[tuple[float, float]]) -> bool:
-    """Whether a higher level costs more bits: the sign of the covariance."""
-    levels = sum(level for level, _ in points) / len(points)
-    rates = sum(rate for _, rate in points) / len(points)
-    return sum((level - levels) * (rate - rates) for level, rate in points) >= 0
+def _rate_rises(points: Sequence[tuple[float, float]]) -> bool:
+    """Return whether a higher level has a higher rate: the covariance of level and rate is not negative."""
+    mean_level = sum(level for level, _ in points) / len(points)
+    mean_rate = sum(rate for _, rate in points) / len(points)
+    return sum((level - mean_level) * (rate - mean_rate) for level, rate in points) >= 0
 
 
 def _view(store: Store, name: str, filters: Filters) -> list[dict[str, Any]]:
     columns, rows = store.view(name, filters)
-    columns_known = view_columns()[name]
-    found = [dict(zip(columns, row, strict=True)) for row in rows]
-    for row in found:
-        for column, value in row.items():
-            if value is not None and isinstance(value, int | float) != (columns_known[column].type in NUMERIC):
+    known_columns = view_columns()[name]
+    records = [dict(zip(columns, row, strict=True)) for row in rows]
+    for record in records:
+        for column, value in record.items():
+            if value is not None and isinstance(value, int | float) != (known_columns[column].type in NUMERIC):
                 raise StoreError(f"the database is damaged: column {column} of view {name} holds {value!r:.50}.")
-    return found
+    return records

@@ -1,4 +1,4 @@
-"""The classes of recorded experiments."""
+"""The class names of recorded experiments."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["classes_of"]
 
 
 def classes_of(store: Store, cells: Sequence[ResultCell]) -> dict[str, tuple[str, ...]]:
-    """The classes of each experiment, by its key.
+    """Return the class names of each experiment, by the experiment's key.
 
-    Where the store does not have them (an earlier version finished the experiment), as many as its metrics know: a task
-    that has a metric for each class names it NAME[class].
+    If the store does not have them, because an earlier version finished the experiment, they are taken from the names
+    of its per-class metrics, which have the form NAME[class].
     """
     known = store.classes([cell.facts["experiment"] for cell in cells])
     return {cell.facts["experiment"]: known.get(cell.facts["experiment"]) or _from_metrics(cell) for cell in cells}

@@ -1,4 +1,4 @@
-"""Views of a results database as files: Parquet, CSV or JSON, written whole or not at all."""
+"""Writes views of a results database to Parquet, CSV or JSON files. A file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -26,49 +26,49 @@ _Rows = Iterator[Sequence[tuple[Any, ...]]]
 
 
 def export_view(store: Store, view: str, experiments: Sequence[str] | None, target: Path, form: Format) -> int:
-    """Write a view; of `per_sample`, one experiment is held at a time.
+    """Write a view of the database to a file.
 
-    CSV has NULL as an empty field, JSON a list of objects; Parquet has the columns' types, and their units and
-    descriptions as metadata of the fields.
+    In CSV, NULL is an empty field. JSON is a list of objects. Parquet has the columns' types, and their units and
+    descriptions as metadata of the fields. The view `per_sample` is read one experiment at a time, to save memory.
 
     Args:
-        store: opened.
-        view: its name.
-        experiments: the keys of those whose rows are wanted; None for all.
-        target: the file; one that is there is replaced, and its folder made.
-        form: of the file.
+        store: an open store.
+        view: the view's name.
+        experiments: the keys of the experiments whose rows are written; None for all experiments.
+        target: the file to write. An existing file is replaced; a missing folder is created.
+        form: the file's format.
 
     Returns:
-        how many rows were written.
+        the number of rows that were written.
 
     Raises:
-        HarnessError: PyArrow is not installed.
+        HarnessError: PyArrow is not installed, and the format is Parquet.
         UsageError: the file cannot be written.
     """
     if form == "parquet":
         try:
-            import pyarrow  # noqa: F401 - told before anything is written
+            import pyarrow  # noqa: F401 - fails here, before anything is written
         except ImportError as error:
             raise HarnessError("Parquet needs PyArrow: pip install 'codec-harness[frames]'") from error
     columns = store.view(view, Filters({"experiment": [""]}))[0]
-    parts = _parts(store, view, experiments)
-    part = target.with_name(f".{target.name}.{os.getpid()}")
+    chunks = _chunks(store, view, experiments)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     writers = {"parquet": _parquet, "csv": _csv, "json": _json}
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        count = writers[form](part, view, columns, parts)
-        part.replace(target)
+        count = writers[form](temporary, view, columns, chunks)
+        temporary.replace(target)
     except OSError as error:
         raise UsageError(f"{target} cannot be written: {error.strerror or error}.") from error
     finally:
         with suppress(OSError):
-            part.unlink()
+            temporary.unlink()
     return count
 
 
-def _parts(store: Store, view: str, experiments: Sequence[str] | None) -> _Rows:
+def _chunks(store: Store, view: str, experiments: Sequence[str] | None) -> _Rows:
     if view != "per_sample":
-        # An empty filter would filter nothing; no experiment's key is empty.
+        # An empty filter would select all rows; the key "" selects none, because no experiment's key is empty.
         chosen = {} if experiments is None else {"experiment": list(experiments) or [""]}
         yield store.view(view, Filters(chosen))[1]
         return
@@ -80,22 +80,22 @@ def _parts(store: Store, view: str, experiments: Sequence[str] | None) -> _Rows:
         yield store.view(view, Filters({"experiment": [key]}))[1]
 
 
-def _csv(path: Path, view: str, columns: Sequence[str], parts: _Rows) -> int:
+def _csv(path: Path, view: str, columns: Sequence[str], chunks: _Rows) -> int:
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        for rows in parts:
+        for rows in chunks:
             writer.writerows(rows)
             count += len(rows)
     return count
 
 
-def _json(path: Path, view: str, columns: Sequence[str], parts: _Rows) -> int:
+def _json(path: Path, view: str, columns: Sequence[str], chunks: _Rows) -> int:
     count = 0
     with path.open("w", encoding="utf-8") as file:
         file.write("[")
-        for rows in parts:
+        for rows in chunks:
             for row in rows:
                 _object(file, dict(zip(columns, row, strict=True)), first=count == 0)
                 count += 1
@@ -107,7 +107,7 @@ def _object(file: IO[str], row: Mapping[str, Any], first: bool) -> None:
     file.write(("" if first else ",") + "\n" + json.dumps(row, ensure_ascii=False, allow_nan=False))
 
 
-def _parquet(path: Path, view: str, columns: Sequence[str], parts: _Rows) -> int:
+def _parquet(path: Path, view: str, columns: Sequence[str], chunks: _Rows) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -116,24 +116,24 @@ def _parquet(path: Path, view: str, columns: Sequence[str], parts: _Rows) -> int
     known, fields = view_columns()[view], []
     for name in columns:
         column = known.get(name)
-        told = {"description": column.about, "unit": column.unit} if column else {}
+        texts = {"description": column.about, "unit": column.unit} if column else {}
         kind = types[column.type if column else "text"]
-        fields.append(pa.field(name, kind, metadata={key: text for key, text in told.items() if text}))
+        fields.append(pa.field(name, kind, metadata={key: text for key, text in texts.items() if text}))
     schema = pa.schema(fields)
     times = [n for n, name in enumerate(columns) if name in known and known[name].type == "time"]
     count = 0
     with pq.ParquetWriter(path, schema) as writer:
-        for rows in parts:
+        for rows in chunks:
             values = list(zip(*rows, strict=True)) or [()] * len(columns)
             for place in times:
-                values[place] = tuple(map(_moment, values[place]))
+                values[place] = tuple(map(_datetime, values[place]))
             arrays = [pa.array(column, field.type) for column, field in zip(values, fields, strict=True)]
             writer.write_table(pa.table(arrays, schema=schema))
             count += len(rows)
     return count
 
 
-def _moment(text: str | None) -> Any:
+def _datetime(text: str | None) -> Any:
     from datetime import datetime
 
     return None if text is None else datetime.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""Results as pandas frames: `harness.load("harness.db").curves`."""
+"""Results as pandas data frames, for example `harness.load("harness.db").curves`."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ if TYPE_CHECKING:
 __all__ = ["DTYPES", "Views", "typed_frame"]
 
 DTYPES = {"text": "string", "int": "Int64", "real": "Float64", "bool": "boolean", "time": "datetime64[ns, UTC]"}
-"""pandas' type of each type of column: those that know what is missing, so that NULL stays NULL."""
+"""Column type -> pandas dtype. All are pandas' nullable dtypes, so that NULL stays NULL."""
 
 
 class Views:
-    """The public views of a results database, each read when it is first asked for.
+    """The public views of a results database as pandas data frames. Each view is read at its first use.
 
-    Every view is a data frame whose columns have the types of `harness.results.view_columns`; `codec_options` is JSON
-    text. `per_sample` has a row for each experiment and sample, and may be large: `samples_of` reads those of some
-    experiments alone.
+    The columns have the types of `harness.results.view_columns`; `codec_options` is JSON text. `per_sample` has a row
+    for each experiment and sample and can be large; `samples_of` reads only the rows of some experiments.
 
     Args:
-        url: of the database, or a SQLite file's path.
+        url: the database's URL, or the path of a SQLite file.
 
     Raises:
-        StoreError: there is no such database.
+        StoreError: the database does not exist.
         HarnessError: pandas is not installed.
     """
 
@@ -41,7 +40,7 @@ class Views:
         except ImportError as error:
             raise HarnessError("harness.load needs pandas: pip install 'codec-harness[frames]'") from error
         self.url = url
-        self._view("results", Filters({"experiment": [""]}))  # told at once if there is no such database
+        self._view("results", Filters({"experiment": [""]}))  # fails at once if the database does not exist
 
     def __repr__(self) -> str:
         return f"Views({self.url!r})"
@@ -53,17 +52,17 @@ class Views:
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """Every metric beside its baseline, with the paired drop."""
+        """One row for each experiment and metric, with the baseline's value and the paired drop against it."""
         return self._view("curves")
 
     @cached_property
     def recovery(self) -> pd.DataFrame:
-        """What retraining won back."""
+        """How much of the loss each retraining recovered."""
         return self._view("recovery")
 
     @cached_property
     def seeds(self) -> pd.DataFrame:
-        """Trainings from several seeds."""
+        """Retrained models, with their metrics averaged over the seeds of the training."""
         return self._view("seeds")
 
     @cached_property
@@ -72,14 +71,17 @@ class Views:
         return self._view("per_sample")
 
     def samples_of(self, experiments: Sequence[str]) -> pd.DataFrame:
-        """The rows of `per_sample` of some experiments, by their keys; none for no keys.
+        """Read the rows of `per_sample` for some experiments; without experiments, no rows.
+
+        Args:
+            experiments: the experiments' keys.
 
         Raises:
-            TypeError: one key instead of several.
+            TypeError: `experiments` is a single key instead of a list of keys.
         """
         if isinstance(experiments, str):
             raise TypeError("samples_of takes a list of keys, not one key")
-        # An empty filter would filter nothing; no experiment's key is empty.
+        # An empty filter would select all rows; the key "" selects none, because no experiment's key is empty.
         return self._view("per_sample", Filters({"experiment": list(experiments) or [""]}))
 
     def _view(self, name: str, filters: Filters = Filters()) -> pd.DataFrame:  # noqa: B008 - frozen and empty
@@ -93,7 +95,10 @@ class Views:
 
 
 def typed_frame(view: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    """The rows of a view as a frame; columns that this version does not know keep the type that pandas finds."""
+    """Convert the rows of a view to a pandas data frame whose columns have the dtypes of `DTYPES`.
+
+    Columns that this version of the harness does not know get the dtype that pandas infers.
+    """
     import pandas as pd
 
     frame = pd.DataFrame(list(rows), columns=list(columns), dtype=object)

@@ -1,4 +1,4 @@
-"""Results of several machines as one database: files joined by the store, then what follows from their meeting."""
+"""Merges the results databases of several machines into one, and computes the comparisons between their experiments."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
 __all__ = ["merge_files"]
 
 
-class _Told(Silence):
-    """A progress of which only warnings are heard."""
+class _OnlyWarnings(Silence):
+    """A progress report that shows only warnings."""
 
-    def __init__(self, told: Callable[[str], None]) -> None:
-        self._told = told
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
 
     def warning(self, text: str) -> None:
-        self._told(f"warning: {text}")
+        self._show(f"warning: {text}")
 
 
 def merge_files(
     sources: Sequence[Path], target: Path, into: bool, resamples: int, told: Callable[[str], None]
 ) -> list[Merged]:
-    """Join databases into one file, which is there whole or not at all.
+    """Merge databases into one file. The file is written completely or not at all.
 
     Args:
-        sources: SQLite files; they are not changed, and may be of older versions.
-        target: the file.
-        into: whether it is there, and takes them in; else it is made.
-        resamples: from how many drops and recoveries are computed.
-        told: takes warnings.
+        sources: the SQLite files to merge. They are not changed, and can be of older versions.
+        target: the file that gets the results.
+        into: whether the target exists and the sources are added to it; otherwise the target is created.
+        resamples: the number of resamples for drops and recoveries.
+        told: a function that gets each warning.
 
     Returns:
-        what came of each source.
+        for each source, what was merged.
 
     Raises:
         StoreError: one of the files is no results database.
-        UsageError: one of the files is missing or the target itself, or there is no folder to write into.
+        UsageError: a source does not exist or is the target itself, or the target's folder cannot be written to.
     """
     folder = target.absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
@@ -60,9 +60,9 @@ def merge_files(
     plugins = installed()
     store: Any = plugins.get("store", "sql")
 
-    def join(store: Any) -> None:
-        refresh(store, plugins, _Told(told), resamples)
+    def compute_comparisons(store: Any) -> None:
+        refresh(store, plugins, _OnlyWarnings(told), resamples)
 
-    found: list[Merged] = store.merge(sources, target, into, join)
+    merged: list[Merged] = store.merge(sources, target, into, compute_comparisons)
     with closing(open_store(str(target), plugins, write=False)):
-        return found
+        return merged

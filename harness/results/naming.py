@@ -1,4 +1,4 @@
-"""What people call experiments: their codecs, their trainings, and what else tells them apart."""
+"""Names of experiments for people: codecs, trainings, and the conditions in which experiments differ."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 __all__ = ["Column", "codec_names", "conditions", "option_text", "training_words"]
 
 Column = tuple[str, list[str]]
-"""A column of a table: its heading, and a text for each experiment."""
+"""A column of a table: its heading, and one text for each experiment."""
 
 
 def conditions(cells: Sequence[ResultCell]) -> tuple[list[str], list[Column]]:
-    """What the experiments differ in besides the codec, as columns; and what model and data are the same, in words."""
+    """Return what experiments have in common and what they differ in, apart from the codec.
+
+    Returns:
+        the model and the data, as words for a title, if they are the same for all experiments; and a column for each
+        condition in which the experiments differ.
+    """
     rows = [cell.facts for cell in cells]
     conditions: list[Column] = [
         ("model", [str(row["model"]) for row in rows]),
@@ -31,14 +36,14 @@ def conditions(cells: Sequence[ResultCell]) -> tuple[list[str], list[Column]]:
         ("training", [training_words(cell) for cell in cells]),
     ]
     differing = [(name, values) for name, values in conditions if len(set(values) - {""}) > 1]
-    told = {name for name, _ in differing}
-    words = {name: values[0] for name, values in conditions if name not in told}
+    differing_names = {name for name, _ in differing}
+    words = {name: values[0] for name, values in conditions if name not in differing_names}
     same = [words["model"]] if "model" in words else []
     return same + ([f"on {words['data']}"] if "data" in words else []), differing
 
 
 def training_words(cell: ResultCell) -> str:
-    """How the weights came to be: "pretrained", "retrained jpeg@15 (level)"."""
+    """Return how a model's weights were trained, in words: "pretrained", "retrained jpeg@15 (level)"."""
     row = cell.facts
     if row["training"] == "pretrained":
         return "pretrained"
@@ -50,27 +55,31 @@ def training_words(cell: ResultCell) -> str:
 
 
 def codec_names(cells: Sequence[ResultCell]) -> list[str]:
-    """Each codec with its levers, and with those of its options that differ within the table."""
+    """Return the name of each experiment's codec, with its levers and with the options that differ between experiments.
+
+    Args:
+        cells: the experiments of one table.
+    """
     options = [cell.options for cell in cells]
     values: dict[tuple[str, str], set[object]] = {}
     for cell in cells:
-        for name in {name for given in options for name in given}:
+        for name in {name for of_cell in options for name in of_cell}:
             values.setdefault((cell.facts["codec"], name), set()).add(str(cell.options.get(name)))
     names = []
-    for cell, given in zip(cells, options, strict=True):
+    for cell, of_cell in zip(cells, options, strict=True):
         codec = cell.facts["codec"]
-        told = [
+        shown = [
             n
-            for n in given
-            if n in LEVER_NAMES or (n != "intra" and given[n] is not None and len(values[codec, n]) > 1)
+            for n in of_cell
+            if n in LEVER_NAMES or (n != "intra" and of_cell[n] is not None and len(values[codec, n]) > 1)
         ]
-        name = codec + (":" if told else "") + ",".join(f"{n}={option_text(given[n])}" for n in told)
-        names.append(name + (" (intra)" if given.get("intra") is True else ""))
+        name = codec + (":" if shown else "") + ",".join(f"{n}={option_text(of_cell[n])}" for n in shown)
+        names.append(name + (" (intra)" if of_cell.get("intra") is True else ""))
     return names
 
 
 def option_text(value: object) -> str:
-    """An option's value as the command line takes it."""
+    """Return the value of an option as it is written on the command line."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""The resamples of experiments' metrics, on the samples that finished in all of those that are put into one formula."""
+"""Resamples the metrics of several experiments together, on the samples that did not fail in any of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.statistics.intervals import (
     Replicates,
     interval,
     replicates,
-    spread,
+    standard_error,
     subset,
 )
 from harness.statistics.recorded_task import task_of
@@ -34,20 +34,20 @@ if TYPE_CHECKING:
 __all__ = ["RATE", "Measure", "ResampledMetric", "Resampler"]
 
 RATE = "bpp"
-"""In the place of a metric: bits per pixel of the source."""
+"""The name that selects the rate (bits per pixel of the source) in place of a metric."""
 
 Measure = tuple[Sequence["ResultCell"], str]
-"""A metric of one or more experiments (trainings from several seeds): their mean."""
+"""Experiments, and the name of a metric. The metric is averaged over the experiments (a training's several seeds)."""
 
 
 @dataclass(frozen=True)
 class ResampledMetric:
-    """A metric, the mean of some experiments.
+    """A metric with its resamples, averaged over one or more experiments.
 
     Args:
-        metric: its name.
-        replicates: its value and its resamples.
-        samples: on how many samples it stands.
+        metric: the metric's name.
+        replicates: the metric's value on all samples, and on each resample.
+        samples: the number of samples that the metric was computed from.
     """
 
     metric: str
@@ -56,47 +56,49 @@ class ResampledMetric:
 
     @property
     def value(self) -> float:
-        """NaN where it is undefined."""
+        """The metric's value on all samples; NaN if it is undefined."""
         return self.replicates.values[self.metric]
 
     @property
     def groups(self) -> int:
-        """On how many groups of samples it stands."""
+        """The number of groups of samples that the metric was computed from."""
         return self.replicates.groups
 
     @property
     def few(self) -> bool:
-        """Whether nobody has seen intervals hold on so few samples."""
+        """Whether there are fewer samples or groups than the simulations showed to be enough for reliable intervals."""
         return self.samples < HOLDS_FROM or self.groups < GROUPS_FROM
 
     @property
     def around(self) -> NDArray[np.float64]:
-        """float64[R]: the resamples about the value, their spread that of the value on all groups; NaN where it is
-        undefined, and all NaN where it is so in too many of them.
+        """The resampled values, scaled so that their standard deviation is the standard error: float64[R].
+
+        Their mean is the metric's value on all samples. A resample in which the metric is undefined has NaN. All values
+        are NaN if there are too many such resamples, or only one group.
         """
         resampled = self.replicates.resampled[self.metric]
         defined = resampled[np.isfinite(resampled)]
         if self.groups < 2 or np.mean(~np.isfinite(resampled)) > UNDEFINED_ALLOWED:
             return np.full(len(resampled), math.nan)
-        own = float(np.std(defined, ddof=1))
-        scale = spread(defined, self.groups) / own if own else 0.0
+        deviation = float(np.std(defined, ddof=1))
+        scale = standard_error(defined, self.groups) / deviation if deviation else 0.0
         return np.asarray(self.value + (resampled - defined.mean()) * scale, np.float64)
 
     def interval(self) -> Estimate:
-        """The interval that the metric has by itself, as every result has it."""
+        """Return the metric's value with its 95% interval, which is not paired with another experiment."""
         return interval(self.replicates, self.metric)
 
 
 @dataclass
 class Resampler:
-    """Resamples experiments, each set of samples once.
+    """Resamples the metrics of experiments. Resamples on the same set of samples are computed only once.
 
     Args:
-        home: the store that has an experiment, by its key.
-        identities: by key.
-        plugins: whose tasks reduce the statistics.
-        resamples: R.
-        seed: of the resamples.
+        home: experiment key -> the store that contains the experiment.
+        identities: experiment key -> the experiment's identity.
+        plugins: the plugins that provide the tasks.
+        resamples: the number of resamples (R).
+        seed: the seed of the resamples.
     """
 
     home: Mapping[str, Store]
@@ -108,10 +110,14 @@ class Resampler:
     _classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _finished: dict[str, tuple[str, frozenset[int]]] = field(default_factory=dict)
     _resampled: dict[tuple[str, frozenset[int]], tuple[tuple[str, ...], str]] = field(default_factory=dict)
-    """The groups in which something was scored, in the order in which they were resampled, and their source."""
+    """(experiment key, samples) -> the groups that have scored frames, in resampling order, and `Replicates.source`."""
 
     def together(self, measures: Sequence[Measure]) -> list[ResampledMetric]:
-        """The measures, on the samples that did not fail in any experiment on the same data."""
+        """Resample each measure, on the samples that did not fail in any of the measures' experiments on the same data.
+
+        Args:
+            measures: the experiments and metrics.
+        """
         shared: dict[str, frozenset[int]] = {}
         for cells, _ in measures:
             for cell in cells:
@@ -120,33 +126,33 @@ class Resampler:
         return [self._mean(cells, metric, shared) for cells, metric in measures]
 
     def _samples(self, cell: ResultCell) -> tuple[str, frozenset[int]]:
-        """Which data an experiment is on, and the indices of those samples that did not fail."""
+        """Return an experiment's data (dataset and limit, as text) and the indices of the samples that did not fail."""
         key = cell.facts["experiment"]
         if key not in self._finished:
             data = canonical({name: self.identities[key][name] for name in ("dataset", "limit")})
-            good = frozenset(row.index for row in self.home[key].rows(key) if row.status == "ok")
-            self._finished[key] = data, good
+            indices = frozenset(row.index for row in self.home[key].rows(key) if row.status == "ok")
+            self._finished[key] = data, indices
         return self._finished[key]
 
     def _mean(self, cells: Sequence[ResultCell], metric: str, shared: Mapping[str, frozenset[int]]) -> ResampledMetric:
-        kept = [shared[self._samples(cell)[0]] for cell in cells]
-        found = [self._replicates(cell, metric == RATE, some) for cell, some in zip(cells, kept, strict=True)]
+        samples = [shared[self._samples(cell)[0]] for cell in cells]
+        drawn = [self._replicates(cell, metric == RATE, indices) for cell, indices in zip(cells, samples, strict=True)]
         undefined = np.full(self.resamples, math.nan)
-        value = float(np.mean([one.values.get(metric, math.nan) for one in found]))
-        resampled = np.mean([one.resampled.get(metric, undefined) for one in found], axis=0)
-        ratios = frozenset.intersection(*(one.ratios for one in found))
-        groups = min(one.groups for one in found)
-        mean = Replicates({metric: value}, {metric: resampled}, groups, ratios, found[0].source)
-        return ResampledMetric(metric, mean, min(map(len, kept)))
+        value = float(np.mean([of_cell.values.get(metric, math.nan) for of_cell in drawn]))
+        resampled = np.mean([of_cell.resampled.get(metric, undefined) for of_cell in drawn], axis=0)
+        ratios = frozenset.intersection(*(of_cell.ratios for of_cell in drawn))
+        groups = min(of_cell.groups for of_cell in drawn)
+        mean = Replicates({metric: value}, {metric: resampled}, groups, ratios, drawn[0].source)
+        return ResampledMetric(metric, mean, min(map(len, samples)))
 
     def _replicates(self, cell: ResultCell, rate: bool, samples: frozenset[int]) -> Replicates:
         key = cell.facts["experiment"]
         if (key, rate, samples) not in self._known:
-            found = self._rates(cell, samples) if rate else self._reduced(cell, samples)
-            self._known[key, rate, samples] = found
+            drawn = self._rate_replicates(cell, samples) if rate else self._metric_replicates(cell, samples)
+            self._known[key, rate, samples] = drawn
         return self._known[key, rate, samples]
 
-    def _reduced(self, cell: ResultCell, samples: frozenset[int]) -> Replicates:
+    def _metric_replicates(self, cell: ResultCell, samples: frozenset[int]) -> Replicates:
         key = cell.facts["experiment"]
         if key not in self._classes:
             self._classes |= classes_of(self.home[key], [cell])
@@ -155,12 +161,15 @@ class Resampler:
         kept.sort(key=lambda sample: sample.index)
         frames = [frame for sample in kept for frame in sample.statistics]
         groups = [sample.group for sample in kept for _ in sample.statistics]
-        found = replicates(task, frames, groups, self.resamples, self.seed)
-        self._resampled[key, samples] = tuple(dict.fromkeys(groups)), found.source
-        return found
+        drawn = replicates(task, frames, groups, self.resamples, self.seed)
+        self._resampled[key, samples] = tuple(dict.fromkeys(groups)), drawn.source
+        return drawn
 
-    def _rates(self, cell: ResultCell, samples: frozenset[int]) -> Replicates:
-        """Of all samples; resampled by the groups, in the order, that the metrics are: the two are paired."""
+    def _rate_replicates(self, cell: ResultCell, samples: frozenset[int]) -> Replicates:
+        """Resample the rate. The value is over all samples.
+
+        The same groups are resampled in the same order as for the metrics, so rate and metrics are paired.
+        """
         key = cell.facts["experiment"]
         if (key, samples) not in self._resampled:
             self._replicates(cell, rate=False, samples=samples)
@@ -168,8 +177,8 @@ class Resampler:
         totals: dict[str, NDArray[np.float64]] = {}
         for row in self.home[key].rows(key):
             if row.index in samples:
-                here = np.array([row.bits or 0, row.pixels or 0], np.float64)
-                totals[row.group] = totals.get(row.group, np.zeros(2)) + here
+                bits_pixels = np.array([row.bits or 0, row.pixels or 0], np.float64)
+                totals[row.group] = totals.get(row.group, np.zeros(2)) + bits_pixels
         whole = _ratio(np.array(list(totals.values())).reshape(-1, 2))
         sums = np.array([totals[name] for name in groups]).reshape(-1, 2)
         resampled = np.full(self.resamples, math.nan)

@@ -1,4 +1,4 @@
-"""Experiments that differ only in the seed of their training, as one: the means, and by how much the seeds differ."""
+"""Averages experiments that differ only in the seed of their training, and computes by how much the seeds differ."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from dataclasses import replace
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from harness.results.cells import Measured
+from harness.results.cells import MeasuredMetric
 from harness.statistics.estimate import UNKNOWN, Estimate
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
 
-__all__ = ["mean_or_none", "over_seeds", "seeds_margin"]
+__all__ = ["average_over_seeds", "mean_or_none", "seeds_margin"]
 
 
-def over_seeds(cells: Sequence[ResultCell]) -> list[ResultCell]:
-    """The experiments, those of one training from several seeds as one, at the place of the first.
+def average_over_seeds(cells: Sequence[ResultCell]) -> list[ResultCell]:
+    """Replace the experiments of each training that has several seeds by their average, at the first one's position.
 
-    Values, drops and the ends of their intervals over samples are means over the seeds; the margins are what the seeds
-    add to that. Only what is finished is averaged. The seed of an average is a text: "0, 1, 2".
+    Values, drops, and the ends of their intervals over samples are averaged. The margins show the variation between
+    the seeds. Only finished experiments are averaged. The seed of an average is a text: "0, 1, 2".
     """
-    alike: dict[tuple[object, ...], list[ResultCell]] = {}
+    groups: dict[tuple[object, ...], list[ResultCell]] = {}
     for cell in cells:
         facts = cell.facts
-        whole = facts["status"] == "finished" and facts.get("series") is not None
-        key = (facts["cell"], facts["series"]) if whole else (facts["experiment"],)
-        alike.setdefault(key, []).append(cell)
-    return [_one(group) if len(group) > 1 else group[0] for group in alike.values()]
+        is_averaged = facts["status"] == "finished" and facts.get("series") is not None
+        key = (facts["cell"], facts["series"]) if is_averaged else (facts["experiment"],)
+        groups.setdefault(key, []).append(cell)
+    return [_average(group) if len(group) > 1 else group[0] for group in groups.values()]
 
 
-def _one(cells: Sequence[ResultCell]) -> ResultCell:
+def _average(cells: Sequence[ResultCell]) -> ResultCell:
     first = cells[0]
     seeds = ", ".join(str(seed) for seed in sorted(cell.facts["seed"] for cell in cells))
     names = dict.fromkeys(name for cell in cells for name in cell.metrics)
@@ -40,14 +40,14 @@ def _one(cells: Sequence[ResultCell]) -> ResultCell:
     return replace(first, facts={**first.facts, "seed": seeds}, metrics=metrics, seeds=len(cells))
 
 
-def _mean(measured: Sequence[Measured | None]) -> Measured:
-    """The mean of one metric over seeds; undefined where a seed lacks the metric.
+def _mean(measured: Sequence[MeasuredMetric | None]) -> MeasuredMetric:
+    """Return the mean of one metric over the seeds; undefined if the experiment of a seed lacks the metric.
 
-    (Experiments lack a metric that was added to the task after they had finished.)
+    (An experiment lacks a metric that was added to the task after the experiment had finished.)
     """
-    first = next(one for one in measured if one is not None)
-    lacking = Measured(UNKNOWN, first.is_primary, first.higher_is_better)
-    seeds = [one or lacking for one in measured]
+    first = next(seed for seed in measured if seed is not None)
+    undefined = MeasuredMetric(UNKNOWN, first.is_primary, first.higher_is_better)
+    seeds = [seed or undefined for seed in measured]
     return replace(
         first,
         metric=_mean_estimate([seed.metric for seed in seeds]),
@@ -58,7 +58,7 @@ def _mean(measured: Sequence[Measured | None]) -> Measured:
 
 
 def _mean_estimate(seeds: Sequence[Estimate]) -> Estimate:
-    """The means of the values and of both ends of the intervals."""
+    """Return the mean of the values, and the means of both ends of the intervals."""
     return Estimate(
         mean_or_none([seed.value for seed in seeds]),
         mean_or_none([seed.low for seed in seeds]),
@@ -67,13 +67,15 @@ def _mean_estimate(seeds: Sequence[Estimate]) -> Estimate:
 
 
 def mean_or_none(values: Sequence[float | None]) -> float | None:
-    """The mean; None unless every seed has a value."""
+    """Return the mean of the values of all seeds; None if a seed has no value."""
     known = [value for value in values if value is not None]
     return fmean(known) if known and len(known) == len(values) else None
 
 
 def seeds_margin(values: Sequence[float | None]) -> float | None:
-    """Half of Student's 95% interval of the mean over seeds; None for a single one, or unless every seed has a value.
+    """Return half the width of Student's 95% interval of the mean over the seeds.
+
+    The result is None for a single seed, and if a seed has no value.
 
     >>> round(seeds_margin([0.41, 0.44, 0.47]), 4)
     0.0745

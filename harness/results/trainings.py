@@ -1,4 +1,4 @@
-"""How recorded experiments were trained: which of them belong together, and in what order they are shown."""
+"""Trainings of recorded experiments: their kind, which experiments belong together, and which of them are shown."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ __all__ = [
     "differences",
     "is_matched",
     "kind_of",
-    "newest",
     "newest_series",
+    "newest_trainings",
     "trained_on",
     "training_filter",
 ]
 
 TRAINING_WORDS = ("pretrained", "matched", "mixed", "clean")
-"""Words for trainings; a level, or codec@level, is one too."""
+"""The words that select kinds of trainings. A level, or codec@level, is also allowed (see `training_filter`)."""
 
 
 def kind_of(cell: ResultCell) -> str:
-    """`pretrained`, `clean`, `mixed`, or `level` where the training data were coded at one level."""
+    """Return the kind of training: `pretrained`, `clean`, `mixed`, or `level` (the training data had one level)."""
     return str(cell.facts["train_mode"]) if cell.facts["training"] == "retrained" else "pretrained"
 
 
 def is_matched(cell: ResultCell) -> bool:
-    """Whether it was retrained, all of it, on data coded as it is tested."""
+    """Return whether the whole model was retrained on data with the same codec, options and level as in its test."""
     row = cell.facts
     if kind_of(cell) != "level" or row["parts"] or row["train_level"] != row["level"]:
         return False
@@ -43,31 +43,32 @@ def is_matched(cell: ResultCell) -> bool:
 
 
 def trained_on(cell: ResultCell, codec: str, options: Mapping[str, Any]) -> bool:
-    """Whether the training data were coded by a codec with exactly these options.
+    """Return whether the training data of a model were coded by a codec with exactly these options.
 
-    The names of trainings have only the options that are not the codec's defaults. Where no installed plugin has the
-    codec, its defaults are not known; then the options that the name lacks are taken for them, but for levers, which
-    have none.
+    The name of a training contains only the options that differ from the codec's defaults. If no installed plugin has
+    the codec, its defaults are unknown. The values in `options` are then assumed to be the defaults, except for levers,
+    which have no default.
 
     Args:
-        cell: of a retrained model.
+        cell: an experiment of a retrained model.
         codec: the codec's name.
-        options: all its options, as results have them; `intra`, which says what was coded, is none.
+        options: all options of the codec, as they are in results. `intra` is ignored, because it is no option: it says
+            whether single images were coded.
     """
     if cell.facts["train_codec"] is None:
         return False
-    taught = parse(cell.facts["train_codec"], levels=False)
-    told = {name: value for name, value in options.items() if name != "intra"}
-    usual = codec_defaults(codec)
-    if usual is None:
-        usual = {name: value for name, value in told.items() if name not in LEVER_NAMES}
-    changed = {name: str(value) for name, value in told.items() if name not in usual or usual[name] != value}
-    named = {name: text for name, text in taught.options.items() if str(usual.get(name)) != text}
-    return taught.name == codec and changed == named
+    training_codec = parse(cell.facts["train_codec"], levels=False)
+    values = {name: value for name, value in options.items() if name != "intra"}
+    defaults = codec_defaults(codec)
+    if defaults is None:
+        defaults = {name: value for name, value in values.items() if name not in LEVER_NAMES}
+    changed = {name: str(value) for name, value in values.items() if name not in defaults or defaults[name] != value}
+    trained = {name: text for name, text in training_codec.options.items() if str(defaults.get(name)) != text}
+    return training_codec.name == codec and changed == trained
 
 
 def codec_defaults(codec: str) -> dict[str, Any] | None:
-    """The defaults of a codec's options; None where it is not installed."""
+    """Return the default of each option of a codec; None if the codec is not installed."""
     from harness.discovery.plugins import installed
 
     plugins = installed()
@@ -77,43 +78,53 @@ def codec_defaults(codec: str) -> dict[str, Any] | None:
 
 
 def differences(groups: Sequence[Sequence[ResultCell]]) -> list[str]:
-    """What tells tables of one model, data and codec apart, for their titles: " (samples 4, seed 1)"; "" for others.
+    """Return for each table a text that distinguishes its title from the titles of similar tables.
+
+    Tables are similar if they have the same task, model, data, codec and options. Their texts name the conditions in
+    which they differ: " (samples 4, seed 1)"; if there are none, the start of the ladder's digest. The text is "" for a
+    table without a similar one.
 
     Args:
         groups: the experiments of each table.
     """
-    heads = [next((cell for cell in group if kind_of(cell) == "pretrained"), group[0]) for group in groups]
-    alike: dict[tuple[str, ...], list[int]] = {}
-    for number, head in enumerate(heads):
+    examples = [next((cell for cell in group if kind_of(cell) == "pretrained"), group[0]) for group in groups]
+    similar: dict[tuple[str, ...], list[int]] = {}
+    for number, example in enumerate(examples):
         names = ("task", "model", "dataset", "split", "codec", "codec_options")
-        alike.setdefault(tuple(str(head.facts[name]) for name in names), []).append(number)
-    texts = [""] * len(heads)
-    for numbers in alike.values():
-        differing = conditions([heads[number] for number in numbers])[1] if len(numbers) > 1 else []
+        similar.setdefault(tuple(str(example.facts[name]) for name in names), []).append(number)
+    texts = [""] * len(examples)
+    for numbers in similar.values():
+        differing = conditions([examples[number] for number in numbers])[1] if len(numbers) > 1 else []
         for place, number in enumerate(numbers if len(numbers) > 1 else ()):
             words = [f"{title} {values[place]}" for title, values in differing if title not in ("training", "series")]
-            texts[number] = f" ({', '.join(words) or f'ladder {heads[number].ladder[:8]}'})"
+            texts[number] = f" ({', '.join(words) or f'ladder {examples[number].ladder[:8]}'})"
     return texts
 
 
-def newest(cells: Sequence[ResultCell]) -> list[ResultCell]:
-    """Of trainings of one kind on one cell, as recipes tried after each other leave them, those that finished last.
+def newest_trainings(cells: Sequence[ResultCell]) -> list[ResultCell]:
+    """Keep only one training for each cell: the training that finished last.
 
-    Of a training on just the codec that is tested and one on a codec with fewer of its options, the first is taken.
+    A cell has several trainings of one kind if several recipes were tried. A training whose codec has more options
+    takes precedence, because it was trained on exactly the codec that is tested.
 
     Args:
-        cells: of a kind; those of one series stay together.
+        cells: experiments of one kind of training. The experiments of one series (the seeds of one training) are kept
+            or removed together.
     """
     best: dict[str, ResultCell] = {}
     for cell in cells:
-        known = best.get(cell.facts["cell"])
-        if known is None or _rank(cell) > _rank(known):
+        current = best.get(cell.facts["cell"])
+        if current is None or _rank(cell) > _rank(current):
             best[cell.facts["cell"]] = cell
     return [cell for cell in cells if cell.facts["series"] == best[cell.facts["cell"]].facts["series"]]
 
 
 def newest_series(cells: Sequence[ResultCell]) -> str | None:
-    """The series that finished last of trainings of one kind, on any cells; None for pretrained models."""
+    """Return the series (the trainings that differ only in their seed) that finished last; None for pretrained models.
+
+    Args:
+        cells: experiments of one kind of training; they can belong to different cells.
+    """
     series: str | None = max(cells, key=_rank).facts["series"]
     return series
 
@@ -124,12 +135,14 @@ def _rank(cell: ResultCell) -> tuple[int, str, int]:
 
 
 def training_filter(word: str) -> Callable[[ResultCell], bool]:
-    """Whether an experiment is of a training that a word names: one of `TRAINING_WORDS`, a level, or `codec@level`.
+    """Return a function that says whether an experiment belongs to the kind of training that a word names.
 
-    A level alone is one of the codec that is tested, with the options that it is tested with.
+    Args:
+        word: one of `TRAINING_WORDS`, a level, or `codec@level`. A level without a codec selects models whose training
+            data were coded at this level by the codec that is tested, with the same options.
 
     Raises:
-        UsageError: the word means nothing.
+        UsageError: the word is none of these.
     """
     if word == "matched":
         return is_matched

@@ -1,4 +1,4 @@
-"""What the columns of the public views hold: their types, units and descriptions, for frames, files and Datasette."""
+"""The types, units and descriptions of the public views' columns, for data frames, exported files and Datasette."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Column:
 
     Args:
         type: "text", "int", "real", "bool", or "time" (ISO 8601 in UTC).
-        about: what it holds.
-        unit: "" for none, and where it is that of a metric.
+        about: the description of the column.
+        unit: the unit of the values; "" if they have none, or if they have the unit of the row's metric.
     """
 
     type: str
@@ -31,11 +31,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Query:
-    """A question that people ask.
+    """An example query.
 
     Args:
-        title: in words.
-        sql: a SELECT that SQLite reads.
+        title: the question that the query answers, in words.
+        sql: a SELECT statement for SQLite.
     """
 
     title: str
@@ -44,19 +44,22 @@ class Query:
 
 @cache
 def view_columns() -> Mapping[str, Mapping[str, Column]]:
-    """The columns of each view, in order."""
+    """Return the columns of each view by name, in the view's order.
+
+    A column whose description is "as in `results`" gets the description of the column in the view `results`.
+    """
     content = tomllib.loads(files("harness.results").joinpath("view_columns.toml").read_text("utf-8"))
-    found = {view: {name: Column(**facts) for name, facts in columns.items()} for view, columns in content.items()}
-    known = found["results"]
-    for view, columns in found.items():
+    views = {view: {name: Column(**facts) for name, facts in columns.items()} for view, columns in content.items()}
+    results = views["results"]
+    for view, columns in views.items():
         for name, column in columns.items():
-            if column.about.startswith("as in `results`") and view != "results" and name in known:
-                columns[name] = Column(column.type, known[name].about, column.unit)
-    return found
+            if column.about.startswith("as in `results`") and view != "results" and name in results:
+                columns[name] = Column(column.type, results[name].about, column.unit)
+    return views
 
 
 @cache
 def queries() -> Mapping[str, Query]:
-    """The queries of the documentation, by name."""
+    """Return the example queries of the documentation, by name."""
     content = tomllib.loads(files("harness.results").joinpath("queries.toml").read_text("utf-8"))
     return {name: Query(facts["title"], facts["sql"].strip()) for name, facts in content.items()}

@@ -1,5 +1,6 @@
-"""Pictures of what a model made of one sample at several levels.
+"""Pictures of samples at several compression levels, with the model's predictions drawn into them.
 
-What is where: `recorded` finds the experiments in a database, `remake` gets from them back to codec, model and data,
-`rerun` runs one sample anew, `panel` lays the pictures out, `panels` does all of it.
+The modules: `recorded` finds the experiments in a database. `retrained` finds the experiments of retrained models and
+their weights. `remake` rebuilds the codec, model and dataset of recorded experiments. `rerun` runs one sample again.
+`panel` places pictures side by side. `panels` uses the others to draw a whole panel.
 """

@@ -1,4 +1,4 @@
-"""Pictures side by side under their titles, in rows that wrap."""
+"""Layout of a panel: pictures side by side, each under its title, in rows that wrap."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["Row", "Tile", "Zoom", "lay_out", "zoom_for"]
 
 _MARGIN, _GAP = 16, 12
 _WIDE = 2200
-"""Pixels that a panel is wide at most, unless a single picture is wider."""
+"""The maximum width of a panel in pixels, unless a single picture is wider."""
 _SMALL, _LARGE = 440, 1040
-"""Pictures narrower than this are enlarged, wider ones reduced."""
+"""Widths in pixels. Pictures narrower than `_SMALL` are enlarged; pictures wider than `_LARGE` are reduced."""
 _HEADING, _TITLE, _NOTE = 22, 19, 16
 Colour = tuple[int, int, int]
 _INK, _GREY = (20, 20, 20), (95, 95, 95)
@@ -27,12 +27,12 @@ _INK, _GREY = (20, 20, 20), (95, 95, 95)
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture and what it is.
+    """A picture of a panel, with its title and note.
 
     Args:
         image: uint8[H, W, 3], RGB; the pictures of a panel may differ in size.
-        title: what it shows.
-        note: a line below the title: what it cost and how it went.
+        title: what the picture shows.
+        note: a line below the title: the rate and the score.
     """
 
     image: NDArray[np.uint8]
@@ -42,11 +42,11 @@ class Tile:
 
 @dataclass(frozen=True)
 class Row:
-    """Pictures that begin on a new line.
+    """Pictures that begin on a new line of the panel.
 
     Args:
-        tiles: from left to right; what does not fit goes to the next line.
-        heading: above them; "" for none.
+        tiles: the pictures, from left to right; pictures that do not fit go to the next line.
+        heading: the text above the pictures; "" for no heading.
     """
 
     tiles: tuple[Tile, ...]
@@ -55,24 +55,24 @@ class Row:
 
 @dataclass(frozen=True)
 class Zoom:
-    """How large pictures are shown.
+    """The scale at which pictures are shown.
 
     Args:
-        times: a whole number enlarges, each pixel a square of so many (nearest neighbour: no pixel is made up);
-            below 1 reduces (Lanczos).
+        times: the scale factor. A whole number enlarges by nearest neighbour: each pixel becomes a square of
+            `times` x `times` equal pixels, and no value is interpolated. A number below 1 reduces (Lanczos).
     """
 
     times: float
 
     @property
     def words(self) -> str:
-        """For the panel's last line; "" when nothing is changed."""
+        """A sentence about the scale, for the panel's last line; "" if pictures keep their size."""
         if self.times > 1:
             return f"Enlarged {self.times:g} times, nearest neighbour."
         return "" if self.times == 1 else f"Reduced to {self.times:.0%}, Lanczos."
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The picture, larger or smaller."""
+        """Return the picture, enlarged or reduced."""
         import numpy as np
         from PIL import Image
 
@@ -83,7 +83,7 @@ class Zoom:
 
 
 def zoom_for(width: int) -> Zoom:
-    """Small pictures are enlarged until they can be looked at, large ones reduced.
+    """Return the scale for pictures of a width in pixels: small pictures are enlarged, large ones are reduced.
 
     >>> zoom_for(256), zoom_for(640), zoom_for(2080)
     (Zoom(times=2), Zoom(times=1), Zoom(times=0.5))
@@ -100,14 +100,15 @@ def lay_out(
     columns: int | None = None,
     legend: Sequence[tuple[str, Colour]] = (),
 ) -> Image:
-    """The panel.
+    """Draw the panel as one RGB image.
 
     Args:
-        rows: the pictures, already as large as they are to be shown.
-        title: above all of them.
-        note: below all of them.
-        legend: names with their colours (RGB), below all of them.
-        columns: pictures side by side; None takes as many as a screen can show, in lines of equal length.
+        rows: the pictures, already in the size in which they are shown.
+        title: the text above all pictures.
+        note: the text below all pictures.
+        legend: names with their colours (RGB), shown below all pictures.
+        columns: the number of pictures side by side; None chooses as many as fit on a screen, in lines of about equal
+            length.
     """
     from PIL import Image, ImageDraw
 
@@ -118,9 +119,9 @@ def lay_out(
     width = 2 * _MARGIN + across * widest + (across - 1) * _GAP
     text = _wrapped(title, width - 2 * _MARGIN, _HEADING)
     small = _wrapped(note, width - 2 * _MARGIN, _NOTE)
-    keys = _keys(legend, width - 2 * _MARGIN)
-    below = (len(small) + len(keys)) * _step(_NOTE)
-    height = 2 * _MARGIN + len(text) * _step(_HEADING) + sum(map(_height, lines)) + below
+    legend_lines = _legend_lines(legend, width - 2 * _MARGIN)
+    below = (len(small) + len(legend_lines)) * _line_height(_NOTE)
+    height = 2 * _MARGIN + len(text) * _line_height(_HEADING) + sum(map(_height, lines)) + below
     canvas = Image.new("RGB", (width, height), (255, 255, 255))
     pen, y = ImageDraw.Draw(canvas), _MARGIN
     for words in text:
@@ -133,36 +134,36 @@ def lay_out(
             beneath = _write(pen, x, y, tile.title, _TITLE, _INK)
             beneath = _write(pen, x, beneath, tile.note, _NOTE, _GREY)
             canvas.paste(Image.fromarray(tile.image), (x, beneath))
-        y += _height(line) - (_step(_TITLE) if line.heading else 0)
-    for row in keys:
+        y += _height(line) - (_line_height(_TITLE) if line.heading else 0)
+    for row in legend_lines:
         for x, name, colour in row:
             pen.rectangle((_MARGIN + x, y + 2, _MARGIN + x + _NOTE, y + 2 + _NOTE), fill=colour)
             _write(pen, _MARGIN + x + _NOTE + 6, y, name, _NOTE, _GREY)
-        y += _step(_NOTE)
+        y += _line_height(_NOTE)
     for words in small:
         y = _write(pen, _MARGIN, y, words, _NOTE, _GREY)
     return canvas
 
 
-def _keys(legend: Sequence[tuple[str, Colour]], width: int) -> list[list[tuple[int, str, Colour]]]:
-    """Where each name of the legend stands, in lines."""
+def _legend_lines(legend: Sequence[tuple[str, Colour]], width: int) -> list[list[tuple[int, str, Colour]]]:
+    """Return the lines of the legend; each entry has its x position in pixels, name and colour."""
     from PIL import ImageFont
 
     font = ImageFont.load_default(_NOTE)
     lines: list[list[tuple[int, str, Colour]]] = []
     x = 0
     for name, colour in legend:
-        wide = round(font.getlength(name)) + _NOTE + 26
-        if not lines or x + wide > width:
+        entry_width = round(font.getlength(name)) + _NOTE + 26
+        if not lines or x + entry_width > width:
             lines.append([])
             x = 0
         lines[-1].append((x, name, colour))
-        x += wide
+        x += entry_width
     return lines
 
 
 def _columns(tiles: int, width: int) -> int:
-    """Pictures on a line: as many as fit, but no line much shorter than the others.
+    """Return the number of pictures on a line: as many as fit, with lines of about equal length.
 
     >>> _columns(8, 512), _columns(7, 512), _columns(5, 640), _columns(2, 3000)
     (4, 4, 3, 1)
@@ -177,26 +178,26 @@ def _lines(row: Row, columns: int) -> list[Row]:
 
 
 def _height(line: Row) -> int:
-    heading = _step(_TITLE) if line.heading else 0
+    heading = _line_height(_TITLE) if line.heading else 0
     tallest: int = max(tile.image.shape[0] for tile in line.tiles)
-    return heading + _step(_TITLE) + _step(_NOTE) + tallest + _GAP
+    return heading + _line_height(_TITLE) + _line_height(_NOTE) + tallest + _GAP
 
 
-def _step(size: int) -> int:
-    """From one line of text to the next."""
+def _line_height(size: int) -> int:
+    """Return the distance in pixels from one line of text to the next, for a font size."""
     return round(1.4 * size)
 
 
 def _write(pen: ImageDraw, x: int, y: int, words: str, size: int, colour: Colour) -> int:
-    """Write a line; gives where the next one begins."""
+    """Write a line of text. Return the y position of the next line."""
     from PIL import ImageFont
 
     pen.text((x, y), words, fill=colour, font=ImageFont.load_default(size))
-    return y + _step(size)
+    return y + _line_height(size)
 
 
 def _wrapped(words: str, width: int, size: int) -> list[str]:
-    """Words in lines that are no wider."""
+    """Break a text into lines that are at most `width` pixels entry_width; a single long word may be wider."""
     from PIL import ImageFont
 
     font = ImageFont.load_default(size)

@@ -1,4 +1,4 @@
-"""Samples at several levels with what a model predicts on them, side by side."""
+"""Panels that show samples at several levels side by side, with the model's predictions drawn into them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from harness.errors import SampleError, UsageError
 from harness.results.naming import training_words
 from harness.show.panel import Row, Tile, Zoom, lay_out, zoom_for
-from harness.show.rerun import SampleRunner, frame_of
+from harness.show.rerun import SampleRunner, frame_to_show
 from harness.statistics.agreement import Agreement
 
 if TYPE_CHECKING:
@@ -22,27 +22,28 @@ if TYPE_CHECKING:
     from harness.records import SampleRow
     from harness.results.cells import ResultCell
     from harness.show.recorded import PanelExperiments, PanelLadder
-    from harness.show.remake import Remade
+    from harness.show.remake import RemadeExperiments
     from harness.show.rerun import SampleRun
     from harness.store import Store
     from harness.unit import Settings
 
-__all__ = ["PanelOptions", "PanelPainter", "chosen", "draw_panel", "read_rows", "worst"]
+__all__ = ["PanelOptions", "PanelPainter", "draw_panel", "find_samples", "read_rows", "worst_samples"]
 
 Picture: TypeAlias = "NDArray[np.uint8]"
 Rows = Mapping[str, Mapping[int, "SampleRow"]]
-"""The rows of samples by experiment and index."""
+"""The database rows of samples, by the experiment's key and the sample's index."""
 
 
 @dataclass(frozen=True)
 class PanelOptions:
-    """How samples are shown.
+    """Options of how samples are shown.
 
     Args:
-        frame: which frame of a clip; None for the first that is scored.
-        crop: x, y, width and height in pixels of the source; None for all of it.
-        columns: pictures side by side; None for as many as a screen can show.
-        plain: the pictures without anything drawn, too; None where the task's drawings hide them.
+        frame: the index of the frame of a clip; None for the first scored frame.
+        crop: x, y, width and height in pixels of the source; None for the whole frame.
+        columns: the number of pictures side by side; None for as many as fit on a screen.
+        plain: whether to show each picture also without drawings; None does so only if the task's drawings hide the
+            picture.
     """
 
     frame: int | None = None
@@ -52,13 +53,17 @@ class PanelOptions:
 
 
 def read_rows(store: Store, recorded: PanelExperiments) -> Rows:
-    """What the database has of each sample of the experiments."""
+    """Read the database rows of all samples of the experiments."""
     keys = [cell.facts["experiment"] for cell in recorded.cells]
     return {key: {row.index: row for row in store.rows(key)} for key in keys}
 
 
-def chosen(rows: Rows, asked: Sequence[str]) -> list[int]:
-    """The indices of the samples that texts name: an id, or the number of a sample, counted from 0.
+def find_samples(rows: Rows, asked: Sequence[str]) -> list[int]:
+    """Return the dataset indices of the samples that the user named.
+
+    Args:
+        rows: the rows of the experiments; the first experiment's samples are searched.
+        asked: for each sample its id, or its position among the experiment's samples, counted from 0.
 
     Raises:
         UsageError: there is no such sample.
@@ -66,23 +71,31 @@ def chosen(rows: Rows, asked: Sequence[str]) -> list[int]:
     known = next(iter(rows.values()))
     by_id = {row.id: index for index, row in known.items()}
     ordered = sorted(known)
-    found = []
+    indices = []
     for text in asked:
         if text in by_id:
-            found.append(by_id[text])
+            indices.append(by_id[text])
         elif text.isdigit() and int(text) < len(ordered):
-            found.append(ordered[int(text)])
+            indices.append(ordered[int(text)])
         else:
-            some = ", ".join(list(by_id)[:5])
+            first_ids = ", ".join(list(by_id)[:5])
             raise UsageError(
                 f"--sample {text}: no sample has this id, and they are numbered 0 to {len(ordered) - 1}. "
-                f"The first ids: {some}."
+                f"The first ids: {first_ids}."
             )
-    return found
+    return indices
 
 
-def worst(rows: Rows, recorded: PanelExperiments, count: int, higher_is_better: bool) -> list[int]:
-    """The samples whose own score lost most between the baseline and the last level of the first codec.
+def worst_samples(rows: Rows, recorded: PanelExperiments, count: int, higher_is_better: bool) -> list[int]:
+    """Return the indices of the samples that lost most in their own score, the largest loss first.
+
+    The loss is taken between the baseline and the strongest shown level of the first codec.
+
+    Args:
+        rows: the rows of the experiments.
+        recorded: the experiments.
+        count: the maximum number of samples.
+        higher_is_better: the direction of the sample's score.
 
     Raises:
         UsageError: there is no baseline, or no sample has a score.
@@ -103,23 +116,23 @@ def worst(rows: Rows, recorded: PanelExperiments, count: int, higher_is_better: 
 
 def draw_panel(
     recorded: PanelExperiments,
-    remade: Remade,
+    remade: RemadeExperiments,
     rows: Rows,
     samples: Sequence[int],
     settings: Settings,
     look: PanelOptions,
     warn: Callable[[str], None],
 ) -> Image:
-    """The panel of some samples.
+    """Run the codec and the model again on some samples, and draw the panel.
 
     Args:
         recorded: the experiments.
-        remade: what carries them out.
-        rows: what the database has of their samples.
-        samples: indices.
-        settings: device, precision, threads.
-        look: frame, crop and columns.
-        warn: takes sentences about what came out otherwise than recorded.
+        remade: the codec, model and dataset that run the experiments again.
+        rows: the database rows of the samples.
+        samples: the indices of the samples in the dataset.
+        settings: device, precision and threads.
+        look: frame, crop, columns and plain pictures.
+        warn: called with a sentence for each result that differs from the recorded one.
 
     Raises:
         HarnessError: a sample failed, cannot be read, or cannot be drawn.
@@ -147,12 +160,12 @@ def _check_row(cell: ResultCell, row: SampleRow | None, index: int) -> None:
 
 
 class PanelPainter:
-    """Draws samples, all in one size."""
+    """Draws the pictures of samples, all at the same scale."""
 
     def __init__(
         self,
         recorded: PanelExperiments,
-        remade: Remade,
+        remade: RemadeExperiments,
         rows: Rows,
         settings: Settings,
         look: PanelOptions,
@@ -160,30 +173,37 @@ class PanelPainter:
     ) -> None:
         self._recorded, self._remade, self._rows = recorded, remade, rows
         self._settings, self._look, self._warn = settings, look, warn
-        self._loaded: dict[str, SampleRunner] = {}
+        self._runners: dict[str, SampleRunner] = {}
         self._task = remade.subject.task
         self.zoom: Zoom | None = None
 
     def block(self, index: int) -> list[Row]:
-        """The lines of one sample: truth and uncompressed with the first codec, then the other codecs.
+        """Draw one sample, and return its rows of pictures.
 
-        With retrained models each level has a line: the pretrained one, and what was retrained beside it.
+        Each codec has a row. The first row begins with the ground truth and the uncompressed frame. With retrained
+        models, truth and uncompressed have a row of their own, and each level has a row: the pretrained model, then the
+        retrained models.
+
+        Args:
+            index: the index of the sample in the dataset.
         """
         dataset = self._remade.subject.dataset
         try:
             sample = dataset[index]
         except SampleError as error:
             raise UsageError(f"sample {index} cannot be read: {error}") from error
-        frame = frame_of(sample, self._look.frame)
+        frame = frame_to_show(sample, self._look.frame)
         sample.frames.setflags(write=False)
-        sample = self._again(self._recorded.cells[0]).referred(sample)
-        first = self._truth(sample, frame)
+        sample = self._runner(self._recorded.cells[0]).referred(sample)
+        first = self._truth_tiles(sample, frame)
         if self._recorded.baseline:
             first.append(self._tile(self._recorded.baseline, "uncompressed", sample, index, frame))
         heading = f"sample {sample.id}" + (f", frame {frame} of {len(sample.frames)}" if len(sample.frames) > 1 else "")
         if self._recorded.retrained:
             groups = [
-                (ladder, (cell, *self._beside(cell))) for ladder in self._recorded.ladders for cell in ladder.cells
+                (ladder, (cell, *self._retrained_cells(cell)))
+                for ladder in self._recorded.ladders
+                for cell in ladder.cells
             ]
             lines, first, heading = [Row(tuple(first), heading)], [], ""
         else:
@@ -194,20 +214,20 @@ class PanelPainter:
             first, heading = [], ""
         return lines
 
-    def _beside(self, cell: ResultCell) -> tuple[ResultCell, ...]:
+    def _retrained_cells(self, cell: ResultCell) -> tuple[ResultCell, ...]:
         return self._recorded.retrained.get(cell.facts["experiment"], ())
 
-    def _again(self, cell: ResultCell) -> SampleRunner:
-        """The model with the weights of an experiment, loaded once."""
+    def _runner(self, cell: ResultCell) -> SampleRunner:
+        """Return the runner of the model with an experiment's weights. The same weights are loaded only once."""
         subject = self._remade.subject
         weights = self._remade.weights.get(cell.facts["experiment"], subject.weights)
-        if weights.sha256 not in self._loaded:
-            self._loaded[weights.sha256] = SampleRunner(replace(subject, weights=weights), self._settings)
-        return self._loaded[weights.sha256]
+        if weights.sha256 not in self._runners:
+            self._runners[weights.sha256] = SampleRunner(replace(subject, weights=weights), self._settings)
+        return self._runners[weights.sha256]
 
-    def _truth(self, sample: Sample, frame: int) -> list[Tile]:
+    def _truth_tiles(self, sample: Sample, frame: int) -> list[Tile]:
         try:
-            drawn = self._drawn(self._task.draw_target, sample.frames[frame], sample.targets[frame])
+            drawn = self._draw(self._task.draw_target, sample.frames[frame], sample.targets[frame])
         except NotImplementedError:
             return []
         title = "reference" if isinstance(self._task, Agreement) else "truth"
@@ -215,27 +235,27 @@ class PanelPainter:
 
     def _tile(self, cell: ResultCell, title: str, sample: Sample, index: int, frame: int) -> Tile:
         key = cell.facts["experiment"]
-        seen = self._again(cell).run(self._remade.cells[key], sample)
+        run = self._runner(cell).run(self._remade.cells[key], sample)
         row = self._rows[key][index]
-        self._compare(cell, row, seen)
+        self._warn_if_different(cell, row, run)
         try:
-            drawn = self._drawn(self._task.draw, seen.frames[frame], seen.predictions[frame])
+            drawn = self._draw(self._task.draw, run.frames[frame], run.predictions[frame])
         except NotImplementedError as error:
             raise UsageError(f"nothing can be shown: {error}.") from error
-        return Tile(self._with_plain(drawn, seen.frames[frame]), title, self._note(row))
+        return Tile(self._with_plain(drawn, run.frames[frame]), title, self._note(row))
 
     def _with_plain(self, drawn: Picture, image: Picture) -> Picture:
-        """What was drawn, below the picture itself where that is wanted."""
+        """Return the drawing, with the picture without drawings above it if the options ask for it."""
         import numpy as np
 
         if not (not self._task.draws_over if self._look.plain is None else self._look.plain):
             return drawn
-        x, y, width, height = self._part(image)
+        x, y, width, height = self._crop_box(image)
         assert self.zoom is not None
         return np.concatenate([self.zoom(image[y : y + height, x : x + width]), drawn])
 
     def _note(self, row: SampleRow) -> str:
-        """The sample's own rate and score, as the database has them."""
+        """Return the sample's own rate and score from the database, as text."""
         metric = self._task.sample_metric
         words = []
         if row.bits is not None and row.duration:
@@ -246,19 +266,22 @@ class PanelPainter:
             words.append(f"{metric.name} {row.score:.3f} {metric.unit}".strip())
         return "    ".join(words)
 
-    def _compare(self, cell: ResultCell, row: SampleRow, seen: SampleRun) -> None:
-        """Whether what came out is what was recorded; last bits of a score may differ by device and batch."""
-        what = f"{cell.facts['codec']} {cell.facts['level'] or ''}".strip() + f", sample {row.id}"
-        if row.bits is not None and row.bits != seen.bits:
-            self._warn(f"{what}: {row.bits} bits were recorded, {seen.bits} came out now.")
-        if row.score is not None and (
-            seen.score is None or not isclose(row.score, seen.score, rel_tol=1e-3, abs_tol=2e-3)
-        ):
-            self._warn(f"{what}: its recorded score is {row.score:.4f}, {seen.score} came out now.")
+    def _warn_if_different(self, cell: ResultCell, row: SampleRow, run: SampleRun) -> None:
+        """Warn if the bits or the score of a sample differ from the recorded ones.
 
-    def _drawn(self, draw: Callable[[Any, Any], Picture], image: Picture, result: Any) -> Picture:
-        """The asked part of a picture, in the size to show it in, with a prediction or the truth drawn into it."""
-        x, y, width, height = self._part(image)
+        Scores have a tolerance: their last bits may depend on the device and the batch size.
+        """
+        what = f"{cell.facts['codec']} {cell.facts['level'] or ''}".strip() + f", sample {row.id}"
+        if row.bits is not None and row.bits != run.bits:
+            self._warn(f"{what}: {row.bits} bits were recorded, {run.bits} came out now.")
+        if row.score is not None and (
+            run.score is None or not isclose(row.score, run.score, rel_tol=1e-3, abs_tol=2e-3)
+        ):
+            self._warn(f"{what}: its recorded score is {row.score:.4f}, {run.score} came out now.")
+
+    def _draw(self, draw: Callable[[Any, Any], Picture], image: Picture, result: Any) -> Picture:
+        """Draw a prediction or the ground truth into a picture; return the cropped part at the panel's scale."""
+        x, y, width, height = self._crop_box(image)
         self.zoom = zoom = self.zoom or zoom_for(width)
         times = max(1, int(zoom.times))
         try:
@@ -268,7 +291,7 @@ class PanelPainter:
         part = drawn[y * times : (y + height) * times, x * times : (x + width) * times]
         return zoom(part) if zoom.times < 1 else part
 
-    def _part(self, image: Picture) -> tuple[int, int, int, int]:
+    def _crop_box(self, image: Picture) -> tuple[int, int, int, int]:
         height, width = image.shape[:2]
         x, y, across, down = self._look.crop or (0, 0, width, height)
         if x + across > width or y + down > height:

@@ -1,4 +1,4 @@
-"""Which experiments of a database a panel shows: the baseline, and the levels of the codecs that were asked for."""
+"""Choice of the experiments that a panel shows: the baseline, and the levels of the requested codecs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.errors import UsageError, did_you_mean
 from harness.planning.grammar import ParsedName, is_written, parse
 from harness.results.cells import ResultCell, matching_names, read_cells
 from harness.results.naming import codec_names
-from harness.show.retrained import beside
+from harness.show.retrained import find_retrained
 from harness.store import Filters
 
 if TYPE_CHECKING:
@@ -24,18 +24,18 @@ _SUBJECT = ("model", "weights", "dataset", "split", "reference", "seed", "planne
 
 @dataclass(frozen=True)
 class PanelQuery:
-    """What is to be shown.
+    """The conditions that the experiments of a panel must fulfil.
 
     Args:
-        task: the task.
-        codecs: `name[:options][@levels]` each; options that are not written may be any.
-        levels: levels of every codec; empty, and none in `codecs`: all there are.
-        model: `name[:options]`; None for any.
-        dataset: `name[:options]`; None for any.
-        split: of the dataset; None for any.
-        samples: how many samples the experiments have (`--limit` of the run); None for any.
-        trainings: retrained models to show beside the pretrained one: words that
-            `harness.results.trainings.training_filter` knows.
+        task: the name of the task.
+        codecs: each codec as `name[:options][@levels]`; an option that is not written may have any value.
+        levels: the levels of each codec without `@levels`; empty for all levels in the database.
+        model: `name[:options]`; None for any model.
+        dataset: `name[:options]`; None for any dataset.
+        split: the split of the dataset; None for any split.
+        samples: the number of samples of the experiments (`--limit` of the run); None for any number.
+        trainings: which retrained models to show beside the pretrained one, as words of
+            `harness.results.trainings.training_filter`.
     """
 
     task: str
@@ -50,11 +50,11 @@ class PanelQuery:
 
 @dataclass(frozen=True)
 class PanelLadder:
-    """One codec, with its options, at its levels.
+    """The experiments of one codec with fixed options, at its levels.
 
     Args:
-        name: the codec, with those of its options that tell it from the other ladders.
-        cells: mildest compression first.
+        name: the codec's name, with the options in which it differs from the other ladders of the panel.
+        cells: the experiments, mildest compression first.
     """
 
     name: str
@@ -66,10 +66,10 @@ class PanelExperiments:
     """The experiments of one model on one dataset.
 
     Args:
-        baseline: the uncompressed one; None where the database has none.
-        ladders: the codecs.
-        others: what else would have fitted, in words.
-        retrained: experiments of retrained models to show beside a pretrained one, by its key.
+        baseline: the experiment on uncompressed data; None if the database has none.
+        ladders: the experiments of the codecs.
+        others: descriptions of other groups of experiments that also fit the query.
+        retrained: the experiments of retrained models, by the key of the pretrained experiment at the same level.
     """
 
     baseline: ResultCell | None
@@ -79,25 +79,28 @@ class PanelExperiments:
 
     @property
     def cells(self) -> list[ResultCell]:
-        """All of them, the baseline first; those of retrained models last."""
+        """All experiments: the baseline first, then the pretrained model, then the retrained models."""
         pretrained = [cell for ladder in self.ladders for cell in ladder.cells]
         first = [self.baseline] if self.baseline else []
         return [*first, *pretrained, *(cell for cells in self.retrained.values() for cell in cells)]
 
 
 def find(store: Store, wanted: PanelQuery) -> PanelExperiments:
-    """The finished experiments that fit; of several models, datasets or subsets, those that finished last.
+    """Find the finished experiments that fit a query.
+
+    If experiments of several models, datasets or subsets fit, those with the most of the requested codecs are chosen;
+    of equal ones, those that finished last.
 
     Raises:
-        UsageError: nothing fits; the message says what there is.
+        UsageError: nothing fits; the message lists what the database has.
     """
     everything = read_cells(store, Filters({"task": [wanted.task], "status": ["finished"]}))
     cells = [cell for cell in everything if cell.facts["training"] == "pretrained"]
     if not cells:
         raise UsageError(f"the database has no finished experiments of task {wanted.task!r}.")
-    for column, asked in (("model", wanted.model), ("dataset", wanted.dataset), ("split", wanted.split)):
-        if asked is not None:
-            cells = _only(cells, column, asked)
+    for column, name in (("model", wanted.model), ("dataset", wanted.dataset), ("split", wanted.split)):
+        if name is not None:
+            cells = _filter_by_name(cells, column, name)
     if wanted.samples is not None:
         cells = [cell for cell in cells if cell.facts["planned_samples"] == wanted.samples]
         if not cells:
@@ -106,92 +109,102 @@ def find(store: Store, wanted: PanelQuery) -> PanelExperiments:
     groups: dict[tuple[Any, ...], list[ResultCell]] = {}
     for cell in cells:
         groups.setdefault(tuple(cell.facts[name] for name in _SUBJECT), []).append(cell)
-    fitting = [group for group in groups.values() if any(_of_codec(cell, one) for cell in group for one in codecs)]
+    fitting = [group for group in groups.values() if any(_has_codec(cell, codec) for cell in group for codec in codecs)]
     if not fitting:
-        raise _nothing(cells, wanted.codecs)
-    chosen, *rest = sorted(fitting, key=lambda group: _fit(group, codecs), reverse=True)
-    _check(chosen, codecs)
-    ladders = [ladder for asked in codecs for ladder in _ladders(chosen, asked)]
-    others = tuple(_words(group[0]) for group in rest)
-    retrained = beside([cell for ladder in ladders for cell in ladder], everything, wanted.trainings)
+        raise _not_found(cells, wanted.codecs)
+    chosen, *rest = sorted(fitting, key=lambda group: _rank(group, codecs), reverse=True)
+    _check_codecs(chosen, codecs)
+    ladders = [ladder for codec in codecs for ladder in _ladders(chosen, codec)]
+    others = tuple(_description(group[0]) for group in rest)
+    retrained = find_retrained([cell for ladder in ladders for cell in ladder], everything, wanted.trainings)
     return PanelExperiments(
-        next((cell for cell in chosen if cell.is_baseline), None), _named(ladders), others, retrained
+        next((cell for cell in chosen if cell.is_baseline), None), _named_ladders(ladders), others, retrained
     )
 
 
-def _fit(group: Sequence[ResultCell], codecs: Sequence[ParsedName]) -> tuple[int, str]:
-    """How many of the codecs a group has, and when it was last added to."""
-    has = sum(any(_is(cell, asked) for cell in group) for asked in codecs)
-    return has, max(cell.facts["finished_at"] or "" for cell in group)
+def _rank(group: Sequence[ResultCell], codecs: Sequence[ParsedName]) -> tuple[int, str]:
+    """Return how many of the requested codecs a group has, and when its last experiment finished."""
+    count = sum(any(_fits(cell, codec) for cell in group) for codec in codecs)
+    return count, max(cell.facts["finished_at"] or "" for cell in group)
 
 
-def _only(cells: Sequence[ResultCell], column: str, asked: str) -> list[ResultCell]:
-    """Those of one model, dataset or split; the same name with other options is no other model."""
+def _filter_by_name(cells: Sequence[ResultCell], column: str, name: str) -> list[ResultCell]:
+    """Return the experiments whose model, dataset or split has a name.
+
+    A name without a match is also tried without its options, and then as the path of a file or folder.
+
+    Raises:
+        UsageError: no experiment has the name.
+    """
     known = sorted({str(cell.facts[column]) for cell in cells})
-    names = matching_names(asked, known) or matching_names(asked.partition(":")[0], known)
-    names = names or matching_names(Path(asked).resolve().name, known)  # a folder or file is called by its name
+    names = matching_names(name, known) or matching_names(name.partition(":")[0], known)
+    names = names or matching_names(Path(name).resolve().name, known)  # results call a folder or file by its last part
     if not names:
-        hint = did_you_mean(asked, known)
-        raise UsageError(f"the database has no such results of {column} {asked!r}.{hint} It has: {', '.join(known)}.")
+        hint = did_you_mean(name, known)
+        raise UsageError(f"the database has no such results of {column} {name!r}.{hint} It has: {', '.join(known)}.")
     return [cell for cell in cells if cell.facts[column] in names]
 
 
 def _with_levels(text: str, levels: tuple[float, ...]) -> ParsedName:
-    asked = parse(text)
-    return ParsedName(asked.name, asked.options, asked.levels or levels or None)
+    codec = parse(text)
+    return ParsedName(codec.name, codec.options, codec.levels or levels or None)
 
 
-def _is(cell: ResultCell, asked: ParsedName) -> bool:
-    """Whether a cell is of a codec with the options that were written, at a level that was."""
-    return _of_codec(cell, asked) and (asked.levels is None or cell.facts["level"] in asked.levels)
+def _fits(cell: ResultCell, codec: ParsedName) -> bool:
+    """Whether an experiment has the requested codec, options and level."""
+    return _has_codec(cell, codec) and (codec.levels is None or cell.facts["level"] in codec.levels)
 
 
-def _of_codec(cell: ResultCell, asked: ParsedName) -> bool:
+def _has_codec(cell: ResultCell, codec: ParsedName) -> bool:
+    """Whether an experiment has the requested codec and options, at any level."""
     options = cell.options
-    same = (name in options and is_written(options[name], text) for name, text in asked.options.items())
-    return not cell.is_baseline and cell.facts["codec"] == asked.name and all(same)
+    same = (name in options and is_written(options[name], text) for name, text in codec.options.items())
+    return not cell.is_baseline and cell.facts["codec"] == codec.name and all(same)
 
 
-def _ladders(cells: Sequence[ResultCell], asked: ParsedName) -> list[list[ResultCell]]:
-    """The cells of a codec, those of different options apart."""
+def _ladders(cells: Sequence[ResultCell], codec: ParsedName) -> list[list[ResultCell]]:
+    """Return the experiments of a requested codec, one list for each combination of its options."""
     variants: dict[str, list[ResultCell]] = {}
     for cell in cells:
-        if _is(cell, asked):
+        if _fits(cell, codec):
             variants.setdefault(cell.facts["codec_options"], []).append(cell)
     return list(variants.values())
 
 
-def _named(ladders: Sequence[list[ResultCell]]) -> tuple[PanelLadder, ...]:
+def _named_ladders(ladders: Sequence[list[ResultCell]]) -> tuple[PanelLadder, ...]:
     names = codec_names([ladder[0] for ladder in ladders])
     return tuple(PanelLadder(name, tuple(cells)) for name, cells in zip(names, ladders, strict=True))
 
 
-def _check(cells: Sequence[ResultCell], codecs: Sequence[ParsedName]) -> None:
-    """Raises:
-    UsageError: a codec without an experiment, or a level that none of the codecs was run at.
+def _check_codecs(cells: Sequence[ResultCell], codecs: Sequence[ParsedName]) -> None:
+    """Check that every requested codec and level has an experiment.
+
+    Raises:
+        UsageError: a codec has no experiment, or no codec has an experiment at a requested level.
     """
-    for asked in codecs:
-        if not any(_of_codec(cell, asked) for cell in cells):
-            raise _nothing(cells, [asked.name])
-    for level in {level for asked in codecs for level in asked.levels or ()}:
-        if not any(cell.facts["level"] == level and _of_codec(cell, asked) for cell in cells for asked in codecs):
-            raise _nothing(cells, [f"{asked.name}@{level:g}" for asked in codecs if level in (asked.levels or ())])
+    for codec in codecs:
+        if not any(_has_codec(cell, codec) for cell in cells):
+            raise _not_found(cells, [codec.name])
+    for level in {level for codec in codecs for level in codec.levels or ()}:
+        if not any(cell.facts["level"] == level and _has_codec(cell, codec) for cell in cells for codec in codecs):
+            raise _not_found(cells, [f"{codec.name}@{level:g}" for codec in codecs if level in (codec.levels or ())])
 
 
-def _nothing(cells: Sequence[ResultCell], codecs: Sequence[str]) -> UsageError:
-    there: dict[str, list[str]] = {}
+def _not_found(cells: Sequence[ResultCell], codecs: Sequence[str]) -> UsageError:
+    """Return an error that names the codecs without experiments, and lists the codecs that the database has."""
+    known_levels: dict[str, list[str]] = {}
     for cell in cells:
         if not cell.is_baseline:
             level = "" if cell.facts["level"] is None else f"{cell.facts['level']:g}"
-            levels = there.setdefault(cell.facts["codec"], [])
+            levels = known_levels.setdefault(cell.facts["codec"], [])
             levels += [level] if level not in levels else []
-    known = "; ".join(f"{codec}@{','.join(levels)}" for codec, levels in there.items())
+    known = "; ".join(f"{codec}@{','.join(levels)}" for codec, levels in known_levels.items())
     return UsageError(
         f"the database has no finished experiment of task {cells[0].facts['task']} with codec {' or '.join(codecs)}. "
         f"It has: {known or 'none but the baseline'}."
     )
 
 
-def _words(cell: ResultCell) -> str:
+def _description(cell: ResultCell) -> str:
     row = cell.facts
     return f"{row['model']} ({row['weights']}) on {row['dataset']}/{row['split']}, {row['planned_samples']} samples"

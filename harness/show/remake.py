@@ -1,4 +1,4 @@
-"""From recorded experiments back to what carried them out; refused when it is not exactly the same any more."""
+"""Rebuilds the codec, model and dataset of recorded experiments. Refuses if they are not exactly the same any more."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from harness.results.cells import ResultCell
     from harness.unit import Cell, Subject
 
-__all__ = ["Environment", "Remade", "remake"]
+__all__ = ["Environment", "RemadeExperiments", "remake"]
 
 
 @dataclass(frozen=True)
 class Environment:
-    """Where things are found, beside what the database tells.
+    """What is needed to rebuild recorded experiments on this machine, besides the database.
 
     Args:
-        plugins: of this environment.
-        registry: merged.
-        data_roots: dataset name -> folder; under "" the folder of any other.
-        weights: a file or a name that the model knows; None takes the recorded ones.
-        model: the model as the command line takes it, where its recorded name does not tell a file's folder.
-        dataset: the dataset, likewise.
+        plugins: the installed plugins.
+        registry: the registry, with its overlays merged.
+        data_roots: pairs of dataset name and folder; the folder under "" is for all other datasets.
+        weights: a file, or a name that the model knows; None uses the recorded weights.
+        model: the model as on the command line, if the recorded name lacks the folder of a file.
+        dataset: the dataset as on the command line, if the recorded name lacks the folder of a file.
         device: the torch device.
     """
 
@@ -49,13 +49,13 @@ class Environment:
 
 
 @dataclass(frozen=True)
-class Remade:
-    """What carries recorded experiments out.
+class RemadeExperiments:
+    """The objects that run recorded experiments again.
 
     Args:
-        subject: task, model and dataset.
-        cells: codec and level by the experiment's key.
-        weights: what trainings made, by the key of a retrained model's experiment.
+        subject: the task, model and dataset.
+        cells: the codec and level of each experiment, by the experiment's key.
+        weights: the retrained weights, by the key of a retrained model's experiment.
     """
 
     subject: Subject
@@ -63,40 +63,43 @@ class Remade:
     weights: Mapping[str, Weights] = field(default_factory=dict)
 
 
-def remake(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], means: Environment) -> Remade:
-    """The objects behind recorded experiments of one model on one dataset.
+def remake(
+    cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], means: Environment
+) -> RemadeExperiments:
+    """Rebuild the task, model, dataset and codecs of recorded experiments of one model on one dataset.
 
-    A retrained model's experiment is carried out by what carries out the pretrained one's of the same cell.
+    The experiment of a retrained model uses the same codec and level as the pretrained model's experiment of that
+    cell. This function does not load the retrained weights.
 
     Args:
-        cells: the experiments; a pretrained model's first.
-        identities: of each, by key.
-        means: where things are found.
+        cells: the experiments; an experiment of the pretrained model first.
+        identities: the identity of each experiment, by key.
+        means: the plugins, registry, data folders, weights and device of this machine.
 
     Raises:
-        UsageError: what is here would not give the same experiment; the message says in what it differs.
-        HarnessError: something is not here at all.
+        UsageError: this machine would run other experiments than the recorded ones; the message lists the differences.
+        HarnessError: a plugin, a file or data are missing.
     """
     request = _request(cells, identities, means)
-    found = _planned(request, means)
-    if means.weights is None and _only_weights_differ(cells, identities, found):
-        # What was given by --weights is recorded under its name, which is all there is to look for.
+    planned = _plan_pass(request, means)
+    if means.weights is None and _only_weights_differ(cells, identities, planned):
+        # The database has only the name of weights that were given by --weights, so the name is searched for.
         try:
-            found = _planned(replace(request, weights=str(cells[0].facts["weights"])), means)
+            planned = _plan_pass(replace(request, weights=str(cells[0].facts["weights"])), means)
         except HarnessError:
-            raise _differs(cells, identities, found) from None
-    known = {cell.experiment.cell: cell for cell in found.cells}
+            raise _difference_error(cells, identities, planned) from None
+    known = {cell.experiment.cell: cell for cell in planned.cells}
     if any(cell.facts["cell"] not in known for cell in cells):
-        raise _differs(cells, identities, found)
-    return Remade(found.subject, {cell.facts["experiment"]: known[cell.facts["cell"]] for cell in cells})
+        raise _difference_error(cells, identities, planned)
+    return RemadeExperiments(planned.subject, {cell.facts["experiment"]: known[cell.facts["cell"]] for cell in cells})
 
 
-def _planned(request: Request, means: Environment) -> Pass:
+def _plan_pass(request: Request, means: Environment) -> Pass:
     try:
-        (found,) = make_plan(resolve(request, means.plugins, means.registry)).passes
+        (planned,) = make_plan(resolve(request, means.plugins, means.registry)).passes
     except PreflightError as error:
         raise HarnessError(f"what made these results is not all here: {' '.join(error.problems)}") from error
-    return found
+    return planned
 
 
 def _request(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], means: Environment) -> Request:
@@ -104,7 +107,7 @@ def _request(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, 
     identity = identities[row["experiment"]]
     return Request(
         codecs=tuple(_codec_text(identities[cell.facts["experiment"]]["codec"]) for cell in cells),
-        tasks=(_text(row["task"], identity["task"]["options"]),),
+        tasks=(_name_with_options(row["task"], identity["task"]["options"]),),
         models=(means.model if means.model and ":" in means.model else row["model"],),
         datasets=(_dataset(row["dataset"], means),),
         weights=means.weights,
@@ -121,33 +124,37 @@ def _request(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, 
 
 
 def _dataset(recorded: str, means: Environment) -> str:
-    """The dataset as it is to be looked for: as it was given, where that tells more than what results call it."""
+    """Return the dataset as on the command line if it has options or is an existing path, else its recorded name."""
     given = means.dataset
     return given if given and (":" in given or Path(given).exists()) else recorded
 
 
 def _codec_text(codec: Mapping[str, Any]) -> str:
     level = codec["level"]
-    return _text(codec["name"], codec["options"]) + ("" if level is None else f"@{level!r}")
+    return _name_with_options(codec["name"], codec["options"]) + ("" if level is None else f"@{level!r}")
 
 
-def _text(name: str, options: Mapping[str, Any]) -> str:
-    """A name with its options as the command line takes them; those that are not set are not written.
+def _name_with_options(name: str, options: Mapping[str, Any]) -> str:
+    """Return a name with its options in the form of the command line; options without a value are left out.
 
-    >>> _text("jpeg", {"subsampling": "4:2:0", "optimize": False, "scale": None})
+    >>> _name_with_options("jpeg", {"subsampling": "4:2:0", "optimize": False, "scale": None})
     'jpeg:subsampling=4:2:0,optimize=False'
     """
     written = ",".join(f"{key}={value}" for key, value in options.items() if value not in (None, ""))
     return f"{name}:{written}" if written else str(name)
 
 
-def _only_weights_differ(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], found: Pass) -> bool:
-    differing = _differences(cells, identities, found)
+def _only_weights_differ(
+    cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], planned: Pass
+) -> bool:
+    differing = _differences(cells, identities, planned)
     return bool(differing) and all(place in ("model.weights", "model.classes") for place, _, _ in differing)
 
 
-def _differs(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], found: Pass) -> UsageError:
-    differing = _differences(cells, identities, found)
+def _difference_error(
+    cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], planned: Pass
+) -> UsageError:
+    differing = _differences(cells, identities, planned)
     listed = "\n".join(f"- {place}: {_short(was)} was recorded, {_short(now)} is here" for place, was, now in differing)
     weights = any(place == "model.weights" for place, _, _ in differing)
     return UsageError(
@@ -161,27 +168,33 @@ def _differs(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, 
 
 
 def _differences(
-    cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], found: Pass
+    cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], planned: Pass
 ) -> list[tuple[str, Any, Any]]:
-    """In what the recorded experiments differ from those that would be run now: place, recorded, now."""
-    now = [_but_training(json.loads(canonical(cell.experiment.identity))) for cell in found.cells]
+    """Return the differences between the identities of the recorded experiments and of the ones that would run now.
+
+    Each recorded experiment is compared with the most similar experiment of now, without the training.
+
+    Returns:
+        Tuples of the place in the identity, such as `model.weights`, the recorded value, and the value now.
+    """
+    current = [_without_training(json.loads(canonical(cell.experiment.identity))) for cell in planned.cells]
     differing: dict[str, tuple[str, Any, Any]] = {}
     for cell in cells:
-        recorded = _but_training(identities[cell.facts["experiment"]])
-        options = [list(_walk("", recorded, one)) for one in now]
-        for place, was, is_now in min(options, key=len, default=[("experiment", cell.facts["experiment"], None)]):
+        recorded = _without_training(identities[cell.facts["experiment"]])
+        candidates = [list(_compare("", recorded, identity)) for identity in current]
+        for place, was, is_now in min(candidates, key=len, default=[("experiment", cell.facts["experiment"], None)]):
             differing.setdefault(place, (place, was, is_now))
     return list(differing.values())
 
 
-def _but_training(identity: Mapping[str, Any]) -> dict[str, Any]:
+def _without_training(identity: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in identity.items() if name != "training"}
 
 
-def _walk(place: str, recorded: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
+def _compare(place: str, recorded: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(recorded, dict) and isinstance(now, dict):
         for name in {**recorded, **now}:
-            yield from _walk(f"{place}.{name}" if place else name, recorded.get(name), now.get(name))
+            yield from _compare(f"{place}.{name}" if place else name, recorded.get(name), now.get(name))
     elif recorded != now:
         yield place, recorded, now
 

@@ -1,4 +1,4 @@
-"""One sample run anew at a level, as the engine does it, but with the pictures and predictions kept."""
+"""Runs one sample again at a level, as the engine does, but keeps the decoded frames and the predictions."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ["SampleRun", "SampleRunner"]
 
 @dataclass(frozen=True)
 class SampleRun:
-    """What came of one sample at one level.
+    """The result of one sample at one level.
 
     Args:
-        frames: as they were decoded, uint8[T, H, W, 3].
-        predictions: of each scored frame, in the dataset's classes.
-        bits: the rate.
-        score: the sample's own score.
+        frames: uint8[T, H, W, 3], the decoded frames.
+        predictions: the prediction on each scored frame, by the frame's index, in the dataset's classes.
+        bits: the size of the coded sample in bits.
+        score: the sample's own score; None if it has none.
     """
 
     frames: Frames
@@ -39,45 +39,56 @@ class SampleRun:
 
 
 class SampleRunner:
-    """A model, loaded, to which samples are given one at a time.
+    """A loaded model that runs samples one at a time.
 
-    Each is predicted by itself, also where the experiment had larger batches: that may change the last bits of what
-    a network gives.
+    The batch size is always 1, even if the experiment had larger batches. This may change the last bits of a network's
+    output.
 
     Args:
-        subject: task, model and dataset.
-        settings: device, precision and threads.
+        subject: the task, model and dataset.
+        settings: the device, precision and threads.
     """
 
     def __init__(self, subject: Subject, settings: Settings) -> None:
         self._subject = subject
-        self._model = copy.copy(subject.model)  # which stays without a network: others may be loaded beside this one
+        # The subject's own model stays without a network, so that other weights can be loaded at the same time.
+        self._model = copy.copy(subject.model)
         self._device = settings.device
         set_up_torch(settings)
         self._model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
         self._translate = subject.task.translator(self._model.classes, subject.dataset_name)
 
     def referred(self, sample: Sample) -> Sample:
-        """The sample with what the model predicts on its uncompressed frames as targets, where these are the reference.
+        """Return the sample with the targets that the task scores against.
+
+        If the reference is the model's own output (`Agreement`), the targets are its predictions on the uncompressed
+        frames. Otherwise the sample is returned unchanged, with its labels.
 
         Raises:
-            HarnessError: the model refuses it.
+            HarnessError: the model fails on the sample.
         """
         if not isinstance(self._subject.task, Agreement):
             return sample
         try:
-            found = self._predict(sample.frames, tuple(sorted(sample.targets)))
+            predictions = self._predict(sample.frames, tuple(sorted(sample.targets)))
         except HarnessError:
             raise
         except Exception as error:
             raise HarnessError(f"sample {sample.id}, uncompressed: {type(error).__name__}: {error}") from error
-        return replace(sample, targets={at: self._subject.task.as_target(one) for at, one in found.items()})
+        return replace(
+            sample,
+            targets={frame: self._subject.task.as_target(prediction) for frame, prediction in predictions.items()},
+        )
 
     def run(self, cell: Cell, sample: Sample) -> SampleRun:
-        """A sample coded, decoded, predicted and scored.
+        """Code and decode a sample, predict on its frames, and score the predictions.
+
+        Args:
+            cell: the codec and level.
+            sample: the sample, as `referred` returns it.
 
         Raises:
-            HarnessError: codec, model or task refuses it.
+            HarnessError: the codec, model or task fails on the sample.
         """
         try:
             return self._run(cell, sample)
@@ -97,25 +108,25 @@ class SampleRunner:
         return SampleRun(frames, predictions, encoded.bits, task.sample_score(statistics))
 
     def _predict(self, frames: Frames, scored: tuple[int, ...]) -> dict[int, Any]:
-        """Predictions on the scored frames, in the dataset's classes."""
+        """Return the model's predictions by frame index, on the scored frames, in the dataset's classes."""
         import torch
 
         batch = self._model.collate([self._model.prepare(frames, scored, NoMemo())])
         with torch.inference_mode():
-            (found,) = self._model.predict(to_device(batch, torch.device(self._device)))
-        return dict(zip(scored, map(self._translate, found), strict=True))
+            (predictions,) = self._model.predict(to_device(batch, torch.device(self._device)))
+        return dict(zip(scored, map(self._translate, predictions), strict=True))
 
 
-def frame_of(sample: Sample, asked: int | None) -> int:
-    """The frame to show: the one asked for, else the first that is scored.
+def frame_to_show(sample: Sample, frame: int | None) -> int:
+    """Return the index of the frame to show: the requested frame, or the first scored frame for None.
 
     Raises:
-        HarnessError: that frame is not scored: no model predicts anything on it.
+        HarnessError: the requested frame is not scored, so there is no prediction on it.
     """
     scored: Sequence[int] = sorted(sample.targets)
-    if asked is None:
+    if frame is None:
         return scored[0]
-    if asked not in scored:
+    if frame not in scored:
         known = ", ".join(map(str, scored))
-        raise HarnessError(f"--frame {asked}: sample {sample.id} is scored on frames {known} only.")
-    return asked
+        raise HarnessError(f"--frame {frame}: sample {sample.id} is scored on frames {known} only.")
+    return frame

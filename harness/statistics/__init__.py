@@ -1,1 +1,1 @@
-"""How sure a number is: resampling, intervals, ratios, and the stored statistics that they are computed from."""
+"""Uncertainty of metrics: resampling, confidence intervals, ratios, and the format of the stored statistics."""

@@ -1,4 +1,4 @@
-"""A task judged against the model's own output on uncompressed frames: what compression changes, without labels."""
+"""A task that is scored against the model's own predictions on uncompressed frames instead of against labels."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ if TYPE_CHECKING:
 __all__ = ["PREFIX", "Agreement"]
 
 PREFIX = "agreement "
-"""Before the name of every metric: such a value is never to be taken for one against labels."""
+"""The prefix of every metric's name. It distinguishes these values from values against labels."""
 
 
 class Agreement(Task):
-    """Another task, whose targets are what the model predicts on the uncompressed frames (`Task.as_target`).
+    """Wraps a task so that the targets are the model's own predictions on the uncompressed frames (`Task.as_target`).
 
-    Scores and statistics are that task's, so identical predictions have the best value that each metric knows: 1 of an
-    average precision, 0 of an error. It does not say whether the model is right.
+    Scores and statistics are computed by the wrapped task. Predictions that compression does not change therefore get
+    the best value of each metric: 1 for an average precision, 0 for an error. The metrics do not show whether the model
+    is right.
 
     Args:
-        task: the task.
+        task: the task to wrap.
     """
 
     def __init__(self, task: Task) -> None:
         self.task, self.config, self.classes = task, task.config, task.classes
-        # What a task's class says of itself, this one's objects say each of the task they wrap.
-        same = ("name", "summary", "options", "scoring_version", "draws_over")
-        vars(self).update({fact: getattr(task, fact) for fact in same})
-        vars(self)["metrics"] = tuple(map(_renamed, task.metrics))
-        vars(self)["sample_metric"] = _renamed(task.sample_metric)
+        # A task declares these attributes in its class. An Agreement object copies them from the task that it wraps.
+        copied = ("name", "summary", "options", "scoring_version", "draws_over")
+        vars(self).update({attribute: getattr(task, attribute) for attribute in copied})
+        vars(self)["metrics"] = tuple(map(_with_prefix, task.metrics))
+        vars(self)["sample_metric"] = _with_prefix(task.sample_metric)
 
     def all_metrics(self) -> tuple[Metric, ...]:
-        return tuple(map(_renamed, self.task.all_metrics()))
+        return tuple(map(_with_prefix, self.task.all_metrics()))
 
     def breakdowns(self) -> dict[str, tuple[str, ...]]:
         return {title: tuple(PREFIX + name for name in names) for title, names in self.task.breakdowns().items()}
@@ -77,6 +78,6 @@ class Agreement(Task):
         return self.task.enlarged(result, times)
 
 
-def _renamed(metric: Metric) -> Metric:
-    described = f"against the model's own output on uncompressed frames: {metric.description}"
-    return replace(metric, name=PREFIX + metric.name, description=described)
+def _with_prefix(metric: Metric) -> Metric:
+    description = f"against the model's own output on uncompressed frames: {metric.description}"
+    return replace(metric, name=PREFIX + metric.name, description=description)

@@ -1,16 +1,21 @@
-"""Confidence intervals from stored statistics, without running a model again.
+"""Confidence intervals that are computed from stored statistics, without running a model again.
 
-The samples are resampled by group (samples of one drive or person are not independent): each of R resamples is two
-thirds of the groups, drawn without replacement, and every metric is reduced again from it. The spread of the results,
-scaled from the resample's size to the whole's, is the standard error (the delete-d jackknife of Shao and Wu, Annals of
-Statistics 17, 1989, by random subsets; also known as the m-out-of-n bootstrap without replacement, Politis and Romano
-1994), and the interval is the value with so many standard errors on either side. A metric of a small set may lie off
-the metric of a large one (average precision does); for values, not for differences, that is counted as error too.
+The groups of samples are resampled, because the samples of one drive or person are not independent. Each of the R
+resamples contains two thirds of the groups, drawn without replacement, and every metric is computed again on each
+resample. The standard error is the standard deviation of these values, scaled from the size of a resample to the size
+of the whole dataset. This method is the delete-d jackknife with random subsets (Shao and Wu, Annals of Statistics 17,
+1989), also known as the m-out-of-n bootstrap without replacement (Politis and Romano 1994). The interval is the value
+plus and minus the standard error times Student's quantile.
 
-Why not the usual bootstrap: drawing with replacement repeats images, and average precision of rare classes is no smooth
-function of the data, so its percentile, basic and BCa intervals cover too seldom; `docs/explanation/statistics.md` has
-the simulation. The resamples depend on the seed and the groups alone, so two experiments on the same samples get the
-same ones, which makes their difference *paired*.
+Some metrics are biased on small datasets, for example average precision. An estimate of this bias is added to the
+error of a value, but not to the error of a difference.
+
+The usual bootstrap is not used. It draws with replacement, which repeats images, and the average precision of rare
+classes is not a smooth function of the data. So its percentile, basic and BCa intervals contain the true value too
+rarely; `docs/explanation/statistics.md` describes the simulation that shows it.
+
+The resamples depend only on the seed and the groups. Two experiments on the same samples get the same resamples, so the
+interval of their difference is *paired*.
 """
 
 from __future__ import annotations
@@ -38,45 +43,51 @@ __all__ = [
     "HOLDS_FROM",
     "UNDEFINED_ALLOWED",
     "Replicates",
-    "around",
+    "estimate_from_resamples",
     "interval",
     "paired_interval",
     "replicates",
     "size_bias",
-    "spread",
+    "standard_error",
     "student",
     "subset",
 ]
 
 CONFIDENCE = 0.95
-"""Of every interval."""
+"""The confidence level of every interval."""
 KEPT = 2 / 3
-"""The share of the groups in a resample."""
+"""The share of the groups that a resample contains."""
 HOLDS_FROM = 66
-"""The smallest number of samples for which the simulation showed that the intervals of AP, AP50 and of their drops hold
-(`docs/explanation/statistics.md`, which also says what was seen of other metrics); below, it is not known."""
-GROUPS_FROM = 13
-"""The smallest number of groups of samples, likewise."""
-UNDEFINED_ALLOWED = 0.05
-"""With more resamples than this share in which a metric is undefined, it gets no interval."""
+"""The smallest number of samples for which simulations showed reliable intervals of AP, AP50 and their drops.
 
-_PIECE = 250
-"""How many resamples are reduced at once."""
-_PIECE_BYTES = 1 << 28
-"""How large their weights may get."""
+For fewer samples it is unknown whether the intervals are reliable. `docs/explanation/statistics.md` describes the
+simulations, and what they showed for other metrics."""
+GROUPS_FROM = 13
+"""The smallest number of groups of samples for which simulations showed reliable confidence intervals.
+
+`HOLDS_FROM` is the same limit for the number of samples."""
+UNDEFINED_ALLOWED = 0.05
+"""The share of resamples in which a metric may be undefined. If it is undefined in more, it gets no interval."""
+
+_CHUNK = 250
+"""The largest number of resamples that are reduced together."""
+_CHUNK_BYTES = 1 << 28
+"""The maximum size in bytes of the weights of the resamples that are reduced together."""
 
 
 @dataclass(frozen=True)
 class Replicates:
-    """The metrics of one experiment, and what they become on each resample.
+    """The metrics of one experiment on all its samples and on each resample.
 
     Args:
-        values: by metric; NaN where undefined.
-        resampled: float64[R] by metric, for those that want an interval; NaN where undefined.
-        groups: G, how many groups were resampled.
-        ratios: the metrics that lie in 0-1, 1 the best; their intervals do too.
-        source: what was resampled: equal for two experiments with the same samples in the same order, the same groups
-            and the same resamples.
+        values: metric -> its value on all samples; NaN if undefined.
+        resampled: metric -> its values on the R resamples, float64[R]; NaN where undefined. Only metrics that get an
+            interval are included.
+        groups: the number of groups that were resampled (G).
+        ratios: the names of the metrics that lie in 0-1 and whose best value is 1. Their intervals are cut off at 0
+            and 1.
+        source: a digest of the resampling. It is equal for two experiments with the same samples in the same order,
+            the same groups and the same resamples.
     """
 
     values: Mapping[str, float]
@@ -94,22 +105,25 @@ def replicates(
     seed: int = 0,
     threads: int | None = None,
 ) -> Replicates:
-    """The task's metrics, and their values on R resamples.
+    """Compute the task's metrics on all frames and on R resamples.
 
     Args:
-        task: what reduces.
-        statistics: of every scored frame, in dataset order.
-        groups: of every scored frame: the group that its sample comes from.
-        resamples: R.
-        seed: of the resamples.
-        threads: how many pieces are worked on at once; default: one a core. Results do not depend on it.
+        task: the task that reduces the statistics to metrics.
+        statistics: the statistics of every scored frame, in dataset order.
+        groups: for every scored frame, the group of its sample.
+        resamples: the number of resamples (R).
+        seed: the seed of the resamples.
+        threads: the number of threads; default: one for each core. The results do not depend on it.
+
+    Raises:
+        ValueError: `statistics` and `groups` differ in length.
     """
     if len(groups) != len(statistics):
         raise ValueError(f"{len(statistics)} frames but {len(groups)} groups")
     metrics = task.all_metrics()
     names = list(dict.fromkeys(groups))
-    places = {name: place for place, name in enumerate(names)}
-    member = np.array([places[name] for name in groups], np.int64)
+    numbers = {name: number for number, name in enumerate(names)}
+    group_of_frame = np.array([numbers[name] for name in groups], np.int64)
     values = {metric.name: math.nan for metric in metrics}
     wanted = [metric.name for metric in metrics if metric.interval] if len(names) > 1 else []
     resampled = {name: np.full(resamples, math.nan) for name in wanted}
@@ -119,12 +133,12 @@ def replicates(
 
         def reduce(part: range) -> None:
             chosen = np.array([subset(len(names), seed, number) for number in part])
-            reduced = task.reduce(statistics, chosen[:, member].astype(np.float64))
+            reduced = task.reduce(statistics, chosen[:, group_of_frame].astype(np.float64))
             for name in wanted:
                 resampled[name][part.start : part.stop] = reduced[name]
 
-        # The pieces depend on the number of frames alone, so that results do not depend on the machine's cores.
-        size = max(1, min(_PIECE, _PIECE_BYTES // (8 * len(statistics))))
+        # The size of the chunks depends only on the number of frames, so results do not depend on the number of cores.
+        size = max(1, min(_CHUNK, _CHUNK_BYTES // (8 * len(statistics))))
         parts = [range(start, min(start + size, resamples)) for start in range(0, resamples, size)]
         with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
             for _ in pool.map(reduce, parts):
@@ -135,21 +149,24 @@ def replicates(
 
 
 def interval(found: Replicates, metric: str) -> Estimate:
-    """The interval of a metric: it holds for the metric's value on all the images the samples were drawn from."""
+    """Return a metric's value with its 95% interval.
+
+    The interval is for the metric's value on the whole population of images that the samples were drawn from.
+    """
     value = found.values[metric]
     if math.isnan(value):
         return Estimate(None, None, None, "undefined: no sample has anything of its kind", found.groups)
-    ends = around(value, found.resampled.get(metric), found.groups, biased=True)
+    ends = estimate_from_resamples(value, found.resampled.get(metric), found.groups, biased=True)
     if metric in found.ratios and not ends.reason and 0 <= value <= 1:
         return Estimate(value, max(0.0, ends.low or 0.0), min(1.0, ends.high or 0.0), groups=found.groups)
     return ends
 
 
 def paired_interval(found: Replicates, baseline: Replicates, metric: str, higher_is_better: bool) -> Estimate:
-    """The interval of a metric's drop against the baseline, positive when it got worse.
+    """Return the drop of a metric against the baseline, with its paired 95% interval; positive if it got worse.
 
     Raises:
-        ValueError: the two do not stand on the same samples and resamples.
+        ValueError: the two experiments do not have the same samples, groups and resamples.
     """
     if found.source != baseline.source:
         raise ValueError("a paired interval needs two experiments on the same samples, groups and resamples")
@@ -158,32 +175,45 @@ def paired_interval(found: Replicates, baseline: Replicates, metric: str, higher
     if math.isnan(value):
         return Estimate(None, None, None, "undefined: no sample has anything of its kind", found.groups)
     if metric not in found.resampled:
-        return around(value, None, found.groups)
-    return around(value, sign * (baseline.resampled[metric] - found.resampled[metric]), found.groups)
+        return estimate_from_resamples(value, None, found.groups)
+    return estimate_from_resamples(value, sign * (baseline.resampled[metric] - found.resampled[metric]), found.groups)
 
 
 def subset(groups: int, seed: int, number: int) -> NDArray[np.bool_]:
-    """One resample: bool[G], which groups are in it. The same for the same three numbers."""
+    """Draw one resample: bool[G], true for the groups that it contains.
+
+    The result depends only on the three arguments.
+
+    Args:
+        groups: the number of groups (G).
+        seed: the seed of all resamples.
+        number: the number of this resample.
+    """
     random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, number])))
     chosen = np.zeros(groups, np.bool_)
     chosen[random.permutation(groups)[: _kept(groups)]] = True
     return chosen
 
 
-def spread(resampled: NDArray[np.float64], groups: int) -> float:
-    """The standard error of a value on G groups, from its values on the resamples (`subset`).
+def standard_error(resampled: NDArray[np.float64], groups: int) -> float:
+    """Return the standard error of a value that was computed on G groups, from its values on the resamples (`subset`).
 
-    For a mean it is the usual standard deviation over the square root of G.
+    For a mean it equals the usual standard error: the standard deviation over the square root of G.
     """
     kept = _kept(groups)
     return float(np.std(resampled, ddof=1)) * math.sqrt(kept / (groups - kept))
 
 
 def size_bias(value: float, resampled: NDArray[np.float64], groups: int) -> float:
-    """The jackknife's estimate of how far a value on G groups lies off because a set of G is small.
+    """Return the jackknife's estimate of the bias that a value on G groups has because G is small.
 
-    What the value gains from two thirds of the groups to all of them, it gains twice as much from there to a set
-    without end, if the bias falls as 1/G. For a mean it is 0.
+    The estimate assumes that the bias falls as 1/G. The change of the value from all G groups to an infinite dataset is
+    then twice the change from two thirds of the groups to all of them. For a mean the bias is 0.
+
+    Args:
+        value: the value on all groups.
+        resampled: float64[R]: the value on each resample.
+        groups: the number of groups (G).
     """
     kept = _kept(groups)
     return (float(np.mean(resampled)) - value) * kept / (groups - kept)
@@ -193,14 +223,16 @@ def _kept(groups: int) -> int:
     return min(groups - 1, max(1, round(KEPT * groups)))
 
 
-def around(value: float, resampled: NDArray[np.float64] | None, groups: int, biased: bool = False) -> Estimate:
-    """A value with its interval, from its values on the resamples.
+def estimate_from_resamples(
+    value: float, resampled: NDArray[np.float64] | None, groups: int, biased: bool = False
+) -> Estimate:
+    """Return a value with its 95% interval, which is computed from its values on the resamples.
 
     Args:
-        value: on all groups; not NaN.
-        resampled: float64[R], NaN where undefined; None where nothing was resampled.
-        groups: G.
-        biased: whether what a small set is off by counts as error too.
+        value: the value on all groups; not NaN.
+        resampled: float64[R]: the value on each resample, NaN where undefined; None if nothing was resampled.
+        groups: the number of groups (G).
+        biased: whether the bias of small datasets (`size_bias`) is added to the error.
     """
     if groups < 2:
         return Estimate(value, None, None, "no interval: all samples come from one group", groups)
@@ -211,15 +243,19 @@ def around(value: float, resampled: NDArray[np.float64] | None, groups: int, bia
     if missing > UNDEFINED_ALLOWED:
         share = f"{missing:.0%} of the resamples"
         return Estimate(value, None, None, f"no interval: undefined in {share}, too few samples have its kind", groups)
-    error = spread(defined, groups)
+    error = standard_error(defined, groups)
     if biased:
         error = math.hypot(error, size_bias(value, defined, groups))
-    reach = student(groups - 1) * error
-    return Estimate(value, value - reach, value + reach, groups=groups)
+    half_width = student(groups - 1) * error
+    return Estimate(value, value - half_width, value + half_width, groups=groups)
 
 
 def student(freedom: int, confidence: float = CONFIDENCE) -> float:
-    """Student's two-sided quantile (Abramowitz and Stegun 26.7.5; exact for one and two degrees of freedom).
+    """Return Student's two-sided quantile (Abramowitz and Stegun 26.7.5; exact for one and two degrees of freedom).
+
+    Args:
+        freedom: the degrees of freedom.
+        confidence: the confidence level of the interval.
 
     >>> [round(student(n), 2) for n in (1, 2, 5, 100)]
     [12.71, 4.3, 2.57, 1.98]

@@ -1,8 +1,14 @@
-"""Sufficient statistics as bytes, and back: what a store keeps of a sample.
+"""Converts the sufficient statistics of a sample to bytes, in which form a store keeps them, and back.
 
-Layout: the magic `HST1`, the length of what follows when unpacked (uint64, little-endian), and a zlib stream (level 1)
-of: the length of the header (uint64), the header (JSON: for each frame a list of [name, dtype, shape]), and the arrays,
-raw, little-endian, C order, each padded to 8 bytes. Nothing in it can run code; zlib's checksum finds altered bytes.
+The layout of the bytes:
+
+1. the magic `HST1`;
+2. the length of the uncompressed body (uint64, little-endian);
+3. the body, compressed with zlib (level 1).
+
+The body consists of the length of the header (uint64), the header (JSON: for each frame a list of [name, dtype,
+shape]), and the raw arrays (little-endian, C order, each padded to a multiple of 8 bytes). Unpacking cannot run code.
+zlib's checksum detects altered bytes.
 """
 
 from __future__ import annotations
@@ -33,13 +39,13 @@ _DTYPES = frozenset(
 
 
 def pack(frames: Sequence[Statistics]) -> bytes:
-    """The statistics of a sample's scored frames as bytes.
+    """Convert the statistics of a sample's scored frames to bytes.
 
     Args:
-        frames: one mapping of names to arrays (bool, int, uint or float of at most 64 bits) a frame.
+        frames: for each frame a mapping of names to arrays (bool, int, uint or float of at most 64 bits).
 
     Raises:
-        StoreError: an array of another dtype, or more than 1 GiB.
+        StoreError: an array has another dtype, or the statistics are larger than 1 GiB.
 
     >>> import numpy as np
     >>> unpack(pack([{"error": np.array([1.5, 2.5])}]))[0]["error"].tolist()
@@ -47,13 +53,13 @@ def pack(frames: Sequence[Statistics]) -> bytes:
     """
     header, parts = [], []
     for frame in frames:
-        described = []
+        layout = []
         for name, value in frame.items():
             array = _plain(name, value)
-            described.append([name, array.dtype.str, list(array.shape)])
+            layout.append([name, array.dtype.str, list(array.shape)])
             data = array.tobytes()
             parts += [data, bytes(-len(data) % 8)]
-        header.append(described)
+        header.append(layout)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     body = b"".join([_LENGTH.pack(len(text)), text, *parts])
@@ -63,10 +69,10 @@ def pack(frames: Sequence[Statistics]) -> bytes:
 
 
 def unpack(data: bytes) -> list[dict[str, NDArray[Any]]]:
-    """The statistics of a sample's scored frames. The arrays are read-only.
+    """Convert bytes of `pack` back to the statistics of a sample's scored frames. The arrays are read-only.
 
     Raises:
-        StoreError: the bytes are not what `pack` wrote.
+        StoreError: the bytes were not written by `pack`, or were damaged since.
     """
     body = _inflated(data)
     try:
@@ -74,9 +80,9 @@ def unpack(data: bytes) -> list[dict[str, NDArray[Any]]]:
         header = json.loads(body[8 : 8 + length])
         position = 8 + length
         frames = []
-        for described in header:
+        for layout in header:
             frame = {}
-            for name, dtype, shape in described:
+            for name, dtype, shape in layout:
                 frame[_text(name)], position = _array(body, position, dtype, shape)
             frames.append(frame)
     except (ValueError, TypeError, OverflowError, RecursionError, struct.error) as error:
@@ -87,7 +93,7 @@ def unpack(data: bytes) -> list[dict[str, NDArray[Any]]]:
 
 
 def _plain(name: str, value: Any) -> NDArray[Any]:
-    """The array in C order and little-endian."""
+    """Return the array in C order and little-endian; refuse dtypes that cannot be stored."""
     import numpy as np
 
     array = np.ascontiguousarray(value).reshape(np.shape(value))
@@ -101,7 +107,11 @@ def _plain(name: str, value: Any) -> NDArray[Any]:
 
 
 def _inflated(data: bytes) -> bytes:
-    """The unpacked body, never more than it claims to be."""
+    """Decompress the body, at most to the length that the bytes state.
+
+    Raises:
+        StoreError: the bytes are damaged, or state a length above 1 GiB.
+    """
     start = len(_MAGIC) + _LENGTH.size
     if data[: len(_MAGIC)] != _MAGIC or len(data) < start:
         raise _damaged("they do not begin as statistics do")
@@ -119,7 +129,11 @@ def _inflated(data: bytes) -> bytes:
 
 
 def _array(body: bytes, position: int, dtype: Any, shape: Any) -> tuple[NDArray[Any], int]:
-    """One array of the body, and where the next begins."""
+    """Return the array that begins at a position of the body, and the position of the next array.
+
+    Raises:
+        ValueError: the dtype or the shape is not valid, or the body ends before the array does.
+    """
     import numpy as np
 
     if dtype not in _DTYPES:

@@ -1,9 +1,10 @@
-"""Intervals of ratios of differences: what share of a loss retraining recovers.
+"""Confidence intervals of ratios of two differences, for example the share of a loss that retraining recovers.
 
-Fieller's interval (Journal of the Royal Statistical Society B 16, 1954) for the ratio of two means that are about
-normal: unlike the spread of the ratio itself it stays right when the denominator is small, and where the denominator
-cannot be told from 0 there is no finite one, and none is given. Variances and covariance come from the same resamples
-as every other interval (`harness.statistics.intervals`), so the pairing of the samples is kept.
+The intervals are Fieller's (Journal of the Royal Statistical Society B 16, 1954), for the ratio of two means that are
+approximately normally distributed. Fieller's interval stays correct if the denominator is small; an interval from the
+spread of the resampled ratios does not. If the denominator is not significantly different from 0, no finite interval
+exists, and none is returned. The variances and the covariance come from the same resamples as every other interval
+(`harness.statistics.intervals`), so the samples stay paired.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.statistics.estimate import Estimate
-from harness.statistics.intervals import Replicates, spread, student
+from harness.statistics.intervals import Replicates, standard_error, student
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,12 +26,12 @@ __all__ = ["Difference", "difference", "fieller", "ratio_interval"]
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better one experiment is than another in one metric.
+    """The difference between two experiments in one metric.
 
     Args:
-        value: positive when better.
-        resampled: float64[R], on each resample.
-        groups: how many groups were resampled.
+        value: the difference on all samples; positive if the first experiment is better.
+        resampled: float64[R]: the difference on each resample.
+        groups: the number of groups that were resampled.
     """
 
     value: float
@@ -39,10 +40,10 @@ class Difference:
 
 
 def difference(better: Replicates, worse: Replicates, metric: str, higher_is_better: bool) -> Difference | None:
-    """By how much `better` is better than `worse`; None where the metric has no resamples.
+    """Return by how much `better` is better than `worse` in a metric; None if the metric has no resamples.
 
     Raises:
-        ValueError: the two do not stand on the same samples and resamples.
+        ValueError: the two experiments do not have the same samples, groups and resamples.
     """
     if better.source != worse.source:
         raise ValueError("a paired difference needs two experiments on the same samples, groups and resamples")
@@ -54,24 +55,24 @@ def difference(better: Replicates, worse: Replicates, metric: str, higher_is_bet
 
 
 def ratio_interval(part: Difference, whole: Difference, what: str) -> Estimate:
-    """The share `part` / `whole` with its 95% interval.
+    """Return the ratio `part` / `whole` with its 95% interval.
 
     Args:
-        part: what was gained.
-        whole: what could be.
-        what: what `whole` is, for the reason where it is not significantly above 0.
+        part: the numerator: what was gained.
+        whole: the denominator: what could be gained at most.
+        what: a name for `whole`, for the reason that is given if `whole` is not significantly above 0.
 
     Returns:
-        No value where the whole is not significantly above 0: a share of nothing is no number.
+        the ratio; without a value if `whole` is not significantly above 0.
     """
     defined = ~np.isnan(part.resampled) & ~np.isnan(whole.resampled)
     if math.isnan(part.value) or math.isnan(whole.value) or not defined.all():
         return Estimate(None, None, None, "undefined: no sample has anything of its kind", whole.groups)
-    error = spread(whole.resampled, whole.groups)
-    reach = student(whole.groups - 1) * error
-    if whole.value - reach <= 0:
-        found = f"{what} is {whole.value:.3g} [{whole.value - reach:.3g}, {whole.value + reach:.3g}]"
-        return Estimate(None, None, None, f"no share: {found}, not significantly above 0", whole.groups)
+    error = standard_error(whole.resampled, whole.groups)
+    half_width = student(whole.groups - 1) * error
+    if whole.value - half_width <= 0:
+        text = f"{what} is {whole.value:.3g} [{whole.value - half_width:.3g}, {whole.value + half_width:.3g}]"
+        return Estimate(None, None, None, f"no share: {text}, not significantly above 0", whole.groups)
     scale = (error / float(np.std(whole.resampled, ddof=1))) ** 2 if error else 0.0
     covariance = np.cov(part.resampled, whole.resampled, ddof=1) * scale
     low, high = fieller(part.value, whole.value, covariance, student(whole.groups - 1))
@@ -79,13 +80,13 @@ def ratio_interval(part: Difference, whole: Difference, what: str) -> Estimate:
 
 
 def fieller(numerator: float, denominator: float, covariance: NDArray[np.float64], reach: float) -> tuple[float, float]:
-    """Fieller's interval of numerator / denominator.
+    """Return Fieller's interval (low, high) of the ratio numerator / denominator.
 
     Args:
-        numerator: its estimate.
-        denominator: its estimate, more than `reach` standard errors above 0.
-        covariance: float64[2, 2] of the two estimates, the numerator first.
-        reach: Student's or the normal's quantile.
+        numerator: the estimate of the numerator.
+        denominator: the estimate of the denominator; more than `reach` standard errors above 0.
+        covariance: float64[2, 2]: the covariance matrix of the two estimates, the numerator first.
+        reach: the number of standard errors: the quantile of Student's or of the normal distribution.
 
     >>> low, high = fieller(1.0, 2.0, np.array([[0.01, 0.0], [0.0, 0.0]]), 2.0)
     >>> round(low, 6), round(high, 6)

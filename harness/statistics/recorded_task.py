@@ -1,4 +1,4 @@
-"""From a recorded experiment back to the task that judged it, which computes anything anew from stored statistics."""
+"""Creates the task of a recorded experiment again, to compute metrics from the stored statistics."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ __all__ = ["task_of"]
 
 
 def task_of(identity: Mapping[str, Any], classes: Sequence[str], plugins: Plugins) -> Task:
-    """The task of an experiment, with the options it was judged by.
+    """Create the task of a recorded experiment, with the options that the experiment was scored with.
+
+    If the experiment's reference was the model's own predictions, the task is wrapped in `Agreement`.
 
     Args:
-        identity: of the experiment (`Store.identities`).
-        classes: the names of its classes.
-        plugins: of this environment.
+        identity: the experiment's identity (`Store.identities`).
+        classes: the experiment's class names.
+        plugins: the installed plugins.
 
     Raises:
         UnknownNameError: no installed plugin has the task.
     """
-    asked = identity["task"]
-    task: Task = plugins.get("task", asked["name"])(classes=tuple(classes), **asked["options"])
+    recorded = identity["task"]
+    task: Task = plugins.get("task", recorded["name"])(classes=tuple(classes), **recorded["options"])
     return Agreement(task) if identity.get("reference") == "predictions" else task

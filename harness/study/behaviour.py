@@ -8,7 +8,7 @@ from harness.results.tables.text import Table
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import CONFIDENCE
 from harness.study.evidence import Evidence
-from harness.study.finding import UNMEASURED, Finding, Verdict, judged
+from harness.study.finding import UNMEASURED, Finding, Verdict, verdict_of
 from harness.study.subject import ModelResults
 
 if TYPE_CHECKING:
@@ -17,27 +17,28 @@ if TYPE_CHECKING:
 __all__ = ["detections", "persons", "thresholds"]
 
 _MARGIN = 0.02
-"""A fall of class accuracy by less than this counts as none."""
+"""A fall of class accuracy by less than this counts as no fall."""
 _STRONGEST = 5.0
+"""The strongest level of JPEG in the study (quality)."""
 
 
 def detections(evidence: Evidence) -> Finding:
-    """Whether fewer objects are found, with lower scores, but with the right classes."""
+    """Test the claim that under compression a detector finds fewer objects, with lower scores but the right classes."""
     subject = evidence.main("detection")
     metrics = ("detections", "confidence", "label_accuracy")
     rows = [(name, *(evidence.value(cells, m).text() for m in metrics)) for name, cells in _ladder(subject)]
     none, strongest = subject.none(), subject.pretrained("jpeg", _STRONGEST)
     falls = [evidence.estimate(lambda a, b: a - b, (none, metric), (strongest, metric)) for metric in metrics]
-    spared = evidence.estimate(lambda a, b: _MARGIN - (a - b), (none, metrics[2]), (strongest, metrics[2]))
+    within_margin = evidence.estimate(lambda a, b: _MARGIN - (a - b), (none, metrics[2]), (strongest, metrics[2]))
     names = ("detections an image", "confidence", "class accuracy")
-    told = "; ".join(f"{name} {(-fall).text()}" for name, fall in zip(names, falls, strict=True))
-    ours = f"from none to quality {_STRONGEST:g}: {told}" if strongest else UNMEASURED
-    tests = dict(zip(names, [*falls[:2], spared], strict=True))
-    return Finding("detections", ours, judged(tests.values()), (Table(("quality", *names), tuple(rows)),), tests)
+    changes = "; ".join(f"{name} {(-fall).text()}" for name, fall in zip(names, falls, strict=True))
+    ours = f"from none to quality {_STRONGEST:g}: {changes}" if strongest else UNMEASURED
+    tests = dict(zip(names, [*falls[:2], within_margin], strict=True))
+    return Finding("detections", ours, verdict_of(tests.values()), (Table(("quality", *names), tuple(rows)),), tests)
 
 
 def persons(evidence: Evidence) -> Finding:
-    """Whether more is falsely found where compression is strong."""
+    """Test the claim that strong compression makes a pose network find more false persons."""
     subject = evidence.main("pose")
     every, false = "persons", "false_persons"
     rows = []
@@ -53,38 +54,42 @@ def persons(evidence: Evidence) -> Finding:
     ours = ours + share.text(percent=True) if strongest else UNMEASURED
     columns = ("quality", "found an image", "false an image", "false of found", "AR50")
     tests = {"their number": number, "their share": share}
-    return Finding("persons", ours, judged(tests.values()), (Table(columns, tuple(rows)),), tests)
+    return Finding("persons", ours, verdict_of(tests.values()), (Table(columns, tuple(rows)),), tests)
 
 
 def thresholds(evidence: Evidence) -> Finding:
-    """Which threshold of body parts is best at each level."""
-    found = {float(text): s for text, s in evidence.variants("pose", "part_threshold").items()}
-    usual = evidence.option(evidence.main("pose"), "part_threshold") if found else None
-    if usual not in found:
+    """Test the claim that under compression another threshold of body parts is better than the usual one."""
+    variants = {float(text): s for text, s in evidence.variants("pose", "part_threshold").items()}
+    usual = evidence.option(evidence.main("pose"), "part_threshold") if variants else None
+    if usual not in variants:
         return Finding("thresholds", UNMEASURED, Verdict.UNDECIDED)
-    rows, told = [], []
+    rows, best_texts = [], []
     test = Estimate(None)
     bests: set[float | None] = set()
-    others = sorted(found.keys() - {usual})
-    confidence = 1 - (1 - CONFIDENCE) / len(others)
-    ladders = {threshold: dict(_ladder(found[threshold])) for threshold in sorted(found)}
+    other_thresholds = sorted(variants.keys() - {usual})
+    confidence = 1 - (1 - CONFIDENCE) / len(other_thresholds)
+    ladders = {threshold: dict(_ladder(variants[threshold])) for threshold in sorted(variants)}
     for name, cells in ladders[usual].items():
         values = {threshold: evidence.value(ladder.get(name, []), "AP") for threshold, ladder in ladders.items()}
         best = max(values, key=lambda threshold: values[threshold].value or 0.0)
-        rival = max(others, key=lambda threshold: values[threshold].value or 0.0)
+        rival = max(other_thresholds, key=lambda threshold: values[threshold].value or 0.0)
         measures = (cells, "AP"), (ladders[rival].get(name, []), "AP")
         gain = evidence.estimate(lambda a, b: b - a, *measures, confidence=confidence)
-        rows.append((name, *(one.text() for one in values.values()), f"{best:g}", gain.text()))
-        told.append(f"{best:g} ({name})")
-        bests.add(best if all(one.value is not None for one in values.values()) else None)
+        rows.append((name, *(value.text() for value in values.values()), f"{best:g}", gain.text()))
+        best_texts.append(f"{best:g} ({name})")
+        bests.add(best if all(value.value is not None for value in values.values()) else None)
         if name == f"{_STRONGEST:g}":
             test = gain
     columns = ("quality", *(f"AP at {threshold:g}" for threshold in ladders), "best", f"best other - {usual:g}")
-    verdict = Verdict.FAILS if bests == {usual} else judged([test])
-    return Finding("thresholds", f"best is {', '.join(told)}", verdict, (Table(columns, tuple(rows)),))
+    verdict = Verdict.FAILS if bests == {usual} else verdict_of([test])
+    return Finding("thresholds", f"best is {', '.join(best_texts)}", verdict, (Table(columns, tuple(rows)),))
 
 
 def _ladder(subject: ModelResults) -> list[tuple[str, list[ResultCell]]]:
-    """The pretrained model on uncompressed data, then at each level of JPEG: name and experiments."""
+    """Return the pretrained model's experiments, on uncompressed data and at each level of JPEG.
+
+    Returns:
+        Pairs of the level's name ("none" for uncompressed) and its experiments; empty without a level of JPEG.
+    """
     levels = [(f"{level:g}", subject.pretrained("jpeg", level)) for level in subject.levels("jpeg")]
     return [("none", subject.none()), *levels] if levels else []

@@ -1,9 +1,9 @@
-"""What a database says about one question: values of experiments put into a formula, with a paired 95% interval.
+"""Formulas of the metrics of several experiments, with paired 95% intervals, from the results in databases.
 
-The stored intervals are those of single metrics and of drops. The study's claims are about slopes, ratios and sums of
-several experiments, so the statistics of the samples are resampled anew (`harness.statistics.intervals`), and the
-formula is applied to each resample. All experiments are resampled with the same seed: those on the same samples are
-paired.
+The database stores only the intervals of single metrics and of drops. The study's claims are about slopes, ratios and
+sums over several experiments. So the samples' statistics are resampled again (`harness.statistics.intervals`), and the
+formula is applied to each resample. All experiments are resampled with the same seed, so experiments on the same
+samples are paired.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
 __all__ = ["RATE", "Evidence", "Measure"]
 
 _FINISHED = Filters({"status": ["finished"]})
-_APART = ("codec", "training")
-"""In what of their identity the experiments of a subject differ."""
-_ALIKE = ("task", "dataset", "limit", "precision", "reference")
-"""What of it variants of a model have in common, besides the model's other options."""
+_DIFFERING = ("codec", "training")
+"""The parts of the identity in which the experiments of one `ModelResults` may differ."""
+_SHARED = ("task", "dataset", "limit", "precision", "reference")
+"""The parts of the identity that are equal for all variants of a model, besides the model's other options."""
 
 
 class Evidence:
-    """The finished experiments of some stores, and what follows from them.
+    """The finished experiments of one or more databases, and estimates from them.
 
     Args:
-        stores: opened; they have to stay open. What several have is taken from the first.
-        plugins: whose tasks reduce the statistics.
-        resamples: from how many the intervals are computed.
-        seed: of the resamples.
+        stores: open stores, which must stay open. An experiment that several stores have is taken from the first.
+        plugins: the installed plugins; their tasks reduce the samples' statistics to metrics.
+        resamples: the number of resamples for the intervals.
+        seed: the seed of the resamples.
     """
 
     def __init__(self, stores: Sequence[Store], plugins: Plugins, resamples: int = 1000, seed: int = 0) -> None:
@@ -63,13 +63,14 @@ class Evidence:
         groups: dict[str, list[ResultCell]] = {}
         for cell in cells:
             identity = self._identities[cell.facts["experiment"]]
-            same = {name: value for name, value in identity.items() if name not in _APART}
-            groups.setdefault(canonical(same), []).append(cell)
+            shared = {name: value for name, value in identity.items() if name not in _DIFFERING}
+            groups.setdefault(canonical(shared), []).append(cell)
         origins = self._origins(stores)
-        subjects = [ModelResults.of(found, origins) for found in groups.values()]
+        subjects = [ModelResults.of(group, origins) for group in groups.values()]
         self.subjects = [subject for subject in subjects if subject.cells]
 
     def _origins(self, stores: Sequence[Store]) -> dict[str, ExperimentOrigin]:
+        """Return the codec, training and control training of each experiment, by its key."""
         jobs = {key: identity["training"].get("job") for key, identity in self._identities.items()}
         controls: dict[str, str] = {}
         for store in stores:
@@ -86,31 +87,37 @@ class Evidence:
         return origins
 
     def _defaults(self, codec: str) -> Mapping[str, Any] | None:
-        """The options that a codec has by default; None where it is not installed."""
+        """Return the default options of a codec; None if it is not installed."""
         if codec not in self._plugins.names("codec"):
             return None
         return dict(self._plugins.get("codec", codec)().config)
 
     def main(self, task: str) -> ModelResults:
-        """The subject of a task with the most experiments; one without any where the task was not run."""
-        found = [subject for subject in self.subjects if subject.task == task]
-        return max(found, key=lambda subject: len(subject.cells), default=ModelResults(task, "", ()))
+        """Return the model of a task with the most experiments; an empty `ModelResults` if the task was not run."""
+        candidates = [subject for subject in self.subjects if subject.task == task]
+        return max(candidates, key=lambda subject: len(subject.cells), default=ModelResults(task, "", ()))
 
     def variants(self, task: str, option: str) -> dict[str, ModelResults]:
-        """Subjects of a task that differ in one option of their model, by its value; none where only one has it.
+        """Return the results of models that differ in one option only, by the option's value.
 
-        All other options, the task's too, the data, the number of samples, the precision and the reference are equal;
-        the weights are where the option concerns prediction alone, or where no installed model has it. Of several such
-        families, the one with the most values is given, of several subjects with one value the one with the most
-        experiments.
+        All other options of model and task, the data, the number of samples, the precision and the reference are equal.
+        The weights are also equal, unless the option changes training, so that each value needs weights of its own.
+
+        Args:
+            task: the task.
+            option: the name of the model's option.
+
+        Returns:
+            The largest such set of models; empty if it has fewer than two values. If several models have the same
+            value, the model with the most experiments.
         """
         families: dict[str, dict[str, ModelResults]] = {}
-        for subject in sorted((s for s in self.subjects if s.task == task), key=lambda one: len(one.cells)):
+        for subject in sorted((s for s in self.subjects if s.task == task), key=lambda subject: len(subject.cells)):
             identity = self._identities[subject.facts["experiment"]]
             model, options = identity["model"], dict(identity["model"]["options"])
             if option in options:
                 value = str(options.pop(option))
-                rest = {name: identity[name] for name in _ALIKE} | {"kind": model["kind"], "options": options}
+                rest = {name: identity[name] for name in _SHARED} | {"kind": model["kind"], "options": options}
                 if not self._decides_training(model["kind"], option):
                     rest["weights"] = model["weights"]
                 families.setdefault(canonical(rest), {})[value] = subject
@@ -118,45 +125,47 @@ class Evidence:
         return largest if len(largest) > 1 else {}
 
     def _decides_training(self, model: str, option: str) -> bool:
-        """Whether models with another value of an option are trained anew."""
+        """Whether an option of a model changes its training, so that another value needs other weights."""
         if model not in self._plugins.names("model"):
             return False
         options = self._plugins.get("model", model).options
-        return any(one.name == option and one.only != "prediction" for one in options)
+        return any(known.name == option and known.only != "prediction" for known in options)
 
     def option(self, subject: ModelResults, name: str) -> Any:
-        """An option of a subject's model; None where it has none of that name."""
+        """Return the value of an option of a model; None if the model has no such option."""
         return self._identities[subject.facts["experiment"]]["model"]["options"].get(name)
 
     def weights(self, subject: ModelResults) -> str:
-        """The weights of a subject's model: their name, and how their SHA-256 begins."""
+        """Return the name of a model's weights, with the first 8 characters of their SHA-256."""
         digest = self._identities[subject.facts["experiment"]]["model"]["weights"]
         return f"{subject.facts['weights']} ({digest[:8]})"
 
     def value(self, cells: Sequence[ResultCell], metric: str) -> Estimate:
-        """A metric of some experiments, with the interval that results have it with."""
+        """Return a metric, the mean over some experiments, with the same kind of interval as single results have."""
         if not cells:
             return Estimate(None)
-        (drawn,) = self._resampler.together([(cells, metric)])
-        found = drawn.interval()
-        return Estimate(found.value, found.low, found.high, few=drawn.few)
+        (resampled,) = self._resampler.together([(cells, metric)])
+        interval = resampled.interval()
+        return Estimate(interval.value, interval.low, interval.high, few=resampled.few)
 
     def estimate(self, formula: Callable[..., Any], *measures: Measure, confidence: float = CONFIDENCE) -> Estimate:
-        """A formula of metrics, with its interval, on the samples that finished in all experiments on the same data.
+        """Compute a formula of metrics, with its interval.
+
+        Only samples that finished in all of these experiments on the same data count.
 
         Args:
-            formula: takes as many numbers as there are measures, or as many arrays float64[R]; gives one.
-            measures: which metrics of which experiments.
-            confidence: of the interval.
+            formula: takes one number for each measure and returns a number; with arrays float64[R] it returns an array.
+            measures: pairs of experiments and the name of a metric.
+            confidence: the confidence of the interval, such as 0.95.
 
         Returns:
-            No value where an experiment is missing, or a metric undefined.
+            An estimate; without a value if an experiment is missing or a metric is undefined.
         """
         if not all(cells for cells, _ in measures):
             return Estimate(None)
-        drawn = self._resampler.together(measures)
-        value, resampled = _applied(formula, drawn)
-        groups, few = min(one.groups for one in drawn), any(one.few for one in drawn)
+        metrics = self._resampler.together(measures)
+        value, resampled = _apply(formula, metrics)
+        groups, few = min(metric.groups for metric in metrics), any(metric.few for metric in metrics)
         if not math.isfinite(value):
             return Estimate(None)
         if groups < 2 or not np.isfinite(resampled).all():
@@ -165,24 +174,30 @@ class Evidence:
         return Estimate(value, value - reach, value + reach, few=few)
 
     def share(self, part: Callable[..., Any], whole: Callable[..., Any], *measures: Measure) -> Estimate:
-        """The ratio of two formulas of the same metrics, with Fieller's interval (`harness.statistics.ratios`).
+        """Compute the ratio of two formulas of metrics, with Fieller's interval (`harness.statistics.ratios`).
+
+        Args:
+            part: the formula of the numerator, as in `estimate`.
+            whole: the formula of the denominator.
+            measures: pairs of experiments and the name of a metric; both formulas take all of them.
 
         Returns:
-            No value where the whole is not significantly above 0: a share of nothing is no number.
+            An estimate; without a value if the denominator is not significantly above 0, because the ratio is then not
+            meaningful.
         """
         if self.estimate(whole, *measures).sign <= 0:
             return Estimate(None)
-        drawn = self._resampler.together(measures)
-        (top, tops), (bottom, bottoms) = _applied(part, drawn), _applied(whole, drawn)
+        metrics = self._resampler.together(measures)
+        (top, tops), (bottom, bottoms) = _apply(part, metrics), _apply(whole, metrics)
         if not math.isfinite(top) or not np.isfinite(tops).all():
             return Estimate(None)
-        reach = student(min(one.groups for one in drawn) - 1)
+        reach = student(min(metric.groups for metric in metrics) - 1)
         ends = fieller(top, bottom, np.cov(tops, bottoms, ddof=1), reach)
-        return Estimate(top / bottom, *ends, few=any(one.few for one in drawn))
+        return Estimate(top / bottom, *ends, few=any(metric.few for metric in metrics))
 
 
-def _applied(formula: Callable[..., Any], drawn: Sequence[ResampledMetric]) -> tuple[float, NDArray[np.float64]]:
-    """What a formula gives of the values, and of each resample."""
+def _apply(formula: Callable[..., Any], metrics: Sequence[ResampledMetric]) -> tuple[float, NDArray[np.float64]]:
+    """Return a formula's value on the metrics' values, and its values float64[R] on the metrics' resamples."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = float(formula(*(np.float64(one.value) for one in drawn)))
-        return value, np.asarray(formula(*(one.around for one in drawn)), np.float64)
+        value = float(formula(*(np.float64(metric.value) for metric in metrics)))
+        return value, np.asarray(formula(*(metric.around for metric in metrics)), np.float64)

@@ -1,4 +1,4 @@
-"""A claim of the study, and what was found of it."""
+"""The claims of the study, and the findings about them: figures and a verdict."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from harness.results.tables.text import Table
     from harness.statistics.estimate import Estimate
 
-__all__ = ["UNMEASURED", "Finding", "StudyClaim", "Verdict", "claims", "judged"]
+__all__ = ["UNMEASURED", "Finding", "StudyClaim", "Verdict", "claims", "verdict_of"]
 
 UNMEASURED = "not measured"
-"""What is told where the database has nothing to compute with."""
+"""The text for a figure if the database lacks the experiments to compute it."""
 
 
 class Verdict(Enum):
-    """What the data say of a claim."""
+    """The verdict on a claim of the study."""
 
     HOLDS = "holds"
     PARTLY = "holds in part"
@@ -32,13 +32,13 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class StudyClaim:
-    """What the study says.
+    """A claim of the study.
 
     Args:
-        title: in a few words.
-        study: its own words, with its figures.
-        rule: how a verdict follows from figures.
-        note: what else has to be known.
+        title: the claim in a few words.
+        study: the study's own words, with its figures.
+        rule: how the verdict follows from the figures.
+        note: further information that a reader needs; "" for none.
     """
 
     title: str
@@ -49,14 +49,14 @@ class StudyClaim:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of a claim.
+    """The result of testing a claim against a database.
 
     Args:
-        claim: its name in `claims`.
-        ours: the figures on which the verdict stands, in a line.
-        verdict: by the claim's rule.
-        tables: all figures; those without a row are not shown.
-        tests: what was tested, by what a reader calls it; told where the verdict is mixed.
+        claim: the claim's name in `claims`.
+        ours: the figures that decide the verdict, in a line of text.
+        verdict: the verdict by the claim's rule.
+        tables: tables with all figures; a table without rows is not shown.
+        tests: the tested figures by a name for the reader; the names are shown if the verdict is mixed.
     """
 
     claim: str
@@ -67,7 +67,7 @@ class Finding:
 
     @property
     def outcome(self) -> str:
-        """The verdict; of a mixed one also for what the claim holds, and for what the opposite does."""
+        """The verdict as text; a mixed verdict also lists the tests for which the claim or its opposite holds."""
         if self.verdict is not Verdict.MIXED or not self.tests:
             return self.verdict.value
         above, below = ([name for name, test in self.tests.items() if test.sign == sign] for sign in (1, -1))
@@ -76,24 +76,24 @@ class Finding:
 
 @cache
 def claims() -> Mapping[str, StudyClaim]:
-    """The claims by name."""
+    """Return the study's claims by name, from claims.toml."""
     content = tomllib.loads(files("harness.study").joinpath("claims.toml").read_text("utf-8"))
     return {name: StudyClaim(**texts) for name, texts in content.items()}
 
 
-def judged(tests: Collection[Estimate]) -> Verdict:
-    """The verdict on a claim that says of each test that it is above 0.
+def verdict_of(tests: Collection[Estimate]) -> Verdict:
+    """Return the verdict on a claim that predicts a value above 0 for each test.
 
-    It holds if all intervals lie above 0; it is mixed if some lie above and others below; it holds in part if some lie
-    above and none below; it does not hold if none lies above and one below. Where no interval keeps clear of 0 it is
-    undecided. A test that cannot be made counts as one whose interval has 0 inside.
+    The claim holds if all intervals lie above 0. It is mixed if some lie above 0 and others below. It holds in part if
+    some lie above 0 and none below. It does not hold if none lies above 0 and at least one below. It is undecided if
+    every interval contains 0. A test without an interval counts as one whose interval contains 0.
 
     >>> from harness.statistics.estimate import Estimate
-    >>> judged([Estimate(0.2, 0.1, 0.3), Estimate(0.1, -0.1, 0.3)]).value
+    >>> verdict_of([Estimate(0.2, 0.1, 0.3), Estimate(0.1, -0.1, 0.3)]).value
     'holds in part'
-    >>> judged([Estimate(0.2, 0.1, 0.3), Estimate(-0.2, -0.3, -0.1)]).value
+    >>> verdict_of([Estimate(0.2, 0.1, 0.3), Estimate(-0.2, -0.3, -0.1)]).value
     'mixed'
-    >>> judged([Estimate(0.1, -0.1, 0.3), Estimate(None)]).value
+    >>> verdict_of([Estimate(0.1, -0.1, 0.3), Estimate(None)]).value
     'undecided'
     """
     signs = [test.sign for test in tests]

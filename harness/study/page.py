@@ -1,4 +1,4 @@
-"""The page that sets the study's claims beside one's own results."""
+"""The Markdown page that compares the study's claims with your own results."""
 
 from __future__ import annotations
 
@@ -18,39 +18,44 @@ __all__ = ["findings", "study_page"]
 _HEAD = """\
 # The study's claims, and what came of them here
 
-Poyser, Atapour-Abarghouei and Breckon, "On the Impact of Lossy Image and Video Compression on the Performance of Deep
-Convolutional Neural Network Architectures", say what compression does to five networks, and what retraining wins back.
-This page sets each claim beside one's own results. Tables, figures and verdicts are computed; no verdict is typed in.
+Poyser, Atapour-Abarghouei and Breckon published the study "On the Impact of Lossy Image and Video Compression on the
+Performance of Deep Convolutional Neural Network Architectures". It measures how compression affects five networks, and
+how much retraining wins back. This page compares each claim of the study with results of the harness, and says whether
+the claim holds for these results. All tables, figures and verdicts are computed; none is written by hand.
 
 It was made by
 
     {command}
 
-from {databases} with the experiments listed [at the end](#what-it-stands-on). Run the same on a database of your own.
-How those of the documentation's page were made stands in the how-to of the same name.
-The files in `docs/studies` ask for the study's Tables I-V on the real data sets.
+from {databases} with the experiments listed [at the end](#what-it-stands-on). You can run the same command on your own
+database. The how-to guide of the same name says how the databases of the documentation's page were made.
+The files in `docs/studies` are experiments for the study's Tables I-V on the real data sets.
 
 Brackets are 95% intervals, paired by sample, from {resamples} resamples of the samples' groups, as everywhere in the
-harness. They are over images, not over trainings, and each is for itself: of twenty true differences of 0, one is
-expected to look like one. Those marked (few) stand on fewer than 66 samples, or 13
-groups of them: it is not known whether they hold.
+harness. They cover the randomness of the images, not that of the trainings. Each interval holds by itself: among twenty
+comparisons without a true difference, one interval is expected to exclude 0. An interval marked (few) is computed from
+fewer than 66 samples, or fewer than 13 groups of samples; such intervals are not known to be reliable.
 
-**What a verdict says.** Each claim is put as one or more tests, by the rule in its section. The claim *holds* if every
-test comes out for it with its whole interval. It *holds in part* if some do and none comes out for the opposite: the
-others have intervals with both inside, or were not measured. So a claim about several tasks, levels or figures holds in
-part at most while one of them is not measured. It is *mixed* if some tests come out for it and others, as clearly, for
-the opposite. It *does not hold* if none comes out for it and one or more for the opposite: a claim about all of them is
-refuted by one, though others are not measured. It is *undecided* where nothing comes out clearly. Where the rule in a
-section says otherwise, that counts.
+**What a verdict means.** The section of a claim states a rule with one or more tests. A test supports the claim, or
+contradicts it, if its whole interval does.
 
-**What the demo can decide.** Where the experiments below are of the demo world, they are of small networks on rendered
-images of 256x192 pixels. They show that a claim does not hold everywhere, or that it is no matter of one data set; they
-cannot show that it holds on Cityscapes or COCO.
+- The claim *holds* if every test supports it.
+- It *holds in part* if some tests support it and none contradicts it; the other tests are unclear or were not measured.
+  So a claim about several tasks, levels or figures holds at most in part while one of them is not measured.
+- It is *mixed* if some tests support it and others contradict it.
+- It *does not hold* if at least one test contradicts it and none supports it, even if other tests were not measured.
+- It is *undecided* if no test is clear.
+
+If the rule in a section says otherwise, the rule counts.
+
+**What the demo can decide.** The experiments on the demo world use small networks on rendered images of 256x192 pixels.
+They can show that a claim does not hold everywhere, or that it holds on more than one data set. They cannot show that
+it holds on Cityscapes or COCO.
 """
 
 
 def findings(evidence: Evidence) -> list[Finding]:
-    """Every claim, in the order of the study."""
+    """Test every claim of the study; return the findings in the order of the study."""
     return [
         shape.bends(evidence),
         shape.uniform(evidence),
@@ -75,13 +80,13 @@ def findings(evidence: Evidence) -> list[Finding]:
 
 
 def study_page(evidence: Evidence, command: str, resamples: int, databases: int = 1) -> str:
-    """The page, as Markdown.
+    """Return the page as Markdown.
 
     Args:
-        evidence: from one or more databases.
-        command: that makes the page.
-        resamples: from how many its intervals are.
-        databases: from how many the evidence is.
+        evidence: the experiments of one or more databases.
+        command: the command line that makes the page.
+        resamples: the number of resamples for the intervals.
+        databases: the number of databases.
     """
     found = findings(evidence)
     rows = [(n, claims()[f.claim].title, f.ours, f.outcome) for n, f in enumerate(found, 1)]
@@ -112,23 +117,32 @@ def _section(number: int, finding: Finding) -> list[str]:
 
 
 def _inventory(evidence: Evidence) -> Table:
+    """Return a table of the models whose experiments the page uses."""
     rows = []
-    for subject in sorted(evidence.subjects, key=lambda one: (one.task, -len(one.cells))):
+    for subject in sorted(evidence.subjects, key=lambda subject: (subject.task, -len(subject.cells))):
         codecs = {
             codec: f"{codec}@{','.join(f'{x:g}' for x in subject.levels(codec))}"
             for codec in dict.fromkeys(c.facts["codec"] for c in subject.cells)
             if subject.levels(codec)
         }
-        taught = sorted({_taught(c.facts) for c in subject.cells if c.facts["training"] == "retrained"})
+        trainings = sorted({_training_name(c.facts) for c in subject.cells if c.facts["training"] == "retrained"})
         seeds = {c.facts["seed"] for c in subject.cells if c.facts["training"] == "retrained"}
-        told = f"{', '.join(taught)}; seeds: {len(seeds)}" if taught else "none"
+        retrained = f"{', '.join(trainings)}; seeds: {len(seeds)}" if trainings else "none"
         rows.append(
-            (subject.task, subject.name, evidence.weights(subject), " ".join(codecs.values()), told, len(subject.cells))
+            (
+                subject.task,
+                subject.name,
+                evidence.weights(subject),
+                " ".join(codecs.values()),
+                retrained,
+                len(subject.cells),
+            )
         )
     return Table(("task", "model and data", "weights", "codecs", "retrained", "experiments"), tuple(rows))
 
 
-def _taught(facts: Mapping[str, Any]) -> str:
+def _training_name(facts: Mapping[str, Any]) -> str:
+    """Return what a model was retrained on: a mode such as "mixed", or codec@level; with the parts if not all."""
     parts = f" ({facts['parts']})" if facts["parts"] else ""
     if facts["train_mode"] != "level":
         return f"{facts['train_mode']}{parts}"

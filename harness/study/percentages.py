@@ -1,4 +1,4 @@
-"""The percentages in the study's text, computed from its tables, and the same from one's own results."""
+"""The percentages in the study's text, computed from its tables, and the same percentages from your own results."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 from harness.results.tables.text import Table
 from harness.statistics.estimate import Estimate
 from harness.study.evidence import Evidence
-from harness.study.finding import UNMEASURED, Finding, judged
-from harness.study.published import Published, published
+from harness.study.finding import UNMEASURED, Finding, verdict_of
+from harness.study.published import PublishedTable, published_tables
 
 __all__ = ["percentages"]
 
-_SAID = (
+_QUOTED = (
     ("segmentation", "global_accuracy", "loss", "A", 5.0, '"global accuracy reduce by 14%"'),
     ("segmentation", "global_accuracy", "loss", "B", 5.0, '"performance loss is reduced to 3.5%"'),
     ("depth", "rmse", "loss", "A", 15.0, '"RMSE has not increased by more than 1.9%"'),
@@ -24,19 +24,19 @@ _SAID = (
     ("pose", "AP", "loss", "B", 15.0, '"before performance degradation exceeds 10%"'),
     ("pose", "AP", "gain", "B", 5.0, '"recovers network performance by up to 78.4%"'),
 )
-"""Task, metric, what is computed, of which side of the table, at which quality, and the study's words."""
+"""Task, metric, formula (loss, gain), side of the study's table (A: pretrained, B: retrained), JPEG quality, quote."""
 
 
 _NEAR = 0.05
-"""How far a figure may be off and still be called the same."""
+"""Two figures that differ by less than this (5 percentage points) count as the same."""
 
 
 def percentages(evidence: Evidence) -> Finding:
-    """Each figure of the text with its equal of one's own results."""
+    """Test the claim that your own results give the same percentages as the study's text."""
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
-    for task, metric, kind, side, level, words in _SAID:
-        study, up = published()[task], metric != "rmse"
+    for task, metric, kind, side, level, words in _QUOTED:
+        study, up = published_tables()[task], metric != "rmse"
         place = study.levels.index(level)
         formula = _formula(kind, up)
         theirs = formula(*_printed(study, metric, kind, side, place))
@@ -44,34 +44,39 @@ def percentages(evidence: Evidence) -> Finding:
         first = subject.pretrained("jpeg", level if kind == "gain" else study.levels[0])
         second = subject.pretrained("jpeg", level) if side == "A" else subject.matched("jpeg", level)
         here = evidence.estimate(formula, (first, metric), (second, metric))
-        told = f"{task} {metric}, ({side}) at {level:g}: {kind}"
-        tests[told] = _near(here, theirs)
+        name = f"{task} {metric}, ({side}) at {level:g}: {kind}"
+        tests[name] = _near(here, theirs)
         rows.append(
-            (told, words, f"{100 * theirs:.1f}%", here.text(percent=True), _compared(here, theirs, tests[told]))
+            (name, words, f"{100 * theirs:.1f}%", here.text(percent=True), _compared(here, theirs, tests[name]))
         )
-    made = [test for test in tests.values() if test.value is not None]
-    near, far = (sum(test.sign == sign for test in made) for sign in (1, -1))
+    computed = [test for test in tests.values() if test.value is not None]
+    near, far = (sum(test.sign == sign for test in computed) for sign in (1, -1))
     points = f"{100 * _NEAR:g} points"
-    ours = f"of {len(made)} figures measured, {near} lie within {points} of the study's, {far} clearly farther off"
+    ours = f"of {len(computed)} figures measured, {near} lie within {points} of the study's, {far} clearly farther off"
     table = Table(("what", "the study's words", "study", "here", "here it is"), tuple(rows))
-    return Finding("percentages", ours if made else UNMEASURED, judged(tests.values()), (table,), tests)
+    return Finding("percentages", ours if computed else UNMEASURED, verdict_of(tests.values()), (table,), tests)
 
 
 def _formula(kind: str, up: bool) -> Any:
+    """Return the study's formula of a loss or gain; `up` is whether a higher metric is better."""
     if kind == "gain" and up:
         return lambda before, after: (after - before) / after
     sign = 1 if up or kind == "gain" else -1
     return lambda top, value: sign * (top - value) / top
 
 
-def _printed(study: Published, metric: str, kind: str, side: str, place: int) -> tuple[float, float]:
+def _printed(study: PublishedTable, metric: str, kind: str, side: str, place: int) -> tuple[float, float]:
+    """Return the two values of the study's table that a formula compares."""
     values = study.pretrained[metric]
     second = values if side == "A" else study.retrained[metric]
     return values[place if kind == "gain" else 0], second[place]
 
 
 def _near(found: Estimate, theirs: float) -> Estimate:
-    """How much less than `_NEAR` a figure is off; its ends are those of what the figure's interval leaves open."""
+    """Return `_NEAR` minus the distance of a figure from the study's figure; above 0 the two count as the same.
+
+    The interval's ends are the smallest and the largest such value over the figure's interval.
+    """
     if found.value is None or found.low is None or found.high is None:
         return Estimate(None)
     ends = abs(found.low - theirs), abs(found.high - theirs)
@@ -80,6 +85,7 @@ def _near(found: Estimate, theirs: float) -> Estimate:
 
 
 def _compared(found: Estimate, theirs: float, test: Estimate) -> str:
+    """Return in words how a figure compares with the study's figure: "the same", "larger", ..."""
     if found.value is None or test.value is None:
         return UNMEASURED
     if test.sign > 0:

@@ -1,4 +1,4 @@
-"""The study's published figures."""
+"""The figures that the study published."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["Published", "published"]
+__all__ = ["PublishedTable", "published_tables"]
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedTable:
     """One of the study's tables.
 
     Args:
-        table: its number there.
-        codec: what coded the data.
-        model: as the study calls it.
-        dataset: likewise.
-        levels: mildest compression first.
-        pretrained: (A): a value a level, by metric.
-        retrained: (B): likewise; the first is that of (A).
+        table: the number of the table in the study.
+        codec: the codec that compressed the data.
+        model: the study's name for the model.
+        dataset: the study's name for the dataset.
+        levels: the compression levels, mildest first.
+        pretrained: side (A) of the table: by metric, a value for each level.
+        retrained: side (B) of the table: by metric, a value for each level; the first is the value of (A).
     """
 
     table: str
@@ -35,13 +35,13 @@ class Published:
 
 
 @cache
-def published() -> Mapping[str, Published]:
-    """The study's tables by task."""
+def published_tables() -> Mapping[str, PublishedTable]:
+    """Return the study's tables by task, from published.toml."""
     content = tomllib.loads(files("harness.study").joinpath("published.toml").read_text("utf-8"))
     return {task: _table(facts) for task, facts in content.items()}
 
 
-def _table(facts: Mapping[str, object]) -> Published:
+def _table(facts: Mapping[str, object]) -> PublishedTable:
     def values(side: object) -> dict[str, tuple[float, ...]]:
         assert isinstance(side, dict)
         return {metric: tuple(row) for metric, row in side.items()}
@@ -49,7 +49,7 @@ def _table(facts: Mapping[str, object]) -> Published:
     levels = facts["levels"]
     assert isinstance(levels, list)
     names = {name: str(facts[name]) for name in ("table", "codec", "model", "dataset")}
-    return Published(
+    return PublishedTable(
         **names,
         levels=tuple(float(level) for level in levels),
         pretrained=values(facts["pretrained"]),

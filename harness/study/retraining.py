@@ -1,4 +1,4 @@
-"""Claims about what training on compressed data wins, beside as much training on uncompressed data."""
+"""Claims about the gain from training on compressed data, also compared with as much training on uncompressed data."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ from typing import TYPE_CHECKING, Any
 from harness.results.tables.text import Table
 from harness.statistics.estimate import Estimate
 from harness.study.evidence import Evidence, Measure
-from harness.study.finding import UNMEASURED, Finding, judged
-from harness.study.published import published
+from harness.study.finding import UNMEASURED, Finding, verdict_of
+from harness.study.published import published_tables
 from harness.study.shape import METRICS, loss_from_top, study_values
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
 
-__all__ = ["augmentation", "better", "gains", "mixed", "net_gains", "safe"]
+__all__ = ["augmentation", "gains", "improvement", "mixed", "net_gains", "safe"]
 
 _MOST = ("detection", "pose")
-"""Where the study sees retraining win most."""
+"""The tasks for which the study reports the largest gains from retraining."""
 
 
 def gains(evidence: Evidence) -> Finding:
-    """Whether retraining wins most in detection and pose, as the study counts: (B - A) / B at the strongest level."""
+    """Test the claim that retraining gains most in detection and pose.
+
+    The gain is the study's: (retrained - pretrained) / retrained at the strongest level; for RMSE the share by which it
+    falls.
+    """
     rows: list[tuple[str, ...]] = []
     measured: dict[str, tuple[Measure, Measure]] = {}
-    for task, study in published().items():
+    for task, study in published_tables().items():
         subject, end, metric = evidence.main(task), study.levels[-1], METRICS[task][0]
         pair = ((subject.pretrained(study.codec, end), metric), (subject.matched(study.codec, end), metric))
         measured[task] = pair
@@ -35,48 +39,62 @@ def gains(evidence: Evidence) -> Finding:
     tests: dict[str, Estimate] = {}
     for most in _MOST:
         for other in (task for task in measured if task not in _MOST):
-            one, two = _gain(most), _gain(other)
+            first, second = _gain(most), _gain(other)
 
-            def more(a: Any, b: Any, c: Any, d: Any, one: Any = one, two: Any = two) -> Any:
-                return one(a, b) - two(c, d)
+            def difference(a: Any, b: Any, c: Any, d: Any, first: Any = first, second: Any = second) -> Any:
+                return first(a, b) - second(c, d)
 
-            tests[f"{most} - {other}"] = evidence.estimate(more, *measured[most], *measured[other])
-    told = [f"{name} {test.text(percent=True)}" for name, test in tests.items()]
+            tests[f"{most} - {other}"] = evidence.estimate(difference, *measured[most], *measured[other])
+    texts = [f"{name} {test.text(percent=True)}" for name, test in tests.items()]
     table = Table(("task", "level", "metric", "study: gain", "here"), tuple(rows))
-    return Finding("gains", "; ".join(told), judged(tests.values()), (table,), tests)
+    return Finding("gains", "; ".join(texts), verdict_of(tests.values()), (table,), tests)
 
 
 def net_gains(evidence: Evidence) -> Finding:
-    """What is left of the gain beside a control that has had as much training."""
+    """Test the claim that the compressed data help, and not only the longer training.
+
+    The retrained model is compared with a control that was trained as long on uncompressed data.
+    """
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
-    for task, study in published().items():
+    for task, study in published_tables().items():
         subject, metric = evidence.main(task), METRICS[task][0]
         none = subject.none()
         for level in study.levels[1:]:
             before, after = subject.pretrained(study.codec, level), subject.matched(study.codec, level)
-            net = better(evidence, task, subject.control(after), after)
+            net = improvement(evidence, task, subject.control(after), after)
             if level == study.levels[-1]:
                 tests[task] = net
             if after:
-                plain = better(evidence, task, before, after)
+                plain = improvement(evidence, task, before, after)
                 recovered = _recovered(evidence, task, none, before, after)
                 rows.append((task, f"{study.codec} {level:g}", metric, plain.text(), recovered, net.text()))
-    made = [test for test in tests.values() if test.value is not None]
-    gained = sum(test.sign > 0 for test in made)
-    ours = f"{gained} of {len(made)} tasks gain significantly against the control at the strongest level"
+    computed = [test for test in tests.values() if test.value is not None]
+    gained = sum(test.sign > 0 for test in computed)
+    ours = f"{gained} of {len(computed)} tasks gain significantly against the control at the strongest level"
     columns = ("task", "level", "metric", "gain", "recovered of the loss", "net gain, against clean")
     table = Table(columns, tuple(rows))
-    return Finding("net_gains", ours if rows else UNMEASURED, judged(tests.values()), (table,), tests)
+    return Finding("net_gains", ours if rows else UNMEASURED, verdict_of(tests.values()), (table,), tests)
 
 
 def _recovered(
     evidence: Evidence, task: str, none: Sequence[ResultCell], before: Sequence[ResultCell], after: Sequence[ResultCell]
 ) -> str:
-    """The share of the loss that retraining wins back; that there is no loss is said only where it was measured."""
+    """Return as text the share of the loss that retraining wins back.
+
+    Args:
+        evidence: the experiments of the databases.
+        task: the task.
+        none: the pretrained model on uncompressed data.
+        before: the pretrained model at the level.
+        after: the retrained model at the level.
+
+    Returns:
+        The share with its interval, "no significant loss", or the text for a missing measurement.
+    """
     metric, up = METRICS[task]
     sign = 1 if up else -1
-    lost = better(evidence, task, before, none)
+    lost = improvement(evidence, task, before, none)
     if lost.low is not None and lost.sign <= 0:
         return "no significant loss"
     share = evidence.share(
@@ -88,83 +106,89 @@ def _recovered(
 
 
 def safe(evidence: Evidence) -> Finding:
-    """Whether retrained models stay within a tenth of the top at quality 15."""
+    """Test the claim that retrained models lose less than a tenth at JPEG quality 15."""
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
-    for task, study in published().items():
+    for task, study in published_tables().items():
         if study.codec != "jpeg":
             continue
         subject, metric, loss = evidence.main(task), METRICS[task][0], loss_from_top(task)
         pair = ((subject.pretrained("jpeg", study.levels[0]), metric), (subject.matched("jpeg", 15.0), metric))
 
-        def spared(top: Any, after: Any, loss: Any = loss) -> Any:
+        def within_tenth(top: Any, after: Any, loss: Any = loss) -> Any:
             return 0.1 - loss(top, after)
 
-        tests[task] = evidence.estimate(spared, *pair)
+        tests[task] = evidence.estimate(within_tenth, *pair)
         theirs = loss(study_values(task)[0], study_values(task, retrained=True)[study.levels.index(15.0)])
         rows.append((task, metric, f"{100 * theirs:.1f}%", evidence.estimate(loss, *pair).text(percent=True)))
-    made = [test for test in tests.values() if test.value is not None]
-    ours = f"{sum(test.sign > 0 for test in made)} of {len(made)} tasks lose significantly less than 10%"
+    computed = [test for test in tests.values() if test.value is not None]
+    ours = f"{sum(test.sign > 0 for test in computed)} of {len(computed)} tasks lose significantly less than 10%"
     table = Table(("task", "metric", "study: loss at 15, retrained", "here"), tuple(rows))
-    return Finding("safe", ours if made else UNMEASURED, judged(tests.values()), (table,), tests)
+    return Finding("safe", ours if computed else UNMEASURED, verdict_of(tests.values()), (table,), tests)
 
 
 def augmentation(evidence: Evidence) -> Finding:
-    """Whether models retrained on compressed data are better on uncompressed data than the control."""
+    """Test the claim that compression is a data augmentation.
+
+    Models retrained on compressed data are compared on uncompressed data with the control, which was retrained on
+    uncompressed data.
+    """
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
-    told: list[str] = []
-    width = max(len(study.levels) - 1 for study in published().values())
-    for task, study in published().items():
+    texts: list[str] = []
+    width = max(len(study.levels) - 1 for study in published_tables().values())
+    for task, study in published_tables().items():
         subject = evidence.main(task)
         control = subject.trained(None, None, "none", None)
         trained = [subject.trained(study.codec, level, "none", None) for level in study.levels[1:]]
         metric, up = METRICS[task]
 
-        def mean(clean: Any, *taught: Any, sign: int = 1 if up else -1) -> Any:
-            return sign * (sum(taught) / len(taught) - clean)
+        def mean(clean: Any, *retrained: Any, sign: int = 1 if up else -1) -> Any:
+            return sign * (sum(retrained) / len(retrained) - clean)
 
         every = evidence.estimate(mean, (control, metric), *((cells, metric) for cells in trained))
         if task in _MOST:
             tests[task] = every
         if not control or not any(trained):
             continue
-        each = [better(evidence, task, control, cells).text() if cells else "" for cells in trained]
+        each = [improvement(evidence, task, control, cells).text() if cells else "" for cells in trained]
         each += [""] * (width - len(each))
         rows.append((task, metric, evidence.value(control, metric).text(), *each, every.text()))
-        told.append(f"{task} {every.text()}")
+        texts.append(f"{task} {every.text()}")
     columns = ("task", "metric", "clean", *(f"level {number}" for number in range(2, width + 2)), "mean")
     table = Table(columns, tuple(rows))
-    return Finding("augmentation", "; ".join(told) or UNMEASURED, judged(tests.values()), (table,), tests)
+    return Finding("augmentation", "; ".join(texts) or UNMEASURED, verdict_of(tests.values()), (table,), tests)
 
 
 def mixed(evidence: Evidence) -> Finding:
-    """Whether training on all levels at once does as well as training at the very level."""
+    """Test the claim that training on all levels at once is better than training at the level that is tested."""
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
-    for task, study in published().items():
+    for task, study in published_tables().items():
         subject, metric = evidence.main(task), METRICS[task][0]
         for level in study.levels[1:]:
             every, own = subject.mixed(study.codec, level), subject.matched(study.codec, level)
-            tests[f"{task} {study.codec} {level:g}"] = test = better(evidence, task, own, every)
+            tests[f"{task} {study.codec} {level:g}"] = test = improvement(evidence, task, own, every)
             if every and own:
                 values = (evidence.value(cells, metric).text() for cells in (own, every))
                 rows.append((task, f"{study.codec} {level:g}", metric, *values, test.text()))
     up, down = (sum(test.sign == sign for test in tests.values()) for sign in (1, -1))
     ours = f"mixed is significantly better at {up}, worse at {down} of {len(rows)} measured; {len(tests)} are asked"
     columns = ("task", "level", "metric", "at the level", "mixed", "mixed - at the level")
-    return Finding("mixed", ours if rows else UNMEASURED, judged(tests.values()), (Table(columns, tuple(rows)),), tests)
+    return Finding(
+        "mixed", ours if rows else UNMEASURED, verdict_of(tests.values()), (Table(columns, tuple(rows)),), tests
+    )
 
 
-def better(evidence: Evidence, task: str, than: Sequence[ResultCell], cells: Sequence[ResultCell]) -> Estimate:
-    """By how much some experiments are better than others in the task's metric."""
+def improvement(evidence: Evidence, task: str, than: Sequence[ResultCell], cells: Sequence[ResultCell]) -> Estimate:
+    """Return by how much the experiments `cells` are better than the experiments `than`, in the task's metric."""
     metric, up = METRICS[task]
     sign = 1 if up else -1
     return evidence.estimate(lambda a, b: sign * (b - a), (than, metric), (cells, metric))
 
 
 def _gain(task: str) -> Any:
-    """The formula of the study's gain: of (pretrained, retrained)."""
+    """Return the formula of the study's gain, which takes the values of the pretrained and the retrained model."""
     if METRICS[task][1]:
         return lambda before, after: (after - before) / after
     return lambda before, after: (before - after) / before

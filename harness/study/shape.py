@@ -1,4 +1,4 @@
-"""Claims about the shape of the curve of a pretrained model: is it straight, where does it break."""
+"""Claims about the shape of a pretrained model's curve of metric against level: is it straight, where is its knee?"""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from harness.results.tables.text import Table
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import CONFIDENCE
 from harness.study.evidence import Evidence
-from harness.study.finding import UNMEASURED, Finding, Verdict, judged
-from harness.study.published import Published, published
+from harness.study.finding import UNMEASURED, Finding, Verdict, verdict_of
+from harness.study.published import PublishedTable, published_tables
 from harness.study.subject import ModelResults
 
 __all__ = ["METRICS", "bends", "knees", "loss_from_top", "study_values", "uniform"]
@@ -23,90 +23,104 @@ METRICS = {
     "pose": ("AP", True),
     "action": ("fusion_top1", True),
 }
-"""The metric that each task's curve is of, and whether more of it is better. The study's .703 of detection is AP50."""
+"""The metric of each task's curve, and whether higher is better. The study's value .703 for detection is AP50."""
 
-_ALIKE = 0.1
-"""Losses that differ by less than this count as alike."""
+_EQUAL_WITHIN = 0.1
+"""Losses that differ by less than this count as equal."""
 
 KNEES = {"jpeg": 15.0, "h264": 40.0}
-"""Where the study sees the curves break."""
+"""The levels at which the study sees a knee in the curves, by codec."""
 
 
 def study_values(task: str, retrained: bool = False) -> tuple[float, ...]:
-    """The study's own curve, (A) or (B)."""
-    study = published()[task]
+    """Return the study's own values at its levels: those of the pretrained (A) or the retrained (B) models."""
+    study = published_tables()[task]
     return (study.retrained if retrained else study.pretrained)[METRICS[task][0]]
 
 
 def loss_from_top(task: str) -> Any:
-    """The formula of the share of its value at the ladder's top that a metric has lost: of (top, value)."""
+    """Return the formula of a task's relative loss.
+
+    The formula takes the metric's value at the mildest level and its value at another level. It returns the loss as a
+    share of the value at the mildest level; positive is worse.
+    """
     sign = 1 if METRICS[task][1] else -1
     return lambda top, value: sign * (top - value) / top
 
 
 def bends(evidence: Evidence) -> Finding:
-    """Whether the curves are straight in the level."""
+    """Test the claim that performance does not fall linearly with the level.
+
+    The metric at a middle level is compared with the straight line between the mildest and the strongest level.
+    """
     rows: list[tuple[Any, ...]] = []
     tests: dict[str, Estimate] = {}
-    for task, study in published().items():
+    for task, study in published_tables().items():
         subject = evidence.main(task)
         metric, up = METRICS[task]
         mid = _middle(study)
         share = (study.levels[0] - mid) / (study.levels[0] - study.levels[-1])
 
-        def off(top: Any, middle: Any, end: Any, share: float = share, sign: int = 1 if up else -1) -> Any:
+        def above_line(top: Any, middle: Any, end: Any, share: float = share, sign: int = 1 if up else -1) -> Any:
             return sign * (middle - top - share * (end - top)) / top
 
         levels = (study.levels[0], mid, study.levels[-1])
-        found = evidence.estimate(off, *((subject.pretrained(study.codec, level), metric) for level in levels))
-        tests[task] = found
+        test = evidence.estimate(above_line, *((subject.pretrained(study.codec, level), metric) for level in levels))
+        tests[task] = test
         printed = dict(zip(study.levels, study_values(task), strict=True))
-        theirs = off(printed[levels[0]], printed[mid], printed[levels[-1]])
-        rows.append((task, f"{study.codec} {mid:g}", metric, _percent(theirs), found.text(percent=True)))
+        theirs = above_line(printed[levels[0]], printed[mid], printed[levels[-1]])
+        rows.append((task, f"{study.codec} {mid:g}", metric, _percent(theirs), test.text(percent=True)))
     columns = ("task", "level", "metric", "study: above the straight line", "here")
     ours = _count(tests.values(), "curves lie significantly above the straight line between the ends")
-    return Finding("bends", ours, judged(tests.values()), (Table(columns, tuple(rows)),), tests)
+    return Finding("bends", ours, verdict_of(tests.values()), (Table(columns, tuple(rows)),), tests)
 
 
 def uniform(evidence: Evidence) -> Finding:
-    """Whether the tasks lose alike at the strongest level."""
-    rows, found = [], {}
-    for task, study in published().items():
+    """Test the claim that the tasks lose different shares at the strongest level."""
+    rows, subjects = [], {}
+    for task, study in published_tables().items():
         subject, (metric, _) = evidence.main(task), METRICS[task]
         ends = (study.levels[0], study.levels[-1])
         estimate = evidence.estimate(loss_from_top(task), *((subject.pretrained(study.codec, x), metric) for x in ends))
-        found[task] = (subject, study)
+        subjects[task] = (subject, study)
         values = study_values(task)
         theirs = loss_from_top(task)(values[0], values[-1])
         rows.append((task, f"{study.codec} {ends[1]:g}", metric, _percent(theirs), estimate.text(percent=True)))
-    pairs = list(combinations(found, 2))
+    pairs = list(combinations(subjects, 2))
     confidence = 1 - (1 - CONFIDENCE) / len(pairs)
-    tests = {pair: _difference(evidence, found[pair[0]], found[pair[1]], confidence) for pair in pairs}
-    made = {pair: test for pair, test in tests.items() if test.low is not None}
-    apart = sum(test.sign != 0 for test in made.values())
+    tests = {pair: _difference(evidence, subjects[pair[0]], subjects[pair[1]], confidence) for pair in pairs}
+    computed = {pair: test for pair, test in tests.items() if test.low is not None}
+    differing = sum(test.sign != 0 for test in computed.values())
     ours = UNMEASURED
-    if made:
-        (one, other), most = max(made.items(), key=lambda item: abs(item[1].value or 0.0))
-        (one, other), most = ((one, other), most) if (most.value or 0.0) >= 0 else ((other, one), -most)
-        ours = f"{apart} of {len(made)} pairs differ significantly, most {one} - {other}: {most.text(percent=True)}"
-    alike = len(made) == len(pairs) and all(_within(test, _ALIKE) for test in made.values())
-    verdict = Verdict.FAILS if alike else Verdict.UNDECIDED
-    if apart and not alike:
-        verdict = Verdict.HOLDS if len(made) == len(pairs) else Verdict.PARTLY
+    if computed:
+        (first, second), most = max(computed.items(), key=lambda item: abs(item[1].value or 0.0))
+        (first, second), most = ((first, second), most) if (most.value or 0.0) >= 0 else ((second, first), -most)
+        ours = (
+            f"{differing} of {len(computed)} pairs differ significantly, "
+            f"most {first} - {second}: {most.text(percent=True)}"
+        )
+    equal = len(computed) == len(pairs) and all(_within(test, _EQUAL_WITHIN) for test in computed.values())
+    verdict = Verdict.FAILS if equal else Verdict.UNDECIDED
+    if differing and not equal:
+        verdict = Verdict.HOLDS if len(computed) == len(pairs) else Verdict.PARTLY
     table = Table(("task", "level", "metric", "study: loss", "here"), tuple(rows))
     return Finding("uniform", ours, verdict, (table,))
 
 
 def _difference(
-    evidence: Evidence, first: tuple[ModelResults, Published], second: tuple[ModelResults, Published], confidence: float
+    evidence: Evidence,
+    first: tuple[ModelResults, PublishedTable],
+    second: tuple[ModelResults, PublishedTable],
+    confidence: float,
 ) -> Estimate:
+    """Return the loss of the first task at the strongest level, minus the loss of the second task."""
     measures = [
         (subject.pretrained(study.codec, level), METRICS[subject.task][0])
         for subject, study in (first, second)
         for level in (study.levels[0], study.levels[-1])
     ]
-    one, two = (loss_from_top(subject.task) for subject, _ in (first, second))
-    return evidence.estimate(lambda a, b, c, d: one(a, b) - two(c, d), *measures, confidence=confidence)
+    loss, other_loss = (loss_from_top(subject.task) for subject, _ in (first, second))
+    return evidence.estimate(lambda a, b, c, d: loss(a, b) - other_loss(c, d), *measures, confidence=confidence)
 
 
 def _within(test: Estimate, margin: float) -> bool:
@@ -114,11 +128,14 @@ def _within(test: Estimate, margin: float) -> bool:
 
 
 def knees(evidence: Evidence) -> Finding:
-    """Where the loss for each unit of the level more than doubles."""
+    """Test the claim that the curves have their knee at JPEG quality 15 and H.264 CRF 40.
+
+    A level is a knee if a unit of the level costs more than twice as much below the level as above it.
+    """
     tests: dict[str, Estimate] = {}
     tables, earlier = [], []
     for codec, claimed in KNEES.items():
-        tasks = {task: study for task, study in published().items() if study.codec == codec}
+        tasks = {task: study for task, study in published_tables().items() if study.codec == codec}
         inner = next(iter(tasks.values())).levels[1:-1]
         rows = []
         for task, study in tasks.items():
@@ -134,7 +151,7 @@ def knees(evidence: Evidence) -> Finding:
                 cells.append(_marked(ratio, test))
             rows.append((f"{task}, here", *cells))
         tables.append(Table((f"{codec}: loss per unit below : above", *(f"{x:g}" for x in inner)), tuple(rows)))
-    verdict = judged(tests.values())
+    verdict = verdict_of(tests.values())
     if verdict is Verdict.HOLDS and earlier:
         verdict = Verdict.PARTLY
     places = " and ".join(f"{codec} {level:g}" for codec, level in KNEES.items())
@@ -143,8 +160,13 @@ def knees(evidence: Evidence) -> Finding:
     return Finding("knees", ours, verdict, tuple(tables), tests)
 
 
-def _knee(evidence: Evidence, subject: ModelResults, study: Published, level: float) -> tuple[Estimate, Estimate]:
-    """(loss per unit below - 2 x above) in shares of the top's value, and the ratio of the two."""
+def _knee(evidence: Evidence, subject: ModelResults, study: PublishedTable, level: float) -> tuple[Estimate, Estimate]:
+    """Compare the losses per unit of the level on both sides of a level.
+
+    Returns:
+        The loss per unit on the stronger side minus twice that on the milder side, as a share of the value at the
+        mildest level; and the ratio of the two losses per unit.
+    """
     metric, up = METRICS[subject.task]
     sign = 1 if up else -1
     place = study.levels.index(level)
@@ -163,31 +185,34 @@ def _knee(evidence: Evidence, subject: ModelResults, study: Published, level: fl
 
 
 def _marked(ratio: Estimate, test: Estimate) -> str:
+    """Return a ratio as text, with a "*" if the level is significantly a knee; "-" if the ratio is not positive."""
     if ratio.value is None or test.value is None:
         return ""
     text = f"{ratio.value:.1f}" if ratio.value > 0 else "-"
     return f"{text} *" if test.sign > 0 else text
 
 
-def _three(study: Published, level: float, values: Sequence[float]) -> tuple[float, float, float]:
+def _three(study: PublishedTable, level: float, values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the values at the next milder level, at the level, and at the next stronger level."""
     place = study.levels.index(level)
     return values[place - 1], values[place], values[place + 1]
 
 
-def _ratio(a: float, b: float, c: float, study: Published, level: float) -> float:
+def _ratio(a: float, b: float, c: float, study: PublishedTable, level: float) -> float:
+    """Return the loss per unit of the level below a level, divided by that above it; 0 if nothing was lost above."""
     above, here, below = _three(study, level, study.levels)
     return ((b - c) / abs(here - below)) / ((a - b) / abs(above - here)) if a != b else 0.0
 
 
-def _middle(study: Published) -> float:
-    """The inner level nearest to the middle of the ladder's range."""
+def _middle(study: PublishedTable) -> float:
+    """Return the inner level of the study that is nearest to the middle of its range of levels."""
     centre = (study.levels[0] + study.levels[-1]) / 2
     return min(study.levels[1:-1], key=lambda level: abs(level - centre))
 
 
 def _count(tests: Collection[Estimate], what: str) -> str:
-    made = [test for test in tests if test.value is not None]
-    return f"{sum(test.sign > 0 for test in made)} of {len(made)} {what}" if made else UNMEASURED
+    computed = [test for test in tests if test.value is not None]
+    return f"{sum(test.sign > 0 for test in computed)} of {len(computed)} {what}" if computed else UNMEASURED
 
 
 def _percent(share: float) -> str:

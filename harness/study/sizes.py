@@ -1,4 +1,4 @@
-"""Claims about sizes: the study reads qualities as shares of the original size; here bytes are counted."""
+"""Claims about file sizes. The study takes JPEG's qualities as shares of the original size; here bits are counted."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from collections.abc import Sequence
 from harness.results.tables.text import Table
 from harness.statistics.estimate import Estimate
 from harness.study.evidence import RATE, Evidence
-from harness.study.finding import UNMEASURED, Finding, judged
+from harness.study.finding import UNMEASURED, Finding, verdict_of
 from harness.study.subject import ModelResults
 
 __all__ = ["CLAIMED", "sizes"]
 
 CLAIMED = {15.0: 0.15, 10.0: 0.1, 5.0: 0.05}
-"""The share of the size that the study reads from, or gives for, each of JPEG's qualities."""
+"""The share of the original size that the study claims for each JPEG quality."""
 
 _NEAR = 0.1
-"""How far a share may be off, as a share of what is claimed."""
+"""The allowed relative difference between a measured share and the claimed share."""
 _TOP = 95.0
+"""The JPEG quality whose size counts as the original size."""
 _RAW = 24.0
 """Bits per pixel of uncompressed frames."""
 
 
 def sizes(evidence: Evidence) -> list[Finding]:
-    """What JPEG's qualities cost in bytes, against quality 95 and against raw pixels."""
+    """Test the study's claims about sizes, one for each JPEG quality; sizes are relative to quality 95."""
     largest: dict[tuple[str, ...], ModelResults] = {}
-    for subject in sorted(evidence.subjects, key=lambda one: int(one.facts["planned_samples"])):
+    for subject in sorted(evidence.subjects, key=lambda subject: int(subject.facts["planned_samples"])):
         if {_TOP, *CLAIMED} <= set(subject.levels("jpeg")):
             largest[subject.facts["dataset"], subject.facts["split"], subject.task] = subject
     return [_size(evidence, list(largest.values()), level) for level in CLAIMED]
@@ -41,11 +42,11 @@ def _size(evidence: Evidence, subjects: Sequence[ModelResults], level: float) ->
         share = evidence.estimate(lambda a, b: b / a, top, here)
         shares.append(share)
         raw = evidence.estimate(lambda bits: bits / _RAW, here)
-        bits = [evidence.value(*one).text(2) for one in (top, here)]
+        bits = [evidence.value(*measure).text(2) for measure in (top, here)]
         data = f"{subject.facts['dataset']}/{subject.facts['split']} ({subject.task})"
         rows.append((data, *bits, share.text(percent=True), raw.text(percent=True)))
         tests[data] = evidence.estimate(lambda a, b: _NEAR - abs(b / a - claimed) / claimed, top, here)
     columns = ("data", f"bpp at {_TOP:g}", f"bpp at {level:g}", f"size against {_TOP:g}", "size against raw (24 bpp)")
-    found = sorted(share.value for share in shares if share.value is not None)
-    ours = f"{100 * found[0]:.1f}% to {100 * found[-1]:.1f}% of the size at {_TOP:g}" if found else UNMEASURED
-    return Finding(f"size_{level:g}", ours, judged(tests.values()), (Table(columns, tuple(rows)),), tests)
+    values = sorted(share.value for share in shares if share.value is not None)
+    ours = f"{100 * values[0]:.1f}% to {100 * values[-1]:.1f}% of the size at {_TOP:g}" if values else UNMEASURED
+    return Finding(f"size_{level:g}", ours, verdict_of(tests.values()), (Table(columns, tuple(rows)),), tests)

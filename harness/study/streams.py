@@ -5,8 +5,8 @@ from __future__ import annotations
 from harness.results.tables.text import Table
 from harness.statistics.estimate import Estimate
 from harness.study.evidence import Evidence
-from harness.study.finding import UNMEASURED, Finding, judged
-from harness.study.published import published
+from harness.study.finding import UNMEASURED, Finding, verdict_of
+from harness.study.published import published_tables
 
 __all__ = ["motion", "spatial_only"]
 
@@ -14,8 +14,8 @@ _STREAMS = ("spatial_top1", "motion_top1", "fusion_top1")
 
 
 def motion(evidence: Evidence) -> Finding:
-    """Whether retraining makes the motion stream worse."""
-    subject, study = evidence.main("action"), published()["action"]
+    """Test the claim that retraining on compressed video makes the motion stream worse."""
+    subject, study = evidence.main("action"), published_tables()["action"]
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
     for place, level in enumerate(study.levels[1:], 1):
@@ -32,12 +32,12 @@ def motion(evidence: Evidence) -> Finding:
     ours = f"significantly lower at {lower}, significantly higher at {higher} of {len(rows)} levels"
     columns = ("CRF", *(head for name in ("spatial", "motion", "fusion") for head in (f"study: {name}", name)))
     table = Table(columns, tuple(rows))
-    return Finding("motion", ours if rows else UNMEASURED, judged(tests.values()), (table,), tests)
+    return Finding("motion", ours if rows else UNMEASURED, verdict_of(tests.values()), (table,), tests)
 
 
 def spatial_only(evidence: Evidence) -> Finding:
-    """Whether retraining only the spatial stream beats retraining both, fused."""
-    subject, study, metric = evidence.main("action"), published()["action"], "fusion_top1"
+    """Test the claim that the fused top-1 is better if only the spatial stream is retrained than if both are."""
+    subject, study, metric = evidence.main("action"), published_tables()["action"], "fusion_top1"
     rows: list[tuple[str, ...]] = []
     tests: dict[str, Estimate] = {}
     for level in study.levels[1:]:
@@ -49,4 +49,4 @@ def spatial_only(evidence: Evidence) -> Finding:
             rows.append((f"{level:g}", *values, test.text()))
     ours = f"fused top-1, spatial only - both, at CRF {rows[-1][0]}: {rows[-1][-1]}" if rows else UNMEASURED
     columns = ("CRF", "none retrained", "both", "spatial only", "spatial only - both")
-    return Finding("spatial_only", ours, judged(tests.values()), (Table(columns, tuple(rows)),), tests)
+    return Finding("spatial_only", ours, verdict_of(tests.values()), (Table(columns, tuple(rows)),), tests)

@@ -1,4 +1,4 @@
-"""One's own results in the layout of the study's Tables I-V: (A) pretrained and (B) retrained, side by side."""
+"""Your own results in the layout of the study's Tables I-V: (A) pretrained and (B) retrained models, side by side."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from harness.results.naming import codec_names
-from harness.results.seeds import over_seeds
+from harness.results.seeds import average_over_seeds
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
-from harness.results.trainings import differences, is_matched, kind_of, newest
+from harness.results.trainings import differences, is_matched, kind_of, newest_trainings
 from harness.statistics.estimate import Estimate
-from harness.study.published import Published, published
+from harness.study.published import PublishedTable, published_tables
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
@@ -20,29 +20,30 @@ if TYPE_CHECKING:
 __all__ = ["Against", "study_tables"]
 
 Against = Literal["top", "none"]
-"""What drops are taken from: the mildest level of (A), as the study has it, or uncompressed data."""
+"""The reference of drops: "top", the mildest level of (A), as in the study; or "none", uncompressed data."""
 
 _SIDES = ("(A)", "(B)")
 
 
 def study_tables(cells: Sequence[ResultCell], beside: bool = False, drops: Against | None = None) -> list[Table]:
-    """A table for each task, model, dataset and codec among some results that has a column of the study's.
+    """Return a table in the study's layout for each task, model, dataset and codec of some results.
 
-    (A) is the pretrained model at each level. (B) is the model retrained at a level and tested at it; at the mildest
-    level of (A) it is (A) itself, as in the study. Of trainings from several seeds, (B) gives the mean; of several
-    recipes, the one that finished last.
+    (A) is the pretrained model at each level. (B) is the model retrained at a level and tested at the same level. At
+    the mildest level of (A), (B) is (A) itself if there is no such training, as in the study. For trainings from
+    several seeds, (B) is the mean. For several recipes, (B) is the training that finished last.
 
     Args:
-        cells: finished experiments; those on uncompressed data among them, where drops are taken from these.
-        beside: whether the study's published figures stand beside.
-        drops: give in place of the metrics by how many percent they are worse than at the mildest level of (A), or on
-            uncompressed data.
+        cells: the experiments; for drops from "none" also those on uncompressed data. Unfinished experiments, and
+            tasks that the study does not have, are left out.
+        beside: whether to add columns with the study's published figures.
+        drops: if given, the table has drops in percent instead of metrics, from the mildest level of (A) ("top") or
+            from uncompressed data ("none").
     """
     ladders: dict[str, list[ResultCell]] = {}
     clean: dict[str, ResultCell] = {}
     for cell in cells:
         facts = cell.facts
-        if facts["status"] != "finished" or facts["task"] not in published():
+        if facts["status"] != "finished" or facts["task"] not in published_tables():
             continue
         if facts["level"] is not None:
             ladders.setdefault(cell.ladder, []).append(cell)
@@ -52,16 +53,19 @@ def study_tables(cells: Sequence[ResultCell], beside: bool = False, drops: Again
     groups = list(ladders.values())
     codecs = codec_names([group[0] for group in groups])
     for group, codec, conditions in zip(groups, codecs, differences(groups), strict=True):
-        sides = _Sides.of(group, published()[group[0].facts["task"]], f"{codec}{conditions}")
+        sides = _Sides.of(group, published_tables()[group[0].facts["task"]], f"{codec}{conditions}")
         tables.append(_table(sides, clean.get(group[0].subject), beside, drops))
     return tables
 
 
 @dataclass(frozen=True)
 class _Sides:
-    """(A) and (B) of one subject and codec: an experiment a level, and the levels in the study's order."""
+    """Sides (A) and (B) of a table: the pretrained and the retrained experiment at each level.
 
-    study: Published
+    The study's levels come first, in its order; other levels follow, also from mild to strong.
+    """
+
+    study: PublishedTable
     codec: str
     facts: Mapping[str, object]
     levels: Sequence[float]
@@ -69,9 +73,9 @@ class _Sides:
     retrained: Mapping[float, ResultCell]
 
     @classmethod
-    def of(cls, cells: Sequence[ResultCell], study: Published, codec: str) -> _Sides:
+    def of(cls, cells: Sequence[ResultCell], study: PublishedTable, codec: str) -> _Sides:
         pretrained = {cell.facts["level"]: cell for cell in cells if kind_of(cell) == "pretrained"}
-        matched = over_seeds(newest([cell for cell in cells if is_matched(cell)]))
+        matched = average_over_seeds(newest_trainings([cell for cell in cells if is_matched(cell)]))
         retrained = {cell.facts["level"]: cell for cell in matched}
         known = {*pretrained, *retrained}
         levels = [level for level in study.levels if level in known]
@@ -84,7 +88,7 @@ class _Sides:
 def _table(sides: _Sides, clean: ResultCell | None, beside: bool, drops: Against | None) -> Table:
     study, facts = sides.study, sides.facts
     metrics = list(study.pretrained)
-    whole = sides.pretrained.get(sides.levels[0]) if drops == "top" else clean if drops == "none" else None
+    reference = sides.pretrained.get(sides.levels[0]) if drops == "top" else clean if drops == "none" else None
     printed = beside and study.codec == facts["codec"]
     unit = " drop, %" if drops else ""
     columns = [str(facts["level_name"] or "level")]
@@ -94,34 +98,38 @@ def _table(sides: _Sides, clean: ResultCell | None, beside: bool, drops: Against
     for level in sides.levels:
         row = [f"{level:g}"]
         for cell in (sides.pretrained.get(level), sides.retrained.get(level)):
-            row += [_own(cell, metric, whole, drops) for metric in metrics]
+            row += [_own(cell, metric, reference, drops) for metric in metrics]
         if printed:
             row += [_printed(sides, level, side, metric, drops) for side in (0, 1) for metric in metrics]
         rows.append(tuple(row))
     return Table(tuple(columns), tuple(rows), _title(sides), _notes(sides, beside, drops))
 
 
-def _own(cell: ResultCell | None, metric: str, whole: ResultCell | None, drops: Against | None) -> str:
-    found = cell.metrics.get(metric) if cell else None
-    if found is None or found.value is None:
+def _own(cell: ResultCell | None, metric: str, reference: ResultCell | None, drops: Against | None) -> str:
+    """Return an experiment's metric, or its drop from the reference experiment, as text; "" if it is missing."""
+    measured = cell.metrics.get(metric) if cell else None
+    if measured is None or measured.value is None:
         return ""
     if drops is None:
-        return interval_text(Estimate(found.value), found.margin)
-    base = whole.metrics[metric].value if whole and metric in whole.metrics else None
+        return interval_text(Estimate(measured.value), measured.margin)
+    base = reference.metrics[metric].value if reference and metric in reference.metrics else None
     if not base:
         return ""
-    margin = "" if found.margin is None else f" ±{100 * found.margin / abs(base):.1f}"
-    return f"{_percent(found.value, base, found.higher_is_better)}{margin}"
+    margin = "" if measured.margin is None else f" ±{100 * measured.margin / abs(base):.1f}"
+    return f"{_percent(measured.value, base, measured.higher_is_better)}{margin}"
 
 
 def _percent(value: float, base: float, higher_is_better: bool) -> str:
-    """By how many percent of `base` a value is worse."""
+    """Return as text by how many percent of `base` a value is worse than `base`."""
     sign = 1 if higher_is_better else -1
     return f"{round(100 * sign * (base - value) / abs(base), 1) + 0.0:.1f}"
 
 
 def _printed(sides: _Sides, level: float, side: int, metric: str, drops: Against | None) -> str:
-    """The study's own figure. It did not test uncompressed data: all its drops are from its mildest level."""
+    """Return the study's own figure as text; "" if it has none.
+
+    The study did not test uncompressed data, so its drops are all relative to its mildest level.
+    """
     study = sides.study
     if level not in study.levels:
         return ""

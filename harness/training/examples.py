@@ -131,7 +131,7 @@ class Examples(TorchDataset[Any]):
 
 
 class Collate:
-    """Combines examples into a batch. It runs in worker processes."""
+    """The `collate_fn` of the data loader: combines examples into a batch. It runs in worker processes."""
 
     def __init__(self, model: Model) -> None:
         self._model = model

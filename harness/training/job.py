@@ -1,4 +1,4 @@
-"""One training, and what identifies it."""
+"""The description of a training, and the key that identifies it."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ if TYPE_CHECKING:
 __all__ = ["LOOP_VERSION", "Job", "place_of"]
 
 LOOP_VERSION = 2
-"""Raised when the same job would give other weights: part of every training's key."""
+"""A part of every training's key. Increase it when the same job would give other weights."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A training.
+    """The description of a training.
 
     Args:
         model: a trainable model, without its network.
-        dataset: what is trained on, opened.
-        recipe: how.
-        seed: of the first weights, the order and the augmentation.
-        initial: weights to start from; None starts from random ones.
-        through: what frames go through before they are prepared (a codec at a level); None for nothing.
-        parts: the parts that are trained; empty for all.
+        dataset: the opened dataset to train on.
+        recipe: the training recipe.
+        seed: the seed of the random initial weights, the order of the samples and the augmentation.
+        initial: the weights to start from; None for random weights.
+        through: the coding of the frames before the model prepares them (a codec at a level); None for uncompressed
+            frames.
+        parts: the parts of the model to train; empty for all parts.
     """
 
     model: Model
@@ -48,12 +49,14 @@ class Job:
 
     @property
     def trained_parts(self) -> tuple[str, ...]:
-        """The parts that are trained."""
+        """The parts of the model that are trained."""
         return self.parts or self.model.parts
 
     def check(self) -> None:
-        """Raises:
-        TrainingError: the model cannot be trained, or has no such part.
+        """Check that the model can be trained and has all parts that the job names.
+
+        Raises:
+            TrainingError: the model cannot be trained, or does not have a part.
         """
         if not self.model.trainable:
             raise TrainingError(f"model {self.model.name} cannot be trained.")
@@ -64,7 +67,7 @@ class Job:
                 )
 
     def facts(self) -> dict[str, Any]:
-        """What decides the resulting weights (on one kind of machine)."""
+        """Return everything that determines the resulting weights (on one kind of machine)."""
         return {
             "loop": LOOP_VERSION,
             "model": self.model.name,
@@ -83,18 +86,18 @@ class Job:
             "libraries": {
                 "codec-harness": version("codec-harness"),
                 "torch": version("torch"),
-                # Lightning's two distributions have one version and the same Fabric. The name is that of the larger
-                # one, which earlier trainings used: they are found under the same key.
+                # The distributions lightning and lightning-fabric have the same version and the same Fabric. The entry
+                # keeps the name "lightning", which earlier versions used, so that earlier trainings keep their keys.
                 "lightning": version("lightning-fabric"),
                 "numpy": version("numpy"),
             },
         }
 
     def key(self) -> str:
-        """SHA-256 (hex) of `facts`."""
+        """Return the SHA-256 (hex) of `facts`, which identifies the training."""
         return key_of(self.facts())
 
 
 def place_of(job: Job) -> Place:
-    """The folder of a training under the cache folder: the same job finds its checkpoints again."""
+    """Return the folder of a training in the cache folder. Equal jobs have the same folder and share checkpoints."""
     return Place(cache_dir() / "training" / Path(job.key()[:24]))

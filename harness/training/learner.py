@@ -75,7 +75,7 @@ class Average:
                 average.copy_(value)
 
     def restore(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Continue from an average that was saved in a checkpoint."""
+        """Load an average that was saved in a checkpoint; later updates continue from it."""
         for name, value in state.items():
             self.state[name].copy_(value)
 

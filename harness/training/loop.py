@@ -1,4 +1,4 @@
-"""The training loop, on Lightning Fabric: devices, precision and gradient exchange are its; the order is ours."""
+"""The training loop. It uses Lightning Fabric for devices, precision and gradient exchange between devices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from harness.errors import TrainingError
 from harness.training.examples import Collate, Examples, Order, set_up_worker
 from harness.training.learner import Average, Learner, optimizer
-from harness.training.state import LossCurve, Place, export, load_checkpoint, save_checkpoint, write_unreadable
+from harness.training.state import LossCurve, Place, export_weights, load_checkpoint, save_checkpoint, write_unreadable
 
 if TYPE_CHECKING:
     from harness.training.job import Job
@@ -25,12 +25,12 @@ _REPORT = 20
 
 @dataclass(frozen=True)
 class Runtime:
-    """Where a training runs; none of it decides the result on one kind of machine.
+    """Where a training runs. On one kind of machine, none of these settings changes the result.
 
     Args:
         device: cpu, cuda, cuda:N or mps.
-        devices: how many of them; more than one share each batch.
-        workers: processes that read and augment.
+        devices: the number of devices; several devices share each batch.
+        workers: the number of processes that read and augment examples.
     """
 
     device: str = "cpu"
@@ -40,14 +40,14 @@ class Runtime:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training made.
+    """The result of a training.
 
     Args:
-        weights: the exported file, safetensors.
-        sha256: its digest.
-        curve: the losses, CSV.
-        iterations: how many were done by this call (0 when the result was there already).
-        unreadable: how many samples could not be read; others took their places.
+        weights: the file with the resulting weights, safetensors.
+        sha256: the file's SHA-256 (hex).
+        curve: the file with the losses, CSV.
+        iterations: the number of iterations that this call ran; 0 if the result existed already.
+        unreadable: the number of samples that could not be read; other samples replaced them.
     """
 
     weights: Path
@@ -58,27 +58,37 @@ class TrainingResult:
 
 
 class Watcher(Protocol):
-    """Is told how a training goes."""
+    """Receives reports on the progress of a training."""
 
     def started(self, begin: int, end: int) -> None:
-        """Training goes on from iteration `begin` (0 at first) to `end`."""
+        """The training starts at iteration `begin` (0, unless it continues from a checkpoint) and ends at `end`."""
 
     def stepped(self, iteration: int) -> None:
-        """So many iterations are done. Called after each."""
+        """`iteration` iterations are done. Called after each iteration."""
 
     def advanced(self, iteration: int, losses: Mapping[str, float]) -> None:
-        """So many iterations are done; mean losses since the last call. Called now and then."""
+        """`iteration` iterations are done; `losses` has the mean losses since the last call.
+
+        Called every few iterations.
+        """
 
     def warning(self, text: str) -> None:
-        """Something the user should know."""
+        """A warning for the user."""
 
 
 def train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> TrainingResult:
-    """Trains, from the last checkpoint on where there is one.
+    """Run a training; continue from the last checkpoint if there is one.
+
+    Args:
+        job: the training.
+        place: the folder for checkpoints and results.
+        runtime: devices and workers.
+        watcher: receives reports on the progress.
 
     Raises:
-        TrainingError: it cannot start or continue, another process is at it, or the loss became infinite.
-        WeightsError: the initial weights do not fit.
+        TrainingError: the training cannot start or continue, or a loss became infinite or NaN.
+        BusyError: another process is running the same training.
+        WeightsError: the initial weights do not fit the network.
     """
     job.check()
     place.make()
@@ -120,7 +130,7 @@ def _train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Traini
 
 
 def _report_problems(session: _Session, watcher: Watcher) -> None:
-    """Warns of what workers told since the last call."""
+    """Report the problems of the workers since the last call as warnings."""
     while session.problems:
         text = session.problems.pop(0)
         if session.first:
@@ -128,7 +138,7 @@ def _report_problems(session: _Session, watcher: Watcher) -> None:
 
 
 def _report_unreadable(session: _Session, place: Place, watcher: Watcher) -> None:
-    """Warns of samples that could not be read for the first time, and writes the list of all."""
+    """Write the list of all samples that could not be read, and warn if there are new ones."""
     before = len(session.unreadable)
     session.share_unreadable()
     count = len(session.unreadable)
@@ -144,6 +154,7 @@ def _report_unreadable(session: _Session, place: Place, watcher: Watcher) -> Non
 
 
 def _check_finite(rows: list[tuple[str, str, float]], iteration: int) -> None:
+    """Raise a TrainingError if a loss is infinite or NaN."""
     for part, loss, value in rows:
         if not abs(value) < float("inf"):
             raise TrainingError(
@@ -153,7 +164,7 @@ def _check_finite(rows: list[tuple[str, str, float]], iteration: int) -> None:
 
 
 class _Tally:
-    """Means of the losses since they were last taken."""
+    """Accumulates the losses of several iterations; `take` returns their means and starts again from zero."""
 
     def __init__(self) -> None:
         self._sums: dict[tuple[str, str], torch.Tensor] = {}
@@ -171,7 +182,7 @@ class _Tally:
 
 
 class _Session:
-    """A network, its optimizers and its average, at work on a device."""
+    """The objects of a running training: the network, its optimizers and the moving average of its weights."""
 
     def __init__(self, job: Job, key: str, runtime: Runtime) -> None:
         from lightning_fabric import Fabric
@@ -184,27 +195,27 @@ class _Session:
         self.fabric.launch()
         self.first = bool(self.fabric.is_global_zero)
         torch.manual_seed(job.seed)
-        self.reader = copy(job.model)  # stays without the network: it goes to worker processes
+        self.reader = copy(job.model)  # a copy without the network, because it is sent to worker processes
         network = job.model.build(job.dataset.classes, job.initial)
         if job.recipe.channels_last:
             network.to(memory_format=torch.channels_last)
         network.train()
         parts = job.trained_parts
-        self.owned = {part: job.model.parameters(part) for part in parts}
-        self.plain = {p: optimizer(self.owned[p], job.recipe, job.recipe.rate(p)) for p in parts}
+        self.parameters = {part: job.model.parameters(part) for part in parts}
+        self.plain = {p: optimizer(self.parameters[p], job.recipe, job.recipe.rate(p)) for p in parts}
         self.learner, *optimizers = self.fabric.setup(Learner(job.model), *self.plain.values())
         self.optimizers = dict(zip(parts, optimizers, strict=True))
         self.average = Average(network, job.recipe.average)
         self.network = network
         self.unreadable: dict[int, int] = {}
-        """How often each sample that could not be read was asked for, by index; on all devices, as last shared."""
-        self._met = torch.zeros(len(job.dataset), dtype=torch.int64)
+        """Index of a sample that could not be read -> number of attempts, on all devices, up to the last exchange."""
+        self._new_unreadable = torch.zeros(len(job.dataset), dtype=torch.int64)
         self.problems: list[str] = []
-        """What workers told and nobody has heard yet."""
-        self._told: set[str] = set()
+        """Problems of the workers that have not been reported yet."""
+        self._known_problems: set[str] = set()
 
     def restore(self, state: Mapping[str, Any]) -> int:
-        """Goes on from a checkpoint; returns the iterations it has done."""
+        """Load the state from a checkpoint; return the number of iterations that are done."""
         self.network.load_state_dict(state["network"])
         for part, plain in self.plain.items():
             plain.load_state_dict(state["optimizers"][part])
@@ -213,7 +224,7 @@ class _Session:
         return int(state["iteration"])
 
     def state(self, done: int) -> dict[str, Any]:
-        """What a checkpoint holds after so many iterations."""
+        """Return the state for a checkpoint after `done` iterations."""
         return {
             "key": self.key,
             "iteration": done,
@@ -224,15 +235,18 @@ class _Session:
         }
 
     def share_unreadable(self) -> None:
-        """Adds what could not be read on any device since the last call. All devices call it at once."""
-        met = self.fabric.all_reduce(self._met.to(self.fabric.device), reduce_op="sum")
-        counts = met.cpu()
+        """Add the unreadable samples of all devices since the last call to `unreadable`.
+
+        The processes of all devices must call this at the same time.
+        """
+        total = self.fabric.all_reduce(self._new_unreadable.to(self.fabric.device), reduce_op="sum")
+        counts = total.cpu()
         for index in counts.nonzero().flatten().tolist():
             self.unreadable[index] = self.unreadable.get(index, 0) + int(counts[index])
-        self._met.zero_()
+        self._new_unreadable.zero_()
 
     def batches(self, begin: int, end: int) -> Iterator[tuple[int, Any]]:
-        """The batches of the iterations from `begin` up to `end`, read ahead by worker processes."""
+        """Yield the iterations from `begin` up to `end` with their batches; workers prepare them in advance."""
         from torch.utils.data import DataLoader
 
         from harness.training.transfer import to_device
@@ -242,10 +256,10 @@ class _Session:
         if job.recipe.batch % world:
             raise TrainingError(f"a batch of {job.recipe.batch} cannot be shared by {world} devices.")
         order = Order(len(job.dataset), job.recipe.batch, job.seed, begin, end)
-        mine = [slots[rank::world] for slots in order] if world > 1 else order
+        own_slots = [slots[rank::world] for slots in order] if world > 1 else order
         loader: DataLoader[Any] = DataLoader(
             Examples(job.dataset, self.reader, job.seed, job.through),
-            batch_sampler=mine,
+            batch_sampler=own_slots,
             collate_fn=Collate(job.model),
             num_workers=workers,
             worker_init_fn=set_up_worker if workers else None,
@@ -254,36 +268,36 @@ class _Session:
         )
         for iteration, batch in zip(range(begin, end), loader, strict=True):
             for index in batch.unreadable:
-                self._met[index] += 1
-            self.problems += [problem for problem in batch.problems if problem not in self._told]
-            self._told.update(batch.problems)
+                self._new_unreadable[index] += 1
+            self.problems += [problem for problem in batch.problems if problem not in self._known_problems]
+            self._known_problems.update(batch.problems)
             yield iteration, to_device(batch.content, self.fabric.device)
 
     def step(self, iteration: int, batch: Any) -> dict[tuple[str, str], torch.Tensor]:
-        """One iteration: each part in turn computes its losses and moves. Returns the losses."""
+        """Run one iteration: for each part in turn, compute its losses and update its weights. Return the losses."""
         recipe = self.job.recipe
-        told: dict[tuple[str, str], torch.Tensor] = {}
+        all_losses: dict[tuple[str, str], torch.Tensor] = {}
         for number, part in enumerate(self.optimizers):
             torch.manual_seed((self.job.seed * 1_000_003 + iteration) * 16 + number)
-            moved = self.optimizers[part]
+            part_optimizer = self.optimizers[part]
             for group in self.plain[part].param_groups:
                 group["lr"] = recipe.rate(part) * recipe.factor(iteration)
             losses = self.learner(batch, part)
-            moved.zero_grad()
+            part_optimizer.zero_grad()
             self.fabric.backward(torch.stack([loss.float() for loss in losses.values()]).sum())
             if recipe.clip:
-                torch.nn.utils.clip_grad_norm_(self.owned[part], recipe.clip)
-            moved.step()
-            told.update({(part, name): value.detach().float() for name, value in losses.items()})
+                torch.nn.utils.clip_grad_norm_(self.parameters[part], recipe.clip)
+            part_optimizer.step()
+            all_losses.update({(part, name): value.detach().float() for name, value in losses.items()})
         self.average.update(iteration)
-        return told
+        return all_losses
 
     def export(self, place: Place) -> str:
-        """Writes the result; returns its SHA-256."""
+        """Write the resulting weights to their file; return its SHA-256."""
         recipe = self.job.recipe
         facts = {"training": self.key, "seed": str(self.job.seed), "dataset": self.job.dataset.name}
         if self.unreadable:
             facts["unreadable_samples"] = str(len(self.unreadable))
             facts["replaced_examples"] = str(sum(self.unreadable.values()))
         classes = self.job.model.classes
-        return export(place.weights, self.average.result(), classes, recipe.export == "fp16", facts)
+        return export_weights(place.weights, self.average.result(), classes, recipe.export == "fp16", facts)

@@ -44,7 +44,7 @@ class Recipe:
         checkpoint: the number of iterations between checkpoints.
         split: the dataset's split to train on.
         parts: the learning rates of parts whose rate differs from `lr` ({"discriminator": 1e-4}).
-        source: where the values come from (a paper, for example).
+        source: where the values come from.
     """
 
     iterations: int

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from harness.dataset import Dataset
 
-__all__ = ["LossCurve", "Place", "export", "load_checkpoint", "save_checkpoint", "write_unreadable"]
+__all__ = ["LossCurve", "Place", "export_weights", "load_checkpoint", "save_checkpoint", "write_unreadable"]
 
 
 class Place:
@@ -174,7 +174,7 @@ class LossCurve:
                 writer.writerow((iteration, part, loss, f"{value:.6g}"))
 
 
-def export(
+def export_weights(
     path: Path, state: Mapping[str, torch.Tensor], classes: tuple[str, ...], half: bool, facts: Mapping[str, str]
 ) -> str:
     """Write weights as a safetensors file and return the file's SHA-256 (hex).

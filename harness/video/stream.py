@@ -134,8 +134,8 @@ class Video:
         listed = 0 if self._matroska else len(self._listed)
         expected = full if self.stream.codec_context.name not in ("vp8", "libvpx") else 0
         if packets < listed or shown < expected:
-            lacking = max(listed - packets, expected - shown)
-            raise SampleError(f"{self.path}: damaged or cut: {lacking} of its pictures are missing or do not decode.")
+            missing = max(listed - packets, expected - shown)
+            raise SampleError(f"{self.path}: damaged or cut: {missing} of its pictures are missing or do not decode.")
 
     def to_rgb(self, picture: VideoFrame) -> NDArray[np.uint8]:
         """Convert a picture to RGB, uint8[H, W, 3], and apply the rotation that the container states."""

@@ -41,8 +41,8 @@ def from_file(model_name: str, asked: str | None) -> Weights:
         )
     path = Path(asked).expanduser()
     if not path.is_file():
-        found = "is a folder" if path.is_dir() else "does not exist"
-        raise WeightsError(f"weights {asked} for model {model_name}: the file {found}.")
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise WeightsError(f"weights {asked} for model {model_name}: the file {problem}.")
     try:
         return Weights(path.name, path, sha256_file(path), read_classes(path))
     except OSError as error:
@@ -70,13 +70,13 @@ def read_classes(path: Path) -> tuple[str, ...]:
         OSError: the file cannot be read.
     """
     header = _safetensors_header(path)
-    beside = path.with_suffix(".json")
+    json_file = path.with_suffix(".json")
     try:
         if header is not None:
             stated = header.get("__metadata__", {}).get("classes")
             names = None if stated is None else json.loads(stated)
-        elif beside.is_file():
-            content = json.loads(beside.read_text("utf-8"))
+        elif json_file.is_file():
+            content = json.loads(json_file.read_text("utf-8"))
             names = content.get("classes") if isinstance(content, dict) else content
         else:
             names = None

@@ -111,12 +111,12 @@ def average_precision(
     """
     result = np.zeros((len(weights), shape.thresholds, len(rules)))
     if len(shape.ends):
-        true = _running(weights, shape.true)
+        true = _cumulative_weights(weights, shape.true)
         recall = true.take(shape.ends + 1, axis=1)
         recall -= true.take(shape.before, axis=1)
-        precision = _running(weights, shape.common).take(shape.seen, axis=1)
+        precision = _cumulative_weights(weights, shape.common).take(shape.seen, axis=1)
         if len(shape.changed):
-            changes = _running(weights, shape.changed, shape.sign)
+            changes = _cumulative_weights(weights, shape.changed, shape.sign)
             precision += changes.take(shape.corrected[1], axis=1)
             precision -= changes.take(shape.corrected[0], axis=1)
         np.maximum(precision, np.finfo(np.float64).tiny, out=precision)
@@ -128,12 +128,12 @@ def average_precision(
         for rank, rule in enumerate(rules):
             reached = rule(recall)
             for threshold, part in zip(shape.present, shape.parts, strict=True):
-                result[:, threshold, rank] = _under(reached[:, part], precision[:, part])
+                result[:, threshold, rank] = _area_under(reached[:, part], precision[:, part])
     result[positives <= 0] = np.nan
     return result
 
 
-def _running(
+def _cumulative_weights(
     weights: NDArray[np.float64], chosen: NDArray[np.intp], sign: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
     """Return cumulative sums float64[R, n + 1]: the weight of the first 0, 1, ... n of the chosen detections."""
@@ -146,7 +146,7 @@ def _running(
     return sums
 
 
-def _under(reached: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
+def _area_under(reached: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return float64[R]: the sum over the points of the increase of `reached` (from 0) times the precision at the
     point."""
     total: NDArray[np.float64] = np.einsum("ij,ij->i", reached[:, 1:] - reached[:, :-1], precision[:, 1:])
@@ -169,6 +169,8 @@ def interpolated(points: int) -> Rule:
 
 
 def area(recall: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rule for the area under the monotone precision-recall curve (VOC since 2010): the share is the recall
-    itself."""
+    """Return the recall itself as the completed share of the precision-recall curve.
+
+    With this rule, AP is the area under the monotone precision-recall curve (VOC since 2010).
+    """
     return recall

@@ -102,7 +102,7 @@ def pack(bits: NDArray[np.uint64], ranges: int) -> NDArray[np.uint8]:
 
 
 def unpack(packed: NDArray[np.uint8], ranges: int) -> NDArray[np.bool_]:
-    """Unpack what `pack` returned: bool[N, ranges, 10]."""
+    """Unpack the bits that `pack` packed, as bool[N, ranges, 10]."""
     count = ranges * len(THRESHOLDS)
     flat = np.unpackbits(packed.reshape(-1, _bytes(ranges)), axis=1, bitorder="little", count=count)
     return flat.reshape(-1, ranges, len(THRESHOLDS)).view(np.bool_)

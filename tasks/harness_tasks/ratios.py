@@ -1,4 +1,4 @@
-"""Ratios that are undefined where the whole is 0."""
+"""Division with NaN as the result where the denominator is not positive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ratio"]
 
 
 def ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """part / whole, float64 of their broadcast shape; NaN where the whole is not above 0.
+    """Return part / whole, float64 of their broadcast shape; NaN where `whole` is not above 0.
 
     >>> ratio(np.array([1.0, 1.0]), np.array([2.0, 0.0])).tolist()
     [0.5, nan]

@@ -27,7 +27,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from harness.statistics.intervals import size_bias, spread, student, subset
+from harness.statistics.intervals import size_bias, standard_error, student, subset
 from harness_tasks.average_precision import PrecisionRecallCurves, average_precision, curves, interpolated
 
 IMAGES = 40_000
@@ -220,12 +220,12 @@ def halves(found: Drawn) -> tuple[float, float]:
 
 
 def thirds(found: Drawn) -> tuple[float, float]:
-    return _reach(found, spread(found.thirds, found.groups))
+    return _reach(found, standard_error(found.thirds, found.groups))
 
 
 def thirds_and_bias(found: Drawn) -> tuple[float, float]:
     bias = size_bias(found.value, found.thirds, found.groups)
-    return _reach(found, float(np.hypot(spread(found.thirds, found.groups), bias)))
+    return _reach(found, float(np.hypot(standard_error(found.thirds, found.groups), bias)))
 
 
 def _reach(found: Drawn, error: float) -> tuple[float, float]:
@@ -284,7 +284,7 @@ def outcomes(job: tuple[str, int, range]) -> Floats:
     for seed in seeds:
         drawn = simulate(name, images, seed)
         ends = [[method(found) for method in METHODS.values()] for found in drawn]
-        extra = [(found.value, spread(found.thirds, found.groups)) for found in drawn]
+        extra = [(found.value, standard_error(found.thirds, found.groups)) for found in drawn]
         rows.append([[*methods, more] for methods, more in zip(ends, extra, strict=True)])
     return np.array(rows)
 

@@ -30,7 +30,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from harness.discovery.plugins import installed
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.discovery.stores import open_store
 from harness.engine import machine
 from harness.engine.session import Resampling, carry_out
@@ -143,7 +143,7 @@ def main() -> None:
     arguments = parser.parse_args()
     request = Request(codecs=("jpeg",), tasks=("detection",), limit=arguments.samples)
     settings = machine.choose("cpu", "fp32")
-    plan = make_plan(resolve(request, installed(), load(())))
+    plan = make_plan(resolve(request, installed(), load_registry(())))
     for subject in (p.subject for p in plan.passes):  # render the scenes, so that all three read them from the cache
         for index in subject.indices:
             subject.dataset[index]

@@ -38,7 +38,7 @@ import torch
 
 from harness.dataset import Dataset, Outline, Sample
 from harness.discovery.plugins import installed
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.engine import machine
 from harness.planning.codecs import choose_codec
 from harness.planning.identity import codec_identity
@@ -163,7 +163,7 @@ def measured(job: Job, workers: int) -> Found:
 
 def jobs(task: str, images: int, codecs: list[str]) -> dict[str, Job]:
     """The trainings by name: uncompressed, and with each codec."""
-    plugins, registry = installed(), load(())
+    plugins, registry = installed(), load_registry(())
     (subject,) = resolve(Request(codecs=("none",), tasks=(task,), retrain=("clean",)), plugins, registry).subjects
     school = subject.school
     assert school is not None

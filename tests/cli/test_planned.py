@@ -9,7 +9,7 @@ import pytest
 
 from harness.cli.planned import in_words, planned_trainings
 from harness.discovery.plugins import installed
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.errors import PreflightError
 from harness.planning.plan import Plan, make_plan
 from harness.planning.request import Request
@@ -21,7 +21,7 @@ RETRAINED = replace(DETECTION, retrain=("matched", "clean"), settings=("iteratio
 
 
 def plan_of(request: Request) -> Plan:
-    return make_plan(resolve(request, installed(), load(())))
+    return make_plan(resolve(request, installed(), load_registry(())))
 
 
 def test_trainings_are_listed_once_with_what_is_done_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def test_stored_intervals_judge_as_resamples_do_but_for_a_little_care(session: S
                 assert exact.value is not None
                 assert stored.value is not None
                 assert stored.drop.value == pytest.approx(exact.drop.value)
-                assert stored.high == pytest.approx(exact.high)
+                assert stored.drop.high == pytest.approx(exact.drop.high)
                 if "%" not in text:
                     assert stored.value == pytest.approx(exact.value)
                     assert stored.verdict == exact.verdict

@@ -17,11 +17,11 @@ import pytest
 from scipy.stats import false_discovery_control, ttest_rel
 from scipy.stats import t as student_t
 
-from harness.decide.compared import compared_data
+from harness.decide.compared import comparison_data
 from harness.decide.comparison import LadderComparison, compare
 from harness.decide.estimate import Side
 from harness.decide.levels import holm
-from harness.decide.rows import compared_rows
+from harness.decide.rows import comparison_rows
 from harness.results.cells import ResultCell
 from harness.results.ladders import Ladder
 from harness.results.resampled import RATE, ResampledMetric
@@ -145,12 +145,12 @@ def test_csv_of_a_metric_where_lower_is_better_has_its_own_range_and_says_which_
     errors = {key: 2 - some for key, some in values.items()}
     known: Any = Known(errors, {"clean": 24.0} | {cell.facts["experiment"]: cell.facts["bpp"] for cell in cells})
     lower = compare(error(found.first), error(found.second), "value", known)
-    table = compared_rows("depth", lower)
+    table = comparison_rows("depth", lower)
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     (rate,) = [row for row in rows if row["quantity"] == "bd_rate"]
     means = [some.mean() for some in errors.values()]
     assert min(means) <= rate["over_low"] < rate["over_high"] <= max(means)
-    assert compared_data(lower)["bd_rate"]["range"] == [rate["over_low"], rate["over_high"]]
+    assert comparison_data(lower)["bd_rate"]["range"] == [rate["over_low"], rate["over_high"]]
     for row in rows:
         if row["quantity"] == "difference":
             assert row["value"] == pytest.approx(0.03, abs=0.02)  # the second has the smaller error

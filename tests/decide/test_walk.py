@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from harness.decide.bound import Bound
 from harness.decide.judges import by_resampling
 from harness.decide.limit import Limit
+from harness.decide.limit_test import Bound
 from harness.decide.walk import recommend
 from harness.results.ladders import Case, Ladder
 from harness.statistics.estimate import Estimate

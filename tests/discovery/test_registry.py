@@ -32,7 +32,7 @@ def overlay(tmp_path: Path, text: str) -> Path:
 
 
 def test_the_shipped_registry_names_only_what_plugins_provide() -> None:
-    shipped, plugins = registry.load(()), installed()
+    shipped, plugins = registry.load_registry(()), installed()
     for kind in ("model", "dataset"):
         for name, facts in shipped.section(f"{kind}s").items():
             assert plugins.get(kind, facts["kind"]), name
@@ -44,7 +44,7 @@ def test_the_shipped_registry_names_only_what_plugins_provide() -> None:
 
 
 def test_the_study_s_ladder() -> None:
-    assert registry.load(()).entry("codecs", "jpeg")["ladder"] == [95, 75, 50, 15, 10, 5]
+    assert registry.load_registry(()).entry("codecs", "jpeg")["ladder"] == [95, 75, 50, 15, 10, 5]
 
 
 def test_an_overlay_adds_and_replaces_key_by_key(tmp_path: Path) -> None:
@@ -52,16 +52,16 @@ def test_an_overlay_adds_and_replaces_key_by_key(tmp_path: Path) -> None:
         tmp_path,
         '[models.mine]\nkind = "torchvision"\nweights = "w.safetensors"\n[datasets.voc]\nsplit = "val"\n',
     )
-    merged = registry.load([file])
+    merged = registry.load_registry([file])
     assert merged.entry("models", "mine")["kind"] == "torchvision"
-    assert merged.entry("datasets", "voc") == {**registry.load(()).entry("datasets", "voc"), "split": "val"}
+    assert merged.entry("datasets", "voc") == {**registry.load_registry(()).entry("datasets", "voc"), "split": "val"}
     assert merged.path("models", "mine", "w.safetensors") == tmp_path / "w.safetensors"
 
 
 def test_a_registry_in_the_working_directory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "registry.toml").write_text("[codecs.jpeg]\nladder = [80, 20]\n")
     monkeypatch.chdir(tmp_path)
-    assert registry.load().entry("codecs", "jpeg")["ladder"] == [80, 20]
+    assert registry.load_registry().entry("codecs", "jpeg")["ladder"] == [80, 20]
 
 
 @pytest.mark.parametrize(
@@ -80,12 +80,12 @@ def test_a_registry_in_the_working_directory_is_found(tmp_path: Path, monkeypatc
 )
 def test_a_malformed_registry_says_file_line_and_key(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(RegistryError, match=message):
-        registry.load([overlay(tmp_path, text)])
+        registry.load_registry([overlay(tmp_path, text)])
 
 
 def test_a_missing_registry_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="cannot be read"):
-        registry.load([tmp_path / "none.toml"])
+        registry.load_registry([tmp_path / "none.toml"])
 
 
 def test_a_checkpoint_s_classes_name_those_of_a_file_that_does_not(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_checkpoint_s_classes_name_those_of_a_file_that_does_not(tmp_path: Pat
         f'checkpoint = "mine"\n[checkpoints.mine]\n{facts}'
     )
     request = Request(codecs=(), tasks=("detection",), models=("mine",))
-    found = registry.load([overlay(tmp_path, text)])
+    found = registry.load_registry([overlay(tmp_path, text)])
     (subject,) = resolve(request, installed(), found).subjects
     assert subject.weights.classes == ("bus", "person", "car")
     subject.model.load(subject.weights, subject.dataset.classes, "cpu")
@@ -109,13 +109,13 @@ def test_a_checkpoint_s_classes_name_those_of_a_file_that_does_not(tmp_path: Pat
     same = replace(request, weights=str(tmp_path / "w.safetensors"))
     assert resolve(same, installed(), found).subjects[0].weights.classes == ()
     digest = sha256_file(tmp_path / "w.safetensors")
-    found = registry.load([overlay(tmp_path, f'{text}sha256 = "{digest}"\n')])
+    found = registry.load_registry([overlay(tmp_path, f'{text}sha256 = "{digest}"\n')])
     assert resolve(same, installed(), found).subjects[0].weights.classes == ("bus", "person", "car")
 
 
 def test_an_unknown_recipe_names_those_there_are() -> None:
     with pytest.raises(RegistryError, match=r"no recipe 'fast'\. There is: "):
-        registry.load(()).recipe("detection", "fast")
+        registry.load_registry(()).recipe("detection", "fast")
 
 
 def test_a_checkout_reads_its_top_level_file_not_the_installed_copy(tmp_path: Path) -> None:
@@ -124,7 +124,8 @@ def test_a_checkout_reads_its_top_level_file_not_the_installed_copy(tmp_path: Pa
     (checkout / "pyproject.toml").write_text("")
     (checkout / "registry.toml").write_text("[codecs.jpeg]\nladder = [42]\n")
     (checkout / "harness" / "registry.toml").write_text("[codecs.jpeg]\nladder = [1]\n")
-    code = "from harness.discovery.registry import load; print(load(()).entry('codecs', 'jpeg')['ladder'])"
+    read = "load_registry(()).entry('codecs', 'jpeg')['ladder']"
+    code = f"from harness.discovery.registry import load_registry; print({read})"
     for expected in ("[42]", "[43]"):
         (checkout / "registry.toml").write_text(f"[codecs.jpeg]\nladder = {expected}\n")
         out = subprocess.run([sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, check=True)

@@ -13,10 +13,10 @@ from safetensors.numpy import save_file
 
 from harness.cli import main
 from harness.discovery.plugins import installed
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.planning.request import Request
 from harness.planning.resolve import Resolver
-from harness.study.published import published
+from harness.study.published import published_tables
 from harness.training.recipe import Recipe
 
 FOLDER = Path(__file__).parents[2] / "docs/studies"
@@ -45,14 +45,14 @@ def test_there_is_a_file_for_each_of_the_tables() -> None:
         "pose": "4",
         "action": "5",
     }
-    assert set(FILES) == set(published())
+    assert set(FILES) == set(published_tables())
 
 
 @pytest.mark.parametrize("task", FILES)
 def test_a_file_names_the_levels_and_the_recipe_of_its_table(task: str) -> None:
-    given, table = asked(task), published()[task]
+    given, table = asked(task), published_tables()[task]
     request = Request(codecs=(given["codec"],), tasks=(given["task"],))
-    resolver = Resolver(request, installed(), load(()))
+    resolver = Resolver(request, installed(), load_registry(()))
     choice = resolver.codec(given["codec"])
     assert (choice.codec.name, choice.levels) == (table.codec, table.levels)
     model, _ = resolver.model(given["model"])
@@ -65,7 +65,7 @@ def test_a_file_names_the_levels_and_the_recipe_of_its_table(task: str) -> None:
     names = {metric.name for metric in made.all_metrics()}
     assert set(table.pretrained) <= names
     assert given["retrain"] == ["matched", "clean"]
-    recipe = Recipe.of(load(()).recipe(task, given["recipe"]), task)
+    recipe = Recipe.of(load_registry(()).recipe(task, given["recipe"]), task)
     assert {name: getattr(recipe, name) for name in STATED[task]} == STATED[task]
 
 
@@ -150,7 +150,7 @@ def test_a_file_is_planned_on_data_of_its_kind(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HARNESS_DATA", raising=False)
     # A plan looks at the weights' digest, not into them.
-    given, table = asked(task), published()[task]
+    given, table = asked(task), published_tables()[task]
     save_file({"weight": np.zeros(1, np.float32)}, given["weights"])
     root = make(data, tmp_path / "data") if make is voc else make(data, link(tmp_path / "data"))
     with pytest.raises(SystemExit) as stop:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.results.cells import Measured, ResultCell
+from harness.results.cells import MeasuredMetric, ResultCell
 from harness.statistics.estimate import Estimate
 
 __all__ = ["cell"]
@@ -27,4 +27,4 @@ def cell(level: float | None, **facts: Any) -> ResultCell:
     if trained is not None:
         row |= {"train_codec": "jpeg", "series": facts.get("series", f"at {trained}")}
     row["experiment"] = str(sorted((name, str(value)) for name, value in row.items()))
-    return ResultCell(row, {"AP": Measured(Estimate(0.5), True, True)}, subject="same", ladder="jpeg")
+    return ResultCell(row, {"AP": MeasuredMetric(Estimate(0.5), True, True)}, subject="same", ladder="jpeg")

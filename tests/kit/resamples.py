@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.results.cells import Measured, ResultCell
+from harness.results.cells import MeasuredMetric, ResultCell
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import Replicates, replicates
 from harness.task import Metric, Task
@@ -39,7 +39,7 @@ def a_cell(level: float | None, bpp: float, value: float = 0.5, **facts: Any) ->
     told = {"level": level, "level_name": "quality", "bpp": bpp, "source_bpp": None, "kbps": None, "samples": 10}
     told |= {"psnr": 30.0, "bytes": None, "experiment": f"e{level}", "codec": "jpeg" if level else "none"}
     told |= {"training": "pretrained"}
-    return ResultCell({**told, **facts}, {"value": Measured(Estimate(value), True, True)})
+    return ResultCell({**told, **facts}, {"value": MeasuredMetric(Estimate(value), True, True)})
 
 
 def pair(seed: int, drop: float, count: int = 200, noise: float = 0.3) -> tuple[np.ndarray, np.ndarray]:

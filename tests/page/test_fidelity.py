@@ -75,7 +75,7 @@ def test_small_pictures_are_refused_in_words() -> None:
 
 
 def test_vmaf_is_high_for_the_source_and_falls_with_quality() -> None:
-    if why := fidelity.lacking("vmaf"):
+    if why := fidelity.unavailable_reason("vmaf"):
         pytest.skip(why)
     source = pictures()
     values = [vmaf(source, decoded, 25.0) for decoded in (source, jpeg(source, 50), jpeg(source, 5))]
@@ -87,7 +87,7 @@ def test_vmaf_is_high_for_the_source_and_falls_with_quality() -> None:
 def test_an_ffmpeg_without_vmaf_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     fidelity._ffmpeg.cache_clear()
     monkeypatch.setattr(fidelity, "_has_vmaf", lambda program: False)
-    assert "libvmaf" in str(fidelity.lacking("vmaf"))
+    assert "libvmaf" in str(fidelity.unavailable_reason("vmaf"))
     with pytest.raises(HarnessError, match="libvmaf"):
         vmaf(pictures(), pictures())
     fidelity._ffmpeg.cache_clear()

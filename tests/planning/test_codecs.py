@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.discovery.plugins import installed
-from harness.discovery.registry import Registry, load
+from harness.discovery.registry import Registry, load_registry
 from harness.errors import PreflightError, RegistryError, UsageError
 from harness.media.levers import with_levers
 from harness.planning.codecs import choose_codec
@@ -29,14 +29,14 @@ options = { subsampling = "4:4:4" }
 
 
 def chosen(text: str, registry: Registry | None = None) -> CodecChoice:
-    return choose_codec(text, installed(), registry or load(()))
+    return choose_codec(text, installed(), registry or load_registry(()))
 
 
 @pytest.fixture
 def mine(tmp_path: Path) -> Registry:
     file = tmp_path / "mine.toml"
     file.write_text(MINE)
-    return load([file])
+    return load_registry([file])
 
 
 def test_a_profile_stands_for_its_options_and_what_is_given_beside_it_wins() -> None:
@@ -48,16 +48,18 @@ def test_a_profile_stands_for_its_options_and_what_is_given_beside_it_wins() -> 
 
 def test_results_show_the_expanded_options() -> None:
     request = Request(codecs=("h264:profile=surveillance@30",), tasks=("detection",), limit=2)
-    (experiment,) = [e for e in make_plan(resolve(request, installed(), load(()))).experiments if e.codec == "h264"]
+    (experiment,) = [
+        e for e in make_plan(resolve(request, installed(), load_registry(()))).experiments if e.codec == "h264"
+    ]
     assert experiment.codec_options == H264(bframes=0, gop="2s").config
     assert experiment.changed == {"bframes": 0, "gop": "2s"}
     assert experiment.intra
     written = Request(codecs=("h264:bframes=0,gop=2s@30",), tasks=("detection",), limit=2)
-    assert experiment.key in [e.key for e in make_plan(resolve(written, installed(), load(()))).experiments]
+    assert experiment.key in [e.key for e in make_plan(resolve(written, installed(), load_registry(()))).experiments]
 
 
 def test_every_profile_that_ships_can_be_made() -> None:
-    registry = load(())
+    registry = load_registry(())
     names = [
         f"{codec}:profile={name}"
         for codec, facts in registry.section("codecs").items()
@@ -69,7 +71,7 @@ def test_every_profile_that_ships_can_be_made() -> None:
 
 
 def test_ladders(mine: Registry) -> None:
-    assert chosen("h264").levels == (23, 25, 30, 40, 50) == tuple(load(()).entry("codecs", "h264")["ladder"])
+    assert chosen("h264").levels == (23, 25, 30, 40, 50) == tuple(load_registry(()).entry("codecs", "h264")["ladder"])
     assert chosen("h264:profile=surveillance").levels == (23, 25, 30, 40, 50)
     assert chosen("h264:rate=abr").levels == H264(rate="abr").scale.ladder
     assert chosen("h264:profile=camera", mine).levels == (400, 100)
@@ -114,7 +116,7 @@ def test_a_malformed_profile_is_refused_with_its_line(tmp_path: Path, text: str,
     file = tmp_path / "mine.toml"
     file.write_text(text)
     with pytest.raises(RegistryError, match=said):
-        load([file])
+        load_registry([file])
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_a_malformed_profile_is_refused_with_its_line(tmp_path: Path, text: str,
 )
 def test_what_needs_a_clip_is_refused_on_images_before_the_run(text: str, said: str) -> None:
     with pytest.raises(PreflightError, match=said):
-        resolve(Request(codecs=(text,), tasks=("detection",), limit=2), installed(), load(()))
+        resolve(Request(codecs=(text,), tasks=("detection",), limit=2), installed(), load_registry(()))
 
 
 @pytest.mark.parametrize(
@@ -145,14 +147,14 @@ def test_what_cannot_code_training_data_is_refused_before_the_run(text: str, sai
     if "nvenc" in text and H264(encoder="h264_nvenc", preset="p4").available() is None:
         pytest.skip("this machine has an NVENC encoder")
     with pytest.raises(PreflightError, match=said) as caught:
-        resolve(asked, installed(), load(()))
+        resolve(asked, installed(), load_registry(()))
     assert len(caught.value.problems) == 1
 
 
 def test_a_recipe_s_rate_for_a_part_that_the_model_lacks_is_refused_before_the_run() -> None:
     asked = Request(codecs=("jpeg@50",), tasks=("detection",), retrain=("clean",), settings=("parts=motion:0.1",))
     with pytest.raises(PreflightError, match=r"has no part 'motion'\. There is: model"):
-        resolve(asked, installed(), load(()))
+        resolve(asked, installed(), load_registry(()))
 
 
 def test_images_through_a_video_codec_end_to_end(tmp_path: Path, cache: Path) -> None:

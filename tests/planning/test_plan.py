@@ -11,7 +11,7 @@ import torch
 
 from harness.codec import Codec
 from harness.discovery.plugins import installed
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.errors import PreflightError
 from harness.media.levers import is_baseline, with_levers
 from harness.model import Weights
@@ -25,7 +25,7 @@ DETECTION = Request(codecs=("jpeg",), tasks=("detection",))
 
 
 def plan_of(request: Request) -> Plan:
-    return make_plan(resolve(request, installed(), load(())))
+    return make_plan(resolve(request, installed(), load_registry(())))
 
 
 def keys(plan: Plan) -> list[str]:
@@ -34,7 +34,7 @@ def keys(plan: Plan) -> list[str]:
 
 @pytest.fixture(scope="module")
 def grid() -> Grid:
-    return resolve(DETECTION, installed(), load(()))
+    return resolve(DETECTION, installed(), load_registry(()))
 
 
 def test_the_main_command_plans_the_baseline_and_the_study_s_ladder() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from harness.discovery.plugins import installed
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.engine.recovery import Quartet, recoveries, unrecovered
 from harness.experiment import Experiment, Training
 from harness.keep.processes import this_process
@@ -27,12 +27,12 @@ from harness.results.cells import read_cells
 from harness.results.figures.curves import curve_figure
 from harness.results.figures.heat_map import heat_map
 from harness.results.figures.lines import trainings_drawn
-from harness.results.seeds import over_seeds
+from harness.results.seeds import average_over_seeds
 from harness.results.tables.matrix import matrices
 from harness.results.tables.results import FORMATS
 from harness.statistics.intervals import Replicates
 from harness.store import Filters
-from harness.study.published import published
+from harness.study.published import published_tables
 from harness_plugins.sql_store import SqlStore
 from kit.command import run
 from kit.store_rows import INFO, NONE_KEY, cell, metric, put_results
@@ -259,7 +259,7 @@ def test_a_run_knows_what_was_finished_and_not_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("task", "metric_", "share"), [("pose", "AP", 78.4), ("depth", "rmse", 20.0)])
 def test_the_gain_as_the_study_prints_it(task: str, metric_: str, share: float) -> None:
     """(.454 - .098) / .454 where higher is better, (.0749 - .0599) / .0749 where lower is."""
-    study, made = published()[task], installed().get("task", task)()
+    study, made = published_tables()[task], installed().get("task", task)()
     values = {
         "base": study.pretrained[metric_][0],
         "before": study.pretrained[metric_][-1],
@@ -286,7 +286,7 @@ def test_the_gain_as_the_study_prints_it(task: str, metric_: str, share: float) 
 
 def test_a_plan_knows_which_experiments_belong_together() -> None:
     asked = Request(("jpeg@50,5",), ("detection",), limit=2, retrain=("5", "clean"), seeds=2)
-    found = make_plan(resolve(asked, installed(), load())).experiments
+    found = make_plan(resolve(asked, installed(), load_registry())).experiments
     retrained = [one for one in found if one.training.kind == "retrained"]
     assert len(found) == 3 + 2 * 2 * 3
     assert len({one.training.checkpoint for one in retrained}) == 4
@@ -302,7 +302,7 @@ def test_a_plan_knows_which_experiments_belong_together() -> None:
 def test_the_view_and_the_tables_agree_on_seeds(database: Path) -> None:
     store = opened(database)
     columns, rows = store.view("seeds", Filters({"metric": ["AP"]}))
-    cells = over_seeds(read_cells(store, Filters()))
+    cells = average_over_seeds(read_cells(store, Filters()))
     store.close()
     seen = [dict(zip(columns, row, strict=True)) for row in rows]
     viewed = {(one["series"], one["level"]): one for one in seen}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.results.cells import Measured, ResultCell
-from harness.results.seeds import over_seeds
+from harness.results.cells import MeasuredMetric, ResultCell
+from harness.results.seeds import average_over_seeds
 from harness.statistics.estimate import Estimate
 
 
@@ -14,7 +14,7 @@ def seed(number: int, **values: float) -> ResultCell:
     return ResultCell(
         facts,
         {
-            name: Measured(Estimate(value, 0.0, 1.0), name == "AP", True, Estimate(0.1))
+            name: MeasuredMetric(Estimate(value, 0.0, 1.0), name == "AP", True, Estimate(0.1))
             for name, value in values.items()
         },
     )
@@ -24,7 +24,7 @@ def seed(number: int, **values: float) -> ResultCell:
 def test_a_metric_that_a_seed_lacks_has_no_mean(lacking: int) -> None:
     """As where one was finished before the metric was added."""
     cells = [seed(n, AP=0.1 * n) if n == lacking else seed(n, AP=0.1 * n, detections=3.0 + n) for n in range(3)]
-    (mean,) = over_seeds(cells)
+    (mean,) = average_over_seeds(cells)
     assert (mean.seeds, mean.metrics["AP"].value) == (3, pytest.approx(0.1))
     assert mean.metrics["AP"].margin is not None
     found = mean.metrics["detections"]

@@ -10,7 +10,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.statistics.intervals import interval, paired_interval, replicates, size_bias, spread, student, subset
+from harness.statistics.intervals import (
+    interval,
+    paired_interval,
+    replicates,
+    size_bias,
+    standard_error,
+    student,
+    subset,
+)
 from harness.task import Metric, Task
 from harness_tasks.detection.task import Detection
 from harness_tasks.detection.types import Boxes, Detections
@@ -78,7 +86,7 @@ def test_the_standard_error_of_a_mean_is_the_textbooks() -> None:
     errors = np.random.default_rng(1).normal(3, 2, 50)
     found = replicates(Mean(), mean_of(errors), alone(50), resamples=4000)
     expected = errors.std(ddof=1) / math.sqrt(50)
-    assert spread(found.resampled["error"], 50) == pytest.approx(expected, rel=0.03)
+    assert standard_error(found.resampled["error"], 50) == pytest.approx(expected, rel=0.03)
     assert abs(size_bias(found.values["error"], found.resampled["error"], 50)) < 0.1 * expected
     ends = interval(found, "error")
     assert ends.value == pytest.approx(errors.mean())
@@ -106,10 +114,10 @@ def test_what_a_small_set_exaggerates_counts_as_error() -> None:
     bias = size_bias(found.values["error"], found.resampled["error"], 12)
     assert abs(bias) > 0.01
     ends = interval(found, "error")
-    error = math.hypot(spread(found.resampled["error"], 12), bias)
+    error = math.hypot(standard_error(found.resampled["error"], 12), bias)
     assert ends.high - ends.value == pytest.approx(2.201 * error, rel=0.001)  # Student's t, 11 degrees of freedom
     drop = paired_interval(found, replace(found, resampled={"error": 0 * found.resampled["error"]}), "error", False)
-    assert drop.high - drop.value == pytest.approx(2.201 * spread(found.resampled["error"], 12), rel=0.001)
+    assert drop.high - drop.value == pytest.approx(2.201 * standard_error(found.resampled["error"], 12), rel=0.001)
 
 
 def test_two_groups_give_the_interval_of_two_numbers() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.results.cells import Measured, ResultCell
+from harness.results.cells import MeasuredMetric, ResultCell
 from harness.statistics.estimate import Estimate
-from harness.study.published import published
+from harness.study.published import published_tables
 from harness.study.tables import study_tables
 
 
@@ -25,7 +25,7 @@ def cell(level: float | None, value: float, **changes: Any) -> ResultCell:
         },
         **changes,
     }
-    return ResultCell(facts, {"AP": Measured(Estimate(value), True, True)})
+    return ResultCell(facts, {"AP": MeasuredMetric(Estimate(value), True, True)})
 
 
 def retrained(level: float, value: float, train_level: float, **changes: Any) -> ResultCell:
@@ -35,10 +35,10 @@ def retrained(level: float, value: float, train_level: float, **changes: Any) ->
 
 
 def test_the_headline_figure_follows_from_the_published_tables() -> None:
-    pose = published()["pose"]
+    pose = published_tables()["pose"]
     before, after = pose.pretrained["AP"][-1], pose.retrained["AP"][-1]
     assert round(100 * (after - before) / after, 1) == 78.4
-    for table in published().values():
+    for table in published_tables().values():
         for side in (table.pretrained, table.retrained):
             assert {len(values) for values in side.values()} == {len(table.levels)}
         assert [v[0] for v in table.pretrained.values()] == [v[0] for v in table.retrained.values()]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness_plugins.demo_world.classes import CLASSES, SEGMENTS
 from kit.command import Session
 
@@ -48,7 +48,7 @@ def found(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Found:
 @pytest.mark.parametrize("task", list(MODELS))
 def test_reaches_the_score_that_the_registry_states(task: str, found: Found) -> None:
     model, metric, samples = MODELS[task]
-    registry = load([])
+    registry = load_registry([])
     stated = registry.entry("checkpoints", registry.entry("models", model)["checkpoint"])["score"]
     value, scored = found[task, metric]
     assert (stated["metric"], stated["dataset"], stated["split"], scored) == (metric, "demo", "test", samples)

@@ -1,4 +1,4 @@
-"""Single options that several commands take, each from the command line or the environment."""
+"""Options that several commands share: decorators that add `--data-root`, `--db`, `--registry` and others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from harness.discovery.registry import Registry, load
+from harness.discovery.registry import Registry, load_registry
 from harness.errors import UsageError
 
 __all__ = [
@@ -34,7 +34,10 @@ else:
 
 
 class _DataRoot(_RootType):
-    """PATH, or NAME=PATH, as (name, path); the name of a plain path is "". The environment's are a list, like PATH."""
+    """Parses PATH or NAME=PATH into (name, path); the name of a plain PATH is "".
+
+    The environment variable holds a list, separated as in the variable PATH.
+    """
 
     name = "path"
     envvar_list_splitter = os.pathsep
@@ -52,7 +55,7 @@ class _DataRoot(_RootType):
         return name, path
 
 
-def _one_root_each(_: click.Context, __: click.Parameter, roots: tuple[tuple[str, str], ...]) -> Any:
+def _check_unique(_: click.Context, __: click.Parameter, roots: tuple[tuple[str, str], ...]) -> Any:
     known: dict[str, str] = {}
     for name, path in roots:
         if name in known:
@@ -65,43 +68,43 @@ def _one_root_each(_: click.Context, __: click.Parameter, roots: tuple[tuple[str
 
 
 def data_root_option(command: F) -> F:
-    """`--data-root`: (dataset name, folder) pairs, at most one for each name and one under ""."""
+    """Add `--data-root`: pairs of dataset name and folder, at most one for each name and one for the name ""."""
     return click.option(
         "--data-root",
         multiple=True,
         type=_DataRoot(),
         envvar="HARNESS_DATA",
-        callback=_one_root_each,
+        callback=_check_unique,
         metavar="[NAME=]PATH",
         help="Where datasets are: PATH (or a folder of that dataset's name in it), or NAME=PATH; repeatable.",
     )(command)
 
 
 class FiniteRange(click.FloatRange):
-    """A range of numbers, among which NaN and infinity are not: click lets NaN into any range."""
+    """A range of finite numbers. Click itself accepts NaN in any range; this class refuses NaN and infinity."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        found = super().convert(value, param, ctx)
-        if not math.isfinite(found):
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
             self.fail(f"{value} is no finite number.", param, ctx)
-        return found
+        return number
 
 
 def fps_option(command: F) -> F:
-    """`--fps`."""
+    """Add `--fps`, the frame rate of a camera."""
     what = "Frames a second of a camera, for kbit/s and GB a day."
     return click.option("--fps", type=FiniteRange(0, min_open=True), help=what)(command)
 
 
 def database_option(command: F) -> F:
-    """`--db`."""
+    """Add `--db`, the results database."""
     return click.option(
         "--db", envvar="HARNESS_DB", default=DATABASE, show_default=True, help="Results database: a URL or a file."
     )(command)
 
 
 def resamples_option(command: F) -> F:
-    """`--resamples`."""
+    """Add `--resamples`, the number of resamples for intervals."""
     return click.option(
         "--resamples",
         type=click.IntRange(100),
@@ -112,7 +115,7 @@ def resamples_option(command: F) -> F:
 
 
 def registry_option(command: F) -> F:
-    """`--registry`."""
+    """Add `--registry`, files that overlay the shipped registry."""
     return click.option(
         "--registry",
         "registries",
@@ -123,5 +126,5 @@ def registry_option(command: F) -> F:
 
 
 def make_registry(registries: tuple[Path, ...]) -> Registry:
-    """The registry with the overlays that were asked for."""
-    return load(registries or None)
+    """Return the shipped registry with the given overlays; without any, with registry.toml of the current folder."""
+    return load_registry(registries or None)

@@ -1,4 +1,4 @@
-"""The options that describe a cross product, from the command line or an experiment file; and the request they make."""
+"""The options that describe the experiments of a run, from the command line or an experiment file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _read_file(ctx: click.Context, _: click.Parameter, value: Path | None) -> Path | None:
-    """Make an experiment file's values the defaults of the options; the command line stays above them."""
+    """Make the values of an experiment file the defaults of the options. Options on the command line override them.
+
+    Raises:
+        UsageError: the file is missing, is not valid TOML, or has an unknown key.
+    """
     if value is None:
         return None
     if not value.exists():
@@ -33,21 +37,21 @@ def _read_file(ctx: click.Context, _: click.Parameter, value: Path | None) -> Pa
         raise UsageError(f"experiment file {value}: {error}") from error
     options = {p.name: p for p in ctx.command.params if isinstance(p, click.Option) and p.name}
     defaults: dict[str, Any] = {}
-    for key, given in data.items():
+    for key, content in data.items():
         name = key.replace("-", "_")
-        name = f"{name}_" if f"{name}_" in options else name  # --from, --set: words of Python's own
+        name = f"{name}_" if f"{name}_" in options else name  # --from and --set: Python's own words, so from_, set_
         if name not in options:
             hint = did_you_mean(name, list(options))
             known = ", ".join(option.rstrip("_") for option in options)
             raise UsageError(f"experiment file {value}: no option {key!r}.{hint} There is: {known}.")
-        values = given if isinstance(given, list) else [given]
-        defaults[name] = [str(v) for v in values] if options[name].multiple else given
+        values = content if isinstance(content, list) else [content]
+        defaults[name] = [str(v) for v in values] if options[name].multiple else content
     ctx.default_map = {**defaults}
     return value
 
 
 def request_options(command: F) -> F:
-    """What describes a cross product."""
+    """Add the options that describe the experiments of a run, and the argument for an experiment file."""
     decorators = [
         click.argument(
             "file",
@@ -120,16 +124,20 @@ def request_options(command: F) -> F:
 
 
 def make_request(options: dict[str, Any], device: str) -> Request:
-    """A request from the values of `request_options`.
+    """Make a request from the values of `request_options`.
+
+    Args:
+        options: the values, by the parameter's name.
+        device: the torch device.
 
     Raises:
-        UsageError: no codec or no task.
+        UsageError: codec or task is missing, or an option of retraining is given without `--retrain`.
     """
     if not options["codec"] or not options["task"]:
-        lacking = [f"--{name}" for name in ("codec", "task") if not options[name]]
+        missing = [f"--{name}" for name in ("codec", "task") if not options[name]]
         context = click.get_current_context(silent=True)
         command = f"harness {context.info_name if context else 'run'} --codec jpeg --task detection"
-        raise UsageError(f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} needed, e.g. {command}.")
+        raise UsageError(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} needed, e.g. {command}.")
     retraining = {"--from": options["from_"] == "scratch", "--recipe": options["recipe"], "--set": options["set_"]}
     retraining |= {"--seeds": options["seeds"] > 1, "--retrain-parts": options["retrain_parts"]}
     if not options["retrain"] and (idle := [name for name, value in retraining.items() if value]):

@@ -1,4 +1,4 @@
-"""What the commands on results share: the database they read, and the options that choose from it."""
+"""Code that the commands on results share: opening the database, and the options that filter and format results."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FILTERS",
-    "chosen",
     "filter_options",
     "filters_of",
     "form_of",
     "form_options",
     "inner_options",
-    "opened",
-    "tell_unfinished",
+    "merged_filters",
+    "open_for_reading",
+    "warn_unfinished",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_TOLD = 10
-"""Experiments that a warning names."""
+_NAMED_IN_WARNING = 10
+"""The maximum number of experiments that a warning names."""
 
 FILTERS = ("task", "codec", "dataset", "model")
 
 
 def filter_options(command: F) -> F:
-    """`--task`, `--codec`, `--dataset`, `--model`."""
+    """Add the filters `--task`, `--codec`, `--dataset` and `--model`."""
     first = click.option("--task", "-t", multiple=True, help="Only this task; repeatable, as are the next three.")
     for name in reversed(FILTERS[1:]):
         command = click.option(f"--{name}", f"-{name[0]}", multiple=True, help=f"Only this {name}.")(command)
@@ -46,70 +46,78 @@ def filter_options(command: F) -> F:
 
 
 def form_options(command: F) -> F:
-    """`--format`, and `--json` for short; `form_of` says which was asked for."""
+    """Add `--format`, and `--json` as its short form. `form_of` returns the chosen format."""
     command = click.option("--format", "-f", "format_", type=click.Choice(FORMATS), help="[default: table]")(command)
     return click.option("--json", "as_json", is_flag=True, help="As JSON.")(command)
 
 
 def form_of(as_json: bool, form: str | None) -> str:
-    """The format that was asked for.
+    """Return the format that `--json` and `--format` choose; "table" if neither is given.
 
     Raises:
-        UsageError: two.
+        UsageError: the two options choose different formats.
     """
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form}: choose one of them.")
     return "json" if as_json else form or "table"
 
 
-def chosen(ctx: click.Context, wanted: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
-    """What filters a command below `harness results` was given, or else `results` itself before its name."""
+def merged_filters(ctx: click.Context, wanted: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Return the filters of a command below `harness results`.
+
+    A filter that the command itself does not have is taken from `harness results`, where it may stand before the
+    command's name.
+    """
     outer = ctx.parent.params if ctx.parent else {}
     return {name: wanted[name] or outer.get(name, ()) for name in wanted}
 
 
 def inner_options(command: F) -> F:
-    """`--format` and `--db` of a command below `harness results`, where they may also stand before it."""
+    """Add `--format` and `--db` to a command below `harness results`. Both may also stand before the command's name."""
     what = "How to write it; may stand before the command's name."
     command = click.option("--db", help="Results database, if not the one given before the command's name.")(command)
     return click.option("--format", "-f", "format_", type=click.Choice(FORMATS), help=what)(command)
 
 
 @contextmanager
-def opened(db: str) -> Iterator[Store]:
-    """The database, for reading."""
+def open_for_reading(db: str) -> Iterator[Store]:
+    """Open the database for reading, and close it at the end of the context."""
     from harness.discovery.stores import open_store
 
     with closing(open_store(db, installed(), write=False)) as store:
         yield store
 
 
-def tell_unfinished(cells: Sequence[ResultCell], codecs: Collection[str] = ()) -> None:
-    """Say on the standard error which experiments are in no ladder since they have not finished.
+def warn_unfinished(cells: Sequence[ResultCell], codecs: Collection[str] = ()) -> None:
+    """Warn on the standard error which experiments are left out because they have not finished.
 
     Args:
-        cells: experiments.
-        codecs: only those of these codecs, and uncompressed ones; empty for all.
+        cells: the experiments.
+        codecs: only experiments of these codecs and on uncompressed data are named; empty for all.
     """
-    lacking: dict[str, None] = {}
+    unfinished: dict[str, None] = {}
     for cell in cells:
         facts = cell.facts
         if facts["status"] != "finished" and (not codecs or facts["codec"] in (*codecs, "none")):
             level = "" if facts["level"] is None else f" at {facts['level_name']} {facts['level']:g}"
-            lacking[
+            unfinished[
                 f"{facts['task']}, {facts['codec']}{level}, {facts['training']} ({facts['status'] or 'not begun'})"
             ] = None
-    more = f"; and {len(lacking) - _TOLD} more" if len(lacking) > _TOLD else ""
-    if lacking:
-        told = "; ".join(list(lacking)[:_TOLD])
-        click.echo(clean(f"warning: not finished, and left out: {told}{more}."), err=True)
+    more = f"; and {len(unfinished) - _NAMED_IN_WARNING} more" if len(unfinished) > _NAMED_IN_WARNING else ""
+    if unfinished:
+        named = "; ".join(list(unfinished)[:_NAMED_IN_WARNING])
+        click.echo(clean(f"warning: not finished, and left out: {named}{more}."), err=True)
 
 
 def filters_of(store: Store, wanted: Mapping[str, Sequence[str]]) -> Filters:
-    """The filters that were asked for; a name without options stands for it with any.
+    """Return the database filters for the given names. A name without options also matches it with any options.
+
+    Args:
+        store: an open store.
+        wanted: names by column: task, codec, dataset and model.
 
     Raises:
-        UsageError: a name that nothing in the database has.
+        UsageError: the database has no result with one of the names.
     """
     from harness.results.cells import matching_names
 
@@ -121,9 +129,9 @@ def filters_of(store: Store, wanted: Mapping[str, Sequence[str]]) -> Filters:
         place = columns.index(column)
         known = sorted({str(row[place]) for row in rows})
         for name in names:
-            found = matching_names(name, known)
-            allowed.setdefault(column, []).extend(found)
-            if not found:
+            matching = matching_names(name, known)
+            allowed.setdefault(column, []).extend(matching)
+            if not matching:
                 hint = did_you_mean(name, known)
                 raise UsageError(
                     f"the database has no results of {column} {name!r}.{hint} It has: {', '.join(known) or 'none'}."

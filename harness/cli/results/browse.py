@@ -1,4 +1,4 @@
-"""`harness results browse`: the database in a web browser, by Datasette, on this machine alone and read-only."""
+"""`harness results browse`: shows the database in a web browser (Datasette), on this machine only and read-only."""
 
 from __future__ import annotations
 

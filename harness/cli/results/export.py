@@ -1,4 +1,4 @@
-"""`harness results export`: the views of a database as files."""
+"""`harness results export`: writes the views of a database to files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.once import Command
-from harness.cli.options.results import chosen, filter_options, filters_of, opened
+from harness.cli.options.results import filter_options, filters_of, merged_filters, open_for_reading
 from harness.errors import UsageError
 from harness.results.export import FORMATS, export_view
 
@@ -52,19 +52,20 @@ def export(
     Types, units and descriptions of the columns are in Parquet's metadata, and in the documentation of the database.
     """
     targets = _targets(output, tuple(dict.fromkeys(view)) or _VIEWS, format_)
-    asked = {name: list(names) for name, names in chosen(ctx, wanted).items()}
-    with opened(db or ctx.obj) as store:
-        keys = _experiments(store, asked) if any(asked.values()) else None
+    filters = {name: list(names) for name, names in merged_filters(ctx, wanted).items()}
+    with open_for_reading(db or ctx.obj) as store:
+        keys = _experiments(store, filters) if any(filters.values()) else None
         for name, target in targets.items():
             count = export_view(store, name, keys, target, format_)
             click.echo(f"{target}: {count} rows")
 
 
 def _targets(output: Path, views: Sequence[str], form: str) -> dict[str, Path]:
-    """Where each view goes.
+    """Return the file to write for each view.
 
     Raises:
-        UsageError: one file for several views, one of another format, or no folder to write into.
+        UsageError: `output` is one file for several views, has the ending of another format, or lies in no existing
+            folder.
     """
     if output.suffix and not output.is_dir():
         if output.suffix[1:].lower() in FORMATS and output.suffix[1:].lower() != form:
@@ -79,8 +80,8 @@ def _targets(output: Path, views: Sequence[str], form: str) -> dict[str, Path]:
     return {view: output / f"{view}.{form}" for view in views}
 
 
-def _experiments(store: Store, asked: dict[str, list[str]]) -> list[str]:
-    """The keys of what the filters choose."""
-    columns, rows = store.view("results", filters_of(store, asked))
+def _experiments(store: Store, filters: dict[str, list[str]]) -> list[str]:
+    """Return the keys of the experiments that pass the filters."""
+    columns, rows = store.view("results", filters_of(store, filters))
     place = columns.index("experiment")
     return list(dict.fromkeys(row[place] for row in rows))

@@ -1,4 +1,4 @@
-"""`harness results`: what the database has, as a table or for another program; and queries that can only read."""
+"""`harness results`: prints results as a table, CSV or JSON; and `harness results sql`: read-only SQL queries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from harness.cli.once import Command, Group
 from harness.cli.options.common import database_option
-from harness.cli.options.results import FILTERS, filter_options, filters_of, inner_options, opened
+from harness.cli.options.results import FILTERS, filter_options, filters_of, inner_options, open_for_reading
 from harness.cli.results.browse import browse
 from harness.cli.results.export import export
 from harness.cli.results.merge import merge
@@ -65,16 +65,16 @@ def results(
     from harness.results.tables.results import print_table, results_table
 
     wanted = {"task": task, "codec": codec, "dataset": dataset, "model": model}
-    with opened(db) as store:
+    with open_for_reading(db) as store:
         filters = filters_of(store, wanted)
         if failed:
             _print_failed(store, filters, format_)
             return
-        found = results_table(store, filters=filters, metrics=metric, all_metrics=all_metrics)
-        if not found.cells:
+        table = results_table(store, filters=filters, metrics=metric, all_metrics=all_metrics)
+        if not table.cells:
             click.echo(f"no results in {db}.", err=True)
         else:
-            print_table(found, format_)
+            print_table(table, format_)
 
 
 @results.command(cls=Command)
@@ -90,10 +90,10 @@ def sql(ctx: click.Context, query: str, format_: str | None, db: str | None) -> 
     """
     from harness.results.tables.results import print_table
 
-    with opened(db or ctx.obj) as store:
+    with open_for_reading(db or ctx.obj) as store:
         columns, rows = store.select(query)
-    before = ctx.parent.params["format_"] if ctx.parent else "table"
-    print_table(Table(tuple(columns), tuple(rows)), format_ or before)
+    outer_format = ctx.parent.params["format_"] if ctx.parent else "table"
+    print_table(Table(tuple(columns), tuple(rows)), format_ or outer_format)
 
 
 results.add_command(browse)
@@ -107,23 +107,23 @@ results.add_command(study)
 
 
 def _print_failed(store: Store, filters: Filters, format_: str) -> None:
-    """The experiments that did not finish, and under each its samples that failed."""
+    """Print the experiments that failed or were interrupted, and all failed samples, with the reasons."""
     from harness.results.cells import read_cells
     from harness.results.tables.results import print_table
 
-    found: list[tuple[object, ...]] = []
+    failures: list[tuple[object, ...]] = []
     for cell in read_cells(store, filters):
         facts = cell.facts
         place = (facts["experiment"][:12], *(facts[name] for name in (*FILTERS, "level")))
-        undone = facts["status"] in ("failed", "interrupted")
-        if undone:
-            found.append((*place, None, facts["status"], cell.reason))
-        if undone or facts["failed_samples"]:
-            mine = Filters({"experiment": [facts["experiment"]], "status": ["failed"]})
-            columns, rows = store.view("per_sample", mine)
+        unfinished = facts["status"] in ("failed", "interrupted")
+        if unfinished:
+            failures.append((*place, None, facts["status"], cell.reason))
+        if unfinished or facts["failed_samples"]:
+            failed_samples = Filters({"experiment": [facts["experiment"]], "status": ["failed"]})
+            columns, rows = store.view("per_sample", failed_samples)
             sample, error = columns.index("sample"), columns.index("error")
-            found += [(*place, row[sample], "failed", row[error]) for row in rows]
-    if found:
-        print_table(Table(("experiment", *FILTERS, "level", "sample", "status", "reason"), tuple(found)), format_)
+            failures += [(*place, row[sample], "failed", row[error]) for row in rows]
+    if failures:
+        print_table(Table(("experiment", *FILTERS, "level", "sample", "status", "reason"), tuple(failures)), format_)
     else:
         click.echo("nothing failed.", err=True)

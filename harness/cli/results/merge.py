@@ -1,4 +1,4 @@
-"""`harness results merge`: databases of several machines as one, each cell once."""
+"""`harness results merge`: joins databases of several machines into one; each cell is kept once."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def merge(sources: tuple[Path, ...], output: Path, into: bool, resamples: int) -
             if into
             else f"--output {output}: it is there already. Name another file, or add to it with --into."
         )
-    found = merge_files(sources, output, into, resamples, lambda text: click.echo(text, err=True))
-    for source, one in zip(sources, found, strict=True):
-        click.echo(f"{source}: {one.taken} experiments taken, {one.doubles} were finished already")
-    differing = [row for one in found for row in one.differing]
+    merged = merge_files(sources, output, into, resamples, lambda text: click.echo(text, err=True))
+    for source, counts in zip(sources, merged, strict=True):
+        click.echo(f"{source}: {counts.taken} experiments taken, {counts.doubles} were finished already")
+    differing = [row for counts in merged for row in counts.differing]
     for key, metric, kept, other in differing[:_SHOWN]:
         click.echo(f"warning: experiment {key[:12]}: {metric} is {kept} in the first, {other} in another.", err=True)
     if len(differing) > _SHOWN:

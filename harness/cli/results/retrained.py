@@ -1,4 +1,4 @@
-"""`harness results recovery` and `harness results matrix`: what retraining won back, and at which levels it holds."""
+"""`harness results recovery` and `harness results matrix`: tables of what retraining recovers of a loss."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from harness.cli.once import Command
-from harness.cli.options.results import chosen, filter_options, filters_of, inner_options, opened
+from harness.cli.options.results import filter_options, filters_of, inner_options, merged_filters, open_for_reading
 from harness.errors import no_such_metric
 
 __all__ = ["matrix", "recovery"]
@@ -33,8 +33,8 @@ def recovery(
     from harness.results.tables.results import print_table
 
     format_ = format_ or (ctx.parent.params["format_"] if ctx.parent else "table")
-    with opened(db or ctx.obj) as store:
-        rows = read_recovery(store, filters_of(store, chosen(ctx, wanted)), metric)
+    with open_for_reading(db or ctx.obj) as store:
+        rows = read_recovery(store, filters_of(store, merged_filters(ctx, wanted)), metric)
     if not rows:
         click.echo("nothing was retrained: harness run ... --retrain matched --retrain clean", err=True)
         return
@@ -66,11 +66,11 @@ def matrix(
     from harness.results.tables.results import print_table
 
     format_ = format_ or (ctx.parent.params["format_"] if ctx.parent else "table")
-    asked = {name: list(names) for name, names in chosen(ctx, wanted).items()}
-    if asked["codec"]:
-        asked["codec"].append("none")
-    with opened(db or ctx.obj) as store:
-        cells = read_cells(store, filters_of(store, asked))
+    filters = {name: list(names) for name, names in merged_filters(ctx, wanted).items()}
+    if filters["codec"]:
+        filters["codec"].append("none")
+    with open_for_reading(db or ctx.obj) as store:
+        cells = read_cells(store, filters_of(store, filters))
     found = matrices(cells, metric)
     known = sorted({name for cell in cells for name in cell.metrics})
     if metric and metric not in known:
@@ -78,7 +78,7 @@ def matrix(
     if not found:
         click.echo("nothing was retrained and tested at levels: harness run ... --retrain all", err=True)
         return
-    tables = [matrix_long(found)] if format_ in ("csv", "json") else [matrix_table(one) for one in found]
+    tables = [matrix_long(found)] if format_ in ("csv", "json") else [matrix_table(matrix) for matrix in found]
     for number, table in enumerate(tables):
         if number:
             click.echo()

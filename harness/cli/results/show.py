@@ -1,4 +1,4 @@
-"""`harness results show`: samples at several levels, with what the model predicted drawn into them."""
+"""`harness results show`: a picture of samples at several levels, with the model's predictions drawn into them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMATS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def _crop(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int, int, int] | None:
-    """x,y,width,height in pixels."""
+    """Parse "x,y,width,height" in pixels."""
     if value is None:
         return None
     parts = [int(part) for part in value.split(",") if part.strip().isdigit()]
@@ -74,7 +74,7 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
     """
     from harness.discovery.stores import open_store
     from harness.engine import machine
-    from harness.show.panels import PanelOptions, chosen, draw_panel, read_rows, worst
+    from harness.show.panels import PanelOptions, draw_panel, find_samples, read_rows, worst_samples
     from harness.show.recorded import PanelQuery, find
     from harness.show.remake import Environment, remake
     from harness.show.retrained import weights_of
@@ -112,9 +112,9 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
         _warn(f"shown are the newest experiments that fit. There are also: {'; '.join(recorded.others)}.")
     remade = replace(remade, weights=trained)
     if options["worst"]:
-        samples = worst(rows, recorded, options["worst"], remade.subject.task.sample_metric.higher_is_better)
+        samples = worst_samples(rows, recorded, options["worst"], remade.subject.task.sample_metric.higher_is_better)
     else:
-        samples = chosen(rows, options["sample"] or ("0",))
+        samples = find_samples(rows, options["sample"] or ("0",))
     look = PanelOptions(options["frame"], options["crop"], options["columns"], options["plain"])
     settings = machine.choose(device, recorded.cells[0].facts["precision"])
     panel = draw_panel(recorded, remade, rows, samples, settings, look, _warn)

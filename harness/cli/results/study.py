@@ -1,4 +1,4 @@
-"""`harness results study`: the study's claims beside one's own results, as a page of Markdown."""
+"""`harness results study`: compares the claims of the published study with your own results, as a page of Markdown."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def study(default: str, /, output: Path | None, resamples: int, db: tuple[str, .
 
 
 def _command(urls: Sequence[str], resamples: int, output: Path | None) -> str:
-    """What makes the same page in the same folder, without the passwords of databases."""
+    """Return the command line that makes the same page in the same folder, with passwords of databases hidden."""
     words = ["harness", "results", "study"]
     for url in urls:
         password = urlsplit(url).password if "://" in url else None

@@ -1,4 +1,4 @@
-"""`harness results tables`: one's own results in the layout of the study's tables."""
+"""`harness results tables`: your own results in the layout of the published study's tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.once import Command
-from harness.cli.options.results import chosen
+from harness.cli.options.results import merged_filters
 from harness.results.tables.text import FORMATS
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ def tables(
     from harness.store import Filters
     from harness.study.tables import study_tables
 
-    task = chosen(ctx, {"task": task})["task"]
-    before = ctx.parent.params["format_"] if ctx.parent else "table"
+    task = merged_filters(ctx, {"task": task})["task"]
+    outer_format = ctx.parent.params["format_"] if ctx.parent else "table"
     with closing(open_store(db or ctx.obj, installed(), write=False)) as store:
         cells = read_cells(store, Filters({"task": list(task)} if task else {}))
-    found = study_tables(cells, published, drops)
-    if not found:
+    results = study_tables(cells, published, drops)
+    if not results:
         click.echo("no results of a codec with levels.", err=True)
-    for number, table in enumerate(found):
+    for number, table in enumerate(results):
         if number:
             click.echo()
-        print_table(table, format_ or before)
+        print_table(table, format_ or outer_format)

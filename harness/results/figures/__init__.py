@@ -1,1 +1,1 @@
-"""Results as pictures (matplotlib, the extra `plot`)."""
+"""Figures of results, drawn with matplotlib (the extra `plot`)."""

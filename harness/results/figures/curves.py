@@ -1,4 +1,4 @@
-"""Figures of results (matplotlib, the extra `plot`)."""
+"""Figures of a metric against rate, PSNR or level, drawn with matplotlib (the extra `plot`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.results.cells import ResultCell
-from harness.results.figures.lines import can_draw, grouped, is_baseline, line_family
+from harness.results.figures.lines import can_draw, group_by_line, is_baseline_row, line_family
 from harness.results.naming import codec_names, conditions, training_words
 
 if TYPE_CHECKING:
@@ -17,58 +17,59 @@ if TYPE_CHECKING:
 __all__ = ["COLOURS", "curve_figure"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Distinguishable with colour-blind eyes: Okabe and Ito, "Color Universal Design" (2008)."""
+"""Colours that colour-blind people can distinguish: Okabe and Ito, "Color Universal Design" (2008)."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("--", ":", "-.")
 STYLES = ("-", "--", "-.", ":")
 
-_INSIDE = 5
-"""Entries of a legend that has room among the lines, at most."""
+_LEGEND_INSIDE = 5
+"""The largest number of legend entries that are drawn inside the axes; longer legends are drawn beside them."""
 _NUMBERS = frozenset({"samples", "seed", "batch"})
-"""Conditions that say nothing without their names."""
+"""Conditions whose values are bare numbers. In the name of a line, they are written with the condition's name."""
 
 
 def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Figure:
-    """A metric against rate or level: a line for all that differs in codec, model, data or conditions.
+    """Draw a metric against rate, PSNR or level. Each combination of codec, model, training and data has its own line.
 
-    Intervals are bands; a line of a single point has a bar. A codec has one colour; what was retrained has hollow
-    marks; bars with ends are the intervals over its seeds.
+    Each codec of a model has one colour. Bands show the 95% intervals; a line with a single interval has a vertical bar
+    instead. Retrained models have hollow markers, and bars with caps show the intervals over their seeds. Horizontal
+    lines show the pretrained model on uncompressed frames.
 
     Args:
-        records: rows of the view `results`, all of one metric; one of them at least can be drawn.
-        against: "bpp" (logarithmic), "psnr" or "level".
+        records: rows of the view `results`, all of the same metric. At least one of them can be drawn (`can_draw`).
+        against: the column of the horizontal axis: "bpp" (logarithmic), "psnr" or "level".
 
     Returns:
-        a figure that belongs to no window; `savefig` writes it.
+        the figure. It is not shown in a window; `savefig` writes it to a file.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
-    baselines = grouped([r for r in records if is_baseline(r) and r["value"] is not None])
-    lines = grouped([r for r in records if can_draw(r, against)])
-    title, names = _names(lines)
+    baselines = group_by_line([r for r in records if is_baseline_row(r) and r["value"] is not None])
+    lines = group_by_line([r for r in records if can_draw(r, against)])
+    title, names = _line_names(lines)
     looks = _looks(lines)
     for points, name, look in zip(lines, names, looks, strict=True):
-        _line(axes, points, name, against, look)
-    for number, (points, name) in enumerate(zip(baselines, _names(baselines)[1], strict=True)):
+        _draw_line(axes, points, name, against, look)
+    for number, (points, name) in enumerate(zip(baselines, _line_names(baselines)[1], strict=True)):
         label = name.replace("none", "uncompressed", 1)
         axes.axhline(points[0]["value"], color="#555555", linestyle=DASHES[number % 3], linewidth=1, label=label)
-    _label(axes, lines, against)
-    if len(lines) + len(baselines) > _INSIDE:
+    _label_axes(axes, lines, against)
+    if len(lines) + len(baselines) > _LEGEND_INSIDE:
         figure.set_size_inches(9.0, 4.0)
         figure.legend(loc="outside right upper", frameon=False)
     else:
         axes.legend(frameon=False)
     axes.set_title(f"{records[0]['task']}: {title}".removesuffix(": "), size=10)
     if against != "level":
-        _number(figure, axes, lines, looks, against)
+        _write_levels(figure, axes, lines, looks, against)
     return figure
 
 
 @dataclass(frozen=True)
 class _Look:
-    """How a line is drawn."""
+    """The appearance of a line."""
 
     colour: str
     marker: str
@@ -77,9 +78,11 @@ class _Look:
 
 
 def _looks(lines: Sequence[list[dict[str, Any]]]) -> list[_Look]:
-    """A colour for each codec of a model, in which its trainings differ by style and mark; hollow: retrained.
+    """Return the appearance of each line.
 
-    Where there are more codecs than colours, they begin anew with the next style.
+    Lines with the same codec, model, data and conditions (a family) have the same colour. Their trainings differ in
+    line style and marker; retrained models have hollow markers. If there are more families than colours, the colours
+    repeat with the next line style.
     """
     families: dict[tuple[str, ...], int] = {}
     members: dict[int, int] = {}
@@ -93,34 +96,35 @@ def _looks(lines: Sequence[list[dict[str, Any]]]) -> list[_Look]:
     return looks
 
 
-def _line(axes: Axes, points: list[dict[str, Any]], name: str, against: str, look: _Look) -> None:
+def _draw_line(axes: Axes, points: list[dict[str, Any]], name: str, against: str, look: _Look) -> None:
     points = sorted(points, key=lambda p: p[against])
     x = [p[against] for p in points]
     colour, face = look.colour, "white" if look.hollow else look.colour
     y = [p["value"] for p in points]
     axes.plot(x, y, color=colour, marker=look.marker, markerfacecolor=face, linestyle=look.style, label=name)
-    if over := [p for p in points if p.get("margin") is not None]:
-        places, values, margins = ([p[key] for p in over] for key in (against, "value", "margin"))
+    if averaged := [p for p in points if p.get("margin") is not None]:
+        places, values, margins = ([p[key] for p in averaged] for key in (against, "value", "margin"))
         axes.errorbar(places, values, margins, fmt="none", ecolor=colour, capsize=3, linewidth=1)
     known = [p for p in points if p["ci_low"] is not None and p["ci_high"] is not None]
     places, low, high = ([p[key] for p in known] for key in (against, "ci_low", "ci_high"))
-    if len(known) == 1:  # a band has no width there
+    if len(known) == 1:  # a band through a single point would have no width
         axes.vlines(places, low, high, color=colour, linewidth=1.2)
     else:
         axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
 
 
-def _number(
+def _write_levels(
     figure: Figure, axes: Axes, lines: Sequence[list[dict[str, Any]]], looks: Sequence[_Look], against: str
 ) -> None:
-    """Write the levels below or above their points, in the colour of the line, where there is room.
+    """Write the level of each point below or above it, in the colour of the line, if there is room.
 
-    Where several lines have points of one level and place, as a model and what was retrained from it, it is written
-    once. The ends of the lines come first.
+    If several lines have a point with the same level and the same horizontal position (a pretrained model and its
+    retrained versions), the level is written only once, at the lowest of them. The ends of the lines are labelled
+    first.
     """
     from matplotlib.colors import to_rgb
 
-    figure.draw_without_rendering()  # only now it is known where the points are
+    figure.draw_without_rendering()  # computes the layout, and thereby the positions of the points
     lowest: dict[tuple[float, float], tuple[float, int]] = {}
     ends: list[tuple[float, float]] = []
     for number, points in enumerate(lines):
@@ -129,9 +133,9 @@ def _number(
             place = (p["level"], p[against])
             lowest[place] = min((p["value"], number), lowest.get(place, (p["value"], number)))
         ends += [(p["level"], p[against]) for p in (known[:1] + known[-1:])]
-    scale = 72 / figure.dpi  # pixels to points, in which a label has its size whatever the file's resolution
+    scale = 72 / figure.dpi  # converts pixels to points, because the size of a label in points is known
     marks = [axes.transData.transform((x, value)) * scale for (_, x), (value, _) in lowest.items()]
-    taken: list[tuple[float, float, float, float]] = [(x - 3, y - 3, x + 3, y + 3) for x, y in marks]
+    occupied: list[tuple[float, float, float, float]] = [(x - 3, y - 3, x + 3, y + 3) for x, y in marks]
     for level, x in dict.fromkeys([*ends, *lowest]):
         value, number = lowest[level, x]
         text = f"{level:g}"
@@ -139,8 +143,8 @@ def _number(
         half = 2.2 * len(text)
         for offset in (-12, 6):
             box = (across - half, up + offset, across + half, up + offset + 6)
-            if not any(_overlap(box, other) for other in taken):
-                taken.append(box)
+            if not any(_overlap(box, other) for other in occupied):
+                occupied.append(box)
                 colour = [0.75 * part for part in to_rgb(looks[number].colour)]
                 axes.annotate(
                     text,
@@ -155,12 +159,12 @@ def _number(
                 break
 
 
-def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
-    """Whether two boxes (left, bottom, right, top) share anything."""
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _overlap(first: tuple[float, float, float, float], second: tuple[float, float, float, float]) -> bool:
+    """Return whether two boxes (left, bottom, right, top) overlap."""
+    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
 
 
-def _label(axes: Axes, lines: Sequence[list[dict[str, Any]]], against: str) -> None:
+def _label_axes(axes: Axes, lines: Sequence[list[dict[str, Any]]], against: str) -> None:
     level = " or ".join(sorted({p["level_name"] for points in lines for p in points if p["level_name"]})) or "level"
     if against == "bpp":
         from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -178,8 +182,11 @@ def _label(axes: Axes, lines: Sequence[list[dict[str, Any]]], against: str) -> N
     axes.grid(alpha=0.3)
 
 
-def _names(lines: Sequence[list[dict[str, Any]]]) -> tuple[str, list[str]]:
-    """What is the same for all lines, and what each is called: its codec, and all that tells it from the others."""
+def _line_names(lines: Sequence[list[dict[str, Any]]]) -> tuple[str, list[str]]:
+    """Return what all lines have in common, and the name of each line.
+
+    The name consists of the codec and the conditions in which the lines differ.
+    """
     if not lines:
         return "", []
     cells = [ResultCell(points[0], {}) for points in lines]

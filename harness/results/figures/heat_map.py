@@ -1,4 +1,4 @@
-"""The heat map of a matrix: trained at one level, tested at another (matplotlib, the extra `plot`)."""
+"""The heat map of a matrix of training and test levels, drawn with matplotlib (the extra `plot`)."""
 
 from __future__ import annotations
 
@@ -16,40 +16,43 @@ if TYPE_CHECKING:
 __all__ = ["heat_map"]
 
 COLOURS = "cividis"
-"""Read alike with and without colour vision: Nunez, Anderton, Renslow, PLoS ONE 13(7) (2018)."""
+"""A colour map that looks alike to people with and without colour blindness.
+
+Source: Nunez, Anderton, Renslow, PLoS ONE 13(7) (2018)."""
 
 _DARK, _LIGHT = "#111111", "#ffffff"
 
 
 def heat_map(matrix: Matrix) -> Figure:
-    """The matrix in colours, bright where the model is good, with the values written in.
+    """Draw a matrix as a heat map with the values in its cells. Cells with good values are bright.
 
-    What was trained on data coded as they are tested is framed. Below a value stands its margin over seeds.
+    A frame marks the cells whose model was trained on data with the same codec, options and level as in the test. The
+    margin over the seeds of a training is written below the value.
 
     Args:
-        matrix: at least one of its values is defined.
+        matrix: the matrix; at least one of its values is defined.
 
     Returns:
-        a figure that belongs to no window; `savefig` writes it.
+        the figure. It is not shown in a window; `savefig` writes it to a file.
     """
     import numpy as np
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    found = {place: matrix.measured(*place) for place in matrix.entries}
-    values = {place: one.value for place, one in found.items() if one is not None and one.value is not None}
-    rising = next(one.higher_is_better for one in found.values() if one is not None)
-    colours = colormaps[COLOURS if rising else f"{COLOURS}_r"].with_extremes(bad="#dddddd")
+    measured = {place: matrix.measured(*place) for place in matrix.entries}
+    values = {place: m.value for place, m in measured.items() if m is not None and m.value is not None}
+    higher_is_better = next(m.higher_is_better for m in measured.values() if m is not None)
+    colours = colormaps[COLOURS if higher_is_better else f"{COLOURS}_r"].with_extremes(bad="#dddddd")
     width, height = len(matrix.columns), len(matrix.rows)
     figure = Figure(figsize=(2.4 + 0.85 * width, 1.6 + 0.5 * height), layout="constrained")
     axes = figure.subplots()
     grid = np.array([[values.get((row, column), math.nan) for column in matrix.columns] for row in matrix.rows])
     image = axes.imshow(grid, cmap=colours, aspect="auto")
-    inside = image.to_rgba(grid)
+    cell_colours = image.to_rgba(grid)
     for y, row in enumerate(matrix.rows):
         for x, column in enumerate(matrix.columns):
             if (row, column) in values:
-                _entry(axes, matrix, row, column, (x, y), inside[y, x])
+                _draw_entry(axes, matrix, row, column, (x, y), cell_colours[y, x])
     axes.set_xticks(range(width), matrix.columns)
     axes.set_yticks(range(height), matrix.rows)
     axes.set_xlabel(f"tested on: {UNCOMPRESSED}, or {matrix.level_name}")
@@ -61,8 +64,8 @@ def heat_map(matrix: Matrix) -> Figure:
     return figure
 
 
-def _entry(axes: Axes, matrix: Matrix, row: str, column: str, place: tuple[int, int], colour: Any) -> None:
-    """The value, in what can be read on its colour, and the frame."""
+def _draw_entry(axes: Axes, matrix: Matrix, row: str, column: str, place: tuple[int, int], colour: Any) -> None:
+    """Write the value, dark or light depending on the cell's colour, and draw the frame if the entry is matched."""
     from matplotlib.patches import Rectangle
 
     measured = matrix.measured(row, column)

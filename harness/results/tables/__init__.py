@@ -1,1 +1,1 @@
-"""Results as text: for people, for programs, for papers."""
+"""Tables of results as text, for people, programs and papers."""

@@ -1,4 +1,4 @@
-"""The columns of a table of experiments: what tells them apart, what they cost, and what went wrong."""
+"""The columns of a table of experiments: what distinguishes the experiments, their rates, and their failures."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from harness.results.tables.numbers import digits_of
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
 
-__all__ = ["named", "rates", "series_of", "troubles"]
+__all__ = ["failure_columns", "identifying_columns", "rate_columns", "series_of"]
 
 
-def named(cells: Sequence[ResultCell]) -> tuple[list[str], list[Column]]:
-    """What is the same for all; and the columns that tell the experiments from each other."""
+def identifying_columns(cells: Sequence[ResultCell]) -> tuple[list[str], list[Column]]:
+    """Return what all experiments have in common, as words, and the columns that distinguish them from each other."""
     same, columns = conditions(cells)
     if any(series := series_of(cells)):
         columns.append(("series", series))
@@ -27,16 +27,22 @@ def named(cells: Sequence[ResultCell]) -> tuple[list[str], list[Column]]:
 
 
 def series_of(cells: Sequence[ResultCell]) -> list[str]:
-    """The start of the digest that tells trainings apart that have one name, where a cell has several of them."""
-    alike: dict[tuple[object, str], set[object]] = {}
+    """Return for each experiment the start of its training's digest, if only the digest identifies the training.
+
+    This is the case if a cell has several trainings with the same name. The text is "" for other experiments.
+    """
+    series_by_name: dict[tuple[object, str], set[object]] = {}
     for cell in cells:
-        alike.setdefault((cell.facts["cell"], training_words(cell)), set()).add(cell.facts["series"])
-    several = {words for (_, words), series in alike.items() if len(series) > 1}
-    return [str(cell.facts["series"])[:8] if training_words(cell) in several else "" for cell in cells]
+        series_by_name.setdefault((cell.facts["cell"], training_words(cell)), set()).add(cell.facts["series"])
+    ambiguous = {words for (_, words), series in series_by_name.items() if len(series) > 1}
+    return [str(cell.facts["series"])[:8] if training_words(cell) in ambiguous else "" for cell in cells]
 
 
 def _levels(cells: Sequence[ResultCell]) -> Column:
-    """The levels under the name that their codec has for them, or, where there are several, with it."""
+    """Return the column of levels. The heading is the codec's name for its level ("quality", "crf", ...).
+
+    If the codecs have different names for their levels, the name is written before each level instead.
+    """
     units = sorted({cell.facts["level_name"] for cell in cells if cell.facts["level_name"] is not None})
     texts = []
     for cell in cells:
@@ -46,7 +52,9 @@ def _levels(cells: Sequence[ResultCell]) -> Column:
     return (units[0] if len(units) == 1 else "level"), texts
 
 
-def rates(cells: Sequence[ResultCell]) -> list[Column]:
+def rate_columns(cells: Sequence[ResultCell]) -> list[Column]:
+    """Return the columns of the rate and the compression ratio; kbit/s and PSNR only if an experiment has them."""
+
     def texts(name: str) -> list[str]:
         values = [cell.facts[name] for cell in cells]
         return ["" if value is None else f"{value:.{digits_of(value)}f}" for value in values]
@@ -62,12 +70,12 @@ def rates(cells: Sequence[ResultCell]) -> list[Column]:
     return columns
 
 
-def troubles(cells: Sequence[ResultCell]) -> list[Column]:
-    """Columns for what did not go well, where there is any."""
+def failure_columns(cells: Sequence[ResultCell]) -> list[Column]:
+    """Return the columns of failed samples and of the status, each only if an experiment has failures to show."""
     columns = []
     if any(cell.facts["failed_samples"] for cell in cells):
         columns.append(("failed samples", [str(cell.facts["failed_samples"] or 0) for cell in cells]))
     if any(cell.facts["status"] != "finished" for cell in cells):
-        told = [cell.facts["status"] + (f": {cell.reason}" if cell.reason else "") for cell in cells]
-        columns.append(("status", told))
+        texts = [cell.facts["status"] + (f": {cell.reason}" if cell.reason else "") for cell in cells]
+        columns.append(("status", texts))
     return columns

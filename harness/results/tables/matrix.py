@@ -1,4 +1,4 @@
-"""Trained at one level, tested at another: the matrix of one model, dataset and codec."""
+"""The matrix of one model, dataset and codec: a row for each training level and a column for each test level."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.results.naming import codec_names
-from harness.results.seeds import over_seeds
+from harness.results.seeds import average_over_seeds
 from harness.results.tables.notes import seeds_note
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
@@ -15,7 +15,7 @@ from harness.results.trainings import differences, is_matched, kind_of, newest_s
 from harness.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
-    from harness.results.cells import Measured, ResultCell
+    from harness.results.cells import MeasuredMetric, ResultCell
 
 __all__ = ["Entry", "Matrix", "matrices", "matrix_long", "matrix_table"]
 
@@ -24,33 +24,33 @@ UNCOMPRESSED = "none"
 
 @dataclass(frozen=True)
 class Entry:
-    """What one training scores at one level.
+    """The result of one training, tested at one level.
 
     Args:
-        cell: the experiment; the mean over seeds where there are several.
-        matched: whether it was trained on data coded as it is tested.
+        cell: the experiment; the mean over the seeds if there are several.
+        matched: whether the model was trained on data with the same codec, options and level as in the test.
     """
 
     cell: ResultCell
     matched: bool
 
-    def measured(self, metric: str) -> Measured | None:
-        """The metric; None where it is undefined."""
-        found = self.cell.metrics.get(metric)
-        return None if found is None or found.value is None else found
+    def measured(self, metric: str) -> MeasuredMetric | None:
+        """Return the metric with this name; None if it is undefined."""
+        measured = self.cell.metrics.get(metric)
+        return None if measured is None or measured.value is None else measured
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """All trainings of a subject, tested on uncompressed data and at every level of a codec.
+    """The results of all trainings of a model, tested on uncompressed data and at every level of a codec.
 
     Args:
-        title: task, model, data and codec.
-        metric: which is shown.
-        level_name: what the codec calls its levels.
-        rows: what was trained on: pretrained, clean, mixed, then each level, mildest first.
-        columns: what was tested: none, then each level, mildest first.
-        entries: by row and column.
+        title: the title: task, model, data and codec.
+        metric: the name of the metric that is shown.
+        level_name: the codec's name for its level ("quality", "crf", ...).
+        rows: the training data: pretrained, clean, mixed, then each level, mildest first.
+        columns: the test data: none (uncompressed), then each level, mildest first.
+        entries: (row, column) -> result.
     """
 
     title: str
@@ -60,18 +60,18 @@ class Matrix:
     columns: tuple[str, ...]
     entries: dict[tuple[str, str], Entry]
 
-    def measured(self, row: str, column: str) -> Measured | None:
-        """The metric of a training at a level; None where that was not tested, or is undefined."""
+    def measured(self, row: str, column: str) -> MeasuredMetric | None:
+        """Return the metric of one training at one level; None if it was not tested or the metric is undefined."""
         entry = self.entries.get((row, column))
         return entry.measured(self.metric) if entry else None
 
 
 def matrices(cells: Sequence[ResultCell], metric: str | None = None) -> list[Matrix]:
-    """The matrices of everything that was retrained.
+    """Return a matrix for each model, dataset and codec for which models were retrained.
 
     Args:
-        cells: experiments in order; those that are not finished are left out.
-        metric: which; None takes each task's primary one.
+        cells: the experiments, sorted; experiments that are not finished are left out.
+        metric: the name of the metric to show; None for the primary metric of each task.
     """
     finished = [cell for cell in cells if cell.facts["status"] == "finished"]
     clean: dict[str, list[ResultCell]] = {}
@@ -94,32 +94,40 @@ def _matrix(cells: Sequence[ResultCell], codec: str, metric: str | None) -> Matr
     by_row: dict[str, list[ResultCell]] = {}
     for cell in cells:
         by_row.setdefault(_row(cell, cells[-1]), []).append(cell)
-    tested = list(dict.fromkeys(_column(cell) for cell in cells if kind_of(cell) == "pretrained"))
-    tested += [column for column in dict.fromkeys(map(_column, cells)) if column not in tested]
+    columns = list(dict.fromkeys(_column(cell) for cell in cells if kind_of(cell) == "pretrained"))
+    columns += [column for column in dict.fromkeys(map(_column, cells)) if column not in columns]
     entries = {}
     for row, group in by_row.items():
-        if coded := [cell for cell in group if cell.facts["level"] is not None]:  # not only on uncompressed data
+        # A training that was tested only on uncompressed data gets no row.
+        if coded := [cell for cell in group if cell.facts["level"] is not None]:
             series = newest_series(coded)
-            for cell in over_seeds([cell for cell in group if cell.facts["series"] == series]):
+            for cell in average_over_seeds([cell for cell in group if cell.facts["series"] == series]):
                 entries[row, _column(cell)] = Entry(cell, is_matched(cell))
     shown = dict.fromkeys(row for row, _ in entries)
-    first = [row for row in ("pretrained", "clean", "mixed", *tested) if row in shown]
+    first = [row for row in ("pretrained", "clean", "mixed", *columns) if row in shown]
     rows = [*first, *(row for row in shown if row not in first)]
-    metric = metric or next(name for cell in cells for name, one in cell.metrics.items() if one.is_primary)
-    place = f"{last['model']} on {last['dataset']}/{last['split']}"
-    title = f"{last['task']}: {place}, {codec}"
-    return Matrix(title, metric, last["level_name"] or "level", tuple(rows), tuple(tested), entries)
+    metric = metric or next(name for cell in cells for name, measured in cell.metrics.items() if measured.is_primary)
+    subject = f"{last['model']} on {last['dataset']}/{last['split']}"
+    title = f"{last['task']}: {subject}, {codec}"
+    return Matrix(title, metric, last["level_name"] or "level", tuple(rows), tuple(columns), entries)
 
 
 def _row(cell: ResultCell, tested: ResultCell) -> str:
-    """What it was trained on; the codec is named where it is not the one that the matrix is of, options and all."""
+    """Return the name of an experiment's row: the data that the model was trained on.
+
+    The name contains the training's codec unless this is the matrix's codec with the same options.
+
+    Args:
+        cell: the experiment.
+        tested: an experiment with the matrix's codec.
+    """
     row = cell.facts
     kind = kind_of(cell)
-    own = trained_on(cell, tested.facts["codec"], tested.options)
+    same_codec = trained_on(cell, tested.facts["codec"], tested.options)
     if kind == "level":
         kind = f"{row['train_level']:g}"
-        kind = kind if own else f"{row['train_codec']}@{kind}"
-    elif kind == "mixed" and not own:
+        kind = kind if same_codec else f"{row['train_codec']}@{kind}"
+    elif kind == "mixed" and not same_codec:
         kind = f"mixed {row['train_codec']}"
     return f"{kind} ({row['parts']} only)" if row["parts"] else kind
 
@@ -130,13 +138,13 @@ def _column(cell: ResultCell) -> str:
 
 
 def matrix_table(matrix: Matrix) -> Table:
-    """The matrix, for people."""
+    """Return the matrix as a table for people."""
     rows = []
     for row in matrix.rows:
         texts = []
         for column in matrix.columns:
-            found = matrix.measured(row, column)
-            text = "" if found is None else interval_text(Estimate(found.value), found.margin)
+            measured = matrix.measured(row, column)
+            text = "" if measured is None else interval_text(Estimate(measured.value), measured.margin)
             texts.append(f"{text} *" if text and matrix.entries[row, column].matched else text)
         rows.append((row, *texts))
     columns = ("trained on", *(c if c == UNCOMPRESSED else f"{matrix.level_name} {c}" for c in matrix.columns))
@@ -146,18 +154,18 @@ def matrix_table(matrix: Matrix) -> Table:
 
 
 def matrix_long(found: Sequence[Matrix]) -> Table:
-    """A row for each entry, for programs."""
+    """Return the matrices as one table for programs, with a row for each entry."""
     facts = ("task", "model", "weights", "dataset", "split", "codec", "codec_options", "level_name")
     trained = ("training", "train_codec", "train_level", "train_mode", "parts")
     columns = (*facts, *trained, "trained_on", "level", "metric", "value", "ci_low", "ci_high", "seeds", "seeds_margin")
     rows = []
     for matrix in found:
         for (row, _), entry in matrix.entries.items():
-            its, measured = entry.cell.facts, entry.measured(matrix.metric)
-            told = (
+            of_cell, measured = entry.cell.facts, entry.measured(matrix.metric)
+            values = (
                 (measured.metric.value, measured.metric.low, measured.metric.high) if measured else (None, None, None)
             )
             seeds = (entry.cell.seeds, measured.margin if measured else None)
-            named = (*(its[name] for name in facts), *(its[name] for name in trained))
-            rows.append((*named, row, its["level"], matrix.metric, *told, *seeds))
+            names = (*(of_cell[name] for name in facts), *(of_cell[name] for name in trained))
+            rows.append((*names, row, of_cell["level"], matrix.metric, *values, *seeds))
     return Table(columns, tuple(rows))

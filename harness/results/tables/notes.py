@@ -1,4 +1,4 @@
-"""The sentences below a table: on how many samples it stands, and what its signs mean."""
+"""The notes below a table: the number of samples, and the meaning of the signs."""
 
 from __future__ import annotations
 
@@ -8,43 +8,47 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
 
-__all__ = ["seeds_note", "stands_on", "too_few"]
+__all__ = ["few_samples_notes", "sample_count_notes", "seeds_note"]
 
 
 def seeds_note(counts: Sequence[int]) -> list[str]:
-    """What the margins mean, where trainings from several seeds are shown as one; from so many each."""
-    several = sorted({count for count in counts if count > 1})
-    if not several:
+    """Return the note that explains the margins after "±"; no note if every training has a single seed.
+
+    Args:
+        counts: for each row, the number of seeds that the row is averaged over.
+    """
+    averaged = sorted({count for count in counts if count > 1})
+    if not averaged:
         return []
     return [
-        f"Means over {_range(several)} seeds of each training; ±: half their 95% interval (Student's), which covers "
+        f"Means over {_range(averaged)} seeds of each training; ±: half their 95% interval (Student's), which covers "
         "training's randomness alone."
     ]
 
 
-def stands_on(cells: Sequence[ResultCell]) -> list[str]:
-    """On how many samples the metrics stand, and how many failed."""
+def sample_count_notes(cells: Sequence[ResultCell]) -> list[str]:
+    """Return the note that says how many samples the metrics were computed from, and how many samples failed."""
     rows = [cell.facts for cell in cells if cell.facts["samples"] is not None]
-    stand = sorted({row["samples"] for row in rows})
+    counts = sorted({row["samples"] for row in rows})
     failed = sorted({row["failed_samples"] or 0 for row in rows})
     if not any(failed):
-        return [f"{stand[0]} samples."] if len(stand) == 1 else []
-    if len(stand) == len(failed) == 1:
-        return [f"Metrics stand on {stand[0]} samples; {failed[0]} more failed."]
-    return [f"Metrics stand on {_range(stand)} samples: those that did not fail ({_range(failed)} did)."]
+        return [f"{counts[0]} samples."] if len(counts) == 1 else []
+    if len(counts) == len(failed) == 1:
+        return [f"Metrics stand on {counts[0]} samples; {failed[0]} more failed."]
+    return [f"Metrics stand on {_range(counts)} samples: those that did not fail ({_range(failed)} did)."]
 
 
-def too_few(cells: Sequence[ResultCell]) -> list[str]:
-    """Whether intervals stand on so few samples, or groups of them, that nobody has seen them hold."""
-    from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM  # which imports NumPy
+def few_samples_notes(cells: Sequence[ResultCell]) -> list[str]:
+    """Return the note that warns if the intervals come from too few samples or groups to be known to be reliable."""
+    from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM  # imported here because it imports NumPy
 
     rows = [cell.facts for cell in cells if any(m.metric.low is not None for m in cell.metrics.values())]
-    found = []
+    counts = []
     for name, least, words in (("samples", HOLDS_FROM, "samples"), ("groups", GROUPS_FROM, "groups of samples")):
         few = sorted({row[name] for row in rows if row[name] is not None and row[name] < least})
         if few:
-            found.append(f"{_range(few)} {words} (below {least})")
-    return [f"They stand on {' and '.join(found)}: too few to be sure that they hold."] if found else []
+            counts.append(f"{_range(few)} {words} (below {least})")
+    return [f"They stand on {' and '.join(counts)}: too few to be sure that they hold."] if counts else []
 
 
 def _range(numbers: Sequence[int]) -> str:

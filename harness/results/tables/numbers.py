@@ -1,14 +1,18 @@
-"""Numbers as tables write them: with as many decimals as their size calls for."""
+"""Formats numbers for tables. The number of decimals depends on the size of the number."""
 
 from __future__ import annotations
 
 from harness.statistics.estimate import Estimate
 
-__all__ = ["digits_of", "fixed", "interval_text"]
+__all__ = ["digits_of", "fixed_point", "interval_text"]
 
 
 def interval_text(estimate: Estimate, margin: float | None = None) -> str:
-    """ "0.482 [0.451, 0.513]", with as many decimals as its size calls for; behind it the margin over seeds.
+    """Return a value with its interval as text; the number of decimals depends on the size of the value.
+
+    Args:
+        estimate: the value with its interval.
+        margin: half the width of the interval over seeds, which is appended after "±"; None for no margin.
 
     >>> interval_text(Estimate(0.4821, 0.451, 0.513))
     '0.482 [0.451, 0.513]'
@@ -19,15 +23,16 @@ def interval_text(estimate: Estimate, margin: float | None = None) -> str:
     if value is None:
         return "undefined"
     digits = digits_of(value)
-    text = fixed(value, digits)
-    text = text if low is None or high is None else f"{text} [{fixed(low, digits)}, {fixed(high, digits)}]"
-    return text if margin is None else f"{text} ±{fixed(margin, digits)}"
+    text = fixed_point(value, digits)
+    text = text if low is None or high is None else f"{text} [{fixed_point(low, digits)}, {fixed_point(high, digits)}]"
+    return text if margin is None else f"{text} ±{fixed_point(margin, digits)}"
 
 
-def fixed(value: float, digits: int) -> str:
-    """The number with so many decimals; never "-0.000"."""
+def fixed_point(value: float, digits: int) -> str:
+    """Return a number as text with `digits` decimals; never "-0.000"."""
     return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def digits_of(value: float) -> int:
+    """Return how many decimals a value is written with: 3 below 10, 2 below 100, otherwise 1."""
     return 3 if abs(value) < 10 else 2 if abs(value) < 100 else 1

@@ -1,4 +1,7 @@
-"""What retraining won back, as tables: one row for each training, codec and level; the mean where there are seeds."""
+"""Tables of how much of the loss retraining recovers: one row for each training, codec and level.
+
+A training from several seeds has one row with the mean over the seeds.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import no_such_metric
-from harness.results.cells import ResultCell, in_order
+from harness.results.cells import ResultCell, sort_cells
 from harness.results.naming import training_words
 from harness.results.seeds import mean_or_none, seeds_margin
-from harness.results.tables.columns import named
+from harness.results.tables.columns import identifying_columns
 from harness.results.tables.notes import seeds_note
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
@@ -36,50 +39,50 @@ _NO_SHARE = "-: no share of a loss that is not significantly above 0 (the view's
 
 
 def read_recovery(store: Store, filters: Filters, metrics: Sequence[str] = ()) -> list[Row]:
-    """The rows of the view `recovery` that have a retrained experiment, in the order people read them in.
+    """Read the rows of the view `recovery` that have a retrained experiment, sorted for display.
 
     Args:
-        store: opened.
-        filters: on the view's columns.
-        metrics: which; none: each task's primary one.
+        store: an open store.
+        filters: selects rows by columns of the view.
+        metrics: the names of the metrics to read; empty for each task's primary metric.
 
     Raises:
-        UsageError: a metric that there is none of.
+        UsageError: no row has one of the metrics.
     """
-    columns, found = store.view("recovery", filters)
-    rows = [dict(zip(columns, row, strict=True)) for row in found]
+    columns, values = store.view("recovery", filters)
+    rows = [dict(zip(columns, row, strict=True)) for row in values]
     rows = [row for row in rows if row["retrained_experiment"] is not None]
     known = list(dict.fromkeys(row["metric"] for row in rows))
     for name in metrics:
         if known and name not in known:
             raise no_such_metric(name, known)
     chosen = [row for row in rows if (row["metric"] in metrics if metrics else row["is_primary"])]
-    return [cell.facts for cell in in_order([ResultCell({**row, "training": "retrained"}, {}) for row in chosen])]
+    return [cell.facts for cell in sort_cells([ResultCell({**row, "training": "retrained"}, {}) for row in chosen])]
 
 
 def recovery_long(rows: Sequence[Row]) -> Table:
-    """The rows as they are, for programs: one for each seed."""
+    """Return the rows unchanged as a table for programs, with one row for each seed of a training."""
     columns = tuple(name for name in rows[0] if name != "training") if rows else ()
     return Table(columns, tuple(tuple(row[name] for name in columns) for row in rows))
 
 
 def recovery_tables(rows: Sequence[Row]) -> list[Table]:
-    """A table for each task and metric, for people."""
+    """Return one table for each task and metric, for people. Seeds of a training are averaged."""
     ordered = sorted(rows, key=lambda row: (row["task"], row["metric"]))
     groups = groupby(ordered, key=lambda row: (row["task"], row["metric"]))
     return [_table(metric, list(group)) for (_, metric), group in groups]
 
 
 def _table(metric: str, rows: Sequence[Row]) -> Table:
-    alike: dict[tuple[str, str], list[Row]] = {}
+    by_training: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        alike.setdefault((row["experiment"], row["series"] or row["retrained_experiment"]), []).append(row)
-    groups = list(alike.values())
+        by_training.setdefault((row["experiment"], row["series"] or row["retrained_experiment"]), []).append(row)
+    groups = list(by_training.values())
     seeds = [", ".join(str(seed) for seed in sorted(row["seed"] for row in group)) for group in groups]
     facts = [
-        {**group[0], "cell": group[0]["experiment"], "seed": its} for group, its in zip(groups, seeds, strict=True)
+        {**group[0], "cell": group[0]["experiment"], "seed": text} for group, text in zip(groups, seeds, strict=True)
     ]
-    same, columns = named([ResultCell(row, {}) for row in facts])
+    same, columns = identifying_columns([ResultCell(row, {}) for row in facts])
     if not any(name == "training" for name, _ in columns):
         columns.insert(0, ("training", [training_words(ResultCell(group[0], {})) for group in groups]))
     columns += [(name, [_value(group, name) for group in groups]) for name in _VALUES]
@@ -101,7 +104,11 @@ def _value(group: Sequence[Row], name: str) -> str:
 
 
 def _interval(group: Sequence[Row], name: str) -> str:
-    """Its mean over the seeds; "-" where there is a reason that it has none, "" where it was not asked for."""
+    """Return the mean of a quantity over the seeds, with its interval, as text.
+
+    If there is no mean, the text is "-" for a share that is undefined (the view has the reason), and "" for a quantity
+    that was not measured. For example, `net_recovery` needs a model that was trained on uncompressed data.
+    """
     values = [row[name] for row in group]
     mean = mean_or_none(values)
     if mean is None:

@@ -1,7 +1,8 @@
-"""Results as tables: one row an experiment, its metrics side by side, mildest level first.
+"""Tables of results, mildest level first: `results_table` reads them from a store, and `print_table` writes them.
 
-`results_table` asks a store, `print_table` writes. Tables for people (terminal, Markdown, LaTeX) are one for each task,
-with its metrics as columns; CSV and JSON have one row for each experiment and metric, and columns that never change.
+Tables for people (terminal, Markdown, LaTeX) have one row for each experiment, and the metrics as columns. There is one
+such table for each task. Tables for programs (CSV, JSON) have one row for each experiment and metric, and always the
+same columns.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import no_such_metric
-from harness.results.cells import ResultCell, read_cells
-from harness.results.seeds import over_seeds
+from harness.results.cells import MeasuredMetric, ResultCell, read_cells
+from harness.results.seeds import average_over_seeds
 from harness.results.tables.task import metric_table, task_table
 from harness.results.tables.text import FORMATS, Table, render, show
 from harness.store import Filters
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Results", "Table", "print_table", "results_table"]
 
 _HEADLINE = 2
-"""How many of a task's metrics are shown unless some are asked for: a task lists its most telling ones first."""
+"""The number of metrics that are shown by default. A task lists its most important metrics first."""
 
 _ALL = Filters()
 
@@ -42,12 +43,12 @@ _RATES = ("bpp", "kbps", "bytes", "psnr", "encode_ms", "decode_ms", "samples", "
 
 @dataclass(frozen=True)
 class Results:
-    """Experiments in order, and which of their metrics to show.
+    """Sorted experiments, and the selection of metrics to show.
 
     Args:
         cells: the experiments.
-        asked: names of metrics; none: the primary one and the next that the task lists.
-        every: show all metrics, for people in rows below each other.
+        asked: the names of the metrics to show; empty for the primary metric and the next metric of the task's list.
+        every: whether to show all metrics. Tables for people then have one row for each experiment and metric.
     """
 
     cells: tuple[ResultCell, ...]
@@ -55,7 +56,7 @@ class Results:
     every: bool = False
 
     def shown(self, cells: Sequence[ResultCell]) -> list[str]:
-        """The metrics to show of some experiments of one task."""
+        """Return the names of the metrics to show for some experiments of one task."""
         names = list(dict.fromkeys(name for cell in cells for name in cell.metrics))
         if self.asked:
             return [name for name in self.asked if name in names]
@@ -65,13 +66,13 @@ class Results:
         return list(dict.fromkeys([*primary, *names]))[:_HEADLINE]
 
     def by_task(self) -> list[Table]:
-        """One table for each task, for people; of trainings from several seeds it has the means."""
-        groups = (list(group) for _, group in groupby(over_seeds(self.cells), lambda cell: cell.facts["task"]))
-        made = metric_table if self.every and not self.asked else task_table
-        return [made(cells, self.shown(cells)) for cells in groups]
+        """Return one table for each task, for people. Trainings from several seeds are averaged."""
+        groups = (list(group) for _, group in groupby(average_over_seeds(self.cells), lambda cell: cell.facts["task"]))
+        create = metric_table if self.every and not self.asked else task_table
+        return [create(cells, self.shown(cells)) for cells in groups]
 
     def long(self) -> Table:
-        """One row for each experiment and metric, for programs."""
+        """Return one table with a row for each experiment and metric, for programs."""
         rows = []
         for _, group in groupby(self.cells, lambda cell: cell.facts["task"]):
             cells = list(group)
@@ -89,22 +90,22 @@ def results_table(
     metrics: Sequence[str] = (),
     all_metrics: bool = False,
 ) -> Results:
-    """What a store has of some experiments.
+    """Read experiments from a store, and select the metrics to show.
 
     Args:
         store: an open store.
-        keys: the experiments; None for all.
-        filters: on the columns of the view `results`.
-        metrics: those to show; none: the primary one and the next that the task lists.
-        all_metrics: show every metric.
+        keys: the experiments' keys; None for all experiments.
+        filters: selects experiments by columns of the view `results`.
+        metrics: the names of the metrics to show; empty for the primary metric and the next metric of the task's list.
+        all_metrics: whether to show every metric.
 
     Raises:
-        UsageError: a metric that none of the experiments has.
+        UsageError: none of the experiments has one of the metrics.
     """
     if keys is not None and not keys:
         return Results(())
-    wanted = dict(filters.columns) | ({"experiment": list(keys)} if keys is not None else {})
-    cells = read_cells(store, Filters(wanted))
+    selection = dict(filters.columns) | ({"experiment": list(keys)} if keys is not None else {})
+    cells = read_cells(store, Filters(selection))
     known = dict.fromkeys(name for cell in cells for name in cell.metrics)
     for name in metrics:
         if known and name not in known:
@@ -113,12 +114,13 @@ def results_table(
 
 
 def print_table(results: Results | Table, format: str = "table", console: Console | None = None) -> None:
-    """Write results to standard output.
+    """Print results.
 
     Args:
-        results: from `results_table`, or any table.
+        results: results of `results_table`, or any table.
         format: one of `FORMATS`.
-        console: where to; a terminal gets a drawn table, everything else plain text that is never wrapped.
+        console: where the results are printed; default: standard output. A terminal gets a formatted table, and any
+            other output gets plain text without line wrapping.
     """
     if isinstance(results, Table):
         tables = [results]
@@ -138,14 +140,22 @@ def print_table(results: Results | Table, format: str = "table", console: Consol
 
 
 def _long_row(cell: ResultCell, metric: str | None) -> tuple[Any, ...]:
-    measured = cell.metrics[metric] if metric is not None else None
     return (
         *(cell.facts[name] for name in _FACTS),
         metric,
-        *(getattr(measured, name, None) for name in _MEASURED),
+        *_measured_row(cell.metrics[metric] if metric is not None else None),
         *(cell.facts[name] for name in _RATES),
         cell.compression_ratio,
         cell.facts["status"],
         cell.reason,
         cell.facts["finished_at"],
     )
+
+
+def _measured_row(measured: MeasuredMetric | None) -> tuple[Any, ...]:
+    """Return the values of the columns `_MEASURED`."""
+    if measured is None:
+        return (None,) * len(_MEASURED)
+    metric, drop = measured.metric, measured.drop
+    ends = (metric.value, metric.low, metric.high, drop.value, drop.low, drop.high)
+    return (*ends, measured.is_primary, measured.higher_is_better)

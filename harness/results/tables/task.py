@@ -1,62 +1,64 @@
-"""The table of one task for people: one row an experiment, only the columns in which something is told."""
+"""The table of one task for people, with only the columns that have content."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.results.tables.columns import named, rates, series_of, troubles
-from harness.results.tables.notes import seeds_note, stands_on, too_few
+from harness.results.tables.columns import failure_columns, identifying_columns, rate_columns, series_of
+from harness.results.tables.notes import few_samples_notes, sample_count_notes, seeds_note
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
 
 if TYPE_CHECKING:
-    from harness.results.cells import Measured, ResultCell
+    from harness.results.cells import MeasuredMetric, ResultCell
 
 __all__ = ["metric_table", "task_table"]
 
 
 def task_table(cells: Sequence[ResultCell], metrics: Sequence[str]) -> Table:
-    """The table of one task: what is the same in every row stands in the title.
+    """Return the table of one task with a row for each experiment. The title says what all rows have in common.
 
     Args:
-        cells: the task's experiments, in the order to show them in.
-        metrics: the names of those to show.
+        cells: the task's experiments, in the order of the rows.
+        metrics: the names of the metrics to show.
     """
-    same, columns = named(cells)
-    compared = False
+    same, columns = identifying_columns(cells)
+    has_drops = False
     for name in metrics:
-        found = [cell.metrics.get(name) for cell in cells]
-        columns.append((name, ["" if m is None else _value_of(m) for m in found]))
-        if any(m is not None and (m.is_primary or len(metrics) == 1) for m in found):
-            drops = [_drop(cell, m) for cell, m in zip(cells, found, strict=True)]
+        measured = [cell.metrics.get(name) for cell in cells]
+        columns.append((name, ["" if m is None else _value_of(m) for m in measured]))
+        if any(m is not None and (m.is_primary or len(metrics) == 1) for m in measured):
+            drops = [_drop(cell, m) for cell, m in zip(cells, measured, strict=True)]
             columns.append((f"{name} drop", drops))
-            compared = compared or any(drops)
+            has_drops = has_drops or any(drops)
     intervals = any("[" in text for _, values in columns for text in values)
-    columns += rates(cells) + troubles(cells)
+    columns += rate_columns(cells) + failure_columns(cells)
     rows = tuple(zip(*(values for _, values in columns), strict=True))
     title = f"{cells[0].facts['task']}: {' '.join(same)}".removesuffix(": ")
-    return Table(tuple(name for name, _ in columns), rows, title, _notes(cells, intervals, compared))
+    return Table(tuple(name for name, _ in columns), rows, title, _notes(cells, intervals, has_drops))
 
 
 def metric_table(cells: Sequence[ResultCell], metrics: Sequence[str]) -> Table:
-    """The table of one task with a row for each metric and experiment: narrow, however many metrics there are.
+    """Return the table of one task with a row for each metric and experiment.
+
+    It has few columns, however many metrics there are.
 
     Args:
-        cells: the task's experiments, in the order to show them in.
-        metrics: the names of those to show; an experiment without any has one row.
+        cells: the task's experiments, in the order of the rows of each metric.
+        metrics: the names of the metrics to show. An experiment without any of them has one row.
     """
-    same, columns = named(cells)
-    failures = troubles(cells)
+    same, columns = identifying_columns(cells)
+    failures = failure_columns(cells)
     rows: list[tuple[str, ...]] = []
     for name in (*metrics, None):
         for number, cell in enumerate(cells):
             measured = None if name is None else cell.metrics.get(name)
             if measured is None and (name is not None or any(metric in cell.metrics for metric in metrics)):
                 continue
-            told = ("", "") if measured is None else (_value_of(measured), _drop(cell, measured))
-            place = (values[number] for _, values in columns)
-            rows.append((name or "", *place, *told, *(values[number] for _, values in failures)))
+            value_and_drop = ("", "") if measured is None else (_value_of(measured), _drop(cell, measured))
+            names = (values[number] for _, values in columns)
+            rows.append((name or "", *names, *value_and_drop, *(values[number] for _, values in failures)))
     heads = ("metric", *(head for head, _ in columns), "value", "drop", *(head for head, _ in failures))
     intervals = any("[" in text for row in rows for text in row)
     title = f"{cells[0].facts['task']}: {' '.join(same)}".removesuffix(": ")
@@ -67,25 +69,25 @@ def metric_table(cells: Sequence[ResultCell], metrics: Sequence[str]) -> Table:
     return Table(heads, tuple(rows), title, notes)
 
 
-def _value_of(measured: Measured) -> str:
+def _value_of(measured: MeasuredMetric) -> str:
     return interval_text(measured.metric, measured.margin)
 
 
-def _drop(cell: ResultCell, measured: Measured | None) -> str:
+def _drop(cell: ResultCell, measured: MeasuredMetric | None) -> str:
     if measured is None or measured.drop.value is None or cell.is_baseline:
         return ""
     return interval_text(measured.drop, measured.drop_margin)
 
 
-def _notes(cells: Sequence[ResultCell], intervals: bool, compared: bool, with_rates: bool = True) -> tuple[str, ...]:
-    notes = stands_on(cells)
+def _notes(cells: Sequence[ResultCell], intervals: bool, has_drops: bool, with_rates: bool = True) -> tuple[str, ...]:
+    notes = sample_count_notes(cells)
     if intervals:
         notes.append("[ ]: 95% interval.")
-        notes += too_few(cells)
+        notes += few_samples_notes(cells)
     notes += seeds_note([cell.seeds for cell in cells])
     if any(series_of(cells)):
         notes.append("series: tells trainings of one name apart, by their recipe or by the weights they started from.")
-    if compared:
+    if has_drops:
         notes.append("drop: against none, paired by sample; positive is worse.")
     if with_rates:
         notes.append("comp. ratio: compression ratio, 24 bits per pixel over bpp.")

@@ -1,4 +1,4 @@
-"""A table as text: aligned for a terminal, CSV, JSON, Markdown, LaTeX. Knows nothing of what stands in it."""
+"""Formats any table as text: aligned for a terminal, CSV, JSON, Markdown or LaTeX."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ FORMATS = ("table", "csv", "json", "markdown", "latex")
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under named columns.
+    """A table with named columns, a title and notes.
 
     Args:
-        columns: their names.
-        rows: one value a column; a text, number, boolean or None.
-        title: what stands above it, where the format has room for it.
-        notes: what stands below it.
+        columns: the names of the columns.
+        rows: the rows. Each has one value for each column: a text, a number, a boolean or None.
+        title: the text above the table; CSV and JSON leave it out.
+        notes: the texts below the table; CSV and JSON leave them out.
     """
 
     columns: tuple[str, ...]
@@ -36,10 +36,10 @@ class Table:
 
 
 def render(table: Table, format: str) -> str:
-    """The table as text, which ends with a newline.
+    """Return the table as text, which ends with a newline.
 
     Args:
-        table: what to render.
+        table: the table.
         format: one of `FORMATS`.
 
     >>> print(render(Table(("codec", "bpp"), (("jpeg", 0.5), ("none", 24.0))), "table"), end="")
@@ -52,23 +52,27 @@ def render(table: Table, format: str) -> str:
 
 
 def show(table: Table, console: Console) -> None:
-    """Print the table on a terminal; heads, and cells of two parts ("0.482 [0.451, 0.513]"), break if room is short."""
+    """Print the table on a terminal.
+
+    If the table is wider than the terminal, column headings and values with an interval ("0.482 [0.451, 0.513]") are
+    broken into several lines.
+    """
     from rich.table import Table as RichTable
     from rich.text import Text
 
     cells = _cells(table)
-    short = sum(_widths(table, [table.columns, *cells])) + 2 * len(table.columns) > console.width
-    if short:
+    too_wide = sum(_widths(table, [table.columns, *cells])) + 2 * len(table.columns) > console.width
+    if too_wide:
         cells = [[cell.replace(" [", "\n[") for cell in row] for row in cells]
-    drawn = RichTable(box=None, header_style="bold", pad_edge=False, collapse_padding=short)
+    rich_table = RichTable(box=None, header_style="bold", pad_edge=False, collapse_padding=too_wide)
     for column, right in zip(table.columns, _numeric(table), strict=True):
         head = clean(column)
-        drawn.add_column(Text(head.replace(" ", "\n") if short else head), justify="right" if right else "left")
+        rich_table.add_column(Text(head.replace(" ", "\n") if too_wide else head), justify="right" if right else "left")
     for row in cells:
-        drawn.add_row(*map(Text, row))
+        rich_table.add_row(*map(Text, row))
     if table.title:
         console.print(Text(clean(table.title), style="bold"))
-    console.print(drawn)
+    console.print(rich_table)
     for note in table.notes:
         console.print(Text(clean(note), style="dim"))
 
@@ -130,10 +134,11 @@ _LATEX = {
 
 
 def _latex(table: Table) -> str:
-    """A `tabular` that needs no package. A bracket at a row's start would be read as an argument of the line break."""
+    """Return a LaTeX `tabular`, which needs no package."""
 
     def line(cells: Sequence[str]) -> str:
         text = " & ".join(map(_latex_text, cells))
+        # LaTeX would read "[" or "*" at the start of a row as an argument of the line break before it.
         return ("{}" if text.startswith(("[", "*")) else "") + text + r" \\"
 
     form = "".join("r" if right else "l" for right in _numeric(table))
@@ -157,7 +162,10 @@ def _widths(table: Table, cells: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _numeric(table: Table) -> list[bool]:
-    """Which columns stand to the right: those of numbers, or of texts that begin as numbers do."""
+    """Return for each column whether it is aligned to the right.
+
+    This is the case if all values are numbers, or texts that start like a number. Empty values are ignored.
+    """
 
     def number(value: Any) -> bool:
         return value is None or isinstance(value, int | float) or value == "" or str(value)[0] in "-0123456789"
@@ -166,5 +174,5 @@ def _numeric(table: Table) -> list[bool]:
 
 
 def clean(text: str) -> str:
-    """A text without what could move a terminal's cursor or break a line."""
+    r"""Replace non-printable characters, which could move a terminal's cursor or break a line, by escapes (`\x1b`)."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

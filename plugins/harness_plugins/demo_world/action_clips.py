@@ -68,10 +68,7 @@ def _clip(draws: RandomDraws, person: RandomDraws, name: str) -> tuple[Stage, li
     height, width = HEIGHT * SCALE, WIDTH * SCALE
     camera, near = before(draws, height, width, 0.66)
     light, road = daylight(draws), street(draws)
-    looks_seed, person_seed = (
-        person.below(1 << 30),
-        person.below(1 << 30),
-    )  # what `look` below draws clothes and height from
+    looks_seed, person_seed = person.below(1 << 30), person.below(1 << 30)  # for `look`: clothes and height
     depth = camera.focal * TALL / (near * height)
     offset = (draws.uniform(0.3, 0.7) * width - camera.centre) * depth / camera.focal
     main = Placement("person", standing(offset, depth, _heading(draws, name)), 0.0, 1.0, person_seed)

@@ -73,7 +73,7 @@ class DemoClips(Dataset):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _kind(self) -> str:
-        """Return which kind of clip the task uses."""
+        """Return the kind of clip for the task: "close-ups" for pose, otherwise "street"."""
         return "close-ups" if self.task == "pose" else "street"
 
     def _id(self, index: int) -> str:

@@ -47,7 +47,7 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _VisibleObject:
     """The visible part of an annotated object: its box and area in image pixels, and the visible share (0-1)."""
 
     body: Body
@@ -63,13 +63,13 @@ def put(canvas: Canvas, present: Sequence[Body]) -> Owners:
     """
     owner = np.zeros(canvas.segment.shape, dtype=np.uint8)
     for number, body in enumerate(present, start=1):
-        _put(canvas, owner, body, number)
+        _put_body(canvas, owner, body, number)
     return owner
 
 
 def observed(canvas: Canvas, owner: Owners, present: Sequence[Body], light: Light, noise: RandomDraws) -> Scene:
     """Return the camera's image of the canvas and the ground truth."""
-    seen = [part for number, body in enumerate(present, start=1) if (part := _seen(owner, body, number))]
+    seen = [part for number, body in enumerate(present, start=1) if (part := _visible_part(owner, body, number))]
     return Scene(
         image=photographed(canvas, light, noise),
         classes=canvas.segment[::SCALE, ::SCALE].copy(),
@@ -103,7 +103,7 @@ def darken(canvas: Canvas, outlines: Sequence[Sequence[Pixel]], light: Light) ->
     area[covered] = area[covered].astype(np.uint16) * strength >> 8
 
 
-def _put(canvas: Canvas, owner: Owners, body: Body, number: int) -> None:
+def _put_body(canvas: Canvas, owner: Owners, body: Body, number: int) -> None:
     """Draw one body on the canvas, and mark its pixels in `owner`."""
     pixels = body.sprite
     height, width = pixels.cover.shape
@@ -114,7 +114,7 @@ def _put(canvas: Canvas, owner: Owners, body: Body, number: int) -> None:
     owner[area][pixels.cover] = number
 
 
-def _seen(owner: Owners, body: Body, number: int) -> _Seen | None:
+def _visible_part(owner: Owners, body: Body, number: int) -> _VisibleObject | None:
     """Return the visible part of an object, or None when too little is visible for an annotation."""
     if body.label < 0:
         return None
@@ -135,10 +135,10 @@ def _seen(owner: Owners, body: Body, number: int) -> _Seen | None:
     )
     if min(box[2] - box[0], box[3] - box[1]) < _LEAST_SIDE:
         return None
-    return _Seen(body, box, area, share)
+    return _VisibleObject(body, box, area, share)
 
 
-def _keypoints(seen: list[_Seen], owner: Owners, present: Sequence[Body]) -> npt.NDArray[np.float32]:
+def _keypoints(seen: list[_VisibleObject], owner: Owners, present: Sequence[Body]) -> npt.NDArray[np.float32]:
     """Return the key points of the visible persons, float32[N, 17, 3], as in `Scene`."""
     table = np.zeros((len(seen), 17, 3), dtype=np.float32)
     for row, person in enumerate(seen):

@@ -1,7 +1,7 @@
-"""Random numbers that are the same on every machine and with every NumPy.
+"""Random numbers that are the same on every machine and with every version of NumPy.
 
-Only the raw 64-bit words of PCG64 are used, which NumPy guarantees never to change (NEP 19); what
-`numpy.random.Generator` makes of them is not guaranteed, and its `normal` goes through log and exp.
+Only the raw 64-bit words of PCG64 are used, because NumPy guarantees that they never change (NEP 19). The methods of
+`numpy.random.Generator` have no such guarantee, and its `normal` uses log and exp, which can differ between machines.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _TO_UNIT = 1.0 / (1 << 53)
 
 
 class RandomDraws:
-    """One stream of random numbers, fully determined by the integers of its key."""
+    """One stream of random numbers, determined only by the integers of its key."""
 
     def __init__(self, *key: int) -> None:
         self._bits = np.random.PCG64(np.random.SeedSequence(key))
@@ -29,35 +29,31 @@ class RandomDraws:
         return self._words.pop()
 
     def unit(self) -> float:
-        """A number in [0, 1), a multiple of 2**-53."""
+        """Return a random number in [0, 1), a multiple of 2**-53."""
         return (self._word() >> 11) * _TO_UNIT
 
     def uniform(self, low: float, high: float) -> float:
-        """A number in [low, high)."""
+        """Return a random number in [low, high)."""
         return low + (high - low) * self.unit()
 
     def below(self, end: int) -> int:
-        """An integer in [0, end)."""
+        """Return a random integer in [0, end)."""
         return (self._word() >> 32) * end >> 32
 
     def chance(self, probability: float) -> bool:
-        """True with this probability."""
+        """Return True with this probability."""
         return self.unit() < probability
 
     def sign(self) -> float:
-        """Either -1.0 or 1.0."""
+        """Return -1.0 or 1.0, with equal probability."""
         return 1.0 if self._word() >> 63 else -1.0
 
     def choice(self, options: Sequence[T]) -> T:
-        """One of the options, each as likely."""
+        """Return a random option; all are equally likely."""
         return options[self.below(len(options))]
 
-    def bell(self, centre: float, spread: float) -> float:
-        """The sum of three uniform numbers: a bell of standard deviation spread / 2, within 1.5 spread."""
-        return centre + spread * (self.unit() + self.unit() + self.unit() - 1.5)
-
     def bytes(self, *shape: int) -> npt.NDArray[np.uint8]:
-        """uint8 array of this shape, uniform over 0-255."""
+        """Return random numbers as a uint8 array of this shape, uniform over 0-255."""
         count = 1
         for length in shape:
             count *= length

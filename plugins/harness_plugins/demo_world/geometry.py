@@ -50,7 +50,7 @@ class PinholeCamera:
         return self.centre + x * scale, self.horizon + (self.height - y) * scale
 
     def upright(self, z: float) -> Plane:
-        """Return the vertical plane that faces the camera at depth z, in the form of `plane`."""
+        """Return the vertical plane that faces the camera at depth z, as the method `plane` returns planes."""
         return 0.0, 0.0, 1.0 / z
 
     def plane(self, corner: Point, normal: Point) -> Plane:

@@ -118,7 +118,7 @@ def _vehicle(kind: str, draws: RandomDraws, road: Street, seed: int) -> Placemen
 
 
 def extras(draws: RandomDraws, road: Street) -> list[Placement]:
-    """Return trees, lamp posts and bins, which belong to no detection class."""
+    """Return random trees, lamp posts and bins, which belong to no detection class."""
     placements = []
     for _ in range(draws.below(5)):
         side = draws.sign()

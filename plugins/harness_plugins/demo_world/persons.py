@@ -82,7 +82,7 @@ def _contrasting(colour: Colour) -> Colour:
 
 @dataclass(frozen=True, slots=True)
 class Tailor:
-    """Makes the parts of one person around the joints."""
+    """Draws the limbs and clothes of one person around the joints, as flat parts for the compositor."""
 
     camera: PinholeCamera
     light: Light

@@ -155,7 +155,7 @@ def _sides(posture: Posture, roots: list[Point]) -> list[tuple[Point, Limbs, flo
 
 
 def _arm(shoulder: Point, limbs: Limbs, direction: float, tall: float) -> tuple[Point, Point]:
-    """Return the elbow and the wrist."""
+    """Return the positions of the elbow and the wrist, in the person's own coordinates in metres."""
     out_cos, out_sin = cos_sin(limbs.out)
     swing_cos, swing_sin = cos_sin(limbs.arm)
     bend_cos, bend_sin = cos_sin(limbs.arm + limbs.elbow)
@@ -164,7 +164,7 @@ def _arm(shoulder: Point, limbs: Limbs, direction: float, tall: float) -> tuple[
 
 
 def _leg(hip: Point, limbs: Limbs, direction: float, tall: float) -> tuple[Point, Point]:
-    """Return the knee and the ankle."""
+    """Return the positions of the knee and the ankle, in the person's own coordinates in metres."""
     out_cos, out_sin = cos_sin(limbs.spread)
     thigh_cos, thigh_sin = cos_sin(limbs.leg)
     shin_cos, shin_sin = cos_sin(limbs.leg - limbs.knee)

@@ -19,18 +19,18 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class SolidPainter:
-    """Converts the faces of an object, and figures on the faces, to parts."""
+    """Converts the faces of an object, and figures on the faces, to flat parts that the compositor can draw."""
 
     camera: PinholeCamera
     light: Light
 
     def part(self, corners: Sequence[Point], colour: Colour, face: Face, grain: int) -> Part:
-        """Return a polygon on a face, with the face's brightness."""
+        """Return a polygon on a face as a flat part, with the face's brightness."""
         outline = [self.camera.project(corner) for corner in corners]
         return Part(outline, self.light.lit(colour, face.brightness), grain, face.plane)
 
     def fill(self, face: Face, colour: Colour, grain: int) -> Part:
-        """Return the whole face as a part."""
+        """Return the whole face as a flat part, filled with one colour."""
         return self.part(face.corners, colour, face, grain)
 
     def patch(self, face: Face, area: tuple[float, float, float, float], colour: Colour, grain: int = 12) -> Part:
@@ -40,11 +40,11 @@ class SolidPainter:
         left, bottom right, top right, top left.
         """
         left, bottom, right, top = area
-        corners = [_between(face, u, v) for u, v in ((left, bottom), (right, bottom), (right, top), (left, top))]
+        corners = [_point_on(face, u, v) for u, v in ((left, bottom), (right, bottom), (right, top), (left, top))]
         return self.part(corners, colour, face, grain)
 
 
-def _between(face: Face, u: float, v: float) -> Point:
+def _point_on(face: Face, u: float, v: float) -> Point:
     """Return the point at the shares (u, v) of a face with four corners, by bilinear interpolation."""
     low_left, low_right, high_right, high_left = face.corners
     x, y, z = (
@@ -74,12 +74,12 @@ class Prism:
             follower = (number + 1) % len(left)
             low, high = (number, follower) if left[number][1] <= left[follower][1] else (follower, number)
             rim = (left[low], right[low], right[high], left[high])
-            yield from _seen("rim", number, rim, inside, camera, light)
-        yield from _seen("side", 1, left, inside, camera, light)
-        yield from _seen("side", -1, right, inside, camera, light)
+            yield from _if_visible("rim", number, rim, inside, camera, light)
+        yield from _if_visible("side", 1, left, inside, camera, light)
+        yield from _if_visible("side", -1, right, inside, camera, light)
 
 
-def _seen(
+def _if_visible(
     kind: str, number: int, corners: tuple[Point, ...], inside: Point, camera: PinholeCamera, light: Light
 ) -> Iterator[tuple[str, int, Face]]:
     """Yield the face if its front is towards the camera."""

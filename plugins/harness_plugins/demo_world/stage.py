@@ -108,5 +108,5 @@ def handheld(draws: RandomDraws, frames: int, pan: float, shake: int) -> list[tu
 
 
 def room(views: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Return the margin that a stage needs for these views."""
+    """Return the largest offsets (down, across) of these views: the margin that a `Stage` needs."""
     return max(abs(down) for down, _ in views), max(abs(across) for _, across in views)

@@ -53,7 +53,8 @@ class Street:
 
 
 def street(draws: RandomDraws) -> Street:
-    """Return a random street. `crossing` is the depth of a side road, `stripes` of a zebra crossing; 0 means none."""
+    """Return a random street. Its `crossing` is the depth of a side road, and its `stripes` the depth of a zebra
+    crossing; 0 means that there is none."""
     kerb = draws.uniform(3.4, 5.2)
     middle = draws.uniform(-1.8, 1.8)
     grey = 92 + draws.below(84)

@@ -3,7 +3,7 @@
 SQLAlchemy is imported when a store is opened, so that listing the stores is fast. The modules:
 
 - `schema`: the tables; `views`: the public views; `migrations` and `upgrade`: the schema versions;
-- `database`: the connection; `location` and `holders`: checks of the SQLite file and its locks;
+- `database`: the connection; `location` and `locks`: checks of the SQLite file and its locks;
 - `runs`, `claims`, `records`, `outcomes` and `trainings`: reading and writing the rows;
 - `read_only`: the user's own queries; `merge`: joining several SQLite files.
 """

@@ -123,7 +123,7 @@ def classes(connection: sa.Connection, keys: Sequence[str]) -> dict[str, tuple[s
 def status_now(status: Status, owner: str | None, lease: float | None, until: float | None) -> Status:
     """Return the current status: `interrupted` for a running experiment whose claim has lapsed, else the stored
     status."""
-    if status == "running" and not _holds(owner, lease, until):
+    if status == "running" and not _is_valid(owner, lease, until):
         return "interrupted"
     return status
 
@@ -146,7 +146,7 @@ def claim(connection: sa.Connection, keys: Sequence[str], wanted: Claim) -> set[
             known_keys.add(row.key)
             mine = row.owner == wanted.owner
             if row.status == "finished" or (
-                row.status == "running" and not mine and _holds(row.owner, row.lease, row.lease_until)
+                row.status == "running" and not mine and _is_valid(row.owner, row.lease, row.lease_until)
             ):
                 continue
             obtained[row.key] = row.id
@@ -156,7 +156,7 @@ def claim(connection: sa.Connection, keys: Sequence[str], wanted: Claim) -> set[
         raise StoreError(
             f"{len(unknown)} experiments were claimed before they were registered: {min(unknown)[:12]}, ..."
         )
-    _forget(connection, failed)
+    _delete_results(connection, failed)
     for ids in chunks(list(obtained.values())):
         connection.execute(
             sa.update(experiments)
@@ -213,7 +213,7 @@ def held_ids(connection: sa.Connection, keys: Iterable[str], claim: Claim) -> di
     return ids
 
 
-def _holds(owner: str | None, lease: float | None, until: float | None) -> bool:
+def _is_valid(owner: str | None, lease: float | None, until: float | None) -> bool:
     """Return whether a claim on a running experiment is still valid."""
     if owner is None or until is None or is_gone(owner):
         return False
@@ -225,7 +225,7 @@ def _lease(claim: Claim) -> dict[str, Any]:
     return {"owner": claim.owner, "lease": claim.lease, "lease_until": time.time() + claim.lease}
 
 
-def _forget(connection: sa.Connection, failed: dict[str, int]) -> None:
+def _delete_results(connection: sa.Connection, failed: dict[str, int]) -> None:
     """Delete the results of failed experiments, and their failed samples. Samples that succeeded stay."""
     s = samples.c
     for ids in chunks(list(failed.values())):

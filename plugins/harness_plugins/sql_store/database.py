@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from harness.errors import StoreError
-from harness_plugins.sql_store import holders, upgrade
+from harness_plugins.sql_store import locks, upgrade
 from harness_plugins.sql_store.location import check_file, file_of, file_url, tidy
 
 __all__ = ["Database", "chunks", "know_roots"]
@@ -54,13 +54,17 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """Open a read transaction, which sees one consistent state of the database."""
-        with self._worded(), self._engine.connect() as connection, connection.begin():
+        with self._readable_errors(), self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """Open a write transaction. On SQLite no other process can write during it."""
-        with self._worded(), self._engine.connect().execution_options(immediate=True) as connection, connection.begin():
+        with (
+            self._readable_errors(),
+            self._engine.connect().execution_options(immediate=True) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def _prepare(self) -> None:
@@ -78,20 +82,20 @@ class Database:
             upgrade.to_newest(connection, self.name)
 
     @contextmanager
-    def _worded(self) -> Iterator[None]:
+    def _readable_errors(self) -> Iterator[None]:
         """Turn the database driver's exceptions into a StoreError with a readable message."""
         try:
             yield
         except DBAPIError as error:
-            raise self._explained(str(error.orig).strip()) from error
+            raise self._store_error(str(error.orig).strip()) from error
         except UnicodeDecodeError as error:  # raised for a text in the file, or for SQLite's error message
-            raise self._explained("it holds text that is not UTF-8") from error
+            raise self._store_error("it holds text that is not UTF-8") from error
 
-    def _explained(self, said: str) -> StoreError:
+    def _store_error(self, said: str) -> StoreError:
         """Return an error that says what is wrong and what the user can do. `said` is the driver's message."""
         where = f"the results database {self.name}"
         if "locked" in said and self.file:
-            who = holders.who_holds(self.file)
+            who = locks.who_holds(self.file)
             return StoreError(f"{where} is locked: waited {WAIT:g} s for {who}. End that, or wait and run again.")
         if "readonly" in said:
             return StoreError(f"{where} is read-only. Make file and folder writable, or give another with --db.")

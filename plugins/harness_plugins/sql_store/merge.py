@@ -70,8 +70,8 @@ def merge_into(
             for number, source in enumerate(sources):
                 part = Path(folder) / f"{number}.db"
                 _copy(source, part)
-                _upgraded(store, part, source)
-                merged.append(_absorbed(result, part))
+                _upgrade_copy(store, part, source)
+                merged.append(_absorb_file(result, part))
             with result._database.writing() as connection:
                 link_baselines(connection)
             join(result)
@@ -115,7 +115,7 @@ def _write_back(whole: Path, target: Path, watcher: sqlite3.Connection, before: 
         raise StoreError(f"{target} cannot be written: {error}.") from error
 
 
-def _upgraded(store: type[SqlStore], path: Path, source: Path) -> None:
+def _upgrade_copy(store: type[SqlStore], path: Path, source: Path) -> None:
     """Upgrade a copy to the newest schema. Error messages name the original file instead of the copy."""
     copy = store(str(path))
     try:
@@ -126,7 +126,7 @@ def _upgraded(store: type[SqlStore], path: Path, source: Path) -> None:
         copy.close()
 
 
-def _absorbed(store: SqlStore, part: Path) -> Merged:
+def _absorb_file(store: SqlStore, part: Path) -> Merged:
     """Attach the file `part` and absorb it. SQLite requires the ATTACH to be outside the transaction."""
     engine = store._database._engine
     with engine.connect() as raw:
@@ -156,8 +156,8 @@ def absorb(connection: sa.Connection) -> Merged:
 
     It runs in the connection's transaction. The attached database must have the newest schema.
     """
-    run_of = _runs(connection)
-    mine, theirs = _known(connection, "main"), _known(connection, _OTHER)
+    run_of = _copy_runs(connection)
+    mine, theirs = _experiments_in(connection, "main"), _experiments_in(connection, _OTHER)
     taken: list[str] = []
     duplicates = 0
     differing: list[tuple[str, str, float | None, float | None]] = []
@@ -166,16 +166,18 @@ def absorb(connection: sa.Connection) -> Merged:
         if mine_row is not None and mine_row["status"] == "finished":
             if theirs_row["status"] == "finished":
                 duplicates += 1
-                differing += _differing(connection, key)
+                differing += _differing_metrics(connection, key)
             continue
-        if mine_row is not None and (theirs_row["status"] is None or _worth(theirs_row) <= _worth(mine_row)):
+        if mine_row is not None and (
+            theirs_row["status"] is None or _completeness(theirs_row) <= _completeness(mine_row)
+        ):
             continue
-        _take(connection, key, theirs_row["id"], mine_row["id"] if mine_row else None, run_of)
+        _copy_experiment(connection, key, theirs_row["id"], mine_row["id"] if mine_row else None, run_of)
         taken.append(key)
     if differing:  # copied drops and recoveries may have been computed from results that are not the kept ones
         connection.execute(sa.delete(comparisons).where(comparisons.c.experiment.in_(taken)))
-    _fill(connection)
-    _checkpoints(connection, run_of)
+    _fill_missing(connection)
+    _copy_checkpoints(connection, run_of)
     return Merged(len(taken), duplicates, tuple(differing))
 
 
@@ -201,7 +203,7 @@ def link_baselines(connection: sa.Connection) -> int:
     return len(links)
 
 
-def _known(connection: sa.Connection, database: str) -> dict[str, Mapping[str, Any]]:
+def _experiments_in(connection: sa.Connection, database: str) -> dict[str, Mapping[str, Any]]:
     """Return the id, status and number of samples of each experiment in a database ("main" or "other"), by key."""
     query = f"""SELECT e.key, e.id, e.status,
         (SELECT COUNT(*) FROM {database}.samples s WHERE s.experiment_id = e.id) AS held
@@ -209,7 +211,7 @@ def _known(connection: sa.Connection, database: str) -> dict[str, Mapping[str, A
     return {row["key"]: dict(row) for row in connection.execute(sa.text(query)).mappings()}
 
 
-def _worth(row: Mapping[str, Any]) -> tuple[bool, int]:
+def _completeness(row: Mapping[str, Any]) -> tuple[bool, int]:
     """Return a sort key: the experiment with the larger value is kept."""
     return row["status"] == "finished", row["held"]
 
@@ -218,7 +220,7 @@ def _names(table: sa.Table, *without: str) -> list[str]:
     return [f'"{column.name}"' for column in table.columns if column.name not in without]
 
 
-def _runs(connection: sa.Connection) -> dict[int, int]:
+def _copy_runs(connection: sa.Connection) -> dict[int, int]:
     """Copy the runs of the other file that are new here. Return the id here of each run, by its id in the other
     file."""
     identifying = [runs.c[name] for name in ("command", "started_at", "host", "process")]
@@ -237,7 +239,9 @@ def _runs(connection: sa.Connection) -> dict[int, int]:
     return id_here
 
 
-def _take(connection: sa.Connection, key: str, theirs: int, mine: int | None, run_of: Mapping[int, int]) -> None:
+def _copy_experiment(
+    connection: sa.Connection, key: str, theirs: int, mine: int | None, run_of: Mapping[int, int]
+) -> None:
     """Copy an experiment with its samples, statistics, metrics and comparisons, and delete what this database had of
     it."""
     if mine is not None:
@@ -268,7 +272,7 @@ def _take(connection: sa.Connection, key: str, theirs: int, mine: int | None, ru
         connection.execute(sa.text(query), {"key": key})
 
 
-def _fill(connection: sa.Connection) -> None:
+def _fill_missing(connection: sa.Connection) -> None:
     """Fill in baselines and classes that only the other file has."""
     for name in ("baseline", "classes"):
         query = f"""UPDATE main.experiments SET {name} = (SELECT o.{name} FROM {_OTHER}.experiments o
@@ -276,7 +280,7 @@ def _fill(connection: sa.Connection) -> None:
         connection.execute(sa.text(query))
 
 
-def _checkpoints(connection: sa.Connection, run_of: Mapping[int, int]) -> None:
+def _copy_checkpoints(connection: sa.Connection, run_of: Mapping[int, int]) -> None:
     """Copy the records of trainings that are new here. The checkpoint files themselves are not moved."""
     here = set(connection.scalars(sa.select(checkpoints.c.key)))
     for row in connection.execute(sa.text(f"SELECT * FROM {_OTHER}.checkpoints")).mappings().all():
@@ -285,7 +289,7 @@ def _checkpoints(connection: sa.Connection, run_of: Mapping[int, int]) -> None:
             connection.execute(sa.insert(checkpoints).values(values))
 
 
-def _differing(connection: sa.Connection, key: str) -> Sequence[tuple[str, str, float | None, float | None]]:
+def _differing_metrics(connection: sa.Connection, key: str) -> Sequence[tuple[str, str, float | None, float | None]]:
     """Return the metrics of an experiment that differ between both files: key, metric, value here, value in the
     other."""
     query = f"""SELECT m.metric, m.value, o.value FROM main.metrics m JOIN {_OTHER}.metrics o

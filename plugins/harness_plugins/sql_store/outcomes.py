@@ -51,7 +51,7 @@ def finish(
             interval_method=totals.interval_method,
             resamples=totals.resamples,
             interval_seed=totals.interval_seed,
-            **{name: _real(getattr(totals, name)) for name in real},
+            **{name: _finite(getattr(totals, name)) for name in real},
         )
     )
     connection.execute(sa.delete(metrics).where(metrics.c.experiment == key))
@@ -88,9 +88,9 @@ def compare(connection: sa.Connection, found: Sequence[Comparison]) -> None:
             "other": comparison.other,
             "metric": comparison.metric,
             "kind": comparison.kind,
-            "value": _real(comparison.value),
-            "ci_low": _real(comparison.ci_low),
-            "ci_high": _real(comparison.ci_high),
+            "value": _finite(comparison.value),
+            "ci_low": _finite(comparison.ci_low),
+            "ci_high": _finite(comparison.ci_high),
             "n": int(comparison.n),
             "reason": _reason(comparison.reason, comparison.value),
         }
@@ -130,7 +130,7 @@ def read_view(connection: sa.Connection, name: str, filters: Filters) -> tuple[l
     query = _ordered(sa.select(view), view)
     for column, allowed in filters.columns.items():
         if allowed and not (name == "results" and column == "status"):
-            query = query.where(_among(view.c[column], allowed))
+            query = query.where(_is_one_of(view.c[column], allowed))
     rows = [list(row) for row in connection.execute(query)]
     for place, column in enumerate(columns):
         if column in BOOLEANS:
@@ -150,7 +150,7 @@ def _ordered(query: sa.Select[Any], view: sa.TableClause) -> sa.Select[Any]:
     return query.outerjoin(metrics, same).order_by(experiments.c.id, metrics.c.position)
 
 
-def _among(column: sa.ColumnClause[Any], allowed: Sequence[object]) -> sa.ColumnElement[bool]:
+def _is_one_of(column: sa.ColumnClause[Any], allowed: Sequence[object]) -> sa.ColumnElement[bool]:
     """Return the condition that a column has one of the allowed values; None stands for NULL."""
     non_null = [value for value in allowed if value is not None]
     return sa.or_(column.in_(non_null), column.is_(None)) if len(non_null) < len(allowed) else column.in_(non_null)
@@ -178,9 +178,9 @@ def _metric(key: str, place: int, value: MetricValue) -> dict[str, Any]:
         "experiment": key,
         "metric": value.metric,
         "position": place,
-        "value": _real(value.value),
-        "ci_low": _real(value.ci_low),
-        "ci_high": _real(value.ci_high),
+        "value": _finite(value.value),
+        "ci_low": _finite(value.ci_low),
+        "ci_high": _finite(value.ci_high),
         "n": int(value.n),
         "is_primary": bool(value.is_primary),
         "higher_is_better": bool(value.higher_is_better),
@@ -189,11 +189,11 @@ def _metric(key: str, place: int, value: MetricValue) -> dict[str, Any]:
     }
 
 
-def _real(value: float | None) -> float | None:
+def _finite(value: float | None) -> float | None:
     """Return the number as a Python float; None for NaN and infinity, which the database does not store."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _reason(reason: str | None, value: float | None) -> str | None:
     """Return the reason, or "undefined" for a missing value without a reason: NULL always has a reason."""
-    return reason or ("undefined" if _real(value) is None else None)
+    return reason or ("undefined" if _finite(value) is None else None)

@@ -1,4 +1,4 @@
-"""Action recognition: the task with its metrics, its models, and the formats of its datasets."""
+"""Action recognition: the task with its metrics, models and dataset formats."""
 
 from __future__ import annotations
 

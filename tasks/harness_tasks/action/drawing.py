@@ -1,4 +1,4 @@
-"""The classes of a clip drawn into one of its frames."""
+"""Draw the class of a clip, or the scores of its classes, into one of its frames."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_class", "draw_scores"]
 
 SPATIAL, MOTION = (255, 176, 64), (80, 200, 255)
-"""Colours of the two streams' bars: orange and blue."""
+"""Colours of the bars of the two streams: orange and blue."""
 _SHOWN = 3
 _WHITE, _GREY, _TRACK = (255, 255, 255), (176, 176, 176), (64, 64, 64)
 
@@ -24,16 +24,16 @@ _WHITE, _GREY, _TRACK = (255, 255, 255), (176, 176, 176), (64, 64, 64)
 def draw_scores(
     image: NDArray[np.uint8], prediction: ClipScores, fused: NDArray[np.float64], classes: Sequence[str]
 ) -> NDArray[np.uint8]:
-    """A copy of the image with a panel of the most probable classes along its lower edge.
+    """Return a copy of the image with a panel of the most probable classes along its lower edge.
 
-    Each line says the class, its fused probability, and as two bars what the spatial (upper, orange) and the motion
-    stream (lower, blue) say of it; a bar over the whole of its track is probability 1.
+    Each line shows the class, its fused probability, and two bars: the probability of the spatial stream (upper bar,
+    orange) and of the motion stream (lower bar, blue). A bar of full width means probability 1.
 
     Args:
         image: uint8[H, W, 3], RGB.
-        prediction: of the clip.
+        prediction: the clip's class probabilities of both streams.
         fused: float64[C], the fused probabilities.
-        classes: their names.
+        classes: the class names.
     """
     height, width = image.shape[:2]
     size = _text_size(image)
@@ -58,12 +58,12 @@ def draw_scores(
 
 
 def draw_class(image: NDArray[np.uint8], label: int, classes: Sequence[str]) -> NDArray[np.uint8]:
-    """A copy of the image with the name of a class along its lower edge.
+    """Return a copy of the image with the name of a class along its lower edge.
 
     Args:
         image: uint8[H, W, 3], RGB.
-        label: the class.
-        classes: their names.
+        label: the index of the class.
+        classes: the class names.
     """
     size = _text_size(image)
     line, margin = round(1.3 * size), round(0.4 * size)
@@ -78,7 +78,7 @@ def _text_size(image: NDArray[np.uint8]) -> int:
 
 
 def _panel(image: NDArray[np.uint8], rows: int) -> tuple[Image.Image, ImageDraw.ImageDraw, Any, int]:
-    """A copy of the image whose lowest rows are darkened, a pen and a font for it, and the first of these rows."""
+    """Darken the lowest `rows` rows. Return the image, a pen and a font for it, and the first of these rows."""
     from PIL import Image, ImageDraw, ImageFont
 
     height, width = image.shape[:2]
@@ -94,6 +94,7 @@ def _name(label: int, classes: Sequence[str]) -> str:
 
 
 def _shortened(name: str, room: float, pen: ImageDraw.ImageDraw, font: Any) -> str:
+    """Shorten a name until it fits into `room` pixels."""
     while len(name) > 1 and pen.textlength(name, font=font) > room:
         name = name[:-2] + "…"
     return name

@@ -1,8 +1,8 @@
-"""Optical flow between decoded frames, by OpenCV: what the motion stream sees.
+"""Optical flow between decoded frames, computed with OpenCV. It is the input of the motion stream.
 
-A field is scaled to the size at which it is seen, by the areas of its pixels, and quantised to int8: `bound` pixels
-become 127, what moves farther is cut off there, and the error is at most bound / 254 pixels. Fields take a quarter of
-what floats would, in memory and where they are kept.
+A flow field is scaled by pixel areas to the motion stream's size, and quantised to int8. `bound` pixels become 127, and
+larger displacements are clipped, so the quantisation error is at most bound / 254 pixels. An int8 field needs a quarter
+of the memory and disk space of a float32 field.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ METHODS = ("dis", "farneback", "tvl1")
 PRESETS = ("ultrafast", "fast", "medium")
 CAMERA = ("median", "mean", "none")
 _FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)
-"""pyr_scale, levels, winsize, iterations, poly_n, poly_sigma, flags."""
+"""The arguments pyr_scale, levels, winsize, iterations, poly_n, poly_sigma and flags of OpenCV's Farneback flow."""
 
 
 class _Estimator(Protocol):
@@ -37,17 +37,19 @@ class _Estimator(Protocol):
 
 @dataclass(frozen=True)
 class Flow:
-    """How flow is computed. Equal settings give equal fields on one version of OpenCV, whatever the threads.
+    """The settings of optical flow. Equal settings give equal fields with one version of OpenCV, with any number of
+    threads.
 
     Args:
-        method: "dis" (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016), "farneback"
-            (Farneback, SCIA 2003; the settings of OpenCV's own example: 3 levels, windows of 15 pixels, 3 iterations,
-            polynomials over 5 pixels), or "tvl1" (Zach, Pock, Bischof, DAGM 2007; only in OpenCV's contrib packages).
-        preset: of DIS, in OpenCV's words; the others know none.
-        camera: what is taken for the camera's own movement, and subtracted from a field, for x and y apart: the
-            median, the mean (as Simonyan and Zisserman did), or nothing.
-        bound: pixels (of the frames that flow is computed on, from one frame to the next) at which displacements are
-            cut off.
+        method: "dis" (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016); "farneback"
+            (Farneback, SCIA 2003, with the settings of OpenCV's own example: 3 levels, windows of 15 pixels, 3
+            iterations, polynomials over 5 pixels); or "tvl1" (Zach, Pock, Bischof, DAGM 2007; only in OpenCV's contrib
+            packages).
+        preset: OpenCV's preset of DIS; the other methods have none.
+        camera: the estimate of the camera's motion, which is subtracted from each field, separately for x and y:
+            "median", "mean" (as in Simonyan and Zisserman), or "none".
+        bound: the displacement in pixels between two frames at which values are clipped. The pixels are those of the
+            frames on which flow is computed.
     """
 
     method: str = "dis"
@@ -56,7 +58,8 @@ class Flow:
     bound: float = 20.0
 
     def name(self, window: Window, pairs: Sequence[int], shape: tuple[int, int]) -> str:
-        """What decides the fields of these frames, in one line: the method, its settings and OpenCV's version."""
+        """Return one line of text that identifies the fields of these frames: the method, its settings and OpenCV's
+        version."""
         import cv2
 
         preset = f":{self.preset}" if self.method == "dis" else ""
@@ -68,25 +71,26 @@ class Flow:
         )
 
     def fields(self, frames: Frames, pairs: Sequence[int], window: Window, shape: tuple[int, int]) -> NDArray[np.int8]:
-        """The flow from frame p to frame p + 1, for each p.
+        """Compute the flow from frame p to frame p + 1 for each p in `pairs`.
 
         Args:
             frames: uint8[T, H, W, 3], RGB.
-            pairs: the p, each in 0 ... T - 2.
-            window: the part of the frames, and the size it is scaled to before flow is computed.
-            shape: height h and width w that the fields are scaled to afterwards; their values stay what they were.
+            pairs: the numbers p, each in 0 ... T - 2.
+            window: the part of the frames, and the size that it is scaled to before flow is computed.
+            shape: height h and width w that the fields are scaled to afterwards. This does not change the unit of their
+                values.
 
         Returns:
-            int8[P, 2, h, w]: x (to the right) and y (downward) in units of `bound` / 127 pixels of the scaled part.
+            int8[P, 2, h, w]: x (to the right) and y (downward), in units of `bound` / 127 pixels of the scaled part.
         """
         import cv2
 
-        before = cv2.getNumThreads()
+        threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
         try:
             return self._fields(frames, pairs, window, shape)
         finally:
-            cv2.setNumThreads(before)
+            cv2.setNumThreads(threads)
 
     def _fields(self, frames: Frames, pairs: Sequence[int], window: Window, shape: tuple[int, int]) -> NDArray[np.int8]:
         estimate = self._estimator()
@@ -105,22 +109,23 @@ class Flow:
         return quantised
 
     def _estimator(self) -> _Estimator:
+        """Return the function that computes the flow between two grey images."""
         import cv2
 
-        library: Any = cv2  # its stubs lack the contrib modules and DIS
+        library: Any = cv2  # OpenCV's type stubs lack the contrib modules and DIS
         if self.method == "farneback":
             return lambda first, second: library.calcOpticalFlowFarneback(first, second, None, *_FARNEBACK)
         if self.method == "tvl1":
-            made = library.optflow.DualTVL1OpticalFlow_create()
+            algorithm = library.optflow.DualTVL1OpticalFlow_create()
         else:
-            made = library.DISOpticalFlow_create(getattr(library, f"DISOPTICAL_FLOW_PRESET_{self.preset.upper()}"))
-        return lambda first, second: made.calc(first, second, None)
+            algorithm = library.DISOpticalFlow_create(getattr(library, f"DISOPTICAL_FLOW_PRESET_{self.preset.upper()}"))
+        return lambda first, second: algorithm.calc(first, second, None)
 
 
 def kept_fields(
     frames: Frames, flow: Flow, pairs: Sequence[int], window: Window, shape: tuple[int, int]
 ) -> NDArray[np.int8]:
-    """As `Flow.fields`, from the cache folder where they were kept before, by the digest of the frames."""
+    """Return the same as `Flow.fields`, cached on disk under the digest of the frames and the settings."""
     from harness.keep.kept import digest_of, frames_digest
 
     kept = _kept()
@@ -133,34 +138,35 @@ def kept_fields(
 
 
 def why_not_kept() -> str | None:
-    """Why `kept_fields` can keep nothing more in this process; None while it can."""
+    """Return why `kept_fields` can store nothing more in this process; None while it can."""
     return _kept().problem
 
 
 def less_camera(fields: NDArray[np.int8], camera: str) -> NDArray[np.int8]:
-    """Fields less what is taken for the camera's own movement, for x and y of each apart.
+    """Subtract the camera's motion from flow fields, separately for the x and y of each field.
 
     Args:
-        fields: int8[P, 2, h, w], a part of fields whose whole had it subtracted: a part has another centre.
+        fields: int8[P, 2, h, w], parts of larger fields from which it was subtracted already. It is estimated again
+            here, because a part has another median or mean than the whole field.
         camera: one of CAMERA.
     """
     if camera == "none":
         return fields
     centre = np.median if camera == "median" else np.mean
-    moved = fields - np.asarray(centre(fields, axis=(2, 3), keepdims=True), np.float64)
-    return np.asarray(np.clip(np.rint(moved), -127, 127), np.int8)
+    centred = fields - np.asarray(centre(fields, axis=(2, 3), keepdims=True), np.float64)
+    return np.asarray(np.clip(np.rint(centred), -127, 127), np.int8)
 
 
 @cache
 def _kept() -> Kept:
-    """One for this process: it remembers how much there is, and what went wrong."""
+    """Return the process's cache. One instance is shared, because it keeps track of its size and of errors."""
     from harness.keep.kept import Kept
 
     return Kept("derived")
 
 
 def why_missing(method: str) -> str | None:
-    """None when this machine's OpenCV has the method, else a sentence that says what to install."""
+    """Return None if this machine's OpenCV has the method, else a sentence that says what to install."""
     if method != "tvl1":
         return None
     import cv2
@@ -174,13 +180,14 @@ def why_missing(method: str) -> str | None:
 
 
 def _grey(frame: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
+    """Return the window of a frame as a grey image."""
     import cv2
 
     return resized(np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8), window)
 
 
 def _ranges(numbers: Sequence[int]) -> str:
-    """Rising numbers in short.
+    """Return ascending numbers as a short text of ranges.
 
     >>> _ranges([0, 1, 2, 5, 7, 8])
     '0-2,5,7-8'

@@ -1,4 +1,4 @@
-"""Action recognition: one class a clip, measured by how often it is the first, or among the first five."""
+"""The task action recognition: one class per clip, measured by top-1 and top-5 accuracy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["STREAMS", "Action", "fusion"]
 
 STREAMS = ("spatial", "motion", "fusion")
-"""What is ranked, in the order of the statistics' `ranks`."""
+"""The predictions that are ranked, in the order of the statistics' `ranks`."""
 _PAPER = "Simonyan and Zisserman, NeurIPS 2014"
 _WHAT = {
     "spatial": "by the stream that sees frames",
@@ -40,16 +40,16 @@ _METRICS = (
 
 
 def fusion(prediction: ClipScores) -> NDArray[np.float64]:
-    """The mean of the two streams' class probabilities, float64[C] (late fusion by averaging, Simonyan 2014)."""
+    """Return the mean of the two streams' class probabilities, float64[C] (late fusion by averaging, Simonyan 2014)."""
     return (prediction.spatial.astype(np.float64) + prediction.motion.astype(np.float64)) / 2
 
 
 class Action(Task):
-    """Classification of clips by two streams and by their fusion.
+    """Classification of clips by a spatial stream, a motion stream, and their fusion.
 
-    The target of a clip is its class (an int) at frame 0. A class's rank is the number of other classes that are not
-    less probable: classes of equal probability all rank behind each other, so that a model which says the same of
-    every class is never right. With five classes or fewer, top-5 says nothing: it is always 1.
+    The target of a clip is its class (an int), stored at frame 0. The rank of a class is the number of other classes
+    with at least the same probability. So a model that gives all classes the same probability is never right. With five
+    classes or fewer, top-5 is always 1 and has no meaning.
     """
 
     name = "action"
@@ -58,12 +58,18 @@ class Action(Task):
     sample_metric: ClassVar[Metric] = Metric("probability", description="of the true class, by the fusion")
 
     def all_metrics(self) -> tuple[Metric, ...]:
-        """The metrics of the whole, and "fusion_top1[class]" for each class."""
+        """Return the overall metrics, and "fusion_top1[class]" for each class."""
         classes = (Metric(f"fusion_top1[{name}]", description=f"fusion_top1 of {name}") for name in self.classes)
         return (*_METRICS, *classes)
 
     def score(self, prediction: ClipScores, target: int) -> Statistics:
-        """`label` int64, `ranks` int32[3] of the true class (0 = first; `STREAMS`), `probability` float64 (fusion)."""
+        """Return the statistics of one clip.
+
+        Returns:
+            label: int64, the true class.
+            ranks: int32[3], the rank of the true class (0 is first) in each of `STREAMS`.
+            probability: float64, the probability of the true class in the fusion.
+        """
         fused = fusion(prediction)
         scores = (prediction.spatial, prediction.motion, fused)
         return {
@@ -75,40 +81,41 @@ class Action(Task):
     def reduce(
         self, statistics: Sequence[Statistics], weights: NDArray[np.float64] | None = None
     ) -> dict[str, NDArray[np.float64]]:
-        """All metrics, float64[R], of R weighted sets of N clips; NaN for a set without any clip."""
-        drawn = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
+        """Return all metrics, each float64[R], of R weighted sets of N clips; NaN for a set without any clip."""
+        set_weights = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
         ranks = np.array([clip["ranks"] for clip in statistics], np.int64).reshape(-1, len(STREAMS))
         labels = np.array([clip["label"] for clip in statistics], np.int64)
-        total = drawn.sum(axis=1)
+        total = set_weights.sum(axis=1)
         values = {
-            f"{name}_top{count}": ratio(drawn @ (ranks[:, index] < count), total)
+            f"{name}_top{count}": ratio(set_weights @ (ranks[:, index] < count), total)
             for index, name in enumerate(STREAMS)
             for count in (1, 5)
         }
         one_hot = labels[:, None] == np.unique(labels)
-        of_class = drawn @ one_hot
-        accuracy = ratio(drawn @ (one_hot & (ranks[:, 2:] < 1)), of_class)
-        there = of_class > 0
-        values["mean_class_accuracy"] = ratio(np.where(there, accuracy, 0.0).sum(axis=1), there.sum(axis=1))
+        of_class = set_weights @ one_hot
+        accuracy = ratio(set_weights @ (one_hot & (ranks[:, 2:] < 1)), of_class)
+        occurs = of_class > 0
+        values["mean_class_accuracy"] = ratio(np.where(occurs, accuracy, 0.0).sum(axis=1), occurs.sum(axis=1))
         chances = np.array([clip["probability"] for clip in statistics], np.float64)
-        values["confidence"] = ratio(drawn @ chances, total)
+        values["confidence"] = ratio(set_weights @ chances, total)
         by_label = dict(zip(np.unique(labels).tolist(), accuracy.T, strict=True))
-        undefined = np.full(len(drawn), np.nan)
+        undefined = np.full(len(set_weights), np.nan)
         values |= {f"fusion_top1[{name}]": by_label.get(number, undefined) for number, name in enumerate(self.classes)}
         return {metric.name: values[metric.name] for metric in self.all_metrics()}
 
     def breakdowns(self) -> dict[str, tuple[str, ...]]:
-        """Top-1 of each class, of each stream, and the confidence."""
+        """Return groups of metrics for reports: top-1 of each class, top-1 of each stream, and the confidence."""
         streams = tuple(f"{name}_top1" for name in STREAMS)
         return {**super().breakdowns(), "streams": streams, "confidence": ("confidence",)}
 
     def translator(self, model_classes: tuple[str, ...], dataset: str) -> Callable[[ClipScores], ClipScores]:
-        """The dataset's classes by name, then the model's further ones: these still count as mistakes.
+        """Return a function that converts scores from the model's classes to the dataset's classes, by name.
 
-        A class that the model lacks has probability 0.
+        The model's additional classes are appended, so that they still count as mistakes. A class that the model does
+        not have gets probability 0.
 
         Raises:
-            WeightsError: no class in common.
+            WeightsError: the model and the dataset have no class in common.
         """
         if not set(model_classes) & set(self.classes):
             raise WeightsError(
@@ -131,7 +138,7 @@ class Action(Task):
         return translate
 
     def translation_notes(self, model_classes: tuple[str, ...], dataset: str) -> list[str]:
-        """Which classes of the dataset the model does not know."""
+        """Return a note that lists the dataset's classes that the model does not have; empty if there are none."""
         missing = [name for name in self.classes if name not in model_classes]
         if not missing:
             return []
@@ -141,32 +148,32 @@ class Action(Task):
         ]
 
     def sample_score(self, statistics: Sequence[Statistics]) -> float | None:
-        """The probability of the true class in the fusion."""
+        """Return the probability of the true class in the fusion."""
         return float(np.mean([clip["probability"] for clip in statistics])) if statistics else None
 
     def as_target(self, prediction: ClipScores) -> int:
-        """The most probable class in the fusion; of equally probable ones the first."""
+        """Return the most probable class in the fusion; the first one if several are equally probable."""
         return int(fusion(prediction).argmax())
 
     def draw(self, image: NDArray[np.uint8], prediction: ClipScores) -> NDArray[np.uint8]:
-        """The most probable classes, with what each stream says of them."""
+        """Draw the most probable classes, with the probabilities of each stream."""
         from harness_tasks.action.drawing import draw_scores
 
         return draw_scores(image, prediction, fusion(prediction), self.classes)
 
     def draw_target(self, image: NDArray[np.uint8], target: int) -> NDArray[np.uint8]:
-        """The name of the true class."""
+        """Draw the name of the true class."""
         from harness_tasks.action.drawing import draw_class
 
         return draw_class(image, target, self.classes)
 
     def enlarged(self, result: Any, times: int) -> Any:
-        """As it is: a class lies nowhere in the image."""
+        """Return the result unchanged: a class has no position in the image."""
         return result
 
 
 def _rank(scores: NDArray[np.float32] | NDArray[np.float64], target: int) -> int:
-    """How many other classes are not less probable; what is no number counts as more probable."""
+    """Return the number of other classes with at least the same probability; NaN counts as more probable."""
     return int((~(scores < scores[target])).sum()) - 1
 
 

@@ -1,4 +1,4 @@
-"""What action models give; a dataset's target is the clip's class, an int, kept at the clip's frame 0."""
+"""The type of predictions in action recognition. The target is the clip's class, an int, at the clip's frame 0."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["ClipScores"]
 
 @dataclass(frozen=True)
 class ClipScores:
-    """What the streams of a two-stream network say of one clip.
+    """The class probabilities that a two-stream network predicts for one clip.
 
     Args:
-        spatial: float32[C], class probabilities of the stream that sees frames, averaged over the clip's samples.
-        motion: float32[C], the same of the stream that sees optical flow.
+        spatial: float32[C], from the stream on frames, averaged over the clip's sampled frames.
+        motion: float32[C], from the stream on optical flow, averaged over the clip's sampled stacks.
     """
 
     spatial: NDArray[np.float32]

@@ -48,7 +48,9 @@ class Coco(Dataset):
         self._file = root / "annotations" / f"{prefix}{self.split}.json"
         if self.split not in splits:
             problem = f"there is no {self._file}" if self.split else "no split was named"
-            alternatives = f"Splits with annotations there: {', '.join(splits)}" if splits else "No split has annotations there"
+            alternatives = (
+                f"Splits with annotations there: {', '.join(splits)}" if splits else "No split has annotations there"
+            )
             raise self.problem(f"{problem}. {alternatives}")
         self._folder = root / self.split
         if not self._folder.is_dir():

@@ -100,7 +100,9 @@ class Annotations:
                     f"{path}: annotation {entry.get('id')} is of {unknown}, which the file does not list."
                 )
             points = _keypoints_of(path, entry) if keypoints else ()
-            rows.append((image_index[image], class_index[category], bool(entry.get("iscrowd", 0)), *_box(path, entry), points))
+            rows.append(
+                (image_index[image], class_index[category], bool(entry.get("iscrowd", 0)), *_box(path, entry), points)
+            )
         rows.sort(key=lambda row: row[0])
         flat = np.asarray([row[3:8] for row in rows], np.float64).reshape(-1, 5)
         return cls(

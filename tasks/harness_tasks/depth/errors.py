@@ -1,16 +1,16 @@
-"""The sums that depth's metrics are made of, and the metrics made of the sums.
+"""Compute the depth metrics: first error sums per frame, then metrics from these sums.
 
-The errors of a pixel with true depth d and predicted depth p, as in Eigen, Puhrsch, Fergus, "Depth Map Prediction from
-a Single Image using a Multi-Scale Deep Network" (NIPS 2014), and in the code that the field evaluates KITTI with (Garg
-et al. 2016, Godard et al. 2017):
+For a pixel with true depth d and predicted depth p, the errors are those of Eigen, Puhrsch, Fergus, "Depth Map
+Prediction from a Single Image using a Multi-Scale Deep Network" (NIPS 2014). The usual evaluation code for KITTI (Garg
+et al. 2016, Godard et al. 2017) uses the same errors:
 
-| name | sum over pixels of | metric, of the mean over pixels |
+| name | summed over pixels | metric |
 |---|---|---|
-| abs_rel | abs(d - p) / d | the mean |
-| sq_rel | (d - p)^2 / d | the mean |
-| squared | (d - p)^2 | `rmse`, its root |
-| squared_log | (ln d - ln p)^2 | `rmse_log`, its root |
-| delta1, 2, 3 | max(d / p, p / d) < 1.25, 1.25^2, 1.25^3 | the mean |
+| abs_rel | abs(d - p) / d | mean |
+| sq_rel | (d - p)^2 / d | mean |
+| squared | (d - p)^2 | `rmse`, the square root of the mean |
+| squared_log | (ln d - ln p)^2 | `rmse_log`, the square root of the mean |
+| delta1, 2, 3 | max(d / p, p / d) < 1.25, 1.25^2, 1.25^3 | mean |
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["NAMES", "crop_window", "frame_statistics", "metrics_of", "rmse_of"]
 
 NAMES = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta1", "delta2", "delta3")
-"""The metrics, in the order of a frame's `sums`."""
+"""The names of the metrics, in the order of a frame's `sums`."""
 
 _ROOTS = np.array([name.startswith("rmse") for name in NAMES])
 _CROPS = {
@@ -40,15 +40,16 @@ _CROPS = {
 
 
 def crop_window(crop: str, height: int, width: int) -> tuple[slice, slice]:
-    """The rows and columns that are evaluated.
+    """Return the rows and columns that are evaluated.
 
-    Garg et al. (ECCV 2016) and Eigen et al. (2014) leave out what KITTI's laser does not see; the shares are those of
-    the evaluation code of Godard et al. (monodepth, CVPR 2017), rounded down to pixels as there.
+    The crops of Garg et al. (ECCV 2016) and Eigen et al. (2014) leave out the area that KITTI's laser scanner does not
+    see. Their limits are shares of height and width, taken from the evaluation code of Godard et al. (monodepth, CVPR
+    2017), and rounded down to pixels as in that code.
 
     Args:
         crop: none, garg or eigen.
-        height: of the depth map in pixels.
-        width: likewise.
+        height: height of the depth map in pixels.
+        width: width of the depth map in pixels.
 
     >>> crop_window("garg", 375, 1242)
     (slice(153, 371, None), slice(44, 1197, None))
@@ -69,74 +70,74 @@ def frame_statistics(
     align: str = "none",
     unit: float = 1.0,
 ) -> Statistics:
-    """The sums of one frame.
+    """Return the error sums of one frame.
 
     Args:
         prediction: float32[H, W], positive and finite.
-        target: float32[H, W]; NaN where nothing was measured.
-        nearest: true depths that are not above it are left out; predictions below it are set to it.
-        farthest: true depths that are not below it are left out; predictions above it are set to it.
-        crop: of `crop_window`.
-        align: "median" multiplies the prediction by the ratio of the medians of truth and prediction over the evaluated
-            pixels, before it is clipped (Zhou et al., "Unsupervised Learning of Depth and Ego-Motion from Video",
-            CVPR 2017, section 4.1); "none" takes it as it is.
-        unit: what depths are divided by first, both of the prediction and of the truth, once they are clipped.
+        target: float32[H, W]; NaN where the depth was not measured.
+        nearest: only true depths above it are evaluated; smaller predictions are set to it.
+        farthest: only true depths below it are evaluated; larger predictions are set to it.
+        crop: the name of a crop (see `crop_window`).
+        align: "median" multiplies the prediction by the median of the true depths divided by the median of the
+            predicted depths, over the evaluated pixels, before clipping (Zhou et al., "Unsupervised Learning of Depth
+            and Ego-Motion from Video", CVPR 2017, section 4.1). "none" does not scale it.
+        unit: true and predicted depths are divided by it after clipping, before the errors are computed.
 
     Returns:
-        `pixels` int64, how many were evaluated, and `sums` float64[7], in the order of `NAMES`.
+        `pixels` int64, the number of evaluated pixels, and `sums` float64[7], in the order of `NAMES`.
 
     Raises:
-        ValueError: the sizes differ, or the prediction is not positive and finite where it is evaluated.
+        ValueError: the sizes differ, or the prediction is not positive and finite at an evaluated pixel.
     """
     if prediction.shape != target.shape:
         raise ValueError(f"the prediction has {list(prediction.shape)} pixels, the target {list(target.shape)}")
     window = crop_window(crop, *target.shape)
     truth = target[window].astype(np.float64)
     with np.errstate(invalid="ignore"):
-        known = (truth > nearest) & (truth < farthest)
-    truth, found = truth[known], prediction[window][known].astype(np.float64)
-    if not np.isfinite(found).all() or not (found > 0).all():
+        evaluated = (truth > nearest) & (truth < farthest)
+    truth, predicted = truth[evaluated], prediction[window][evaluated].astype(np.float64)
+    if not np.isfinite(predicted).all() or not (predicted > 0).all():
         raise ValueError("the predicted depth is not positive and finite everywhere")
     if align == "median" and len(truth):
-        found *= np.median(truth) / np.median(found)
-    found = np.clip(found, nearest, farthest)
-    truth, found = truth / unit, found / unit
-    error, ratio = truth - found, np.maximum(truth / found, found / truth)
-    logs = np.log(truth) - np.log(found)
+        predicted *= np.median(truth) / np.median(predicted)
+    predicted = np.clip(predicted, nearest, farthest)
+    truth, predicted = truth / unit, predicted / unit
+    error, quotient = truth - predicted, np.maximum(truth / predicted, predicted / truth)
+    logs = np.log(truth) - np.log(predicted)
     sums = [(np.abs(error) / truth).sum(), (error**2 / truth).sum(), (error**2).sum(), (logs**2).sum()]
-    sums += [float((ratio < 1.25**power).sum()) for power in (1, 2, 3)]
+    sums += [float((quotient < 1.25**power).sum()) for power in (1, 2, 3)]
     return {"pixels": np.array(len(truth), np.int64), "sums": np.array(sums, np.float64)}
 
 
 def metrics_of(statistics: Sequence[Statistics], weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """All metrics of weighted sets of frames.
+    """Return all metrics of weighted sets of frames.
 
     Args:
-        statistics: N, of `frame_statistics`.
-        weights: float64[R, N], how often each frame counts.
+        statistics: N results of `frame_statistics`.
+        weights: float64[R, N], the weight of each frame in each set.
 
     Returns:
-        float64[R] for each of `NAMES`: the weighted mean over frames of each frame's metric, frames without an
-        evaluated pixel left out; and, as "NAME_pooled", the metric of all their pixels in one. NaN where no pixel is
-        left.
+        float64[R] under each of `NAMES`: the weighted mean over the frames of the metric of each frame. Frames without
+        an evaluated pixel are left out. And float64[R] under each "NAME_pooled": the metric over the pixels of all
+        frames together. NaN if no frame has an evaluated pixel.
     """
     pixels = np.array([frame["pixels"] for frame in statistics], np.float64).reshape(-1)
     sums = np.array([frame["sums"] for frame in statistics], np.float64).reshape(-1, len(NAMES))
-    seen = pixels > 0
-    pixels, sums, weights = pixels[seen], sums[seen], weights[:, seen]
+    evaluated = pixels > 0
+    pixels, sums, weights = pixels[evaluated], sums[evaluated], weights[:, evaluated]
     means = ratio(weights @ _rooted(sums / pixels[:, None]), weights.sum(axis=1)[:, None])
     pooled = _rooted(ratio(weights @ sums, (weights @ pixels)[:, None]))
-    found = {name: means[:, index] for index, name in enumerate(NAMES)}
-    return found | {f"{name}_pooled": pooled[:, index] for index, name in enumerate(NAMES)}
+    metrics = {name: means[:, index] for index, name in enumerate(NAMES)}
+    return metrics | {f"{name}_pooled": pooled[:, index] for index, name in enumerate(NAMES)}
 
 
 def rmse_of(statistics: Sequence[Statistics]) -> float | None:
-    """RMSE over all pixels of a few frames, None without a pixel."""
+    """Return the RMSE over all pixels of a few frames; None if no pixel was evaluated."""
     pixels = sum(int(frame["pixels"]) for frame in statistics)
     squared = sum(float(frame["sums"][NAMES.index("rmse")]) for frame in statistics)
     return float(np.sqrt(squared / pixels)) if pixels else None
 
 
 def _rooted(means: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means [..., 7] with the roots taken where a metric is one."""
+    """Take the square root of those means [..., 7] whose metric is a root."""
     return np.where(_ROOTS, np.sqrt(means), means)

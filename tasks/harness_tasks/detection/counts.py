@@ -1,4 +1,4 @@
-"""How much a detector finds, how sure it is, and whether it names what it finds: what lies behind a change of AP."""
+"""Count metrics that help to explain a change of AP: number of detections, their confidence, and label accuracy."""
 
 from __future__ import annotations
 
@@ -34,26 +34,34 @@ _HALF = STEPS // 2
 def count_metrics(
     statistics: Sequence[Statistics], weights: NDArray[np.float64], confidence: float
 ) -> dict[str, NDArray[np.float64]]:
-    """The metrics `COUNTS`, float64[R] each, of R weighted sets of N frames (`weights` float64[R, N]).
+    """Return the metrics `COUNTS`, each float64[R], of R weighted sets of N frames.
 
     Args:
-        statistics: as `frame_statistics` gives them.
-        weights: how often each frame counts.
-        confidence: from which score a detection counts; `confidence` alone looks at all that are true.
+        statistics: results of `frame_statistics`.
+        weights: float64[R, N], the weight of each frame in each set.
+        confidence: the smallest score of a detection that counts. The metric `confidence` uses all true detections.
     """
     totals = weights @ np.array([_totals(frame, confidence) for frame in statistics])
-    sure, true, scores, near, right = totals.T
+    confident, true, scores, overlapping, correct = totals.T
     return {
-        "detections": ratio(sure, weights.sum(axis=1)),
+        "detections": ratio(confident, weights.sum(axis=1)),
         "confidence": ratio(scores, true),
-        "label_accuracy": ratio(right, near),
+        "label_accuracy": ratio(correct, overlapping),
     }
 
 
 def _totals(frame: Statistics, confidence: float) -> tuple[float, float, float, float, float]:
+    """Return a frame's sums: confident detections; true detections and the sum of their scores; confident detections
+    that overlap any object by half, and those of them with the right class."""
     score = frame["score"].astype(np.float64)
-    sure = score >= confidence
+    confident = score >= confidence
     true = unpack(frame["hit"])[:, 0, 0]
-    near = sure & (frame["any"] >= _HALF)
-    right = frame["object_label"][frame["object"][near]] == frame["label"][near]
-    return float(sure.sum()), float(true.sum()), float(score[true].sum()), float(near.sum()), float(right.sum())
+    overlapping = confident & (frame["any"] >= _HALF)
+    correct = frame["object_label"][frame["object"][overlapping]] == frame["label"][overlapping]
+    return (
+        float(confident.sum()),
+        float(true.sum()),
+        float(score[true].sum()),
+        float(overlapping.sum()),
+        float(correct.sum()),
+    )

@@ -1,8 +1,9 @@
-"""What kinds of mistakes a detector makes, at the confidence from which its detections count.
+"""Count a detector's mistakes by kind, among the detections with a sufficient confidence.
 
 The kinds are those of TIDE (Bolya, Foley, Hays, Hoffman, "TIDE: A General Toolbox for Identifying Object Detection
-Errors", ECCV 2020, section 2.2), with its thresholds: an overlap of half is a match, one of a tenth or less background.
-TIDE weighs each kind by the AP that mending it would give; here they are counted. Overlaps are kept in 1/200.
+Errors", ECCV 2020, section 2.2), with its thresholds: an overlap of at least 0.5 is a match, and one of at most 0.1 is
+background. TIDE weights each kind by the AP that correcting it would gain; here mistakes are only counted. Overlaps are
+stored in 1/200.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ _HALF, _TENTH = STEPS // 2, STEPS // 10
 def mistake_metrics(
     statistics: Sequence[Statistics], weights: NDArray[np.float64], confidence: float
 ) -> dict[str, NDArray[np.float64]]:
-    """The metrics `MISTAKES`, float64[R] each, of R weighted sets of N frames (`weights` float64[R, N]).
+    """Return the metrics `MISTAKES`, each float64[R], of R weighted sets of N frames.
 
     Args:
-        statistics: as `frame_statistics` gives them.
-        weights: how often each frame counts.
-        confidence: from which score a detection counts.
+        statistics: results of `frame_statistics`.
+        weights: float64[R, N], the weight of each frame in each set.
+        confidence: the smallest score of a detection that counts.
     """
     counts = np.array([_mistakes(frame, confidence) for frame in statistics], np.float64)
     means = ratio(weights @ counts, weights.sum(axis=1)[:, None])
@@ -52,17 +53,20 @@ def mistake_metrics(
 
 
 def _mistakes(frame: Statistics, confidence: float) -> tuple[int, ...]:
-    """How many of each kind a frame has, in the order of `MISTAKES`. A false detection is of the first that fits."""
-    sure = frame["score"] >= confidence
+    """Return the number of mistakes of each kind in a frame, in the order of `MISTAKES`.
+
+    A false detection counts only for the first kind that fits.
+    """
+    confident = frame["score"] >= confidence
     hit, void = (unpack(frame[name])[:, 0, 0] for name in ("hit", "void"))
     positives = int((frame["object_flags"] & 3 == 0).sum())
-    missed = positives - int((sure & hit).sum())
-    false = sure & ~hit & ~void
+    missed = positives - int((confident & hit).sum())
+    false = confident & ~hit & ~void
     own, nearest, label = (frame[name][false] for name in ("own", "any", "label"))
-    other = frame["object_label"][frame["object"][false]] != label if len(frame["object_label"]) else own < own
+    other_class = frame["object_label"][frame["object"][false]] != label if len(frame["object_label"]) else own < own
     rest = np.ones(len(own), np.bool_)
     kinds = []
-    for fits in ((own > _TENTH) & (own < _HALF), other & (nearest >= _HALF), own >= _HALF, nearest <= _TENTH):
+    for fits in ((own > _TENTH) & (own < _HALF), other_class & (nearest >= _HALF), own >= _HALF, nearest <= _TENTH):
         kinds.append(int((rest & fits).sum()))
         rest &= ~fits
     return missed, *kinds, int(rest.sum())

@@ -26,7 +26,8 @@ _COCO, _VOC07 = interpolated(101), interpolated(11)
 
 @dataclass(frozen=True)
 class ClassTable:
-    """The n detections and the objects of one class. Detections are sorted by score; equal scores in dataset order.
+    """The n detections and the objects of one class in F frames. Detections are sorted from the highest score to the lowest;
+    equal scores are in dataset order.
 
     Args:
         frames: int64[F], indices of the frames with a detection or an object of the class.
@@ -49,8 +50,8 @@ class ClassTable:
 
 def class_tables(statistics: Sequence[Statistics], classes: int) -> list[ClassTable]:
     """Return the table of each class from the statistics of the frames, which must be in dataset order."""
-    detections, detection_frame = _joined(statistics, ("label", "score", "hit", "void", "voc"))
-    objects, object_frame = _joined(statistics, ("object_label", "object_flags"))
+    detections, detection_frame = _concatenated(statistics, ("label", "score", "hit", "void", "voc"))
+    objects, object_frame = _concatenated(statistics, ("object_label", "object_flags"))
     order = np.lexsort((-detections["score"], detections["label"]))
     bounds = np.searchsorted(detections["label"][order], np.arange(classes + 1))
     group = np.argsort(objects["object_label"], kind="stable")
@@ -62,7 +63,9 @@ def class_tables(statistics: Sequence[Statistics], classes: int) -> list[ClassTa
     for index in range(classes):
         rows = order[bounds[index] : bounds[index + 1]]
         members = group[object_bounds[index] : object_bounds[index + 1]]
-        frames, position = np.unique(np.concatenate([detection_frame[rows], object_frame[members]]), return_inverse=True)
+        frames, position = np.unique(
+            np.concatenate([detection_frame[rows], object_frame[members]]), return_inverse=True
+        )
         detection, object_position = position[: len(rows)], position[len(rows) :]
         object_counts = np.zeros((len(frames), len(AREAS)))
         np.add.at(object_counts, object_position, counts[members])
@@ -97,7 +100,11 @@ def class_metrics(table: ClassTable, weights: NDArray[np.float64]) -> dict[str, 
             if not table.objects[:, size].any():
                 precision[part, size] = np.nan
                 continue
-            chosen_weights = detection_weights if len(chosen) == detection_weights.shape[1] else detection_weights.take(chosen, axis=1)
+            chosen_weights = (
+                detection_weights
+                if len(chosen) == detection_weights.shape[1]
+                else detection_weights.take(chosen, axis=1)
+            )
             ap = average_precision(chosen_weights, shapes[size], positives[:, size], (_COCO,))
             precision[part, size] = ap[:, :, 0]
         pascal[part] = average_precision(detection_weights, voc, positives[:, 0], (_VOC07, area))[:, 0]
@@ -113,7 +120,9 @@ def _reached(table: ClassTable) -> NDArray[np.float64]:
     return np.concatenate([limited, reached[:, 1:]], axis=1)
 
 
-def _joined(statistics: Sequence[Statistics], names: Sequence[str]) -> tuple[Mapping[str, NDArray[Any]], NDArray[Any]]:
+def _concatenated(
+    statistics: Sequence[Statistics], names: Sequence[str]
+) -> tuple[Mapping[str, NDArray[Any]], NDArray[Any]]:
     """Concatenate the named arrays of all frames, and return them with the frame index of each row."""
     joined = {name: np.concatenate([frame[name] for frame in statistics]) for name in names}
     return joined, np.repeat(np.arange(len(statistics)), [len(frame[names[0]]) for frame in statistics])

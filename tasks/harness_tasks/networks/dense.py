@@ -1,4 +1,4 @@
-"""What models share that predict something for every pixel of a frame, at the frame's own size."""
+"""The base class of models that predict a value for every pixel of a frame, at the frame's own size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ __all__ = ["DenseModel"]
 
 
 class DenseModel(Model):
-    """A model whose prepared sample is uint8[S, 3, H, W]: the S scored frames, as they were decoded."""
+    """A model with one prediction per pixel.
+
+    A prepared sample is uint8[S, 3, H, W]: the S scored frames as they were decoded.
+    """
 
     def fingerprint(self) -> Mapping[str, Value]:
         return {"torch": version("torch")}

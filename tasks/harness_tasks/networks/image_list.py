@@ -1,9 +1,9 @@
-"""What networks with the calling convention of torchvision's detectors share, whatever of their output a task wants.
+"""The base class of models whose network has the calling convention of torchvision's detectors, for any task.
 
-In evaluation such a network takes a list of float32[3, H, W] images (RGB, 0-1) and gives, for each, a dict of `boxes`
-(float32[N, 4], pixels of the image given, x2 and y2 exclusive), `scores` and `labels`; label 0 is the background. In
-training it also takes a list of targets of the same form, and gives a dict of losses. Resizing and normalising are the
-network's own business.
+In evaluation such a network takes a list of images float32[3, H, W] (RGB, 0-1). For each image it returns a dict of
+`boxes` (float32[N, 4], in pixels of the input image, x2 and y2 exclusive), `scores` and `labels`; label 0 is the
+background. In training it also takes a list of targets of the same form, and returns a dict of losses. The network
+itself resizes and normalises the images.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 __all__ = ["ImageListModel", "Labels", "check_head", "head_outputs"]
 
 _NOT_HEAD = ("backbone", "rpn")
-"""In the names of tensors whose size has nothing to do with the classes."""
+"""Parts of the names of tensors whose size does not depend on the classes."""
 _BACKGROUND = ("__background__", "background", "no person")
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What a network's outputs stand for.
+    """The meaning of a network's outputs.
 
     Args:
-        classes: the names of the classes.
-        index: for each output of the head, the background first, its position in `classes`, or -1 for none.
+        classes: the class names.
+        index: for each output of the head, its position in `classes`, or -1 for none; the background comes first.
     """
 
     classes: tuple[str, ...]
@@ -46,7 +46,9 @@ class Labels:
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Labels:
-        """From names of classes, or of outputs: then the background is the first, and unused ones are "N/A".
+        """Create labels from class names, or from the names of all outputs.
+
+        Names of outputs begin with the background, and unused outputs are named "N/A".
 
         >>> Labels.of(["cat", "dog"]).index
         (-1, 0, 1)
@@ -60,16 +62,17 @@ class Labels:
 
     @property
     def outputs(self) -> int:
-        """The number of outputs, the background among them."""
+        """The number of outputs, including the background."""
         return len(self.index)
 
 
 class ImageListModel(Model):
-    """A model whose network has torchvision's calling convention: a subclass makes it, and says what it found.
+    """A model whose network has torchvision's calling convention. A subclass builds the network and converts its
+    output.
 
-    A prepared sample is uint8[S, 3, H, W], its S scored frames as they were decoded; a batch is uint8[B, S, 3, H, W].
-    A training example is a dict of `image` (uint8[3, H, W]) and of the network's targets for it; a training batch is a
-    dict of two lists, `images` and `targets`.
+    A prepared sample is uint8[S, 3, H, W], the S scored frames as they were decoded; a batch is uint8[B, S, 3, H, W]. A
+    training example is a dict of `image` (uint8[3, H, W]) and the network's targets for it. A training batch is a dict
+    of two lists, `images` and `targets`.
     """
 
     trainable: ClassVar[bool] = True
@@ -82,7 +85,7 @@ class ImageListModel(Model):
 
     @abstractmethod
     def make(self, outputs: int) -> torch.nn.Module:
-        """A new network with so many outputs (the background among them), on the CPU."""
+        """Return a new network with `outputs` outputs, including the background, on the CPU."""
 
     def fingerprint(self) -> Mapping[str, Value]:
         return {"torch": version("torch"), "torchvision": version("torchvision")}
@@ -100,10 +103,10 @@ class ImageListModel(Model):
         return self._use(network, Labels.of(classes))
 
     def start_from(self, network: torch.nn.Module, initial: Weights, classes: tuple[str, ...]) -> None:
-        """Fill a network that is to be trained.
+        """Load initial weights into a network before training.
 
         Raises:
-            WeightsError: the weights do not fit.
+            WeightsError: the weights do not fit the network.
         """
         from harness.weights import load_into
 
@@ -112,10 +115,10 @@ class ImageListModel(Model):
     def initial_state(
         self, network: torch.nn.Module, initial: Weights, classes: tuple[str, ...]
     ) -> dict[str, torch.Tensor]:
-        """The tensors that training starts from, whose head has as many classes as the dataset.
+        """Return the initial tensors for training. Their head must have as many classes as the dataset.
 
         Raises:
-            WeightsError: they are no file, cannot be read, or have another number of classes.
+            WeightsError: the weights are not a file, cannot be read, or have another number of classes.
         """
         from harness.weights import load_state
 
@@ -141,10 +144,10 @@ class ImageListModel(Model):
     def check_outputs(
         self, network: torch.nn.Module, state: Mapping[str, torch.Tensor], labels: Labels, weights: Weights
     ) -> None:
-        """Compare the size of the head with the number of classes.
+        """Check that the size of the head equals the number of classes.
 
         Raises:
-            WeightsError: they differ; the message says both numbers.
+            WeightsError: the numbers differ; the message has both.
         """
         found = head_outputs(network, labels.outputs, state)
         if found != labels.outputs:
@@ -166,12 +169,12 @@ class ImageListModel(Model):
             torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._precision == "bf16"),
         ):
             outputs = self.network(list(images.unbind(0)))
-        found = [self.found(output) for output in outputs]
-        return [found[i * scored : (i + 1) * scored] for i in range(count)]
+        predictions = [self.found(output) for output in outputs]
+        return [predictions[i * scored : (i + 1) * scored] for i in range(count)]
 
     @abstractmethod
     def found(self, output: Mapping[str, torch.Tensor]) -> Any:
-        """One frame's prediction, of the task's type, from the network's output."""
+        """Convert the network's output for one frame to a prediction of the task's type."""
 
     def collate_train(self, examples: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, list[Any]]:
         targets = [{name: value for name, value in example.items() if name != "image"} for example in examples]
@@ -196,10 +199,10 @@ class ImageListModel(Model):
 
 
 def check_head(initial: Weights, found: int, classes: Sequence[str]) -> None:
-    """Compare the classes that weights were trained on with those that training is to go on with.
+    """Check that initial weights were trained on as many classes as the dataset has.
 
     Raises:
-        WeightsError: their numbers differ.
+        WeightsError: the numbers differ.
     """
     if found != len(classes):
         raise WeightsError(
@@ -209,24 +212,24 @@ def check_head(initial: Weights, found: int, classes: Sequence[str]) -> None:
 
 
 def head_outputs(network: torch.nn.Module, outputs: int, state: Mapping[str, torch.Tensor]) -> int:
-    """How many outputs the head has that a state dict was made with.
+    """Return the number of outputs of the head in a state dict.
 
-    Every layer of a head that depends on the classes has a multiple of them as its first dimension.
+    Each layer of a head that depends on the classes has a multiple of their number as its first dimension.
 
     Args:
-        network: the same network with another head.
+        network: the same network, possibly with another number of outputs.
         outputs: that network's number of outputs.
         state: the state dict.
 
     Returns:
-        The number, or `outputs` where the state dict gives no reason to think otherwise.
+        The number of outputs; or `outputs` if no layer of the state dict shows another number.
     """
-    for name, own in network.state_dict().items():
-        other = state.get(name)
-        if other is None or other.shape == own.shape or other.ndim != own.ndim or not own.ndim:
+    for name, tensor in network.state_dict().items():
+        stored = state.get(name)
+        if stored is None or stored.shape == tensor.shape or stored.ndim != tensor.ndim or not tensor.ndim:
             continue
-        count, rest = divmod(other.shape[0] * outputs, own.shape[0])
-        if rest == 0 and other.shape[1:] == own.shape[1:] and not any(part in name for part in _NOT_HEAD):
+        count, rest = divmod(stored.shape[0] * outputs, tensor.shape[0])
+        if rest == 0 and stored.shape[1:] == tensor.shape[1:] and not any(part in name for part in _NOT_HEAD):
             return int(count)
     return outputs
 

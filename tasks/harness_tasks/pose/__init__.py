@@ -1,4 +1,4 @@
-"""Human pose: the task with its metrics, its models, and the formats of its datasets."""
+"""Human pose estimation: the task with its metrics and models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Found persons drawn into an image."""
+"""Draw the skeletons of persons into an image."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _BONES = (
     *(("left_eye", "right_eye"), ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear")),
     *(("right_eye", "right_ear"), ("left_ear", "left_shoulder"), ("right_ear", "right_shoulder")),
 )
-"""COCO's skeleton."""
+"""The bones of COCO's skeleton, each between two key points."""
 
 
 def draw_poses(image: NDArray[np.uint8], prediction: Poses, confidence: float, visible: float) -> NDArray[np.uint8]:
-    """A copy of the image with the skeletons of the confident persons, the surest on top: one colour a limb.
+    """Return a copy of the image with the skeletons of the confident persons, the most confident on top.
 
-    The left side is in warm colours, the right in cold ones, the middle in green.
+    Each limb has its own colour: warm on the left side, cold on the right side, green in the middle.
 
     Args:
         image: uint8[H, W, 3], RGB.
-        prediction: in pixels of the image.
-        confidence: persons of a lower score are left out.
-        visible: key points of a lower confidence are left out.
+        prediction: the persons, in pixels of the image.
+        confidence: persons with a lower score are left out.
+        visible: key points with a lower confidence are left out.
     """
     shown = np.flatnonzero(prediction.scores >= confidence)
     shown = shown[np.argsort(prediction.scores[shown], kind="stable")]
@@ -47,11 +47,12 @@ def draw_poses(image: NDArray[np.uint8], prediction: Poses, confidence: float, v
 
 
 def draw_persons(image: NDArray[np.uint8], target: Persons) -> NDArray[np.uint8]:
-    """A copy of the image with the skeletons of annotated persons, large ones on top; hidden key points are drawn too.
+    """Return a copy of the image with the skeletons of annotated persons, including hidden key points; large ones on
+    top.
 
     Args:
         image: uint8[H, W, 3], RGB.
-        target: in pixels of the image.
+        target: the persons, in pixels of the image.
     """
     points = target.keypoints[np.argsort(target.area, kind="stable")]
     return _draw(image, points[:, :, :2], points[:, :, 2] > 0, [""] * len(points))
@@ -60,7 +61,7 @@ def draw_persons(image: NDArray[np.uint8], target: Persons) -> NDArray[np.uint8]
 def _draw(
     image: NDArray[np.uint8], places: NDArray[np.floating], seen: NDArray[np.bool_], texts: Sequence[str]
 ) -> NDArray[np.uint8]:
-    """Skeletons, each with a text above it; places float[N, 17, 2], seen bool[N, 17]."""
+    """Draw skeletons, each with a text above it. `places` is float[N, 17, 2], `seen` is bool[N, 17]."""
     from PIL import Image, ImageDraw, ImageFont
 
     canvas = Image.fromarray(image)
@@ -77,14 +78,15 @@ def _draw(
         for x, y in points[drawn].tolist():
             pen.ellipse((x - dot, y - dot, x + dot, y + dot), fill=(255, 255, 255))
         if text and drawn.any():
-            x, y = points[drawn][points[drawn][:, 1].argmin()].tolist()  # the highest of them
+            x, y = points[drawn][points[drawn][:, 1].argmin()].tolist()  # the topmost key point
             place = (max(0.0, x - font.getlength(text) / 2), max(0.0, y - 2.2 * size))
             pen.text(place, text, fill=(255, 255, 255), font=font, stroke_width=1, stroke_fill=(0, 0, 0))
     return np.array(canvas)
 
 
 def _colour(names: tuple[str, str], number: int) -> tuple[int, int, int]:
-    """Warm on the left, cold on the right, green where the two sides meet; neighbours differ a little."""
+    """Return a limb's colour: warm on the left side, cold on the right, green across both. Consecutive limbs differ a
+    little."""
     sides = {name.split("_")[0] for name in names} - {"nose"}
     start = {"left": 0.0, "right": 0.5}.get(sides.pop() if len(sides) == 1 else "", 0.33)
     red, green, blue = colorsys.hsv_to_rgb(start + 0.15 * (number * 0.61803398875 % 1), 0.85, 1.0)

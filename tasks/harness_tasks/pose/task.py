@@ -1,4 +1,5 @@
-"""Human pose: key points of persons, measured by average precision over object keypoint similarity."""
+"""The task human pose estimation: key points of persons, measured by average precision over object keypoint
+similarity."""
 
 from __future__ import annotations
 
@@ -46,10 +47,10 @@ _AREA_OF_BOX = 0.53
 
 
 class Pose(Task):
-    """Key points of persons: COCO's metrics, equal to pycocotools' `COCOeval(iouType="keypoints")` to 1e-9.
+    """Key points of persons, with COCO's metrics. They equal pycocotools' `COCOeval(iouType="keypoints")` to 1e-9.
 
-    Crowds and persons without labelled key points do not count: they are not missed, and who is found there is not
-    false. A metric without any person of its kind is undefined (NaN).
+    Crowds and persons without labelled key points are ignored: they do not count as missed, and a person found there
+    does not count as false. A metric without any person of its kind is undefined (NaN).
     """
 
     name = "pose"
@@ -76,69 +77,78 @@ class Pose(Task):
     )
 
     def score(self, prediction: Poses, target: Persons) -> Statistics:
-        """What each found and each annotated person of one frame matched: arrays described at `frame_statistics`."""
+        """Return the matches of the found and the annotated persons in one frame (see `frame_statistics`)."""
         return frame_statistics(prediction, target)
 
     def reduce(
         self, statistics: Sequence[Statistics], weights: NDArray[np.float64] | None = None
     ) -> dict[str, NDArray[np.float64]]:
-        """All metrics, float64[R], of R weighted sets of N frames given in dataset order (ties break by it)."""
-        drawn = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
+        """Return all metrics, each float64[R], of R weighted sets of N frames.
+
+        The frames must be in dataset order, because it decides between persons of equal score.
+        """
+        set_weights = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
         if not statistics:
-            return {metric.name: np.full(len(drawn), np.nan) for metric in _METRICS}
-        precision, recall = recalls_and_precisions(statistics, drawn)
+            return {metric.name: np.full(len(set_weights), np.nan) for metric in _METRICS}
+        precision, recall = recalls_and_precisions(statistics, set_weights)
         middle = int(np.searchsorted(THRESHOLDS, 0.75 - 1e-9))
         values: dict[str, NDArray[np.float64]] = {}
-        for name, of in (("AP", precision), ("AR", recall)):
-            values |= {name: of[:, 0].mean(axis=1), f"{name}50": of[:, 0, 0], f"{name}75": of[:, 0, middle]}
-            values |= {f"{name}_{size}": of[:, i].mean(axis=1) for i, size in enumerate(AREAS) if i}
-        counts = drawn @ np.array([_counts(frame, self.option("confidence")) for frame in statistics])
+        for name, values_of in (("AP", precision), ("AR", recall)):
+            values |= {
+                name: values_of[:, 0].mean(axis=1),
+                f"{name}50": values_of[:, 0, 0],
+                f"{name}75": values_of[:, 0, middle],
+            }
+            values |= {f"{name}_{size}": values_of[:, i].mean(axis=1) for i, size in enumerate(AREAS) if i}
+        counts = set_weights @ np.array([_counts(frame, self.option("confidence")) for frame in statistics])
         *numbers, true, scores = counts.T
-        values |= dict(zip(_COUNTS, (number / drawn.sum(axis=1) for number in numbers), strict=True))
+        values |= dict(zip(_COUNTS, (number / set_weights.sum(axis=1) for number in numbers), strict=True))
         return values | {"confidence": ratio(scores, true)}
 
     def breakdowns(self) -> dict[str, tuple[str, ...]]:
-        """AP of each size of persons, and the kinds of mistakes."""
+        """Return groups of metrics for reports: AP per person size, kinds of mistakes, and confidence."""
         sizes = tuple(f"AP_{size}" for size in AREAS if size != "all")
         return {"person sizes": sizes, "mistakes": _COUNTS[1:], "confidence": ("confidence",)}
 
     def sample_score(self, statistics: Sequence[Statistics]) -> float | None:
-        """The mean OKS of the sample's annotated persons, each with who was found nearest to it; None without any."""
-        found = [frame["person_oks"][frame["person_flags"] & 1 == 0] for frame in statistics]
-        best = np.concatenate(found) if found else np.zeros(0)
+        """Return the mean OKS of the sample's annotated persons, each with the most similar found person; None without
+        persons."""
+        per_frame = [frame["person_oks"][frame["person_flags"] & 1 == 0] for frame in statistics]
+        best = np.concatenate(per_frame) if per_frame else np.zeros(0)
         return float(best.mean()) / STEPS if len(best) else None
 
     def as_target(self, prediction: Poses) -> Persons:
-        """The persons of at least the option `confidence`, with their key points of at least `visible`.
+        """Convert found persons with a score of at least the option `confidence` to annotated persons.
 
-        The others of their key points are unlabelled. Boxes are those around the visible key points, and a person's
-        area is 0.53 of it, as is usual where there are no masks (xtcocotools, `use_area=False`).
+        Key points with a confidence below the option `visible` become unlabelled. The box is the one around the
+        labelled key points. The area is 0.53 of the box's area, as is usual without masks (xtcocotools,
+        `use_area=False`).
         """
         keypoints = prediction.keypoints[prediction.scores >= self.option("confidence")].astype(np.float64)
-        seen = (keypoints[:, :, 2] > 0) & (keypoints[:, :, 2] >= self.option("visible"))
-        keypoints, seen = keypoints[seen.any(axis=1)], seen[seen.any(axis=1)]
-        places = keypoints[:, :, :2]
-        low = np.where(seen[:, :, None], places, np.inf).min(axis=1, initial=np.inf)
-        high = np.where(seen[:, :, None], places, -np.inf).max(axis=1, initial=-np.inf)
+        visible = (keypoints[:, :, 2] > 0) & (keypoints[:, :, 2] >= self.option("visible"))
+        keypoints, visible = keypoints[visible.any(axis=1)], visible[visible.any(axis=1)]
+        positions = keypoints[:, :, :2]
+        low = np.where(visible[:, :, None], positions, np.inf).min(axis=1, initial=np.inf)
+        high = np.where(visible[:, :, None], positions, -np.inf).max(axis=1, initial=-np.inf)
         boxes = np.concatenate([low, high + 1], axis=1)
-        labelled = np.concatenate([places, np.full((*seen.shape, 1), 2.0)], axis=2) * seen[:, :, None]
+        labelled = np.concatenate([positions, np.full((*visible.shape, 1), 2.0)], axis=2) * visible[:, :, None]
         area = _AREA_OF_BOX * np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
         return Persons(labelled, boxes, area, np.zeros(len(boxes), np.bool_))
 
     def draw(self, image: NDArray[np.uint8], prediction: Poses) -> NDArray[np.uint8]:
-        """The skeletons of the persons of at least the option `confidence`."""
+        """Draw the skeletons of the persons with a score of at least the option `confidence`."""
         from harness_tasks.pose.drawing import draw_poses
 
         return draw_poses(image, prediction, self.option("confidence"), self.option("visible"))
 
     def draw_target(self, image: NDArray[np.uint8], target: Persons) -> NDArray[np.uint8]:
-        """The annotated skeletons, with the hidden key points; a crowd has none."""
+        """Draw the annotated skeletons, including hidden key points. A crowd has no skeleton."""
         from harness_tasks.pose.drawing import draw_persons
 
         return draw_persons(image, target)
 
     def enlarged(self, result: Any, times: int) -> Any:
-        """Found or annotated persons, as large as the image."""
+        """Scale found or annotated persons to an image that was enlarged by the factor `times`."""
         keypoints = result.keypoints.copy()
         keypoints[:, :, :2] = (keypoints[:, :, :2] + 0.5) * times - 0.5
         if isinstance(result, Poses):
@@ -147,7 +157,8 @@ class Pose(Task):
 
 
 def _counts(frame: Statistics, confidence: float) -> tuple[float, ...]:
-    """The numbers of a frame in the order of `_COUNTS`; then how many found are true, and their scores' sum."""
+    """Return a frame's counts in the order of `_COUNTS`; then the number of true persons, and the sum of their
+    scores."""
     sure = frame["score"] >= confidence
     hit, void = (unpack(frame[name], len(AREAS))[:, 0, 0] for name in ("hit", "void"))
     false = sure & ~hit & ~void

@@ -1,7 +1,7 @@
-"""What pose models give and pose datasets want.
+"""The types of predictions and targets in pose estimation.
 
-Key points are in pixels as COCO counts them: (0, 0) is the centre of the first pixel, and a mirrored picture has
-W - 1 - x for x. Boxes are as everywhere in the harness: (0, 0) is the first pixel's corner.
+Key points are in pixels with COCO's convention: (0, 0) is the centre of the first pixel, and mirroring maps x to
+W - 1 - x. Boxes have the convention of the whole harness: (0, 0) is the corner of the first pixel.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Poses:
 
     Args:
         keypoints: float32[N, 17, 3], x and y in pixels of the source frame and the key point's confidence, 0 to 1; 0,
-            0, 0 for one that was not found, as in COCO's result files.
+            0, 0 for a key point that was not found, as in COCO's result files.
         scores: float32[N], the persons' scores, 0 to 1.
     """
 
@@ -58,8 +58,8 @@ class Persons:
     Args:
         keypoints: float64[M, 17, 3], x and y in pixels and COCO's visibility: 0 not labelled (x and y are 0), 1
             hidden, 2 visible.
-        boxes: float64[M, 4], x1, y1, x2, y2 in pixels, x2 and y2 exclusive.
-        area: float64[M], in pixels, that OKS and the size ranges go by (COCO: of the mask).
+        boxes: float64[M, 4], x1, y1, x2, y2 in pixels; x2 and y2 are exclusive.
+        area: float64[M], the person's area in square pixels, for OKS and the size ranges (in COCO the mask's area).
         crowd: bool[M], COCO's iscrowd.
     """
 

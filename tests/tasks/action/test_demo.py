@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.model import NoMemo
 from harness.weights import load_state, read_classes
 from harness_codecs.av_family import H264
@@ -48,7 +48,7 @@ def test_the_file_is_small_and_says_its_classes() -> None:
 
 
 def test_the_registry_knows_the_file(model: DemoTwoStream) -> None:
-    registry = load([])
+    registry = load_registry([])
     facts = registry.entry("checkpoints", registry.entry("models", "demo-two-stream")["checkpoint"])
     assert model.resolve_weights(None, ACTIONS).sha256 == facts["sha256"]
     assert tuple(facts["classes"]) == ACTIONS

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.model import NoMemo
 from harness.weights import load_state, read_classes
 from harness_plugins.demo_world.scene import Scene, render
@@ -57,7 +57,7 @@ def test_the_file_is_small() -> None:
 
 
 def test_the_registry_knows_the_file(estimator: DemoDepthGan) -> None:
-    registry = load([])
+    registry = load_registry([])
     facts = registry.entry("checkpoints", registry.entry("models", "demo-depth")["checkpoint"])
     assert estimator.resolve_weights(None, ()).sha256 == facts["sha256"]
 

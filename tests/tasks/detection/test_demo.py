@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.errors import WeightsError
 from harness.model import NoMemo
 from harness.weights import load_state, read_classes
@@ -65,7 +65,7 @@ def test_the_file_is_small_and_says_its_classes() -> None:
 
 
 def test_the_registry_knows_the_file(detector: DemoDetector) -> None:
-    registry = load([])
+    registry = load_registry([])
     facts = registry.entry("checkpoints", registry.entry("models", "demo-detector")["checkpoint"])
     assert detector.resolve_weights(None, CLASSES).sha256 == facts["sha256"]
 

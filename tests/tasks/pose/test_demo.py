@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from harness.dataset import Sample
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.model import NoMemo
 from harness.weights import load_state
 from harness_plugins.demo_world.dataset import DemoWorld
@@ -58,7 +58,7 @@ def test_the_file_is_small() -> None:
 
 
 def test_the_registry_knows_the_file(model: DemoOpenPose) -> None:
-    registry = load([])
+    registry = load_registry([])
     facts = registry.entry("checkpoints", registry.entry("models", "demo-pose")["checkpoint"])
     assert model.resolve_weights(None, ()).sha256 == facts["sha256"]
 

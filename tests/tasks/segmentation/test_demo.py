@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.discovery.registry import load
+from harness.discovery.registry import load_registry
 from harness.model import NoMemo
 from harness.weights import load_state, read_classes
 from harness_plugins.demo_world.classes import SEGMENTS
@@ -55,6 +55,6 @@ def test_the_file_is_small_and_says_its_classes() -> None:
 
 
 def test_the_registry_knows_the_file(model: DemoSegNet) -> None:
-    registry = load([])
+    registry = load_registry([])
     facts = registry.entry("checkpoints", registry.entry("models", "demo-segnet")["checkpoint"])
     assert model.resolve_weights(None, SEGMENTS).sha256 == facts["sha256"]

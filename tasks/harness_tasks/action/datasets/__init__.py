@@ -1,1 +1,1 @@
-"""The dataset formats of action recognition."""
+"""Dataset formats of action recognition."""

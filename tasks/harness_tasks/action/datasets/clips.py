@@ -1,4 +1,5 @@
-"""What the datasets of labelled video files share: a clip or a part of it is a sample, its class the target."""
+"""The base class of datasets of labelled video files: a sample is a clip or a part of it, and the target is its
+class."""
 
 from __future__ import annotations
 
@@ -32,18 +33,18 @@ PART = (
     ),
     Option("start", int, None, "the first frame, counted from 0; not set: the part is the clip's middle", minimum=0),
 )
-"""Which part of a clip is a sample."""
+"""Options that choose the part of a clip that is used as the sample."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One labelled file.
+    """One labelled video file.
 
     Args:
-        id: unique in its split.
+        id: the sample's id, unique in its split.
         path: the file.
-        label: index of its class.
-        group: the video that it was cut from.
+        label: index of the class.
+        group: the video that the clip was cut from.
     """
 
     id: str
@@ -53,10 +54,10 @@ class Clip:
 
 
 class LabelledClips(Dataset):
-    """Clips with one class each. `open` sets `classes` and `clips`.
+    """Clips with one class each. A subclass's `open` sets `classes` and `clips`.
 
-    A clip is one sample: the whole of it, or, where it has more than the option `frames`, that many from its middle.
-    The target, the class's index, is kept at frame 0. A file that is damaged is that sample's error.
+    A clip is one sample. If it has more frames than the option `frames`, only that many frames from its middle are
+    used. The target is the index of the class, at frame 0. A damaged file makes only its own sample fail.
 
     Attributes:
         clips: the split's clips, in order.
@@ -90,11 +91,11 @@ class LabelledClips(Dataset):
     def fingerprint(self) -> str:
         from harness.files import digest_files
 
-        whole = hashlib.sha256(digest_files(clip.path for clip in self.clips).encode())
+        digest = hashlib.sha256(digest_files(clip.path for clip in self.clips).encode())
         for clip in self.clips:
-            whole.update(f"{clip.id}\0{clip.group}\0{self.classes[clip.label]}\n".encode("utf-8", "surrogateescape"))
-        whole.update("\n".join(self.classes).encode("utf-8", "surrogateescape"))
-        return whole.hexdigest()
+            digest.update(f"{clip.id}\0{clip.group}\0{self.classes[clip.label]}\n".encode("utf-8", "surrogateescape"))
+        digest.update("\n".join(self.classes).encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
 
     def decoders(self) -> Mapping[str, Value]:
         from harness.video import decoders
@@ -102,7 +103,11 @@ class LabelledClips(Dataset):
         return decoders()
 
     def _part(self, clip: Clip, facts: Facts) -> tuple[int, int]:
-        """The first frame of the clip that is taken, and how many are."""
+        """Return the first frame that is used, and the number of frames.
+
+        Raises:
+            SampleError: the option `start` is beyond the clip's end.
+        """
         most, stride, start = self.option("frames"), self.option("stride"), self.option("start")
         if start is None:
             start = max(0, (facts.frames - most * stride) // 2)

@@ -1,4 +1,5 @@
-"""UCF101 (Soomro, Zamir, Shah, "UCF101: A Dataset of 101 Human Actions Classes From Videos in The Wild", 2012)."""
+"""The dataset UCF101 (Soomro, Zamir, Shah, "UCF101: A Dataset of 101 Human Actions Classes From Videos in The Wild",
+2012)."""
 
 from __future__ import annotations
 
@@ -20,15 +21,16 @@ _NAME = re.compile(r"v_(?P<action>\w+)_(?P<group>g\d+)_c\d+")
 
 
 class UCF101(LabelledClips):
-    """Clips of 101 human actions in the layout of UCF101, by one of its three official lists.
+    """Clips of 101 human actions in the layout of UCF101, with one of its three official lists.
 
-    A clip's class is the folder that it stands in; the number in a training list has to agree. (Test lists have no
-    numbers, and the files in HandstandPushups are named v_HandStandPushups_...) Classes are numbered from 0 here, from
-    1 in the files. Samples come in the order of the list. Group is the class with the gNN of the file's name: the
-    clips of one gNN were cut from one video.
+    A clip's class is the folder of its file, and the class number in a training list must agree. (The file name is not
+    used: test lists have no numbers, and the files in HandstandPushups are named v_HandStandPushups_....) Classes are
+    numbered from 0 here, and from 1 in the files. Samples have the order of the list. The group of a sample is its
+    class with the gNN of the file name, because the clips of one gNN were cut from one video.
 
-    The mean clip lasts 7.2 seconds, the longest 71 (Soomro et al., table 1). Longer ones than 300 frames are cut to
-    their middle by default, so that a sample stays below 70 MB; `frames=2000` takes every clip whole.
+    The mean length of a clip is 7.2 seconds, the longest is 71 (Soomro et al., table 1). By default only the middle 300
+    frames of a longer clip are used, so that a sample takes less than 70 MB. With `frames=2000` every clip is used
+    whole.
     """
 
     name = "ucf101"
@@ -46,28 +48,29 @@ class UCF101(LabelledClips):
     def open(self) -> None:
         root = self.require_root()
         self._videos, self._lists = root / "UCF-101", root / "ucfTrainTestlist"
-        if lacking := [folder.name for folder in (self._videos, self._lists) if not folder.is_dir()]:
-            raise self.problem(f"{root} has no folder {' and no folder '.join(lacking)}")
+        if missing_folders := [folder.name for folder in (self._videos, self._lists) if not folder.is_dir()]:
+            raise self.problem(f"{root} has no folder {' and no folder '.join(missing_folders)}")
         self.classes = self._classes()
         path = self._list(self.option("list"))
         numbers = {name: number for number, name in enumerate(self.classes)}
         self.clips = tuple(self._clip(path, n, line, numbers) for n, line in enumerate(_lines(path), 1) if line)
         if not self.clips:
-            others = [n for n in (1, 2, 3) if self._list(n).is_file() and any(_lines(self._list(n)))]
-            found = ", ".join(f"list={n}" for n in others) or "none of the three lists does"
-            raise DatasetError(f"{path} names no clip for the split {self.split}. That does: {found}.")
-        if twice := len(self.clips) - len({clip.id for clip in self.clips}):
-            raise DatasetError(f"{path} names {twice} clips twice.")
+            usable = [n for n in (1, 2, 3) if self._list(n).is_file() and any(_lines(self._list(n)))]
+            alternatives = ", ".join(f"list={n}" for n in usable) or "none of the three lists does"
+            raise DatasetError(f"{path} names no clip for the split {self.split}. That does: {alternatives}.")
+        if duplicates := len(self.clips) - len({clip.id for clip in self.clips}):
+            raise DatasetError(f"{path} names {duplicates} clips twice.")
         missing = [clip.path for clip in self.clips if not clip.path.is_file()]
         if missing:
             few = ", ".join(path.name for path in missing[:3]) + (", ..." if len(missing) > 3 else "")
             raise self.problem(f"{len(missing)} of the {len(self.clips)} clips in {path.name} are not there: {few}")
 
     def _list(self, number: int) -> Path:
+        """Return the list file of a number, for the split."""
         return self._lists / f"{self.split}list{number:02d}.txt"
 
     def _classes(self) -> tuple[str, ...]:
-        """The names in classInd.txt ("1 ApplyEyeMakeup"), which are counted from 1."""
+        """Return the class names in classInd.txt ("1 ApplyEyeMakeup"), where classes are numbered from 1."""
         path = self._lists / "classInd.txt"
         names = []
         for number, line in enumerate(filter(None, _lines(path)), 1):
@@ -80,11 +83,11 @@ class UCF101(LabelledClips):
         return tuple(names)
 
     def _clip(self, path: Path, number: int, line: str, numbers: dict[str, int]) -> Clip:
-        """One line: <Class>/v_<Class>_gNN_cNN.avi, behind it the class's number in training lists."""
+        """Parse a line of a list: <Class>/v_<Class>_gNN_cNN.avi, followed by the class number in training lists."""
         name, _, stated = line.partition(" ")
         folder, _, file = name.rpartition("/")
-        found = _NAME.match(file)
-        if not found or not stays_inside(name) or folder not in numbers:
+        match = _NAME.match(file)
+        if not match or not stays_inside(name) or folder not in numbers:
             raise DatasetError(
                 f"{path}, line {number}: <Class>/v_<Class>_gNN_cNN.avi with a class of classInd.txt was expected, "
                 f"found {line!r}."
@@ -93,15 +96,15 @@ class UCF101(LabelledClips):
             raise DatasetError(
                 f"{path}, line {number}: class number {stated}, but {folder} is {numbers[folder] + 1} in classInd.txt."
             )
-        group = f"{folder}_{found['group']}"
+        group = f"{folder}_{match['group']}"
         return Clip(file.rpartition(".")[0], self._videos / folder / file, numbers[folder], group)
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines, without the carriage returns of the original files.
+    """Return the lines of a text file, without the carriage returns of the original files.
 
     Raises:
-        DatasetError: the file is not there, or no text.
+        DatasetError: the file does not exist, or is not a text.
     """
     try:
         return [line.strip() for line in path.read_text("utf-8").splitlines()]

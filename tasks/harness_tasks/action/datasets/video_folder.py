@@ -1,4 +1,5 @@
-"""Videos in a folder a class: HMDB51, Kinetics as it is usually unpacked, or one's own."""
+"""The dataset `video-folder`: one folder of videos per class. HMDB51 and the usual layout of Kinetics have this
+form."""
 
 from __future__ import annotations
 
@@ -21,14 +22,15 @@ _SPLITS = ("test", "val", "train")
 
 
 class VideoFolder(LabelledClips):
-    """Videos in one folder a class, which may stand in a folder a split.
+    """Videos in one folder per class. The class folders may be inside one folder per split.
 
-    Classes are the names of the folders that hold videos, sorted, those of all splits together. Samples come in the
-    order of class and file name. Where there are no folders test, val or train, all videos are one split, "all"; a
-    list takes some of them.
+    The classes are the sorted names of all folders with videos, of all splits together. Samples are ordered by class
+    and file name. Without folders named test, val or train, all videos form one split, "all". The option `list` selects
+    some of the videos.
 
-    Clips that were cut from one video are not independent. `group` says how a clip's name tells where it is from:
-    `group=^(.*)_c` makes one group of `jump/anna_c01.mp4` and `jump/anna_c02.mp4`. Not set, each is one of its own.
+    Clips that were cut from one video are not statistically independent. The option `group` is a regular expression
+    that finds the common part of their names: `group=^(.*)_c` puts `jump/anna_c01.mp4` and `jump/anna_c02.mp4` into one
+    group. By default each clip is its own group.
     """
 
     name = "video-folder"
@@ -45,25 +47,25 @@ class VideoFolder(LabelledClips):
         splits = [name for name in _SPLITS if (root / name).is_dir()]
         self.split = self.split or (splits[0] if splits else "all")
         if self.split not in (splits or ["all"]):
-            there = f"Splits there: {', '.join(splits)}" if splits else "It has no split folders; without a split, all"
-            raise self.problem(f"{root} has no folder of the split {self.split!r}. {there}")
+            hint = f"Splits there: {', '.join(splits)}" if splits else "It has no split folders; without a split, all"
+            raise self.problem(f"{root} has no folder of the split {self.split!r}. {hint}")
         bases = [root / name for name in splits] or [root]
         base = root / self.split if splits else root
-        found = {folder: _videos(folder) for each in bases for folder in _folders(each)}
-        self.classes = tuple(sorted({folder.name for folder, videos in found.items() if videos}))
+        videos_in = {folder: _videos(folder) for split_folder in bases for folder in _folders(split_folder)}
+        self.classes = tuple(sorted({folder.name for folder, videos in videos_in.items() if videos}))
         if not self.classes:
-            loose = len(_videos(base))
-            raise self.problem(f"{base} holds {loose or 'no'} videos, but no folder with videos")
-        number = {name: place for place, name in enumerate(self.classes)}
-        paths = [path for name in self.classes for path in found.get(base / name, [])]
+            count = len(_videos(base))
+            raise self.problem(f"{base} holds {count or 'no'} videos, but no folder with videos")
+        label_of = {name: place for place, name in enumerate(self.classes)}
+        paths = [path for name in self.classes for path in videos_in.get(base / name, [])]
         if self.option("list"):
             paths = self._chosen(root, base, paths)
         self.clips = tuple(
-            Clip(i := f"{p.parent.name}/{p.name}", p, number[p.parent.name], self._group(i)) for p in paths
+            Clip(i := f"{p.parent.name}/{p.name}", p, label_of[p.parent.name], self._group(i)) for p in paths
         )
 
     def _chosen(self, root: Path, base: Path, paths: list[Path]) -> list[Path]:
-        """The clips that the list names, in its order."""
+        """Return the clips that the list names, in the list's order."""
         name = self.option("list")
         try:
             if not stays_inside(name):
@@ -71,33 +73,36 @@ class VideoFolder(LabelledClips):
             lines = [line.strip() for line in (root / name).read_text("utf-8").splitlines()]
         except (OSError, UnicodeDecodeError) as error:
             raise DatasetError(f"list={name} cannot be read: {error}.") from error
-        there = {f"{path.parent.name}/{path.name}": path for path in paths}
+        known = {f"{path.parent.name}/{path.name}": path for path in paths}
         wanted = [line for line in lines if line]
-        missing = [line for line in wanted if line not in there]
+        missing = [line for line in wanted if line not in known]
         if missing or not wanted or len(set(wanted)) != len(wanted):
-            found = f"{len(missing)} of {len(wanted)} are not in {base}, the first {missing[0]!r}" if missing else ""
-            found = found or ("a clip comes twice" if wanted else "it is empty")
-            raise DatasetError(f"{root / name}: one <class>/<file> a line was expected, but {found}.")
-        return [there[line] for line in wanted]
+            problem = f"{len(missing)} of {len(wanted)} are not in {base}, the first {missing[0]!r}" if missing else ""
+            problem = problem or ("a clip comes twice" if wanted else "it is empty")
+            raise DatasetError(f"{root / name}: one <class>/<file> a line was expected, but {problem}.")
+        return [known[line] for line in wanted]
 
     def _group(self, name: str) -> str:
+        """Return the name of a clip's group."""
         pattern = self.option("group")
         if pattern is None:
             return name
         try:
-            found = re.search(pattern, name)
+            match = re.search(pattern, name)
         except re.error as error:
             raise UsageError(f"option group={pattern}: no regular expression ({error}).") from error
-        if not found:
+        if not match:
             raise DatasetError(f"option group={pattern}: does not fit the clip {name!r}.")
-        return found[min(1, found.re.groups)] or name
+        return match[min(1, match.re.groups)] or name
 
 
 def _folders(base: Path) -> list[Path]:
+    """Return the subfolders of a folder, without hidden ones."""
     return sorted(path for path in base.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _videos(folder: Path) -> list[Path]:
+    """Return the video files in a folder, without hidden ones."""
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
 
 

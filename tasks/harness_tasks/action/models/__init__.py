@@ -1,1 +1,1 @@
-"""Models of actions."""
+"""Models for action recognition."""

@@ -1,4 +1,4 @@
-"""The demo's two-stream model: small backbones, trained on the demo world's clips."""
+"""The model `demo-two-stream`: a two-stream model with small backbones, trained on clips of the demo world."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness_tasks.action.models.two_stream import TwoStreamModel
 __all__ = ["DemoTwoStream"]
 
 WEIGHTS = Path(__file__).with_name("demo-two-stream.safetensors")
-"""The weights that ship with the harness, fp16, of two trainings; registry.toml says how they were made."""
+"""The weights that come with the harness: fp16, from two trainings; registry.toml describes how they were made."""
 _DEFAULTS: dict[str, Value] = {
     "backbone": "small",
     "size": 96,
@@ -29,21 +29,22 @@ _DEFAULTS: dict[str, Value] = {
 }
 
 
-def _of_demo(option: Option) -> Option:
+def _with_demo_default(option: Option) -> Option:
+    """Return an option with the demo's default."""
     return replace(option, default=_DEFAULTS.get(option.name, option.default))
 
 
 class DemoTwoStream(TwoStreamModel):
-    """Two streams small enough to ship and to run anywhere: 5 frames and 2 stacks a clip, all of each frame.
+    """A two-stream model that is small enough to come with the harness and to run on any machine.
 
-    Of a clip of 256x192 the spatial stream sees frames of 128x96, and the motion stream flow of 128x96, which is
-    computed on frames of 171x128.
+    It uses 5 frames and 2 stacks per clip, without cropping. For a clip of 256x192, the spatial stream sees frames of
+    128x96. The motion stream sees flow of 128x96, which is computed on frames of 171x128.
     """
 
     name = "demo-two-stream"
     summary = "two-stream network with small backbones, trained on the demo world's clips"
     own_weights = WEIGHTS
-    options: ClassVar[tuple[Option, ...]] = tuple(_of_demo(option) for option in TwoStreamModel.options)
+    options: ClassVar[tuple[Option, ...]] = tuple(_with_demo_default(option) for option in TwoStreamModel.options)
     default_batch: ClassVar[Mapping[str, int]] = {"cpu": 4, "cuda": 32, "mps": 8}
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:

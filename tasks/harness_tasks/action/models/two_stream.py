@@ -1,23 +1,24 @@
-"""The two-stream model: a CNN on frames beside a CNN on stacks of optical flow, their softmax averaged.
+"""The two-stream model: one CNN on frames and one CNN on stacks of optical flow; their softmax outputs are averaged.
 
-Simonyan and Zisserman, "Two-Stream Convolutional Networks for Action Recognition in Videos" (NeurIPS 2014). What is
-done as there, and what is not:
+Simonyan and Zisserman, "Two-Stream Convolutional Networks for Action Recognition in Videos" (NeurIPS 2014). Details,
+and differences from the paper:
 
-- The motion stream sees a stack of L = 10 flow fields, x and y of each field interleaved: 2 L = 20 channels, which is
-  how "20 frames of flow" of the study that this harness puts into software is read (section III-E: "we pass 20 frames
-  randomly sampled from the pre-computed stack of optical flow images"): ten pairs of an x and a y image.
-- A test clip gives 25 frames, evenly spaced from the first to the last, and 25 stacks, whose first fields are evenly
-  spaced likewise; where a clip has fewer, it gives all it has. The class probabilities (softmax) are averaged. A clip
-  of at most L frames repeats its last field; one of a single frame has no motion and is refused. The original also
-  averages over four corner crops and mirror images; here only the central crop is seen.
-- Frames are scaled so that the central crop of 7/8 of the shorter side has 224 pixels (as 224 of 256 there), for both
-  streams. Flow is computed after coding and decoding, on the frames so cropped and scaled (`flow_size`): its unit is a
-  pixel of theirs, also where the motion stream sees it at another size (`motion_size`). From each field the camera's
-  movement is subtracted, by default the median (there the mean).
-- A training clip gives one random frame and one random stack. Both come from one random window of the frames, in its
-  size within -20 and +10 % of the test crop (there: a corner or random crop), mirrored half of the time where `flip`
-  is set. They are cut out of flow that was computed on the whole frames, its values scaled with them and its x negated
-  in the mirror. The brightness and contrast of the frame (not of what flow is computed from) are changed by up to 30 %.
+- Flow stack: the motion stream sees a stack of L = 10 flow fields with x and y interleaved, which is 2 L = 20 channels.
+  The study on which this harness is based writes "we pass 20 frames randomly sampled from the pre-computed stack of
+  optical flow images" (section III-E). This is read as ten pairs of an x and a y image.
+- Testing: a clip gives 25 frames, evenly spaced from the first to the last, and 25 stacks, whose first fields are
+  evenly spaced in the same way; a shorter clip gives all it has. The class probabilities (softmax) are averaged. A clip
+  of at most L frames repeats its last field. A clip of one frame has no motion and is an error. The paper also averages
+  over four corner crops and mirrored images; here only the central crop is used.
+- Size: frames are scaled so that the central crop of 7/8 of the shorter side has 224 pixels, for both streams (224 of
+  256 in the paper). Flow is computed after encoding and decoding, on the frames cropped and scaled in this way
+  (`flow_size`). The unit of flow is a pixel of these frames, even if the motion stream sees the flow at another size
+  (`motion_size`). The camera's motion is subtracted from each field: by default the median, in the paper the mean.
+- Training: a clip gives one random frame and one random stack, both from one random window of the frames. The window's
+  size differs by -20 to +10 % from the test crop (in the paper: a corner or random crop). With the option `flip` it is
+  mirrored with probability 0.5. Flow is computed on whole frames, and the window is cut out of it; the values are
+  scaled with the window, and x changes its sign when mirrored. The brightness and contrast of the frame are changed by
+  up to 30 %; those of the frames for the flow are not.
 """
 
 from __future__ import annotations
@@ -60,10 +61,10 @@ __all__ = ["TwoStreamModel"]
 
 
 class TwoStreamModel(Model):
-    """Two streams on clips; each is a part that can be trained by itself.
+    """A two-stream model for clips. Each stream is a part that can be trained separately.
 
     A prepared sample is a dict of `spatial` (uint8[S, 3, h, w], RGB) and `motion` (int8[M, 2 L, h', w'], flow in units
-    of `bound` / 127 pixels); a batch has B of them in a further first dimension. A training batch has `spatial`
+    of `bound` / 127 pixels). A batch has an additional first dimension B. A training batch has `spatial`
     (uint8[B, 3, h, w]), `motion` (int8[B, 2 L, h', w']) and `label` (int64[B]).
     """
 
@@ -83,14 +84,16 @@ class TwoStreamModel(Model):
 
     @property
     def flow(self) -> Flow:
-        """How flow is computed."""
+        """The settings of optical flow."""
         return Flow(*(self.option(name) for name in ("flow", "preset", "camera", "bound")))
 
     def fingerprint(self) -> Mapping[str, Value]:
         return {"torch": version("torch"), "torchvision": version("torchvision"), "opencv": opencv_version()}
 
     def identity_config(self) -> Mapping[str, Value]:
-        return {name: value for name, value in self.config.items() if name != "keep_flow"}  # decides time alone
+        return {
+            name: value for name, value in self.config.items() if name != "keep_flow"
+        }  # it only changes the running time
 
     def available(self) -> str | None:
         return why_missing(self.option("flow"))
@@ -103,10 +106,10 @@ class TwoStreamModel(Model):
         return (len(frames), 3, *spatial, len(starts), 2 * self.option("length"), *motion)
 
     def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> dict[str, torch.Tensor]:
-        """Evenly spaced frames and stacks of a clip, cropped and scaled.
+        """Return evenly spaced frames and flow stacks of a clip, cropped and scaled.
 
         Raises:
-            HarnessError: a clip of one frame, or one with more than one target.
+            HarnessError: the clip has only one frame, or more than one target.
         """
         import numpy as np
         import torch
@@ -134,14 +137,14 @@ class TwoStreamModel(Model):
 
         names = weights.classes or classes
         state = self._read(weights)
-        found = self._outputs(state, weights)
-        if found != len(names):
+        head_size = self._outputs(state, weights)
+        if head_size != len(names):
             origin = "its file names" if weights.classes else "the dataset has"
             raise WeightsError(
-                f"weights {weights.path} were trained on {found} classes, {origin} {len(names)}. Give weights for "
+                f"weights {weights.path} were trained on {head_size} classes, {origin} {len(names)}. Give weights for "
                 'these classes, or name the weights\' own in a file beside them (NAME.json: {"classes": [...]}).'
             )
-        network = self._make(found)
+        network = self._make(head_size)
         load_into(network, state, f"weights {weights.path}")
         network.eval().to(device).to(memory_format=torch.channels_last)
         self._network, self.classes = network, names
@@ -152,7 +155,7 @@ class TwoStreamModel(Model):
         return [[ClipScores(frame, stack)] for frame, stack in zip(spatial, motion, strict=True)]
 
     def _probabilities(self, part: str, inputs: torch.Tensor) -> NDArray[np.float32]:
-        """The softmax of one stream, averaged over each clip's samples: float32[B, C]."""
+        """Return the softmax of one stream, averaged over the frames or stacks of each clip: float32[B, C]."""
         import torch
 
         count, samples = inputs.shape[:2]
@@ -166,16 +169,16 @@ class TwoStreamModel(Model):
         return mean
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
-        """New streams, or those of a file.
+        """Return new streams, initialised from weights if given.
 
         Args:
-            classes: of the dataset.
-            initial: weights of this model for as many classes; or of another one whose backbone is taken
-                (`TwoStream.start_from`): torchvision's own ImageNet weights, or for `backbone=small` any model with
-                the small front, such as the demo's pose model.
+            classes: the dataset's classes.
+            initial: weights of this model for the same number of classes, or weights of another model for the backbones
+                (`TwoStream.start_from`): torchvision's own ImageNet weights, or with `backbone=small` any model that
+                has the small front, such as the demo's pose model.
 
         Raises:
-            WeightsError: they are of no such kind, or for another number of classes.
+            WeightsError: the weights are of another kind, or for another number of classes.
         """
         from harness.weights import load_into
 
@@ -183,10 +186,10 @@ class TwoStreamModel(Model):
         if initial is not None:
             state = self._read(initial)
             if not network.start_from(state, self.option("backbone")):
-                found = self._outputs(state, initial)
-                if found != len(classes):
+                head_size = self._outputs(state, initial)
+                if head_size != len(classes):
                     raise WeightsError(
-                        f"weights {initial.path} were trained on {found} classes, the dataset has {len(classes)}. "
+                        f"weights {initial.path} were trained on {head_size} classes, the dataset has {len(classes)}. "
                         "Training can start from weights for as many classes, from a backbone's own, or from none."
                     )
                 load_into(network, state, f"weights {initial.path}")
@@ -218,7 +221,7 @@ class TwoStreamModel(Model):
         rows, columns = fields.shape[2] / height, fields.shape[3] / width
         part = window.part(rows, columns)
         motion = cut_out(fields, part, self._window(height, width, "motion_size").shape, central.height / window.height)
-        if self.option("crop"):  # as at the test, where flow is computed on the part that is seen
+        if self.option("crop"):  # as in testing, where flow is computed on the crop
             motion = less_camera(motion, self.option("camera"))
         if self.option("flip") and rng.random() < 0.5:
             image, motion = image[:, ::-1], mirrored_fields(motion)
@@ -238,16 +241,17 @@ class TwoStreamModel(Model):
         return [problem] if problem else []
 
     def _whole_fields(self, frames: Frames, pairs: list[int]) -> NDArray[np.int8]:
-        """The flow of whole frames of a training clip, int8[P, 2, h, w]; kept where `keep_flow` is set."""
+        """Return the flow of a training clip's whole frames, int8[P, 2, h, w]; cached on disk with the option
+        `keep_flow`."""
         import numpy as np
 
         height, width = frames.shape[1:3]
         window, shape = (central_window(height, width, self.option(size), 0) for size in ("flow_size", "motion_size"))
         if self.option("keep_flow"):
-            every = range(len(frames) - 1)
-            return kept_fields(frames, self.flow, every, window, shape.shape)[pairs]
-        unlike = sorted(set(pairs))
-        return self.flow.fields(frames, unlike, window, shape.shape)[np.searchsorted(unlike, pairs)]
+            all_pairs = range(len(frames) - 1)
+            return kept_fields(frames, self.flow, all_pairs, window, shape.shape)[pairs]
+        distinct = sorted(set(pairs))
+        return self.flow.fields(frames, distinct, window, shape.shape)[np.searchsorted(distinct, pairs)]
 
     def _make(self, classes: int) -> TwoStream:
         from harness_tasks.action.models.two_stream_network import TwoStream
@@ -262,30 +266,31 @@ class TwoStreamModel(Model):
         return load_state(weights.path)
 
     def _outputs(self, state: Mapping[str, torch.Tensor], weights: Weights) -> int:
-        """How many classes a two-stream state dict is for.
+        """Return the number of classes of a two-stream state dict.
 
         Raises:
-            WeightsError: it is none of this backbone.
+            WeightsError: the state dict is not one with this backbone.
         """
         from harness_tasks.action.models.two_stream_network import head_outputs
 
         backbone = self.option("backbone")
-        found = head_outputs(state, backbone)
-        if found is None:
+        outputs = head_outputs(state, backbone)
+        if outputs is None:
             names = ", ".join(list(state)[:3])
             raise WeightsError(
                 f"weights {weights.path} are none of a two-stream model with backbone {backbone}: they hold {names}, "
                 "... Name their backbone (backbone=...), or train (`harness train --task action`): training can start "
                 "from a backbone's own weights."
             )
-        return found
+        return outputs
 
     def _window(self, height: int, width: int, size: str) -> Window:
-        """What is seen of a test clip's frames, at the size that an option says."""
+        """Return the window of a test clip's frames, scaled to the size of the named option."""
         return central_window(height, width, self.option(size), self.option("crop"))
 
 
 def _check_moves(frames: int) -> None:
+    """Check that a clip has at least two frames."""
     if frames < 2:
         raise HarnessError("a clip of one frame has no motion: a two-stream model needs at least two frames")
 

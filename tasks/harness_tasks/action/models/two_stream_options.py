@@ -1,4 +1,4 @@
-"""The options of a two-stream model."""
+"""The options of the two-stream model."""
 
 from __future__ import annotations
 

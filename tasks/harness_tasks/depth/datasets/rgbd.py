@@ -128,7 +128,7 @@ class Rgbd(DepthPairs):
 
     def _matched(self, root: Path) -> list[tuple[str, str]]:
         """Return the pairs of paths whose text for the patterns' * is the same, sorted by this text."""
-        images, depths = (self._texts(root, name) for name in ("images", "depths"))
+        images, depths = (self._files_by_text(root, name) for name in ("images", "depths"))
         unpaired = sorted(set(images) ^ set(depths))
         if unpaired or not images:
             found = f"{self.option('images')} finds {len(images)}, {self.option('depths')} finds {len(depths)} files"
@@ -136,7 +136,7 @@ class Rgbd(DepthPairs):
             raise self.problem(f"in {root}, {found}{hint}")
         return [(images[text], depths[text]) for text in sorted(images)]
 
-    def _texts(self, root: Path, option: str) -> dict[str, str]:
+    def _files_by_text(self, root: Path, option: str) -> dict[str, str]:
         """Return the files that match a pattern, by the text that its * stands for."""
         pattern = self.option(option)
         before, star, after = pattern.partition("*")
@@ -152,7 +152,9 @@ class Rgbd(DepthPairs):
         name = lists.replace("{split}", self.split)
         path = root / name
         if not stays_inside(name) or not path.is_file():
-            lists_found = ", ".join(sorted(file.name for file in path.parent.glob("*.txt"))) if stays_inside(name) else ""
+            lists_found = (
+                ", ".join(sorted(file.name for file in path.parent.glob("*.txt"))) if stays_inside(name) else ""
+            )
             raise self.problem(f"there is no list {path}" + (f" (there is: {lists_found})" if lists_found else ""))
         pairs = []
         for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):

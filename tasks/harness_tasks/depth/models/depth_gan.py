@@ -1,11 +1,11 @@
-"""`depth-gan`: a U-Net that draws depth maps, trained against a discriminator.
+"""The model `depth-gan`: a U-Net that predicts depth maps, trained against a discriminator.
 
 The study uses "a simplified network from" Atapour-Abarghouei and Breckon, "Real-Time Monocular Depth Estimation Using
 Synthetic Data with Domain Adaptation via Image Style Transfer" (CVPR 2018), and does not say how it was simplified.
-Here it is their depth estimator without the style transfer between synthetic and real images, which is pix2pix (Isola
-et al., CVPR 2017): a U-Net with skip connections, and a discriminator that judges patches of a map together with the
-image. The generator minimises `l1` x mean absolute error + `adversarial` x the cross-entropy of the discriminator's
-verdict with "real", by default 100 and 1 as in pix2pix.
+Here it is their depth estimator without the style transfer between synthetic and real images. That is pix2pix (Isola et
+al., CVPR 2017): a U-Net with skip connections, and a discriminator that classifies patches of a depth map together with
+the image. The generator's loss is `l1` times the mean absolute error, plus `adversarial` times the cross-entropy
+between the discriminator's output and "real". The default weights are 100 and 1, as in pix2pix.
 """
 
 from __future__ import annotations
@@ -35,15 +35,17 @@ _DISCRIMINATOR = "discriminator."
 class DepthGan(DenseModel):
     """A U-Net with a patch discriminator (pix2pix).
 
-    The generator gives a share y in 0-1 for every pixel, which stands for a depth between `min_depth` and `max_depth`:
-    evenly in the logarithm of depth, or in its inverse. Only depths between the two can be predicted; pixels whose
-    truth lies outside, or is missing, are not learnt from. The discriminator sees the prediction there also in the
-    true map, so that holes do not give it away.
+    The generator predicts a share of 0-1 for each pixel. The share stands for a depth between `min_depth` and
+    `max_depth`, on a scale that is linear in the logarithm of depth, or in its inverse. Depths outside this range
+    cannot be predicted. Pixels whose true depth is missing or outside the range are not used in training. At these
+    pixels the true map gets the predicted values before the discriminator sees it, so that the discriminator cannot
+    recognise it by its holes.
 
-    A prepared sample is uint8[S, 3, H, W], its S scored frames as they were decoded; a batch is uint8[B, S, 3, H, W].
-    A training example is a dict of `image` (uint8[3, H, W]) and `depth` (float32[H, W], NaN where missing).
+    A prepared sample is uint8[S, 3, H, W], the S scored frames as they were decoded; a batch is uint8[B, S, 3, H, W]. A
+    training example is a dict of `image` (uint8[3, H, W]) and `depth` (float32[H, W], NaN where missing).
 
-    Weights hold both players; inference reads the generator alone, and training starts from either.
+    A weights file has generator and discriminator. Inference needs only the generator. Training can start from a file
+    with both, or from one with the generator alone.
     """
 
     name = "depth-gan"
@@ -72,7 +74,7 @@ class DepthGan(DenseModel):
         super().__init__(**options)
         self._device = "cpu"
         self._precision: Precision = "fp32"
-        self._drawn: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._predicted: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def available(self) -> str | None:
         near, far = self.option("min_depth"), self.option("max_depth")
@@ -111,23 +113,25 @@ class DepthGan(DenseModel):
         return [list(maps[i * scored : (i + 1) * scored]) for i in range(count)]
 
     def depth_of(self, shares: torch.Tensor) -> torch.Tensor:
-        """The depths that outputs in 0-1 stand for."""
-        near, far = self._ends()
+        """Convert the network's outputs (0-1) to depths."""
+        near, far = self._limits()
         if self.option("output") == "inverse":
             return 1 / (near + shares * (far - near))
         return (near + shares * (far - near)).exp()
 
     def share_of(self, depth: torch.Tensor) -> torch.Tensor:
-        """The outputs that stand for depths: NaN where one is missing, or not between the nearest and the farthest."""
+        """Convert depths to the network's outputs (0-1); NaN for a depth that is missing or outside `min_depth` to
+        `max_depth`."""
         import torch
 
-        near, far = self._ends()
+        near, far = self._limits()
         known = (depth >= self.option("min_depth")) & (depth <= self.option("max_depth"))
         depth = depth.where(known, torch.full_like(depth, torch.nan))
         value = 1 / depth if self.option("output") == "inverse" else depth.log()
         return (value - near) / (far - near)
 
-    def _ends(self) -> tuple[float, float]:
+    def _limits(self) -> tuple[float, float]:
+        """Return `min_depth` and `max_depth` on the scale of the network's output: logarithm or inverse."""
         import math
 
         ends = (self.option("min_depth"), self.option("max_depth"))
@@ -154,7 +158,8 @@ class DepthGan(DenseModel):
     def prepare_train(
         self, frames: Frames, targets: Mapping[int, NDArray[np.float32]], rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        """One scored frame, resized and cropped as the options say, mirrored half of the time."""
+        """Return one scored frame with its depth map, resized and cropped by the options, mirrored with probability
+        0.5."""
         import numpy as np
         import torch
 
@@ -175,17 +180,19 @@ class DepthGan(DenseModel):
     def collate_train(self, examples: Sequence[Mapping[str, torch.Tensor]]) -> Any:
         sizes = sorted({tuple(example["depth"].shape) for example in examples})
         if len(sizes) > 1:
-            told = ", ".join(f"{width}x{height}" for height, width in sizes)
+            listing = ", ".join(f"{width}x{height}" for height, width in sizes)
             raise TrainingError(
-                f"model {self.name}: one batch has images of {told} pixels. Train on crops of one size, as in "
+                f"model {self.name}: one batch has images of {listing} pixels. Train on crops of one size, as in "
                 f"--model {self.name}:crop=256."
             )
         return self.collate(examples)
 
     def losses(self, batch: Mapping[str, torch.Tensor], part: str) -> Mapping[str, torch.Tensor]:
-        """The losses of one player: `l1` and `adversarial`, or `real` and `false` (a half of each, as in pix2pix).
+        """Return the losses of one part.
 
-        A map that was drawn in the generator's turn is judged again in the discriminator's turn on the same batch.
+        The generator has the losses `l1` and `adversarial`. The discriminator has `real` and `false`, each halved as in
+        pix2pix. The map that the generator predicted for a batch is reused in the discriminator's turn on the same
+        batch.
         """
         import torch
         from torch.nn import functional
@@ -193,40 +200,40 @@ class DepthGan(DenseModel):
         pixels = batch["image"]
         images = (pixels.to(torch.float32) / 255).contiguous(memory_format=torch.channels_last)
         truth = self.share_of(batch["depth"])[:, None]
-        judge = self.network.get_submodule("discriminator")
+        discriminator = self.network.get_submodule("discriminator")
         if part == "discriminator":
-            drawn = self._remembered(pixels, images)
-            real = judge(images, truth.where(truth.isfinite(), drawn))
-            false = judge(images, drawn)
-            verdict = functional.binary_cross_entropy_with_logits
+            predicted = self._last_prediction(pixels, images)
+            real = discriminator(images, truth.where(truth.isfinite(), predicted))
+            false = discriminator(images, predicted)
+            cross_entropy = functional.binary_cross_entropy_with_logits
             return {
-                "real": verdict(real, torch.ones_like(real)) / 2,
-                "false": verdict(false, torch.zeros_like(false)) / 2,
+                "real": cross_entropy(real, torch.ones_like(real)) / 2,
+                "false": cross_entropy(false, torch.zeros_like(false)) / 2,
             }
-        drawn = self.network(images)
-        self._drawn = (pixels, drawn.detach())
+        predicted = self.network(images)
+        self._predicted = (pixels, predicted.detach())
         known = truth.isfinite()
-        error = (drawn - truth.where(known, drawn.detach())).abs().sum() / known.sum().clamp(min=1)
+        error = (predicted - truth.where(known, predicted.detach())).abs().sum() / known.sum().clamp(min=1)
         losses = {"l1": self.option("l1") * error}
         if self.option("adversarial"):
-            judge.requires_grad_(False)
-            opinion = judge(images, drawn)
-            judge.requires_grad_(True)
-            wanted = torch.ones_like(opinion)
+            discriminator.requires_grad_(False)
+            logits = discriminator(images, predicted)
+            discriminator.requires_grad_(True)
+            real_labels = torch.ones_like(logits)
             losses["adversarial"] = self.option("adversarial") * functional.binary_cross_entropy_with_logits(
-                opinion, wanted
+                logits, real_labels
             )
         return losses
 
-    def _remembered(self, pixels: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-        """The map drawn for a batch a moment ago, or drawn now."""
+    def _last_prediction(self, pixels: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        """Return the map that the generator just predicted for this batch; predict it if there is none."""
         import torch
 
-        if self._drawn is not None and self._drawn[0] is pixels:
-            return self._drawn[1]
+        if self._predicted is not None and self._predicted[0] is pixels:
+            return self._predicted[1]
         with torch.no_grad():
-            drawn: torch.Tensor = self.network(images)
-        return drawn
+            predicted: torch.Tensor = self.network(images)
+        return predicted
 
     def _state(self, weights: Weights) -> dict[str, torch.Tensor]:
         from harness.weights import load_state
@@ -237,14 +244,15 @@ class DepthGan(DenseModel):
 
 
 def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
-    """A height and width times a factor, to the nearest pixel and at least one."""
+    """Return a height and width multiplied by a factor, rounded to the nearest pixel, at least one."""
     return max(1, int(size[0] * factor + 0.5)), max(1, int(size[1] * factor + 0.5))
 
 
 def _resized_pair(
     image: NDArray[np.uint8], depth: NDArray[np.float32], factor: float
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Image (as predictions see it) and depth (nearest: depths are not mixed across edges) by a factor."""
+    """Scale an image as in prediction, and its depth map by nearest neighbour, which does not mix depths across
+    edges."""
     import numpy as np
 
     height, width = _scaled((depth.shape[0], depth.shape[1]), factor)

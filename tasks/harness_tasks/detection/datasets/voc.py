@@ -76,7 +76,9 @@ class Voc(Dataset):
         for kind, suffix in (("Annotations", "xml"), ("JPEGImages", "jpg")):
             require_files(self, self._folder / kind, [f"{name}.{suffix}" for name in self._ids])
         self._annotations = [self._annotation(name) for name in self._ids]
-        labels = [[] if isinstance(annotation, str) else annotation[0].labels.tolist() for annotation in self._annotations]
+        labels = [
+            [] if isinstance(annotation, str) else annotation[0].labels.tolist() for annotation in self._annotations
+        ]
         self._strata = rarest_classes(self.classes, labels)
 
     def __len__(self) -> int:
@@ -85,14 +87,14 @@ class Voc(Dataset):
     def outline(self, index: int) -> Outline:
         from harness.images import image_size
 
-        name, (_, size) = self._ids[index], self._sound(index)
+        name, (_, size) = self._ids[index], self._valid_annotation(index)
         height, width = size or image_size(self._image(index))
         return Outline(name, height=height, width=width, group=name, stratum=self._strata[index])
 
     def __getitem__(self, index: int) -> Sample:
         from harness.images import read_image
 
-        boxes, size = self._sound(index)
+        boxes, size = self._valid_annotation(index)
         frames, source = read_image(self._image(index))
         check_size(self._image(index), size, frames.shape[1:3])
         return Sample(self._ids[index], frames, {0: boxes}, source=source)
@@ -111,7 +113,7 @@ class Voc(Dataset):
     def _image(self, index: int) -> Path:
         return self._folder / "JPEGImages" / f"{self._ids[index]}.jpg"
 
-    def _sound(self, index: int) -> tuple[Boxes, tuple[int, int] | None]:
+    def _valid_annotation(self, index: int) -> tuple[Boxes, tuple[int, int] | None]:
         """Return a sample's objects and stated size.
 
         Raises:
@@ -148,7 +150,9 @@ class Voc(Dataset):
         ids = (lists / f"{self.split}.txt").read_text("utf-8", "replace").split()
         invalid = [name for name in ids if not stays_inside(name) or "/" in name]
         if invalid or not ids or len(set(ids)) != len(ids):
-            problem = f"{invalid[0]!r} is no image's name" if invalid else "it is empty" if not ids else "names come twice"
+            problem = (
+                f"{invalid[0]!r} is no image's name" if invalid else "it is empty" if not ids else "names come twice"
+            )
             raise DatasetError(f"{lists / self.split}.txt: one image's name a line was expected, but {problem}.")
         return ids
 

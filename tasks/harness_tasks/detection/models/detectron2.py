@@ -1,11 +1,11 @@
-"""Detectors of detectron2: a config of its model zoo, or one's own, with weights.
+"""The model `detectron2`: any detector of detectron2 with a config of its model zoo or of the user, and its weights.
 
-Pre-processing is that of detectron2's own evaluation (`DatasetMapper` with `build_augmentation(cfg, is_train=False)`):
-the channel order of INPUT.FORMAT, Pillow's bilinear resizing of the shorter side to INPUT.MIN_SIZE_TEST with the longer
-one no longer than INPUT.MAX_SIZE_TEST, uint8; the network normalises. One difference: detectron2 turns a picture as its
-EXIF orientation says, the harness leaves pixels as they are stored.
+The preprocessing is that of detectron2's own evaluation (`DatasetMapper` with `build_augmentation(cfg,
+is_train=False)`): the channel order of INPUT.FORMAT, and Pillow's bilinear resizing on uint8. The shorter side becomes
+INPUT.MIN_SIZE_TEST, unless the longer side would exceed INPUT.MAX_SIZE_TEST. The network normalises. There is one
+difference: detectron2 rotates an image by its EXIF orientation, the harness keeps pixels as they are stored.
 
-detectron2 is no dependency of the harness; a user installs it.
+detectron2 is not a dependency of the harness; the user installs it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Detectron2(Model):
     """A detectron2 detector.
 
     A prepared sample is a dict of `image` (uint8[S, 3, h, w], resized, in the config's channel order) and `size`
-    (int64[2], the source's H and W); batches stack both.
+    (int64[2], H and W of the source frame). A batch stacks both.
     """
 
     name = "detectron2"
@@ -86,29 +86,29 @@ class Detectron2(Model):
         return None
 
     def fingerprint(self) -> Mapping[str, Value]:
-        """Versions, and a digest of the config with everything that it is based on.
+        """Return library versions, and a digest of the config including all configs that it is based on.
 
-        torchvision is among them: detectron2 suppresses overlapping boxes by its operators.
+        torchvision is included because detectron2 uses its operators for non-maximum suppression.
         """
         try:
-            found = version("detectron2")
+            detectron2_version = version("detectron2")
         except PackageNotFoundError:
             return {"detectron2": None}
         libraries = {name: version(name) for name in ("torch", "torchvision", "pillow")}
-        return {"detectron2": found, **libraries, "config": self._digest()}
+        return {"detectron2": detectron2_version, **libraries, "config": self._digest()}
 
     def identity_config(self) -> Mapping[str, Value]:
-        """The options; a config of the user's own goes by its digest, wherever its file lies."""
+        """Return the options. A user's own config is represented by its digest, independent of the file's location."""
         own = is_file(self.option("config"))
         return {**self.config, "config": f"sha256:{self._digest()}"} if own else dict(self.config)
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
-        """Weights from a file (.pth, .pkl of the model zoo, .safetensors); None downloads the zoo's own.
+        """Find weights in a file (.pth, .pkl of the model zoo, .safetensors); None downloads those of the model zoo.
 
         Raises:
-            WeightsError: no such file, or not to be downloaded.
+            WeightsError: there is no such file, or the download failed.
             PluginError: detectron2 cannot be imported.
-            UsageError: no such config, or one that wants to execute code.
+            UsageError: there is no such config, or it would execute code.
         """
         from harness.weights import from_file
 
@@ -117,7 +117,7 @@ class Detectron2(Model):
         return weights if weights.classes else replace(weights, classes=tested_classes(cfg))
 
     def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
-        height, width = self._resized(outline.height, outline.width)
+        height, width = self._resized_shape(outline.height, outline.width)
         return (len(outline.scored), 3, height, width, outline.height, outline.width)
 
     def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> dict[str, torch.Tensor]:
@@ -128,9 +128,9 @@ class Detectron2(Model):
         augmentation = AugmentationList(build_augmentation(self._config(), is_train=False))
         images = []
         for number in scored:
-            given = AugInput(self._ordered(frames[number]))
-            augmentation(given)
-            images.append(channels_first(given.image))
+            augmented = AugInput(self._in_channel_order(frames[number]))
+            augmentation(augmented)
+            images.append(channels_first(augmented.image))
         return {"image": torch.stack(images), "size": torch.tensor(frames.shape[1:3])}
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
@@ -138,7 +138,7 @@ class Detectron2(Model):
 
         cfg = self._config().clone()
         cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(classes)
-        network = _made(cfg, "cpu")
+        network = _new_network(cfg, "cpu")
         if initial is not None:
             if initial.path is None:
                 raise WeightsError(f"model {self.name}: weights {initial.name} are no file.")
@@ -159,7 +159,7 @@ class Detectron2(Model):
         check_classes(cfg, state, names, weights, stated=bool(weights.classes))
         if weights.classes:
             cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(names)
-        network = _made(cfg, device)
+        network = _new_network(cfg, device)
         load_into(network, own_tensors(network, state), f"weights {weights.path}")
         self._network, self.classes, self._precision = network.eval(), names, precision
 
@@ -175,14 +175,14 @@ class Detectron2(Model):
         ]
         device = next(self.network.parameters()).device.type
         with quiet(), torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=self._precision == "bf16"):
-            found = [_detections(output["instances"]) for output in self.network(inputs)]
-        return [found[i * scored : (i + 1) * scored] for i in range(count)]
+            detections = [_detections(output["instances"]) for output in self.network(inputs)]
+        return [detections[i * scored : (i + 1) * scored] for i in range(count)]
 
     def prepare_train(self, frames: Frames, targets: Mapping[int, Boxes], rng: np.random.Generator) -> dict[str, Any]:
-        """One scored frame, resized to one of INPUT.MIN_SIZE_TRAIN and mirrored half of the time.
+        """Return one scored frame, resized to one of INPUT.MIN_SIZE_TRAIN and mirrored with probability 0.5.
 
-        Crowds, difficult and empty boxes are not learnt. The example is a dict of `image` (uint8[3, h, w]), `boxes`
-        (float32[N, 4]) and `labels` (int64[N]).
+        Crowds, difficult objects and empty boxes are left out. The example is a dict of `image` (uint8[3, h, w]),
+        `boxes` (float32[N, 4]) and `labels` (int64[N]).
         """
         import numpy as np
         import torch
@@ -190,21 +190,21 @@ class Detectron2(Model):
 
         cfg = self._config().INPUT
         number = sorted(targets)[int(rng.integers(len(targets)))]
-        image, target = self._ordered(frames[number]), targets[number]
+        image, target = self._in_channel_order(frames[number]), targets[number]
         sides = list(cfg.MIN_SIZE_TRAIN)
-        one_of = cfg.MIN_SIZE_TRAIN_SAMPLING == "choice"
-        side = int(rng.choice(sides)) if one_of else int(rng.integers(sides[0], sides[-1] + 1))
+        choose = cfg.MIN_SIZE_TRAIN_SAMPLING == "choice"
+        side = int(rng.choice(sides)) if choose else int(rng.integers(sides[0], sides[-1] + 1))
         resize = ResizeShortestEdge([side, side], cfg.MAX_SIZE_TRAIN).get_transform(image)
         image, boxes = resize.apply_image(image), resize.apply_box(target.boxes.copy())
         if rng.random() < 0.5:
             flip = HFlipTransform(image.shape[1])
             image, boxes = flip.apply_image(image), flip.apply_box(boxes)
         boxes = np.clip(boxes, 0, [image.shape[1], image.shape[0]] * 2)
-        learnt = ~target.crowd & ~target.difficult & ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
+        usable = ~target.crowd & ~target.difficult & ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
         return {
             "image": channels_first(image),
-            "boxes": torch.from_numpy(boxes[learnt].astype(np.float32)),
-            "labels": torch.from_numpy(target.labels[learnt]),
+            "boxes": torch.from_numpy(boxes[usable].astype(np.float32)),
+            "labels": torch.from_numpy(target.labels[usable]),
         }
 
     def collate_train(self, examples: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -220,24 +220,28 @@ class Detectron2(Model):
             target = Instances(example["image"].shape[-2:])
             target.gt_boxes, target.gt_classes = Corners(example["boxes"]), example["labels"]
             inputs.append({"image": example["image"], "instances": target})
-        with quiet(), EventStorage():  # its heads log into one
+        with quiet(), EventStorage():  # detectron2's heads log into an EventStorage
             losses: Mapping[str, torch.Tensor] = self.network(inputs)
         return losses
 
     def _config(self) -> Any:
+        """Return the config, read on first use."""
         if self._cfg is None:
             self._cfg = read_config(self.option("config"), self.option("score_thresh"))
         return self._cfg
 
     def _digest(self) -> str:
+        """Return the SHA-256 of the config's content."""
         import hashlib
 
         return hashlib.sha256(self._config().dump().encode()).hexdigest()
 
-    def _ordered(self, image: Frames) -> Frames:
+    def _in_channel_order(self, image: Frames) -> Frames:
+        """Return the image in the config's channel order."""
         return image[:, :, ::-1] if self._config().INPUT.FORMAT == "BGR" else image
 
-    def _resized(self, height: int, width: int) -> tuple[int, int]:
+    def _resized_shape(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width of a frame after resizing."""
         from detectron2.data.transforms import ResizeShortestEdge
 
         cfg = self._config().INPUT
@@ -249,11 +253,11 @@ class Detectron2(Model):
         return shape
 
     def __getstate__(self) -> dict[str, Any]:
-        """Worker processes read the config for themselves, and need no network."""
+        """Pickle without config and network: worker processes read the config themselves, and need no network."""
         return {**self.__dict__, "_cfg": None, "_network": None}
 
 
-def _made(cfg: Any, device: str) -> torch.nn.Module:
+def _new_network(cfg: Any, device: str) -> torch.nn.Module:
     from detectron2.modeling import build_model
 
     cfg.MODEL.DEVICE = device

@@ -45,7 +45,7 @@ def read_config(asked: str, score_thresh: float | None) -> Any:
         PluginError: detectron2 cannot be imported.
         UsageError: there is no such config, it is malformed, or it would execute code.
     """
-    package = _imported()
+    package = _import_package()
     import yaml  # type: ignore[import-untyped]
 
     path = _config_path(asked, package)
@@ -90,7 +90,7 @@ def zoo_weights(config: str) -> str:
     Raises:
         WeightsError: the zoo has no weights for the config, or the download failed; the message has the address.
     """
-    _imported()
+    _import_package()
     if Path(config).suffix != ".yaml" or Path(config).expanduser().is_file():
         raise WeightsError(f"config {config} is no name in the model zoo: give its weights by --weights.")
     try:
@@ -115,7 +115,7 @@ def zoo_weights(config: str) -> str:
         ) from error
 
 
-def _imported() -> Path:
+def _import_package() -> Path:
     """Import detectron2 and return the folder of the package.
 
     Raises:

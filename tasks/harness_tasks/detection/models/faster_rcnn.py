@@ -131,7 +131,9 @@ class FasterRCNN(ImageListDetector):
             "trainable_layers": 1 if trained is None else trained,
         }
         try:
-            backbone = resnet_fpn_backbone(**arguments) if name in _RESNETS else mobilenet_backbone(**arguments, fpn=True)
+            backbone = (
+                resnet_fpn_backbone(**arguments) if name in _RESNETS else mobilenet_backbone(**arguments, fpn=True)
+            )
         except ValueError as error:
             raise UsageError(f"option trainable_layers={trained}: {name} has fewer stages ({error}).") from error
         if trained is None:
@@ -150,12 +152,12 @@ class FasterRCNN(ImageListDetector):
         state = {key.removeprefix("features."): tensor for key, tensor in load_state(path).items()}
         body: torch.nn.Module = network.get_submodule("backbone.body")
         tensors = body.state_dict()
-        mismatched = [key for key, tensor in tensors.items() if key not in state or state[key].shape != tensor.shape]
-        mismatched = [key for key in mismatched if not key.endswith("num_batches_tracked")]
-        if mismatched:
+        wrong = [key for key, tensor in tensors.items() if key not in state or state[key].shape != tensor.shape]
+        wrong = [key for key in wrong if not key.endswith("num_batches_tracked")]
+        if wrong:
             raise WeightsError(
-                f"backbone weights {path}: {len(mismatched)} of the tensors of torchvision's {name} are missing or have "
-                f"another shape ({mismatched[0]}, ...). Expected is the file of torchvision.models.{name}."
+                f"backbone weights {path}: {len(wrong)} of the tensors of torchvision's {name} are missing or have "
+                f"another shape ({wrong[0]}, ...). Expected is the file of torchvision.models.{name}."
             )
         body.load_state_dict({**tensors, **{key: state[key] for key in tensors if key in state}})
 

@@ -1,1 +1,1 @@
-"""Models of human pose."""
+"""Models for human pose estimation."""

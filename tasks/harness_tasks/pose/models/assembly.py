@@ -1,11 +1,14 @@
-"""From confidence maps and part affinity fields to persons: the greedy parsing of Cao et al. (CVPR 2017, section 2.3).
+"""Assemble persons from confidence maps and part affinity fields: the greedy parsing of Cao et al. (CVPR 2017, section
+2.3).
 
-Peaks of the confidence maps are candidates for parts; the affinity field's line integral between two candidates says
-how well they are joined by a limb (equation 10). Limb by limb, the best pairs are taken first and each candidate
-once; limbs that share a part are one person. Three things differ from the published code, which enlarges all maps to
-the image first: maps stay as they are and are read between their cells by bilinear interpolation; a peak's place
-between cells is that of a Gaussian through its neighbours; and candidates less than a cell or so apart, between which a
-field has no room for a direction, are joined by nearness alone.
+Peaks of the confidence maps are candidates for parts. The line integral of the affinity field between two candidates
+measures how well a limb joins them (equation 10). For each limb, the best pairs are accepted first, and each candidate
+is used once. Limbs that share a part belong to one person.
+
+There are three differences from the published code, which first enlarges all maps to the image's size. First, the maps
+keep their size and are read with bilinear interpolation. Second, a peak is located between cells by fitting a Gaussian
+to its neighbours. Third, candidates less than about one cell apart are joined by their distance alone, because the
+field cannot show a direction between them.
 """
 
 from __future__ import annotations
@@ -28,16 +31,16 @@ _TINY = 1e-4
 
 @dataclass(frozen=True)
 class Parsing:
-    """The thresholds of the parsing; the defaults are those of the published code.
+    """The thresholds of the parsing. The defaults are those of the published code.
 
     Args:
-        part: the least confidence of a part.
-        affinity: the least affinity of a limb's samples.
-        share: the share of a limb's samples that have to reach it.
-        near: up to how many cells two parts are joined by nearness alone.
-        most: how many candidates of a part are looked at, the most confident.
-        parts: the fewest parts of a person.
-        mean: the least mean of a person's confidences and affinities.
+        part: the smallest confidence of a part.
+        affinity: the smallest affinity of a sample on a limb.
+        share: the share of a limb's samples that must reach `affinity`.
+        near: the distance in cells up to which two parts are joined by distance alone.
+        most: the largest number of candidates per part; the most confident are kept.
+        parts: the smallest number of parts of a person.
+        mean: the smallest ratio of the sum of a person's confidences and affinities to its number of parts.
     """
 
     part: float = 0.1
@@ -52,35 +55,38 @@ class Parsing:
 def assemble(
     confidence: NDArray[np.float32], affinity: NDArray[np.float32], rules: Parsing
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The persons in one image.
+    """Return the persons in one image.
 
     Args:
-        confidence: float32[18 or more, h, w], the parts' maps.
-        affinity: float32[38, h, w], the limbs' fields.
+        confidence: float32[18 or more, h, w], the parts' confidence maps.
+        affinity: float32[38, h, w], the limbs' affinity fields.
         rules: the thresholds.
 
     Returns:
-        float64[N, 18, 3], the parts' place in cells (x, y) and confidence, all 0 for one that was not found; and
-        float64[N], the sums of each person's confidences and affinities.
+        float64[N, 18, 3], x and y in cells and confidence of each part, all 0 for a part that was not found; and
+        float64[N], the sum of each person's confidences and affinities.
     """
-    found = peaks(confidence[: len(PARTS)], rules)
-    part, place, score = found[:, 0].astype(int), found[:, 1:3], found[:, 3]
-    members = [np.flatnonzero(part == number) for number in range(len(PARTS))]
+    candidates = peaks(confidence[: len(PARTS)], rules)
+    part, positions, score = candidates[:, 0].astype(int), candidates[:, 1:3], candidates[:, 3]
+    candidates_of = [np.flatnonzero(part == number) for number in range(len(PARTS))]
     persons: list[_Person] = []
     for limb, (start, end) in enumerate(LIMBS):
         field = affinity[2 * FIELDS[limb] : 2 * FIELDS[limb] + 2]
-        for first, second, value in _joined(field, members[start], members[end], place, rules):
+        for first, second, value in _limb_pairs(field, candidates_of[start], candidates_of[end], positions, rules):
             _add(persons, limb, (first, second), value, score)
     kept = [p for p in persons if len(p.parts) >= rules.parts and p.total >= rules.mean * len(p.parts)]
     keypoints = np.zeros((len(kept), len(PARTS), 3))
     for row, person in enumerate(kept):
         for number, candidate in person.parts.items():
-            keypoints[row, number] = (*place[candidate], score[candidate])
+            keypoints[row, number] = (*positions[candidate], score[candidate])
     return keypoints, np.array([person.total for person in kept], np.float64)
 
 
 def peaks(maps: NDArray[np.float32], rules: Parsing) -> NDArray[np.float64]:
-    """The candidates: float64[n, 4] of part, x, y (cells, between cells too) and confidence; parts ascending."""
+    """Return the candidates for parts, float64[n, 4]: part, x, y and confidence, sorted by part.
+
+    x and y are in cells, with fractions.
+    """
     padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
     centre = padded[:, 1:-1, 1:-1]
     highest = (centre > rules.part) & (centre >= padded[:, :-2, 1:-1]) & (centre > padded[:, 2:, 1:-1])
@@ -96,29 +102,30 @@ def peaks(maps: NDArray[np.float32], rules: Parsing) -> NDArray[np.float64]:
 
 
 def _offset(value: NDArray[np.float64], before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Where between cells the Gaussian through three cells has its peak, -0.5 to 0.5; 0 at the border."""
+    """Return the position of the peak of the Gaussian through three neighbouring cells, -0.5 to 0.5; 0 at the
+    border."""
     edge = ~(np.isfinite(before) & np.isfinite(after))
     centre = np.log(np.maximum(value, _TINY))
     left, right = (np.log(np.maximum(np.where(edge, value, side), _TINY)) for side in (before, after))
-    bend = 2 * centre - left - right
-    return np.where(bend > 1e-9, np.clip(0.5 * (right - left) / np.maximum(bend, 1e-9), -0.5, 0.5), 0.0)
+    curvature = 2 * centre - left - right
+    return np.where(curvature > 1e-9, np.clip(0.5 * (right - left) / np.maximum(curvature, 1e-9), -0.5, 0.5), 0.0)
 
 
-def _joined(
+def _limb_pairs(
     field: NDArray[np.float32],
     starts: NDArray[np.intp],
     ends: NDArray[np.intp],
-    place: NDArray[np.float64],
+    positions: NDArray[np.float64],
     rules: Parsing,
 ) -> list[tuple[int, int, float]]:
-    """The pairs of candidates that a limb joins, with its affinity: the best first, each candidate once."""
+    """Return the pairs of candidates that a limb joins, each with its affinity: the best first, each candidate once."""
     if not len(starts) or not len(ends):
         return []
-    origin, way = place[starts][:, None], place[ends][None] - place[starts][:, None]
-    length = np.hypot(way[..., 0], way[..., 1])
-    unit = way / np.maximum(length, _TINY)[..., None]
+    origin, direction = positions[starts][:, None], positions[ends][None] - positions[starts][:, None]
+    length = np.hypot(direction[..., 0], direction[..., 1])
+    unit = direction / np.maximum(length, _TINY)[..., None]
     steps = np.linspace(0.0, 1.0, _SAMPLES)[:, None]
-    vectors = _between(field, origin[:, :, None] + steps * way[:, :, None])
+    vectors = _interpolated(field, origin[:, :, None] + steps * direction[:, :, None])
     along = (vectors * unit[:, :, None]).sum(axis=-1)
     value = along.mean(axis=-1) + np.minimum(0.5 * field.shape[1] / np.maximum(length, _TINY) - 1.0, 0.0)
     joined = ((along > rules.affinity).sum(axis=-1) > rules.share * _SAMPLES) & (value > 0)
@@ -137,8 +144,9 @@ def _joined(
     return pairs
 
 
-def _between(field: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The field float32[2, h, w] at points float64[..., 2] (x, y in cells), bilinear: float64[..., 2]."""
+def _interpolated(field: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the field float32[2, h, w] at points float64[..., 2] (x, y in cells), interpolated bilinearly:
+    float64[..., 2]."""
     height, width = field.shape[1:]
     x, y = np.clip(points[..., 0], 0, width - 1), np.clip(points[..., 1], 0, height - 1)
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)
@@ -151,14 +159,15 @@ def _between(field: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray
 
 @dataclass
 class _Person:
-    """A person in the making: its candidates by part, and the sum of their confidences and affinities."""
+    """An unfinished person: its candidates by part, and the sum of their confidences and affinities."""
 
     parts: dict[int, int]
     total: float
 
 
 def _add(persons: list[_Person], limb: int, pair: tuple[int, int], value: float, score: NDArray[np.float64]) -> None:
-    """Puts one limb to the person or persons that have one of its ends, or begins a person."""
+    """Add a limb to the person that has one of its ends; join two persons that have one end each; or start a new
+    person."""
     ends = dict(zip(LIMBS[limb], pair, strict=True))
     owners = [p for p in persons if any(p.parts.get(number) == candidate for number, candidate in ends.items())]
     if not owners:

@@ -1,4 +1,4 @@
-"""The demo's model of human pose: OpenPose with the small front, trained on the demo world."""
+"""The model `demo-openpose`: OpenPose with the small front, trained on the demo world."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["DemoOpenPose"]
 
 WEIGHTS = Path(__file__).with_name("demo-openpose.safetensors")
-"""The weights that ship with the harness, fp16, trained with the recipe `demo` of registry.toml."""
+"""The weights that come with the harness: fp16, trained with the recipe `demo` of registry.toml."""
 _SIZE = (192, 256)
 
 
 class DemoOpenPose(OpenPose):
-    """OpenPose small enough to ship and to run anywhere: 1.4 M parameters, 1.1 GMAC for a frame of 256x192.
+    """An OpenPose that is small enough to come with the harness and to run on any machine.
 
-    Frames are scaled to a height of 192. Trained on whole frames, mirrored half of the time; errors count up to five
-    times as much on persons as elsewhere, which makes a short training go further.
+    It has 1.4 M parameters and needs 1.1 GMAC for a frame of 256x192. Frames are scaled to a height of 192. It is
+    trained on whole frames, mirrored with probability 0.5. Errors on persons count up to five times as much as
+    elsewhere, which makes a short training more effective.
     """
 
     name = "demo-openpose"
@@ -46,7 +47,7 @@ class DemoOpenPose(OpenPose):
         return super().resolve_weights(asked or str(WEIGHTS), dataset_classes)
 
     def view(self, image: NDArray[np.uint8], persons: Persons, rng: np.random.Generator) -> View:
-        """The whole frame."""
+        """Return the whole frame, mirrored with probability 0.5."""
         from harness_tasks.pose.models.views import whole_view
 
         return whole_view(image, persons, _SIZE, bool(rng.random() < 0.5))

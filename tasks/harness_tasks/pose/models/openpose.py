@@ -1,4 +1,4 @@
-"""OpenPose: confidence maps and part affinity fields, parsed into persons.
+"""The model OpenPose: a network predicts confidence maps and part affinity fields, which are assembled into persons.
 
 Cao, Simon, Wei, Sheikh, "Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields" (CVPR 2017).
 """
@@ -52,20 +52,21 @@ THRESHOLDS = (
 
 
 class OpenPose(Model):
-    """The study's model of human pose.
+    """OpenPose, the study's model of human pose.
 
-    Frames are scaled to `height` (368 in the published code; one scale, no mirrored pass), padded with grey to
-    multiples of 16, and go in as BGR / 256 - 0.5 (front `vgg19`; the front `small` takes RGB of zero mean). Of the
-    last stage's 18 parts, COCO's 17 key points are kept, the neck is dropped. A person's score is the sum of the
-    confidences of its parts and the affinities of its limbs, over the most there could be (35).
+    Input: frames are scaled to `height` (368 in the published code; one scale, no mirrored pass) and padded with grey
+    to multiples of 16. The front `vgg19` takes BGR / 256 - 0.5; the front `small` takes RGB of zero mean.
 
-    Weights: what `harness train` writes, or the published body model in the layout in which it is widely used with
+    Output: COCO's 17 key points are 17 of the last stage's 18 parts; the neck is dropped. A person's score is the sum
+    of the confidences of its parts and the affinities of its limbs, divided by the largest possible sum (35).
+
+    Weights: files that `harness train` writes, or the published body model in the layout that is widely used with
     PyTorch (`body_pose_model.pth`: conv1_1.weight ... Mconv7_stage6_L2.bias, with or without the modules' prefixes
-    model0., model1_1., ...). Training can also start from VGG19's weights for ImageNet in torchvision's layout.
+    model0., model1_1., ...). Training can also start from torchvision's VGG19 weights for ImageNet.
 
-    Training follows the published code: squares around a person, scaled, turned, shifted and mirrored; squared errors
-    of both kinds of maps summed over the stages; nothing is learnt where persons are not labelled (in the boxes of
-    crowds and of persons without key points; the published code has masks for them).
+    Training follows the published code: an example is a square around a person, scaled, rotated, shifted and mirrored.
+    The losses are the squared errors of the fields and of the maps, summed over the stages. Boxes of crowds and of
+    persons without key points are masked out of the losses (the published code uses masks for them).
 
     A prepared sample is a dict of `images` uint8[S, 3, h, w] and `size` int64[2], the frame's height and width.
     """
@@ -81,11 +82,11 @@ class OpenPose(Model):
         Option("front", str, "vgg19", "the layers before the stages", choices=("vgg19", "small")),
     )
     SPREAD: ClassVar[Mapping[str, float]] = {"vgg19": 0.875, "small": 1.25}
-    """The standard deviation of a part's Gaussian in cells (7 pixels in the published code), by front."""
+    """Standard deviation of a part's Gaussian in map cells, by front (7 pixels in the published code)."""
     WIDTH: ClassVar[Mapping[str, float]] = {"vgg19": 1.0, "small": 1.25}
-    """Half the width of a limb's field in cells, by front."""
+    """Half the width of a limb's affinity field in map cells, by front."""
     FOREGROUND: ClassVar[float] = 0.0
-    """How much more an error counts where the target is not empty."""
+    """Additional weight of the error where the target is not empty."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
@@ -99,13 +100,13 @@ class OpenPose(Model):
 
     @property
     def front(self) -> Front:
-        """The front of the network."""
+        """The name of the network's front."""
         front: Front = self.option("front")
         return front
 
     @property
     def stages(self) -> int:
-        """How many stages the network has."""
+        """The number of stages of the network."""
         return int(self.option("stages"))
 
     def fingerprint(self) -> Mapping[str, Value]:
@@ -150,12 +151,12 @@ class OpenPose(Model):
 
         if weights.path is None:
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
-        state, what = load_state(weights.path), f"weights {weights.path}"
+        state, source = load_state(weights.path), f"weights {weights.path}"
         if self.front == "vgg19" and is_published(state):
-            state = of_published(state, self.stages, what)
+            state = of_published(state, self.stages, source)
         elif self.front == "vgg19" and training and is_imagenet(state):
-            state = {**network.state_dict(), **imagenet_front(state, what)}
-        load_into(network, state, what)
+            state = {**network.state_dict(), **imagenet_front(state, source)}
+        load_into(network, state, source)
 
     def predict(self, batch: Mapping[str, torch.Tensor]) -> list[list[Poses]]:
         import torch
@@ -167,17 +168,17 @@ class OpenPose(Model):
         with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=self._precision == "bf16"):
             affinity, confidence = (maps.float().cpu().numpy() for maps in self.network(images)[-1])
         sizes = [tuple(size) for size in batch["size"].tolist() for _ in range(scored)]
-        found = [self._poses(*maps) for maps in zip(confidence, affinity, sizes, strict=True)]
-        return [found[i * scored : (i + 1) * scored] for i in range(count)]
+        poses = [self._poses(*maps) for maps in zip(confidence, affinity, sizes, strict=True)]
+        return [poses[i * scored : (i + 1) * scored] for i in range(count)]
 
     def parsing(self) -> Parsing:
-        """The thresholds that maps are parsed with."""
+        """Return the thresholds for assembling persons."""
         from harness_tasks.pose.models.assembly import Parsing
 
         return Parsing(part=self.option("part_threshold"), affinity=self.option("paf_threshold"))
 
     def _poses(self, confidence: NDArray[np.float32], affinity: NDArray[np.float32], size: tuple[int, int]) -> Poses:
-        """The persons in a frame of that height and width."""
+        """Assemble the persons of a frame whose height and width are `size`."""
         import numpy as np
 
         from harness_tasks.pose.models.assembly import assemble
@@ -189,18 +190,18 @@ class OpenPose(Model):
 
         stride = STRIDES[self.front]
         height, width = fitted_size(*size, self.height)
-        seen = np.s_[:, : -(-height // stride), : -(-width // stride)]
-        parts, totals = assemble(confidence[seen], affinity[seen], self.parsing())
+        valid = np.s_[:, : -(-height // stride), : -(-width // stride)]
+        parts, totals = assemble(confidence[valid], affinity[valid], self.parsing())
         keypoints = parts[:, list(COCO_PARTS)]
         scale = np.array([size[1] / width, size[0] / height])
-        there = keypoints[..., 2:] > 0
-        keypoints[..., :2] = ((pixels(keypoints[..., :2], stride) + 0.5) * scale - 0.5) * there
+        present = keypoints[..., 2:] > 0
+        keypoints[..., :2] = ((pixels(keypoints[..., :2], stride) + 0.5) * scale - 0.5) * present
         keypoints[..., 2] = keypoints[..., 2].clip(0.0, 1.0)
         scores = np.clip(totals / (len(PARTS) + TREE), 0.0, 1.0)
         return Poses(keypoints.astype(np.float32), scores.astype(np.float32))
 
     def view(self, image: NDArray[np.uint8], persons: Persons, rng: np.random.Generator) -> View:
-        """What of a frame one training example shows."""
+        """Return the part of a frame that one training example shows."""
         from harness_tasks.pose.models.views import MULTIPLE, person_view
 
         return person_view(image, persons, -(-self.height // MULTIPLE) * MULTIPLE, rng)
@@ -208,8 +209,14 @@ class OpenPose(Model):
     def prepare_train(
         self, frames: Frames, targets: Mapping[int, Persons], rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        """A view of one scored frame, `image` uint8[3, h, w], with its maps: `affinity` float32[38, h / s, w / s],
-        `confidence` float32[19, ...], and `mask` float32[1, ...], 0 where nothing is to be learnt."""
+        """Return a view of one scored frame with its target maps.
+
+        Returns:
+            image: uint8[3, h, w].
+            affinity: float32[38, h / s, w / s], at stride s.
+            confidence: float32[19, h / s, w / s].
+            mask: float32[1, h / s, w / s], 0 where the losses are ignored.
+        """
         import torch
 
         from harness_tasks.pose.models.openpose_network import STRIDES
@@ -229,7 +236,8 @@ class OpenPose(Model):
         }
 
     def losses(self, batch: Mapping[str, torch.Tensor], part: str) -> Mapping[str, torch.Tensor]:
-        """Squared errors of the fields and of the maps, summed over channels and stages, the mean over cells."""
+        """Return the squared errors of the fields and of the maps, summed over channels and stages, averaged over
+        cells."""
         import torch
 
         device = next(self.network.parameters()).device

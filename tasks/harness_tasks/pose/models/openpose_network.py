@@ -1,7 +1,8 @@
-"""OpenPose's network, and a small one of the same kind. Imports torch: only openpose.py imports it, for a network.
+"""OpenPose's network, and a small network of the same kind.
 
-Both take RGB images float32[B, 3, H, W] of 0-255, H and W multiples of 16, and give for every stage the part affinity
-fields float32[B, 38, H / s, W / s] and the confidence maps float32[B, 19, H / s, W / s] of stride s.
+This module imports torch; only openpose.py imports it, when it builds a network. Both networks take RGB images
+float32[B, 3, H, W], 0-255, with H and W multiples of 16. For each stage they return the part affinity fields
+float32[B, 38, H / s, W / s] and the confidence maps float32[B, 19, H / s, W / s] at stride s.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Maps = tuple[torch.Tensor, torch.Tensor]
 
 AFFINITIES, CONFIDENCES = 38, 19
 STRIDES = {"vgg19": 8, "small": 4}
-"""Pixels of the image a cell of the maps, by front."""
+"""Image pixels per map cell, by front."""
 
 _VGG = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, 256, "pool", 512, 512, 256, 128)
 _FEATURES = 128
@@ -30,15 +31,15 @@ _WIDTH = 64
 
 
 def new_network(front: Front, stages: int) -> nn.Module:
-    """A network with a front and so many stages, initialised from torch's random state."""
+    """Return a network with this front and number of stages, initialised from torch's random state."""
     return OpenPoseNetwork(stages) if front == "vgg19" else SmallOpenPoseNetwork(stages)
 
 
 class OpenPoseNetwork(nn.Module):
-    """The published body model: the first ten layers of VGG19, two more, and six stages at stride 8.
+    """The published body model: the first ten layers of VGG19, two more layers, and up to six stages at stride 8.
 
-    Cao et al. (CVPR 2017), figure 3: each stage has a branch for the fields and one for the maps; a stage sees the
-    features and what the stage before it said. 52 M parameters with six stages.
+    As in Cao et al. (CVPR 2017), figure 3, each stage has one branch for the fields and one for the maps. The input of
+    a stage is the features and the output of the stage before. With six stages it has 52 M parameters.
     """
 
     def __init__(self, stages: int) -> None:
@@ -51,16 +52,18 @@ class OpenPoseNetwork(nn.Module):
             self.confidence.append(_later_branch(CONFIDENCES))
 
     def forward(self, images: torch.Tensor) -> list[Maps]:
-        """Images as BGR / 256 - 0.5, as the Caffe model was trained."""
+        """Compute the fields and maps of each stage. The images are converted to BGR / 256 - 0.5, as in the Caffe
+        model."""
         features = self.front(images.flip(1) / 256 - 0.5)
-        seen, maps = features, []
+        stage_input, maps = features, []
         for affinity, confidence in zip(self.affinity, self.confidence, strict=True):
-            maps.append((affinity(seen), confidence(seen)))
-            seen = torch.cat([*maps[-1], features], 1)
+            maps.append((affinity(stage_input), confidence(stage_input)))
+            stage_input = torch.cat([*maps[-1], features], 1)
         return maps
 
 
 def _vgg_front() -> nn.Sequential:
+    """Return the front: the first layers of VGG19 and two more."""
     layers: list[nn.Module] = []
     channels = 3
     for layer in _VGG:
@@ -73,6 +76,7 @@ def _vgg_front() -> nn.Sequential:
 
 
 def _branch(channels: tuple[int, ...], kernels: tuple[int, ...]) -> nn.Sequential:
+    """Return convolutions with these channels and kernel sizes, with ReLU between them."""
     layers: list[nn.Module] = []
     for (inside, outside), kernel in zip(itertools.pairwise(channels), kernels, strict=True):
         layers += [nn.Conv2d(inside, outside, kernel, padding=kernel // 2), nn.ReLU(inplace=True)]
@@ -89,11 +93,11 @@ def _later_branch(outputs: int) -> nn.Sequential:
 
 
 class SmallOpenPoseNetwork(nn.Module):
-    """The small front, a coarser context, and light stages at stride 4.
+    """The small front, a context at a coarser stride, and light stages at stride 4.
 
-    A stage has one trunk for fields and maps, and a dilated 3x3 convolution where the published model has 7x7, after
-    Osokin, "Real-time 2D Multi-Person Pose Estimation on CPU: Lightweight OpenPose" (2018). Stride 4 because key points
-    of a person 150 pixels tall have to be placed within a pixel or two.
+    A stage has one trunk for both fields and maps. It has a dilated 3x3 convolution instead of the published model's
+    7x7 convolutions, as in Osokin, "Real-time 2D Multi-Person Pose Estimation on CPU: Lightweight OpenPose" (2018). The
+    stride is 4 because the key points of a person 150 pixels tall must be located within one or two pixels.
     """
 
     def __init__(self, stages: int) -> None:
@@ -120,7 +124,7 @@ class SmallOpenPoseNetwork(nn.Module):
 
 
 class _SmallStage(nn.Module):
-    """Maps from features and earlier maps."""
+    """One stage: computes maps from the features and the maps of the stage before."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""What the network is to learn: confidence maps of the parts, and part affinity fields of the limbs.
+"""The training targets of OpenPose: confidence maps of the parts, and part affinity fields of the limbs.
 
-Cao et al. (CVPR 2017), equations 7 to 11. A map's cell (row j, column i) of stride s lies at y = s (j + 1/2) - 1/2,
-x = s (i + 1/2) - 1/2 of the image, in pixels whose first centre is 0 (COCO's convention).
+Cao et al. (CVPR 2017), equations 7 to 11. In a map of stride s, the cell in row j and column i lies at
+y = s (j + 1/2) - 1/2 and x = s (i + 1/2) - 1/2 of the image. The centre of the first pixel is 0 (COCO's convention).
 """
 
 from __future__ import annotations
@@ -19,35 +19,40 @@ __all__ = ["affinity_fields", "cells", "confidence_maps", "learnt_mask", "pixels
 
 
 def cells(points: NDArray[np.float64], stride: int) -> NDArray[np.float64]:
-    """Coordinates in pixels as coordinates in cells of a map."""
+    """Convert coordinates from pixels to cells of a map."""
     return (points + 0.5) / stride - 0.5
 
 
 def pixels(points: NDArray[np.float64], stride: int) -> NDArray[np.float64]:
-    """Coordinates in cells of a map as coordinates in pixels."""
+    """Convert coordinates from cells of a map to pixels."""
     return (points + 0.5) * stride - 0.5
 
 
 def confidence_maps(
     parts: NDArray[np.float64], size: tuple[int, int], stride: int, spread: float
 ) -> NDArray[np.float32]:
-    """A Gaussian at every part of every person (the highest counts), and last the background: 1 - the highest of all.
+    """Return the confidence maps: a Gaussian at each part of each person. Where Gaussians overlap, the larger value is
+    used.
+
+    The last map is the background: 1 minus the largest value of all other maps.
 
     Args:
-        parts: float64[N, 18, 3], x and y in pixels, and whether it is labelled.
+        parts: float64[N, 18, 3], x and y in pixels, and whether the part is labelled.
         size: rows and columns of the maps.
-        stride: pixels a cell.
-        spread: the Gaussian's standard deviation in cells.
+        stride: pixels per cell.
+        spread: standard deviation of the Gaussian in cells.
 
     Returns:
         float32[19, rows, columns].
     """
-    at = cells(parts[:, :, :2], stride)
-    fall = -0.5 / spread**2
-    across = np.exp(fall * (np.arange(size[1]) - at[:, :, 0, None]) ** 2) * (parts[:, :, 2, None] > 0)
-    down = np.exp(fall * (np.arange(size[0]) - at[:, :, 1, None]) ** 2)
+    positions = cells(parts[:, :, :2], stride)
+    exponent = -0.5 / spread**2
+    column_factors = np.exp(exponent * (np.arange(size[1]) - positions[:, :, 0, None]) ** 2) * (
+        parts[:, :, 2, None] > 0
+    )
+    row_factors = np.exp(exponent * (np.arange(size[0]) - positions[:, :, 1, None]) ** 2)
     maps = np.zeros((len(PARTS) + 1, *size), np.float32)
-    for row, column in zip(down, across, strict=True):
+    for row, column in zip(row_factors, column_factors, strict=True):
         np.maximum(maps[:-1], (row[:, :, None] * column[:, None, :]).astype(np.float32), out=maps[:-1])
     maps[-1] = 1.0 - maps[:-1].max(axis=0)
     return maps
@@ -56,23 +61,24 @@ def confidence_maps(
 def affinity_fields(
     parts: NDArray[np.float64], size: tuple[int, int], stride: int, width: float
 ) -> NDArray[np.float32]:
-    """On every limb the unit vector along it; where limbs of several persons overlap, the mean.
+    """Return the part affinity fields: on each limb, the unit vector along it. Overlapping limbs of several persons are
+    averaged.
 
     Args:
-        parts: float64[N, 18, 3], x and y in pixels, and whether it is labelled.
+        parts: float64[N, 18, 3], x and y in pixels, and whether the part is labelled.
         size: rows and columns of the maps.
-        stride: pixels a cell.
-        width: up to which distance from the line between its ends a cell lies on a limb, in cells.
+        stride: pixels per cell.
+        width: a cell lies on a limb up to this distance from the line between its ends, in cells.
 
     Returns:
         float32[38, rows, columns].
     """
-    at = cells(parts[:, :, :2], stride)
-    starts, ends = (at[:, [limb[end] for limb in LIMBS]] for end in (0, 1))
-    there = (parts[:, [limb[0] for limb in LIMBS], 2] > 0) & (parts[:, [limb[1] for limb in LIMBS], 2] > 0)
+    positions = cells(parts[:, :, :2], stride)
+    starts, ends = (positions[:, [limb[end] for limb in LIMBS]] for end in (0, 1))
+    complete = (parts[:, [limb[0] for limb in LIMBS], 2] > 0) & (parts[:, [limb[1] for limb in LIMBS], 2] > 0)
     fields = np.zeros((2 * len(LIMBS), *size), np.float32)
     counts = np.zeros((len(LIMBS), *size), np.float32)
-    for person, limb in zip(*np.nonzero(there), strict=True):
+    for person, limb in zip(*np.nonzero(complete), strict=True):
         _paint(fields, counts, FIELDS[limb], starts[person, limb], ends[person, limb], width)
     np.divide(fields, np.repeat(np.maximum(counts, 1.0), 2, axis=0), out=fields)
     return fields
@@ -86,7 +92,7 @@ def _paint(
     end: NDArray[np.float64],
     width: float,
 ) -> None:
-    """Adds one limb to its field, within the box around it."""
+    """Add one limb to its field, within the bounding box of the limb."""
     along = end - start
     length = float(np.hypot(*along))
     if length < 1e-6:
@@ -106,7 +112,7 @@ def _paint(
 
 
 def learnt_mask(boxes: NDArray[np.float64], size: tuple[int, int], stride: int) -> NDArray[np.float32]:
-    """float32[rows, columns]: 0 in boxes float64[N, 4] of persons whose parts are not labelled, else 1."""
+    """Return float32[rows, columns]: 0 in the boxes float64[N, 4] of persons whose parts are not labelled, else 1."""
     mask = np.ones(size, np.float32)
     corners = cells(boxes.reshape(-1, 2, 2) - 0.5, stride)
     for (left, top), (right, bottom) in np.rint(corners).clip(0).astype(int).tolist():

@@ -1,4 +1,4 @@
-"""Keypoint R-CNN of torchvision: He et al., "Mask R-CNN" (ICCV 2017), section 5."""
+"""The model Keypoint R-CNN of torchvision (He et al., "Mask R-CNN", ICCV 2017, section 5)."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _BACKBONES = ("resnet50", "resnet18", "resnet34", "resnet101")
 
 
 class TorchvisionKeypoints(TorchvisionDetector):
-    """torchvision's keypointrcnn_resnet50_fpn, with weights by torchvision's name or from a file.
+    """torchvision's keypointrcnn_resnet50_fpn, with torchvision's own weights or with weights from a file.
 
-    Everything before and after the network is torchvision's own, but for the key points' confidences: they are the
-    logistic function of the heat map's maximum (a logit). Every person has all 17 key points, sure or not.
-    torchvision's weights fit the default backbone and head; the others are for training, where the head of eight
-    layers of 512 channels costs 3.7 GMAC for every person.
+    Everything before and after the network is torchvision's own, except the confidences of key points: these are the
+    logistic function of the heat map's maximum (a logit). Every person has all 17 key points, also uncertain ones.
+    torchvision's weights fit only the default backbone and head. The other backbones and heads are for training,
+    because the default head of eight layers of 512 channels costs 3.7 GMAC per person.
 
-    A training example also has `keypoints` float32[N, 17, 3]. Crowds are not learnt; persons without labelled key
-    points teach the boxes alone.
+    A training example also has `keypoints` float32[N, 17, 3]. Crowds are left out of training. Persons without labelled
+    key points are used only for the boxes.
     """
 
     name = "torchvision-keypoints"
@@ -75,7 +75,7 @@ class TorchvisionKeypoints(TorchvisionDetector):
         from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
         from torchvision.models.detection.keypoint_rcnn import KeypointRCNNHeads, KeypointRCNNPredictor
 
-        # As keypointrcnn_resnet50_fpn makes it without weights: all stages learn, with living batch norms.
+        # As keypointrcnn_resnet50_fpn without weights: all stages are trainable, and batch norms are not frozen.
         body = resnet_fpn_backbone(
             backbone_name=backbone, weights=None, norm_layer=torch.nn.BatchNorm2d, trainable_layers=5
         )
@@ -88,7 +88,8 @@ class TorchvisionKeypoints(TorchvisionDetector):
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         network = super().build(_PERSON, initial)
-        # torchvision's loss views the maps as rows, which maps with channels last (a recipe may ask for them) are not.
+        # torchvision's loss reshapes the maps with `view`, which fails for channels-last maps. A recipe may use
+        # channels last.
         heads: Any = network.roi_heads
         heads.keypoint_predictor.register_forward_hook(lambda module, given, maps: maps.contiguous())
         self.classes = ()
@@ -104,15 +105,15 @@ class TorchvisionKeypoints(TorchvisionDetector):
         from harness_tasks.pose.types import Poses
 
         persons = output["labels"] == 1
-        places = output["keypoints"][persons][:, :, :2].float()
-        sure = torch.sigmoid(output["keypoints_scores"][persons].float())
-        keypoints = torch.cat([places, sure[:, :, None]], dim=2).reshape(-1, 17, 3)
+        positions = output["keypoints"][persons][:, :, :2].float()
+        confidences = torch.sigmoid(output["keypoints_scores"][persons].float())
+        keypoints = torch.cat([positions, confidences[:, :, None]], dim=2).reshape(-1, 17, 3)
         return Poses(keypoints.cpu().numpy(), output["scores"][persons].float().cpu().numpy())
 
     def prepare_train(
         self, frames: Frames, targets: Mapping[int, Any], rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        """One scored frame, mirrored half of the time; targets are `Persons`."""
+        """Return one scored frame with its persons, mirrored with probability 0.5. The targets are `Persons`."""
         import numpy as np
         import torch
 
@@ -123,8 +124,8 @@ class TorchvisionKeypoints(TorchvisionDetector):
         persons: Persons = targets[number]
         height, width = image.shape[:2]
         boxes = np.clip(persons.boxes, 0, [width, height, width, height])
-        learnt = ~persons.crowd & ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
-        boxes, keypoints = boxes[learnt], persons.keypoints[learnt]
+        usable = ~persons.crowd & ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
+        boxes, keypoints = boxes[usable], persons.keypoints[usable]
         if rng.random() < 0.5:
             image, keypoints = image[:, ::-1], keypoints[:, list(MIRRORED)]
             boxes = boxes.copy()

@@ -1,6 +1,6 @@
-"""What of a frame a network sees: the whole frame, fitted and padded; in training, a view of it.
+"""The part of a frame that a network sees: the whole frame, scaled and padded; in training also a random square.
 
-Coordinates are in pixels from the centre of the first one, as COCO counts them.
+Coordinates are in pixels, and the centre of the first pixel is (0, 0), as in COCO.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["MULTIPLE", "View", "fitted", "fitted_size", "person_view", "whole_view"]
 
 MULTIPLE = 16
-"""Heights and widths of inputs are multiples of it."""
+"""Heights and widths of network inputs are multiples of this number."""
 _GREY = 128
 _PERSON = 0.6
 _SCALES = (0.5, 1.1)
@@ -29,12 +29,13 @@ _SHIFT = 0.11
 
 
 def fitted_size(height: int, width: int, wanted: int) -> tuple[int, int]:
-    """Height and width of a frame scaled to that height."""
+    """Return the height and width of a frame that is scaled to the height `wanted`."""
     return wanted, max(1, round(width * wanted / height))
 
 
 def fitted(image: NDArray[np.uint8], wanted: int) -> NDArray[np.uint8]:
-    """The image scaled to that height (bicubic), padded with grey on the right and below to multiples of 16."""
+    """Scale an image to the height `wanted` (bicubic), and pad it with grey on the right and at the bottom to multiples
+    of 16."""
     import cv2
 
     height, width = fitted_size(image.shape[0], image.shape[1], wanted)
@@ -46,12 +47,13 @@ def fitted(image: NDArray[np.uint8], wanted: int) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class View:
-    """A training input.
+    """The image and the persons of one training example.
 
     Args:
         image: uint8[h, w, 3].
-        keypoints: float64[N, 17, 3], of the persons that have labelled key points; those outside count as unlabelled.
-        unlabelled: float64[M, 4], boxes (corners of pixels) of crowds, and of persons without labelled key points.
+        keypoints: float64[N, 17, 3], of persons with labelled key points; key points outside the view are unlabelled.
+        unlabelled: float64[M, 4], boxes of crowds and of persons without labelled key points; (0, 0) is the corner of
+            the first pixel.
     """
 
     image: NDArray[np.uint8]
@@ -60,22 +62,23 @@ class View:
 
 
 def whole_view(image: NDArray[np.uint8], persons: Persons, size: tuple[int, int], mirror: bool) -> View:
-    """The whole frame, scaled to fit into that height and width in the top left corner; mirrored on demand."""
+    """Return the whole frame, scaled to fit into the top left corner of `size` (height, width), and mirrored if
+    `mirror`."""
     scale = min(size[0] / image.shape[0], size[1] / image.shape[1])
     matrix = np.array([[scale, 0.0, 0.5 * scale - 0.5], [0.0, scale, 0.5 * scale - 0.5]])
     return _view(image, persons, matrix, size, mirror)
 
 
 def person_view(image: NDArray[np.uint8], persons: Persons, side: int, rng: np.random.Generator) -> View:
-    """A square around one of the persons, as the published model was trained.
+    """Return a square view around a random person, as in the training of the published model.
 
-    The person is scaled to 0.6 of the square, and that by 0.5 to 1.1, turned by up to 40 degrees, shifted by up to
-    11 % and mirrored half of the time (the values of the code that comes with Cao et al., CVPR 2017). A frame without
-    labelled persons is seen around its middle.
+    The person is scaled to 0.6 of the square, times a random factor of 0.5 to 1.1. The view is rotated by up to 40
+    degrees, shifted by up to 11 %, and mirrored with probability 0.5. These are the values of the code of Cao et al.
+    (CVPR 2017). In a frame without labelled persons, the square is around the frame's centre.
     """
-    known = np.flatnonzero(_labelled(persons))
-    if len(known):
-        left, top, right, bottom = persons.boxes[known[int(rng.integers(len(known)))]]
+    labelled = np.flatnonzero(_labelled(persons))
+    if len(labelled):
+        left, top, right, bottom = persons.boxes[labelled[int(rng.integers(len(labelled)))]]
     else:
         left, top, right, bottom = 0.0, 0.0, float(image.shape[1]), float(image.shape[0])
     extent = max(right - left, bottom - top, 1.0)
@@ -89,29 +92,31 @@ def person_view(image: NDArray[np.uint8], persons: Persons, side: int, rng: np.r
 
 
 def _labelled(persons: Persons) -> NDArray[np.bool_]:
+    """Return which persons have labelled key points and are no crowd."""
     return ~persons.crowd & (persons.keypoints[:, :, 2] > 0).any(axis=1)
 
 
 def _view(
     image: NDArray[np.uint8], persons: Persons, matrix: NDArray[np.float64], size: tuple[int, int], mirror: bool
 ) -> View:
-    """The image and its persons through an affine map (2x3, of coordinates), then mirrored."""
+    """Transform the image and its persons by an affine map of coordinates (2x3), then mirror them if `mirror`."""
     if mirror:
         matrix = matrix * [[-1.0], [1.0]] + [[0.0, 0.0, size[1] - 1.0], [0.0, 0.0, 0.0]]
-    known = _labelled(persons)
-    keypoints = persons.keypoints[known].copy()
+    labelled = _labelled(persons)
+    keypoints = persons.keypoints[labelled].copy()
     keypoints[..., :2] = keypoints[..., :2] @ matrix[:, :2].T + matrix[:, 2]
     inside = ((keypoints[..., :2] > -0.5) & (keypoints[..., :2] < [size[1] - 0.5, size[0] - 0.5])).all(axis=2)
     keypoints[..., 2] *= inside
     if mirror:
         keypoints = keypoints[:, list(MIRRORED)]
-    corners = persons.boxes[~known][:, [[0, 1], [2, 1], [0, 3], [2, 3]]] - 0.5
+    corners = persons.boxes[~labelled][:, [[0, 1], [2, 1], [0, 3], [2, 3]]] - 0.5
     moved = corners @ matrix[:, :2].T + matrix[:, 2] + 0.5
     boxes = np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1)
     return View(_warped(image, matrix, size), keypoints, boxes)
 
 
 def _warped(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Transform an image by an affine map; areas outside the image are grey."""
     import cv2
 
     if image.shape[:2] == size and np.array_equal(matrix, [[1, 0, 0], [0, 1, 0]]):

@@ -62,12 +62,16 @@ class CamVid(LabelledImages):
         lines = [line.split() for line in list_file.read_text("utf-8", "replace").splitlines() if line.strip()]
         malformed = next((line for line in lines if len(line) != 2), None)
         if malformed is not None:
-            raise self.problem(f"{list_file} has a line {' '.join(malformed)[:80]!r}; an image and its labels are expected")
+            raise self.problem(
+                f"{list_file} has a line {' '.join(malformed)[:80]!r}; an image and its labels are expected"
+            )
         pairs = [self._pair(folder, image, labels) for image, labels in lines]
         missing = [path for pair in pairs for path in (pair.image, pair.truth) if not path.is_file()]
         if missing:
             few = ", ".join(str(path.relative_to(folder)) for path in missing[:3])
-            raise self.problem(f"{len(missing)} of the {2 * len(pairs)} files of {list_file} are not there ({few}, ...)")
+            raise self.problem(
+                f"{len(missing)} of the {2 * len(pairs)} files of {list_file} are not there ({few}, ...)"
+            )
         if len({pair.id for pair in pairs}) != len(pairs):
             raise self.problem(f"{list_file} names an image twice")
         self.use(pairs)

@@ -89,10 +89,10 @@ def read_labels(path: Path, table: NDArray[np.int16]) -> NDArray[np.uint8]:
         )
     labels = table[numbers]
     if (labels < 0).any():
-        undefined = sorted({int(number) for number in numbers[labels < 0]})
+        unknown = sorted({int(number) for number in numbers[labels < 0]})
         defined = np.flatnonzero(table >= 0)
         raise SampleError(
-            f"{path}: has label numbers that this format does not know ({', '.join(map(str, undefined[:5]))}); expected "
+            f"{path}: has label numbers that this format does not know ({', '.join(map(str, unknown[:5]))}); expected "
             f"are {defined[0]} to {defined[defined != IGNORE][-1]}."
         )
     result: NDArray[np.uint8] = labels.astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What networks that give one score per class and pixel share: from frames to label maps, and how they learn."""
+"""The base class of networks that predict one score per class and pixel: prediction, losses and training data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NORMALISATIONS = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }
-"""Mean and standard deviation of red, green and blue in 0-1: torchvision's of ImageNet; and 0-1 as it is."""
+"""Mean and standard deviation of red, green and blue (0-1): torchvision's for ImageNet, or no normalisation."""
 
 SHARED_OPTIONS = (
     Option("size", str, None, "WIDTHxHEIGHT that frames are resized to for the network; not set: as they are"),
@@ -51,21 +51,21 @@ SHARED_OPTIONS = (
 
 
 class PixelClassifier(DenseModel):
-    """A network that takes float[B, 3, H, W] (normalised RGB) and gives scores float[B, classes, H, W].
+    """A network that computes scores float[B, classes, H, W] from float[B, 3, H, W] (normalised RGB).
 
-    A prepared sample is uint8[S, 3, H, W], its S scored frames as they were decoded; a batch is uint8[B, S, 3, H, W].
-    With the option `size` the network sees frames resized (bilinear, averaged where they shrink), and its scores are
-    interpolated back, so label maps always have the size of the source. A training example is a dict of `image`
-    (uint8[3, H, W]) and `labels` (uint8[H, W], 255 where nothing is to be learnt).
+    A prepared sample is uint8[S, 3, H, W], the S scored frames as they were decoded; a batch is uint8[B, S, 3, H, W].
+    With the option `size`, frames are resized for the network (bilinear, with antialiasing when they shrink), and the
+    scores are interpolated back. So label maps always have the size of the source frame. A training example is a dict
+    of `image` (uint8[3, H, W]) and `labels` (uint8[H, W], 255 for pixels that are not used in training).
 
-    A subclass makes the network, and says which tensor's first dimension is the number of classes.
+    A subclass builds the network, and names a tensor (`head`) whose first dimension is the number of classes.
     """
 
     task: ClassVar[str] = "segmentation"
     trainable: ClassVar[bool] = True
     options: ClassVar[tuple[Option, ...]] = SHARED_OPTIONS
     head: ClassVar[str]
-    """The name of the last layer's weight in the state dict."""
+    """The name of the last layer's weight tensor in the state dict."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
@@ -78,7 +78,7 @@ class PixelClassifier(DenseModel):
 
     @abstractmethod
     def make(self, outputs: int) -> torch.nn.Module:
-        """A new network with so many classes, on the CPU, initialised from torch's random state."""
+        """Return a new network with `outputs` classes, on the CPU, initialised from torch's random state."""
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         self._check_class_weights(classes)
@@ -113,7 +113,7 @@ class PixelClassifier(DenseModel):
         load_into(self.network, state, f"weights {weights.path}")
 
     def predict(self, batch: torch.Tensor) -> list[list[NDArray[np.uint8]]]:
-        """Label maps uint8[H, W] of each scored frame, in the size of the frame."""
+        """Return the label map uint8[H, W] of each scored frame, in the size of the frame."""
         import torch
 
         count, scored, _, height, width = batch.shape
@@ -127,25 +127,28 @@ class PixelClassifier(DenseModel):
         return [list(labels[i * scored : (i + 1) * scored]) for i in range(count)]
 
     def scores(self, images: torch.Tensor) -> torch.Tensor:
-        """Normalised images float[N, 3, H, W] -> scores float[N, classes, H, W]: the network, unless it wants more."""
-        found: torch.Tensor = self.network(images)
-        return found
+        """Compute scores float[N, classes, H, W] from normalised images float[N, 3, H, W].
+
+        The default calls the network; a subclass can add steps before and after.
+        """
+        scores: torch.Tensor = self.network(images)
+        return scores
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8[N, 3, H, W] -> float32, as the option `normalise` says."""
+        """Convert uint8[N, 3, H, W] to float32, normalised by the option `normalise`."""
         import torch
 
         mean, deviation = (
             torch.tensor(values, device=images.device)[:, None, None]
             for values in _NORMALISATIONS[self.option("normalise")]
         )
-        whole = images.to(torch.float32).contiguous(memory_format=torch.channels_last)
-        return (whole / 255 - mean) / deviation
+        pixels = images.to(torch.float32).contiguous(memory_format=torch.channels_last)
+        return (pixels / 255 - mean) / deviation
 
     def prepare_train(
         self, frames: Frames, targets: Mapping[int, NDArray[np.uint8]], rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        """One scored frame with its labels, resized where `size` says so, and augmented."""
+        """Return one scored frame with its labels, resized by the option `size` and augmented."""
         import numpy as np
         import torch
 
@@ -169,14 +172,15 @@ class PixelClassifier(DenseModel):
         return {key: torch.stack([example[key] for example in examples]) for key in ("image", "labels")}
 
     def losses(self, batch: Mapping[str, torch.Tensor], part: str) -> Mapping[str, torch.Tensor]:
-        """The cross entropy over all pixels of the batch that have a label, and the Dice loss where it is asked for."""
+        """Return the cross entropy over all labelled pixels of the batch, and the Dice loss if the option `dice` is not
+        0."""
         device = next(self.network.parameters()).device
         labels = batch["labels"].to(device).long()
         scores = self.scores(self._normalised(batch["image"].to(device))).float()
-        found = {"cross_entropy": _cross_entropy(scores, labels, self._class_weights)}
+        losses = {"cross_entropy": _cross_entropy(scores, labels, self._class_weights)}
         if self.option("dice"):
-            found["dice"] = self.option("dice") * _dice(scores, labels)
-        return found
+            losses["dice"] = self.option("dice") * _dice(scores, labels)
+        return losses
 
     def _check_class_weights(self, classes: Sequence[str]) -> None:
         given = self._class_weights
@@ -187,10 +191,10 @@ class PixelClassifier(DenseModel):
 
 
 def parse_size(option: str, text: str | None) -> tuple[int, int] | None:
-    """ "WIDTHxHEIGHT" as (height, width); None stays None.
+    """Parse "WIDTHxHEIGHT" as (height, width); None stays None.
 
     Raises:
-        UsageError: it is no such text.
+        UsageError: the text has another form.
 
     >>> parse_size("crop", "320x240")
     (240, 320)
@@ -216,7 +220,7 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
 
 
 def _cross_entropy(scores: torch.Tensor, labels: torch.Tensor, weights: Sequence[float] | None) -> torch.Tensor:
-    """The weighted mean over labelled pixels; 0 where there is none."""
+    """Return the weighted mean over labelled pixels; 0 if there is none."""
     import torch
     from torch.nn import functional as F
 
@@ -231,17 +235,19 @@ def _cross_entropy(scores: torch.Tensor, labels: torch.Tensor, weights: Sequence
 
 
 def _dice(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """1 - 2 |P T| / (|P| + |T|), the mean over the classes in the batch; P are probabilities, T is the truth.
+    """Return 1 - 2 |P T| / (|P| + |T|), averaged over the classes in the batch; P are the probabilities, T is the
+    target.
 
-    Milletari, Navab and Ahmadi, "V-Net" (3DV 2016), with |P| and |T| as sums; the sums are over the whole batch.
+    Milletari, Navab and Ahmadi, "V-Net" (3DV 2016), but with |P| and |T| as plain sums. All sums are over the whole
+    batch.
     """
     import torch
 
-    known = (labels != IGNORE).unsqueeze(1)
-    found = scores.softmax(dim=1) * known
-    truth = torch.zeros_like(found).scatter_(1, labels.where(known[:, 0], 0).unsqueeze(1), 1.0) * known
-    both = (found * truth).sum(dim=(0, 2, 3))
+    labelled = (labels != IGNORE).unsqueeze(1)
+    probabilities = scores.softmax(dim=1) * labelled
+    truth = torch.zeros_like(probabilities).scatter_(1, labels.where(labelled[:, 0], 0).unsqueeze(1), 1.0) * labelled
+    intersection = (probabilities * truth).sum(dim=(0, 2, 3))
     areas = truth.sum(dim=(0, 2, 3))
     present = areas > 0
-    loss = 1 - 2 * both / (found.sum(dim=(0, 2, 3)) + areas).clamp(min=1e-6)
+    loss = 1 - 2 * intersection / (probabilities.sum(dim=(0, 2, 3)) + areas).clamp(min=1e-6)
     return (loss * present).sum() / present.sum().clamp(min=1)

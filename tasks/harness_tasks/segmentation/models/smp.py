@@ -72,13 +72,13 @@ class Smp(PixelClassifier):
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         network = super().build(classes, initial)
-        encoder_weights = self.option("encoder_weights")
-        if encoder_weights and initial is None:
+        pretrained = self.option("encoder_weights")
+        if pretrained and initial is None:
             try:
-                network = self._network = self._make(len(classes), encoder_weights)
+                network = self._network = self._make(len(classes), pretrained)
             except (OSError, KeyError, ValueError) as error:
                 raise WeightsError(
-                    f"model {self.name}: weights {encoder_weights!r} of encoder {self.option('encoder')} could not be had: "
+                    f"model {self.name}: weights {pretrained!r} of encoder {self.option('encoder')} could not be had: "
                     f"{error}. The library downloads them; without a network leave encoder_weights away."
                 ) from error
         return network

@@ -9,7 +9,6 @@ import pytest
 from scipy.stats import binomtest, ttest_1samp
 from scipy.stats import t as student_t
 
-from harness.decide.bound import Bound, bound_of, one_sided
 from harness.decide.limit import Limit
 from harness.errors import UsageError
 from harness.statistics.intervals import replicates
@@ -23,7 +22,7 @@ def judged(base: np.ndarray, level: np.ndarray, limit: str, resamples: int = 100
 
 def test_quantiles_are_scipys() -> None:
     for freedom in (1, 2, 12, 199):
-        assert one_sided(freedom, 0.95) == pytest.approx(student_t.ppf(0.95, freedom), rel=2e-3)
+        assert one_sided_quantile(freedom, 0.95) == pytest.approx(student_t.ppf(0.95, freedom), rel=2e-3)
 
 
 def test_an_absolute_bound_is_that_of_the_paired_t_test() -> None:

@@ -6,7 +6,7 @@ import bjontegaard
 import numpy as np
 import pytest
 
-from harness.decide.rates import RateCurve, bd_quality, bd_rate, overlap, rising
+from harness.decide.bjontegaard import RateCurve, bd_quality, bd_rate, overlap, pareto_front
 
 
 def curve(rates: list[float], qualities: list[float]) -> RateCurve:
@@ -21,7 +21,7 @@ TEST = curve([9787.80, 4469.00, 2451.52, 1356.24], [40.121, 38.651, 36.970, 34.9
 @pytest.mark.parametrize("method", ["akima", "pchip"])
 def test_it_is_the_librarys_number_on_its_published_example(method: str) -> None:
     points = (ANCHOR.rates, ANCHOR.qualities, TEST.rates, TEST.qualities)
-    ordered = [one.only(rising(one)) for one in (ANCHOR, TEST)]
+    ordered = [one.only(pareto_front(one)) for one in (ANCHOR, TEST)]
     rate, quality = bd_rate(*ordered, method), bd_quality(*ordered, method)
     assert rate.value == pytest.approx(bjontegaard.bd_rate(*points, method=method), abs=1e-9)
     assert quality.value == pytest.approx(bjontegaard.bd_psnr(*points, method=method), abs=1e-9)
@@ -47,7 +47,7 @@ def test_a_model_that_is_better_by_a_constant_has_that_constant() -> None:
 
 def test_points_that_a_cheaper_one_beats_are_left_out() -> None:
     bent = curve([4.0, 2.0, 1.0, 0.5, 0.25, 0.2], [0.70, 0.72, 0.72, 0.5, 0.5, np.nan])
-    assert rising(bent) == [4, 2]  # .5 at the cheaper of two, .72 at the cheaper of two; nothing undefined
+    assert pareto_front(bent) == [4, 2]  # .5 at the cheaper of two, .72 at the cheaper of two; nothing undefined
 
 
 def test_too_few_points_and_no_overlap_give_reasons_and_no_number() -> None:

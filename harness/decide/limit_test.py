@@ -1,0 +1,215 @@
+"""Tests whether a level's drop stays within a limit, by a one-sided confidence bound on the paired drop.
+
+If the test is undecided, it also estimates how many samples would decide it.
+
+An absolute limit is compared with the bound drop + t s. Here s is the standard error of the drop from the paired
+resamples (`harness.statistics.intervals`), and t is Student's one-sided quantile. A relative limit r is a limit on the
+ratio of the drop to the uncompressed value. Because the uncompressed value is uncertain too, the bound on the ratio is
+Fieller's (`harness.statistics.ratios`). It is within r exactly if the bound on drop - r |baseline| is below 0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from harness.statistics.estimate import UNKNOWN, Estimate
+from harness.statistics.intervals import UNDEFINED_ALLOWED, standard_error, student
+from harness.statistics.ratios import fieller
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.decide.limit import Limit
+    from harness.statistics.intervals import Replicates
+
+__all__ = ["POWER", "Bound", "binomial_bound", "bound_of", "needed_groups", "one_sided_quantile", "zero_drop_bound"]
+
+POWER = 0.8
+"""The probability that the estimated number of samples decides the test, if the true drop equals the measured one."""
+
+Verdict = Literal["holds", "fails", "undecided", "unknown"]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The result of testing whether a metric's drop at a compression level stays within a limit.
+
+    Args:
+        verdict: `holds`: the bound on the drop is within the limit. `fails`: the drop exceeds the limit, with the same
+            confidence. `undecided`: neither. `unknown`: the test could not be made.
+        drop: the drop in the metric's unit, with its two-sided 95% interval; positive is worse. It has no value if it
+            is unknown.
+        value: the one-sided bound, in the unit of the limit (a share for a relative limit); None if unknown.
+        share: the drop divided by the uncompressed value; None if the uncompressed value is 0.
+        groups_needed: the number of groups of samples that would decide the test with the probability `POWER`. None if
+            the test is decided, or if the measured drop exceeds the limit, so that more samples would not help.
+        reason: why the verdict is `unknown`.
+    """
+
+    verdict: Verdict
+    drop: Estimate = UNKNOWN
+    value: float | None = None
+    share: float | None = None
+    groups_needed: int | None = None
+    reason: str | None = None
+
+    @property
+    def is_unmoved(self) -> bool:
+        """Whether the drop is 0 in every resample, and there are too few samples for the verdict `holds`."""
+        return self.verdict == "undecided" and self.drop.value == self.drop.low == self.drop.high == 0
+
+
+def one_sided_quantile(freedom: int, confidence: float) -> float:
+    """Return Student's one-sided quantile for these degrees of freedom.
+
+    >>> round(one_sided_quantile(199, 0.95), 3)
+    1.653
+    """
+    return student(freedom, 2 * confidence - 1)
+
+
+def bound_of(
+    level: Replicates,
+    baseline: Replicates,
+    metric: str,
+    higher_is_better: bool,
+    limit: Limit,
+    confidence: float,
+    exact: bool = False,
+) -> Bound:
+    """Test whether a metric's drop at a compression level stays within a limit.
+
+    Args:
+        level: the metrics and resamples of the experiment at the level.
+        baseline: those of the experiment on uncompressed frames, on the same samples, groups and resamples.
+        metric: the metric's name.
+        higher_is_better: whether a larger value of the metric is better.
+        limit: the largest drop that is allowed.
+        confidence: the confidence level of the one-sided bound, above 0.5.
+        exact: whether the decoded frames are equal to the source's frames, so that a drop of 0 is exact.
+
+    Raises:
+        ValueError: the two experiments do not have the same samples, groups and resamples.
+    """
+    if level.source != baseline.source:
+        raise ValueError("a bound needs two experiments on the same samples, groups and resamples")
+    sign = 1.0 if higher_is_better else -1.0
+    base = baseline.values.get(metric, math.nan)
+    drop = sign * (base - level.values.get(metric, math.nan))
+    if math.isnan(drop):
+        return Bound("unknown", reason="the metric is undefined: no sample has anything of its kind")
+    share = drop / abs(base) if base else None
+    bound = Bound("unknown", drop=Estimate(drop), share=share)
+    if level.groups < 2:
+        return replace(bound, reason="all samples come from one group: nobody knows how far the drop would move")
+    if metric not in level.resampled or metric not in baseline.resampled:
+        return replace(bound, reason="no interval is computed for this metric")
+    drops, bases = (
+        sign * (baseline.resampled[metric] - level.resampled[metric]),
+        math.copysign(1.0, base) * baseline.resampled[metric],
+    )
+    defined = np.isfinite(drops) & np.isfinite(bases)
+    if (missing := float(np.mean(~defined))) > UNDEFINED_ALLOWED:
+        return replace(bound, reason=f"undefined in {missing:.0%} of the resamples: too few samples have its kind")
+    drops, bases = drops[defined], bases[defined]
+    freedom = level.groups - 1
+    half_width = student(freedom) * standard_error(drops, level.groups)
+    bound = replace(bound, drop=Estimate(drop, drop - half_width, drop + half_width))
+    t = one_sided_quantile(freedom, confidence)
+    covariance = _covariance(drops, bases, level.groups)
+    if limit.relative and abs(base) <= t * math.sqrt(covariance[1, 1]):
+        return replace(bound, reason="the uncompressed value cannot be told from 0: no share of it")
+    if drop == 0 and not drops.any() and not exact and metric in level.ratios:
+        return zero_drop_bound(bound, level.groups, base, limit, confidence)
+    if limit.relative:
+        lower, value = fieller(drop, abs(base), covariance, t)
+        weights = np.array([1.0, -limit.value])
+        excess, error = drop - limit.value * abs(base), math.sqrt(max(0.0, float(weights @ covariance @ weights)))
+    else:
+        error, excess = math.sqrt(covariance[0, 0]), drop - limit.value
+        lower, value = drop - t * error, drop + t * error
+    # The tolerance absorbs rounding errors of floating-point numbers: 0.02 is not exactly 2/100.
+    tolerance = 1e-9 * max(1.0, abs(limit.value))
+    if value <= limit.value + tolerance:
+        return replace(bound, verdict="holds", value=value)
+    if lower > limit.value + tolerance:
+        return replace(bound, verdict="fails", value=value)
+    needed = needed_groups(level.groups, excess, error, confidence) if excess < 0 else None
+    return replace(bound, verdict="undecided", value=value, groups_needed=needed)
+
+
+def binomial_bound(groups: int, confidence: float) -> float:
+    """Return the largest share of groups that may have a property if none of the observed groups has it.
+
+    This is the one-sided binomial bound. With 40 groups of which none loses, for example, up to 7.2% of all groups may
+    lose (95% confidence).
+
+    Args:
+        groups: the number of observed groups.
+        confidence: the confidence level.
+
+    >>> round(binomial_bound(40, 0.95), 3)
+    0.072
+    """
+    return 1.0 - float((1.0 - confidence) ** (1 / groups))
+
+
+def zero_drop_bound(told: Bound, groups: int, base: float, limit: Limit, confidence: float) -> Bound:
+    """Test whether a metric's drop stays within a limit, if the measured drop is 0 in every resample.
+
+    The standard error of such a drop is 0, which says nothing about groups that were not observed. The binomial bound
+    (Clopper and Pearson 1934) on the share of groups that lose is used instead. It assumes that each of these groups
+    loses the whole metric, which lies in 0-1. It is a bound for metrics that are means over groups, such as top-1. For
+    AP and for means over classes the true bound can be larger, because one group can contain all objects of a class.
+
+    Args:
+        told: a `Bound` with the drop, its interval and the share.
+        groups: the number of groups, none of which loses anything.
+        base: the uncompressed value.
+        limit: the largest drop that is allowed.
+        confidence: the confidence level of the bound.
+    """
+    lost, allowed = binomial_bound(groups, confidence), limit.allowed(base)
+    value = lost / abs(base) if limit.relative else lost
+    if lost <= allowed:
+        return replace(told, verdict="holds", value=value)
+    needed = math.ceil(math.log(1 - confidence) / math.log1p(-allowed)) if 0 < allowed < 1 else None
+    return replace(told, verdict="undecided", value=value, groups_needed=needed)
+
+
+def _covariance(drops: NDArray[np.float64], bases: NDArray[np.float64], groups: int) -> NDArray[np.float64]:
+    """Return the covariance matrix of the drop and the uncompressed value on all groups: float64[2, 2]."""
+    drop_deviation = float(np.std(drops, ddof=1))
+    base_deviation = float(np.std(bases, ddof=1))
+    # Both deviations have the same ratio to their standard errors, so any that is not 0 gives the scale.
+    deviation = drop_deviation or base_deviation
+    scale = (standard_error(drops if drop_deviation else bases, groups) / deviation) ** 2 if deviation else 0.0
+    return np.asarray(np.cov(drops, bases, ddof=1) * scale, np.float64)
+
+
+def needed_groups(groups: int, excess: float, error: float, confidence: float) -> int:
+    """Return the number of groups with which the bound would be within the limit with the probability `POWER`.
+
+    The estimate assumes that the true drop equals the measured one, and that the standard error falls with the square
+    root of the number of groups.
+
+    Args:
+        groups: the number of measured groups.
+        excess: the measured drop minus the largest drop that is allowed; negative.
+        error: the standard error of `excess`.
+        confidence: the confidence level of the bound.
+    """
+    unit = error * math.sqrt(groups)
+    count = groups
+    for _ in range(50):
+        reach = one_sided_quantile(max(1, count - 1), confidence) + NormalDist().inv_cdf(POWER)
+        needed = max(2, math.ceil((reach * unit / abs(excess)) ** 2))
+        if needed == count:
+            break
+        count = needed
+    return count
