@@ -28,7 +28,7 @@ whole = SqlStore.write
 
 def write(self, *arguments):
     whole(self, *arguments)
-    time.sleep(0.3)
+    time.sleep(0.2)
 
 SqlStore.write = write
 """

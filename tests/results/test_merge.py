@@ -92,7 +92,7 @@ def test_merging_again_or_with_itself_changes_nothing(files: Session) -> None:
 def test_a_finished_cell_wins_and_an_unfinished_one_can_be_continued(files: Session) -> None:
     part = Session(files.folder / "part", Path(files.env["HARNESS_CACHE"]))
     part.folder.mkdir()
-    slowly = EACH_BATCH.replace("sleep(0.3)", "sleep(1.3)")
+    slowly = EACH_BATCH.replace("sleep(0.2)", "sleep(1.3)")
     process = part.start("run", "--codec", "jpeg@60,5", *DETECTION, "--workers", "0", before=slowly)
     kill_after_rows(part, process, 3)
     process.communicate(timeout=60)
