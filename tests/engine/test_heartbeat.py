@@ -10,7 +10,7 @@ from harness.engine.heartbeat import Heartbeat
 from harness.progress import Silence
 from harness.records import Claim
 from harness_plugins.sql_store import SqlStore
-from store_rows import INFO, cell
+from kit.store_rows import INFO, cell
 
 
 class Heard(Silence):
