@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.decide.limit_test import Bound, bound_of, needed_groups, one_sided_quantile, zero_drop_bound
+from harness.decide.within_limit import Bound, bound_of, needed_groups, one_sided_quantile, zero_drop_bound
 from harness.statistics.intervals import student
 
 if TYPE_CHECKING:

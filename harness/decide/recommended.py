@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from harness.decide.limit import percent
-from harness.decide.limit_test import POWER
+from harness.decide.within_limit import POWER
 from harness.results.ladders import CASE_FACTS
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table

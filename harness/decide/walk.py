@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from harness.decide.cost import Camera, Cost, cost_of
 from harness.decide.limit import percent
-from harness.decide.limit_test import Bound, binomial_bound
+from harness.decide.within_limit import Bound, binomial_bound
 from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import Any
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from harness.engine.worker import PreparedBatch, prepared_batches, start_worker
+from harness.media.opencv import end_threads
 from harness.unit import Settings, Unit
 
 __all__ = ["loader"]
@@ -37,6 +38,7 @@ def loader(unit: Unit, settings: Settings) -> DataLoader[Any]:
     """Return a data loader for the unit's batches, which are coded and prepared in `settings.workers` processes."""
     if settings.workers == 0:
         return DataLoader(_Batches(unit), batch_size=None, collate_fn=_identity)
+    end_threads()
     return DataLoader(
         _Batches(unit),
         batch_size=None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from harness.errors import TrainingError
+from harness.media.opencv import end_threads
 from harness.training.examples import Collate, Examples, Order, set_up_worker
 from harness.training.learner import Average, Learner, optimizer
 from harness.training.state import LossCurve, Place, export_weights, load_checkpoint, save_checkpoint, write_unreadable
@@ -257,6 +258,7 @@ class _Session:
             raise TrainingError(f"a batch of {job.recipe.batch} cannot be shared by {world} devices.")
         order = Order(len(job.dataset), job.recipe.batch, job.seed, begin, end)
         own_slots = [slots[rank::world] for slots in order] if world > 1 else order
+        end_threads()
         loader: DataLoader[Any] = DataLoader(
             Examples(job.dataset, self.reader, job.seed, job.through),
             batch_sampler=own_slots,

@@ -10,8 +10,8 @@ from scipy.stats import binomtest
 
 from harness.decide.judges import by_resampling
 from harness.decide.limit import Limit
-from harness.decide.limit_test import Bound
 from harness.decide.walk import recommend
+from harness.decide.within_limit import Bound
 from harness.results.ladders import Case, Ladder
 from harness.statistics.estimate import Estimate
 from kit.resamples import a_cell, drawn, pair

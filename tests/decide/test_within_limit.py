@@ -10,7 +10,7 @@ from scipy.stats import binomtest, ttest_1samp
 from scipy.stats import t as student_t
 
 from harness.decide.limit import Limit
-from harness.decide.limit_test import Bound, bound_of, one_sided_quantile
+from harness.decide.within_limit import Bound, bound_of, one_sided_quantile
 from harness.errors import UsageError
 from harness.statistics.intervals import replicates
 from harness.task import Metric
