@@ -77,9 +77,8 @@ def graph(core: Path) -> dict[str, set[str]]:
     return edges
 
 
-def room_of(name: str, core: Path) -> str:
-    """The room of a module: a folder, or "" for the root and the public packages."""
-    path = modules(core)[name]
+def room_of(path: Path, core: Path) -> str:
+    """The room of a module's file: a folder, or "" for the root and the public packages."""
     folder = path.parent.relative_to(core).as_posix()
     if folder == "." or folder.split("/")[0] in PUBLIC_PACKAGES:
         return ""
@@ -90,12 +89,13 @@ def upward(core: Path) -> list[str]:
     """Imports from a room that comes later."""
     place = {room: number for number, room in enumerate(ROOMS)}
     place |= dict.fromkeys(("cli/options", "cli/results"), place["cli"])
+    stage = {name: place[room_of(path, core)] for name, path in modules(core).items()}
     return [
         f"{name} -> {other}"
         for name, others in graph(core).items()
         if name not in DOORS
         for other in sorted(others)
-        if place[room_of(other, core)] > place[room_of(name, core)]
+        if stage[other] > stage[name]
     ]
 
 
