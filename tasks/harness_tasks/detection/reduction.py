@@ -26,8 +26,9 @@ _COCO, _VOC07 = interpolated(101), interpolated(11)
 
 @dataclass(frozen=True)
 class ClassTable:
-    """The n detections and the objects of one class in F frames. Detections are sorted from the highest score to the lowest;
-    equal scores are in dataset order.
+    """The n detections and the objects of one class in F frames.
+
+    Detections are sorted from the highest score to the lowest; equal scores are in dataset order.
 
     Args:
         frames: int64[F], indices of the frames with a detection or an object of the class.
