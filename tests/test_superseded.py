@@ -17,7 +17,7 @@ from harness_codecs.pillow_family import Jpeg
 
 
 def identity(codec: Codec, **dataset: Any) -> dict[str, Any]:
-    data = {"kind": "demo", "decoders": {}, **dataset}
+    data = {"kind": "demo-world", "decoders": {}, **dataset}
     return {"codec": {**codec_identity(codec, "here 1"), "level": 50.0}, "dataset": data}
 
 
@@ -52,9 +52,9 @@ def test_readers_and_datasets_have_revisions(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(reading, "REVISION", now)
     assert superseded(old, installed()) == f"reader of videos: revision {now - 1} (now {now})"
     assert superseded(identity(Jpeg(), decoders=dict(reading.decoders())), installed()) is None
-    demo = installed().get("dataset", "demo")
+    demo = installed().get("dataset", "demo-world")
     monkeypatch.setattr(demo, "revision", 3)
-    assert superseded(identity(Jpeg()), installed()) == "dataset demo: revision 1 (now 3)"
+    assert superseded(identity(Jpeg()), installed()) == "dataset demo-world: revision 1 (now 3)"
     assert superseded(identity(Jpeg(), revision=3), installed()) is None
 
 

@@ -115,13 +115,8 @@ def warn_superseded(cells: Sequence[ResultCell]) -> None:
     """Warn on the standard error which experiments a newer revision of a codec or reader would give differently."""
     counts = Counter(cell.superseded for cell in cells if cell.superseded)
     for reason, count in counts.items():
-        click.echo(
-            clean(
-                f"warning: {count} experiment{'s' if count > 1 else ''} of a superseded revision ({reason}): run the same "
-                "command of harness run again for results of the new one."
-            ),
-            err=True,
-        )
+        what = f"{count} experiment{'s' if count > 1 else ''} of a superseded revision ({reason})"
+        click.echo(clean(f"warning: {what}: run harness run again for results of the new one."), err=True)
 
 
 def filters_of(store: Store, wanted: Mapping[str, Sequence[str]]) -> Filters:
