@@ -263,8 +263,10 @@ def test_yuv_is_what_ffmpeg_makes_of_rgb(codec: AvCodec, clip: np.ndarray, tmp_p
     source.write_bytes(np.ascontiguousarray(clip[:, :, :318]).tobytes())
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"318x{clip.shape[1]}", "-i", str(source)]
     graph = f"{siting(codec, 'out')},format={codec.option('pix_fmt')}"
-    theirs = ffmpeg(*raw, "-vf", graph, "-f", "rawvideo", "-")
-    assert theirs == b"".join(frame.to_ndarray().tobytes() for frame in codec.colour.to_yuv(clip[:, :, :318]))
+    theirs = np.frombuffer(ffmpeg(*raw, "-vf", graph, "-f", "rawvideo", "-"), np.uint8)
+    ours = np.concatenate([frame.to_ndarray().ravel() for frame in codec.colour.to_yuv(clip[:, :, :318])])
+    # To full range, swscale of FFmpeg 5 and of FFmpeg 8 round differently, whatever the siting.
+    assert np.abs(ours.astype(int) - theirs).max() <= (1 if codec.option("range") == "full" else 0)
 
 
 # What the streams say
