@@ -120,6 +120,9 @@ class Codec(Configured, ABC):
     Class attributes:
         coding: "image" for a codec that codes each frame on its own, also the frames of a video. "video" for a codec
             of clips; it codes a single image as a clip of one frame, and results label that `intra`.
+        revision: a number that is raised when the same options give other pixels or other bits than before. It is part
+            of every experiment's key, so results of an earlier revision are not found, and commands that read results
+            mark them as superseded.
         wants_device: whether the codec needs a call of `to_device` (learned codecs).
         costly: whether encoding is so slow that encoded streams are kept in the cache folder. The next model,
             retraining or run that codes the same frames in the same way then reads the stream from there.
@@ -130,6 +133,7 @@ class Codec(Configured, ABC):
     """
 
     coding: ClassVar[Literal["image", "video"]]
+    revision: ClassVar[int] = 1
     wants_device: ClassVar[bool] = False
     costly: ClassVar[bool] = False
     scale: Scale | None

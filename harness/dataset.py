@@ -121,6 +121,9 @@ class Dataset(Configured, ABC):
             files; then `open` checks the split.
         layout: the files and folders that the dataset expects on disk, for error messages.
         homepage: where the data can be downloaded.
+        revision: a number that is raised when the same files give other samples or other targets than before. It is
+            part of every experiment's key, so results of an earlier revision are not found, and commands that read
+            results mark them as superseded.
         needs_root: whether the dataset reads files that the user provides.
         labelled: whether the samples have targets. If not, the targets of the scored frames are None, and a model is
             compared with its own output on the uncompressed frames.
@@ -139,6 +142,7 @@ class Dataset(Configured, ABC):
     splits: ClassVar[tuple[str, ...]] = ()
     layout: ClassVar[str] = ""
     homepage: ClassVar[str] = ""
+    revision: ClassVar[int] = 1
     needs_root: ClassVar[bool] = True
     labelled: ClassVar[bool] = True
     still: bool = True

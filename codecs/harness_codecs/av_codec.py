@@ -65,6 +65,7 @@ class AvCodec(Codec):
 
     coding = "video"
     costly = True
+    revision = 2  # 1: chroma was sampled at the centre, and left for the decoder's word to place (0.1.0)
     encoders: ClassVar[tuple[Encoder, ...]]
     decoder: ClassVar[str]
 

@@ -65,7 +65,7 @@ def encode(
         frames: the clip, in the pixel format of `colour`.
         size: coded height and width in pixels.
         fps: frames per second.
-        colour: the colour description that is written into the stream.
+        colour: the colour description that is written into the stream, as far as the format has fields for it.
         threads: number of encoder threads.
         options: options of the encoder, under libavcodec's names.
 
@@ -85,7 +85,7 @@ def encode(
         matrix, primaries, transfer = colour.tags
         context.colorspace, context.color_primaries, context.color_trc = matrix, primaries, transfer
         context.color_range = colour.range_code
-        context.options = dict(options)
+        context.options = {**options, **colour.siting_option}
         context.open()
         if context.options:
             raise CodecError(f"{encoder} does not know the options {dict(context.options)}.")

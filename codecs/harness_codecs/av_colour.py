@@ -2,8 +2,10 @@
 
 The matrix and the range are always set explicitly, in both directions. swscale does the conversion with accurate
 rounding and its bit-exact code, so that all machines give the same pixels. Chroma is resampled with a bicubic filter
-in both directions, ffmpeg's default. For formats with subsampled chroma, a frame of odd size is padded on the right
-and at the bottom by repeating its last column and row, and cropped after decoding.
+in both directions, ffmpeg's default. In both directions a chroma sample lies on the left column of the luma samples
+that it belongs to, in the middle of their rows ("left"; docs/reference/video-codecs.md has the formats' rules). For
+formats with subsampled chroma, a frame of odd size is padded on the right and at the bottom by repeating its last
+column and row, and cropped after decoding.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness_codecs.av_scaler import Picture, Scaler
+
 if TYPE_CHECKING:
     import av
     import numpy as np
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 
     from harness.codec import Frames
 
-__all__ = ["MATRICES", "RANGES", "Colour", "Tags"]
+__all__ = ["MATRICES", "RANGES", "SITING", "Colour", "Tags"]
 
 
 class Tags(NamedTuple):
@@ -38,6 +42,10 @@ MATRICES: Mapping[str, Tags] = {"bt709": Tags(1, 1, 1), "bt601": Tags(6, 6, 6)}
 
 RANGES: Mapping[str, int] = {"limited": 1, "full": 2}
 """Values of libavutil's AVColorRange: "limited" has luma from 16 to 235, "full" from 0 to 255."""
+
+SITING = "left"
+"""Where the chroma samples lie, under libavutil's name (AVChromaLocation). Without horizontal subsampling it has no
+effect; with 4:2:2 only its horizontal part has one."""
 
 _CHROMA = {"yuv420p": (2, 2), "yuv422p": (1, 2), "yuv444p": (1, 1)}
 
@@ -68,6 +76,14 @@ class Colour:
         """The range as a value of libavutil's AVColorRange."""
         return RANGES[self.range]
 
+    @property
+    def siting_option(self) -> dict[str, str]:
+        """libavcodec's option that has an encoder write the siting into the stream.
+
+        It is empty except for 4:2:0: H.264, HEVC and AV1 have the field for 4:2:0 alone.
+        """
+        return {"chroma_sample_location": SITING} if _CHROMA[self.pix_fmt] == (2, 2) else {}
+
     def padded(self, height: int, width: int) -> tuple[int, int]:
         """Return the coded height and width: at least the encoder's minimum, and a multiple of the chroma
         subsampling."""
@@ -83,45 +99,24 @@ class Colour:
         _, height, width, _ = frames.shape
         rows, columns = self.padded(height, width)
         margin = ((0, rows - height), (0, columns - width), (0, 0))
-        scaler, flags = _scaler()
+        scaler = Scaler(_RGB, self._picture())
         for frame in frames:
             image = np.pad(frame, margin, "edge") if (rows, columns) != (height, width) else frame
-            yield scaler.reformat(
-                av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24"),
-                format=self.pix_fmt,
-                dst_colorspace=self._matrix(),
-                src_color_range=RANGES["full"],
-                dst_color_range=self.range_code,
-                interpolation=flags,
-                threads=1,
-            )
+            yield scaler.convert(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24"))
 
     def to_rgb(self, frames: Iterable[av.VideoFrame], height: int, width: int) -> Iterator[NDArray[np.uint8]]:
-        """Convert decoded YUV frames to uint8[H, W, 3] (RGB), cropped to the given height and width."""
+        """Convert decoded YUV frames to uint8[H, W, 3] (RGB), cropped to the given height and width.
+
+        Matrix, range and siting are those of this object, whatever a decoder says of its frames.
+        """
         import numpy as np
 
-        scaler, flags = _scaler()
+        scaler = Scaler(self._picture(), _RGB)
         for frame in frames:
-            rgb = scaler.reformat(
-                frame,
-                format="rgb24",
-                src_colorspace=self._matrix(),
-                src_color_range=self.range_code,
-                dst_color_range=RANGES["full"],
-                interpolation=flags,
-                threads=1,
-            )
-            yield np.asarray(rgb.to_ndarray(), np.uint8)[:height, :width]
+            yield np.asarray(scaler.convert(frame).to_ndarray(), np.uint8)[:height, :width]
 
-    def _matrix(self) -> int:
-        from av.video.reformatter import Colorspace
-
-        return int({"bt709": Colorspace.ITU709, "bt601": Colorspace.ITU601}[self.matrix])
+    def _picture(self) -> Picture:
+        return Picture(self.pix_fmt, self.tags.matrix, self.range_code, SITING)
 
 
-def _scaler() -> tuple[av.video.reformatter.VideoReformatter, int]:
-    """Return a converter and swscale's flags: bicubic chroma, accurate rounding, bit-exact on every processor."""
-    from av.video.reformatter import Interpolation, VideoReformatter
-
-    chroma = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
-    return VideoReformatter(), int(chroma | Interpolation.ACCURATE_RND | Interpolation.BITEXACT)
+_RGB = Picture("rgb24", matrix=0, range_code=RANGES["full"], siting=None)

@@ -11,7 +11,7 @@ import click
 
 from harness.cli.once import Command
 from harness.cli.options.common import database_option, resamples_option
-from harness.cli.options.results import form_of, form_options, open_for_reading, warn_unfinished
+from harness.cli.options.results import form_of, form_options, open_for_reading, warn_superseded, warn_unfinished
 from harness.errors import HarnessError, UsageError, did_you_mean
 from harness.results.tables.text import clean
 
@@ -81,6 +81,7 @@ def compare(
     wanted = tuple(SideQuery(text, models[n], names[n], dataset) for n, text in enumerate((first, second)))
     with open_for_reading(db) as store:
         every = read_cells(store, Filters({"task": [task]}))
+        warn_superseded(every)
         cells = [cell for cell in every if cell.facts["status"] == "finished"]
         if not cells:
             raise UsageError(f"{db} has no finished experiments of task {task!r}.")

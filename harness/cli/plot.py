@@ -11,7 +11,7 @@ import click
 
 from harness.cli.once import Command
 from harness.cli.options.common import database_option
-from harness.cli.options.results import open_for_reading
+from harness.cli.options.results import open_for_reading, warn_superseded
 from harness.discovery.plugins import installed
 from harness.errors import HarnessError, UsageError, no_such_metric
 
@@ -154,6 +154,7 @@ def _matrix(query: _PlotQuery, db: str) -> tuple[Figure, str]:
 
     with open_for_reading(db) as store:
         cells = read_cells(store, Filters({"task": [query.task], "status": ["finished"]}))
+    warn_superseded(cells)
     query.check([cell.facts for cell in cells], (name for cell in cells for name in cell.metrics), db)
     selected = [cell for cell in cells if not query.codecs or cell.facts["codec"] in (*query.codecs, "none")]
     drawable = matrices([cell for cell in selected if query.has(cell.facts)], query.metric)

@@ -17,6 +17,7 @@ from harness.cli.options.results import (
     form_of,
     form_options,
     open_for_reading,
+    warn_superseded,
     warn_unfinished,
 )
 from harness.errors import UsageError, no_such_metric
@@ -88,6 +89,7 @@ def recommend(
         wanted["codec"] = [*codec, "none"]
     with open_for_reading(db) as store:
         every = read_cells(store, filters_of(store, wanted))
+        warn_superseded(every)
         cases = cases_of(every)
         warn_unfinished(every)
         _check_cases(cases, metric, db)

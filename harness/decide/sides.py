@@ -107,6 +107,7 @@ def _matching_ladders(case: Case, query: SideQuery) -> list[Ladder]:
         and ladder.cells[0].facts["codec"] == codec.name
         and _has_options(ladder, codec)
     ]
+    ladders = [ladder for ladder in ladders if not ladder.cells[0].superseded] or ladders
     with_defaults = [ladder for ladder in ladders if _has_defaults(ladder, codec)]
     return with_defaults if len(ladders) > 1 and with_defaults else ladders
 

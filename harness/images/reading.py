@@ -59,6 +59,10 @@ def image_size(path: Path) -> tuple[int, int]:
     return height, width
 
 
+REVISION = 1
+"""Raised when the same file gives other frames than before. Above 1 it is part of what `decoders` returns."""
+
+
 def decoders() -> Mapping[str, Value]:
     """Return the versions of Pillow and of its decoding libraries; None for a library that this Pillow lacks."""
     import PIL
@@ -67,7 +71,8 @@ def decoders() -> Mapping[str, Value]:
     libraries = {"libjpeg": "jpg", "libjpeg_turbo": "libjpeg_turbo", "zlib": "zlib", "libwebp": "webp"}
     libraries |= {"libtiff": "libtiff", "openjpeg": "jpg_2000"}
     versions = {name: features.version(feature) for name, feature in libraries.items()}
-    return {"pillow": PIL.__version__, **versions, "mozjpeg": bool(features.check("mozjpeg"))}
+    revision = {"reader": REVISION} if REVISION > 1 else {}
+    return {"pillow": PIL.__version__, **versions, "mozjpeg": bool(features.check("mozjpeg")), **revision}
 
 
 @contextmanager

@@ -18,7 +18,7 @@ the source's size and frame count.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from harness.codec import Codec, Encoded, Level, check_frames
@@ -28,7 +28,16 @@ from harness.options import Option, Value
 if TYPE_CHECKING:
     from harness.codec import Frames
 
-__all__ = ["LEVERS", "LEVER_NAMES", "Resampled", "is_baseline", "split_levers", "with_levers"]
+__all__ = [
+    "LEVERS",
+    "LEVER_NAMES",
+    "LEVER_REVISIONS",
+    "Resampled",
+    "is_baseline",
+    "lever_revisions",
+    "split_levers",
+    "with_levers",
+]
 
 LEVERS = (
     Option("scale", float, None, "height and width given to the encoder, over the source's", minimum=0.01, maximum=1),
@@ -40,6 +49,15 @@ LEVER_NAMES = frozenset(lever.name for lever in LEVERS)
 
 _SAME_RATE = 1.01
 """Frame rates whose ratio is at most this count as equal: for example 30 and 30000/1001."""
+
+
+LEVER_REVISIONS: Mapping[str, int] = {"scale": 1, "fps": 1}
+"""A number for each lever, raised when the lever gives other frames than before."""
+
+
+def lever_revisions(levers: Iterable[str]) -> dict[str, Value]:
+    """Return the revisions of levers, as a codec's fingerprint has them: those above 1."""
+    return {f"{name}_revision": LEVER_REVISIONS[name] for name in levers if LEVER_REVISIONS[name] > 1}
 
 
 def split_levers(options: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
@@ -103,7 +121,7 @@ class Resampled(Codec):
         self.config = {**codec.config, **self.levers}
         self.scale = codec.scale
         # A codec defines these as class attributes. Here each object copies them from the codec that it wraps.
-        class_attributes = ("name", "summary", "coding", "wants_device", "costly")
+        class_attributes = ("name", "summary", "coding", "revision", "wants_device", "costly")
         vars(self).update({name: getattr(codec, name) for name in class_attributes})
 
     def __repr__(self) -> str:
@@ -134,11 +152,12 @@ class Resampled(Codec):
         return frames.repeat([after - first for first, after in zip(kept, bounds[1:], strict=True)], axis=0)
 
     def fingerprint(self) -> Mapping[str, Value]:
+        facts = dict(self.codec.fingerprint()) | lever_revisions(self.levers)
         if "scale" not in self.levers:
-            return self.codec.fingerprint()
+            return facts
         import PIL
 
-        return {**self.codec.fingerprint(), "resize": f"bicubic, pillow {PIL.__version__}"}
+        return {**facts, "resize": f"bicubic, pillow {PIL.__version__}"}
 
     def available(self) -> str | None:
         return self.codec.available()

@@ -23,7 +23,7 @@ def codec_identity(codec: Codec, plugin: str) -> dict[str, Any]:
     return {
         "name": codec.name,
         "options": dict(codec.config),
-        "fingerprint": dict(codec.fingerprint()),
+        "fingerprint": {**codec.fingerprint(), **({"revision": codec.revision} if codec.revision > 1 else {})},
         "plugin": plugin,
     }
 
@@ -59,6 +59,7 @@ def experiment_identity(
             "split": subject.dataset.split,
             "fingerprint": subject.fingerprint,
             "decoders": dict(subject.dataset.decoders()),
+            **({"revision": subject.dataset.revision} if subject.dataset.revision > 1 else {}),
         },
         "plugins": sorted(subject.plugins),
         "limit": _subset(subject, grid.seed),

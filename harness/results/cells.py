@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.discovery.plugins import installed
 from harness.errors import StoreError
 from harness.experiment import ladder_key, subject_key
+from harness.results.superseded import superseded
 from harness.results.view_columns import NUMERIC, view_columns
 from harness.statistics.estimate import UNKNOWN, Estimate
 from harness.store import Filters
@@ -58,6 +60,8 @@ class ResultCell:
         subject: the SHA-256 of the experiment's identity without codec and training. It is equal for experiments with
             the same model, weights, data, samples and conditions.
         ladder: the SHA-256 of the experiment's identity without level and training.
+        superseded: what has a newer revision than the experiment was run with (`harness.results.superseded`); None if
+            nothing has.
     """
 
     facts: Mapping[str, Any]
@@ -66,6 +70,7 @@ class ResultCell:
     seeds: int = 1
     subject: str = ""
     ladder: str = ""
+    superseded: str | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -118,14 +123,24 @@ def read_cells(store: Store, filters: Filters) -> list[ResultCell]:
                 bool(row["higher_is_better"]),
                 Estimate(drop.get("drop"), drop.get("drop_ci_low"), drop.get("drop_ci_high")),
             )
+    identities = store.identities(list(facts))
+    plugins = installed()
     unfinished = [key for key, row in facts.items() if row["status"] != "finished"]
     states = store.states(unfinished) if unfinished else {}
     reasons = {key: _reason(state, facts[key]["planned_samples"]) for key, state in states.items()}
-    digests = {
-        key: (subject_key(identity), ladder_key(identity)) for key, identity in store.identities(list(facts)).items()
-    }
     return sort_cells(
-        [ResultCell(row, measured[key], reasons.get(key), 1, *digests[key]) for key, row in facts.items()]
+        [
+            ResultCell(
+                row,
+                measured[key],
+                reasons.get(key),
+                1,
+                subject_key(identities[key]),
+                ladder_key(identities[key]),
+                superseded(identities[key], plugins),
+            )
+            for key, row in facts.items()
+        ]
     )
 
 

@@ -74,7 +74,8 @@ def codec_names(cells: Sequence[ResultCell]) -> list[str]:
             if n in LEVER_NAMES or (n != "intra" and of_cell[n] is not None and len(values[codec, n]) > 1)
         ]
         name = codec + (":" if shown else "") + ",".join(f"{n}={option_text(of_cell[n])}" for n in shown)
-        names.append(name + (" (intra)" if of_cell.get("intra") is True else ""))
+        name += " (intra)" if of_cell.get("intra") is True else ""
+        names.append(name + (" (superseded)" if cell.superseded else ""))
     return names
 
 

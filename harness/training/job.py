@@ -77,6 +77,7 @@ class Job:
             "dataset_config": dict(self.dataset.config),
             "dataset_fingerprint": self.dataset.fingerprint(),
             "decoders": dict(self.dataset.decoders()),
+            **({"dataset_revision": self.dataset.revision} if self.dataset.revision > 1 else {}),
             "classes": list(self.dataset.classes),
             "recipe": self.recipe.identity(),
             "seed": self.seed,

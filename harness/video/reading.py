@@ -186,12 +186,17 @@ def segments(path: Path, length: int, stride: int = 1) -> Iterator[Frames]:
         yield _stacked(part, path, 0)
 
 
+REVISION = 1
+"""Raised when the same file gives other frames than before. Above 1 it is part of what `decoders` returns."""
+
+
 def decoders() -> Mapping[str, Value]:
     """Return the versions of PyAV and of the libav libraries that decode and convert the frames."""
     import av
 
     libraries = ("libavformat", "libavcodec", "libswscale")
-    return {"av": av.__version__, **{name: ".".join(map(str, av.library_versions[name])) for name in libraries}}
+    versions = {name: ".".join(map(str, av.library_versions[name])) for name in libraries}
+    return {"av": av.__version__, **versions, **({"reader": REVISION} if REVISION > 1 else {})}
 
 
 def _stacked(frames: list[NDArray[np.uint8]], path: Path, start: int) -> Frames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +27,7 @@ __all__ = [
     "inner_options",
     "merged_filters",
     "open_for_reading",
+    "warn_superseded",
     "warn_unfinished",
 ]
 
@@ -107,6 +109,14 @@ def warn_unfinished(cells: Sequence[ResultCell], codecs: Collection[str] = ()) -
     if unfinished:
         named = "; ".join(list(unfinished)[:_NAMED_IN_WARNING])
         click.echo(clean(f"warning: not finished, and left out: {named}{more}."), err=True)
+
+
+def warn_superseded(cells: Sequence[ResultCell]) -> None:
+    """Warn on the standard error which experiments a newer revision of a codec or reader would give differently."""
+    counts = Counter(cell.superseded for cell in cells if cell.superseded)
+    for reason, count in counts.items():
+        what = f"{count} experiment{'s' if count > 1 else ''} of a superseded revision ({reason})"
+        click.echo(clean(f"warning: {what}: run harness run again for results of the new one."), err=True)
 
 
 def filters_of(store: Store, wanted: Mapping[str, Sequence[str]]) -> Filters:

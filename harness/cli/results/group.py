@@ -9,7 +9,14 @@ import click
 
 from harness.cli.once import Command, Group
 from harness.cli.options.common import database_option
-from harness.cli.options.results import FILTERS, filter_options, filters_of, inner_options, open_for_reading
+from harness.cli.options.results import (
+    FILTERS,
+    filter_options,
+    filters_of,
+    inner_options,
+    open_for_reading,
+    warn_superseded,
+)
 from harness.cli.results.browse import browse
 from harness.cli.results.export import export
 from harness.cli.results.merge import merge
@@ -71,6 +78,7 @@ def results(
             _print_failed(store, filters, format_)
             return
         table = results_table(store, filters=filters, metrics=metric, all_metrics=all_metrics)
+        warn_superseded(table.cells)
         if not table.cells:
             click.echo(f"no results in {db}.", err=True)
         else:

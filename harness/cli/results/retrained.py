@@ -7,7 +7,14 @@ from collections.abc import Sequence
 import click
 
 from harness.cli.once import Command
-from harness.cli.options.results import filter_options, filters_of, inner_options, merged_filters, open_for_reading
+from harness.cli.options.results import (
+    filter_options,
+    filters_of,
+    inner_options,
+    merged_filters,
+    open_for_reading,
+    warn_superseded,
+)
 from harness.errors import no_such_metric
 
 __all__ = ["matrix", "recovery"]
@@ -71,6 +78,7 @@ def matrix(
         filters["codec"].append("none")
     with open_for_reading(db or ctx.obj) as store:
         cells = read_cells(store, filters_of(store, filters))
+        warn_superseded(cells)
     found = matrices(cells, metric)
     known = sorted({name for cell in cells for name in cell.metrics})
     if metric and metric not in known:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.once import Command
-from harness.cli.options.results import merged_filters
+from harness.cli.options.results import merged_filters, warn_superseded
 from harness.results.tables.text import FORMATS
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def tables(
     outer_format = ctx.parent.params["format_"] if ctx.parent else "table"
     with closing(open_store(db or ctx.obj, installed(), write=False)) as store:
         cells = read_cells(store, Filters({"task": list(task)} if task else {}))
+        warn_superseded(cells)
     results = study_tables(cells, published, drops)
     if not results:
         click.echo("no results of a codec with levels.", err=True)

@@ -75,6 +75,8 @@ def failure_columns(cells: Sequence[ResultCell]) -> list[Column]:
     columns = []
     if any(cell.facts["failed_samples"] for cell in cells):
         columns.append(("failed samples", [str(cell.facts["failed_samples"] or 0) for cell in cells]))
+    if any(cell.superseded for cell in cells):
+        columns.append(("superseded", [cell.superseded or "" for cell in cells]))
     if any(cell.facts["status"] != "finished" for cell in cells):
         texts = [cell.facts["status"] + (f": {cell.reason}" if cell.reason else "") for cell in cells]
         columns.append(("status", texts))

@@ -79,7 +79,17 @@ class Results:
             names = self.shown(cells)
             for cell in cells:
                 rows += [_long_row(cell, name) for name in names if name in cell.metrics] or [_long_row(cell, None)]
-        columns = (*_FACTS, "metric", *_MEASURED, *_RATES, "compression_ratio", "status", "reason", "finished_at")
+        columns = (
+            *_FACTS,
+            "metric",
+            *_MEASURED,
+            *_RATES,
+            "compression_ratio",
+            "status",
+            "reason",
+            "finished_at",
+            "superseded",
+        )
         return Table(columns, tuple(rows))
 
 
@@ -149,6 +159,7 @@ def _long_row(cell: ResultCell, metric: str | None) -> tuple[Any, ...]:
         cell.facts["status"],
         cell.reason,
         cell.facts["finished_at"],
+        cell.superseded,
     )
 
 

@@ -1,0 +1,53 @@
+"""Results that a newer revision of a codec, a lever, a dataset or a reader would give differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.images import reading as image_reading
+from harness.media.levers import LEVER_REVISIONS
+from harness.video import reading as video_reading
+
+if TYPE_CHECKING:
+    from harness.discovery.plugins import Plugins
+
+__all__ = ["superseded"]
+
+_READERS = {"pillow": ("images", image_reading), "av": ("videos", video_reading)}
+"""The entry of a dataset's decoders that shows that a reader was used, with the reader's name and module."""
+
+
+def superseded(identity: Mapping[str, Any], plugins: Plugins) -> str | None:
+    """Return what has a newer revision than an experiment was run with, as text; None if nothing has.
+
+    What is not installed cannot be compared, and does not count.
+
+    Args:
+        identity: the experiment's identity, as the store has it.
+        plugins: of this environment.
+    """
+    newer = [
+        f"{name}: revision {recorded} (now {current})"
+        for name, recorded, current in _revisions(identity, plugins)
+        if current > recorded
+    ]
+    return "; ".join(newer) or None
+
+
+def _revisions(identity: Mapping[str, Any], plugins: Plugins) -> Iterator[tuple[str, int, int]]:
+    """Yield what an experiment used: its name, the revision of then, and the revision of now."""
+    codec, dataset = identity["codec"], identity["dataset"]
+    facts = codec["fingerprint"]
+    if codec["name"] in plugins.names("codec"):
+        now = plugins.get("codec", codec["name"]).revision
+        yield f"codec {codec['name']}", int(facts.get("revision", 1)), now
+    for lever, revision in LEVER_REVISIONS.items():
+        if codec["options"].get(lever) is not None:
+            yield f"{lever}=", int(facts.get(f"{lever}_revision", 1)), revision
+    if dataset["kind"] in plugins.names("dataset"):
+        now = plugins.get("dataset", dataset["kind"]).revision
+        yield f"dataset {dataset['kind']}", int(dataset.get("revision", 1)), now
+    for entry, (what, reader) in _READERS.items():
+        if entry in dataset["decoders"]:
+            yield f"reader of {what}", int(dataset["decoders"].get("reader", 1)), reader.REVISION
