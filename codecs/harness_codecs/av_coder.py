@@ -142,7 +142,7 @@ def versions(encoder: str, library: str | None) -> Mapping[str, str]:
         raise UsageError(
             f"this PyAV's libavcodec was built without {encoder}; the wheels on PyPI have it: pip install av."
         ) from None
-    parts = ("libavcodec", "libavutil", "libswscale")
+    parts = ("libavcodec", "libavfilter", "libavutil", "libswscale")
     libav_versions = {part: ".".join(map(str, av.library_versions[part])) for part in parts}
     encoder_library = {"library": file} if library and (file := _library_file(library)) else {}
     return {"pyav": av.__version__, **libav_versions, **encoder_library}
