@@ -16,7 +16,7 @@ from harness.errors import HarnessError, UsageError, did_you_mean
 from harness.results.tables.text import clean
 
 if TYPE_CHECKING:
-    from harness.decide.estimate import Side
+    from harness.decide.paired import Side
 
 __all__ = ["compare"]
 

@@ -14,8 +14,8 @@ from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM
 
 if TYPE_CHECKING:
     from harness.decide.comparison import LadderComparison
-    from harness.decide.estimate import Side
     from harness.decide.means import MeanPerformance
+    from harness.decide.paired import Side
 
 __all__ = ["comparison_data", "comparison_tables"]
 

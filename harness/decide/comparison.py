@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from harness.decide.bjontegaard import Delta, Method
 from harness.decide.deltas import ResampledCurve, quality_difference, rate_difference
-from harness.decide.estimate import Side, pairs
 from harness.decide.levels import LevelComparison, compare_levels
 from harness.decide.means import MeanPerformance, mean_difference, means_of
+from harness.decide.paired import Side, pairs
 from harness.results.resampled import RATE
 from harness.statistics.estimate import Estimate
 

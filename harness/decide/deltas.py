@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.decide.bjontegaard import Delta, Method, RateCurve, bd_quality, bd_rate, pareto_front
-from harness.decide.estimate import TOO_FEW, has_too_few
+from harness.decide.paired import TOO_FEW, has_too_few
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import UNDEFINED_ALLOWED, student
 

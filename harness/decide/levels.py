@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.decide.estimate import Side, estimate_of, pairs
+from harness.decide.paired import Side, estimate_of, pairs
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import student
 
 if TYPE_CHECKING:
-    from harness.decide.estimate import Known
+    from harness.decide.paired import Known
 
 __all__ = ["LevelComparison", "compare_levels", "holm"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.decide.estimate import TOO_FEW, Side, estimate_of, has_too_few, pairs
+from harness.decide.paired import TOO_FEW, Side, estimate_of, has_too_few, pairs
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import student
 from harness.statistics.ratios import fieller
@@ -17,7 +17,7 @@ from harness.statistics.ratios import fieller
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.decide.estimate import Known
+    from harness.decide.paired import Known
     from harness.results.cells import ResultCell
 
 __all__ = ["MeanPerformance", "mean_difference", "means_of"]

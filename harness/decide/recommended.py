@@ -136,9 +136,4 @@ def recommendation_data(case: Case, found: Sequence[Recommendation]) -> dict[str
 def _step(step: Step | None) -> dict[str, Any] | None:
     if step is None:
         return None
-    bound = asdict(step.bound)
-    ends = step.bound.drop
-    bound = {"verdict": bound.pop("verdict"), "drop": ends.value, "low": ends.low, "high": ends.high} | {
-        name: value for name, value in bound.items() if name != "drop"
-    }
-    return {**asdict(step), "bound": bound, "samples_needed": step.samples_needed}
+    return {**asdict(step), "bound": step.bound.record(), "samples_needed": step.samples_needed}

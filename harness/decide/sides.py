@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.decide.estimate import Side
+from harness.decide.paired import Side
 from harness.errors import UsageError, did_you_mean
 from harness.experiment import canonical
 from harness.planning.grammar import ParsedName, is_written, parse

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -57,6 +57,19 @@ class Bound:
     share: float | None = None
     groups_needed: int | None = None
     reason: str | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Return the bound as plain values, for JSON; the drop's interval as `low` and `high`."""
+        return {
+            "verdict": self.verdict,
+            "drop": self.drop.value,
+            "low": self.drop.low,
+            "high": self.drop.high,
+            "value": self.value,
+            "share": self.share,
+            "groups_needed": self.groups_needed,
+            "reason": self.reason,
+        }
 
     @property
     def is_unmoved(self) -> bool:
@@ -123,7 +136,7 @@ def bound_of(
     t = one_sided_quantile(freedom, confidence)
     covariance = _covariance(drops, bases, level.groups)
     if limit.relative and abs(base) <= t * math.sqrt(covariance[1, 1]):
-        return replace(bound, reason="the uncompressed value cannot be told from 0: no share of it")
+        return replace(bound, reason="the uncompressed value cannot be bound from 0: no share of it")
     if drop == 0 and not drops.any() and not exact and metric in level.ratios:
         return zero_drop_bound(bound, level.groups, base, limit, confidence)
     if limit.relative:
@@ -159,7 +172,7 @@ def binomial_bound(groups: int, confidence: float) -> float:
     return 1.0 - float((1.0 - confidence) ** (1 / groups))
 
 
-def zero_drop_bound(told: Bound, groups: int, base: float, limit: Limit, confidence: float) -> Bound:
+def zero_drop_bound(bound: Bound, groups: int, base: float, limit: Limit, confidence: float) -> Bound:
     """Test whether a metric's drop stays within a limit, if the measured drop is 0 in every resample.
 
     The standard error of such a drop is 0, which says nothing about groups that were not observed. The binomial bound
@@ -168,7 +181,7 @@ def zero_drop_bound(told: Bound, groups: int, base: float, limit: Limit, confide
     AP and for means over classes the true bound can be larger, because one group can contain all objects of a class.
 
     Args:
-        told: a `Bound` with the drop, its interval and the share.
+        bound: a `Bound` with the drop, its interval and the share.
         groups: the number of groups, none of which loses anything.
         base: the uncompressed value.
         limit: the largest drop that is allowed.
@@ -177,9 +190,9 @@ def zero_drop_bound(told: Bound, groups: int, base: float, limit: Limit, confide
     lost, allowed = binomial_bound(groups, confidence), limit.allowed(base)
     value = lost / abs(base) if limit.relative else lost
     if lost <= allowed:
-        return replace(told, verdict="holds", value=value)
+        return replace(bound, verdict="holds", value=value)
     needed = math.ceil(math.log(1 - confidence) / math.log1p(-allowed)) if 0 < allowed < 1 else None
-    return replace(told, verdict="undecided", value=value, groups_needed=needed)
+    return replace(bound, verdict="undecided", value=value, groups_needed=needed)
 
 
 def _covariance(drops: NDArray[np.float64], bases: NDArray[np.float64], groups: int) -> NDArray[np.float64]:

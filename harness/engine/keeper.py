@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.codec import Encoded
-    from harness.engine.source import ReadSample
+    from harness.engine.read_sample import ReadSample
     from harness.unit import Cell
 
 __all__ = ["Keeper"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.engine.finish import Finisher
 from harness.errors import UnknownNameError
 from harness.experiment import canonical
-from harness.statistics.recorded_task import task_of
+from harness.planning.recorded_task import task_of
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins

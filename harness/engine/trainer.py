@@ -62,7 +62,7 @@ class Trainer:
         # Train a copy, so that the subject's model stays without a network: it is sent to worker processes.
         job = replace(job, model=copy.copy(job.model))
         place = place_of(job)
-        watcher = _Watcher(self.progress, label)
+        watcher = _ProgressWatcher(self.progress, label)
         runtime = Runtime(self.settings.device, 1, self.settings.workers)
         started = time.monotonic()
         while True:
@@ -93,7 +93,7 @@ class Trainer:
         return Weights(result.weights.name, result.weights, result.sha256, job.dataset.classes)
 
 
-class _Watcher:
+class _ProgressWatcher:
     """Passes the progress of a training on to the run's progress."""
 
     def __init__(self, progress: Progress, label: str) -> None:

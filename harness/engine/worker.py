@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.dataset import Outline
 from harness.engine.keeper import Keeper
-from harness.engine.source import ReadSample
+from harness.engine.read_sample import ReadSample
 from harness.errors import CodecError, HarnessError
 from harness.media.quality import squared_error
 from harness.model import NoMemo

@@ -15,5 +15,6 @@ def end_threads() -> None:
     needed.
     """
     if (cv2 := sys.modules.get("cv2")) is not None:
+        threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
-        cv2.setNumThreads(-1)  # the default number, for this process
+        cv2.setNumThreads(threads)

@@ -12,10 +12,10 @@ from harness.errors import UnknownNameError, UsageError
 from harness.page.gallery import NO_ROOM, Budget
 from harness.page.provenance import provenance
 from harness.page.section import PageOptions, Section, section_of
+from harness.planning.recorded_task import task_of
 from harness.results.cells import read_cells
 from harness.results.classes import classes_of
 from harness.results.ladders import Case, cases_of
-from harness.statistics.recorded_task import task_of
 
 if TYPE_CHECKING:
     from markupsafe import Markup

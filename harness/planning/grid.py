@@ -101,7 +101,7 @@ class Grid:
         notes: notes for the user before a run, one or two sentences each.
         reference: what predictions are compared with: the labels, or the model's own predictions on uncompressed
             frames.
-        setups: for each subject, the settings of its retrainings; empty without retrainings.
+        setups: for each subject, the settings of its retrainings; None for a subject that is not retrained.
     """
 
     subjects: Sequence[Subject]
@@ -113,4 +113,4 @@ class Grid:
     seeds: int = 1
     notes: Sequence[str] = ()
     reference: Reference = "labels"
-    setups: Sequence[TrainingSetup] = ()
+    setups: Sequence[TrainingSetup | None] = ()

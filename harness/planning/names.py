@@ -91,7 +91,7 @@ class Names:
             raise DatasetError(f"dataset {parsed.name}, split {dataset.split}: there is not one sample.")
         return dataset
 
-    def _place(self, text: str) -> _Place | None:
+    def _place(self, text: str) -> _PathDataset | None:
         """Return the path and the options if `--dataset` is a path (a folder or a file), otherwise None.
 
         Options follow the path after a colon. A name that a plugin or the registry knows is never a path; write ./coco
@@ -107,7 +107,7 @@ class Names:
             return None
         given = dict(self.request.data_roots).get(path)
         if given is not None or Path(path).exists():
-            return _Place(Path(given or path), options)
+            return _PathDataset(Path(given or path), options)
         return None
 
     def _root(self, name: str, folder: str) -> Path | None:
@@ -183,7 +183,7 @@ class Names:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _PathDataset:
     """A dataset that the user gives by its path, with its options."""
 
     path: Path

@@ -76,7 +76,9 @@ def make_plan(grid: Grid) -> Plan:
         baseline = next((cell.experiment.key for cell in passes[-1].cells if cell.exact), None)
         for retraining in grid.retrainings:
             for seed in range(grid.seed, grid.seed + grid.seeds):
-                trained = _trained(subject, grid.setups[number], retraining.data, seed)
+                setup = grid.setups[number]
+                assert setup is not None, "a retraining was planned for a subject that cannot be retrained"
+                trained = _trained(subject, setup, retraining.data, seed)
                 if cells := _cells(grid, subject, known, retraining.tests, trained, baseline):
                     passes.append(Pass(subject, cells, trained.job))
     return Plan(tuple(passes), tuple(grid.notes))

@@ -71,7 +71,7 @@ class Resolver(Names):
             raise PreflightError(list(dict.fromkeys(self.problems)))
         pairs = [pair for name in tasks for pair in self._subjects(name)]
         subjects = [subject for subject, _ in pairs]
-        setups = [setup for _, setup in pairs if setup]
+        setups = [setup for _, setup in pairs]
         tested = [c.codec for c in codecs], [(s.dataset_name, s.dataset) for s in subjects]
         self.problems += [*refused_images(*tested), *refused_rates(*tested)]
         self.problems += reference_problems(request, subjects)

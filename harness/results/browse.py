@@ -34,13 +34,13 @@ _HIDDEN = ("statistics", "samples", "metrics", "comparisons", "experiments", "ch
 _QUERY_LIMIT_MS = 20_000
 
 
-def serve(url: str, port: int, told: Callable[[str], None]) -> None:
+def serve(url: str, port: int, show_address: Callable[[str], None]) -> None:
     """Serve a database until the process is interrupted.
 
     Args:
         url: the URL or the path of a SQLite file.
         port: the port on 127.0.0.1; 0 selects a free port.
-        told: a function that gets the server's address, after the port was opened.
+        show_address: a function that gets the server's address, after the port was opened.
 
     Raises:
         UsageError: the database is no SQLite file, or the port is in use.
@@ -55,7 +55,7 @@ def serve(url: str, port: int, told: Callable[[str], None]) -> None:
             reason = f"{_HOST} cannot be listened on ({error.strerror})"
             raise UsageError(f"--port {port}: {reason}. Choose another.") from error
         listening.listen()
-        told(f"http://{_HOST}:{listening.getsockname()[1]}/")
+        show_address(f"http://{_HOST}:{listening.getsockname()[1]}/")
         asyncio.run(_serve_requests(app, listening))
 
 

@@ -203,10 +203,10 @@ def _rate_rises(points: Sequence[tuple[float, float]]) -> bool:
 
 def _view(store: Store, name: str, filters: Filters) -> list[dict[str, Any]]:
     columns, rows = store.view(name, filters)
-    known_columns = view_columns()[name]
+    numeric = {column for column, facts in view_columns()[name].items() if facts.type in NUMERIC}
     records = [dict(zip(columns, row, strict=True)) for row in rows]
     for record in records:
         for column, value in record.items():
-            if value is not None and isinstance(value, int | float) != (known_columns[column].type in NUMERIC):
+            if value is not None and isinstance(value, int | float) != (column in numeric):
                 raise StoreError(f"the database is damaged: column {column} of view {name} holds {value!r:.50}.")
     return records

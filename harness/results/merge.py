@@ -31,7 +31,7 @@ class _OnlyWarnings(Silence):
 
 
 def merge_files(
-    sources: Sequence[Path], target: Path, into: bool, resamples: int, told: Callable[[str], None]
+    sources: Sequence[Path], target: Path, into: bool, resamples: int, warn: Callable[[str], None]
 ) -> list[Merged]:
     """Merge databases into one file. The file is written completely or not at all.
 
@@ -40,7 +40,7 @@ def merge_files(
         target: the file that gets the results.
         into: whether the target exists and the sources are added to it; otherwise the target is created.
         resamples: the number of resamples for drops and recoveries.
-        told: a function that gets each warning.
+        warn: a function that gets each warning.
 
     Returns:
         for each source, what was merged.
@@ -61,7 +61,7 @@ def merge_files(
     store: Any = plugins.get("store", "sql")
 
     def compute_comparisons(store: Any) -> None:
-        refresh(store, plugins, _OnlyWarnings(told), resamples)
+        refresh(store, plugins, _OnlyWarnings(warn), resamples)
 
     merged: list[Merged] = store.merge(sources, target, into, compute_comparisons)
     with closing(open_store(str(target), plugins, write=False)):

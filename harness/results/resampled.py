@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.experiment import canonical
+from harness.planning.recorded_task import task_of
 from harness.results.classes import classes_of
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import (
@@ -22,7 +23,6 @@ from harness.statistics.intervals import (
     standard_error,
     subset,
 )
-from harness.statistics.recorded_task import task_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.results.cells import ResultCell
 
 __all__ = [
-    "TRAINING_WORDS",
+    "TRAINING_KINDS",
     "codec_defaults",
     "differences",
     "is_matched",
@@ -25,7 +25,7 @@ __all__ = [
     "training_filter",
 ]
 
-TRAINING_WORDS = ("pretrained", "matched", "mixed", "clean")
+TRAINING_KINDS = ("pretrained", "matched", "mixed", "clean")
 """The words that select kinds of trainings. A level, or codec@level, is also allowed (see `training_filter`)."""
 
 
@@ -138,7 +138,7 @@ def training_filter(word: str) -> Callable[[ResultCell], bool]:
     """Return a function that says whether an experiment belongs to the kind of training that a word names.
 
     Args:
-        word: one of `TRAINING_WORDS`, a level, or `codec@level`. A level without a codec selects models whose training
+        word: one of `TRAINING_KINDS`, a level, or `codec@level`. A level without a codec selects models whose training
             data were coded at this level by the codec that is tested, with the same options.
 
     Raises:
@@ -146,14 +146,14 @@ def training_filter(word: str) -> Callable[[ResultCell], bool]:
     """
     if word == "matched":
         return is_matched
-    if word in TRAINING_WORDS:
+    if word in TRAINING_KINDS:
         return lambda cell: kind_of(cell) == word
     codec, _, level = word.rpartition("@")
     try:
         number = float(level)
     except ValueError:
         raise UsageError(
-            f"--training {word}: neither {', '.join(TRAINING_WORDS)}, nor a level, nor codec@level."
+            f"--training {word}: neither {', '.join(TRAINING_KINDS)}, nor a level, nor codec@level."
         ) from None
 
     def fits(cell: ResultCell) -> bool:

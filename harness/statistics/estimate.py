@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["UNKNOWN", "Estimate"]
+__all__ = ["UNKNOWN", "Estimate", "fixed_point"]
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,19 @@ class Estimate:
         scale, digits = (100.0, max(0, digits - 2)) if percent else (1.0, digits)
         unit = "%" if percent else ""
         if self.low is None or self.high is None:
-            return f"{_fixed_point(scale * self.value, digits)}{unit}"
-        ends = ", ".join(_fixed_point(scale * end, digits) for end in (self.low, self.high))
-        return f"{_fixed_point(scale * self.value, digits)}{unit} [{ends}]{' (few)' if self.few else ''}"
+            return f"{fixed_point(scale * self.value, digits)}{unit}"
+        ends = ", ".join(fixed_point(scale * end, digits) for end in (self.low, self.high))
+        return f"{fixed_point(scale * self.value, digits)}{unit} [{ends}]{' (few)' if self.few else ''}"
 
 
 UNKNOWN = Estimate(None)
 """An estimate without a value and without an interval."""
 
 
-def _fixed_point(number: float, digits: int) -> str:
-    text = f"{number:.{digits}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
+def fixed_point(value: float, digits: int) -> str:
+    """Return a number as text with `digits` decimals; never "-0.000".
+
+    >>> fixed_point(-0.0001, 3)
+    '0.000'
+    """
+    return f"{round(value, digits) + 0.0:.{digits}f}"

@@ -9,7 +9,7 @@ from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import CONFIDENCE
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict, verdict_of
-from harness.study.subject import ModelResults
+from harness.study.model_results import ModelResults
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell

@@ -14,7 +14,7 @@ from harness.study.shape import METRICS, loss_from_top, study_values
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
-    from harness.study.subject import ModelResults
+    from harness.study.model_results import ModelResults
 
 __all__ = ["delayed"]
 

@@ -21,7 +21,7 @@ from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import CONFIDENCE, student
 from harness.statistics.ratios import fieller
 from harness.store import Filters
-from harness.study.subject import ExperimentOrigin, ModelResults
+from harness.study.model_results import ExperimentOrigin, ModelResults
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["RATE", "Evidence", "Measure"]
 
 _FINISHED = Filters({"status": ["finished"]})
-_DIFFERING = ("codec", "training")
-"""The parts of the identity in which the experiments of one `ModelResults` may differ."""
 _SHARED = ("task", "dataset", "limit", "precision", "reference")
 """The parts of the identity that are equal for all variants of a model, besides the model's other options."""
 
@@ -62,9 +60,7 @@ class Evidence:
         self._resampler = Resampler(home, self._identities, plugins, resamples, seed)
         groups: dict[str, list[ResultCell]] = {}
         for cell in cells:
-            identity = self._identities[cell.facts["experiment"]]
-            shared = {name: value for name, value in identity.items() if name not in _DIFFERING}
-            groups.setdefault(canonical(shared), []).append(cell)
+            groups.setdefault(cell.subject, []).append(cell)
         origins = self._origins(stores)
         subjects = [ModelResults.of(group, origins) for group in groups.values()]
         self.subjects = [subject for subject in subjects if subject.cells]

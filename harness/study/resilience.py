@@ -9,9 +9,9 @@ from harness.results.tables.text import Table
 from harness.statistics.estimate import Estimate
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, verdict_of
+from harness.study.model_results import ModelResults
 from harness.study.published import published_tables
 from harness.study.shape import METRICS, loss_from_top, study_values
-from harness.study.subject import ModelResults
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell

@@ -11,8 +11,8 @@ from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import CONFIDENCE
 from harness.study.evidence import Evidence
 from harness.study.finding import UNMEASURED, Finding, Verdict, verdict_of
+from harness.study.model_results import ModelResults
 from harness.study.published import PublishedTable, published_tables
-from harness.study.subject import ModelResults
 
 __all__ = ["METRICS", "bends", "knees", "loss_from_top", "study_values", "uniform"]
 

@@ -8,7 +8,7 @@ from harness.results.tables.text import Table
 from harness.statistics.estimate import Estimate
 from harness.study.evidence import RATE, Evidence
 from harness.study.finding import UNMEASURED, Finding, verdict_of
-from harness.study.subject import ModelResults
+from harness.study.model_results import ModelResults
 
 __all__ = ["CLAIMED", "sizes"]
 

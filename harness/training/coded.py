@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.keep.kept import Kept, digest_of, frames_digest
 from harness.keep.streams import encode, stream_key
-from harness.training.through import FrameCoding
+from harness.training.frame_coding import FrameCoding
 
 if TYPE_CHECKING:
     import numpy as np

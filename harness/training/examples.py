@@ -15,7 +15,7 @@ from harness.errors import SampleError
 if TYPE_CHECKING:
     from harness.dataset import Dataset, Sample
     from harness.model import Model
-    from harness.training.through import FrameCoding
+    from harness.training.frame_coding import FrameCoding
 
 __all__ = ["Collate", "Example", "Examples", "Order", "Slot", "TrainingBatch"]
 

@@ -16,7 +16,7 @@ from harness.training.state import Place
 if TYPE_CHECKING:
     from harness.dataset import Dataset
     from harness.model import Model, Weights
-    from harness.training.through import FrameCoding
+    from harness.training.frame_coding import FrameCoding
 
 __all__ = ["LOOP_VERSION", "Job", "place_of"]
 

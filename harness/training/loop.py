@@ -258,7 +258,8 @@ class _Session:
             raise TrainingError(f"a batch of {job.recipe.batch} cannot be shared by {world} devices.")
         order = Order(len(job.dataset), job.recipe.batch, job.seed, begin, end)
         own_slots = [slots[rank::world] for slots in order] if world > 1 else order
-        end_threads()
+        if workers:
+            end_threads()
         loader: DataLoader[Any] = DataLoader(
             Examples(job.dataset, self.reader, job.seed, job.through),
             batch_sampler=own_slots,

@@ -164,12 +164,12 @@ def measured(job: Job, workers: int) -> Found:
 def jobs(task: str, images: int, codecs: list[str]) -> dict[str, Job]:
     """The trainings by name: uncompressed, and with each codec."""
     plugins, registry = installed(), load_registry(())
-    (subject,) = resolve(Request(codecs=("none",), tasks=(task,), retrain=("clean",)), plugins, registry).subjects
-    school = subject.school
-    assert school is not None
-    iterations = EPOCHS * images // school.recipe.batch
-    recipe = replace(school.recipe, iterations=iterations, checkpoint=iterations)
-    plain = Job(subject.model, Part(school.dataset, images), recipe, 0, school.initial)
+    grid = resolve(Request(codecs=("none",), tasks=(task,), retrain=("clean",)), plugins, registry)
+    (subject,), (setup,) = grid.subjects, grid.setups
+    assert setup is not None
+    iterations = EPOCHS * images // setup.recipe.batch
+    recipe = replace(setup.recipe, iterations=iterations, checkpoint=iterations)
+    plain = Job(subject.model, Part(setup.dataset, images), recipe, 0, setup.initial)
     found = {"uncompressed": plain}
     for text in codecs:
         chosen = choose_codec(text, plugins, registry)

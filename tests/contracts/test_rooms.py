@@ -127,6 +127,8 @@ def test_no_folder_is_crowded() -> None:
         held = [path.name for path in (CORE / room).glob("*.py") if not path.name.startswith("__")]
         held += [name for name in PUBLIC_PACKAGES if not room]
         assert len(held) <= most, f"harness/{room}: {len(held)} modules, at most {most}"
+    for package in PUBLIC_PACKAGES:
+        assert len(list((CORE / package).glob("*.py"))) <= MOST_IN_FOLDER
 
 
 def test_verbs_are_kept_free() -> None:

@@ -19,8 +19,8 @@ from scipy.stats import t as student_t
 
 from harness.decide.compared import comparison_data
 from harness.decide.comparison import LadderComparison, compare
-from harness.decide.estimate import Side
 from harness.decide.levels import holm
+from harness.decide.paired import Side
 from harness.decide.rows import comparison_rows
 from harness.results.cells import ResultCell
 from harness.results.ladders import Ladder

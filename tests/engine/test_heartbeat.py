@@ -23,6 +23,17 @@ class Heard(Silence):
         self.warnings.append(text)
 
 
+class Counted(SqlStore):
+    """Counts the renewals that went well."""
+
+    renewals = 0
+
+    def renew(self, claim: Claim) -> set[str]:
+        held = super().renew(claim)
+        self.renewals += 1
+        return held
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not condition():
@@ -31,25 +42,24 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_lease_lives_on_while_the_heart_beats(tmp_path: Path) -> None:
-    store = SqlStore(str(tmp_path / "a.db"))
+    store = Counted(str(tmp_path / "a.db"))
     store.open()
-    claim = Claim("here", store.begin_run(INFO), lease=0.6)
+    claim = Claim("here", store.begin_run(INFO), lease=2)
     experiment = cell()
     store.register([experiment], claim.run)
     assert store.claim([experiment.key], claim) == {experiment.key}
     heard = Heard()
     with Heartbeat(store, claim, heard):
-        time.sleep(1.5)  # more than two leases
+        wait_until(lambda: store.renewals > 4)  # more than one lease
         assert store.states([experiment.key])[experiment.key].status == "running"
     assert heard.warnings == []
-    time.sleep(0.8)
-    assert store.states([experiment.key])[experiment.key].status == "interrupted"
+    wait_until(lambda: store.states([experiment.key])[experiment.key].status == "interrupted")
     store.close()
 
 
 def test_renewals_that_fail_are_told_once_in_a_row(tmp_path: Path) -> None:
     """The store is closed under the heartbeat, opened again, and closed again."""
-    store = SqlStore(str(tmp_path / "a.db"))
+    store = Counted(str(tmp_path / "a.db"))
     store.open()
     claim = Claim("here", store.begin_run(INFO), lease=0.15)
     heard = Heard()
@@ -61,6 +71,6 @@ def test_renewals_that_fail_are_told_once_in_a_row(tmp_path: Path) -> None:
         assert "could not be renewed" in heard.warnings[0]
         assert "is not open" in heard.warnings[0]
         store.open()
-        time.sleep(0.3)
+        wait_until(lambda: store.renewals > 0)
         store.close()
         wait_until(lambda: len(heard.warnings) == 2)

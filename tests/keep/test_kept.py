@@ -13,7 +13,7 @@ import pytest
 from harness.codec import Encoded
 from harness.dataset import Sample
 from harness.engine.keeper import Keeper
-from harness.engine.source import ReadSample
+from harness.engine.read_sample import ReadSample
 from harness.errors import UsageError
 from harness.files import cache_dir
 from harness.keep.kept import Kept, frames_digest

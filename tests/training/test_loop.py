@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,11 @@ from harness.errors import RegistryError, SampleError, TrainingError, UsageError
 from harness.model import Model, Weights
 from harness.training.coded import codec_coding
 from harness.training.examples import Examples, Order, Slot
+from harness.training.frame_coding import FrameCoding
 from harness.training.job import Job, place_of
 from harness.training.loop import Runtime, train
 from harness.training.recipe import Recipe
 from harness.training.state import Place
-from harness.training.through import FrameCoding
 from harness.weights import from_file, load_into, load_state, read_classes
 from harness_codecs.av_family import Av1
 
@@ -259,7 +260,9 @@ def test_what_decides_the_weights_is_in_the_key() -> None:
     dataset = Redecoded("brightness", "train")
     dataset.open()
     assert job(dataset=dataset).key() != job().key()
-    assert set(job().facts()["libraries"]) == {"codec-harness", "torch", "lightning", "numpy"}
+    libraries = job().facts()["libraries"]
+    assert set(libraries) == {"codec-harness", "torch", "lightning", "numpy"}
+    assert libraries["lightning"] == version("lightning-fabric")  # the name of 0.1.0, so that its trainings are found
 
     class Vague(Player):
         def fingerprint(self) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from harness.results.cells import MeasuredMetric, ResultCell
 from harness.results.naming import training_words
 from harness.results.seeds import average_over_seeds
-from harness.results.trainings import TRAINING_WORDS, is_matched, kind_of, newest_trainings, training_filter
+from harness.results.trainings import TRAINING_KINDS, is_matched, kind_of, newest_trainings, training_filter
 from harness.statistics.estimate import Estimate
 
 __all__ = ["can_draw", "group_by_line", "is_baseline_row", "line_family", "trainings_drawn"]
@@ -58,7 +58,7 @@ def trainings_drawn(records: Sequence[dict[str, Any]], words: Sequence[str] = ()
     coded = [
         cell for cell in cells if kind_of(cell) != "pretrained" and (cell.facts["codec"] != "none" or cell.options)
     ]
-    for word in words or (*TRAINING_WORDS, *_levels(coded)):
+    for word in words or (*TRAINING_KINDS, *_levels(coded)):
         if word == "pretrained":
             continue
         fits = training_filter(word)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.statistics.estimate import Estimate
+from harness.statistics.estimate import Estimate, fixed_point
 
-__all__ = ["digits_of", "fixed_point", "interval_text"]
+__all__ = ["digits_of", "interval_text"]
 
 
 def interval_text(estimate: Estimate, margin: float | None = None) -> str:
@@ -26,11 +26,6 @@ def interval_text(estimate: Estimate, margin: float | None = None) -> str:
     text = fixed_point(value, digits)
     text = text if low is None or high is None else f"{text} [{fixed_point(low, digits)}, {fixed_point(high, digits)}]"
     return text if margin is None else f"{text} ±{fixed_point(margin, digits)}"
-
-
-def fixed_point(value: float, digits: int) -> str:
-    """Return a number as text with `digits` decimals; never "-0.000"."""
-    return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def digits_of(value: float) -> int:

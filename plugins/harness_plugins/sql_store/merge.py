@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from harness.errors import StoreError
-from harness.experiment import key_of
+from harness.experiment import subject_key
 from harness.records import Merged
 from harness_plugins.sql_store.location import check_file, file_url
 from harness_plugins.sql_store.schema import checkpoints, comparisons, experiments, metrics, runs, samples, statistics
@@ -188,8 +188,7 @@ def link_baselines(connection: sa.Connection) -> int:
     baselines: dict[str, str] = {}
     without_baseline: list[tuple[str, str]] = []
     for row in rows:
-        identity = json.loads(row.identity)
-        subject = key_of({name: value for name, value in identity.items() if name not in ("codec", "training")})
+        subject = subject_key(json.loads(row.identity))
         if row.codec == "none" and row.codec_options == "{}" and row.training == "pretrained":
             baselines[subject] = row.key
         elif row.baseline is None:
