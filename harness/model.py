@@ -180,9 +180,7 @@ class Model(Configured, ABC):
             RuntimeError: neither `load` nor `build` has been called.
         """
         if self._network is None:
-            raise RuntimeError(
-                f"model {self.name} has no network: load() and build() leave one in _network, if they do"
-            )
+            raise RuntimeError(f"model {self.name} has no network: neither load() nor build() has set `_network`")
         return self._network
 
     def prepare_train(self, frames: Frames, targets: Mapping[int, Any], rng: np.random.Generator) -> Any:

@@ -19,7 +19,7 @@ from harness.results.tables.text import clean
 __all__ = ["report"]
 
 _OTHER_ENDINGS = (".pdf", ".md", ".txt", ".csv", ".json", ".png", ".svg", ".zip")
-"""Endings that show that a user means a file, not a folder."""
+"""Endings that show that a user environment a file, not a folder."""
 
 
 @click.command(cls=Command)
@@ -90,12 +90,12 @@ def report(
     if missing := [reason for name in measures if (reason := unavailable_reason(name))]:
         raise UsageError(" ".join(missing))
     torch_device = machine.find_device(device)
-    means = Environment(installed(), make_registry(registries), data_root, weights, device=torch_device)
+    environment = Environment(installed(), make_registry(registries), data_root, weights, device=torch_device)
     status = (lambda text: None) if quiet else (lambda text: click.echo(clean(text), err=True))
     wanted = dict(zip(FILTERS, (task, codec, dataset, model), strict=True))
     if codec:
         wanted["codec"] = [*codec, "none"]
-    with closing(open_store(db, means.plugins, write=False)) as store:
+    with closing(open_store(db, environment.plugins, write=False)) as store:
         page_options = PageOptions(
             title=title,
             filters=filters_of(store, wanted),
@@ -108,7 +108,7 @@ def report(
             warning=lambda text: click.echo(clean(f"warning: {text}"), err=True),
         )
         try:
-            text = page(store, means, page_options)
+            text = page(store, environment, page_options)
         except ImportError as error:
             raise HarnessError(f"harness report needs {error.name}: pip install 'codec-harness[report]'") from error
     _write(target, text)

@@ -33,12 +33,12 @@ _PICTURES = 10_500_000
 """The maximum size of all pictures of a page in bytes, before they are encoded as text (base64)."""
 
 
-def page(store: Store, means: Environment, asked: PageOptions) -> str:
+def page(store: Store, environment: Environment, asked: PageOptions) -> str:
     """Return the page as HTML.
 
     Args:
         store: the store that has the experiments.
-        means: the plugins, registry, data folders, weights and device of this machine, to make pictures again.
+        environment: the plugins, registry, data folders, weights and device of this machine, to make pictures again.
         asked: the options of the page.
 
     Raises:
@@ -57,15 +57,15 @@ def page(store: Store, means: Environment, asked: PageOptions) -> str:
     if not cases:
         raise UsageError("the database has no finished experiments of a codec to report on.")
     budget = Budget(_PICTURES)
-    tasks = _tasks(store, cases, means)
-    sections = [section_of(store, case, tasks[place], means, asked, budget) for place, case in enumerate(cases)]
+    tasks = _tasks(store, cases, environment)
+    sections = [section_of(store, case, tasks[place], environment, asked, budget) for place, case in enumerate(cases)]
     asked.status("writing the page")
     folder = files("harness.page")
-    environment = jinja2.Environment(
+    templates = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"base64": _base64, "with_code": _with_code}
-    template = environment.from_string(folder.joinpath("page.html").read_text("utf-8"))
+    templates.filters |= {"base64": _base64, "with_code": _with_code}
+    template = templates.from_string(folder.joinpath("page.html").read_text("utf-8"))
     rest = {
         "title": asked.title,
         "summary": _summary(cells, cases),
@@ -97,7 +97,7 @@ def _with_fewer_pictures(sections: Sequence[Section], excess: int) -> list[Secti
     return kept
 
 
-def _tasks(store: Store, cases: Sequence[Case], means: Environment) -> list[Task | None]:
+def _tasks(store: Store, cases: Sequence[Case], environment: Environment) -> list[Task | None]:
     """Return the task of each case; None if no installed plugin has it."""
     heads = [case.cells[0] for case in cases]
     classes = classes_of(store, heads)
@@ -106,7 +106,7 @@ def _tasks(store: Store, cases: Sequence[Case], means: Environment) -> list[Task
     for head in heads:
         key = head.facts["experiment"]
         try:
-            tasks.append(task_of(identities[key], classes[key], means.plugins))
+            tasks.append(task_of(identities[key], classes[key], environment.plugins))
         except UnknownNameError:
             tasks.append(None)
     return tasks

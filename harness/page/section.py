@@ -107,7 +107,7 @@ class Section:
 
 
 def section_of(
-    store: Store, case: Case, task: Task | None, means: Environment, asked: PageOptions, budget: Budget
+    store: Store, case: Case, task: Task | None, environment: Environment, asked: PageOptions, budget: Budget
 ) -> Section:
     """Gather the contents of one case, with pictures and measures from samples that are coded again.
 
@@ -115,7 +115,7 @@ def section_of(
         store: the store that has the experiments.
         case: the experiments.
         task: the task of the experiments; None if no installed plugin has it.
-        means: the plugins, registry, data folders, weights and device of this machine.
+        environment: the plugins, registry, data folders, weights and device of this machine.
         asked: the options of the page.
         budget: the bytes of pictures left on the page, reduced by this section's pictures.
     """
@@ -128,7 +128,7 @@ def section_of(
     if case.baseline and found and (asked.samples or asked.measures):
         asked.status(f"coding samples of {case.title} again")
         try:
-            remade = _remade(case, store, means)
+            remade = _remade(case, store, environment)
         except HarnessError as error:
             notes.append(f"No pictures: {error}")
             asked.warning(f"{case.title}: no pictures: {error}")
@@ -155,7 +155,7 @@ def section_of(
     )
 
 
-def _remade(case: Case, store: Store, means: Environment) -> RemadeExperiments:
+def _remade(case: Case, store: Store, environment: Environment) -> RemadeExperiments:
     """Rebuild the model, dataset and codecs of the pretrained model's experiments.
 
     Raises:
@@ -164,7 +164,7 @@ def _remade(case: Case, store: Store, means: Environment) -> RemadeExperiments:
     assert case.baseline is not None
     ladders = [ladder for ladder in case.ladders if ladder.training == "pretrained"]
     cells = [case.baseline, *(cell for ladder in ladders for cell in ladder.cells)]
-    return remake(cells, store.identities([cell.facts["experiment"] for cell in cells]), means)
+    return remake(cells, store.identities([cell.facts["experiment"] for cell in cells]), environment)
 
 
 def _measured(
@@ -239,5 +239,5 @@ def _notes(case: Case, task: Task | None, losses: Sequence[Losses]) -> list[str]
         notes.append("(intra): a video codec coded single images, which is not what a camera sends.")
     for ladder in case.ladders:
         if ladder.seeds > 1:
-            notes.append(f"{ladder.name}: of {ladder.seeds} seeds the first is drawn; the table has their means.")
+            notes.append(f"{ladder.name}: of {ladder.seeds} seeds the first is drawn; the table has their environment.")
     return notes

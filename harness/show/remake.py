@@ -64,7 +64,7 @@ class RemadeExperiments:
 
 
 def remake(
-    cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], means: Environment
+    cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], environment: Environment
 ) -> RemadeExperiments:
     """Rebuild the task, model, dataset and codecs of recorded experiments of one model on one dataset.
 
@@ -74,18 +74,18 @@ def remake(
     Args:
         cells: the experiments; an experiment of the pretrained model first.
         identities: the identity of each experiment, by key.
-        means: the plugins, registry, data folders, weights and device of this machine.
+        environment: the plugins, registry, data folders, weights and device of this machine.
 
     Raises:
         UsageError: this machine would run other experiments than the recorded ones; the message lists the differences.
         HarnessError: a plugin, a file or data are missing.
     """
-    request = _request(cells, identities, means)
-    planned = _plan_pass(request, means)
-    if means.weights is None and _only_weights_differ(cells, identities, planned):
+    request = _request(cells, identities, environment)
+    planned = _plan_pass(request, environment)
+    if environment.weights is None and _only_weights_differ(cells, identities, planned):
         # The database has only the name of weights that were given by --weights, so the name is searched for.
         try:
-            planned = _plan_pass(replace(request, weights=str(cells[0].facts["weights"])), means)
+            planned = _plan_pass(replace(request, weights=str(cells[0].facts["weights"])), environment)
         except HarnessError:
             raise _difference_error(cells, identities, planned) from None
     known = {cell.experiment.cell: cell for cell in planned.cells}
@@ -94,38 +94,40 @@ def remake(
     return RemadeExperiments(planned.subject, {cell.facts["experiment"]: known[cell.facts["cell"]] for cell in cells})
 
 
-def _plan_pass(request: Request, means: Environment) -> Pass:
+def _plan_pass(request: Request, environment: Environment) -> Pass:
     try:
-        (planned,) = make_plan(resolve(request, means.plugins, means.registry)).passes
+        (planned,) = make_plan(resolve(request, environment.plugins, environment.registry)).passes
     except PreflightError as error:
         raise HarnessError(f"what made these results is not all here: {' '.join(error.problems)}") from error
     return planned
 
 
-def _request(cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], means: Environment) -> Request:
+def _request(
+    cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], environment: Environment
+) -> Request:
     row = cells[0].facts
     identity = identities[row["experiment"]]
     return Request(
         codecs=tuple(_codec_text(identities[cell.facts["experiment"]]["codec"]) for cell in cells),
         tasks=(_name_with_options(row["task"], identity["task"]["options"]),),
-        models=(means.model if means.model and ":" in means.model else row["model"],),
-        datasets=(_dataset(row["dataset"], means),),
-        weights=means.weights,
-        data_roots=means.data_roots,
+        models=(environment.model if environment.model and ":" in environment.model else row["model"],),
+        datasets=(_dataset(row["dataset"], environment),),
+        weights=environment.weights,
+        data_roots=environment.data_roots,
         split=row["split"] or None,
         limit=row["planned_samples"] if identity["limit"] else None,
         seed=row["seed"],
         precision=row["precision"],
         batch=row["batch"],
-        device=means.device.partition(":")[0],
+        device=environment.device.partition(":")[0],
         baseline=False,
         reference=row["reference"],
     )
 
 
-def _dataset(recorded: str, means: Environment) -> str:
+def _dataset(recorded: str, environment: Environment) -> str:
     """Return the dataset as on the command line if it has options or is an existing path, else its recorded name."""
-    given = means.dataset
+    given = environment.dataset
     return given if given and (":" in given or Path(given).exists()) else recorded
 
 

@@ -93,7 +93,7 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
         options["training"],
     )
     device = machine.find_device(options["device"])
-    means = Environment(
+    environment = Environment(
         installed(),
         make_registry(registries),
         options["data_root"],
@@ -102,11 +102,11 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
         options["dataset"],
         device,
     )
-    with closing(open_store(db or default, means.plugins, write=False)) as store:
+    with closing(open_store(db or default, environment.plugins, write=False)) as store:
         recorded = find(store, wanted)
         identities = store.identities([cell.facts["experiment"] for cell in recorded.cells])
         rows = read_rows(store, recorded)
-        remade = remake(recorded.cells, identities, means)
+        remade = remake(recorded.cells, identities, environment)
         trained = weights_of(store, identities, remade.subject.dataset.classes)
     if recorded.others:
         _warn(f"shown are the newest experiments that fit. There are also: {'; '.join(recorded.others)}.")
