@@ -239,5 +239,5 @@ def _notes(case: Case, task: Task | None, losses: Sequence[Losses]) -> list[str]
         notes.append("(intra): a video codec coded single images, which is not what a camera sends.")
     for ladder in case.ladders:
         if ladder.seeds > 1:
-            notes.append(f"{ladder.name}: of {ladder.seeds} seeds the first is drawn; the table has their environment.")
+            notes.append(f"{ladder.name}: of {ladder.seeds} seeds the first is drawn; the table has their means.")
     return notes
