@@ -19,7 +19,7 @@ from harness.results.tables.text import clean
 __all__ = ["report"]
 
 _OTHER_ENDINGS = (".pdf", ".md", ".txt", ".csv", ".json", ".png", ".svg", ".zip")
-"""Endings that show that a user environment a file, not a folder."""
+"""Endings that show that a user means a file, not a folder."""
 
 
 @click.command(cls=Command)
