@@ -88,8 +88,10 @@ def read_values(path: Path, channel: int | None = None) -> NDArray[np.generic]:
 
     try:
         values = np.load(path, allow_pickle=False) if path.suffix.lower() == ".npy" else _decoded(path)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, *_damaged()) as error:
         raise SampleError(f"{path}: cannot be read as depth values ({error or type(error).__name__}).") from error
+    if not isinstance(values, np.ndarray):
+        raise SampleError(f"{path}: holds several arrays (.npz); one array (.npy) was expected.")
     if values.ndim == 3 and values.shape[2] >= 3 and channel is not None:
         values = values[:, :, 2 - channel]  # OpenCV's channel order is BGR
     if values.ndim != 2 or values.dtype.kind not in "fiu" or 0 in values.shape:
@@ -98,6 +100,17 @@ def read_values(path: Path, channel: int | None = None) -> NDArray[np.generic]:
             "depth in colours? Those cannot be turned back."
         )
     return values
+
+
+def _damaged() -> tuple[type[Exception], ...]:
+    """Return what NumPy and OpenCV raise for damaged files, besides OSError."""
+    from tokenize import TokenError
+    from zipfile import BadZipFile
+
+    import cv2
+
+    known = (ValueError, EOFError, SyntaxError, TypeError, KeyError, OverflowError, MemoryError)
+    return (*known, TokenError, BadZipFile, cv2.error)
 
 
 def _decoded(path: Path) -> NDArray[np.generic]:
