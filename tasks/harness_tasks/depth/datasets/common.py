@@ -88,7 +88,7 @@ def read_values(path: Path, channel: int | None = None) -> NDArray[np.generic]:
 
     try:
         values = np.load(path, allow_pickle=False) if path.suffix.lower() == ".npy" else _decoded(path)
-    except (OSError, *_damaged()) as error:
+    except _damaged() as error:
         raise SampleError(f"{path}: cannot be read as depth values ({error or type(error).__name__}).") from error
     if not isinstance(values, np.ndarray):
         raise SampleError(f"{path}: holds several arrays (.npz); one array (.npy) was expected.")
@@ -103,13 +103,13 @@ def read_values(path: Path, channel: int | None = None) -> NDArray[np.generic]:
 
 
 def _damaged() -> tuple[type[Exception], ...]:
-    """Return what NumPy and OpenCV raise for damaged files, besides OSError."""
+    """Return what NumPy and OpenCV raise for missing and damaged files."""
     from tokenize import TokenError
     from zipfile import BadZipFile
 
     import cv2
 
-    known = (ValueError, EOFError, SyntaxError, TypeError, KeyError, OverflowError, MemoryError)
+    known = (OSError, ValueError, EOFError, SyntaxError, TypeError, KeyError, OverflowError, MemoryError)
     return (*known, TokenError, BadZipFile, cv2.error)
 
 
