@@ -29,6 +29,8 @@ _MARKS = (
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _SPACES = re.compile(r"[ \t]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
+_LONGEST_PAIR = 2 * 4096
+"""Characters of a line with two paths: a path has 4096 at most on Linux."""
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
@@ -103,7 +105,7 @@ def splits_of(text: str) -> Iterator[tuple[str, str]]:
     >>> list(splits_of("a 1.png  b 1.png"))
     [('a', '1.png  b 1.png'), ('a 1.png', 'b 1.png'), ('a 1.png  b', '1.png')]
     """
-    for gap in _SPACES.finditer(text):
+    for gap in _SPACES.finditer(text) if len(text) <= _LONGEST_PAIR else ():
         if gap.start() and gap.end() < len(text):
             yield text[: gap.start()], text[gap.end() :]
 

@@ -10,8 +10,9 @@ from harness import hookimpl
 from harness.dataset import Dataset
 from harness.errors import DatasetError
 from harness.options import Option
-from harness_tasks.datasets.common import stays_inside
+from harness_tasks.datasets.common import is_file, stays_inside
 from harness_tasks.datasets.pairs import Pair
+from harness_tasks.datasets.texts import Line, columns, number_in, read_lines, shown, splits_of
 from harness_tasks.depth.datasets.common import DepthPairs, read_values
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Rgbd"]
 
-_COLUMNS = {2: (0, 1), 4: (1, 3)}
-
 
 class Rgbd(DepthPairs):
     """Images with depth or disparity in 16-bit PNG or .npy files.
@@ -29,7 +28,8 @@ class Rgbd(DepthPairs):
     The pairs come from a list, or from two patterns in which `*` stands for the same text: the patterns `rgb/rgb*.png`
     and `depths/depth*.png` pair `rgb/rgb00002.png` with `depths/depth00002.png`. A list has one pair per line: `image
     depth` or, as TUM's associate.py writes it, `time image time depth`. With `order=depth-image` the depth comes first.
-    Empty lines and lines that begin with # are skipped.
+    Empty lines and lines that begin with # are skipped. Paths may have spaces; then a line is cut where both parts are
+    files.
 
     A number v in a depth file stands for value = v * scale + offset. With `kind=depth` the value is the depth in
     metres. With `kind=disparity` it is the disparity in pixels, and depth = focal_baseline / value. A pixel is missing
@@ -87,7 +87,7 @@ class Rgbd(DepthPairs):
             )
             for image, depth in self._in_split(listed, lists)
         ]
-        if missing := [path for pair in pairs for path in (pair.image, pair.truth) if not path.is_file()]:
+        if missing := [path for pair in pairs for path in (pair.image, pair.truth) if not is_file(path)]:
             raise self.problem(f"{len(missing)} files are missing, the first is {missing[0]}")
         if len({pair.id for pair in pairs}) != len(pairs):
             raise self.problem("one image comes twice")
@@ -157,17 +157,34 @@ class Rgbd(DepthPairs):
             )
             raise self.problem(f"there is no list {path}" + (f" (there is: {lists_found})" if lists_found else ""))
         pairs = []
-        for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
-            words = line.split()
-            if not words or words[0].startswith("#"):
-                continue
-            if len(words) not in _COLUMNS:
-                raise DatasetError(f"{path}, line {number}: 2 or 4 columns were expected, found {len(words)}.")
-            first, second = (words[column] for column in _COLUMNS[len(words)])
+        for line in read_lines(path, comment="#"):
+            first, second = _columns(root, path, line)
             if not stays_inside(first) or not stays_inside(second):
-                raise DatasetError(f"{path}, line {number}: {line.strip()!r} leads out of {root}.")
+                raise DatasetError(f"{path}, line {line.number}: {shown(line.text)} leads out of {root}.")
             pairs.append((first, second) if self.option("order") == "image-depth" else (second, first))
         return pairs
+
+
+def _columns(root: Path, path: Path, line: Line) -> tuple[str, str]:
+    """Return the two paths in a line of a list, in the list's order.
+
+    Raises:
+        DatasetError: the line has neither two columns nor times and paths, and cannot be cut at a space so that both
+            parts are files.
+    """
+    words = columns(line.text)
+    timed = len(words) == 4 and number_in(words[0]) is not None and number_in(words[2]) is not None
+    if len(words) == 2 or timed:
+        return words[len(words) // 2 - 1], words[-1]
+    cuts = [cut for cut in splits_of(line.text) if all(stays_inside(name) and is_file(root / name) for name in cut)]
+    if len(cuts) == 1:
+        return cuts[0]
+    if len(words) == 4:
+        return words[1], words[3]
+    raise DatasetError(
+        f"{path}, line {line.number}: 2 or 4 columns were expected, found {len(words)} in {shown(line.text)}, and "
+        f"{len(cuts)} ways to cut it into two files."
+    )
 
 
 @hookimpl
