@@ -98,8 +98,10 @@ class Voc(Dataset):
     def outline(self, index: int) -> Outline:
         from harness.images import image_size
 
-        name, (_, size) = self._ids[index], self._valid_annotation(index)
-        height, width = size or image_size(self._image(index))
+        name, annotation = self._ids[index], self._annotations[index]
+        # A sample whose annotation is damaged has an outline all the same: it fails with its name when it is read.
+        stated = None if isinstance(annotation, str) else annotation[1]
+        height, width = stated or image_size(self._image(index))
         return Outline(name, height=height, width=width, group=name, stratum=self._strata[index])
 
     def __getitem__(self, index: int) -> Sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,22 +32,39 @@ def read_annotation(path: Path, classes: Sequence[str]) -> tuple[Boxes, tuple[in
     Raises:
         DatasetError: an object has a class that the dataset does not have.
     """
+    try:
+        root = _parsed(path)
+        elements = _objects(root)
+        objects = [_object(path, number, element, classes) for number, element in enumerate(elements, 1)]
+        size = _child(root, "size", root.tag)
+        stated = None if size is None else (_side(size, "height"), _side(size, "width"))
+    except (ValueError, OSError) as error:
+        return f"{path} cannot be read as VOC's XML: {error or type(error).__name__}."
+    boxes = Boxes.of([box for box, _, _ in objects], [n for _, n, _ in objects], None, [hard for _, _, hard in objects])
+    return boxes, None if stated is None or 0 in stated else stated
+
+
+def _parsed(path: Path) -> Element:
+    """Return the root of an XML file.
+
+    Raises:
+        ValueError: the file is no XML, or has an encoding that Python's parser cannot read.
+        OSError: the file cannot be opened.
+    """
     from xml.etree.ElementTree import ParseError
 
     from defusedxml import DefusedXmlException, ElementTree
 
     try:
-        root = ElementTree.parse(path).getroot()
-        elements = _objects(root)
-        objects = [_object(path, number, element, classes) for number, element in enumerate(elements, 1)]
-        size = _child(root, "size", root.tag)
-        stated = None if size is None else (_side(size, "height"), _side(size, "width"))
-    except LookupError as error:  # the name of an encoding that Python does not have, or that is none of text
-        return f'{path}, line 1, cannot be read as VOC\'s XML: {error}. Save it as UTF-8 with encoding="UTF-8".'
-    except (ParseError, DefusedXmlException, ValueError, OSError) as error:
-        return f"{path} cannot be read as VOC's XML: {error or type(error).__name__}."
-    boxes = Boxes.of([box for box, _, _ in objects], [n for _, n, _ in objects], None, [hard for _, _, hard in objects])
-    return boxes, None if stated is None or 0 in stated else stated
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of codecs that no text is written in
+            root: Element = ElementTree.parse(path).getroot()
+    except (ParseError, DefusedXmlException) as error:
+        raise ValueError(error) from error
+    except (LookupError, ValueError) as error:
+        # An encoding that Python does not have, that is none of text, or of more than one byte a character.
+        raise ValueError(f'line 1: {error}. Save it as UTF-8, with encoding="UTF-8" in this line') from error
+    return root
 
 
 def _objects(root: Element) -> list[Element]:
