@@ -84,14 +84,11 @@ def read_values(path: Path, channel: int | None = None) -> NDArray[np.generic]:
         SampleError: the file is missing, damaged, or of another format, or has the wrong number of dimensions or
             channels.
     """
-    import numpy as np
 
     try:
-        values = np.load(path, allow_pickle=False) if path.suffix.lower() == ".npy" else _decoded(path)
+        values = _array(path) if path.suffix.lower() == ".npy" else _decoded(path)
     except _damaged() as error:
         raise SampleError(f"{path}: cannot be read as depth values ({error or type(error).__name__}).") from error
-    if not isinstance(values, np.ndarray):
-        raise SampleError(f"{path}: holds several arrays (.npz); one array (.npy) was expected.")
     if values.ndim == 3 and values.shape[2] >= 3 and channel is not None:
         values = values[:, :, 2 - channel]  # OpenCV's channel order is BGR
     if values.ndim != 2 or values.dtype.kind not in "fiu" or 0 in values.shape:
@@ -111,6 +108,17 @@ def _damaged() -> tuple[type[Exception], ...]:
 
     known = (OSError, ValueError, EOFError, SyntaxError, TypeError, KeyError, OverflowError, MemoryError)
     return (*known, TokenError, BadZipFile, cv2.error)
+
+
+def _array(path: Path) -> NDArray[np.generic]:
+    """Read a .npy file."""
+    import numpy as np
+
+    with path.open("rb") as file:  # NumPy leaves a file open that it opened itself and cannot read
+        values = np.load(file, allow_pickle=False)
+        if not isinstance(values, np.ndarray):
+            raise ValueError("it holds several arrays (.npz), one array (.npy) was expected")
+    return values
 
 
 def _decoded(path: Path) -> NDArray[np.generic]:

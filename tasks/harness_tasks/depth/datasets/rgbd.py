@@ -12,7 +12,7 @@ from harness.errors import DatasetError
 from harness.options import Option
 from harness_tasks.datasets.common import is_file, stays_inside
 from harness_tasks.datasets.pairs import Pair
-from harness_tasks.datasets.texts import Line, columns, number_in, read_lines, shown, splits_of
+from harness_tasks.datasets.texts import Line, columns, number_in, read_lines, repeated, shown, splits_of
 from harness_tasks.depth.datasets.common import DepthPairs, read_values
 
 if TYPE_CHECKING:
@@ -89,8 +89,6 @@ class Rgbd(DepthPairs):
         ]
         if missing := [path for pair in pairs for path in (pair.image, pair.truth) if not is_file(path)]:
             raise self.problem(f"{len(missing)} files are missing, the first is {missing[0]}")
-        if len({pair.id for pair in pairs}) != len(pairs):
-            raise self.problem("one image comes twice")
         self.use(pairs)
 
     def depth_of(self, path: Path) -> NDArray[np.float64]:
@@ -156,12 +154,15 @@ class Rgbd(DepthPairs):
                 ", ".join(sorted(file.name for file in path.parent.glob("*.txt"))) if stays_inside(name) else ""
             )
             raise self.problem(f"there is no list {path}" + (f" (there is: {lists_found})" if lists_found else ""))
-        pairs = []
-        for line in read_lines(path, comment="#"):
+        pairs, lines = [], read_lines(path, comment="#")
+        for line in lines:
             first, second = _columns(root, path, line)
             if not stays_inside(first) or not stays_inside(second):
                 raise DatasetError(f"{path}, line {line.number}: {shown(line.text)} leads out of {root}.")
             pairs.append((first, second) if self.option("order") == "image-depth" else (second, first))
+        if twice := repeated(image for image, _ in pairs):
+            before, after = (lines[position].number for position in twice)
+            raise DatasetError(f"{path}: {shown(pairs[twice[0]][0])} comes twice, in the lines {before} and {after}.")
         return pairs
 
 
