@@ -128,7 +128,7 @@ def test_boxes_of_one_pixel_and_outside_the_picture_keep_their_numbers(
         ((5, 6, "9" * 400, 25), r"<xmax> .* is '9+\.\.\.9+'"),
         ((5, 6, "1e300", 25), "<xmax> .* is '1e300'"),
         ((20, 6, 5, 25), "the box of object 1 .cat. has its corners the wrong way round"),
-        ((5, 6, "20</xmax><xmax>21", 25), "<xmax> comes 2 times in object 1"),
+        ((5, 6, "20</xmax><xmax>21", 25), "<xmax> comes 2 times in <bndbox> of object 1"),
     ],
 )
 def test_boxes_that_are_none_are_that_samples_error(tmp_path: Path, box: tuple[object, ...], message: str) -> None:

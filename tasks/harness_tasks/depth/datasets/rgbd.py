@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness import hookimpl
 from harness.dataset import Dataset
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Rgbd"]
+
+
+class _Listed(NamedTuple):
+    """The two files of a sample, relative to ROOT, and where they are listed ("" for files found by patterns)."""
+
+    image: str
+    depth: str
+    place: str = ""
 
 
 class Rgbd(DepthPairs):
@@ -78,6 +86,7 @@ class Rgbd(DepthPairs):
             self.split = "test" if "{split}" in lists or self.option("every") else "all"
         listed = self._listed(root, lists) if lists else self._matched(root)
         folders = self.option("group") == "folder"
+        chosen = self._in_split(listed, lists)
         pairs = [
             Pair(
                 Path(image).with_suffix("").as_posix(),
@@ -85,10 +94,14 @@ class Rgbd(DepthPairs):
                 root / depth,
                 Path(image).parent.as_posix() if folders else Path(image).with_suffix("").as_posix(),
             )
-            for image, depth in self._in_split(listed, lists)
+            for image, depth, _ in chosen
         ]
-        if missing := [path for pair in pairs for path in (pair.image, pair.truth) if not is_file(path)]:
-            raise self.problem(f"{len(missing)} files are missing, the first is {missing[0]}")
+        files = [
+            (path, one.place) for pair, one in zip(pairs, chosen, strict=True) for path in (pair.image, pair.truth)
+        ]
+        if missing := [(path, place) for path, place in files if not is_file(path)]:
+            path, place = missing[0]
+            raise self.problem(f"{len(missing)} files are missing, the first is {path}{place}")
         self.use(pairs)
 
     def depth_of(self, path: Path) -> NDArray[np.float64]:
@@ -111,7 +124,7 @@ class Rgbd(DepthPairs):
         far = np.zeros(value.shape, np.bool_) if cap is None else ~(value <= cap)
         return np.where(unknown | far, 0.0, value)
 
-    def _in_split(self, pairs: list[tuple[str, str]], lists: str) -> list[tuple[str, str]]:
+    def _in_split(self, pairs: list[_Listed], lists: str) -> list[_Listed]:
         """Return the pairs that belong to the split."""
         every = self.option("every")
         if "{split}" in lists or self.split == "all":
@@ -124,7 +137,7 @@ class Rgbd(DepthPairs):
             "{split} in its name."
         )
 
-    def _matched(self, root: Path) -> list[tuple[str, str]]:
+    def _matched(self, root: Path) -> list[_Listed]:
         """Return the pairs of paths whose text for the patterns' * is the same, sorted by this text."""
         images, depths = (self._files_by_text(root, name) for name in ("images", "depths"))
         unpaired = sorted(set(images) ^ set(depths))
@@ -132,7 +145,7 @@ class Rgbd(DepthPairs):
             found = f"{self.option('images')} finds {len(images)}, {self.option('depths')} finds {len(depths)} files"
             hint = f"; {len(unpaired)} have no partner, as {(images | depths)[unpaired[0]]}" if unpaired else ""
             raise self.problem(f"in {root}, {found}{hint}")
-        return [(images[text], depths[text]) for text in sorted(images)]
+        return [_Listed(images[text], depths[text]) for text in sorted(images)]
 
     def _files_by_text(self, root: Path, option: str) -> dict[str, str]:
         """Return the files that match a pattern, by the text that its * stands for."""
@@ -145,7 +158,7 @@ class Rgbd(DepthPairs):
         names = [path.relative_to(root).as_posix() for path in root.glob(pattern)]
         return {name[len(before) : len(name) - len(after)]: name for name in names}
 
-    def _listed(self, root: Path, lists: str) -> list[tuple[str, str]]:
+    def _listed(self, root: Path, lists: str) -> list[_Listed]:
         """Return the pairs of the list."""
         name = lists.replace("{split}", self.split)
         path = root / name
@@ -159,10 +172,15 @@ class Rgbd(DepthPairs):
             first, second = _columns(root, path, line)
             if not stays_inside(first) or not stays_inside(second):
                 raise DatasetError(f"{path}, line {line.number}: {shown(line.text)} leads out of {root}.")
-            pairs.append((first, second) if self.option("order") == "image-depth" else (second, first))
-        if twice := repeated(image for image, _ in pairs):
+            names = (first, second) if self.option("order") == "image-depth" else (second, first)
+            pairs.append(_Listed(*names, f" ({path}, line {line.number})"))
+        if not pairs:
+            raise self.problem(f"{path} is empty: it has no image with {self.truth}")
+        if twice := repeated(pair.image for pair in pairs):
             before, after = (lines[position].number for position in twice)
-            raise DatasetError(f"{path}: {shown(pairs[twice[0]][0])} comes twice, in the lines {before} and {after}.")
+            raise DatasetError(
+                f"{path}: {shown(pairs[twice[0]].image)} comes twice, in the lines {before} and {after}."
+            )
         return pairs
 
 

@@ -102,7 +102,7 @@ def _object(
     box = _child(element, "bndbox", where)
     if box is None:
         raise ValueError(f"{where} has no bndbox")
-    left, top, right, bottom = (_number(box, key, where) for key in ("xmin", "ymin", "xmax", "ymax"))
+    left, top, right, bottom = (_number(box, key, f"<bndbox> of {where}") for key in ("xmin", "ymin", "xmax", "ymax"))
     if right < left or bottom < top:
         raise ValueError(f"the box of {where} has its corners the wrong way round")
     return (left - 1, top - 1, right, bottom), classes.index(name), _difficult(element, where)
@@ -126,13 +126,13 @@ def _number(parent: Element, key: str, where: str) -> float:
     value = number_in(text) if found is not None and not len(found) else None
     if value is None:
         problem = "missing" if found is None else shown(text)
-        raise ValueError(f"<{key}> in <{parent.tag}> of {where} is {problem}, a number was expected")
+        raise ValueError(f"<{key}> in {where} is {problem}, a number was expected")
     return value
 
 
 def _side(size: Element, key: str) -> int:
     """Return the stated height or width in pixels."""
-    value = _number(size, key, "the image")
+    value = _number(size, key, "<size>")
     if not value.is_integer() or not 0 <= value < _LARGEST_SIDE:
         raise ValueError(f"<{key}> in <size> is {value:g}, a whole number of pixels was expected")
     return int(value)

@@ -71,6 +71,8 @@ class CamVid(LabelledImages):
             raise self.problem(f"{root} has no list {self.split}.txt" + (f" (there is: {there})" if there else ""))
         list_file = folder / f"{self.split}.txt"
         lines = read_lines(list_file)
+        if not lines:
+            raise self.problem(f"{list_file} is empty: it has no image with {self.truth}")
         pairs = [self._pair(folder, list_file, line) for line in lines]
         missing = [
             (line.number, path)
