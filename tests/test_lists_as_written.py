@@ -212,6 +212,15 @@ def test_depth_arrays_that_are_none_are_that_samples_error(tmp_path: Path, conte
         dataset[1]
 
 
+@pytest.mark.parametrize("depth", [1e-60, 1e60])
+def test_depths_that_would_become_0_or_infinite_are_that_samples_error(tmp_path: Path, depth: float) -> None:
+    dataset = rgbd(tmp_path, b"rgb/1.png depth/1.png\nrgb/2.png depth/2.npy")
+    np.save(tmp_path / "depth" / "2.npy", np.where(np.eye(4, 6), depth, 1000.0))
+    dataset.open()
+    with pytest.raises(SampleError, match=r"2\.npy: holds a depth of 1e[+-]\d+ m, which float32 does not hold"):
+        dataset[1]
+
+
 def test_several_arrays_in_one_file_are_no_depth_map(tmp_path: Path) -> None:
     dataset = rgbd(tmp_path, b"rgb/1.png depth/1.png\nrgb/2.png depth/2.npy")
     with (tmp_path / "depth" / "2.npy").open("wb") as file:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["DepthPairs", "read_values"]
 
 
+_NEAREST, _FARTHEST = 1.2e-38, 3.4e38
+"""Depths in metres beyond these would become 0 or infinite in a target, which is float32."""
+
+
 class DepthPairs(ImagePairs):
     """Images, each with a depth map. A subclass lists the pairs and converts the files' values to depth.
 
@@ -60,6 +64,12 @@ class DepthPairs(ImagePairs):
             )
         with np.errstate(invalid="ignore"):
             known = np.isfinite(depth) & (depth > 0)
+        beyond = depth[known & ((depth < _NEAREST) | (depth > _FARTHEST))]
+        if beyond.size:
+            raise SampleError(
+                f"{pair.truth}: holds a depth of {beyond[0]:g} m, which float32 does not hold. Is the file damaged, or does it have "
+                "other numbers than the dataset's options say?"
+            )
         target = np.where(known, depth, MISSING).astype(np.float32)
         return Sample(pair.id, frames, {0: target}, source=source)
 
