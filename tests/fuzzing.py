@@ -18,7 +18,7 @@ from harness.errors import DatasetError, SampleError
 
 T = TypeVar("T")
 MINUTES = float(os.environ.get("HARNESS_FUZZ_MINUTES", "0"))
-EXAMPLES = 300 if MINUTES else 80
+EXAMPLES = 300 if MINUTES else 120
 """Inputs of a round."""
 
 NUMBERS = (

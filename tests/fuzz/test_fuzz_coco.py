@@ -24,19 +24,17 @@ from harness_tasks.pose.types import KEYPOINTS
 
 FILES = {"detection": "instances", "pose": "person_keypoints"}
 NAMES = ("1.png", "2.png", "sub/3.png")
+KEYS = ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "height", "width", "file_name", "name", "keypoints")
 PLACE = re.compile(
     r"cannot be read as JSON|a list of objects under|(annotation|image|category) ('|-?\d|without id, number \d|[^:]+: )"
     r"|two (images|categories)|images -?\d+ and -?\d+ have the same file|files are not in .*mine"
 )
+ODD = [10**400, 10**4400, "0", "yes", float("nan"), float("inf"), None, True, False, 2, -1, 1.5, 1e308, [], {}]
 VALUES = st.one_of(
-    TEXTS,
-    st.sampled_from(
-        [0, 1, 2, 3, -1, 0.0, 1.0, 1.5, -0.0, 1e9, 1e308, 1e-320, 2**53, 2**53 + 1, 2**63, 10**400, 10**4400]
-    ),
-    st.sampled_from([float("nan"), float("inf"), None, True, False, "\ud800", "\udce9.png", "1.png", "sub/3.png"]),
-    st.sampled_from([[], {}, [1, 2, 3, 4], [[1, 2, 3, 4]], {"size": [30, 40], "counts": "0T9T<"}, [[[[[[]]]]]]]),
-    st.integers(),
-    st.floats(),
+    st.sampled_from(ODD),
+    st.sampled_from([0, 1, 3, 0.0, 1.0, -0.0, 1e9, 1e-320, 2**53, 2**53 + 1, 2**63, "\ud800", "\udce9.png", "1.png"]),
+    st.sampled_from([[1, 2, 3, 4], [[1, 2, 3, 4]], {"size": [30, 40], "counts": "0T9T<"}, [[[[[[]]]]]], "sub/3.png"]),
+    TEXTS | st.integers() | st.floats(),
 )
 
 
@@ -64,14 +62,15 @@ def places(value: object) -> list[tuple[Any, Any]]:
     return [found for key in keys for found in ((value, key), *places(value[key]))]  # type: ignore[index]
 
 
-def changed(task: str, operations: list[tuple[str, int, int, Any]]) -> dict[str, Any]:
-    """The valid content after some operations, each on an item by its number."""
+def changed(task: str, operations: list[tuple[str, object, int, int, Any]]) -> dict[str, Any]:
+    """The valid content after some operations, each on an item by its key and its number among those of this key."""
     content = valid(task)
-    for name, first, second, value in operations:
+    for name, wanted, first, second, value in operations:
         every = places(content)
         if not every:
             return content
-        (container, key), (other, second_key) = every[first % len(every)], every[second % len(every)]
+        named = [(container, key) for container, key in every if key == wanted] or every
+        (container, key), (other, second_key) = named[first % len(named)], every[second % len(every)]
         if name == "set":
             container[key] = copy.deepcopy(value)
         elif name == "copy":
@@ -100,11 +99,12 @@ def _long(value: object) -> object:
 def files(task: str) -> st.SearchStrategy[bytes]:
     operation = st.tuples(
         st.sampled_from(("set", "set", "set", "copy", "remove", "double")),
-        st.integers(0, 200),
+        st.sampled_from((*KEYS, 0, 1, 2, 3, None)),
+        st.integers(0, 50),
         st.integers(0, 200),
         VALUES,
     )
-    return st.lists(operation, max_size=3).map(lambda some: as_text(changed(task, some))).flatmap(encoded)
+    return st.lists(operation, min_size=1, max_size=3).map(lambda some: as_text(changed(task, some))).flatmap(encoded)
 
 
 def pycocotools(path: Path) -> Any:
@@ -130,6 +130,7 @@ def compare(dataset: Coco, samples: list[Sample | None], path: Path) -> None:
         target, theirs = sample.targets[0], truth.imgToAnns[image]
         boxes = np.array([entry["bbox"] for entry in theirs], float).reshape(-1, 4)
         assert np.array_equal(target.boxes, np.column_stack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]))
+        assert all(entry.get("iscrowd") in (0, 1, None) for entry in theirs), "pycocotools takes any value"
         assert target.crowd.tolist() == [bool(entry.get("iscrowd", 0)) for entry in theirs]
         assert target.area.tolist() == [float(e.get("area", float(e["bbox"][2]) * float(e["bbox"][3]))) for e in theirs]
         if dataset.classes:

@@ -67,7 +67,7 @@ def category_name(entry: Mapping[str, Any]) -> str:
     """Return the name of a category. Numbers are taken as names, too."""
     name = entry.get("name")
     if isinstance(name, int) and not isinstance(name, bool):
-        name = shown(name)
+        name = str(name)
     if not isinstance(name, str) or not name.strip() or not _is_text(name):
         raise ValueError(f"a text was expected as name, found {shown(name)}")
     return name

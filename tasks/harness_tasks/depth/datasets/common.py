@@ -67,8 +67,8 @@ class DepthPairs(ImagePairs):
         beyond = depth[known & ((depth < _NEAREST) | (depth > _FARTHEST))]
         if beyond.size:
             raise SampleError(
-                f"{pair.truth}: holds a depth of {beyond[0]:g} m, which float32 does not hold. Is the file damaged, or does it have "
-                "other numbers than the dataset's options say?"
+                f"{pair.truth}: holds a depth of {beyond[0]:g} m, which float32 does not hold. Is the file damaged? Do "
+                "its numbers stand for what the dataset's options say?"
             )
         target = np.where(known, depth, MISSING).astype(np.float32)
         return Sample(pair.id, frames, {0: target}, source=source)
