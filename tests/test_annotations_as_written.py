@@ -16,7 +16,9 @@ import pytest
 from PIL import Image
 
 from detection_kit import coco_numbers, detections, evaluate
+from harness.discovery.plugins import installed
 from harness.errors import DatasetError, SampleError, UsageError
+from harness.results.superseded import superseded
 from harness_tasks.datasets.coco import Coco
 from harness_tasks.detection.datasets.voc import Voc
 from harness_tasks.detection.task import Detection
@@ -94,6 +96,12 @@ def test_difficult_that_is_neither_0_nor_1_is_that_samples_error(tmp_path: Path,
         dataset[0]
     assert dataset.outline(0).id == "bad"
     assert dataset[1].targets[0].difficult.tolist() == [False]
+
+
+def test_results_of_the_old_reading_of_difficult_are_marked() -> None:
+    old = {"codec": {"name": "none", "fingerprint": {}, "options": {}}, "dataset": {"kind": "voc", "decoders": {}}}
+    assert superseded(old, installed()) == "dataset voc: revision 1 (now 2)"
+    assert superseded({**old, "dataset": {**old["dataset"], "revision": 2}}, installed()) is None
 
 
 def test_what_the_voc_kit_does_not_use_changes_nothing(tmp_path: Path) -> None:
