@@ -10,7 +10,7 @@ from harness import hookimpl
 from harness.dataset import Dataset, Outline, Sample
 from harness.options import Value
 from harness_tasks.datasets.coco_annotations import Annotations
-from harness_tasks.datasets.common import check_size, rarest_classes, require_files
+from harness_tasks.datasets.common import check_size, is_file, rarest_classes, require_files, stays_inside
 
 __all__ = ["Coco"]
 
@@ -24,8 +24,10 @@ class Coco(Dataset):
     category's position when the categories are sorted by id; `classes` has the names in that order.
 
     Boxes: `[x, y, width, height]` becomes x, y, x + width, y + height. `area` is the mask's area from the file, or the
-    box's area if the file has none. Images without annotations are kept. Of an annotation, only `bbox`, `area` and
-    `iscrowd` are used.
+    box's area if the file has none. Boxes may be empty or reach beyond the picture, and are not cut. Images without
+    annotations are kept. Of an annotation, only `bbox`, `area` and `iscrowd` are used. A height or width of 0, or null,
+    is not stated. Of categories with one name, those without annotations are left out. Ids and files that come twice
+    are refused.
 
     Pose reads `person_keypoints_<split>.json`, uses `keypoints` in addition, and has no classes. A key point is
     labelled if its visibility is above 0 (COCO counts these in `num_keypoints`).
@@ -46,7 +48,7 @@ class Coco(Dataset):
         if not self.split:
             self.split = _usual(splits)
         self._file = root / "annotations" / f"{prefix}{self.split}.json"
-        if self.split not in splits:
+        if not self.split or not stays_inside(self.split) or not is_file(self._file):
             problem = f"there is no {self._file}" if self.split else "no split was named"
             alternatives = (
                 f"Splits with annotations there: {', '.join(splits)}" if splits else "No split has annotations there"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import DatasetError
-from harness_tasks.datasets.common import stays_inside
+from harness_tasks.datasets import coco_entries
+from harness_tasks.datasets.texts import repeated, shown
 from harness_tasks.detection.types import Boxes
 from harness_tasks.pose.types import KEYPOINTS, Persons
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Annotations"]
 
-_NUMBERS = 3 * len(KEYPOINTS)
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -78,38 +77,36 @@ class Annotations:
         """
         import numpy as np
 
-        content = _parsed(path)
-        if keypoints:
-            _check_keypoint_names(path, content["categories"])
-        categories = {_number(path, entry, "id", "category"): entry.get("name") for entry in content["categories"]}
-        classes = tuple(str(categories[number]) for number in sorted(categories))
-        if len(set(classes)) != len(content["categories"]):
-            raise DatasetError(f"{path}: two categories have the same id or name.")
-        images = {_number(path, entry, "id", "image"): entry for entry in content["images"]}
-        if len(images) != len(content["images"]):
-            raise DatasetError(f"{path}: two images have the same id.")
+        file = _File(path)
+        classes, class_index = file.categories(keypoints)
+        images = file.images()
         ids = sorted(images)
         image_index = {number: position for position, number in enumerate(ids)}
-        class_index = {number: position for position, number in enumerate(sorted(categories))}
         rows = []
-        for entry in content["annotations"]:
-            image, category = (_number(path, entry, key, "annotation") for key in ("image_id", "category_id"))
+        for position, entry in enumerate(file.content["annotations"]):
+            where = ("annotation", position, entry)
+            image, category = (file.read(where, coco_entries.identifier, key) for key in ("image_id", "category_id"))
             if image not in image_index or category not in class_index:
                 unknown = f"image {image}" if image not in image_index else f"category {category}"
-                raise DatasetError(
-                    f"{path}: annotation {entry.get('id')} is of {unknown}, which the file does not list."
-                )
-            points = _keypoints_of(path, entry) if keypoints else ()
+                raise DatasetError(f"{path}: {_name(*where)} is of {unknown}, which the file does not list.")
+            points = file.read(where, coco_entries.keypoints) if keypoints else ()
             rows.append(
-                (image_index[image], class_index[category], bool(entry.get("iscrowd", 0)), *_box(path, entry), points)
+                (
+                    image_index[image],
+                    class_index[category],
+                    file.read(where, coco_entries.crowd),
+                    *file.read(where, coco_entries.box),
+                    points,
+                )
             )
+        file.refuse_repeated_annotations()
         rows.sort(key=lambda row: row[0])
         flat = np.asarray([row[3:8] for row in rows], np.float64).reshape(-1, 5)
         return cls(
             classes,
             ids,
-            [_file_name(path, images[number]) for number in ids],
-            [_size(path, images[number]) for number in ids],
+            [images[number][0] for number in ids],
+            [images[number][1] for number in ids],
             np.searchsorted(np.asarray([row[0] for row in rows], np.int64), np.arange(len(ids) + 1)).astype(np.int64),
             np.column_stack([flat[:, :2], flat[:, :2] + flat[:, 2:4]]),
             np.asarray([row[1] for row in rows], np.int64),
@@ -119,90 +116,92 @@ class Annotations:
         )
 
 
-def _parsed(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """Read the JSON file, and check that it has the three lists of a COCO annotation file."""
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise DatasetError(f"{path} cannot be read as JSON: {error}.") from error
-    for key in ("images", "annotations", "categories"):
-        found = content.get(key) if isinstance(content, dict) else None
-        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-            raise DatasetError(f"{path}: a list of objects under {key!r} was expected, as in COCO's annotation files.")
-    return {key: content[key] for key in ("images", "annotations", "categories")}
+class _File:
+    """An annotation file that is being read; its errors name the file and the entry."""
 
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.content = coco_entries.parsed(path)
 
-def _number(path: Path, entry: Mapping[str, Any], key: str, what: str) -> int:
-    """Return an integer field of an entry; `what` names the kind of entry in the error message."""
-    value = entry.get(key)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise DatasetError(
-            f"{path}: {what} {entry.get('id')!r}: a whole number was expected as {key}, found {value!r}."
-        )
-    return value
+    def read(self, where: tuple[str, int, Mapping[str, Any]], reader: Callable[..., _T], *arguments: str) -> _T:
+        """Return what a function of `coco_entries` reads from an entry.
 
+        Args:
+            where: the kind of entry, its position in the file's list, and the entry.
+            reader: the function.
+            arguments: its further arguments.
+        """
+        try:
+            return reader(where[2], *arguments)
+        except ValueError as error:
+            raise DatasetError(f"{self.path}: {_name(*where)}: {error}.") from error
 
-def _box(path: Path, entry: Mapping[str, Any]) -> tuple[float, float, float, float, float]:
-    """Return x, y, width, height and area of an annotation."""
-    box = entry.get("bbox")
-    numbers = [*box, entry.get("area", 0)] if isinstance(box, list) and len(box) == 4 else []
-    valid = all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in numbers)
-    if not numbers or not valid or numbers[2] < 0 or numbers[3] < 0:
-        raise DatasetError(
-            f"{path}: annotation {entry.get('id')}: bbox as [x, y, width, height] (and area as a number) was expected, "
-            f"found {box!r}, {entry.get('area')!r}."
-        )
-    x, y, width, height, area = map(float, numbers)
-    return x, y, width, height, area if "area" in entry else width * height
+    def categories(self, keypoints: bool) -> tuple[tuple[str, ...], dict[int, int]]:
+        """Return the class names, in the order of the categories' ids, and the class of each category id.
 
+        Of categories with one name, all but one may be without annotations (labelling services write the project's
+        name as a category, too). They are left out: in pycocotools, too, they have no part in any metric.
+        """
+        entries = self.content["categories"]
+        names = {}
+        for position, entry in enumerate(entries):
+            where = ("category", position, entry)
+            number = self.read(where, coco_entries.identifier, "id")
+            if number in names:
+                raise DatasetError(f"{self.path}: two categories have the id {number}.")
+            names[number] = self.read(where, coco_entries.category_name)
+            if keypoints:
+                self.read(where, coco_entries.check_keypoint_names)
+        used = {
+            value for entry in self.content["annotations"] if isinstance(value := entry.get("category_id"), int | float)
+        }
+        chosen: dict[str, int] = {}
+        for number in sorted(names):
+            other = chosen.setdefault(names[number], number)
+            if other in used and number in used and other != number:
+                raise DatasetError(
+                    f"{self.path}: two categories, {other} and {number}, are called {shown(names[number])}, and both "
+                    "have annotations. Give them two names, or one id."
+                )
+            if other not in used:
+                chosen[names[number]] = number
+        kept = sorted(chosen.values())
+        return tuple(names[number] for number in kept), {number: label for label, number in enumerate(kept)}
 
-def _file_name(path: Path, image: Mapping[str, Any]) -> str:
-    """Return the image's relative file name, after checking that it stays inside the folder."""
-    name = image.get("file_name")
-    if not isinstance(name, str) or not stays_inside(name):
-        raise DatasetError(f"{path}: image {image.get('id')}: file_name {name!r} is no name inside the images' folder.")
-    return name
-
-
-def _size(path: Path, image: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Return the height and width of an image as stated in the file; None if not stated."""
-    if "height" not in image or "width" not in image:
-        return None
-    return _number(path, image, "height", "image"), _number(path, image, "width", "image")
-
-
-def _check_keypoint_names(path: Path, categories: Iterable[Mapping[str, Any]]) -> None:
-    """Check that the file's key points have COCO's names and order.
-
-    Raises:
-        DatasetError: the file has other key points, or another order.
-    """
-    for category in categories:
-        names = category.get("keypoints")
-        if names is not None and tuple(names) != KEYPOINTS:
+    def images(self) -> dict[int, tuple[str, tuple[int, int] | None]]:
+        """Return the file name and the stated size (height, width) of each image, by its id."""
+        found = {}
+        for position, entry in enumerate(self.content["images"]):
+            where = ("image", position, entry)
+            number = self.read(where, coco_entries.identifier, "id")
+            if number in found:
+                raise DatasetError(f"{self.path}: two images have the same id, {number}.")
+            found[number] = self.read(where, coco_entries.file_name), self.read(where, coco_entries.size)
+        numbers = list(found)
+        if twice := repeated(name for name, _ in found.values()):
+            first, second = (numbers[position] for position in twice)
             raise DatasetError(
-                f"{path}: category {category.get('name')!r} has the key points {names}; COCO's 17 were expected: "
-                f"{', '.join(KEYPOINTS)}."
+                f"{self.path}: images {first} and {second} have the same file, {shown(found[first][0])}. Give all its "
+                "annotations one image_id."
+            )
+        return found
+
+    def refuse_repeated_annotations(self) -> None:
+        """Check that no id of an annotation comes twice; pycocotools would score the second one twice.
+
+        Annotations without an id are not compared.
+        """
+        entries: Sequence[Mapping[str, Any]] = self.content["annotations"]
+        numbered = [(place, entry["id"]) for place, entry in enumerate(entries) if entry.get("id") is not None]
+        keys = [value if isinstance(value, int | float | str) else shown(value) for _, value in numbered]
+        if twice := repeated(keys):
+            first, second = (numbered[position][0] + 1 for position in twice)
+            raise DatasetError(
+                f"{self.path}: annotation {shown(keys[twice[0]])} comes twice, as numbers {first} and {second} of the "
+                "list. Number the annotations anew, or remove one of the two."
             )
 
 
-def _keypoints_of(path: Path, entry: Mapping[str, Any]) -> list[float]:
-    """Return the 51 numbers of an annotation: x, y (pixels) and visibility (0, 1, 2) of each key point.
-
-    Where the visibility is 0, x and y are set to 0, as in COCO.
-
-    Raises:
-        DatasetError: there are no key points, or the wrong number of values; the message names the annotation.
-    """
-    values = entry.get("keypoints")
-    valid = isinstance(values, list) and len(values) == _NUMBERS
-    if not valid or not all(isinstance(n, int | float) and math.isfinite(n) for n in values or ()):
-        raise DatasetError(
-            f"{path}: annotation {entry.get('id')}: keypoints as {_NUMBERS} numbers were expected, found "
-            f"{str(values)[:60]}. Boxes without key points are in COCO's instances files, for the task detection."
-        )
-    numbers = [float(n) for n in values or ()]
-    for start in range(0, _NUMBERS, 3):
-        if numbers[start + 2] <= 0:
-            numbers[start : start + 3] = [0.0, 0.0, 0.0]
-    return numbers
+def _name(kind: str, position: int, entry: Mapping[str, Any]) -> str:
+    """Return the name of an entry in messages: its id, or its number in the list if it has none."""
+    return f"{kind} {shown(entry['id'])}" if "id" in entry else f"{kind} without id, number {position + 1} of the list"

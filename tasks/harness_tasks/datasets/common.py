@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from harness.dataset import Dataset
 from harness.errors import SampleError
 
-__all__ = ["check_size", "rarest_classes", "require_files", "stays_inside"]
+__all__ = ["check_size", "is_file", "rarest_classes", "require_files", "stays_inside"]
 
 
 def stays_inside(name: str) -> bool:
@@ -21,9 +21,21 @@ def stays_inside(name: str) -> bool:
     >>> [stays_inside(name) for name in ("../a.jpg", "/a.jpg", "C:/a.jpg", "sub\\\\..\\\\..\\\\a.jpg", "")]
     [False, False, False, False, False]
     """
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False  # half of a surrogate pair: no file can have this name
     windows = PureWindowsPath(name)
     absolute = PurePosixPath(name).is_absolute() or windows.is_absolute() or windows.drive or windows.root
     return bool(name.strip()) and not absolute and ".." not in windows.parts and "\0" not in name
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a path is a file. A name that no file can have, such as one that is too long, is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def require_files(dataset: Dataset, folder: Path, names: Sequence[str]) -> None:
@@ -37,7 +49,7 @@ def require_files(dataset: Dataset, folder: Path, names: Sequence[str]) -> None:
             present = {entry.name for entry in entries}
     except OSError:
         present = set()
-    missing = [name for name in names if name not in present and not ("/" in name and (folder / name).is_file())]
+    missing = [name for name in names if name not in present and not ("/" in name and is_file(folder / name))]
     if missing:
         few = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         raise dataset.problem(f"{len(missing)} of {len(names)} files are not in {folder}: {few}")

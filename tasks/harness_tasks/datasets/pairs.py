@@ -11,8 +11,13 @@ from typing import ClassVar
 from harness.dataset import Dataset, Outline
 from harness.errors import SampleError
 from harness.options import Value
+from harness_tasks.datasets.texts import repeated
 
 __all__ = ["ImagePairs", "Pair"]
+
+
+_TRIED = 4
+"""Pairs that are checked when a dataset is opened, until one is as expected."""
 
 
 @dataclass(frozen=True)
@@ -45,25 +50,35 @@ class ImagePairs(Dataset):
 
     @abstractmethod
     def check(self, pair: Pair) -> None:
-        """Check a pair of files. It is called for the first pair when the dataset is opened, to detect a wrong folder
-        early.
+        """Check a pair of files. It is called for one pair when the dataset is opened, to detect a wrong folder or
+        a wrong encoding early.
 
         Raises:
             SampleError: the two files do not match, or have the wrong format.
         """
 
     def use(self, pairs: Sequence[Pair]) -> None:
-        """Set the dataset's pairs, and check the first one.
+        """Set the dataset's pairs, and check that one of the first few is as expected.
+
+        A damaged pair among them costs its own sample, not the dataset.
 
         Raises:
-            DatasetError: there are no pairs, or `check` rejects the first one.
+            DatasetError: there are no pairs, two have the same id, or `check` rejects each of the first few.
         """
         if not pairs:
             raise self.problem(f"split {self.split!r} of {self.root} has no image with {self.truth}")
-        try:
-            self.check(pairs[0])
-        except SampleError as error:
-            raise self.problem(str(error).rstrip(".")) from error
+        if twice := repeated(pair.id for pair in pairs):
+            first, second = (pairs[position] for position in twice)
+            raise self.problem(f"two images are called {first.id!r}: {first.image} and {second.image}")
+        problems = []
+        for pair in pairs[:_TRIED]:
+            try:
+                self.check(pair)
+                break
+            except SampleError as error:
+                problems.append(error)
+        else:
+            raise self.problem(str(problems[0]).rstrip(".")) from problems[0]
         self._pairs = tuple(pairs)
 
     def __len__(self) -> int:

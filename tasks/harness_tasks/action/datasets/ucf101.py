@@ -13,11 +13,14 @@ from harness.dataset import Dataset
 from harness.errors import DatasetError
 from harness.options import Option
 from harness_tasks.action.datasets.clips import PART, Clip, LabelledClips
-from harness_tasks.datasets.common import stays_inside
+from harness_tasks.datasets.common import is_file, stays_inside
+from harness_tasks.datasets.texts import Line, number_in, read_lines, repeated, shown
 
 __all__ = ["UCF101"]
 
-_NAME = re.compile(r"v_(?P<action>\w+)_(?P<group>g\d+)_c\d+")
+_NAME = re.compile(r"v_(?P<action>\w+)_(?P<group>g\d+)_c\d+\.\w+")
+_NUMBERED = re.compile(r"(?P<clip>.*\.\w+)[ \t]+(?P<number>[^ \t]+)")
+"""A line of a training list: a clip, and the number of its class."""
 
 
 class UCF101(LabelledClips):
@@ -53,14 +56,18 @@ class UCF101(LabelledClips):
         self.classes = self._classes()
         path = self._list(self.option("list"))
         numbers = {name: number for number, name in enumerate(self.classes)}
-        self.clips = tuple(self._clip(path, n, line, numbers) for n, line in enumerate(_lines(path), 1) if line)
+        lines = read_lines(path)
+        self.clips = tuple(self._clip(path, line, numbers) for line in lines)
         if not self.clips:
-            usable = [n for n in (1, 2, 3) if self._list(n).is_file() and any(_lines(self._list(n)))]
+            usable = [n for n in (1, 2, 3) if self._list(n).is_file() and read_lines(self._list(n))]
             alternatives = ", ".join(f"list={n}" for n in usable) or "none of the three lists does"
             raise DatasetError(f"{path} names no clip for the split {self.split}. That does: {alternatives}.")
-        if duplicates := len(self.clips) - len({clip.id for clip in self.clips}):
-            raise DatasetError(f"{path} names {duplicates} clips twice.")
-        missing = [clip.path for clip in self.clips if not clip.path.is_file()]
+        if twice := repeated(clip.id for clip in self.clips):
+            duplicates = len(self.clips) - len({clip.id for clip in self.clips})
+            first, second = (lines[position].number for position in twice)
+            name = self.clips[twice[0]].id
+            raise DatasetError(f"{path} names {duplicates} clips twice, as {name} in the lines {first} and {second}.")
+        missing = [clip.path for clip in self.clips if not is_file(clip.path)]
         if missing:
             few = ", ".join(path.name for path in missing[:3]) + (", ..." if len(missing) > 3 else "")
             raise self.problem(f"{len(missing)} of the {len(self.clips)} clips in {path.name} are not there: {few}")
@@ -72,44 +79,40 @@ class UCF101(LabelledClips):
     def _classes(self) -> tuple[str, ...]:
         """Return the class names in classInd.txt ("1 ApplyEyeMakeup"), where classes are numbered from 1."""
         path = self._lists / "classInd.txt"
+        lines = read_lines(path)
         names = []
-        for number, line in enumerate(filter(None, _lines(path)), 1):
-            stated, _, name = line.partition(" ")
-            if stated != str(number) or not name.strip():
-                raise DatasetError(f"{path}, line {number}: '{number} <Class>' was expected, found {line!r}.")
+        for expected, line in enumerate(lines, 1):
+            stated, _, name = line.text.replace("\t", " ").partition(" ")
+            if number_in(stated) != expected or not name.strip():
+                raise DatasetError(
+                    f"{path}, line {line.number}: '{expected} <Class>' was expected, found {shown(line.text)}."
+                )
             names.append(name.strip())
-        if not names or len(set(names)) != len(names):
-            raise DatasetError(f"{path}: {'names come twice' if names else 'it is empty'}.")
+        if not names:
+            raise DatasetError(f"{path}: it is empty.")
+        if twice := repeated(names):
+            first, second = (lines[position].number for position in twice)
+            raise DatasetError(f"{path}: names come twice: {names[twice[0]]} in the lines {first} and {second}.")
         return tuple(names)
 
-    def _clip(self, path: Path, number: int, line: str, numbers: dict[str, int]) -> Clip:
+    def _clip(self, path: Path, line: Line, numbers: dict[str, int]) -> Clip:
         """Parse a line of a list: <Class>/v_<Class>_gNN_cNN.avi, followed by the class number in training lists."""
-        name, _, stated = line.partition(" ")
+        numbered = _NUMBERED.fullmatch(line.text)
+        name = numbered["clip"] if numbered else line.text
         folder, _, file = name.rpartition("/")
-        match = _NAME.match(file)
+        match = _NAME.fullmatch(file)
         if not match or not stays_inside(name) or folder not in numbers:
             raise DatasetError(
-                f"{path}, line {number}: <Class>/v_<Class>_gNN_cNN.avi with a class of classInd.txt was expected, "
-                f"found {line!r}."
+                f"{path}, line {line.number}: <Class>/v_<Class>_gNN_cNN.avi with a class of classInd.txt was expected, "
+                f"found {shown(line.text)}."
             )
-        if stated and stated != str(numbers[folder] + 1):
+        if numbered and number_in(numbered["number"]) != numbers[folder] + 1:
             raise DatasetError(
-                f"{path}, line {number}: class number {stated}, but {folder} is {numbers[folder] + 1} in classInd.txt."
+                f"{path}, line {line.number}: class number {shown(numbered['number'])[1:-1]}, but {folder} is "
+                f"{numbers[folder] + 1} in classInd.txt."
             )
         group = f"{folder}_{match['group']}"
         return Clip(file.rpartition(".")[0], self._videos / folder / file, numbers[folder], group)
-
-
-def _lines(path: Path) -> list[str]:
-    """Return the lines of a text file, without the carriage returns of the original files.
-
-    Raises:
-        DatasetError: the file does not exist, or is not a text.
-    """
-    try:
-        return [line.strip() for line in path.read_text("utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}.") from error
 
 
 @hookimpl

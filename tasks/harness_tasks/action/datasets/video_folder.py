@@ -14,6 +14,7 @@ from harness.errors import DatasetError, UsageError
 from harness.options import Option
 from harness_tasks.action.datasets.clips import PART, Clip, LabelledClips
 from harness_tasks.datasets.common import stays_inside
+from harness_tasks.datasets.texts import read_lines, repeated, shown
 
 __all__ = ["VideoFolder"]
 
@@ -67,20 +68,22 @@ class VideoFolder(LabelledClips):
     def _chosen(self, root: Path, base: Path, paths: list[Path]) -> list[Path]:
         """Return the clips that the list names, in the list's order."""
         name = self.option("list")
-        try:
-            if not stays_inside(name):
-                raise DatasetError(f"list={name}: a file inside {root} was expected.")
-            lines = [line.strip() for line in (root / name).read_text("utf-8").splitlines()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise DatasetError(f"list={name} cannot be read: {error}.") from error
+        if not stays_inside(name):
+            raise DatasetError(f"list={name}: a file inside {root} was expected.")
+        lines = read_lines(root / name)
         known = {f"{path.parent.name}/{path.name}": path for path in paths}
-        wanted = [line for line in lines if line]
-        missing = [line for line in wanted if line not in known]
-        if missing or not wanted or len(set(wanted)) != len(wanted):
-            problem = f"{len(missing)} of {len(wanted)} are not in {base}, the first {missing[0]!r}" if missing else ""
-            problem = problem or ("a clip comes twice" if wanted else "it is empty")
+        wanted = [line.text for line in lines]
+        missing = [line for line in lines if line.text not in known]
+        problem = "" if wanted else "it is empty"
+        if missing:
+            few = f"the first {shown(missing[0].text)} in line {missing[0].number}"
+            problem = f"{len(missing)} of {len(wanted)} are not in {base}, {few}"
+        elif twice := repeated(wanted):
+            first, second = (lines[position].number for position in twice)
+            problem = f"a clip comes twice, {shown(wanted[twice[0]])} in the lines {first} and {second}"
+        if problem:
             raise DatasetError(f"{root / name}: one <class>/<file> a line was expected, but {problem}.")
-        return [known[line] for line in wanted]
+        return [known[text] for text in wanted]
 
     def _group(self, name: str) -> str:
         """Return the name of a clip's group."""

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["DepthPairs", "read_values"]
 
 
+_NEAREST, _FARTHEST = 1.2e-38, 3.4e38
+"""Depths in metres beyond these would become 0 or infinite in a target, which is float32."""
+
+
 class DepthPairs(ImagePairs):
     """Images, each with a depth map. A subclass lists the pairs and converts the files' values to depth.
 
@@ -60,6 +64,12 @@ class DepthPairs(ImagePairs):
             )
         with np.errstate(invalid="ignore"):
             known = np.isfinite(depth) & (depth > 0)
+        beyond = depth[known & ((depth < _NEAREST) | (depth > _FARTHEST))]
+        if beyond.size:
+            raise SampleError(
+                f"{pair.truth}: holds a depth of {beyond[0]:g} m, which float32 does not hold. Is the file damaged? Do "
+                "its numbers stand for what the dataset's options say?"
+            )
         target = np.where(known, depth, MISSING).astype(np.float32)
         return Sample(pair.id, frames, {0: target}, source=source)
 
@@ -84,11 +94,10 @@ def read_values(path: Path, channel: int | None = None) -> NDArray[np.generic]:
         SampleError: the file is missing, damaged, or of another format, or has the wrong number of dimensions or
             channels.
     """
-    import numpy as np
 
     try:
-        values = np.load(path, allow_pickle=False) if path.suffix.lower() == ".npy" else _decoded(path)
-    except (OSError, ValueError, EOFError) as error:
+        values = _array(path) if path.suffix.lower() == ".npy" else _decoded(path)
+    except _damaged() as error:
         raise SampleError(f"{path}: cannot be read as depth values ({error or type(error).__name__}).") from error
     if values.ndim == 3 and values.shape[2] >= 3 and channel is not None:
         values = values[:, :, 2 - channel]  # OpenCV's channel order is BGR
@@ -97,6 +106,28 @@ def read_values(path: Path, channel: int | None = None) -> NDArray[np.generic]:
             f"{path}: one number a pixel was expected, found {values.dtype}{list(values.shape)}. Is it a picture of "
             "depth in colours? Those cannot be turned back."
         )
+    return values
+
+
+def _damaged() -> tuple[type[Exception], ...]:
+    """Return what NumPy and OpenCV raise for missing and damaged files."""
+    from tokenize import TokenError
+    from zipfile import BadZipFile
+
+    import cv2
+
+    known = (OSError, ValueError, EOFError, SyntaxError, TypeError, KeyError, OverflowError, MemoryError)
+    return (*known, TokenError, BadZipFile, cv2.error)
+
+
+def _array(path: Path) -> NDArray[np.generic]:
+    """Read a .npy file."""
+    import numpy as np
+
+    with path.open("rb") as file:  # NumPy leaves a file open that it opened itself and cannot read
+        values = np.load(file, allow_pickle=False)
+        if not isinstance(values, np.ndarray):
+            raise ValueError("it holds several arrays (.npz), one array (.npy) was expected")
     return values
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness import hookimpl
 from harness.dataset import Dataset
 from harness.errors import DatasetError
 from harness.options import Option
-from harness_tasks.datasets.common import stays_inside
+from harness_tasks.datasets.common import is_file, stays_inside
 from harness_tasks.datasets.pairs import Pair
+from harness_tasks.datasets.texts import Line, columns, number_in, read_lines, repeated, shown, splits_of
 from harness_tasks.depth.datasets.common import DepthPairs, read_values
 
 if TYPE_CHECKING:
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Rgbd"]
 
-_COLUMNS = {2: (0, 1), 4: (1, 3)}
+
+class _Listed(NamedTuple):
+    """The two files of a sample, relative to ROOT, and where they are listed ("" for files found by patterns)."""
+
+    image: str
+    depth: str
+    place: str = ""
 
 
 class Rgbd(DepthPairs):
@@ -29,7 +36,8 @@ class Rgbd(DepthPairs):
     The pairs come from a list, or from two patterns in which `*` stands for the same text: the patterns `rgb/rgb*.png`
     and `depths/depth*.png` pair `rgb/rgb00002.png` with `depths/depth00002.png`. A list has one pair per line: `image
     depth` or, as TUM's associate.py writes it, `time image time depth`. With `order=depth-image` the depth comes first.
-    Empty lines and lines that begin with # are skipped.
+    Empty lines and lines that begin with # are skipped. Paths may have spaces; then a line is cut where both parts are
+    files.
 
     A number v in a depth file stands for value = v * scale + offset. With `kind=depth` the value is the depth in
     metres. With `kind=disparity` it is the disparity in pixels, and depth = focal_baseline / value. A pixel is missing
@@ -78,6 +86,7 @@ class Rgbd(DepthPairs):
             self.split = "test" if "{split}" in lists or self.option("every") else "all"
         listed = self._listed(root, lists) if lists else self._matched(root)
         folders = self.option("group") == "folder"
+        chosen = self._in_split(listed, lists)
         pairs = [
             Pair(
                 Path(image).with_suffix("").as_posix(),
@@ -85,12 +94,14 @@ class Rgbd(DepthPairs):
                 root / depth,
                 Path(image).parent.as_posix() if folders else Path(image).with_suffix("").as_posix(),
             )
-            for image, depth in self._in_split(listed, lists)
+            for image, depth, _ in chosen
         ]
-        if missing := [path for pair in pairs for path in (pair.image, pair.truth) if not path.is_file()]:
-            raise self.problem(f"{len(missing)} files are missing, the first is {missing[0]}")
-        if len({pair.id for pair in pairs}) != len(pairs):
-            raise self.problem("one image comes twice")
+        files = [
+            (path, one.place) for pair, one in zip(pairs, chosen, strict=True) for path in (pair.image, pair.truth)
+        ]
+        if missing := [(path, place) for path, place in files if not is_file(path)]:
+            path, place = missing[0]
+            raise self.problem(f"{len(missing)} files are missing, the first is {path}{place}")
         self.use(pairs)
 
     def depth_of(self, path: Path) -> NDArray[np.float64]:
@@ -113,7 +124,7 @@ class Rgbd(DepthPairs):
         far = np.zeros(value.shape, np.bool_) if cap is None else ~(value <= cap)
         return np.where(unknown | far, 0.0, value)
 
-    def _in_split(self, pairs: list[tuple[str, str]], lists: str) -> list[tuple[str, str]]:
+    def _in_split(self, pairs: list[_Listed], lists: str) -> list[_Listed]:
         """Return the pairs that belong to the split."""
         every = self.option("every")
         if "{split}" in lists or self.split == "all":
@@ -126,7 +137,7 @@ class Rgbd(DepthPairs):
             "{split} in its name."
         )
 
-    def _matched(self, root: Path) -> list[tuple[str, str]]:
+    def _matched(self, root: Path) -> list[_Listed]:
         """Return the pairs of paths whose text for the patterns' * is the same, sorted by this text."""
         images, depths = (self._files_by_text(root, name) for name in ("images", "depths"))
         unpaired = sorted(set(images) ^ set(depths))
@@ -134,7 +145,7 @@ class Rgbd(DepthPairs):
             found = f"{self.option('images')} finds {len(images)}, {self.option('depths')} finds {len(depths)} files"
             hint = f"; {len(unpaired)} have no partner, as {(images | depths)[unpaired[0]]}" if unpaired else ""
             raise self.problem(f"in {root}, {found}{hint}")
-        return [(images[text], depths[text]) for text in sorted(images)]
+        return [_Listed(images[text], depths[text]) for text in sorted(images)]
 
     def _files_by_text(self, root: Path, option: str) -> dict[str, str]:
         """Return the files that match a pattern, by the text that its * stands for."""
@@ -147,7 +158,7 @@ class Rgbd(DepthPairs):
         names = [path.relative_to(root).as_posix() for path in root.glob(pattern)]
         return {name[len(before) : len(name) - len(after)]: name for name in names}
 
-    def _listed(self, root: Path, lists: str) -> list[tuple[str, str]]:
+    def _listed(self, root: Path, lists: str) -> list[_Listed]:
         """Return the pairs of the list."""
         name = lists.replace("{split}", self.split)
         path = root / name
@@ -156,18 +167,43 @@ class Rgbd(DepthPairs):
                 ", ".join(sorted(file.name for file in path.parent.glob("*.txt"))) if stays_inside(name) else ""
             )
             raise self.problem(f"there is no list {path}" + (f" (there is: {lists_found})" if lists_found else ""))
-        pairs = []
-        for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
-            words = line.split()
-            if not words or words[0].startswith("#"):
-                continue
-            if len(words) not in _COLUMNS:
-                raise DatasetError(f"{path}, line {number}: 2 or 4 columns were expected, found {len(words)}.")
-            first, second = (words[column] for column in _COLUMNS[len(words)])
+        pairs, lines = [], read_lines(path, comment="#")
+        for line in lines:
+            first, second = _columns(root, path, line)
             if not stays_inside(first) or not stays_inside(second):
-                raise DatasetError(f"{path}, line {number}: {line.strip()!r} leads out of {root}.")
-            pairs.append((first, second) if self.option("order") == "image-depth" else (second, first))
+                raise DatasetError(f"{path}, line {line.number}: {shown(line.text)} leads out of {root}.")
+            names = (first, second) if self.option("order") == "image-depth" else (second, first)
+            pairs.append(_Listed(*names, f" ({path}, line {line.number})"))
+        if not pairs:
+            raise self.problem(f"{path} is empty: it has no image with {self.truth}")
+        if twice := repeated(pair.image for pair in pairs):
+            before, after = (lines[position].number for position in twice)
+            raise DatasetError(
+                f"{path}: {shown(pairs[twice[0]].image)} comes twice, in the lines {before} and {after}."
+            )
         return pairs
+
+
+def _columns(root: Path, path: Path, line: Line) -> tuple[str, str]:
+    """Return the two paths in a line of a list, in the list's order.
+
+    Raises:
+        DatasetError: the line has neither two columns nor times and paths, and cannot be cut at a space so that both
+            parts are files.
+    """
+    words = columns(line.text)
+    timed = len(words) == 4 and number_in(words[0]) is not None and number_in(words[2]) is not None
+    if len(words) == 2 or timed:
+        return words[len(words) // 2 - 1], words[-1]
+    cuts = [cut for cut in splits_of(line.text) if all(stays_inside(name) and is_file(root / name) for name in cut)]
+    if len(cuts) == 1:
+        return cuts[0]
+    if len(words) == 4:
+        return words[1], words[3]
+    raise DatasetError(
+        f"{path}, line {line.number}: 2 or 4 columns were expected, found {len(words)} in {shown(line.text)}, and "
+        f"{len(cuts)} ways to cut it into two files."
+    )
 
 
 @hookimpl

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from harness import hookimpl
 from harness.dataset import Dataset, Outline, Sample
-from harness.errors import DatasetError, SampleError
+from harness.errors import DatasetError, SampleError, UsageError
 from harness.options import Option, Value
-from harness_tasks.datasets.common import check_size, rarest_classes, require_files, stays_inside
+from harness_tasks.datasets.common import check_size, is_file, rarest_classes, require_files, stays_inside
+from harness_tasks.datasets.texts import Line, read_lines, repeated, shown
+from harness_tasks.detection.datasets.voc_xml import read_annotation
 from harness_tasks.detection.types import Boxes
-
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
 
 __all__ = ["VOC_CLASSES", "Voc"]
 
@@ -43,16 +42,25 @@ VOC_CLASSES = (
 )
 
 _USUAL_SPLITS = ("test", "val", "trainval", "train")
+_OF_A_CLASS = re.compile(r"(?P<name>.*[^ \t])[ \t]+[+-]?[01]")
+"""A line of a list of one class: an image's name, and 1, -1 or 0: it shows the class, does not, or is difficult."""
 
 
 class Voc(Dataset):
     """Photographs with boxes in the format of PASCAL VOC.
 
-    Samples have the order of the split's list. VOC counts pixels from 1, and the last pixel is inside the box. So xmin,
-    ymin, xmax, ymax become x1 = xmin - 1, y1 = ymin - 1, x2 = xmax, y2 = ymax. Only `object` elements directly under
-    the root are objects (a person's `part` elements are not). `area` is the box's area.
+    The split's list names one image a line; names may have spaces. In lists of one class (`cat_val`) the second column
+    (1, 0 or -1) is not used: all images of the list are samples. Samples have the order of the list.
 
-    If an image or an XML file is missing, opening the dataset fails. If a file is damaged, only its sample fails.
+    VOC counts pixels from 1, and the last pixel is inside the box. So xmin, ymin, xmax, ymax become x1 = xmin - 1, y1 =
+    ymin - 1, x2 = xmax, y2 = ymax. Only `object` elements directly under the root are objects (a person's `part`
+    elements are not). `area` is the box's area. Boxes may reach beyond the picture, and are not cut.
+
+    Of an object, only `name`, `difficult` and `bndbox` are read, as by VOC's own evaluation (not `truncated`,
+    `occluded` and `pose`). `difficult` is a number, 0 or 1; an object without it is not difficult.
+
+    If an image or an XML file is missing, or an object has an unknown class, opening the dataset fails. If a file is
+    damaged, or a number in it is none, only its sample fails.
     """
 
     name = "voc"
@@ -67,15 +75,18 @@ class Voc(Dataset):
         "VOC2007 itself; VOC2012 likewise)"
     )
     homepage = "http://host.robots.ox.ac.uk/pascal/VOC/"
+    revision = 2
+    """2: `difficult` is read as a number. Before, "1" with spaces or line ends around it, and "1.0", were taken as not
+    difficult."""
 
     def open(self) -> None:
         self._folder = self._year_folder(self.require_root())
-        class_option = self.option("classes")
-        self.classes = tuple(name.strip() for name in class_option.split("|")) if class_option else VOC_CLASSES
+        self.classes = self._named_classes()
         self._ids = self._listed()
         for kind, suffix in (("Annotations", "xml"), ("JPEGImages", "jpg")):
             require_files(self, self._folder / kind, [f"{name}.{suffix}" for name in self._ids])
-        self._annotations = [self._annotation(name) for name in self._ids]
+        folder = self._folder / "Annotations"
+        self._annotations = [read_annotation(folder / f"{name}.xml", self.classes) for name in self._ids]
         labels = [
             [] if isinstance(annotation, str) else annotation[0].labels.tolist() for annotation in self._annotations
         ]
@@ -87,8 +98,10 @@ class Voc(Dataset):
     def outline(self, index: int) -> Outline:
         from harness.images import image_size
 
-        name, (_, size) = self._ids[index], self._valid_annotation(index)
-        height, width = size or image_size(self._image(index))
+        name, annotation = self._ids[index], self._annotations[index]
+        # A sample whose annotation is damaged has an outline all the same: it fails with its name when it is read.
+        stated = None if isinstance(annotation, str) else annotation[1]
+        height, width = stated or image_size(self._image(index))
         return Outline(name, height=height, width=width, group=name, stratum=self._strata[index])
 
     def __getitem__(self, index: int) -> Sample:
@@ -138,74 +151,70 @@ class Voc(Dataset):
             raise self.problem(f"{root} has {years}: say which by the option year, as in voc:year=2007")
         return folders[0]
 
+    def _named_classes(self) -> tuple[str, ...]:
+        """Return the class names that the option `classes` has, or VOC's.
+
+        Raises:
+            UsageError: a name is empty or comes twice.
+        """
+        option = self.option("classes")
+        names = tuple(name.strip() for name in option.split("|")) if option else VOC_CLASSES
+        if "" in names or repeated(names):
+            problem = "a name is empty" if "" in names else "a name comes twice"
+            raise UsageError(f"option classes={option}: {problem}; names with | between them are expected.")
+        return names
+
     def _listed(self) -> list[str]:
         """Return the image names of the split."""
         lists = self._folder / "ImageSets" / "Main"
-        classes = {f"{name}_" for name in self.classes}
-        names = sorted(path.stem for path in lists.glob("*.txt") if not path.stem.startswith(tuple(classes)))
+        names = sorted(path.stem for path in lists.glob("*.txt"))
+        of_a_class = [name for name in names if name.startswith(tuple(f"{name}_" for name in self.classes))]
+        usual = [name for name in names if name not in of_a_class]
         if not self.split:
-            self.split = next((name for name in _USUAL_SPLITS if name in names), "")
-        if self.split not in names:
-            raise self.problem(f"{lists} has no list of the split {self.split!r}. It has: {', '.join(names) or 'none'}")
-        ids = (lists / f"{self.split}.txt").read_text("utf-8", "replace").split()
-        invalid = [name for name in ids if not stays_inside(name) or "/" in name]
-        if invalid or not ids or len(set(ids)) != len(ids):
-            problem = (
-                f"{invalid[0]!r} is no image's name" if invalid else "it is empty" if not ids else "names come twice"
+            self.split = next((name for name in _USUAL_SPLITS if name in usual), "")
+        path = lists / f"{self.split}.txt"
+        if not self.split or not stays_inside(self.split) or not is_file(path):
+            more = f"{len(of_a_class)} lists of one class, as {of_a_class[0]}, and " if of_a_class else ""
+            raise self.problem(
+                f"{lists} has {more}no list of the split {self.split!r}. It has: {', '.join(usual) or 'none'}"
             )
-            raise DatasetError(f"{lists / self.split}.txt: one image's name a line was expected, but {problem}.")
+        present = {file.stem for file in (self._folder / "Annotations").glob("*.xml")}
+        lines = read_lines(path)
+        ids = [_name(path, line, present) for line in lines]
+        if not ids:
+            raise DatasetError(f"{path}: one image's name a line was expected, but it is empty.")
+        if twice := repeated(ids):
+            first, second = (lines[position].number for position in twice)
+            raise DatasetError(
+                f"{path}: one image's name a line was expected, but {shown(ids[twice[0]])} comes twice, in the lines "
+                f"{first} and {second}."
+            )
         return ids
 
-    def _annotation(self, name: str) -> tuple[Boxes, tuple[int, int] | None] | str:
-        """Return the objects and the stated size (height, width); for a damaged file, return the error message.
 
-        Raises:
-            DatasetError: an object has a class that the dataset does not have.
-        """
-        from xml.etree.ElementTree import ParseError
+def _name(path: Path, line: Line, present: set[str]) -> str:
+    """Return the image's name in a line of a list: the whole line, or the first column in a list of one class.
 
-        from defusedxml import DefusedXmlException, ElementTree
+    Args:
+        path: the list.
+        line: the line.
+        present: the names that have an annotation file. They decide what a line with spaces is.
 
-        path = self._folder / "Annotations" / f"{name}.xml"
-        try:
-            root = ElementTree.parse(path).getroot()
-            objects = [self._object(path, element) for element in root.findall("object")]
-            size = root.find("size")
-            stated = None if size is None else (int(_number(size, "height")), int(_number(size, "width")))
-        except (ParseError, DefusedXmlException, ValueError, OSError) as error:
-            return f"{path} cannot be read as VOC's XML: {error or type(error).__name__}."
-        if stated is not None and min(stated) < 1:
-            stated = None
-        corners = [box for box, _, _ in objects]
-        labels, difficult = [label for _, label, _ in objects], [hard for _, _, hard in objects]
-        return Boxes.of(corners, labels, None, difficult), stated
-
-    def _object(self, path: Path, element: Element) -> tuple[tuple[float, float, float, float], int, bool]:
-        """Return an object's box, label and difficult flag."""
-        name = (element.findtext("name") or "").strip()
-        if name not in self.classes:
-            raise DatasetError(
-                f"{path}: class {name!r} is none of {', '.join(self.classes)}. A dataset with classes of its own names "
-                "them by the option classes, as in 'voc:classes=cat|dog'."
-            )
-        box = element.find("bndbox")
-        if box is None:
-            raise ValueError(f"an object ({name}) has no bndbox")
-        left, top, right, bottom = (_number(box, key) for key in ("xmin", "ymin", "xmax", "ymax"))
-        if right < left or bottom < top:
-            raise ValueError(f"the box of a {name} has its corners the wrong way round")
-        return (left - 1, top - 1, right, bottom), self.classes.index(name), element.findtext("difficult") == "1"
-
-
-def _number(parent: Element, key: str) -> float:
-    text = (parent.findtext(key) or "").strip()
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"<{key}> of <{parent.tag}> is {text!r}, a number was expected")
-    return value
+    Raises:
+        DatasetError: the line has no image's name.
+    """
+    match = None if line.text in present else _OF_A_CLASS.fullmatch(line.text)
+    name = match["name"] if match else line.text
+    if not stays_inside(name) or "/" in name:
+        raise DatasetError(
+            f"{path}, line {line.number}: one image's name a line was expected, but {shown(name)} is no image's name."
+        )
+    if name not in present and len(name.split()) > 1:
+        raise DatasetError(
+            f"{path}, line {line.number}: one image's name a line was expected (and 1, 0 or -1 in lists of one class), "
+            f"found {shown(line.text)}. There is no annotation file of this name."
+        )
+    return name
 
 
 @hookimpl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["LabelledImages", "label_table", "read_labels"]
+
+
+_DAMAGED = (SyntaxError, ValueError, EOFError, struct.error, LookupError, OverflowError, TypeError, MemoryError)
+"""What Pillow's readers raise for damaged files, besides OSError."""
 
 
 class LabelledImages(ImagePairs):
@@ -80,7 +85,7 @@ def read_labels(path: Path, table: NDArray[np.int16]) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as file:
             mode, numbers = file.mode, np.asarray(file)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, *_DAMAGED, Image.DecompressionBombError) as error:
         raise SampleError(f"{path}: cannot be decoded ({error or type(error).__name__}).") from error
     if mode not in ("L", "P"):
         raise SampleError(
