@@ -124,7 +124,7 @@ class ImageListModel(Model):
 
         if initial.path is None:
             raise WeightsError(f"model {self.name}: weights {initial.name} are no file.")
-        state = load_state(initial.path)
+        state = load_state(initial)
         found = head_outputs(network, len(classes) + 1, state)
         check_head(initial, found - 1, classes)
         return state
@@ -136,7 +136,7 @@ class ImageListModel(Model):
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
         labels = Labels.of(weights.classes or classes)
         network = self.make(labels.outputs)
-        state = load_state(weights.path)
+        state = load_state(weights)
         self.check_outputs(network, state, labels, weights)
         load_into(network, state, f"weights {weights.path}")
         self._place(self._use(network, labels), device, precision)

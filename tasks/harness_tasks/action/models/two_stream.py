@@ -263,7 +263,7 @@ class TwoStreamModel(Model):
 
         if weights.path is None:
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
-        return load_state(weights.path)
+        return load_state(weights)
 
     def _outputs(self, state: Mapping[str, torch.Tensor], weights: Weights) -> int:
         """Return the number of classes of a two-stream state dict.

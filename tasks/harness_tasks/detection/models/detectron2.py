@@ -142,7 +142,7 @@ class Detectron2(Model):
         if initial is not None:
             if initial.path is None:
                 raise WeightsError(f"model {self.name}: weights {initial.name} are no file.")
-            state = load_state(initial.path)
+            state = load_state(initial)
             check_head(initial, trained_classes(cfg, state), classes)
             load_into(network, own_tensors(network, state), f"weights {initial.path}")
         self._network, self.classes = network, classes
@@ -154,7 +154,7 @@ class Detectron2(Model):
         if weights.path is None:
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
         cfg = self._config().clone()
-        state = load_state(weights.path)
+        state = load_state(weights)
         names = weights.classes or classes
         check_classes(cfg, state, names, weights, stated=bool(weights.classes))
         if weights.classes:

@@ -151,7 +151,7 @@ class OpenPose(Model):
 
         if weights.path is None:
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
-        state, source = load_state(weights.path), f"weights {weights.path}"
+        state, source = load_state(weights), f"weights {weights.path}"
         if self.front == "vgg19" and is_published(state):
             state = of_published(state, self.stages, source)
         elif self.front == "vgg19" and training and is_imagenet(state):
