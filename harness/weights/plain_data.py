@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["PlainData", "stand_ins"]
+__all__ = ["PlainData", "admitted"]
 
 
 class PlainData:
@@ -72,7 +72,7 @@ _DICTS = {
 """Module -> the names of what is admitted. The numpy functions make the numbers and arrays of a script's state."""
 
 
-def stand_ins() -> list[tuple[Callable[..., Any], str]]:
-    """Return pairs of a stand-in and the full name that it stands for, as `torch.serialization.safe_globals` wants."""
+def admitted() -> dict[str, Callable[..., Any]]:
+    """Return the full name of each admitted class or function -> what stands for it."""
     kinds = ((PlainData, _DATA), (_Mapping, _DICTS))
-    return [(stand_in, f"{m}.{name}") for stand_in, table in kinds for m, names in table.items() for name in names]
+    return {f"{m}.{name}": stand_in for stand_in, table in kinds for m, names in table.items() for name in names}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from harness.errors import WeightsError
-from harness.weights.plain_data import stand_ins
+from harness.weights.plain_data import admitted
 
 __all__ = ["is_torch_file", "read_torch", "why_unreadable"]
 
@@ -46,11 +46,12 @@ def read_torch(path: Path) -> Any:
     """
     import torch
 
+    stand_ins = [(stand_in, name) for name, stand_in in admitted().items()]
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins()):
+        with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins):
             warnings.simplefilter("ignore")  # about old pickle protocols; a file that cannot be read raises an error
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
+    except Exception as error:  # a damaged file can raise anything, and torch's own words advise to execute its code
         raise WeightsError(f"weights {path} {why_unreadable(path)}") from error
 
 
@@ -100,8 +101,8 @@ def _why_zip(path: Path) -> str:
 
 def _why_pickle(names: list[str], protocol: int) -> str:
     """Return why a pickle is refused; "" if neither its names nor its protocol are the reason."""
-    admitted = {name for _, name in stand_ins()}
-    foreign = [n for n in dict.fromkeys(names) if n not in admitted and n not in _OWN_NAMES and not _of_torch(n)]
+    known = {*admitted(), *_OWN_NAMES}
+    foreign = [name for name in dict.fromkeys(names) if name not in known and not _of_torch(name)]
     if foreign:
         listed = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
         return (
