@@ -46,7 +46,7 @@ def read_torch(path: Path) -> Any:
     """
     import torch
 
-    stand_ins = [(stand_in, name) for name, stand_in in admitted().items()]
+    stand_ins: list[Any] = [(stand_in, name) for name, stand_in in admitted().items()]
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins):
             warnings.simplefilter("ignore")  # about old pickle protocols; a file that cannot be read raises an error
