@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from harness.cli import main
 from harness.files import sha256_file
-from harness.weights import load_state, read_classes
-from harness_tasks.detection.models.demo import WEIGHTS
+from harness.training.job import Job
+from harness.training.recipe import Recipe
+from harness.weights import Weights, load_state, read_classes
+from harness_plugins.demo_world.dataset import DemoWorld
+from harness_tasks.detection.models.demo import WEIGHTS, DemoDetector
 
 FEW = ("--limit", 2, "--workers", 0, "--threads", 1, "--resamples", 100, "--db", "w.db")
 
@@ -85,14 +90,22 @@ def test_an_entry_that_is_not_there_is_told_before_the_run(
     assert "Did you mean ema?" in said
 
 
+def test_a_model_that_opens_the_file_by_itself_is_refused(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plugin written before there were keys would read another entry than was asked for."""
+    whole = DemoDetector.load
+
+    def load(model: DemoDetector, weights: Weights, *arguments: Any) -> None:
+        assert weights.path is not None
+        whole(model, replace(weights, key=None), *arguments)
+
+    monkeypatch.setattr(DemoDetector, "load", load)
+    said = run(capsys, "run", "-c", "jpeg@5", "-t", "detection", *FEW, "--weights", "last.pth:key=ema", status=2)
+    assert "model demo-detector does not heed key=ema of weights last.pth" in said
+
+
 def test_a_training_from_an_entry_is_another_training(checkpoint: Path) -> None:
-    from dataclasses import replace
-
-    from harness.training.job import Job
-    from harness.training.recipe import Recipe
-    from harness_plugins.demo_world.dataset import DemoWorld
-    from harness_tasks.detection.models.demo import DemoDetector
-
     dataset = DemoWorld("detection", "test")
     dataset.open()
     model = DemoDetector()

@@ -26,6 +26,7 @@ class Weights:
         key: the entry of the file that holds the tensors ("ema"), as the user gave it; None if the user gave none. It
             is a part of every experiment's key.
         notes: sentences for the user about how the file was read. `load_state` adds them; the engine shows them.
+        keys_read: the keys that `load_state` has read. Preflight sees by them whether a model heeds the key.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Weights:
     classes: tuple[str, ...] = ()
     key: str | None = None
     notes: list[str] = field(default_factory=list, compare=False, repr=False)
+    keys_read: list[str] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def digest(self) -> str:

@@ -134,6 +134,8 @@ def load_state(weights: Weights | Path) -> dict[str, torch.Tensor]:
     key, notes = (weights.key, weights.notes) if isinstance(weights, Weights) else (None, list[str]())
     state, told = choose_state(_read(path), key, path)
     notes += [note for note in told if note not in notes]
+    if isinstance(weights, Weights) and key is not None:
+        weights.keys_read.append(key)
     return state
 
 

@@ -104,5 +104,9 @@ def _tensors(content: Any) -> Any:
     if isinstance(content, np.ndarray):
         if content.dtype.kind not in "biuf":
             raise pickle.UnpicklingError(f"it holds an array of {content.dtype}.")
-        return torch.from_numpy(content.astype(content.dtype.newbyteorder("="), order="C"))
+        try:
+            return torch.from_numpy(content.astype(content.dtype.newbyteorder("="), order="C"))
+        except TypeError as error:
+            message = f"it holds an array of {content.dtype}, which torch has no type for."
+            raise pickle.UnpicklingError(message) from error
     return content
