@@ -155,7 +155,7 @@ class Detection(Task):
         return float(precision[hit[order]].sum() / positives)
 
     def chance(self, statistics: Sequence[Statistics], targets: Iterable[Any]) -> float | None:
-        """Return 0.01: boxes at random places that are as many and as large as the objects stay below this AP."""
+        """Return 0.01: the objects of another image, or the whole image as each class, stay below this AP (tests)."""
         return 0.01
 
     def as_target(self, prediction: Detections) -> Boxes:

@@ -122,7 +122,7 @@ class Pose(Task):
         return float(best.mean()) / STEPS if len(best) else None
 
     def chance(self, statistics: Sequence[Statistics], targets: Iterable[Any]) -> float | None:
-        """Return 0.01: persons at random places that are as many and as large as the real ones stay below this AP."""
+        """Return 0.01: the persons of another image stay below this AP (tests)."""
         return 0.01
 
     def as_target(self, prediction: Poses) -> Persons:
