@@ -305,3 +305,30 @@ def test_damage_is_told_in_our_own_words(tmp_path: Path, suffix: str) -> None:
     for text in told:
         assert str(path) in text
         assert not any(word in text for word in (*TORCHS_WORDS, "Unsupported", "deserializing")), text
+
+
+def test_flags_in_a_pickle_do_not_make_addresses_of_numbers(tmp_path: Path) -> None:
+    """NumPy's own dtype takes its flags from the file; one says that an array holds addresses of objects."""
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    content = pickle.dumps({"a": array}, 2)
+    plain, flagged = b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t", b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x3ft"
+    assert content.count(plain) == 1
+    (tmp_path / "w.pkl").write_bytes(content.replace(plain, flagged))
+    assert np.array_equal(load_state(tmp_path / "w.pkl")["a"].numpy(), array)
+
+
+def test_a_small_pickle_with_a_large_memo_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "w.pkl").write_bytes(b"\x80\x02}r\xff\xff\xff\x7f.")  # memo[2^31 - 1]: 16 GiB
+    with pytest.raises(WeightsError, match="memo is larger than the file"):
+        load_state(tmp_path / "w.pkl")
+
+
+def test_objects_that_a_file_has_changed(tmp_path: Path) -> None:
+    state = network().state_dict()
+    state.__dict__["itemz"] = 3
+    torch.save({"model": state}, tmp_path / "w.pth", _use_new_zipfile_serialization=False)
+    content = (tmp_path / "w.pth").read_bytes()
+    assert content.count(b"itemz") == 1
+    (tmp_path / "w.pth").write_bytes(content.replace(b"itemz", b"items"))
+    with pytest.raises(WeightsError, match=r"w\.pth cannot be read: the file is damaged"):
+        load_state(tmp_path / "w.pth")

@@ -132,7 +132,13 @@ def load_state(weights: Weights | Path) -> dict[str, torch.Tensor]:
     if path is None:
         raise WeightsError(f"weights {weights} are no file.")
     key, notes = (weights.key, weights.notes) if isinstance(weights, Weights) else (None, list[str]())
-    state, told = choose_state(_read(path), key, path)
+    content = _read(path)
+    try:
+        state, told = choose_state(content, key, path)
+    except WeightsError:
+        raise
+    except Exception as error:  # a file can change the objects that it makes so that they do not work
+        raise WeightsError(f"weights {path} cannot be read: the file is damaged ({type(error).__name__}).") from error
     notes += [note for note in told if note not in notes]
     if isinstance(weights, Weights) and key is not None:
         weights.keys_read.append(key)
@@ -248,5 +254,7 @@ def _read_pickle(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         reason = str(error).strip().split("\n")[0]
         raise WeightsError(f"weights {path} cannot be read without executing code: {reason} {_PICKLE}") from error
-    except (ValueError, EOFError, LookupError, AttributeError, TypeError, MemoryError, OverflowError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle can raise anything
         raise WeightsError(f"weights {path} cannot be read: the pickle is damaged or cut short. {_PICKLE}") from error

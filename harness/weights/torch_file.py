@@ -94,7 +94,7 @@ def _why_zip(path: Path) -> str:
                 )
             with archive.open(data[0]) as file:
                 names, protocol = _names(file)
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
+    except Exception:  # noqa: BLE001 - a damaged archive can raise anything, and that it is damaged is the answer
         return damaged
     return _why_pickle(names, protocol) or damaged
 
@@ -132,7 +132,7 @@ def _names_in(path: Path) -> tuple[list[str], int]:
             for _ in range(5):
                 found, protocol = _names(file)
                 names += found
-    except (OSError, ValueError, EOFError):
+    except Exception:  # noqa: BLE001 - the names up to the damage are known, and nothing else is asked for
         return names, protocol
     return names, protocol
 
