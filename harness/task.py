@@ -67,6 +67,7 @@ class Task(Configured, ABC):
         sample_metric: the name, the unit and the direction of `sample_score`.
         draws_over: whether the image stays visible under the drawing of `draw`. If not, a panel shows the image beside
             the drawing.
+        suspects: what is usually wrong if a model scores at chance: words that follow "Usually wrong are".
 
     Attributes:
         classes: the dataset's classes; the targets' labels are indices into it.
@@ -76,6 +77,10 @@ class Task(Configured, ABC):
     scoring_version: ClassVar[int] = 1
     sample_metric: ClassVar[Metric] = Metric("score")
     draws_over: ClassVar[bool] = True
+    suspects: ClassVar[str] = (
+        "the classes (other ones, or in another order), the normalisation of the pixels (mean and deviation, 0-1 or "
+        "0-255), the order of the colours (RGB or BGR), or the weights (of another network or data set)"
+    )
 
     def __init__(self, classes: tuple[str, ...] = (), **options: object) -> None:
         super().__init__(**options)
@@ -142,6 +147,18 @@ class Task(Configured, ABC):
 
     def sample_score(self, statistics: Sequence[Statistics]) -> float | None:
         """Return one number for how well the model did on a sample (to sort samples by), or None if there is none."""
+        return None
+
+    def chance(self, statistics: Sequence[Statistics], targets: Iterable[Any]) -> float | None:
+        """Return the primary metric that a prediction gets, at best, that does not depend on the image.
+
+        A model that is not better has learnt nothing that shows here, and the user is told so. The default returns
+        None: the task does not know it.
+
+        Args:
+            statistics: the statistics of all scored frames of the dataset.
+            targets: the targets of some of these frames. They are read only if they are asked for.
+        """
         return None
 
     def as_target(self, prediction: Any) -> Any:

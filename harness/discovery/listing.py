@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.media.levers import LEVERS
-from harness.weights import count_parameters, read_classes
+from harness.weights import count_parameters, read_classes, split_key
 
 if TYPE_CHECKING:
     from harness.codec import Codec
@@ -86,7 +86,7 @@ def model_records(plugins: Plugins, registry: Registry) -> list[Record]:
         checkpoint = registry.entry("checkpoints", facts.get("checkpoint", name))
         weights: Path | str | None = provided.cls.own_weights
         if "weights" in facts:
-            local = registry.path("models", name, facts["weights"])
+            local = split_key(str(registry.path("models", name, facts["weights"])))[0]
             weights = local if local.suffix or local.is_file() else facts["weights"]
         own = next(record for record in records if record["name"] == facts["kind"])
         record = {"task": provided.cls.task, "name": name, "kind": facts["kind"]}

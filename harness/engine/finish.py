@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from harness.engine.chance import chance_warning
 from harness.engine.recovery import missing_recoveries, recoveries
+from harness.engine.worker import reason
 from harness.media.quality import psnr_of
 from harness.records import Comparison, MetricValue, SampleRow, SampleStatistics, Totals
 from harness.statistics.intervals import Replicates, interval, paired_interval, replicates
@@ -114,6 +116,7 @@ class Finisher:
         self._last = resampled
         if failed is None and cell.exact:
             self._baseline = resampled
+            self._warn_of_chance(subject, cell, resampled, metrics)
         status = "failed" if failed else "finished"
         problems = self.plugins.emit(
             "harness_experiment_finished",
@@ -221,6 +224,17 @@ class Finisher:
         return [experiment.replicates for experiment in resampled], len(shared)
 
     # Warnings
+
+    def _warn_of_chance(
+        self, subject: Subject, cell: Cell, resampled: _Resampled, metrics: Sequence[MetricValue]
+    ) -> None:
+        """Warn if the model is not better on uncompressed frames than a prediction that ignores them."""
+        try:
+            text = chance_warning(subject.task, subject.dataset, resampled.samples, metrics)
+        except Exception as error:  # noqa: BLE001 - the results are whole without this comparison; the error is told
+            text = f"it is not known what scores at chance: {reason('the comparison', error)}"
+        if text:
+            self.progress.warning(f"{cell.experiment.label}: {text}")
 
     def _warn_of_sources(self, cell: Cell) -> None:
         """Warn, once for a cell, of source files that are already compressed more strongly than the cell's level."""

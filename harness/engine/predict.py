@@ -47,7 +47,8 @@ def run_unit(unit: Unit, settings: Settings, progress: Progress) -> Iterator[Seq
     batches = iter(loader(unit, settings))
     subject.model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
     translate = subject.task.translator(subject.model.classes, subject.dataset_name)
-    for note in subject.task.translation_notes(subject.model.classes, subject.dataset_name):
+    notes = subject.task.translation_notes(subject.model.classes, subject.dataset_name)
+    for note in [*subject.weights.notes, *notes]:
         progress.warning(note)
     device = torch.device(settings.device)
     progress.status("")

@@ -51,6 +51,7 @@ def experiment_identity(
             "options": subject.model.deciding_config("prediction"),
             "fingerprint": dict(subject.model.fingerprint()),
             "weights": subject.weights.sha256,
+            **({"key": subject.weights.key} if subject.weights.key is not None else {}),
             "classes": list(subject.weights.classes),
         },
         "dataset": {

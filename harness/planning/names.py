@@ -14,6 +14,7 @@ from harness.model import Model, Weights
 from harness.options import Configured, Value
 from harness.planning.grammar import ParsedName, parse
 from harness.planning.request import Request
+from harness.weights import split_key
 
 __all__ = ["FOLDER", "Names", "named"]
 
@@ -166,8 +167,8 @@ class Names:
         entry = self.registry.entry("models", name)
         source = self.request.weights or entry.get("weights")
         if source and not self.request.weights:
-            local = self.registry.path("models", name, source)
-            source = str(local) if local.is_file() else source
+            local = str(self.registry.path("models", name, source))
+            source = local if split_key(local)[0].is_file() else source
         weights = model.resolve_weights(source, dataset.classes)
         facts = self.registry.entry("checkpoints", entry.get("checkpoint", weights.name))
         expected = None if self.request.weights else facts.get("sha256")

@@ -78,6 +78,12 @@ def check_weights(plan: Plan, found: Collection[str]) -> None:
         try:
             model.load(subject.weights, subject.dataset.classes, "cpu")
             subject.task.translator(model.classes, subject.dataset_name)
+            if subject.weights.key is not None and subject.weights.key not in subject.weights.keys_read:
+                problems.append(
+                    f"model {subject.model_name} does not heed key={subject.weights.key} of weights "
+                    f"{subject.weights.path}: its plugin opens the file by itself. Give it a file of these tensors "
+                    "alone; its author can call harness.weights.load_state(weights)."
+                )
         except HarnessError as error:
             problems.append(str(error))
         except Exception as error:  # noqa: BLE001 - any error of a plugin becomes a problem

@@ -221,9 +221,9 @@ class PanelPainter:
         """Return the runner of the model with an experiment's weights. The same weights are loaded only once."""
         subject = self._remade.subject
         weights = self._remade.weights.get(cell.facts["experiment"], subject.weights)
-        if weights.sha256 not in self._runners:
-            self._runners[weights.sha256] = SampleRunner(replace(subject, weights=weights), self._settings)
-        return self._runners[weights.sha256]
+        if weights.digest not in self._runners:
+            self._runners[weights.digest] = SampleRunner(replace(subject, weights=weights), self._settings)
+        return self._runners[weights.digest]
 
     def _truth_tiles(self, sample: Sample, frame: int) -> list[Tile]:
         try:

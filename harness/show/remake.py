@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["Environment", "RemadeExperiments", "remake"]
 
 
+_OF_WEIGHTS = ("model.weights", "model.key", "model.classes")
+"""The places in an identity that follow from the weights."""
+
+
 @dataclass(frozen=True)
 class Environment:
     """What is needed to rebuild recorded experiments on this machine, besides the database.
@@ -150,7 +154,7 @@ def _only_weights_differ(
     cells: Sequence[ResultCell], identities: Mapping[str, Mapping[str, Any]], planned: Pass
 ) -> bool:
     differing = _differences(cells, identities, planned)
-    return bool(differing) and all(place in ("model.weights", "model.classes") for place, _, _ in differing)
+    return bool(differing) and all(place in _OF_WEIGHTS for place, _, _ in differing)
 
 
 def _difference_error(
@@ -158,7 +162,7 @@ def _difference_error(
 ) -> UsageError:
     differing = _differences(cells, identities, planned)
     listed = "\n".join(f"- {place}: {_short(was)} was recorded, {_short(now)} is here" for place, was, now in differing)
-    weights = any(place == "model.weights" for place, _, _ in differing)
+    weights = any(place in ("model.weights", "model.key") for place, _, _ in differing)
     return UsageError(
         f"the recorded experiments cannot be shown: what is here would not give the same results.\n{listed}\n"
         + (

@@ -115,7 +115,7 @@ class Evidence:
                 value = str(options.pop(option))
                 rest = {name: identity[name] for name in _SHARED} | {"kind": model["kind"], "options": options}
                 if not self._decides_training(model["kind"], option):
-                    rest["weights"] = model["weights"]
+                    rest |= {"weights": model["weights"], "key": model.get("key")}
                 families.setdefault(canonical(rest), {})[value] = subject
         largest = max(families.values(), key=len, default={})
         return largest if len(largest) > 1 else {}

@@ -81,7 +81,7 @@ class Job:
             "classes": list(self.dataset.classes),
             "recipe": self.recipe.identity(),
             "seed": self.seed,
-            "initial": self.initial.sha256 if self.initial else "",
+            "initial": self.initial.digest if self.initial else "",
             "through": self.through.key if self.through else "",
             "parts": list(self.trained_parts),
             "libraries": {

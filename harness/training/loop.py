@@ -108,6 +108,8 @@ def _train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Traini
     begin = session.restore(state) if state is not None else 0
     end = job.recipe.iterations
     watcher.started(begin, end)
+    for note in job.initial.notes if job.initial else ():
+        watcher.warning(note)
     curve = LossCurve(place.curve, begin) if session.first else None
     tally = _Tally()
     for iteration, batch in session.batches(begin, end):

@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import math
 import struct
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import WeightsError
 from harness.files import sha256_file
-from harness.weights.identity import Weights
+from harness.weights.choosing import choose_state, first_names, shared_prefix
+from harness.weights.identity import Weights, split_key
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["check_sha256", "count_parameters", "from_file", "load_into", "load_state", "read_classes", "save_state"]
 
-_WRAPPERS = ("model", "state_dict", "model_state")
-_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+_COUNT = "num_batches_tracked"
+_STATISTICS = ("running_mean", "running_var", _COUNT)
 _MAX_HEADER = 100_000_000
+_PICKLE = "A .pkl is a pickle of named NumPy arrays, as in detectron2's model zoo."
 
 
 def from_file(model_name: str, asked: str | None) -> Weights:
@@ -29,7 +30,7 @@ def from_file(model_name: str, asked: str | None) -> Weights:
 
     Args:
         model_name: the name of the model that uses the weights, for error messages.
-        asked: the path of the file; None if the user gave none.
+        asked: the path of the file, with ":key=NAME" after it for one entry of the file; None if the user gave none.
 
     Raises:
         WeightsError: no path is given, there is no such file, or it cannot be read.
@@ -39,12 +40,13 @@ def from_file(model_name: str, asked: str | None) -> Weights:
             f"model {model_name} has no weights of its own: give it a file by --weights. `harness train` makes one; "
             "the models whose names begin with demo bring theirs (harness list models)."
         )
-    path = Path(asked).expanduser()
+    path, key = split_key(asked)
     if not path.is_file():
         problem = "is a folder" if path.is_dir() else "does not exist"
-        raise WeightsError(f"weights {asked} for model {model_name}: the file {problem}.")
+        raise WeightsError(f"weights {asked} for model {model_name}: the file {problem}.{_form_hint(path)}")
+    name = path.name if key is None else f"{path.name}:key={key}"
     try:
-        return Weights(path.name, path, sha256_file(path), read_classes(path))
+        return Weights(name, path, sha256_file(path), read_classes(path), key)
     except OSError as error:
         raise WeightsError(f"weights {asked} for model {model_name} cannot be read: {error}.") from error
 
@@ -112,47 +114,42 @@ def save_state(path: Path, state: Mapping[str, torch.Tensor], classes: tuple[str
     save_file(tensors, path, metadata={"format": "pt", "classes": json.dumps(list(classes)), **facts})
 
 
-def load_state(path: Path) -> dict[str, torch.Tensor]:
+def load_state(weights: Weights | Path) -> dict[str, torch.Tensor]:
     """Read the named tensors of a file of weights to the CPU, without executing code from the file.
 
-    If the file wraps the tensors ({"model": ...}, {"state_dict": ...}), the wrapper is removed, and so is a prefix
-    "module." that all names have.
+    If a training script wrapped the tensors ({"model": ...}, {"state_dict": ...}, ...), the wrapper is removed, and so
+    are prefixes that all names have ("module.", "model.", ...). What was chosen and changed is added to the notes of
+    the weights, for the user.
+
+    Args:
+        weights: the weights, whose key says which entry of the file is read; or the path of a file.
 
     Raises:
-        WeightsError: the file has an unknown format, is truncated, or contains anything other than tensors.
+        WeightsError: the file has an unknown format, is damaged, has no named tensors, or contains objects that only
+            code could make.
     """
-    import pickle
-
-    import torch
-
-    damaged = (pickle.UnpicklingError, EOFError, LookupError, AttributeError, TypeError)
+    path = weights.path if isinstance(weights, Weights) else weights
+    if path is None:
+        raise WeightsError(f"weights {weights} are no file.")
+    key, notes = (weights.key, weights.notes) if isinstance(weights, Weights) else (None, list[str]())
+    content = _read(path)
     try:
-        content = _read(path)
-    except (OSError, ValueError, RuntimeError, MemoryError, *damaged) as error:
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        if "weights_only" in reason:  # torch's message suggests loading the file anyway, which would execute its code
-            reason = "it is no torch file, or holds more than tensors."
-        raise WeightsError(
-            f"weights {path} cannot be read without executing code: {reason} Known formats: safetensors, a torch state "
-            "dict (weights_only), a pickle of NumPy arrays (.pkl)."
-        ) from error
-    for wrapper in _WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-            break
-    if not isinstance(content, dict) or not content:
-        raise WeightsError(f"weights {path}: named tensors were expected, found {type(content).__name__}.")
-    wrong = [str(name) for name, value in content.items() if not isinstance(value, torch.Tensor)]
-    if wrong:
-        raise WeightsError(f"weights {path}: {_first_names(wrong)} of {len(content)} entries are no tensors.")
-    state = {str(name): value for name, value in content.items()}
-    if all(name.startswith("module.") for name in state):
-        state = {name.removeprefix("module."): value for name, value in state.items()}
+        state, told = choose_state(content, key, path)
+    except WeightsError:
+        raise
+    except Exception as error:  # a file can change the objects that it makes so that they do not work
+        raise WeightsError(f"weights {path} cannot be read: the file is damaged ({type(error).__name__}).") from error
+    notes += [note for note in told if note not in notes]
+    if isinstance(weights, Weights) and key is not None:
+        weights.keys_read.append(key)
     return state
 
 
 def load_into(network: torch.nn.Module, state: Mapping[str, torch.Tensor], what: str) -> None:
     """Copy a state dict into a network. The names and shapes of all tensors must match.
+
+    As in torch, the counts of batches in batch norms (`num_batches_tracked`) may be missing; they play no part in
+    predictions. A prefix that `load_state` took off is put back for a network whose own names have it.
 
     Args:
         network: the network that receives the tensors.
@@ -164,25 +161,28 @@ def load_into(network: torch.nn.Module, state: Mapping[str, torch.Tensor], what:
             message says that the number of classes is another one.
     """
     own = network.state_dict()
-    missing = [name for name in own if name not in state]
+    prefix = shared_prefix(own)
+    if prefix and not shared_prefix(state):
+        state = {prefix + name: tensor for name, tensor in state.items()}
+    missing = [name for name in own if name not in state and name.rpartition(".")[2] != _COUNT]
     unexpected = [name for name in state if name not in own]
     shapes = [name for name in own if name in state and own[name].shape != state[name].shape]
     problems = []
     if missing:
-        problems.append(f"{len(missing)} missing ({_first_names(missing)})")
+        problems.append(f"{len(missing)} missing ({first_names(missing)})")
     if unexpected:
-        problems.append(f"{len(unexpected)} unexpected ({_first_names(unexpected)})")
+        problems.append(f"{len(unexpected)} unexpected ({first_names(unexpected)})")
     if shapes:
         differences = [
             f"{name} is {tuple(state[name].shape)}, the network's {tuple(own[name].shape)}" for name in shapes
         ]
-        problems.append(f"{len(shapes)} of another shape ({_first_names(differences)})")
+        problems.append(f"{len(shapes)} of another shape ({first_names(differences)})")
     if problems:
         hint = ""
         if shapes and not missing and not unexpected and all(_is_head(name) for name in shapes):
             hint = " Only the head differs: the weights were trained on another number of classes."
         raise WeightsError(f"{what} do not fit {type(network).__name__}: tensors {', '.join(problems)}.{hint}")
-    network.load_state_dict(dict(state))
+    network.load_state_dict({**own, **state})
 
 
 def _is_head(name: str) -> bool:
@@ -190,10 +190,12 @@ def _is_head(name: str) -> bool:
     return any(part in name for part in ("cls", "class", "predictor", "bbox_pred", "segmentation_head"))
 
 
-def _first_names(names: list[str], count: int = 3) -> str:
-    """Return the first `count` names joined by commas, and how many more there are."""
-    rest = len(names) - count
-    return ", ".join(names[:count]) + (f" and {rest} more" if rest > 0 else "")
+def _form_hint(path: Path) -> str:
+    """Return a hint for a path that does not exist but begins with the name of a file and a colon."""
+    file, colon, rest = str(path).rpartition(":")
+    if colon and Path(file).is_file():
+        return f" There is a file {file}; after its name only key=NAME can follow, found {rest!r}."
+    return ""
 
 
 def _safetensors_header(path: Path) -> dict[str, Any] | None:
@@ -213,20 +215,46 @@ def _safetensors_header(path: Path) -> dict[str, Any] | None:
 
 
 def _read(path: Path) -> Any:
-    if path.suffix == ".safetensors" or _safetensors_header(path) is not None:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+    """Return the content of a file. Its format is told by its content; a pickle can also be told by its name.
 
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise ValueError(f"{error}.") from error
-    if path.suffix == ".pkl":
-        from harness.weights.numpy_pickle import read_arrays
+    Raises:
+        WeightsError: the file cannot be read.
+    """
+    from harness.weights.torch_file import is_torch_file, read_torch, why_unreadable
 
+    try:
+        if path.suffix == ".safetensors" or _safetensors_header(path) is not None:
+            return _read_safetensors(path)
+        if path.suffix == ".pkl" and not is_torch_file(path):
+            return _read_pickle(path)
+    except OSError as error:
+        raise WeightsError(f"weights {path} {why_unreadable(path)}") from error
+    return read_torch(path)
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, RuntimeError, ValueError, KeyError, AttributeError) as error:
+        raise WeightsError(
+            f"weights {path} cannot be read: it is no safetensors file, or it is damaged or cut short. Get it again."
+        ) from error
+
+
+def _read_pickle(path: Path) -> Any:
+    import pickle
+
+    from harness.weights.numpy_pickle import read_arrays
+
+    try:
         return read_arrays(path)
-    import torch
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about old pickle protocols; a file that cannot be read raises an error anyway
-        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).strip().split("\n")[0]
+        raise WeightsError(f"weights {path} cannot be read without executing code: {reason} {_PICKLE}") from error
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle can raise anything
+        raise WeightsError(f"weights {path} cannot be read: the pickle is damaged or cut short. {_PICKLE}") from error

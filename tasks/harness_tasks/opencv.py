@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
+from harness_tasks.library import library_version, packaged_version
 
 __all__ = ["opencv_version"]
 
@@ -17,13 +17,12 @@ _PACKAGES = (
 def opencv_version() -> str:
     """Return the name and version of the installed OpenCV package, without importing OpenCV.
 
-    A build that was not installed as a package is imported; the result is then its own version string.
+    A build that was not installed as a package is imported; the result is then its own version, and a digest of its
+    files.
     """
     for name in _PACKAGES:
-        try:
-            return f"{name} {version(name)}"
-        except PackageNotFoundError:
-            continue
+        if version := packaged_version(name, "cv2"):
+            return f"{name} {version}"
     import cv2
 
-    return str(cv2.__version__)
+    return f"{cv2.__version__}, {library_version('cv2').rpartition(', ')[2]}"

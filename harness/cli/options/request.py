@@ -71,7 +71,10 @@ def request_options(command: F) -> F:
             multiple=True,
             help="name[:key=value,...], or a folder or file; default: the task's.",
         ),
-        click.option("--weights", help="A file, or a name that the model knows; default: the model's."),
+        click.option(
+            "--weights",
+            help="A file (FILE:key=NAME for one entry), or a name that the model knows; default: the model's.",
+        ),
         data_root_option,
         click.option("--split", help="The split to evaluate on; default: the dataset's."),
         click.option(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -150,6 +150,16 @@ class Action(Task):
     def sample_score(self, statistics: Sequence[Statistics]) -> float | None:
         """Return the probability of the true class in the fusion."""
         return float(np.mean([clip["probability"] for clip in statistics])) if statistics else None
+
+    def chance(self, statistics: Sequence[Statistics], targets: Iterable[Any]) -> float | None:
+        """Return the share of the most frequent class, and two standard errors of it, by which a guess may be lucky.
+
+        None if there are too few clips or classes to tell a guess from knowledge.
+        """
+        _, counts = np.unique([int(clip["label"]) for clip in statistics], return_counts=True)
+        share, clips = counts.max(initial=0) / max(1, counts.sum()), counts.sum()
+        level = float(share + 2 * np.sqrt(share * (1 - share) / max(1, clips)))
+        return level if level < 1 else None
 
     def as_target(self, prediction: ClipScores) -> int:
         """Return the most probable class in the fusion; the first one if several are equally probable."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -58,6 +58,11 @@ class Depth(Task):
     summary = "monocular depth estimation (errors of Eigen et al. 2014)"
     metrics: ClassVar[tuple[Metric, ...]] = (*_MEANS, *_POOLED)
     draws_over = False
+    suspects = (
+        "the unit of the predicted depths (metres are expected; not millimetres, inverse depth, or a depth without "
+        "scale, for which there is the option align=median), the normalisation of the pixels (mean and deviation, 0-1 "
+        "or 0-255), the order of the colours (RGB or BGR), or the weights (of another network or data set)"
+    )
     sample_metric: ClassVar[Metric] = Metric("rmse", False, unit="m", description="over the sample's pixels")
     options = (
         Option("min_depth", float, 1e-3, "nearer truth is left out, nearer predictions are set to it", minimum=1e-9),
@@ -108,6 +113,17 @@ class Depth(Task):
         """Return the RMSE over the sample's pixels, in the metric's unit; lower is better. None without a valid
         pixel."""
         return rmse_of(statistics)
+
+    def chance(self, statistics: Sequence[Statistics], targets: Iterable[NDArray[np.float32]]) -> float | None:
+        """Return the RMSE of one depth for all pixels, the mean of the true depths; None without a measured pixel."""
+        truth = list(targets)
+        near, far = self.option("min_depth"), self.option("max_depth")
+        with np.errstate(invalid="ignore"):
+            measured = [depths[(depths > near) & (depths < far)] for depths in truth]
+        if not sum(map(len, measured)):
+            return None
+        mean = np.concatenate(measured).mean(dtype=np.float64)
+        return float(self.reduce([self.score(np.full_like(depths, mean), depths) for depths in truth])["rmse"][0])
 
     def as_target(self, prediction: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the predicted depth map as a target in which every pixel counts as measured."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from harness.model import Memo, Model
 from harness.options import Value
 from harness_tasks.images import channels_first
+from harness_tasks.library import library_version
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +26,7 @@ class DenseModel(Model):
     """
 
     def fingerprint(self) -> Mapping[str, Value]:
-        return {"torch": version("torch")}
+        return {"torch": library_version("torch")}
 
     def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
         return (len(outline.scored), 3, outline.height, outline.width)

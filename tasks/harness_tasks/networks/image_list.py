@@ -11,13 +11,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Value
 from harness_tasks.images import channels_first
+from harness_tasks.library import library_version
 
 if TYPE_CHECKING:
     import torch
@@ -88,7 +88,7 @@ class ImageListModel(Model):
         """Return a new network with `outputs` outputs, including the background, on the CPU."""
 
     def fingerprint(self) -> Mapping[str, Value]:
-        return {"torch": version("torch"), "torchvision": version("torchvision")}
+        return {name: library_version(name) for name in ("torch", "torchvision")}
 
     def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
         return (len(outline.scored), 3, outline.height, outline.width)
@@ -124,7 +124,7 @@ class ImageListModel(Model):
 
         if initial.path is None:
             raise WeightsError(f"model {self.name}: weights {initial.name} are no file.")
-        state = load_state(initial.path)
+        state = load_state(initial)
         found = head_outputs(network, len(classes) + 1, state)
         check_head(initial, found - 1, classes)
         return state
@@ -136,7 +136,7 @@ class ImageListModel(Model):
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
         labels = Labels.of(weights.classes or classes)
         network = self.make(labels.outputs)
-        state = load_state(weights.path)
+        state = load_state(weights)
         self.check_outputs(network, state, labels, weights)
         load_into(network, state, f"weights {weights.path}")
         self._place(self._use(network, labels), device, precision)

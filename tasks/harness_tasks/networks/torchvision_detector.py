@@ -8,7 +8,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import UsageError, WeightsError
@@ -16,7 +15,6 @@ from harness.model import Precision, Weights
 from harness.options import Option
 from harness_tasks.networks.image_list import ImageListModel, Labels, head_outputs
 from harness_tasks.networks.torchvision_weights import (
-    EPSILON,
     allow_for_epsilon,
     default_member,
     fetched,
@@ -99,9 +97,9 @@ class TorchvisionDetector(ImageListModel):
             WeightsError: there is no such file or name, the download failed, or the file was altered.
             UsageError: there is no such architecture.
         """
-        from harness.weights import from_file
+        from harness.weights import from_file, split_key
 
-        if asked is not None and Path(asked).expanduser().is_file():
+        if asked is not None and split_key(asked)[0].is_file():
             weights = from_file(self.name, asked)
             if weights.classes:
                 return replace(weights, classes=Labels.of(weights.classes).classes)
@@ -158,7 +156,7 @@ class TorchvisionDetector(ImageListModel):
 
         if weights.path is None:
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
-        state = self.kept(load_state(weights.path))
+        state = self.kept(load_state(weights))
         member = member_of(self.arch(), weights.sha256)
         names = output_names(member) if member else read_classes(weights.path) or weights.classes
         labels = Labels.of(names or classes)
@@ -171,7 +169,7 @@ class TorchvisionDetector(ImageListModel):
             labels = Labels.of(standard_names)
             network = self.make(labels.outputs)
         self.check_outputs(network, state, labels, weights)
-        match_norms(network, state, 0.0 if member and without_epsilon(self.arch(), member) else EPSILON)
+        match_norms(network, state, 0.0 if member and without_epsilon(self.arch(), member) else None)
         load_into(network, state, f"weights {weights.path}")
         self._place(self._use(network, labels), device, precision)
 
@@ -179,7 +177,7 @@ class TorchvisionDetector(ImageListModel):
         from harness.weights import load_into
 
         state = self.kept(self.initial_state(network, initial, classes))
-        match_norms(network, state, EPSILON)
+        match_norms(network, state)
         member = member_of(self.arch(), initial.sha256)
         if member and without_epsilon(self.arch(), member):
             allow_for_epsilon(network, state)

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "EPSILON",
     "allow_for_epsilon",
     "default_member",
     "fetched",
@@ -32,8 +31,6 @@ _WITHOUT_EPSILON = {
     "keypointrcnn_resnet50_fpn",
     "retinanet_resnet50_fpn",
 }
-EPSILON = 1e-5
-"""The usual epsilon of batch norms."""
 
 
 def members(arch: str) -> dict[str, Any]:
@@ -123,11 +120,17 @@ def allow_for_epsilon(network: torch.nn.Module, state: dict[str, torch.Tensor]) 
             state[f"{name}.weight"] = state[f"{name}.weight"] * ((variance + module.eps) / variance).sqrt()
 
 
-def match_norms(network: torch.nn.Module, state: dict[str, torch.Tensor], epsilon: float) -> None:
+def match_norms(network: torch.nn.Module, state: dict[str, torch.Tensor], epsilon: float | None = None) -> None:
     """Replace the backbone's batch norms by frozen ones if the state dict was saved from frozen ones.
 
     torchvision builds pretrained detectors with frozen batch norms, and untrained detectors with normal ones. Only
-    normal batch norms store `num_batches_tracked`, so the entry's absence shows that they were frozen.
+    normal batch norms store `num_batches_tracked`, so the entry's absence shows that they were frozen, or that the file
+    was written without the entry. Both give the same output.
+
+    Args:
+        network: the network.
+        state: the state dict.
+        epsilon: the epsilon of the frozen batch norms; None for that of the network's own.
     """
     import torch
     from torchvision.ops import FrozenBatchNorm2d
@@ -136,4 +139,4 @@ def match_norms(network: torch.nn.Module, state: dict[str, torch.Tensor], epsilo
         for name, child in list(parent.named_children()):
             path = f"{prefix}.{name}" if prefix else name
             if isinstance(child, torch.nn.BatchNorm2d) and f"{path}.num_batches_tracked" not in state:
-                setattr(parent, name, FrozenBatchNorm2d(child.num_features, epsilon))
+                setattr(parent, name, FrozenBatchNorm2d(child.num_features, child.eps if epsilon is None else epsilon))

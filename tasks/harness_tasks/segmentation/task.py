@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -122,6 +122,15 @@ class Segmentation(Task):
         """Return the mean IoU of the sample's frames; None if none of their pixels has a label."""
         value = float(self.reduce(statistics)["mIoU"][0])
         return None if np.isnan(value) else value
+
+    def chance(self, statistics: Sequence[Statistics], targets: Iterable[Any]) -> float | None:
+        """Return the mIoU of the most frequent class everywhere; None without labelled pixels or with only one class.
+
+        Its IoU is its share of the pixels, and the IoU of the other classes that occur is 0.
+        """
+        truth = np.sum([frame["confusion"].sum(axis=1) for frame in statistics], axis=0)
+        occurring = int((truth > 0).sum())
+        return float(truth.max() / truth.sum() / occurring) if occurring > 1 else None
 
     def as_target(self, prediction: NDArray[np.integer]) -> NDArray[np.uint8]:
         """Convert a prediction to a target. Pixels without a class of the dataset become IGNORE."""

@@ -24,7 +24,6 @@ and differences from the paper:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar, cast
 
 import harness
@@ -46,6 +45,7 @@ from harness_tasks.action.sampling import (
 )
 from harness_tasks.action.types import ClipScores
 from harness_tasks.images import channels_first
+from harness_tasks.library import library_version
 from harness_tasks.opencv import opencv_version
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class TwoStreamModel(Model):
         return Flow(*(self.option(name) for name in ("flow", "preset", "camera", "bound")))
 
     def fingerprint(self) -> Mapping[str, Value]:
-        return {"torch": version("torch"), "torchvision": version("torchvision"), "opencv": opencv_version()}
+        return {**{name: library_version(name) for name in ("torch", "torchvision")}, "opencv": opencv_version()}
 
     def identity_config(self) -> Mapping[str, Value]:
         return {
@@ -263,7 +263,7 @@ class TwoStreamModel(Model):
 
         if weights.path is None:
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
-        return load_state(weights.path)
+        return load_state(weights)
 
     def _outputs(self, state: Mapping[str, torch.Tensor], weights: Weights) -> int:
         """Return the number of classes of a two-stream state dict.

@@ -240,7 +240,7 @@ class DepthGan(DenseModel):
 
         if weights.path is None:
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
-        return load_state(weights.path)
+        return load_state(weights)
 
 
 def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,6 +28,7 @@ from harness_tasks.detection.models.detectron2_weights import (
 )
 from harness_tasks.detection.types import Boxes, Detections
 from harness_tasks.images import channels_first
+from harness_tasks.library import library_version
 from harness_tasks.networks.image_list import check_head
 
 if TYPE_CHECKING:
@@ -86,16 +86,12 @@ class Detectron2(Model):
         return None
 
     def fingerprint(self) -> Mapping[str, Value]:
-        """Return library versions, and a digest of the config including all configs that it is based on.
+        """Return what identifies the libraries, and a digest of the config including all configs that it is based on.
 
         torchvision is included because detectron2 uses its operators for non-maximum suppression.
         """
-        try:
-            detectron2_version = version("detectron2")
-        except PackageNotFoundError:
-            return {"detectron2": None}
-        libraries = {name: version(name) for name in ("torch", "torchvision", "pillow")}
-        return {"detectron2": detectron2_version, **libraries, "config": self._digest()}
+        libraries = {name: library_version(name) for name in ("detectron2", "torch", "torchvision")}
+        return {**libraries, "pillow": library_version("pillow", "PIL"), "config": self._digest()}
 
     def identity_config(self) -> Mapping[str, Value]:
         """Return the options. A user's own config is represented by its digest, independent of the file's location."""
@@ -142,7 +138,7 @@ class Detectron2(Model):
         if initial is not None:
             if initial.path is None:
                 raise WeightsError(f"model {self.name}: weights {initial.name} are no file.")
-            state = load_state(initial.path)
+            state = load_state(initial)
             check_head(initial, trained_classes(cfg, state), classes)
             load_into(network, own_tensors(network, state), f"weights {initial.path}")
         self._network, self.classes = network, classes
@@ -154,7 +150,7 @@ class Detectron2(Model):
         if weights.path is None:
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
         cfg = self._config().clone()
-        state = load_state(weights.path)
+        state = load_state(weights)
         names = weights.classes or classes
         check_classes(cfg, state, names, weights, stated=bool(weights.classes))
         if weights.classes:

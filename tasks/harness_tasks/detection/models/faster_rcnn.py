@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import hookimpl
@@ -103,7 +102,7 @@ class FasterRCNN(ImageListDetector):
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         network = super().build(classes, initial)
         if self.option("backbone_weights") and initial is None:
-            self._fill_backbone(network, Path(self.option("backbone_weights")).expanduser())
+            self._fill_backbone(network, self.option("backbone_weights"))
         return network
 
     def identity_config(self) -> Mapping[str, Value]:
@@ -111,7 +110,7 @@ class FasterRCNN(ImageListDetector):
         from harness.weights import from_file
 
         path = self.option("backbone_weights")
-        return {**self.config, "backbone_weights": from_file(self.name, path).sha256 if path else None}
+        return {**self.config, "backbone_weights": from_file(self.name, path).digest if path else None}
 
     def _backbone(self) -> Any:
         """Return a new backbone with its feature pyramid.
@@ -140,23 +139,23 @@ class FasterRCNN(ImageListDetector):
             backbone.requires_grad_(True)
         return backbone
 
-    def _fill_backbone(self, network: torch.nn.Module, path: Path) -> None:
+    def _fill_backbone(self, network: torch.nn.Module, asked: str) -> None:
         """Copy the weights of torchvision's classifier, without its head, into the backbone.
 
         Raises:
             WeightsError: the file cannot be read, or belongs to another network.
         """
-        from harness.weights import load_state
+        from harness.weights import from_file, load_state
 
-        name = self.option("backbone")
-        state = {key.removeprefix("features."): tensor for key, tensor in load_state(path).items()}
+        name, stored = self.option("backbone"), load_state(from_file(self.name, asked))
+        state = {key.removeprefix("features."): tensor for key, tensor in stored.items()}
         body: torch.nn.Module = network.get_submodule("backbone.body")
         tensors = body.state_dict()
         wrong = [key for key, tensor in tensors.items() if key not in state or state[key].shape != tensor.shape]
         wrong = [key for key in wrong if not key.endswith("num_batches_tracked")]
         if wrong:
             raise WeightsError(
-                f"backbone weights {path}: {len(wrong)} of the tensors of torchvision's {name} are missing or have "
+                f"backbone weights {asked}: {len(wrong)} of the tensors of torchvision's {name} are missing or have "
                 f"another shape ({wrong[0]}, ...). Expected is the file of torchvision.models.{name}."
             )
         body.load_state_dict({**tensors, **{key: state[key] for key in tensors if key in state}})

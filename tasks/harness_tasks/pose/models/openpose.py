@@ -6,7 +6,6 @@ Cao, Simon, Wei, Sheikh, "Realtime Multi-Person 2D Pose Estimation using Part Af
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
 from harness import hookimpl
@@ -14,6 +13,7 @@ from harness.errors import WeightsError
 from harness.model import Memo, Model, Precision, Weights
 from harness.options import Option, Value
 from harness_tasks.images import channels_first
+from harness_tasks.library import library_version
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,7 +112,7 @@ class OpenPose(Model):
     def fingerprint(self) -> Mapping[str, Value]:
         from harness_tasks.opencv import opencv_version
 
-        return {**{name: version(name) for name in ("torch", "numpy")}, "opencv": opencv_version()}
+        return {**{name: library_version(name) for name in ("torch", "numpy")}, "opencv": opencv_version()}
 
     def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
         return (len(outline.scored), 3, outline.height, outline.width)
@@ -151,7 +151,7 @@ class OpenPose(Model):
 
         if weights.path is None:
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
-        state, source = load_state(weights.path), f"weights {weights.path}"
+        state, source = load_state(weights), f"weights {weights.path}"
         if self.front == "vgg19" and is_published(state):
             state = of_published(state, self.stages, source)
         elif self.front == "vgg19" and training and is_imagenet(state):

@@ -101,7 +101,7 @@ class PixelClassifier(DenseModel):
 
         if weights.path is None:
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
-        state = load_state(weights.path)
+        state = load_state(weights)
         head = state.get(self.head)
         if head is not None and head.ndim and head.shape[0] != len(classes):
             names = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")

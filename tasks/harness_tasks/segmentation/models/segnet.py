@@ -9,7 +9,6 @@ SegNet's authors used CamVid at 480x360.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import harness
@@ -69,7 +68,7 @@ class SegNet(PixelClassifier):
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         network = super().build(classes, initial)
         if self.option("encoder_weights") and initial is None:
-            _fill_encoder(network, Path(self.option("encoder_weights")).expanduser())
+            _fill_encoder(network, self.option("encoder_weights"))
         return network
 
     def identity_config(self) -> Mapping[str, Value]:
@@ -77,19 +76,19 @@ class SegNet(PixelClassifier):
         from harness.weights import from_file
 
         path = self.option("encoder_weights")
-        return {**self.config, "encoder_weights": from_file(self.name, path).sha256 if path else None}
+        return {**self.config, "encoder_weights": from_file(self.name, path).digest if path else None}
 
 
-def _fill_encoder(network: torch.nn.Module, path: Path) -> None:
+def _fill_encoder(network: torch.nn.Module, asked: str) -> None:
     """Copy the convolutions of torchvision's vgg16_bn into the encoder.
 
     Raises:
         WeightsError: the file cannot be read, or belongs to another network.
     """
-    from harness.weights import load_state
+    from harness.weights import from_file, load_state
     from harness_tasks.segmentation.models.segnet_network import vgg16_bn_names
 
-    state, names = load_state(path), vgg16_bn_names()
+    state, names = load_state(from_file(SegNet.name, asked)), vgg16_bn_names()
     tensors = network.state_dict()
     mismatched = [
         source
@@ -99,7 +98,7 @@ def _fill_encoder(network: torch.nn.Module, path: Path) -> None:
     ]
     if mismatched:
         raise WeightsError(
-            f"encoder weights {path}: {len(mismatched)} of the tensors of torchvision's vgg16_bn are missing or have "
+            f"encoder weights {asked}: {len(mismatched)} of the tensors of torchvision's vgg16_bn are missing or have "
             f"another shape ({mismatched[0]}, ...). Expected is the file of torchvision.models.vgg16_bn."
         )
     tensors.update({target: state[source] for source, target in names.items() if source in state})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
 import harness
 from harness.errors import UnknownNameError, WeightsError
 from harness.model import Model, Weights
 from harness.options import Option, Value
+from harness_tasks.library import library_version
 from harness_tasks.segmentation.models.common import SHARED_OPTIONS, PixelClassifier
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Smp(PixelClassifier):
 
     def fingerprint(self) -> Mapping[str, Value]:
         names = ("torch", "segmentation-models-pytorch", "timm")
-        return {name: version(name) for name in names}
+        return {name: library_version(name, name.replace("-", "_")) for name in names}
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
         weights = super().resolve_weights(asked, dataset_classes)
