@@ -1,0 +1,46 @@
+"""Applies display matrices: turns and mirrors pictures as their container or stream says.
+
+ISO/IEC 14496-12, 6.2.2: a stored point (x, y) is shown at x' = a x + c y + tx, y' = b x + d y + ty. The origin
+is at the top left, y grows downwards. libav gives the matrices of all containers, and of H.264 and HEVC streams, in this form:
+(a b u / c d v / tx ty w), 9 integers of 32 bits.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from av.video.frame import VideoFrame
+    from numpy.typing import NDArray
+
+__all__ = ["display_matrix", "shown_as"]
+
+
+def display_matrix(picture: VideoFrame) -> tuple[int, int, int, int] | None:
+    """Return the numbers a, b, c, d of a picture's display matrix, in units of 1/65536; None without a matrix."""
+    from av.sidedata.sidedata import Type
+
+    data = picture.side_data.get(Type.DISPLAYMATRIX)
+    if data is None:
+        return None
+    a, b, _, c, d = struct.unpack("=9i", bytes(data))[:5]
+    return a, b, c, d
+
+
+def shown_as(pixels: NDArray[np.uint8], matrix: tuple[int, int, int, int]) -> NDArray[np.uint8] | None:
+    """Return stored pixels, uint8[H, W, C], as they are shown; None for a matrix that is no quarter turn or mirror.
+
+    There are eight such matrices. Only the signs of their numbers count: a scale concerns the size on the display.
+    """
+    import numpy as np
+
+    a, b, c, d = matrix
+    if a and d and not b and not c:
+        right, down = a, d
+    elif b and c and not a and not d:
+        pixels, right, down = pixels.transpose(1, 0, 2), c, b
+    else:
+        return None
+    return np.ascontiguousarray(pixels[:: 1 if down > 0 else -1, :: 1 if right > 0 else -1])
