@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.video.bits import Bits
+from harness.video.nal import length_bytes, nal_units
 
 __all__ = ["between_pictures"]
 
@@ -16,20 +17,17 @@ _START = b"\x00\x00\x01"
 _RASL = (8, 9)
 
 
-def between_pictures(codec: str) -> Callable[[bytes], bool]:
-    """Return a function that says of a packet of a stream with start codes whether it holds a B picture.
+def between_pictures(codec: str, extradata: bytes) -> Callable[[bytes], bool]:
+    """Return a function that says of a packet of a stream whether it holds a B picture.
 
     Args:
         codec: libav's name of the codec. Of codecs without B pictures the answer is always no.
+        extradata: the stream's global header; empty if there is none.
     """
-    answers: dict[str, Callable[[bytes], bool]] = {
-        "mpeg1video": _mpeg2,
-        "mpeg2video": _mpeg2,
-        "mpeg4": _mpeg4,
-        "h264": _h264,
-        "hevc": _hevc,
-    }
-    return answers.get(codec, lambda _: False)
+    if codec in ("h264", "hevc"):
+        lengths, answer = length_bytes(codec, extradata), _h264 if codec == "h264" else _hevc
+        return lambda packet: answer(nal_units(packet, lengths))
+    return {"mpeg1video": _mpeg2, "mpeg2video": _mpeg2, "mpeg4": _mpeg4}.get(codec, lambda _: False)
 
 
 def _mpeg2(packet: bytes) -> bool:
@@ -46,19 +44,19 @@ def _mpeg4(packet: bytes) -> bool:
     return 0 <= place < len(packet) - 4 and packet[place + 4] >> 6 == 2
 
 
-def _h264(packet: bytes) -> bool:
+def _h264(units: list[bytes]) -> bool:
     """ITU-T H.264, 7.3.3: the slice header begins with first_mb_in_slice and slice_type, both as ue(v)."""
-    for unit in packet.split(_START)[1:]:
-        if unit and 1 <= unit[0] & 31 <= 5:
+    for unit in units:
+        if 1 <= unit[0] & 31 <= 5:
             bits = Bits(unit[1:])
             _golomb(bits)
             return _golomb(bits) % 5 == 1
     return False
 
 
-def _hevc(packet: bytes) -> bool:
+def _hevc(units: list[bytes]) -> bool:
     """ITU-T H.265, 7.4.2.2: leading pictures that need pictures from before the key picture are RASL pictures."""
-    types = [unit[0] >> 1 & 63 for unit in packet.split(_START)[1:] if unit]
+    types = [unit[0] >> 1 & 63 for unit in units]
     return next((kind for kind in types if kind < 32), None) in _RASL
 
 

@@ -1,16 +1,18 @@
 """Applies display matrices: turns and mirrors pictures as their container or stream says.
 
 ISO/IEC 14496-12, 6.2.2: a stored point (x, y) is shown at x' = a x + c y + tx, y' = b x + d y + ty. The origin
-is at the top left, y grows downwards. libav gives the matrices of all containers, and of H.264 and HEVC streams, in this form:
-(a b u / c d v / tx ty w), 9 integers of 32 bits.
+is at the top left, y grows downwards. libav gives the matrices of all containers, and of H.264 and HEVC streams, in
+this form: (a b u / c d v / tx ty w), 9 integers of 32 bits.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from av.video.frame import VideoFrame
     from numpy.typing import NDArray
@@ -20,9 +22,7 @@ __all__ = ["display_matrix", "shown_as"]
 
 def display_matrix(picture: VideoFrame) -> tuple[int, int, int, int] | None:
     """Return the numbers a, b, c, d of a picture's display matrix, in units of 1/65536; None without a matrix."""
-    from av.sidedata.sidedata import Type
-
-    data = picture.side_data.get(Type.DISPLAYMATRIX)
+    data = cast("Mapping[str, Any]", picture.side_data).get("DISPLAYMATRIX")
     if data is None:
         return None
     a, b, _, c, d = struct.unpack("=9i", bytes(data))[:5]

@@ -106,7 +106,7 @@ def pictures(video: Video, index: Index) -> Iterator[VideoFrame]:
 def _index_of(path: Path, _: int, __: int) -> Index:
     with opened(path) as video:
         shows = shows_picture(video.codec, video.formats, video.extradata)
-        between = between_pictures(video.codec)
+        between = between_pictures(video.codec, video.extradata)
         entries = [_entry(packet, shows, between) for _, packet in video.packets()]
         if len(entries) < video.listed:
             raise SampleError(
@@ -116,7 +116,7 @@ def _index_of(path: Path, _: int, __: int) -> Index:
     if not entries:
         raise SampleError(f"{path}: not one picture in it can be decoded.")
     first = next((number for number, entry in enumerate(entries) if entry.key), 0)
-    leading = _last_leading(entries, first, timed)
+    leading = _last_leading(entries, first, timed and not video.codec.startswith("mpeg"))
     broken = next((n for n, e in enumerate(entries) if e.corrupt and (n == first or n > leading)), None)
     if broken is not None:
         raise SampleError(f"{path}: damaged at about frame {broken - first} (counted from 0).")
@@ -153,13 +153,21 @@ def _entry(packet: Packet[VideoStream], shows: Callable[[bytes], bool], between:
 def _last_leading(entries: list[_Entry], first: int, timed: bool) -> int:
     """Return the last packet of those that follow the first key picture and may be shown before it.
 
-    Tools that cut files without decoding write such pictures with the key picture's time, or without one.
+    Tools that cut files without decoding write such pictures with the key picture's time, or a few ticks after it, or
+    without a time.
+
+    Args:
+        entries: the packets.
+        first: the first key picture.
+        timed: false if times cannot tell: there are none, or the codec is MPEG-1, 2 or 4, whose B pictures always need
+            a picture before them.
     """
     start, last = entries[first].time, first
     for number in range(first + 1, len(entries)):
         time = entries[number].time
-        earlier = start is not None and (time is None or time <= start)
-        if not (earlier if timed else entries[number].between):
+        earlier = timed and start is not None and (time is None or time <= start)
+        beside = start is not None and time is not None and time <= start + number - first
+        if not earlier and not (entries[number].between and (beside or not timed)):
             break
         last = number
     return last

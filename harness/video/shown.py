@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.video.bits import Bits
+from harness.video.nal import length_bytes, nal_units
 
 __all__ = ["shows_picture"]
 
@@ -60,25 +61,15 @@ def _vp9(packet: bytes) -> bool:
 
 def _slices(codec: str, extradata: bytes) -> Callable[[bytes], bool]:
     """Return whether a packet holds a slice: a NAL unit of type 1 to 5 (H.264), or below 32 (HEVC)."""
-    size = 0
-    if codec == "h264" and len(extradata) > 4 and extradata[0] == 1:  # ISO/IEC 14496-15: lengths instead of start codes
-        size = (extradata[4] & 3) + 1
-    elif codec == "hevc" and len(extradata) > 21 and extradata[0] == 1:
-        size = (extradata[21] & 3) + 1
+    lengths = length_bytes(codec, extradata)
 
     def coded(packet: bytes) -> bool:
         if len(packet) > _SMALL:
             return True
-        units, place = [], 0
-        if size:
-            while place + size < len(packet):
-                units.append(packet[place + size])
-                place += size + int.from_bytes(packet[place : place + size], "big")
-        else:
-            units = [part[0] for part in packet.split(b"\x00\x00\x01")[1:] if part]
+        heads = [unit[0] for unit in nal_units(packet, lengths)]
         if codec == "h264":
-            return any(1 <= unit & 31 <= 5 for unit in units)
-        return any(unit >> 1 & 63 < 32 for unit in units)
+            return any(1 <= head & 31 <= 5 for head in heads)
+        return any(head >> 1 & 63 < 32 for head in heads)
 
     return coded
 
