@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from harness.dataset import Source
 from harness.errors import SampleError
 from harness.images.jpeg_quality import estimate_quality
+from harness.images.orientation import as_stored, stored_size, turned
+from harness.images.png import require_whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,8 +42,11 @@ def read_image(path: Path) -> tuple[Frames, Source]:
     import numpy as np
 
     with _opened(path) as image:
+        if image.format == "PNG":
+            require_whole(path)
+        orientation = turned(image)
         image.load()
-        pixels = np.array(_rgb(image, path))
+        pixels = np.array(as_stored(_rgb(image, path), orientation))
         form = _format(image)
         tables = getattr(image, "quantization", None) if form == "jpeg" else None
         source = Source(form, path.stat().st_size, estimate_quality(tables) if tables else None)
@@ -55,11 +60,11 @@ def image_size(path: Path) -> tuple[int, int]:
         SampleError: the file is missing, or it is not an image.
     """
     with _opened(path) as image:
-        width, height = image.size
+        width, height = stored_size(image)
     return height, width
 
 
-REVISION = 1
+REVISION = 2
 """Raised when the same file gives other frames than before. Above 1 it is part of what `decoders` returns."""
 
 
