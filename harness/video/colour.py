@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import SampleError
-from harness.video.display import display_matrix, shown_as
+from harness.video.display import shown_as
 
 if TYPE_CHECKING:
     import numpy as np
     from av.video.frame import VideoFrame
     from numpy.typing import NDArray
+
+    from harness.video.display import Matrix
 
 __all__ = ["Converter"]
 
@@ -40,8 +42,12 @@ class Converter:
         self.path = path
         self._reformatter = VideoReformatter()
 
-    def to_rgb(self, picture: VideoFrame) -> NDArray[np.uint8]:
+    def to_rgb(self, picture: VideoFrame, display: Matrix | None) -> NDArray[np.uint8]:
         """Convert a picture to RGB, uint8[H, W, 3], and turn and mirror it as its display matrix says.
+
+        Args:
+            picture: the decoded picture.
+            display: its display matrix, if it has one.
 
         Raises:
             SampleError: the picture is of a kind that is refused.
@@ -62,7 +68,6 @@ class Converter:
             threads=1,
         )
         pixels = np.asarray(converted.to_ndarray(), np.uint8)
-        display = display_matrix(picture)
         if display is None:
             return pixels
         shown = shown_as(pixels, display)

@@ -8,7 +8,7 @@ this form: (a b u / c d v / tx ty w), 9 integers of 32 bits.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,19 +17,30 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from numpy.typing import NDArray
 
-__all__ = ["display_matrix", "shown_as"]
+__all__ = ["Matrix", "display_matrix", "shown_as"]
+
+Matrix: TypeAlias = tuple[int, int, int, int]
+"""The numbers a, b, c, d, in units of 1/65536."""
 
 
-def display_matrix(picture: VideoFrame) -> tuple[int, int, int, int] | None:
-    """Return the numbers a, b, c, d of a picture's display matrix, in units of 1/65536; None without a matrix."""
+def display_matrix(picture: VideoFrame, before: Matrix | None) -> Matrix | None:
+    """Return the display matrix of a picture; None without one.
+
+    libav gives a container's matrix with every picture, but that of an H.264 stream only with the picture whose packet
+    states it. It holds up to the next key picture (ITU-T H.264, D.2.27).
+
+    Args:
+        picture: a decoded picture.
+        before: the matrix of the picture shown before it.
+    """
     data = cast("Mapping[str, Any]", picture.side_data).get("DISPLAYMATRIX")
     if data is None:
-        return None
+        return None if picture.key_frame else before
     a, b, _, c, d = struct.unpack("=9i", bytes(data))[:5]
     return a, b, c, d
 
 
-def shown_as(pixels: NDArray[np.uint8], matrix: tuple[int, int, int, int]) -> NDArray[np.uint8] | None:
+def shown_as(pixels: NDArray[np.uint8], matrix: Matrix) -> NDArray[np.uint8] | None:
     """Return stored pixels, uint8[H, W, C], as they are shown; None for a matrix that is no quarter turn or mirror.
 
     There are eight such matrices. Only the signs of their numbers count: a scale concerns the size on the display.

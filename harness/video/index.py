@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import SampleError
 from harness.video.between import between_pictures
+from harness.video.display import Matrix, display_matrix
 from harness.video.rate import chunk_rate, constant_rate
 from harness.video.shown import shows_picture
 from harness.video.stream import Video, opened
@@ -80,19 +81,21 @@ def index_of(path: Path) -> Index:
     return _index_of(path, status.st_size, status.st_mtime_ns)
 
 
-def pictures(video: Video, index: Index) -> Iterator[VideoFrame]:
-    """Yield the frames of an open video as decoded pictures in display order.
+def pictures(video: Video, index: Index) -> Iterator[tuple[VideoFrame, Matrix | None]]:
+    """Yield the frames of an open video as decoded pictures in display order, each with its display matrix.
 
     Raises:
         SampleError: a picture is damaged; or, at the end of the video, pictures are missing.
     """
     frames, seen = 0, set[int]()
+    matrix: Matrix | None = None
     for number, picture in video.decoded(index.first, index.leading):
         if number in index.hidden and number <= index.leading:
             continue
         frames += 1
         seen.add(number)
-        yield picture
+        matrix = display_matrix(picture, matrix)
+        yield picture, matrix
     missing = sorted(set(range(index.first, index.packets)) - index.hidden - seen)
     # A packet of two MPEG-4 pictures gives the same number twice.
     if missing and frames < index.frames:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from harness.codec import Frames
     from harness.options import Value
+    from harness.video.display import Matrix
 
 __all__ = ["Facts", "Reader", "decoders", "probe", "read_clip", "segments"]
 
@@ -81,10 +82,10 @@ def _state(path: Path) -> tuple[int, int]:
 def _probe(path: Path, size: int, _: int) -> Facts:
     index = index_of(path)
     with opened(path) as video:
-        picture = next(pictures(video, index), None)
-        if picture is None:
+        first = next(pictures(video, index), None)
+        if first is None:
             raise SampleError(f"{path}: not one picture in it can be decoded.")
-        height, width = Converter(path).to_rgb(picture).shape[:2]
+        height, width = Converter(path).to_rgb(*first).shape[:2]
         return Facts(video.codec, height, width, index.frames, index.fps, size)
 
 
@@ -130,7 +131,7 @@ class Reader:
         self.path = path
         self._next = 0
         self._open: ExitStack | None = None
-        self._pictures: Iterator[VideoFrame] = iter(())
+        self._pictures: Iterator[tuple[VideoFrame, Matrix | None]] = iter(())
         self._converter = Converter(path)
 
     def close(self) -> None:
@@ -165,7 +166,7 @@ class Reader:
         frames: list[NDArray[np.uint8]] = []
         while len(frames) < count and (picture := next(self._pictures, None)) is not None:
             if self._next >= start and (self._next - start) % stride == 0:
-                frames.append(self._converter.to_rgb(picture))
+                frames.append(self._converter.to_rgb(*picture))
             self._next += 1
         if len(frames) < count:  # the end of the video: the next call opens the file again
             self.close()
@@ -252,4 +253,4 @@ def _frames(path: Path, start: int, stop: int | None, stride: int) -> Iterator[N
             if stop is not None and number >= stop:
                 return
             if number >= start and (number - start) % stride == 0:
-                yield converter.to_rgb(picture)
+                yield converter.to_rgb(*picture)
