@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 
-__all__ = ["slices_are_whole"]
+__all__ = ["Checker"]
 
 _SIZE, _CHECKED = 3, 8
 """Bytes of a footer without and with error correction."""
@@ -17,18 +17,26 @@ _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 _ALL = 0xFFFF_FFFF
 
 
-def slices_are_whole(packet: bytes) -> bool:
-    """Return whether the sizes of an FFV1 frame's slices fit the frame, and their checksums are right.
+class Checker:
+    """Checks the frames of one stream of FFV1, version 3.
 
-    A stream without error correction has no checksums; its slices' sizes are checked only.
-
-    Args:
-        packet: a frame of FFV1, version 3.
+    Whether a stream has error correction is coded in its header by arithmetic coding. It is taken from the frames: a
+    stream has it if one frame's checksums are right.
     """
-    slices = _cut(packet, _CHECKED)
-    if slices is None:
-        return _cut(packet, _SIZE) is not None
-    return all(_crc(part) == 0 for part in slices)
+
+    def __init__(self) -> None:
+        self._checked: list[bool] = []
+        self._sized: list[bool] = []
+
+    def add(self, packet: bytes) -> None:
+        """Check a frame."""
+        slices = _cut(packet, _CHECKED)
+        self._checked.append(slices is not None and all(_crc(part) == 0 for part in slices))
+        self._sized.append(self._checked[-1] or _cut(packet, _SIZE) is not None)
+
+    def damaged(self) -> list[bool]:
+        """Return for each frame whether it is damaged. Without error correction the slices' sizes are checked only."""
+        return [not whole for whole in (self._checked if any(self._checked) else self._sized)]
 
 
 def _cut(packet: bytes, footer: int) -> list[bytes] | None:

@@ -10,7 +10,7 @@ skip them, and so are they skipped here. They are no damage, and no frames.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from harness.errors import SampleError
 from harness.video.between import between_pictures
 from harness.video.display import Matrix, display_matrix
+from harness.video.ffv1 import Checker
 from harness.video.rate import chunk_rate, constant_rate
 from harness.video.shown import shows_picture
 from harness.video.stream import Video, opened
@@ -110,7 +111,16 @@ def _index_of(path: Path, _: int, __: int) -> Index:
     with opened(path) as video:
         shows = shows_picture(video.codec, video.formats, video.extradata)
         between = between_pictures(video.codec, video.extradata)
-        entries = [_entry(packet, shows, between) for _, packet in video.packets()]
+        checker = Checker() if video.codec == "ffv1" and video.extradata else None
+        entries = []
+        for _, packet in video.packets():
+            data = bytes(packet)
+            entries.append(_entry(packet, shows(data) and not packet.is_discard, between(data)))
+            if checker is not None:
+                checker.add(data)
+        broken = {number for number, entry in enumerate(entries) if entry.corrupt}
+        if checker is not None:
+            broken |= {number for number, damaged in enumerate(checker.damaged()) if damaged}
         if len(entries) < video.listed:
             raise SampleError(
                 f"{path}: damaged or cut: {video.listed - len(entries)} of its pictures are missing, by its index."
@@ -120,9 +130,9 @@ def _index_of(path: Path, _: int, __: int) -> Index:
         raise SampleError(f"{path}: not one picture in it can be decoded.")
     first = next((number for number, entry in enumerate(entries) if entry.key), 0)
     leading = _last_leading(entries, first, timed and not video.codec.startswith("mpeg"))
-    broken = next((n for n, e in enumerate(entries) if e.corrupt and (n == first or n > leading)), None)
-    if broken is not None:
-        raise SampleError(f"{path}: damaged at about frame {broken - first} (counted from 0).")
+    broken = {number for number in broken if number == first or number > leading}
+    if broken:
+        raise SampleError(f"{path}: damaged at about frame {min(broken) - first} (counted from 0).")
     hidden = {number for number in range(first, len(entries)) if not entries[number].shown}
     if leading > first:
         hidden |= _undecodable(path, first, leading, hidden)
@@ -147,10 +157,8 @@ def _index_of(path: Path, _: int, __: int) -> Index:
     return Index(len(entries), first, leading, frozenset(hidden), fps)
 
 
-def _entry(packet: Packet[VideoStream], shows: Callable[[bytes], bool], between: Callable[[bytes], bool]) -> _Entry:
-    data = bytes(packet)
-    shown = shows(data) and not packet.is_discard
-    return _Entry(packet.pts, packet.dts, packet.is_keyframe, shown, packet.is_corrupt, between(data))
+def _entry(packet: Packet[VideoStream], shown: bool, between: bool) -> _Entry:
+    return _Entry(packet.pts, packet.dts, packet.is_keyframe, shown, packet.is_corrupt, between)
 
 
 def _last_leading(entries: list[_Entry], first: int, timed: bool) -> int:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from harness.errors import SampleError
 from harness.video.containers import stated_bytes
-from harness.video.ffv1 import slices_are_whole
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -130,7 +129,7 @@ class Video:
             if number < first:
                 continue
             self._sent = number
-            if number > leading and (packet.is_corrupt or not self._whole(packet)):
+            if number > leading and packet.is_corrupt:
                 raise self.damaged(number - first)
             packet.pts = packet.dts = number
             try:
@@ -149,10 +148,6 @@ class Video:
                 yield number, picture
             elif number > leading:
                 raise self.damaged(number)
-
-    def _whole(self, packet: Packet[VideoStream]) -> bool:
-        """Return whether a packet's own checksums are right, as far as libav does not compare them."""
-        return self.codec != "ffv1" or not self.extradata or slices_are_whole(bytes(packet))
 
     def damaged(self, number: int) -> SampleError:
         """Return the error for damage near a frame."""
