@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ GROUPS = f"keyint={GROUP}:min-keyint={GROUP}:scenecut=0:open-gop=1:bframes=3:b-a
 OPEN: dict[str, dict[str, str]] = {
     "libx264": {"x264-params": GROUPS},
     "libx265": {"x265-params": f"{GROUPS}:log-level=none"},
-    "mpeg2video": {"g": str(GROUP), "bf": "2"},
-    "mpeg4": {"g": str(GROUP), "bf": "2"},
+    "mpeg2video": {"g": str(GROUP), "bf": "2", "b": "8M"},
+    "mpeg4": {"g": str(GROUP), "bf": "2", "b": "8M"},
 }
 CUTS = [
     ("libx264", "mp4"), ("libx264", "mkv"), ("libx264", "ts"), ("libx264", "h264"), ("libx265", "mp4"),
@@ -38,6 +39,13 @@ def source(folder: Path, codec: str, kind: str) -> Path:
     start_codes = kind in ("ts", "h264", "hevc", "mpg", "m2v")
     name = {"avi": "whole.avi"}.get(kind, "whole.ts" if start_codes and codec != "mpeg4" else "whole.mkv")
     return written(folder / name, numbered(COUNT), codec, **OPEN[codec])
+
+
+def place_of(path: Path, number: int) -> int:
+    """Which frame a packet is, of a file that was not cut."""
+    with av.open(str(path)) as file:
+        packets = [packet for packet in file.demux(file.streams.video[0]) if packet.size]
+    return sorted(packet.pts for packet in packets).index(packets[number].pts)
 
 
 def all_datasets(path: Path) -> list[Dataset]:
@@ -78,11 +86,9 @@ def test_leading_pictures_of_an_open_group_are_no_damage_and_no_frames(tmp_path:
     first = keys(whole)[1]
     path = copied(whole, in_class(tmp_path, f"a.{kind}"), keep=lambda number: number >= first)
     frames = read_clip(path)[0]
-    # From the key picture on. Its number is what it says: it may be shown after others that follow it in the file.
     shown = numbers(frames)
-    assert shown == list(range(shown[0], COUNT))
-    assert GROUP - 3 <= shown[0] <= GROUP
-    assert len(frames) < COUNT - first or shown[0] == GROUP - 3  # something was cut off
+    assert shown == list(range(place_of(whole, first), COUNT))  # from the key picture on
+    assert len(frames) < COUNT - first  # others that need the group before are in the file
     assert np.array_equal(frames, read_clip(whole, shown[0])[0])
     assert (probe(path).frames, probe(path).fps) == (len(frames), 25)
     assert verdicts(path) == [{"read"}] * 7
@@ -95,9 +101,7 @@ def test_a_start_in_the_middle_of_a_group_is_no_damage(tmp_path: Path, codec: st
     """A recording that begins anywhere: players wait for a key picture."""
     whole = source(tmp_path, codec, kind)
     path = copied(whole, in_class(tmp_path, f"a.{kind}"), keep=lambda number: number >= 4)
-    shown = numbers(read_clip(path)[0])
-    assert shown == list(range(shown[0], COUNT))
-    assert GROUP - 3 <= shown[0] <= GROUP
+    assert numbers(read_clip(path)[0]) == list(range(place_of(whole, keys(whole)[1]), COUNT))
     assert verdicts(path) == [{"read"}] * 7
 
 
@@ -114,11 +118,9 @@ def test_damage_in_the_middle_is_damage_in_every_segmentation(
     whole = source(tmp_path, codec, kind)
     path = in_class(tmp_path, f"a.{kind}")
     copied(whole, path, change=lambda number, data: spoilt(data) if number == place else data)
-    if verdicts(path) == [{"read"}] * 7:
-        pytest.skip("this decoder passes over this damage: docs/how-to/videos.md")
-    assert verdicts(path) == [{"damaged"}] * 7 or all(
-        len(found) == 1 and "read" not in found for found in verdicts(path)
-    )
+    found = verdicts(path)
+    assert all(len(said) == 1 and said == found[0] for said in found)
+    assert found[0] != {"read"} or codec == "mpeg2video"  # whose decoder passes over much: docs/how-to/videos.md
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "ts"])
@@ -196,27 +198,29 @@ def test_ffv1_without_checksums_is_read(tmp_path: Path) -> None:
 # The advice for a variable frame rate
 
 
-@pytest.mark.parametrize(("every", "rate"), [(33, "30"), (40, "25"), (17, "60"), (42, "24000/1001")])
-def test_the_advice_names_the_measured_mean_rate(tmp_path: Path, every: int, rate: str) -> None:
+@pytest.mark.parametrize("every", [33, 40, 17, 42, 100])
+def test_the_advice_names_the_measured_mean_rate(tmp_path: Path, every: int) -> None:
     """Like a browser's recorder: 1000 frames a second by the header, times that are not even."""
-    whole = written(tmp_path / "whole.mkv", numbered(24), "libvpx", rate=1000)
     rng = np.random.default_rng(1)
     times = np.cumsum(every + rng.permutation(np.tile([-3, 3, -2, 2, 0, 0], 4)))
     mean = 23 * 1000 / (times[-1] - times[0])
     path = tmp_path / "a.webm"
-    with av.open(str(whole)) as old, av.open(str(path), "w") as new:
-        stream = new.add_stream_from_template(old.streams.video[0])
-        for packet, time in zip(old.demux(old.streams.video[0]), times, strict=False):
-            packet.pts = packet.dts = int(time)
-            packet.stream = stream
-            new.mux(packet)
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libvpx", rate=1000)
+        stream.height, stream.width = 64, 96
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for pixels, time in zip(numbered(24), times, strict=True):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = int(time), Fraction(1, 1000)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    with av.open(str(path)) as file:
+        assert file.streams.video[0].average_rate == 1000
     with pytest.raises(SampleError, match="variable frame rate") as caught:
         probe(path)
     message = str(caught.value)
     assert f"24 frames, on average {mean:.4g} a second" in message
-    assert "fps=1000" not in message
-    advised = message.split("-vf fps=")[1].split()[0]
-    assert advised in (rate, f"{mean:.4g}")
+    assert float(Fraction(message.split("-vf fps=")[1].split()[0])) == pytest.approx(mean, rel=0.006)
     if FFMPEG:
         command = message[message.index("ffmpeg -i") :].split()
         subprocess.run([command[0], "-v", "error", *command[1:]], cwd=tmp_path, check=True)

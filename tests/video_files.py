@@ -100,7 +100,7 @@ def copied(
                 other = av.Packet(changed) if (changed := change(number, data)) != data else packet
                 other.time_base = packet.time_base
                 ticks = round(earlier / packet.time_base)
-                other.pts, other.dts = packet.pts - ticks, packet.dts - ticks
+                other.pts, other.dts = (None if t is None else t - ticks for t in (packet.pts, packet.dts))
                 other.duration, other.is_keyframe, other.stream = packet.duration, packet.is_keyframe, stream
                 new.mux(other)
             number += 1

@@ -26,4 +26,10 @@ data that can still be decoded; VP8 and HEVC miss some.
 
 from harness.video.reading import Facts, Reader, decoders, probe, read_clip, segments
 
-__all__ = ["Facts", "Reader", "decoders", "probe", "read_clip", "segments"]
+__all__ = ["SUFFIXES", "Facts", "Reader", "decoders", "probe", "read_clip", "segments"]
+
+SUFFIXES = (
+    *(".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"),
+    *(".264", ".265", ".h264", ".hevc", ".ivf", ".m2v", ".obu"),
+)
+"""The endings of video files; the second row: streams without a container, and IVF."""
