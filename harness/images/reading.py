@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.dataset import Source
 from harness.errors import SampleError
 from harness.images.jpeg_quality import estimate_quality
-from harness.images.orientation import as_stored, stored_size, turned
+from harness.images.orientation import as_stored, turned, without_orientation
 from harness.images.png import require_whole
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def image_size(path: Path) -> tuple[int, int]:
         SampleError: the file is missing, or it is not an image.
     """
     with _opened(path) as image:
-        width, height = stored_size(image)
+        width, height = image.size
     return height, width
 
 
@@ -90,6 +91,10 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
+                if turned(image) == 1:
+                    yield image
+                    return
+            with Image.open(io.BytesIO(without_orientation(path.read_bytes()))) as image:
                 yield image
     except Image.DecompressionBombError as error:
         raise SampleError(f"{path}: refused, it would unpack to too many pixels ({error}).") from error
