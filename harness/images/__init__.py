@@ -16,6 +16,6 @@ A truncated JPEG is refused. A JPEG that is complete but damaged in the middle d
 neither Pillow nor libjpeg can detect the damage.
 """
 
-from harness.images.reading import decoders, image_size, read_image
+from harness.images.reading import decoders, image_size, read_image, stored_content
 
-__all__ = ["decoders", "image_size", "read_image"]
+__all__ = ["decoders", "image_size", "read_image", "stored_content"]

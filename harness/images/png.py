@@ -11,21 +11,24 @@ from pathlib import Path
 
 from harness.errors import SampleError
 
-__all__ = ["require_whole"]
+__all__ = ["SIGNATURE", "require_whole"]
 
-_SIGNATURE, _AROUND = 8, 12
-"""Bytes of the signature; bytes of a chunk beside its data."""
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_AROUND = 12
+"""Bytes of a chunk beside its data."""
 
 
-def require_whole(path: Path) -> None:
+def require_whole(path: Path, data: bytes) -> None:
     """Check every chunk of a PNG file. What follows its last chunk is not part of it.
+
+    Args:
+        path: the file, for error messages.
+        data: its content.
 
     Raises:
         SampleError: a checksum is wrong, or the file ends before its last chunk.
-        OSError: the file cannot be read.
     """
-    content = memoryview(path.read_bytes())
-    place = _SIGNATURE
+    content, place = memoryview(data), len(SIGNATURE)
     while place + _AROUND <= len(content):
         length = int.from_bytes(content[place : place + 4], "big")
         name, end = bytes(content[place + 4 : place + 8]), place + 8 + length

@@ -14,7 +14,7 @@ from harness.dataset import Source
 from harness.errors import SampleError
 from harness.images.jpeg_quality import estimate_quality
 from harness.images.orientation import as_stored, turned, without_orientation
-from harness.images.png import require_whole
+from harness.images.png import SIGNATURE, require_whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.codec import Frames
     from harness.options import Value
 
-__all__ = ["decoders", "image_size", "read_image"]
+__all__ = ["decoders", "image_size", "read_image", "stored_content"]
 
 _DIRECT = ("RGB", "L", "1", "P", "CMYK", "YCbCr", "RGBX")
 _ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
@@ -44,7 +44,7 @@ def read_image(path: Path) -> tuple[Frames, Source]:
 
     with _opened(path) as image:
         if image.format == "PNG":
-            require_whole(path)
+            require_whole(path, path.read_bytes())
         orientation = turned(image)
         image.load()
         pixels = np.array(as_stored(_rgb(image, path), orientation))
@@ -63,6 +63,19 @@ def image_size(path: Path) -> tuple[int, int]:
     with _opened(path) as image:
         width, height = image.size
     return height, width
+
+
+def stored_content(path: Path) -> bytes:
+    """Return the content of an image file for another decoder: checked if it is a PNG, and of a TIFF as it is stored.
+
+    Raises:
+        SampleError: the file is a damaged PNG.
+        OSError: the file cannot be read.
+    """
+    content = path.read_bytes()
+    if content.startswith(SIGNATURE):
+        require_whole(path, content)
+    return without_orientation(content) if content[:2] in (b"II", b"MM") else content
 
 
 REVISION = 2
