@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,7 +100,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     from PIL import Image
 
     # Pillow's readers raise these errors for damaged files; Pillow does not wrap them in an error of its own.
-    damaged = (SyntaxError, ValueError, EOFError, struct.error, LookupError, OverflowError, TypeError, MemoryError)
+    damaged = (SyntaxError, ValueError, EOFError, struct.error, zlib.error, LookupError, ArithmeticError, TypeError)
+    damaged = (*damaged, MemoryError, RuntimeError, AttributeError, AssertionError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

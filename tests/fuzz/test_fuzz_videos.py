@@ -63,15 +63,8 @@ def test_spoilt_videos_are_read_or_refused(tmp_path: Path, name: str) -> None:
     assert found["refused"] > 0
 
 
-HEADS = (
-    b"",
-    b"\0\0\0\x18ftypisom",
-    b"\x1a\x45\xdf\xa3",
-    b"RIFF\xff\xff\xff\0AVI ",
-    b"\0\0\1\xb3",
-    b"\0\0\0\1\x67",
-    b"DKIF",
-)
+MP4, MATROSKA, AVI = b"\0\0\0\x18ftypisom", b"\x1a\x45\xdf\xa3", b"RIFF\xff\xff\xff\0AVI "
+HEADS = (b"", MP4, MATROSKA, AVI, b"\0\0\1\xb3", b"\0\0\0\1\x67", b"DKIF")
 
 
 @pytest.mark.parametrize("head", HEADS)
