@@ -120,7 +120,7 @@ def test_damage_in_the_middle_is_damage_in_every_segmentation(
     copied(whole, path, change=lambda number, data: spoilt(data) if number == place else data)
     found = verdicts(path)
     assert all(len(said) == 1 and said == found[0] for said in found)
-    assert found[0] != {"read"} or codec == "mpeg2video"  # whose decoder passes over much: docs/how-to/videos.md
+    assert found[0] != {"read"} or codec == "mpeg2video"  # whose decoder passes over much: docs/reference/files.md
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "ts"])

@@ -65,7 +65,7 @@ def by_ffmpeg(path: Path, height: int, width: int) -> np.ndarray:
     return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
 
 
-@pytest.mark.parametrize("kind", ["mp4", "mov"])
+@pytest.mark.parametrize("kind", ["mp4", "mov", "mkv"])
 @pytest.mark.parametrize("name", MATRICES)
 def test_a_matrix_turns_and_mirrors_as_the_standard_says(tmp_path: Path, name: str, kind: str) -> None:
     frames = numbered(3, 32, 48)

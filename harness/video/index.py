@@ -57,7 +57,7 @@ class Index:
         return self.packets - self.first - len(self.hidden)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Entry:
     """A packet: its time in ticks, its place in decoding order, and what it is."""
 
@@ -97,12 +97,16 @@ def pictures(video: Video, index: Index) -> Iterator[tuple[VideoFrame, Matrix | 
         seen.add(number)
         matrix = display_matrix(picture, matrix)
         yield picture, matrix
-    missing = sorted(set(range(index.first, index.packets)) - index.hidden - seen)
-    # A packet of two MPEG-4 pictures gives the same number twice.
-    if missing and frames < index.frames:
+    if frames < index.frames:
+        # A packet of two MPEG-4 pictures may give the same number twice, so the numbers show the place only.
+        missing = set(range(index.first, index.packets)) - index.hidden - seen
         raise SampleError(
             f"{video.path}: damaged or cut: {index.frames - frames} of its pictures are missing or do not decode, the "
-            f"first at about frame {missing[0] - index.first} (counted from 0)."
+            f"first at about frame {min(missing, default=index.first) - index.first} (counted from 0)."
+        )
+    if frames > index.frames:
+        raise SampleError(
+            f"{video.path}: damaged: {index.frames} frames were counted in it, and {frames} pictures were decoded."
         )
 
 
