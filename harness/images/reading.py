@@ -100,8 +100,10 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     from PIL import Image
 
     # Pillow's readers raise these errors for damaged files; Pillow does not wrap them in an error of its own.
-    damaged = (SyntaxError, ValueError, EOFError, struct.error, zlib.error, LookupError, ArithmeticError, TypeError)
-    damaged = (*damaged, MemoryError, RuntimeError, AttributeError, AssertionError)
+    damaged = (
+        *(SyntaxError, ValueError, EOFError, struct.error, zlib.error, LookupError, ArithmeticError),
+        *(TypeError, MemoryError, RuntimeError, AttributeError, AssertionError),
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

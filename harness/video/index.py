@@ -43,6 +43,7 @@ class Index:
         hidden: the packets from `first` on that give no frame: hidden by an edit list or by the codec, placeholders,
             and leading pictures that cannot be decoded.
         fps: frames per second.
+        problem: what is wrong with the packets: damage, or a variable frame rate. None if nothing is.
     """
 
     packets: int
@@ -50,6 +51,7 @@ class Index:
     leading: int
     hidden: frozenset[int]
     fps: float
+    problem: str | None = None
 
     @property
     def frames(self) -> int:
@@ -73,7 +75,7 @@ def index_of(path: Path) -> Index:
     """Return the index of a video file. It is kept until the file changes.
 
     Raises:
-        SampleError: the file is missing, truncated, damaged at its beginning, or has a variable frame rate.
+        SampleError: the file is missing, truncated, or damaged at its beginning.
     """
     try:
         status = path.stat()
@@ -82,12 +84,19 @@ def index_of(path: Path) -> Index:
     return _index_of(path, status.st_size, status.st_mtime_ns)
 
 
-def pictures(video: Video, index: Index) -> Iterator[tuple[VideoFrame, Matrix | None]]:
+def pictures(video: Video, index: Index, *, sound: bool = True) -> Iterator[tuple[VideoFrame, Matrix | None]]:
     """Yield the frames of an open video as decoded pictures in display order, each with its display matrix.
 
+    Args:
+        video: the open video.
+        index: its index.
+        sound: false to begin though the index shows a problem.
+
     Raises:
-        SampleError: a picture is damaged; or, at the end of the video, pictures are missing.
+        SampleError: the index shows a problem; a picture is damaged; or, at the end of the video, pictures are missing.
     """
+    if sound and index.problem is not None:
+        raise SampleError(index.problem)
     frames, seen = 0, set[int]()
     matrix: Matrix | None = None
     for number, picture in video.decoded(index.first, index.leading):
@@ -125,10 +134,8 @@ def _index_of(path: Path, _: int, __: int) -> Index:
         broken = {number for number, entry in enumerate(entries) if entry.corrupt}
         if checker is not None:
             broken |= {number for number, damaged in enumerate(checker.damaged()) if damaged}
-        if len(entries) < video.listed:
-            raise SampleError(
-                f"{path}: damaged or cut: {video.listed - len(entries)} of its pictures are missing, by its index."
-            )
+        lost = video.listed - len(entries)
+        problem = f"{path}: damaged or cut: {lost} of its pictures are missing, by its index." if lost > 0 else None
         timed, tick, rates = video.timed, video.stream.time_base, video.stated_rates()
     if not entries:
         raise SampleError(f"{path}: not one picture in it can be decoded.")
@@ -136,12 +143,14 @@ def _index_of(path: Path, _: int, __: int) -> Index:
     leading = _last_leading(entries, first, timed and not video.codec.startswith("mpeg"))
     broken = {number for number in broken if number == first or number > leading}
     if broken:
-        raise SampleError(f"{path}: damaged at about frame {min(broken) - first} (counted from 0).")
+        problem = f"{path}: damaged at about frame {min(broken) - first} (counted from 0)."
     hidden = {number for number in range(first, len(entries)) if not entries[number].shown}
     if leading > first:
         hidden |= _undecodable(path, first, leading, hidden)
     frames = [entries[number] for number in range(first, len(entries)) if number not in hidden]
-    if timed:
+    if problem is not None:
+        fps: float | None = float(rates[0]) if rates else None
+    elif timed:
         import numpy as np
 
         times = [entry.time for entry in frames if entry.time is not None]
@@ -149,7 +158,10 @@ def _index_of(path: Path, _: int, __: int) -> Index:
             number = next(number for number, entry in enumerate(frames) if entry.time is None)
             raise SampleError(f"{path}: frame {number} has no time; write the video anew, e.g. with ffmpeg.")
         assert tick is not None
-        fps = constant_rate(path, np.sort(np.array(times, np.int64)), tick, rates)
+        try:
+            fps = constant_rate(path, np.sort(np.array(times, np.int64)), tick, rates)
+        except SampleError as error:
+            fps, problem = float(rates[0]) if rates else None, str(error)
     else:
         places = [entry.place for entry in frames if entry.place is not None]
         fps = (chunk_rate(places, rates[0]) if not video.raw else float(rates[0])) if rates else None
@@ -158,7 +170,7 @@ def _index_of(path: Path, _: int, __: int) -> Index:
             f"{path}: its frame rate is not stated. Put it into a container with the right one: "
             f"ffmpeg -r RATE -i {path.name} -c copy {path.stem}.mp4"
         )
-    return Index(len(entries), first, leading, frozenset(hidden), fps)
+    return Index(len(entries), first, leading, frozenset(hidden), fps, problem)
 
 
 def _entry(packet: Packet[VideoStream], shown: bool, between: bool) -> _Entry:

@@ -82,7 +82,7 @@ def _state(path: Path) -> tuple[int, int]:
 def _probe(path: Path, size: int, _: int) -> Facts:
     index = index_of(path)
     with opened(path) as video:
-        first = next(pictures(video, index), None)
+        first = next(pictures(video, index, sound=False), None)
         if first is None:
             raise SampleError(f"{path}: not one picture in it can be decoded.")
         height, width = Converter(path).to_rgb(*first).shape[:2]
@@ -211,11 +211,11 @@ def _problem(path: Path, _: int, __: int) -> str | None:
     try:
         index = index_of(path)
         with opened(path) as video:
-            for _picture in pictures(video, index):
+            for _picture in pictures(video, index, sound=False):  # the decoder knows best what is wrong
                 pass
     except SampleError as error:
         return str(error)
-    return None
+    return index.problem
 
 
 REVISION = 2
