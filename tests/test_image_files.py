@@ -179,3 +179,12 @@ def test_the_message_names_the_chunk(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(SampleError, match=r"damaged: the checksum of its chunk 'IDAT' at byte 33 is wrong"):
         read_image(path)
+
+
+def test_the_page_says_what_was_tried_here() -> None:
+    root = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").is_file())
+    page = (root / "docs/reference/files.md").read_text("utf-8")
+    rows = [
+        line.split("|") for line in page.split("## Orientation")[1].split("##")[0].splitlines() if "| nothing" in line
+    ]
+    assert {row[1].strip() for row in rows} == {kind.split()[0] for kind in TAGGED}
