@@ -17,14 +17,14 @@ from harness.errors import SampleError
 from harness.video import Reader, probe, read_clip, segments
 from harness_plugins.folder import Folder
 from harness_tasks.action.datasets.video_folder import VideoFolder
-from video_files import copied, keys, numbered, numbers, written
+from video_files import QUIET, copied, keys, numbered, numbers, written
 
 FFMPEG = shutil.which("ffmpeg")
 COUNT, GROUP = 30, 10
 GROUPS = f"keyint={GROUP}:min-keyint={GROUP}:scenecut=0:open-gop=1:bframes=3:b-adapt=0"
 OPEN: dict[str, dict[str, str]] = {
     "libx264": {"x264-params": GROUPS},
-    "libx265": {"x265-params": f"{GROUPS}:log-level=none"},
+    "libx265": {"x265-params": f"{GROUPS}:{QUIET}"},
     "mpeg2video": {"g": str(GROUP), "bf": "2", "b": "8M"},
     "mpeg4": {"g": str(GROUP), "bf": "2", "b": "8M"},
 }
@@ -183,7 +183,7 @@ CHECKED: dict[str, dict[str, Any]] = {
     "one.mkv": {"codec": "ffv1"},
     "slices.mkv": {"codec": "ffv1", "slices": "4", "level": "3"},
     "grey.avi": {"codec": "ffv1", "pixels": "gray", "level": "3"},
-    "hash.mp4": {"codec": "libx265", "x265-params": "hash=1:log-level=none"},
+    "hash.mp4": {"codec": "libx265", "x265-params": f"hash=1:{QUIET}"},
 }
 
 

@@ -10,6 +10,9 @@ from typing import Any
 import av
 import numpy as np
 
+QUIET = "log-level=none:pools=none:frame-threads=1"
+"""Parameters of x265. Its look-ahead writes out of bounds for pictures narrower than 49 pixels: take wider ones."""
+
 GRID = 8
 """The grey level of a frame's left upper square is `GRID * number`: it says which frame it is."""
 
@@ -47,7 +50,7 @@ def written(
     **options: str,
 ) -> Path:
     """Write frames, and `seconds` of silence by the sound codec `sound`."""
-    options = {"x265-params": "log-level=none"} | options if codec == "libx265" else options
+    options = {"x265-params": QUIET} | options if codec == "libx265" else options
     with av.open(str(path), "w", format=form, container_options=container or {}) as file:
         stream = file.add_stream(codec, rate=rate, options={"threads": "1", **options})
         stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], pixels

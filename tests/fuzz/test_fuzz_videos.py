@@ -56,7 +56,7 @@ def read(path: Path) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_spoilt_videos_are_read_or_refused(tmp_path: Path, name: str) -> None:
-    path = written(tmp_path / name, numbered(8, 32, 48), **FILES[name])
+    path = written(tmp_path / name, numbered(8, 64, 64), **FILES[name])
     found = fuzz(path, path.read_bytes(), read)
     print(f"fuzz {name}: {dict(found)}")
     assert found.total() >= EXAMPLES / 2
