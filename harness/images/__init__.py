@@ -8,14 +8,16 @@ How the pixels of a file are converted:
 - Pillow converts CMYK and YCbCr to RGB, without colour profiles;
 - an alpha channel is dropped if it is opaque everywhere. Otherwise the image is refused, because the file does not
   contain the background behind transparent pixels;
-- the orientation in EXIF is *not* applied, because annotations (COCO, VOC) use the coordinates of the stored pixels;
+- an orientation (in EXIF, XMP, a TIFF tag, or AVIF's irot and imir) is *not* applied, because annotations (COCO, VOC)
+  use the coordinates of the stored pixels. Nor are colour profiles, gamma and pixel aspect ratios;
 - animations, floating-point images and 32-bit images are refused, and so are images that would decode to more than 179
   million pixels (Pillow's limit against decompression bombs).
 
-A truncated JPEG is refused. A JPEG that is complete but damaged in the middle decodes to wrong pixels without an error:
-neither Pillow nor libjpeg can detect the damage.
+A truncated file is refused. All checksums of a PNG are compared. Other formats have none: a JPEG that is complete but
+damaged in the middle decodes to wrong pixels without an error. docs/reference/files.md says how much each format passes
+over.
 """
 
-from harness.images.reading import decoders, image_size, read_image
+from harness.images.reading import decoders, image_size, read_image, stored_content
 
-__all__ = ["decoders", "image_size", "read_image"]
+__all__ = ["decoders", "image_size", "read_image", "stored_content"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import TYPE_CHECKING
 from harness.dataset import Source
 from harness.errors import SampleError
 from harness.images.jpeg_quality import estimate_quality
+from harness.images.orientation import as_stored, turned, without_orientation
+from harness.images.png import SIGNATURE, require_whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
     from harness.codec import Frames
     from harness.options import Value
 
-__all__ = ["decoders", "image_size", "read_image"]
+__all__ = ["decoders", "image_size", "read_image", "stored_content"]
 
 _DIRECT = ("RGB", "L", "1", "P", "CMYK", "YCbCr", "RGBX")
 _ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
@@ -40,8 +44,11 @@ def read_image(path: Path) -> tuple[Frames, Source]:
     import numpy as np
 
     with _opened(path) as image:
+        if image.format == "PNG":
+            require_whole(path, path.read_bytes())
+        orientation = turned(image)
         image.load()
-        pixels = np.array(_rgb(image, path))
+        pixels = np.array(as_stored(_rgb(image, path), orientation))
         form = _format(image)
         tables = getattr(image, "quantization", None) if form == "jpeg" else None
         source = Source(form, path.stat().st_size, estimate_quality(tables) if tables else None)
@@ -59,7 +66,20 @@ def image_size(path: Path) -> tuple[int, int]:
     return height, width
 
 
-REVISION = 1
+def stored_content(path: Path) -> bytes:
+    """Return the content of an image file for another decoder: checked if it is a PNG, and of a TIFF as it is stored.
+
+    Raises:
+        SampleError: the file is a damaged PNG.
+        OSError: the file cannot be read.
+    """
+    content = path.read_bytes()
+    if content.startswith(SIGNATURE):
+        require_whole(path, content)
+    return without_orientation(content) if content[:2] in (b"II", b"MM") else content
+
+
+REVISION = 2
 """Raised when the same file gives other frames than before. Above 1 it is part of what `decoders` returns."""
 
 
@@ -80,11 +100,18 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     from PIL import Image
 
     # Pillow's readers raise these errors for damaged files; Pillow does not wrap them in an error of its own.
-    damaged = (SyntaxError, ValueError, EOFError, struct.error, LookupError, OverflowError, TypeError, MemoryError)
+    damaged = (
+        *(SyntaxError, ValueError, EOFError, struct.error, zlib.error, LookupError, ArithmeticError),
+        *(TypeError, MemoryError, RuntimeError, AttributeError, AssertionError),
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
+                if turned(image) == 1:
+                    yield image
+                    return
+            with Image.open(io.BytesIO(without_orientation(path.read_bytes()))) as image:
                 yield image
     except Image.DecompressionBombError as error:
         raise SampleError(f"{path}: refused, it would unpack to too many pixels ({error}).") from error

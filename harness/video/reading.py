@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from harness.dataset import Source
 from harness.errors import SampleError
+from harness.video.colour import Converter
+from harness.video.index import index_of, pictures
 from harness.video.stream import opened
 
 if TYPE_CHECKING:
@@ -20,22 +22,22 @@ if TYPE_CHECKING:
 
     from harness.codec import Frames
     from harness.options import Value
-    from harness.video.stream import Video
+    from harness.video.display import Matrix
 
 __all__ = ["Facts", "Reader", "decoders", "probe", "read_clip", "segments"]
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The facts about a video that are known without decoding more than its first picture.
+    """The facts about a video that are known without decoding more than its beginning.
 
     Args:
         format: libav's name of the codec: "mpeg4", "h264", ...
         height: height in pixels of the frames that `read_clip` returns.
         width: width in pixels of the frames that `read_clip` returns.
-        frames: the number of frames. It is taken from the container's index; or computed from the duration (Matroska,
-            WebM), which may be wrong by one frame; or the coded pictures are counted (MPEG streams).
-        fps: frames per second.
+        frames: the number of frames that are shown. They are counted by reading all packets; what the container states
+            is not used.
+        fps: frames per second, by the times of the frames.
         bytes: the file's size.
     """
 
@@ -64,32 +66,34 @@ def probe(path: Path) -> Facts:
         SampleError: the file is missing, truncated, damaged at its beginning, or of a kind that is refused (see
             `harness.video`).
     """
+    return _probe(path, *_state(path))
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Return a file's size in bytes and the time of its last change in ns."""
     try:
         status = path.stat()
     except OSError as error:
         raise SampleError(f"{path}: there is no such file.") from error
-    return _probe(path, status.st_size, status.st_mtime_ns)
+    return status.st_size, status.st_mtime_ns
 
 
 @lru_cache(maxsize=4096)
 def _probe(path: Path, size: int, _: int) -> Facts:
+    index = index_of(path)
     with opened(path) as video:
-        picture = next(video.pictures(), None)
-        if picture is None:
+        first = next(pictures(video, index, sound=False), None)
+        if first is None:
             raise SampleError(f"{path}: not one picture in it can be decoded.")
-        height, width = video.to_rgb(picture).shape[:2]
-        name = video.stream.codec_context.codec.canonical_name
-        frames, fps = video.stated_frames(), video.fps
-    if frames is None:
-        with opened(path) as video:
-            frames = sum(bool(packet.size) for packet in video.container.demux(video.stream))
-    return Facts(name, height, width, frames, fps, size)
+        height, width = Converter(path).to_rgb(*first).shape[:2]
+        return Facts(video.codec, height, width, index.frames, index.fps, size)
 
 
 def read_clip(path: Path, start: int = 0, count: int | None = None, stride: int = 1) -> tuple[Frames, Source]:
     """Decode some frames of a video.
 
-    The video is decoded from its beginning, without seeking, because the index of an AVI may not match its pictures.
+    The video is decoded from its beginning, without seeking, because the index of an AVI may not match its pictures;
+    and the first time to its end, so that a damaged file is refused wherever the damage is.
 
     Args:
         path: the file.
@@ -102,8 +106,8 @@ def read_clip(path: Path, start: int = 0, count: int | None = None, stride: int 
         that belongs to the frames from the first to the last returned frame (a proportional share).
 
     Raises:
-        SampleError: the file is missing, damaged, truncated, of a kind that is refused (see `harness.video`), or ends
-            before `start`. The message says which.
+        SampleError: the file is missing, damaged anywhere, truncated, of a kind that is refused (see `harness.video`),
+            or ends before `start`. The message says which.
     """
     facts = probe(path)
     stop = None if count is None else start + count * stride
@@ -115,8 +119,9 @@ def read_clip(path: Path, start: int = 0, count: int | None = None, stride: int 
 class Reader:
     """An open video file from which parts are read in order.
 
-    Each picture is decoded only once; pictures between the requested ones are not converted to RGB. If a requested part
-    begins before the current position, the file is read again from its beginning.
+    Each picture is decoded only once for all parts, after the file was decoded once to see that it is sound; pictures
+    between the requested ones are not converted to RGB. If a requested part begins before the current position, the
+    file is read again from its beginning.
 
     Args:
         path: the file.
@@ -126,8 +131,8 @@ class Reader:
         self.path = path
         self._next = 0
         self._open: ExitStack | None = None
-        self._pictures: Iterator[VideoFrame] = iter(())
-        self._video: Video | None = None
+        self._pictures: Iterator[tuple[VideoFrame, Matrix | None]] = iter(())
+        self._converter = Converter(path)
 
     def close(self) -> None:
         """Close the file."""
@@ -141,8 +146,9 @@ class Reader:
         Fewer frames are returned if the video ends earlier.
 
         Raises:
-            SampleError: the file is damaged, truncated, of a kind that is refused, or ends before `start`.
+            SampleError: the file is damaged anywhere, truncated, of a kind that is refused, or ends before `start`.
         """
+        require_sound(self.path)
         try:
             return self._read(start, count, stride)
         except BaseException as error:
@@ -155,13 +161,12 @@ class Reader:
         if self._open is None or start < self._next:
             self.close()
             self._open = ExitStack()
-            self._video = self._open.enter_context(opened(self.path))
-            self._pictures, self._next = self._video.pictures(), 0
-        assert self._video is not None
+            video = self._open.enter_context(opened(self.path))
+            self._pictures, self._next = pictures(video, index_of(self.path)), 0
         frames: list[NDArray[np.uint8]] = []
         while len(frames) < count and (picture := next(self._pictures, None)) is not None:
             if self._next >= start and (self._next - start) % stride == 0:
-                frames.append(self._video.to_rgb(picture))
+                frames.append(self._converter.to_rgb(*picture))
             self._next += 1
         if len(frames) < count:  # the end of the video: the next call opens the file again
             self.close()
@@ -174,8 +179,9 @@ def segments(path: Path, length: int, stride: int = 1) -> Iterator[Frames]:
     Only one part is in memory at a time. With a `stride`, only every `stride`-th frame of the video is used.
 
     Raises:
-        SampleError: as `read_clip`. A damaged video raises it when the damaged frame is reached.
+        SampleError: as `read_clip`, before the first part.
     """
+    require_sound(path)
     part: list[NDArray[np.uint8]] = []
     for frame in _frames(path, 0, None, stride):
         part.append(frame)
@@ -186,7 +192,33 @@ def segments(path: Path, length: int, stride: int = 1) -> Iterator[Frames]:
         yield _stacked(part, path, 0)
 
 
-REVISION = 1
+def require_sound(path: Path) -> None:
+    """Decode a video to its end, once for each state of the file.
+
+    Whether a file is damaged does so not depend on which of its frames are asked for.
+
+    Raises:
+        SampleError: it is damaged, truncated, or of a kind that is refused.
+    """
+    problem = _problem(path, *_state(path))
+    if problem is not None:
+        raise SampleError(problem)
+
+
+@lru_cache(maxsize=4096)
+def _problem(path: Path, _: int, __: int) -> str | None:
+    """Return what is wrong with a video; None if all its pictures can be decoded."""
+    try:
+        index = index_of(path)
+        with opened(path) as video:
+            for _picture in pictures(video, index, sound=False):  # the decoder knows best what is wrong
+                pass
+    except SampleError as error:
+        return str(error)
+    return index.problem
+
+
+REVISION = 2
 """Raised when the same file gives other frames than before. Above 1 it is part of what `decoders` returns."""
 
 
@@ -214,9 +246,11 @@ def _stacked(frames: list[NDArray[np.uint8]], path: Path, start: int) -> Frames:
 
 
 def _frames(path: Path, start: int, stop: int | None, stride: int) -> Iterator[NDArray[np.uint8]]:
+    require_sound(path)
+    converter = Converter(path)
     with opened(path) as video:
-        for number, picture in enumerate(video.pictures()):
+        for number, picture in enumerate(pictures(video, index_of(path))):
             if stop is not None and number >= stop:
                 return
             if number >= start and (number - start) % stride == 0:
-                yield video.to_rgb(picture)
+                yield converter.to_rgb(*picture)

@@ -1,12 +1,15 @@
-"""An open video file: decodes its pictures in display order, checks them, and converts them to RGB.
+"""An open video file: reads the packets of its video stream, and decodes them to pictures in display order.
 
-`harness.video` describes how.
+Each packet has a number: its place among the stream's packets in the file, counted from 0. The decoder is given the
+number instead of a time, and gives it back with the picture. So it is known which packets gave no picture, in all
+containers, also in those without times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,31 +17,19 @@ from harness.errors import SampleError
 from harness.video.containers import stated_bytes
 
 if TYPE_CHECKING:
-    import numpy as np
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
-    from numpy.typing import NDArray
 
 __all__ = ["Video", "opened"]
 
-_CONTAINERS = "avi,mov,matroska,mpeg,mpegts,flv,asf"
-"""The container formats that libav may open. Formats with references (playlists) would make it open other files."""
-_LARGEST = 179_000_000
-_HD = 720
-_UNSTATED = 2
-_MATRICES = {1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9: "BT.2020"}
-"""The matrices that libswscale supports, by their number in ITU-T H.273."""
-_HDR = {16: "PQ", 18: "HLG"}
-_FULL = 2
-_TIMELESS = "avi"
-_EMPTY = 1
-"""The largest size, in bytes, of an AVI chunk that holds no picture."""
-_TINY = 32
-"""The largest size, in bytes, of a packet that may hold no picture.
-
-Xvid writes such a placeholder after a packet with two pictures.
-"""
+_RAW = frozenset({"h264", "hevc", "mpegvideo", "m4v", "obu"})
+"""libav's formats for coded video without a container. They have no times that can be relied on."""
+_CONTAINERS = ",".join(("avi,mov,matroska,mpeg,mpegts,flv,asf,ivf", *sorted(_RAW)))
+"""The formats that libav may open. Formats with references (playlists) would make it open other files."""
+_DETECT = "crccheck+explode"
+"""libav's err_detect: checksums in the stream (of HEVC's pictures) are compared, and errors are raised."""
 
 
 @contextmanager
@@ -71,15 +62,19 @@ class Video:
 
     Attributes:
         stream: the video stream.
-        fps: frames per second.
+        codec: libav's name of the codec.
+        extradata: the stream's global header; empty if there is none.
+        formats: libav's names of the container format, with commas.
+        timed: whether the container has a time for each picture. AVI has chunks of equal duration, raw streams neither.
+        raw: whether the stream has no container.
+        listed: the number of packets that the container's index lists; 0 if it does not list all.
 
     Raises:
-        SampleError: the file has no video stream, libav has no decoder for it, or its frame rate is unknown.
+        SampleError: the file has no video stream, or libav has no decoder for it.
     """
 
     def __init__(self, path: Path, container: InputContainer) -> None:
         from av.stream import Disposition
-        from av.video.reformatter import VideoReformatter
 
         self.path = path
         self.container = container
@@ -89,132 +84,71 @@ class Video:
         self.stream: VideoStream = streams[0]
         if self.stream.codec_context is None:
             raise SampleError(f"{path}: this libav has no decoder for its codec.")
-        self.stream.codec_context.options = {"err_detect": "explode"}
+        self.stream.codec_context.options = {"err_detect": _DETECT}
         self.stream.thread_count = 1  # one worker process for each core reads samples already
-        rate = self.stream.average_rate or self.stream.guessed_rate
-        if not rate:
-            raise SampleError(f"{path}: its frame rate is not stated.")
-        self.fps = float(rate)
-        readers = container.format.name.split(",")
-        self._timed, self._matroska = _TIMELESS not in readers, "matroska" in readers
-        # Copied now, because reading the file adds entries to the index.
-        self._listed = [entry.size for entry in self.stream.index_entries]
-        self._reformatter = VideoReformatter()
+        self.codec = self.stream.codec_context.codec.canonical_name
+        self.extradata = bytes(self.stream.codec_context.extradata or b"")
+        self.formats = container.format.name
+        names = self.formats.split(",")
+        self.raw = self.formats in _RAW
+        self.timed = not self.raw and "avi" not in names
+        # The index of Matroska lists key frames only. Counted now, because reading the file adds entries.
+        self.listed = 0 if "matroska" in names else len(self.stream.index_entries)
 
-    def stated_frames(self) -> int | None:
-        """Return the number of frames from the container's index or its duration; None if it states neither."""
-        if not self._timed and self._listed:
-            return sum(size > _EMPTY for size in self._listed)
-        if self.stream.frames or not self._matroska:
-            return self.stream.frames or None
-        seconds = _seconds(self.stream.metadata.get("DURATION", "")) or (self.container.duration or 0) / 1_000_000
-        return round(seconds * self.fps) or None
+    def stated_rates(self) -> list[Fraction]:
+        """Return the frame rates that the container and the stream state, without those that libav made up."""
+        if self.raw:
+            rate = self.stream.codec_context.framerate
+            return [Fraction(self.stream.guessed_rate or rate)] if rate else []
+        return [Fraction(rate) for rate in (self.stream.average_rate, self.stream.guessed_rate) if rate]
 
-    def pictures(self) -> Iterator[VideoFrame]:
-        """Yield the decoded pictures in display order.
-
-        Raises:
-            SampleError: a picture is damaged or its time does not fit the frame rate; or, at the end of the video,
-                pictures are missing.
-        """
-        packets = full = shown = 0
-        last: float | None = None
+    def packets(self) -> Iterator[tuple[int, Packet[VideoStream]]]:
+        """Yield the stream's packets with their numbers."""
+        number = 0
         for packet in self.container.demux(self.stream):
-            packets += bool(packet.size)
-            full += packet.size > _TINY and not packet.is_discard
-            if packet.is_corrupt:
-                raise self._damaged(shown)
-            for picture in packet.decode():
-                if picture.is_corrupt:
-                    raise self._damaged(shown)
-                last = self._in_time(picture, last, shown)
-                shown += 1
-                yield picture
-        # The index of Matroska lists key frames only. A VP8 packet may hold a picture that is never displayed.
-        listed = 0 if self._matroska else len(self._listed)
-        expected = full if self.stream.codec_context.name not in ("vp8", "libvpx") else 0
-        if packets < listed or shown < expected:
-            missing = max(listed - packets, expected - shown)
-            raise SampleError(f"{self.path}: damaged or cut: {missing} of its pictures are missing or do not decode.")
+            if packet.size:
+                yield number, packet
+                number += 1
 
-    def to_rgb(self, picture: VideoFrame) -> NDArray[np.uint8]:
-        """Convert a picture to RGB, uint8[H, W, 3], and apply the rotation that the container states."""
-        import numpy as np
-        from av.video.reformatter import ColorRange, Interpolation
+    def decoded(self, first: int, leading: int) -> Iterator[tuple[int, VideoFrame]]:
+        """Yield the decoded pictures in display order, each with the number of its packet.
 
-        self._check(picture)
-        flags = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
-        matrix, full = self._colour(picture)
-        converted = self._reformatter.reformat(
-            picture,
-            format="rgb24",
-            src_colorspace=matrix,
-            src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
-            dst_color_range=ColorRange.JPEG,
-            interpolation=flags | Interpolation.FULL_CHR_H_INT,
-            threads=1,
-        )
-        pixels = np.asarray(converted.to_ndarray(), np.uint8)
-        turns, rest = divmod(picture.rotation, 90)
-        if rest:
-            raise SampleError(f"{self.path}: turned by {picture.rotation} degrees; multiples of 90 can be read.")
-        return np.ascontiguousarray(np.rot90(pixels, turns)) if turns % 4 else pixels
-
-    def _colour(self, picture: VideoFrame) -> tuple[int, bool]:
-        """Return the number of the matrix (H.273; arbitrary for RGB and grey), and whether the range is full."""
-        name = picture.format.name
-        stated = int(picture.colorspace)
-        if picture.format.is_rgb or name.startswith("gray"):
-            return 5, True
-        if stated == _UNSTATED:
-            stated = 1 if picture.height >= _HD else 5
-        return stated, int(picture.color_range) == _FULL or name.startswith("yuvj")
-
-    def _check(self, picture: VideoFrame) -> None:
-        """Raise a SampleError for a picture of a kind that is refused."""
-        kind = picture.format
-        transfer = int(picture.color_trc)
-        if picture.width * picture.height > _LARGEST:
-            raise SampleError(f"{self.path}: refused, frames of {picture.width}x{picture.height} pixels are too large.")
-        if transfer in _HDR:
-            raise SampleError(f"{self.path}: HDR ({_HDR[transfer]}). Map its tones to 8 bits first, as you want them.")
-        if any(component.is_alpha for component in kind.components):
-            raise SampleError(f"{self.path}: has transparency ({kind.name}); flatten it on the background you want.")
-        if not kind.is_rgb and int(picture.colorspace) not in (*_MATRICES, _UNSTATED):
-            raise SampleError(
-                f"{self.path}: colours by matrix {int(picture.colorspace)} of ITU-T H.273; those that can be read: "
-                + ", ".join(dict.fromkeys(_MATRICES.values()))
-                + "."
-            )
-
-    def _in_time(self, picture: VideoFrame, last: float | None, number: int) -> float | None:
-        """Return the picture's time in seconds; None for containers without times.
+        Args:
+            first: the first packet that is decoded.
+            leading: the last packet whose picture may need pictures from before `first`. Up to it, what cannot be
+                decoded is passed over.
 
         Raises:
-            SampleError: the picture has no time, or the time since the last picture does not fit the frame rate.
+            SampleError: a picture is damaged.
+            FFmpegError: a packet cannot be decoded.
         """
-        if not self._timed:
-            return None
-        if picture.pts is None or picture.time_base is None:
-            raise SampleError(f"{self.path}: frame {number} has no time; write the video anew, e.g. with ffmpeg.")
-        time = float(picture.pts * picture.time_base)
-        tick = float(picture.time_base)
-        if last is not None and abs((time - last) - 1 / self.fps) > max(0.3 / self.fps, 1.01 * tick):
-            raise SampleError(
-                f"{self.path}: variable frame rate: frame {number} comes {1000 * (time - last):.4g} ms after the one "
-                f"before, at {self.fps:.4g} frames a second it would be {1000 / self.fps:.4g} ms. Give it a constant "
-                f"one first: ffmpeg -i {self.path.name} -vf fps={self.fps:.4g} -crf 10 constant.mp4"
-            )
-        return time
+        from av.error import InvalidDataError
 
-    def _damaged(self, number: int) -> SampleError:
+        self._sent = first
+        for number, packet in self.packets():
+            if number < first:
+                continue
+            self._sent = number
+            if number > leading and packet.is_corrupt:
+                raise self.damaged(number - first)
+            packet.pts = packet.dts = number
+            try:
+                pictures = packet.decode()
+            except InvalidDataError:
+                if number > leading + 1:  # libav may tell of an error with the next packet
+                    raise
+                continue
+            yield from self._numbered(pictures, leading)
+        yield from self._numbered(self.stream.codec_context.decode(None), leading)
+
+    def _numbered(self, pictures: list[VideoFrame], leading: int) -> Iterator[tuple[int, VideoFrame]]:
+        for picture in pictures:
+            number = self._sent if picture.pts is None else picture.pts
+            if not picture.is_corrupt:
+                yield number, picture
+            elif number > leading:
+                raise self.damaged(number)
+
+    def damaged(self, number: int) -> SampleError:
+        """Return the error for damage near a frame."""
         return SampleError(f"{self.path}: damaged at about frame {number} (counted from 0).")
-
-
-def _seconds(text: str) -> float:
-    """Convert "hours:minutes:seconds" to seconds; 0 for any other text."""
-    try:
-        hours, minutes, seconds = (float(part) for part in text.split(":"))
-    except ValueError:
-        return 0.0
-    return 3600 * hours + 60 * minutes + seconds

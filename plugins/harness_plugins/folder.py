@@ -15,6 +15,7 @@ from harness import hookimpl
 from harness.dataset import Dataset, Outline, Sample, Source
 from harness.errors import SampleError
 from harness.options import Option, Value
+from harness.video import SUFFIXES
 
 if TYPE_CHECKING:
     from harness.video import Reader
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Folder"]
 
 _IMAGES = frozenset({".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-_VIDEOS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm"})
+_VIDEOS = frozenset(SUFFIXES)
 _CLIPWISE = frozenset({"action"})
 """Tasks that score a whole clip; their target is at frame 0."""
 

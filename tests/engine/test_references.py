@@ -205,7 +205,7 @@ def test_a_damaged_video_costs_its_own_samples_wherever_it_stands(
     session.run(*asked, "--max-failures", "3")
     failed = session.select("SELECT sample, error FROM per_sample WHERE status = 'failed'")
     assert failed
-    assert {damaged in sample for sample, _ in failed} == {True}
+    assert {damaged in sample for sample, _ in failed} == {True}, failed
     assert {f"{damaged}: {words}" in error for _, error in failed} == {True}, failed
     assert session.select("SELECT count(*) FROM per_sample WHERE status = 'ok'")[0][0] > 0
 
@@ -250,16 +250,16 @@ def test_a_readers_parts_cost_one_decode_of_each_frame(video: Path, monkeypatch:
     from harness.video.stream import Video
 
     decoded = 0
-    pictures = Video.pictures
+    pictures = Video.decoded
 
-    def counted(self: Video) -> Any:
+    def counted(self: Video, first: int, leading: int) -> Any:
         nonlocal decoded
-        for picture in pictures(self):
+        for picture in pictures(self, first, leading):
             decoded += 1
             yield picture
 
     whole, _ = read_clip(video)
-    monkeypatch.setattr(Video, "pictures", counted)
+    monkeypatch.setattr(Video, "decoded", counted)
     reader = Reader(video)
     parts = [reader.read(start, 8) for start in range(0, 48, 8)]
     assert np.array_equal(np.concatenate(parts), whole)

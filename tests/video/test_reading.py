@@ -386,4 +386,4 @@ def test_the_decoders_are_named() -> None:
     found = decoders()
     assert found["av"] == av.__version__
     assert found["libavcodec"] == ".".join(map(str, av.library_versions["libavcodec"]))
-    assert set(found) == {"av", "libavformat", "libavcodec", "libswscale"}
+    assert set(found) == {"av", "libavformat", "libavcodec", "libswscale", "reader"}

@@ -57,7 +57,7 @@ def test_ucf101_reads_the_official_lists(ucf101: Path) -> None:
     train = opened(UCF101, ucf101, "train", list=2)
     assert [train.outline(n) for n in range(15)] == outlines
     assert not test.still
-    assert set(test.decoders()) == {"av", "libavformat", "libavcodec", "libswscale"}
+    assert set(test.decoders()) == {"av", "libavformat", "libavcodec", "libswscale", "reader"}
 
 
 def test_ucf101_whole_lists(ucf101: Path, tmp_path: Path) -> None:

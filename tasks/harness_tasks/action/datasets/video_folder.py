@@ -12,13 +12,13 @@ from harness import hookimpl
 from harness.dataset import Dataset
 from harness.errors import DatasetError, UsageError
 from harness.options import Option
+from harness.video import SUFFIXES
 from harness_tasks.action.datasets.clips import PART, Clip, LabelledClips
 from harness_tasks.datasets.common import stays_inside
 from harness_tasks.datasets.texts import read_lines, repeated, shown
 
 __all__ = ["VideoFolder"]
 
-SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 _SPLITS = ("test", "val", "train")
 
 

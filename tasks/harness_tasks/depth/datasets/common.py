@@ -136,7 +136,9 @@ def _decoded(path: Path) -> NDArray[np.generic]:
     import cv2
     import numpy as np
 
-    data = np.frombuffer(path.read_bytes(), np.uint8)
+    from harness.images import stored_content
+
+    data = np.frombuffer(stored_content(path), np.uint8)
     if not data.size:
         raise ValueError("it is empty")
     if bytes(data[:8]) != b"\x89PNG\r\n\x1a\n":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -82,8 +83,10 @@ def read_labels(path: Path, table: NDArray[np.int16]) -> NDArray[np.uint8]:
     import numpy as np
     from PIL import Image
 
+    from harness.images import stored_content
+
     try:
-        with Image.open(path) as file:
+        with Image.open(io.BytesIO(stored_content(path))) as file:
             mode, numbers = file.mode, np.asarray(file)
     except (OSError, *_DAMAGED, Image.DecompressionBombError) as error:
         raise SampleError(f"{path}: cannot be decoded ({error or type(error).__name__}).") from error
