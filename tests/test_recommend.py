@@ -151,7 +151,7 @@ def test_limits_that_are_none(text: str) -> None:
 def a_cell(level: float | None, bpp: float, value: float = 0.5, **facts: Any) -> ResultCell:
     told = {"level": level, "level_name": "quality", "bpp": bpp, "source_bpp": None, "kbps": None, "samples": 10}
     told |= {"psnr": 30.0, "bytes": None, "experiment": f"e{level}", "codec": "jpeg" if level else "none"}
-    told |= {"training": "pretrained"}
+    told |= {"training": "pretrained", "codec_options": "{}", "frames": None, "pixels": None}
     return ResultCell({**told, **facts}, {"value": MeasuredMetric(Estimate(value), True, True)})
 
 

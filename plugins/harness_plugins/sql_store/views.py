@@ -34,7 +34,8 @@ SELECT {_CELL},
     e.encode_ms AS encode_ms, e.decode_ms AS decode_ms, e.samples AS samples, e.failed_samples AS failed_samples,
     e.seconds AS seconds,
     CASE WHEN e.status = 'running' AND e.lease_until < %NOW% THEN 'interrupted' ELSE e.status END AS status,
-    e.finished_at AS finished_at, {_CONDITIONS}, e.groups AS groups, e.cell AS cell, e.series AS series
+    e.finished_at AS finished_at, {_CONDITIONS}, e.groups AS groups, e.cell AS cell, e.series AS series,
+    e.frames AS frames, e.pixels AS pixels
 FROM experiments e
 LEFT JOIN metrics m ON m.experiment = e.key
 WHERE e.status IS NOT NULL"""
