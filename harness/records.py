@@ -127,7 +127,7 @@ class SampleRow:
         score: the score of this single sample, if the task has one.
         statistics: the sufficient statistics of the judged frames, in order; empty if failed. The frames are the
             sample's last scored ones: with `fps=` a clip's first frames may not be judged.
-        frames: the number of frames (T) of the source; None if the source could not be read, or for rows of version 0.1.0.
+        frames: the number of frames (T) of the source; None if it could not be read, and in rows of version 0.1.0.
     """
 
     key: str

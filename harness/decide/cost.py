@@ -143,10 +143,8 @@ def _kbps_of_sent(cell: ResultCell, camera: Camera, limit: float) -> tuple[float
     pixels = camera.pixels or size
     factor = 1.0 if camera.pixels is None or size is None else camera.pixels / size
     shown = "frames of the tested size" if pixels is None else f"frames of {pixels:,.0f} pixels"
-    text = (
-        f"predicted for the {sent:.4g} frames/s that fps= sends, {shown}, at the bits per sent pixel that were measured"
-    )
-    return cell.facts["kbps"] * factor, f"{text} {_words(size)}"
+    text = f"predicted for the {sent:.4g} frames/s that fps= sends, {shown}, at the bits per sent pixel that were"
+    return cell.facts["kbps"] * factor, f"{text} measured {_words(size)}"
 
 
 def _words(size: float | None) -> str:

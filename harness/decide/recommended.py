@@ -111,16 +111,11 @@ def _notes(found: Sequence[Recommendation]) -> list[str]:
             assumed.setdefault(one.chosen.cost.assumed, []).append(one.ladder.name)
     for text, names in assumed.items():
         notes.append(f"kbit/s and GB a day{' of ' + '; '.join(names) if len(assumed) > 1 else ''}: {text}.")
-    if any(one.chosen and one.chosen.cost.camera_level is not None for one in found):
+    rates = [one.chosen.cost for one in found if one.chosen and one.chosen.cost.assumed and _is_rate(one)]
+    if any(cost.camera_level is not None for cost in rates):
         notes.append("(camera: ...): the level in kbit/s that is as many bits per pixel on the camera's frames.")
-    if any(
-        one.chosen and one.chosen.cost.assumed and one.chosen.cost.camera_level is None
-        for one in found
-        if _is_rate(one)
-    ):
-        notes.append(
-            "(as tested): a level in kbit/s holds for frames of the tested size and rate; the camera's is not known."
-        )
+    if any(cost.camera_level is None for cost in rates):
+        notes.append("(as tested): a level in kbit/s for frames as they were tested; the camera's is not known.")
     if any(one.chosen and one.chosen.cost.of_source is None for one in found):
         notes.append("of source: not known, the frames were rendered or their files' sizes are not recorded.")
     if any(one.next and one.next.samples_needed for one in found):

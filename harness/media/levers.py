@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.codec import Codec, Encoded, Level, check_frames
 from harness.errors import CodecError, PluginError
@@ -111,7 +111,8 @@ def at_phase(codec: Codec, phase: float) -> Codec:
     """Return the codec with a phase, from 0 up to 1. A codec without `fps=` has none, and is returned unchanged."""
     if not isinstance(codec, Resampled) or "fps" not in codec.levers:
         return codec
-    return Resampled(codec.codec, phase=phase, **codec.levers)
+    levers: Mapping[str, Any] = codec.levers
+    return Resampled(codec.codec, phase, **levers)
 
 
 def frames_sent(codec: Codec, count: int, fps: float | None) -> list[int] | None:
@@ -267,7 +268,7 @@ class Resampled(Codec):
             # The phases at which no frame falls into the clip are shared out among its frames.
             place = (self.phase - share) / (1 - count * share)
             kept = [min(count - 1, max(0, math.floor(place * count)))]
-        return kept, float(self.levers["fps"])  # type: ignore[arg-type]
+        return kept, float(self.levers["fps"])
 
     def unseen(self, count: int, fps: float | None) -> int:
         """Return how many of a clip's first frames have no sent frame before them at some phase (`unseen_frames`)."""

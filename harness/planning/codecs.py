@@ -108,13 +108,13 @@ def unjudged_clips(codecs: Iterable[Codec], subjects: Iterable[Subject]) -> list
         clips = [outline for outline in outlines(dataset, subject.indices).values() if outline]
         for codec in with_fps:
             if clips and not codec.too_fast(fps) and not any(_judged(codec, clip, fps) for clip in clips):
-                scored = ", ".join(map(str, clips[0].scored))
+                first, scored = clips[0], ", ".join(map(str, clips[0].scored))
                 problems.append(
-                    f"codec {codec.name} on dataset {subject.dataset_name}: with fps={codec.levers['fps']:g} of {fps:g} "
-                    f"frames a second, none of a clip's first {codec.unseen(clips[0].frames, fps)} frames may have been "
-                    f"sent yet, so they are not judged, and no other frame is scored ({clips[0].id}: {scored}). Ask "
-                    "for a higher fps=, for longer clips, or for scored frames that are closer together (of a folder: "
-                    "frames=, every=)."
+                    f"codec {codec.name} on dataset {subject.dataset_name}: with fps={codec.levers['fps']:g} of "
+                    f"{fps:g} frames a second, the first {codec.unseen(first.frames, fps)} frames of a clip are not "
+                    f"judged, because none may have been sent yet; {first.id} has no scored frame after them (it has "
+                    f"{scored}). Ask for a higher fps=, for longer clips, or for scored frames that are closer "
+                    "together (of a folder: frames=, every=)."
                 )
     return problems
 

@@ -34,16 +34,16 @@ def draw_phases(known: Mapping[int, Outline | None]) -> dict[int, float]:
         known: the outlines of the whole set by index (`harness.planning.batches.outlines`); None if an outline could
             not be read. Such a sample fails, and its number stands for its id.
     """
-    digests = {
-        index: hashlib.sha256(
-            f"fps phase\0{outline.id if outline else index}".encode("utf-8", "surrogateescape")
-        ).digest()
-        for index, outline in known.items()
-    }
+    ids = {index: outline.id if outline else str(index) for index, outline in known.items()}
+    digests = {index: _digest(name) for index, name in ids.items()}
     ordered = sorted(digests, key=lambda index: (digests[index], index))
     # 53 bits, so that the fraction is below 1 as a float, and below the end of the part.
     places = {index: int.from_bytes(digests[index][-8:], "big") >> 11 for index in ordered}
     return {index: (part + places[index] / 2**53) / len(ordered) for part, index in enumerate(ordered)}
+
+
+def _digest(name: str) -> bytes:
+    return hashlib.sha256(f"fps phase\0{name}".encode("utf-8", "surrogateescape")).digest()
 
 
 class SamplePhases:

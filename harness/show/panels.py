@@ -193,9 +193,8 @@ class PanelPainter:
             sample = dataset[index]
         except SampleError as error:
             raise UsageError(f"sample {index} cannot be read: {error}") from error
-        frame = frame_to_show(
-            sample, self._look.frame, max(self._unseen(cell, sample) for cell in self._recorded.cells)
-        )
+        unseen = max(self._unseen(cell, sample) for cell in self._recorded.cells)
+        frame = frame_to_show(sample, self._look.frame, unseen)
         sample.frames.setflags(write=False)
         sample = self._runner(self._recorded.cells[0]).referred(sample)
         first = self._truth_tiles(sample, frame)

@@ -1,8 +1,8 @@
 """Which frames were judged in every one of several experiments, so that differences between them are paired.
 
-A codec with `fps=` leaves the first frames of a clip unjudged (`harness.media.levers.unseen_frames`). What is stored of
-a sample are the statistics of its judged frames. These are always the *last* of its scored frames, in order. So what two
-experiments judged in common are the last frames of each, as many as the experiment with fewer of them has.
+A codec with `fps=` leaves the first frames of a clip unjudged (`harness.media.levers.unseen_frames`). What is stored
+of a sample are the statistics of its judged frames. These are always the *last* of its scored frames, in order. So what
+two experiments judged in common are the last frames of each, as many as the experiment with fewer of them has.
 """
 
 from __future__ import annotations
