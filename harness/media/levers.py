@@ -98,7 +98,7 @@ def with_levers(codec: type[Codec], options: Mapping[str, object]) -> Codec:
     levers, own = split_levers(options)
     if not levers:
         return codec(**own)
-    resampled = Resampled(codec(**own), **levers)
+    resampled = Resampled(codec(**own), 0.0, **levers)
     return resampled if resampled.levers else resampled.codec
 
 
