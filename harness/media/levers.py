@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from harness.codec import Codec, Encoded, Level, check_frames
@@ -207,7 +208,7 @@ class Resampled(Codec):
         if len(kept) == encoded.frames:
             return frames
         bounds = [0, *kept[1:], encoded.frames]
-        return frames.repeat([after - first for first, after in zip(kept, bounds[1:], strict=True)], axis=0)
+        return frames.repeat([after - first for first, after in pairwise(bounds)], axis=0)
 
     def fingerprint(self) -> Mapping[str, Value]:
         facts = dict(self.codec.fingerprint()) | lever_revisions(self.levers)
