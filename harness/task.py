@@ -65,8 +65,8 @@ class Task(Configured, ABC):
         metrics: the task's metrics; one of them is primary.
         scoring_version: part of every experiment's key. Increase it when `score` changes its results.
         sample_metric: the name, the unit and the direction of `sample_score`.
-        judges: what a target belongs to: "frames" (a scored frame), or "clips" (the clip as a whole; its target is at
-            frame 0).
+        judges: what a target belongs to: "frames" (its frame), or "clips" (the whole clip; it is stored at frame 0).
+            With `fps=` the targets of a clip's first frames are not judged; those of whole clips always are.
         draws_over: whether the image stays visible under the drawing of `draw`. If not, a panel shows the image beside
             the drawing.
 

@@ -152,6 +152,9 @@ def test_every_stands_in_results(session: Session) -> None:
     names = {row[0] for row in session.select("select distinct dataset from results")}
     assert names == {dataset_name(every) for every in EVERY}
     assert "pans:every=4/all" in session.run("results").stdout
+    for table in (session.run("results", "--json"), session.run("results", "sql", "select * from results", "--json")):
+        rows = [(row["dataset"], json.loads(row["dataset_options"])["every"]) for row in json.loads(table.stdout)]
+        assert set(rows) == {(dataset_name(every), every) for every in EVERY}, "the default too"
 
 
 def test_a_picture_shows_the_frames_of_the_run(session: Session) -> None:

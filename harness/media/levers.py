@@ -16,6 +16,9 @@ that has passed when the clip begins. At phase 0 the first frame is kept. A came
 know which frames somebody will judge, so a run draws a phase for each sample (`harness.planning.phases`). A codec knows
 no sample. So the phase is no option: `at_phase` makes a codec with a phase from the codec of the plan.
 
+Which frames are not judged says `unseen_frames`: the first ones of a clip, up to the latest that is the first kept one
+at some phase.
+
 Rates (bits per pixel, kbit/s) refer to the source's pixels and duration: the `Encoded` object that a lever returns has
 the source's size and frame count.
 """
