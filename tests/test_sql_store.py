@@ -22,7 +22,7 @@ from harness_plugins.sql_store.database import Database
 from store_cases import StoreCases
 from store_rows import INFO, cell, put_results, rows_of
 
-NEW = ("cell", "series", "ladder", "classes")
+NEW = ("cell", "series", "ladder", "classes", "frames")
 """Columns of `experiments` that version 0002 did not have."""
 
 IDENTIFYING = [
@@ -35,6 +35,7 @@ COLUMNS = {
         *("value", "ci_low", "ci_high", "is_primary", "higher_is_better", "bpp", "kbps", "bytes", "psnr", "encode_ms"),
         *("decode_ms", "samples", "failed_samples", "seconds", "status", "finished_at"),
         *("planned_samples", "precision", "batch", "groups", "cell", "series"),
+        *("frames", "pixels", "dataset_options"),
     ],
     "curves": [
         *IDENTIFYING,
