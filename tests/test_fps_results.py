@@ -151,7 +151,9 @@ def test_decisions_pair_the_frames_that_all_judged(store: Store) -> None:
 def test_every_stands_in_results(session: Session) -> None:
     names = {row[0] for row in session.select("select distinct dataset from results")}
     assert names == {dataset_name(every) for every in EVERY}
-    assert "pans:every=4/all" in session.run("results").stdout
+    told = session.run("results").stdout
+    assert "pans:every=4/all" in told
+    assert "fps=: the frames of a clip's first period are not judged" in told
     for table in (session.run("results", "--json"), session.run("results", "sql", "select * from results", "--json")):
         rows = [(row["dataset"], json.loads(row["dataset_options"])["every"]) for row in json.loads(table.stdout)]
         assert set(rows) == {(dataset_name(every), every) for every in EVERY}, "the default too"
