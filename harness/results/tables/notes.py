@@ -12,8 +12,11 @@ __all__ = ["few_samples_notes", "sample_count_notes", "seeds_note", "unjudged_fr
 
 
 def unjudged_frames_note(cells: Sequence[ResultCell]) -> list[str]:
-    """Return the note that says which frames are not judged with `fps=`; no note if no experiment has it."""
-    if all(cell.options.get("fps") is None for cell in cells):
+    """Return the note that says which frames are not judged with `fps=`; no note if no experiment has it.
+
+    Experiments of an earlier revision judged them.
+    """
+    if all(cell.options.get("fps") is None or cell.superseded for cell in cells):
         return []
     return ["fps=: the frames of a clip's first period are not judged; a drop is of the frames that both judged."]
 
