@@ -154,7 +154,10 @@ def test_every_stands_in_results(session: Session) -> None:
     told = session.run("results").stdout
     assert "pans:every=4/all" in told
     assert "fps=: the frames of a clip's first period are not judged" in told
-    for table in (session.run("results", "--json"), session.run("results", "sql", "select * from results", "--json")):
+    for table in (
+        session.run("results", "--format", "json"),
+        session.run("results", "sql", "select * from results", "--format", "json"),
+    ):
         rows = [(row["dataset"], json.loads(row["dataset_options"])["every"]) for row in json.loads(table.stdout)]
         assert set(rows) == {(dataset_name(every), every) for every in EVERY}, "the default too"
 
