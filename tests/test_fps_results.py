@@ -240,7 +240,7 @@ def test_a_level_in_kbits_without_the_tested_size_is_said_to_be_as_tested() -> N
     facts = {
         **{"level": 200.0, "level_name": "kbps", "bpp": 0.2, "source_bpp": None, "kbps": 190.0, "samples": 4},
         **{"psnr": 30.0, "bytes": 1000, "experiment": "e", "codec": "h264", "training": "pretrained"},
-        **{"codec_options": json.dumps({"fps": 5.0}), "frames": None, "pixels": 10_000},
+        **{"codec_options": json.dumps({"fps": 5.0}), "frame_pixels": None},
     }
     cell = ResultCell(facts, {})
     cost = cost_of(cell, cell, Camera.parse(25, "1920x1080"))

@@ -151,12 +151,12 @@ def test_limits_that_are_none(text: str) -> None:
 def a_cell(level: float | None, bpp: float, value: float = 0.5, **facts: Any) -> ResultCell:
     told = {"level": level, "level_name": "quality", "bpp": bpp, "source_bpp": None, "kbps": None, "samples": 10}
     told |= {"psnr": 30.0, "bytes": None, "experiment": f"e{level}", "codec": "jpeg" if level else "none"}
-    told |= {"training": "pretrained", "codec_options": "{}", "frames": None, "pixels": None}
+    told |= {"training": "pretrained", "codec_options": "{}", "frame_pixels": None}
     return ResultCell({**told, **facts}, {"value": MeasuredMetric(Estimate(value), True, True)})
 
 
 def test_costs() -> None:
-    mild, strong = a_cell(95, 4.0), a_cell(5, 0.5, source_bpp=2.0, pixels=10 * 64 * 48)
+    mild, strong = a_cell(95, 4.0), a_cell(5, 0.5, source_bpp=2.0, frame_pixels=64 * 48)
     plain = cost_of(strong, mild, Camera())
     assert (plain.bpp, plain.ratio, plain.of_source, plain.of_mildest) == (0.5, 48.0, 0.25, 0.125)
     assert (plain.kbps, plain.gb_per_day) == (None, None)

@@ -35,7 +35,7 @@ COLUMNS = {
         *("value", "ci_low", "ci_high", "is_primary", "higher_is_better", "bpp", "kbps", "bytes", "psnr", "encode_ms"),
         *("decode_ms", "samples", "failed_samples", "seconds", "status", "finished_at"),
         *("planned_samples", "precision", "batch", "groups", "cell", "series"),
-        *("frames", "pixels", "dataset_options"),
+        *("frame_pixels", "dataset_options"),
     ],
     "curves": [
         *IDENTIFYING,

@@ -153,9 +153,8 @@ def _words(size: float | None) -> str:
 
 def _size(cell: ResultCell) -> float | None:
     """Return the mean number of pixels of a tested frame; None if it is unknown (videos of 0.1.0)."""
-    facts = cell.facts
-    frames = facts["frames"] or (facts["samples"] if facts["kbps"] is None else None)
-    return facts["pixels"] / frames if frames and facts["pixels"] else None
+    size = cell.facts["frame_pixels"]
+    return float(size) if size else None
 
 
 def _fps(cell: ResultCell) -> float | None:

@@ -36,7 +36,8 @@ SELECT {_CELL},
     e.seconds AS seconds,
     CASE WHEN e.status = 'running' AND e.lease_until < %NOW% THEN 'interrupted' ELSE e.status END AS status,
     e.finished_at AS finished_at, {_CONDITIONS}, e.groups AS groups, e.cell AS cell, e.series AS series,
-    e.frames AS frames, e.pixels AS pixels, %DATASET_OPTIONS% AS dataset_options
+    e.pixels * 1.0 / NULLIF(COALESCE(e.frames, CASE WHEN e.kbps IS NULL THEN e.samples END), 0) AS frame_pixels,
+    %DATASET_OPTIONS% AS dataset_options
 FROM experiments e
 LEFT JOIN metrics m ON m.experiment = e.key
 WHERE e.status IS NOT NULL"""
