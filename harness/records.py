@@ -125,7 +125,9 @@ class SampleRow:
         decode_ms: decoding time in milliseconds.
         seconds: the sample's total time in this experiment, including prediction and scoring.
         score: the score of this single sample, if the task has one.
-        statistics: the sufficient statistics of the scored frames, in order; empty if failed.
+        statistics: the sufficient statistics of the judged frames, in order; empty if failed. The frames are the
+            sample's last scored ones: with `fps=` a clip's first frames may not be judged.
+        frames: the number of frames (T) of the source; None if it could not be read, and in rows of version 0.1.0.
     """
 
     key: str
@@ -146,11 +148,15 @@ class SampleRow:
     seconds: float | None = None
     score: float | None = None
     statistics: Sequence[Statistics] = ()
+    frames: int | None = None
 
 
 @dataclass(frozen=True)
 class SampleStatistics:
-    """The sufficient statistics of one sample that did not fail, as input for `Task.reduce` and for resampling."""
+    """The sufficient statistics of one sample that did not fail, as input for `Task.reduce` and for resampling.
+
+    They are of the frames that were judged: the sample's last scored frames, in order (`harness.statistics.judged`).
+    """
 
     index: int
     group: str
@@ -178,6 +184,7 @@ class Totals:
         interval_method: how the confidence intervals of the metrics were computed.
         resamples: number of resamples for the intervals; None if nothing was resampled.
         interval_seed: the seed of the resampling.
+        frames: total number of frames of the sources; None if a row does not have it.
     """
 
     samples: int
@@ -196,6 +203,7 @@ class Totals:
     interval_method: str | None = None
     resamples: int | None = None
     interval_seed: int | None = None
+    frames: int | None = None
 
 
 @dataclass(frozen=True)
@@ -223,7 +231,7 @@ class MetricValue:
         value: the value; None if it is undefined (see `reason`).
         ci_low: lower end of the 95 % confidence interval; None if there is no interval (see `reason`).
         ci_high: upper end of the interval.
-        n: number of samples from which the value is computed.
+        n: number of samples from which the value is computed: those of which a frame was judged.
         is_primary: whether this is the task's primary metric.
         higher_is_better: whether a larger value is better.
         unit: the unit.
@@ -255,7 +263,7 @@ class Comparison:
         value: the value; None if it is undefined (see `reason`).
         ci_low: lower end of the paired 95 % confidence interval.
         ci_high: upper end of the interval.
-        n: number of samples that did not fail in any of the compared experiments.
+        n: number of samples of which a frame was judged in every one of the compared experiments.
         reason: why the value or the interval is None.
     """
 

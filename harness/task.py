@@ -23,7 +23,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from harness.options import Configured
 
@@ -65,6 +65,8 @@ class Task(Configured, ABC):
         metrics: the task's metrics; one of them is primary.
         scoring_version: part of every experiment's key. Increase it when `score` changes its results.
         sample_metric: the name, the unit and the direction of `sample_score`.
+        judges: what a target belongs to: "frames" (its frame), or "clips" (the whole clip; it is stored at frame 0).
+            With `fps=` the targets of a clip's first frames are not judged; those of whole clips always are.
         draws_over: whether the image stays visible under the drawing of `draw`. If not, a panel shows the image beside
             the drawing.
         suspects: what is usually wrong if a model scores at chance: words that follow "Usually wrong are".
@@ -75,6 +77,7 @@ class Task(Configured, ABC):
 
     metrics: ClassVar[tuple[Metric, ...]]
     scoring_version: ClassVar[int] = 1
+    judges: ClassVar[Literal["frames", "clips"]] = "frames"
     sample_metric: ClassVar[Metric] = Metric("score")
     draws_over: ClassVar[bool] = True
     suspects: ClassVar[str] = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -96,12 +97,14 @@ class Unit:
         cells: experiments with their codecs.
         todo: the batches to process, in order, each with the cells to process it for.
         reference: whether the model's predictions on the uncompressed frames are the targets.
+        phases: the phase of `fps=` of each sample, by its index (`harness.planning.phases`); empty if no cell has it.
     """
 
     subject: Subject
     cells: tuple[Cell, ...]
     todo: tuple[Todo, ...]
     reference: bool = False
+    phases: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def size(self) -> int:

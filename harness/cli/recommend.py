@@ -42,7 +42,7 @@ __all__ = ["recommend"]
     help="Of the one-sided bounds, in percent.",
 )
 @fps_option
-@click.option("--resolution", metavar="WxH", help="Its frames' size in pixels; default: that of the images tested.")
+@click.option("--resolution", metavar="WxH", help="Its frames' size in pixels; default: that of the frames tested.")
 @resamples_option
 @form_options
 @database_option

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from harness.decide.cost import is_rate
 from harness.decide.limit import percent
 from harness.decide.within_limit import POWER
 from harness.results.ladders import CASE_FACTS
@@ -31,7 +32,7 @@ def recommendation_table(case: Case, found: Sequence[Recommendation]) -> Table:
     columns: list[tuple[str, list[str]]] = [
         ("codec", [one.ladder.codec for one in found]),
         ("training", [one.ladder.training for one in found]),
-        ("go to", [_level(one, one.chosen) if one.chosen else _no_level_text(one) for one in found]),
+        ("go to", [_level(one, one.chosen, True) if one.chosen else _no_level_text(one) for one in found]),
     ]
     columns += [(title, [_cost_text(one.chosen, name, form) for one in found]) for title, name, form in _COSTS]
     columns.append((f"{first.metric} drop", [_drop(one.chosen) for one in found]))
@@ -71,10 +72,18 @@ def _no_level_text(recommendation: Recommendation) -> str:
     return f"none holds (from {_level(recommendation, step)} on)" if begins_later else "none holds"
 
 
-def _level(recommendation: Recommendation, step: Step | None) -> str:
+def _level(recommendation: Recommendation, step: Step | None, of_camera: bool = False) -> str:
+    """Return a level as text; a level in kbit/s with the camera's, or with a word that it is not the camera's."""
     if step is None or step.level is None:
         return "" if step is None else recommendation.ladder.codec
-    return f"{recommendation.ladder.level_name} {step.level:g}"
+    text = f"{recommendation.ladder.level_name} {step.level:g}"
+    if of_camera and step.cost.camera_level is not None:
+        return f"{text} (camera: {step.cost.camera_level:,.0f})"
+    return f"{text} (as tested)" if of_camera and step.cost.assumed and _is_rate(recommendation) else text
+
+
+def _is_rate(recommendation: Recommendation) -> bool:
+    return is_rate(recommendation.ladder.cells[0])
 
 
 def _drop(step: Step | None) -> str:
@@ -96,8 +105,17 @@ def _notes(found: Sequence[Recommendation]) -> list[str]:
         "all rows together. [ ]: two-sided 95% interval. comp. ratio: 24 bits per pixel over bpp. of mildest: size "
         "over that of the codec's mildest level."
     ]
-    assumed = {one.chosen.cost.assumed: None for one in found if one.chosen and one.chosen.cost.assumed}
-    notes += [f"kbit/s and GB a day: {text}." for text in assumed]
+    assumed: dict[str, list[str]] = {}
+    for one in found:
+        if one.chosen and one.chosen.cost.assumed:
+            assumed.setdefault(one.chosen.cost.assumed, []).append(one.ladder.name)
+    for text, names in assumed.items():
+        notes.append(f"kbit/s and GB a day{' of ' + '; '.join(names) if len(assumed) > 1 else ''}: {text}.")
+    rates = [one.chosen.cost for one in found if one.chosen and one.chosen.cost.assumed and _is_rate(one)]
+    if any(cost.camera_level is not None for cost in rates):
+        notes.append("(camera: ...): the level in kbit/s that is as many bits per pixel on the camera's frames.")
+    if any(cost.camera_level is None for cost in rates):
+        notes.append("(as tested): a level in kbit/s for frames as they were tested; the camera's is not known.")
     if any(one.chosen and one.chosen.cost.of_source is None for one in found):
         notes.append("of source: not known, the frames were rendered or their files' sizes are not recorded.")
     if any(one.next and one.next.samples_needed for one in found):

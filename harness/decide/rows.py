@@ -20,7 +20,7 @@ __all__ = ["comparison_rows", "levels_text", "recommendation_rows"]
 _SETTINGS = ("codec", "training", "level_name", "levels", "metric", "max_drop", "relative", "confidence")
 _STEP = (
     *("level", "verdict", "drop", "drop_ci_low", "drop_ci_high", "bound", "samples", "groups", "samples_needed"),
-    *("bpp", "compression_ratio", "of_source", "of_mildest", "kbps", "gb_per_day", "experiment"),
+    *("bpp", "compression_ratio", "of_source", "of_mildest", "kbps", "gb_per_day", "camera_level", "experiment"),
 )
 _COMPARED = (
     *("task", "metric", "higher_is_better", "first", "second", "quantity", "of", "level"),
@@ -58,7 +58,7 @@ def _step(step: Step | None) -> tuple[Any, ...]:
     bound, cost = step.bound, step.cost
     result = (step.level, bound.verdict, bound.drop.value, bound.drop.low, bound.drop.high, bound.value)
     counts = (step.samples, step.groups, step.samples_needed)
-    costs = (cost.bpp, cost.ratio, cost.of_source, cost.of_mildest, cost.kbps, cost.gb_per_day)
+    costs = (cost.bpp, cost.ratio, cost.of_source, cost.of_mildest, cost.kbps, cost.gb_per_day, cost.camera_level)
     return (*result, *counts, *costs, step.experiment)
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.engine.chance import chance_warning
 from harness.engine.recovery import missing_recoveries, recoveries
 from harness.engine.worker import reason
+from harness.media.levers import drops_frames
 from harness.media.quality import psnr_of
 from harness.records import Comparison, MetricValue, SampleRow, SampleStatistics, Totals
 from harness.statistics.intervals import Replicates, interval, paired_interval, replicates
+from harness.statistics.judged import judged_in_all
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FinishedExperiment", "Finisher", "totals_of"]
 
+NOTHING_JUDGED = (
+    "no sample has a judged frame: the scored frames of every clip lie in its first period of fps=, in which no frame "
+    "may have been sent yet. Ask for a higher fps=, for longer clips, or for judged frames that are closer together "
+    "(a folder of videos: frames=, every=)."
+)
 METHOD = "delete-d jackknife"
 """The name of the method of `harness.statistics.intervals` in the database."""
 
@@ -59,6 +66,11 @@ class _Resampled:
     key: str
     samples: dict[int, SampleStatistics]
     replicates: Replicates = field(repr=False)
+
+    @property
+    def judged(self) -> int:
+        """The number of samples of which a frame was judged."""
+        return sum(bool(sample.statistics) for sample in self.samples.values())
 
 
 class Finisher:
@@ -111,7 +123,7 @@ class Finisher:
         )
         resampled = self._resample(key, task)
         metrics = [self._metric(task, resampled, m.name) for m in task.all_metrics()]
-        failed = self._failure_reason(key, totals, max_failures)
+        failed = self._failure_reason(cell, totals, max_failures, resampled)
         self.store.finish(key, claim, totals, metrics, failed)
         self._last = resampled
         if failed is None and cell.exact:
@@ -146,18 +158,18 @@ class Finisher:
             value=estimate.value,
             ci_low=estimate.low,
             ci_high=estimate.high,
-            n=len(resampled.samples),
+            n=resampled.judged,
             is_primary=metric.primary,
             higher_is_better=metric.higher_is_better,
             unit=metric.unit,
             reason=estimate.reason,
         )
 
-    def _failure_reason(self, key: str, totals: Totals, max_failures: int) -> str | None:
-        """Return a sentence if more samples failed than are allowed, or all samples failed; otherwise None."""
+    def _failure_reason(self, cell: Cell, totals: Totals, max_failures: int, resampled: _Resampled) -> str | None:
+        """Return a sentence if more samples failed than are allowed, all failed, or none was judged; otherwise None."""
         if totals.failed <= max_failures and totals.samples:
-            return None
-        first = next(row for row in self.store.rows(key) if row.status == "failed")
+            return None if resampled.judged or not drops_frames(cell.codec) else NOTHING_JUDGED
+        first = next(row for row in self.store.rows(cell.experiment.key) if row.status == "failed")
         count = f"{totals.failed} of {totals.samples + totals.failed} samples failed"
         return f"{count} (allowed: {max_failures}); sample {first.id}: {first.error}"
 
@@ -180,12 +192,12 @@ class Finisher:
             self.store.compare(self._drops(resampled, self._baseline, task))
 
     def _drops(self, resampled: _Resampled, baseline: _Resampled, task: Task) -> list[Comparison]:
-        """Compute the drops on the samples that failed in neither experiment; positive if the model got worse."""
-        shared = resampled.samples.keys() & baseline.samples.keys()
-        if len(shared) < len(resampled.samples):
-            resampled = self._resample_samples(resampled.key, task, {i: resampled.samples[i] for i in shared})
-        if len(shared) < len(baseline.samples):
-            baseline = self._resample_samples(baseline.key, task, {i: baseline.samples[i] for i in shared})
+        """Compute the drops on the frames that were judged in both experiments; positive if the model got worse."""
+        shared = judged_in_all([resampled.samples, baseline.samples])
+        resampled, baseline = (
+            whole if _same(samples, whole.samples) else self._resample_samples(whole.key, task, samples)
+            for whole, samples in zip((resampled, baseline), shared, strict=True)
+        )
         drops = []
         for metric in task.all_metrics():
             estimate = paired_interval(resampled.replicates, baseline.replicates, metric.name, metric.higher_is_better)
@@ -198,7 +210,7 @@ class Finisher:
                     value=estimate.value,
                     ci_low=estimate.low,
                     ci_high=estimate.high,
-                    n=len(shared),
+                    n=len(shared[0]),
                     reason=estimate.reason,
                 )
             )
@@ -210,18 +222,14 @@ class Finisher:
             self.store.compare(recoveries(quartet, task, lambda keys: self._resample_shared(task, keys)))
 
     def _resample_shared(self, task: Task, keys: Sequence[str]) -> tuple[list[Replicates], int]:
-        """Resample several experiments on the samples that failed in none of them.
+        """Resample several experiments on the frames that were judged in all of them.
 
         Returns:
             The metrics of each experiment on all resamples, and the number of these samples.
         """
-        kept = [{s.index: s for s in self.store.statistics(key)} for key in keys]
-        shared = set.intersection(*(set(samples) for samples in kept))
-        resampled = [
-            self._resample_samples(key, task, {i: samples[i] for i in shared})
-            for key, samples in zip(keys, kept, strict=True)
-        ]
-        return [experiment.replicates for experiment in resampled], len(shared)
+        shared = judged_in_all([{s.index: s for s in self.store.statistics(key)} for key in keys])
+        resampled = [self._resample_samples(key, task, samples) for key, samples in zip(keys, shared, strict=True)]
+        return [experiment.replicates for experiment in resampled], len(shared[0])
 
     # Warnings
 
@@ -247,6 +255,11 @@ class Finisher:
             self.progress.warning(f"{cell.experiment.label}: {warnings.count} samples, e.g.: {warnings.text}")
 
 
+def _same(some: Mapping[int, SampleStatistics], whole: Mapping[int, SampleStatistics]) -> bool:
+    """Return whether a part of an experiment's samples and frames (`judged_in_all`) is all of them."""
+    return len(some) == len(whole) and all(some[index] is sample for index, sample in whole.items() if index in some)
+
+
 def totals_of(rows: Iterable[SampleRow]) -> Totals:
     """Compute the totals over the rows of an experiment; rates and times only over the rows that did not fail.
 
@@ -267,6 +280,7 @@ def totals_of(rows: Iterable[SampleRow]) -> Totals:
     durations = [row.duration for row in good if row.duration is not None]
     duration = math.fsum(durations) if len(durations) == len(good) else 0.0
     errors = [row.squared_error for row in good if row.squared_error is not None]
+    frames = [row.frames for row in good if row.frames is not None]
     sources = [row.source_bytes for row in good if row.source_bytes is not None]
     return Totals(
         samples=len(good),
@@ -282,4 +296,5 @@ def totals_of(rows: Iterable[SampleRow]) -> Totals:
         decode_ms=math.fsum(row.decode_ms or 0 for row in good) / len(good),
         seconds=math.fsum(row.seconds or 0 for row in good),
         groups=len({row.group for row in good}),
+        frames=sum(frames) if len(frames) == len(good) else None,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.keep.kept import Kept, digest_of
 from harness.keep.streams import encode, stream_key
+from harness.media.levers import frames_sent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,4 +79,5 @@ class Memory:
 
 
 def _stream_key(cell: Cell, source: ReadSample) -> str:
-    return stream_key(cell.experiment.identity["codec"], source.digest)
+    sent = frames_sent(cell.codec, len(source.sample.frames), source.sample.fps)
+    return stream_key(cell.experiment.identity["codec"], source.digest, sent)

@@ -138,8 +138,10 @@ def _score(
             continue
         begun = time.perf_counter()
         try:
-            statistics = [task.score(translate(p), t) for p, t in zip(predicted, targets, strict=True)]
-            score = task.sample_score(statistics)
+            unseen = coded.unseen.get(row.index, 0)
+            judged = list(zip(predicted, targets, strict=True))[unseen:]
+            statistics = [task.score(translate(p), t) for p, t in judged]
+            score = task.sample_score(statistics) if statistics or not unseen else None
         except Exception as error:  # noqa: BLE001 - as above
             rows.append(replace(row, status="failed", error=reason(f"task {task.name}", error)))
             continue

@@ -13,7 +13,9 @@ from harness.engine.trainer import Trainer
 from harness.engine.worker import reason
 from harness.errors import HarnessError, PluginError, StoreError
 from harness.keep.processes import describe
+from harness.media.levers import drops_frames
 from harness.planning.batches import outlines, plan_batches
+from harness.planning.phases import draw_phases
 from harness.records import Claim, SampleRow, State
 from harness.unit import Settings, Todo, Unit
 
@@ -150,7 +152,9 @@ class Runner:
             except Exception as error:  # noqa: BLE001 - an error of a model fails its cells, and is recorded
                 self._fail(cells, reason("training", error))
                 return
-        batches = plan_batches(outlines(subject.dataset, subject.indices), subject.model.prepared_shape, subject.batch)
+        known = outlines(subject.dataset, subject.indices)
+        phases = draw_phases(known) if any(drops_frames(cell.codec) for cell in cells) else {}
+        batches = plan_batches(known, subject.model.prepared_shape, subject.batch)
         done = {cell.experiment.key: self.store.done(cell.experiment.key) for cell in cells}
         for cell in cells:
             if kept := len(done[cell.experiment.key]):
@@ -161,7 +165,7 @@ class Runner:
             if unfinished:
                 todo.append(Todo(batch, unfinished))
         reference = cells[0].experiment.reference == "predictions"
-        unit = Unit(subject, tuple(cells), tuple(todo), reference)
+        unit = Unit(subject, tuple(cells), tuple(todo), reference, phases)
         try:
             if todo:
                 self._collect(self._guarded(self.executor.run([unit], self.settings, self.progress)), done)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from harness.dataset import Outline
 from harness.engine.keeper import Keeper
 from harness.engine.read_sample import ReadSample
 from harness.errors import CodecError, HarnessError
+from harness.media.levers import at_phase, unseen_frames
 from harness.media.quality import squared_error
 from harness.model import NoMemo
 from harness.records import SampleRow
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.codec import Codec
+    from harness.dataset import Sample
+    from harness.task import Task
     from harness.unit import Cell, Todo, Unit
 
-__all__ = ["REFERENCE", "PreparedBatch", "prepared_batches", "start_worker"]
+__all__ = ["REFERENCE", "PreparedBatch", "prepared_batches", "start_worker", "unseen_targets"]
 
 
 REFERENCE = -1
@@ -47,6 +51,8 @@ class PreparedBatch:
         notes: warnings of the worker for the user.
         batch: the number of the planned batch that these samples belong to.
         last: whether this is the last part of the planned batch for the last cell.
+        unseen: sample index -> how many of its first targets are not judged (`unseen_targets`); 0 for a sample that it
+            lacks. They stay in the batch, so that a cell with `fps=` has the batches that were planned.
     """
 
     cell: int
@@ -58,6 +64,7 @@ class PreparedBatch:
     notes: list[str] = field(default_factory=list)
     batch: int = 0
     last: bool = False
+    unseen: Mapping[int, int] = field(default_factory=dict)
 
     def pin_memory(self) -> PreparedBatch:
         """Move the inputs to pinned memory. The data loader's pinning thread calls this."""
@@ -146,6 +153,7 @@ def _read(unit: Unit, index: int) -> ReadSample | SampleRow:
         status="ok",
         pixels=count * height * width,
         duration=count / sample.fps if sample.fps else None,
+        frames=count,
         source_bytes=sample.source.bytes,
         source_format=sample.source.format,
         source_quality=sample.source.quality,
@@ -173,13 +181,16 @@ def _code(
     model = unit.subject.model
     shapes: dict[tuple[int, ...], list[tuple[SampleRow, list[Any], Any]]] = {}
     seconds = {"read": read, "prepare": 0.0}
+    unseen: dict[int, int] = {}
     for source in sources:
         row, active = replace(source.row, key=chosen.experiment.key), f"codec {chosen.codec.name}"
         try:
-            row, frames = _encode_decode(chosen, source, row, keeper)
+            phased = replace(chosen, codec=at_phase(chosen.codec, unit.phases.get(row.index, 0.0)))
+            row, frames = _encode_decode(phased, source, row, keeper)
+            unseen[row.index] = unseen_targets(unit.subject.task, chosen.codec, source.sample)
             active = f"model {model.name}"
             started = time.perf_counter()
-            prepared = model.prepare(frames, source.scored, keeper.memo(chosen, source))
+            prepared = model.prepare(frames, source.scored, keeper.memo(phased, source))
             seconds["prepare"] += time.perf_counter() - started
             shape = model.prepared_shape(_outline(row, source))
         except Exception as error:  # noqa: BLE001 - an error of a plugin fails one sample, and is recorded
@@ -198,7 +209,8 @@ def _code(
             yield PreparedBatch(cell, None, [], [], [*failed, *rows], seconds)
         else:
             seconds["prepare"] += time.perf_counter() - started
-            yield PreparedBatch(cell, inputs, [r for r, _, _ in group], [t for _, t, _ in group], failed, seconds)
+            rows, targets = [r for r, _, _ in group], [t for _, t, _ in group]
+            yield PreparedBatch(cell, inputs, rows, targets, failed, seconds, unseen=unseen)
         failed, seconds = [], {}
 
 
@@ -227,6 +239,22 @@ def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[Prepared
         yield PreparedBatch(REFERENCE, inputs, [row for row, _ in group], [], [])
     if failed:
         yield PreparedBatch(REFERENCE, None, [], [], failed)
+
+
+def unseen_targets(task: Task, codec: Codec, sample: Sample) -> int:
+    """Return how many of a sample's first targets are not judged, because `fps=` may have sent no frame before them.
+
+    The target of a whole clip is always judged, although it is stored at frame 0.
+
+    Args:
+        task: the task.
+        codec: the codec, including its levers.
+        sample: the sample, uncompressed.
+    """
+    if task.judges == "clips":
+        return 0
+    unseen = unseen_frames(codec, len(sample.frames), sample.fps)
+    return sum(frame < unseen for frame in sample.targets)
 
 
 def _encode_decode(

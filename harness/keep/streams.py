@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.keep.kept import Kept, digest_of, pack_stream, unpack_stream
@@ -14,15 +14,17 @@ if TYPE_CHECKING:
 __all__ = ["encode", "stream_key"]
 
 
-def stream_key(identity: Mapping[str, Any], frames: str) -> str:
+def stream_key(identity: Mapping[str, Any], frames: str, sent: Sequence[int] | None = None) -> str:
     """Return the cache key of an encoded stream.
 
     Args:
         identity: codec, options, fingerprint, level and plugin: everything, apart from the frames, that determines the
             stream's bytes.
         frames: the digest of the frames (`harness.keep.kept.frames_digest`).
+        sent: which of the frames are encoded (`harness.media.levers.frames_sent`); None for all. Phases that send the
+            same frames share a stream.
     """
-    return digest_of("stream 1", identity, frames)
+    return digest_of("stream 1", identity, frames, *([] if sent is None else [list(sent)]))
 
 
 def encode(

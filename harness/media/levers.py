@@ -6,10 +6,18 @@ gets frames of the source's size and number:
 - `scale=` resizes each frame to `scale` times its height and width (rounded to pixels, at least one) before encoding,
   and back after decoding. Both use Pillow's bicubic filter, which is widened for downscaling (antialiasing), as is the
   default in Pillow and ffmpeg. The filter computes in integers, so that every machine gets the same pixels.
-- `fps=` drops frames evenly before encoding; the first frame is always kept. After decoding, each dropped frame is
-  replaced by the last kept frame before it. `fps=` never adds frames: a value above the clip's own frame rate is
-  refused, with a tolerance of one percent, because 30 and 29.97 differ by less. An image has no frame rate, so a run
-  over images with `fps=` is refused.
+- `fps=` drops frames evenly before encoding. After decoding, each dropped frame is replaced by the last kept frame
+  before it; the frames before the first kept one are replaced by that one. `fps=` never adds frames: a value above the
+  clip's own frame rate is refused, with a tolerance of one percent, because 30 and 29.97 differ by less. An image has
+  no frame rate, so a run over images with `fps=` is refused.
+
+Which frames `fps=` keeps depends on its *phase*, a number from 0 up to 1: the share of a period between two kept frames
+that has passed when the clip begins. At phase 0 the first frame is kept. A camera that sends 5 frames a second does not
+know which frames somebody will judge, so a run draws a phase for each sample (`harness.planning.phases`). A codec knows
+no sample. So the phase is no option: `at_phase` makes a codec with a phase from the codec of the plan.
+
+Which frames are not judged says `unseen_frames`: the first ones of a clip, up to the latest that is the first kept one
+at some phase.
 
 Rates (bits per pixel, kbit/s) refer to the source's pixels and duration: the `Encoded` object that a lever returns has
 the source's size and frame count.
@@ -19,7 +27,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from harness.codec import Codec, Encoded, Level, check_frames
 from harness.errors import CodecError, PluginError
@@ -33,9 +42,13 @@ __all__ = [
     "LEVER_NAMES",
     "LEVER_REVISIONS",
     "Resampled",
+    "at_phase",
+    "drops_frames",
+    "frames_sent",
     "is_baseline",
     "lever_revisions",
     "split_levers",
+    "unseen_frames",
     "with_levers",
 ]
 
@@ -51,7 +64,10 @@ _SAME_RATE = 1.01
 """Frame rates whose ratio is at most this count as equal: for example 30 and 30000/1001."""
 
 
-LEVER_REVISIONS: Mapping[str, int] = {"scale": 1, "fps": 1}
+_ROUNDING = 1e-6
+"""What a number of frames may miss a whole number by, from rounding."""
+
+LEVER_REVISIONS: Mapping[str, int] = {"scale": 1, "fps": 2}
 """A number for each lever, raised when the lever gives other frames than before."""
 
 
@@ -86,8 +102,46 @@ def with_levers(codec: type[Codec], options: Mapping[str, object]) -> Codec:
     levers, own = split_levers(options)
     if not levers:
         return codec(**own)
-    resampled = Resampled(codec(**own), **levers)
+    resampled = Resampled(codec(**own), 0.0, **levers)
     return resampled if resampled.levers else resampled.codec
+
+
+def drops_frames(codec: Codec) -> bool:
+    """Return whether a codec has the lever `fps=`, so that it needs a phase."""
+    return isinstance(codec, Resampled) and "fps" in codec.levers
+
+
+def at_phase(codec: Codec, phase: float) -> Codec:
+    """Return the codec with a phase, from 0 up to 1. A codec without `fps=` has none, and is returned unchanged."""
+    if not isinstance(codec, Resampled) or "fps" not in codec.levers:
+        return codec
+    levers: Mapping[str, Any] = codec.levers
+    return Resampled(codec.codec, phase, **levers)
+
+
+def frames_sent(codec: Codec, count: int, fps: float | None) -> list[int] | None:
+    """Return which frames of a clip a codec encodes at its phase; None if it has no `fps=`, and encodes all.
+
+    Args:
+        codec: the codec, including its levers.
+        count: the number of frames of the clip.
+        fps: the clip's frame rate in frames per second.
+    """
+    return codec.sent(count, fps)[0] if isinstance(codec, Resampled) and "fps" in codec.levers else None
+
+
+def unseen_frames(codec: Codec, count: int, fps: float | None) -> int:
+    """Return how many of a clip's first frames are not judged, because at some phase none was sent before them.
+
+    They are the same at every phase. If a frame was judged at the phases alone at which a frame was sent by then, the
+    frames at a clip's beginning would be judged at those phases alone at which they are fresh.
+
+    Args:
+        codec: the codec, including its levers.
+        count: the number of frames of the clip.
+        fps: the clip's frame rate in frames per second.
+    """
+    return codec.unseen(count, fps) if isinstance(codec, Resampled) else 0
 
 
 def is_baseline(codec: Codec) -> bool:
@@ -102,21 +156,26 @@ class Resampled(Codec):
 
     Args:
         codec: the wrapped codec, which codes the reduced frames.
+        phase: the phase of `fps`, from 0 up to 1.
         levers: `scale` and `fps`.
 
     Attributes:
         codec: the wrapped codec.
+        phase: the phase of `fps`. It is no option, because it belongs to a sample.
         levers: the levers that change something, with their values.
         config: the options of the wrapped codec, then the levers.
     """
 
     options = LEVERS
 
-    def __init__(self, codec: Codec, **levers: object) -> None:
+    def __init__(self, codec: Codec, phase: float = 0.0, **levers: object) -> None:
         if taken := {lever.name for lever in LEVERS} & {option.name for option in codec.options}:
             raise PluginError(f"codec {codec.name} has an option {min(taken)!r}; that is a lever every codec has.")
+        if not 0 <= phase < 1:
+            raise ValueError(f"phase {phase}: a phase is a number from 0 up to 1")
         super().__init__(**levers)
         self.codec = codec
+        self.phase = phase
         self.levers = {k: v for k, v in self.config.items() if v is not None and (k, v) != ("scale", 1)}
         self.config = {**codec.config, **self.levers}
         self.scale = codec.scale
@@ -125,31 +184,34 @@ class Resampled(Codec):
         vars(self).update({name: getattr(codec, name) for name in class_attributes})
 
     def __repr__(self) -> str:
-        return ", ".join([f"Resampled({self.codec!r}", *(f"{k}={v!r}" for k, v in self.levers.items())]) + ")"
+        phase = [f"phase={self.phase!r}"] if self.phase else []
+        return ", ".join([f"Resampled({self.codec!r}", *phase, *(f"{k}={v!r}" for k, v in self.levers.items())]) + ")"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Resampled) and (self.codec, self.levers) == (other.codec, other.levers)
+        if not isinstance(other, Resampled):
+            return False
+        return (self.codec, self.phase, self.levers) == (other.codec, other.phase, other.levers)
 
     def __hash__(self) -> int:
-        return hash((self.codec, tuple(self.levers.items())))
+        return hash((self.codec, self.phase, tuple(self.levers.items())))
 
     def encode(self, frames: Frames, level: Level, fps: float | None = None) -> Encoded:
         check_frames(frames, self.name)
         count, height, width, _ = frames.shape
-        kept, reduced_fps = self._kept_frames(count, fps)
+        kept, reduced_fps = self.sent(count, fps)
         reduced = frames if len(kept) == count else frames[kept]
         coded = self.codec.encode(_resize(reduced, *self._reduced_size(height, width)), level, reduced_fps)
         return Encoded(coded.data, coded.bits, count, height, width, fps)
 
     def decode(self, encoded: Encoded) -> Frames:
-        kept, fps = self._kept_frames(encoded.frames, encoded.fps)
+        kept, fps = self.sent(encoded.frames, encoded.fps)
         height, width = self._reduced_size(encoded.height, encoded.width)
         decoded = self.codec.decode(Encoded(encoded.data, encoded.bits, len(kept), height, width, fps))
         frames = _resize(decoded, encoded.height, encoded.width)
         if len(kept) == encoded.frames:
             return frames
-        bounds = [*kept, encoded.frames]
-        return frames.repeat([after - first for first, after in zip(kept, bounds[1:], strict=True)], axis=0)
+        bounds = [0, *kept[1:], encoded.frames]
+        return frames.repeat([after - first for first, after in pairwise(bounds)], axis=0)
 
     def fingerprint(self) -> Mapping[str, Value]:
         facts = dict(self.codec.fingerprint()) | lever_revisions(self.levers)
@@ -192,20 +254,41 @@ class Resampled(Codec):
         factor = float(self.levers.get("scale") or 1)
         return max(1, math.floor(height * factor + 0.5)), max(1, math.floor(width * factor + 0.5))
 
-    def _kept_frames(self, count: int, fps: float | None) -> tuple[list[int], float | None]:
-        """Return the indices of the frames that are encoded, and their frame rate."""
+    def sent(self, count: int, fps: float | None) -> tuple[list[int], float | None]:
+        """Return the indices of the frames that are encoded at this phase, and their frame rate.
+
+        A clip that is shorter than a period sends one frame; over all phases it is each of its frames equally often.
+
+        Raises:
+            CodecError: `fps=` is above the clip's frame rate, or the clip has none.
+        """
+        share = self._share(count, fps)
+        if share is None:
+            return list(range(count)), fps
+        # The small term keeps 30 * (10 / 30) from falling below 10.
+        slots = [math.floor(index * share + self.phase + _ROUNDING) for index in range(-1, count)]
+        kept = [index for index in range(count) if slots[index + 1] != slots[index]]
+        if not kept:
+            # The phases at which no frame falls into the clip are shared out among its frames.
+            place = (self.phase - share) / (1 - count * share)
+            kept = [min(count - 1, max(0, math.floor(place * count)))]
+        return kept, float(self.levers["fps"])
+
+    def unseen(self, count: int, fps: float | None) -> int:
+        """Return how many of a clip's first frames have no sent frame before them at some phase (`unseen_frames`)."""
+        share = self._share(count, fps)
+        return 0 if share is None else math.ceil(1 / share - _ROUNDING) - 1
+
+    def _share(self, count: int, fps: float | None) -> float | None:
+        """Return the share of a clip's frames that is sent; None if all are."""
         requested = float(self.levers.get("fps") or 0)
         if not requested or count == 1:
-            return list(range(count)), fps
+            return None
         if not fps:
             raise CodecError(f"{self.name} with fps={requested:g} needs to know the frame rate of a clip; it has none.")
         if problem := self.too_fast(fps):
             raise CodecError(f"{self.name}: {problem}")
-        if requested >= fps:
-            return list(range(count)), fps
-        # The small term keeps 30 * (10 / 30) from falling below 10.
-        slots = [math.floor(index * requested / fps + 1e-6) for index in range(count)]
-        return [index for index in range(count) if index == 0 or slots[index] != slots[index - 1]], requested
+        return None if requested >= fps else requested / fps
 
 
 def _resize(frames: Frames, height: int, width: int) -> Frames:

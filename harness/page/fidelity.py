@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
+from harness.planning.phases import SamplePhases
 
 if TYPE_CHECKING:
     from harness.codec import Frames
@@ -125,13 +126,15 @@ def measure_samples(
     """
     values: dict[str, dict[str, list[float]]] = {}
     problems: dict[str, None] = {}
+    phases = SamplePhases(remade.subject)
     for index in samples:
         try:
             sample = remade.subject.dataset[index]
             sample.frames.setflags(write=False)
             for cell in cells:
                 planned = remade.cells[cell.facts["experiment"]]
-                decoded = planned.codec.decode(planned.codec.encode(sample.frames, planned.level, sample.fps))
+                codec = phases.codec(planned, sample.id)
+                decoded = codec.decode(codec.encode(sample.frames, planned.level, sample.fps))
                 for name in names:
                     value = MEASURES[name](sample.frames, decoded, sample.fps)
                     values.setdefault(cell.facts["cell"], {}).setdefault(name, []).append(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.codec import Codec, Scale
 from harness.dataset import Dataset
@@ -11,10 +11,15 @@ from harness.discovery.plugins import Plugins
 from harness.discovery.registry import Registry
 from harness.errors import UsageError, did_you_mean
 from harness.media.levers import Resampled, is_baseline, with_levers
+from harness.planning.batches import outlines
 from harness.planning.grammar import ParsedName, parse
 from harness.planning.grid import CodecChoice
 
-__all__ = ["choose_codec", "refused_images", "refused_rates"]
+if TYPE_CHECKING:
+    from harness.dataset import Outline
+    from harness.unit import Subject
+
+__all__ = ["choose_codec", "refused_images", "refused_rates", "unjudged_clips"]
 
 
 def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice:
@@ -85,6 +90,38 @@ def refused_rates(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Dataset
             checked = ((codec.name, codec.too_fast(fps)) for codec in with_fps)
             problems += [f"codec {codec} on dataset {name}: {problem}" for codec, problem in checked if problem]
     return problems
+
+
+def unjudged_clips(codecs: Iterable[Codec], subjects: Iterable[Subject]) -> list[str]:
+    """Return a sentence for each codec whose `fps=` is so low that no frame of a subject's clips is judged.
+
+    Args:
+        codecs: the codecs, including their levers.
+        subjects: the subjects. Their clips are taken to have the frame rate of the first one.
+    """
+    with_fps = [codec for codec in codecs if isinstance(codec, Resampled) and "fps" in codec.levers]
+    problems = []
+    for subject in subjects if with_fps else ():
+        dataset = subject.dataset
+        if dataset.still or subject.task.judges == "clips" or not (fps := _first_rate(dataset)):
+            continue
+        clips = [outline for outline in outlines(dataset, subject.indices).values() if outline]
+        for codec in with_fps:
+            if clips and not codec.too_fast(fps) and not any(_judged(codec, clip, fps) for clip in clips):
+                first, scored = clips[0], ", ".join(map(str, clips[0].scored))
+                problems.append(
+                    f"codec {codec.name} on dataset {subject.dataset_name}: with fps={codec.levers['fps']:g} of "
+                    f"{fps:g} frames a second, the first {codec.unseen(first.frames, fps)} frames of a clip are not "
+                    f"judged, because none may have been sent yet; {first.id} has no scored frame after them (it has "
+                    f"{scored}). Ask for a higher fps=, for longer clips, or for scored frames that are closer "
+                    "together (of a folder: frames=, every=)."
+                )
+    return problems
+
+
+def _judged(codec: Resampled, clip: Outline, fps: float) -> bool:
+    unseen = codec.unseen(clip.frames, fps)
+    return any(frame >= unseen for frame in clip.scored)
 
 
 def _first_rate(dataset: Dataset) -> float | None:

@@ -100,7 +100,8 @@ def _trained(subject: Subject, setup: TrainingSetup, data: TrainingData, seed: i
     through = None
     name = None
     if data.codec is not None:
-        through = codec_coding(data.codec, data.levels, codec_identity(data.codec, data.plugin))
+        identity = codec_identity(data.codec, data.plugin)
+        through = codec_coding(data.codec, data.levels, identity, subject.task.judges == "clips")
         name = variant(data.codec.name, changed_options(data.codec))
     job = Job(subject.model, setup.dataset, setup.recipe, seed, setup.initial, through, setup.parts)
     training = Training(

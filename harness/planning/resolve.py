@@ -21,7 +21,7 @@ from harness.errors import (
 )
 from harness.model import Model, Weights
 from harness.planning.batches import outlines, stratified_subset
-from harness.planning.codecs import choose_codec, refused_images, refused_rates
+from harness.planning.codecs import choose_codec, refused_images, refused_rates, unjudged_clips
 from harness.planning.grammar import parse
 from harness.planning.grid import CodecChoice, Grid, TrainingSetup
 from harness.planning.names import Names
@@ -74,6 +74,7 @@ class Resolver(Names):
         setups = [setup for _, setup in pairs]
         tested = [c.codec for c in codecs], [(s.dataset_name, s.dataset) for s in subjects]
         self.problems += [*refused_images(*tested), *refused_rates(*tested)]
+        self.problems += unjudged_clips(tested[0], subjects)
         self.problems += reference_problems(request, subjects)
         if request.limit is not None and request.limit < 1:
             self.problems.append(f"--limit {request.limit}: at least 1.")

@@ -1,4 +1,4 @@
-"""Resamples the metrics of several experiments together, on the samples that did not fail in any of them."""
+"""Resamples the metrics of several experiments together, on the frames that were judged in all of them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from harness.statistics.intervals import (
     standard_error,
     subset,
 )
+from harness.statistics.judged import last_frames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +36,10 @@ __all__ = ["RATE", "Measure", "ResampledMetric", "Resampler"]
 
 RATE = "bpp"
 """The name that selects the rate (bits per pixel of the source) in place of a metric."""
+
+Judged = Mapping[int, float]
+"""The samples of an experiment by index, with the number of their last scored frames that were judged; infinite if all
+were. With `fps=` the first frames of a clip are not (`harness.statistics.judged`)."""
 
 Measure = tuple[Sequence["ResultCell"], str]
 """Experiments, and the name of a metric. The metric is averaged over the experiments (a training's several seeds)."""
@@ -106,35 +111,41 @@ class Resampler:
     plugins: Plugins
     resamples: int
     seed: int
-    _known: dict[tuple[str, bool, frozenset[int]], Replicates] = field(default_factory=dict)
+    _known: dict[tuple[str, bool, frozenset[tuple[int, float]]], Replicates] = field(default_factory=dict)
     _classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    _finished: dict[str, tuple[str, frozenset[int]]] = field(default_factory=dict)
-    _resampled: dict[tuple[str, frozenset[int]], tuple[tuple[str, ...], str]] = field(default_factory=dict)
-    """(experiment key, samples) -> the groups that have scored frames, in resampling order, and `Replicates.source`."""
+    _finished: dict[str, tuple[str, Judged]] = field(default_factory=dict)
+    _resampled: dict[tuple[str, frozenset[tuple[int, float]]], tuple[tuple[str, ...], str]] = field(
+        default_factory=dict
+    )
+    """(experiment key, samples) -> the groups that have judged frames, in resampling order, and `Replicates.source`."""
 
     def together(self, measures: Sequence[Measure]) -> list[ResampledMetric]:
-        """Resample each measure, on the samples that did not fail in any of the measures' experiments on the same data.
+        """Resample each measure, on the frames that were judged in all of the measures' experiments on the same data.
 
         Args:
             measures: the experiments and metrics.
         """
-        shared: dict[str, frozenset[int]] = {}
+        shared: dict[str, Judged] = {}
         for cells, _ in measures:
             for cell in cells:
-                data, finished = self._samples(cell)
-                shared[data] = shared.get(data, finished) & finished
+                data, judged = self._samples(cell)
+                before = shared.get(data, judged)
+                shared[data] = {index: min(before[index], judged[index]) for index in before if index in judged}
         return [self._mean(cells, metric, shared) for cells, metric in measures]
 
-    def _samples(self, cell: ResultCell) -> tuple[str, frozenset[int]]:
-        """Return an experiment's data (dataset and limit, as text) and the indices of the samples that did not fail."""
+    def _samples(self, cell: ResultCell) -> tuple[str, Judged]:
+        """Return an experiment's data (dataset and limit, as text) and its samples that did not fail."""
         key = cell.facts["experiment"]
         if key not in self._finished:
-            data = canonical({name: self.identities[key][name] for name in ("dataset", "limit")})
-            indices = frozenset(row.index for row in self.home[key].rows(key) if row.status == "ok")
-            self._finished[key] = data, indices
+            identity = self.identities[key]
+            data = canonical({name: identity[name] for name in ("dataset", "limit")})
+            judged: Judged = {row.index: math.inf for row in self.home[key].rows(key) if row.status == "ok"}
+            if identity.get("codec", {}).get("options", {}).get("fps") is not None:
+                judged = {s.index: len(s.statistics) for s in self.home[key].statistics(key) if s.statistics}
+            self._finished[key] = data, judged
         return self._finished[key]
 
-    def _mean(self, cells: Sequence[ResultCell], metric: str, shared: Mapping[str, frozenset[int]]) -> ResampledMetric:
+    def _mean(self, cells: Sequence[ResultCell], metric: str, shared: Mapping[str, Judged]) -> ResampledMetric:
         samples = [shared[self._samples(cell)[0]] for cell in cells]
         drawn = [self._replicates(cell, metric == RATE, indices) for cell, indices in zip(cells, samples, strict=True)]
         undefined = np.full(self.resamples, math.nan)
@@ -145,35 +156,36 @@ class Resampler:
         mean = Replicates({metric: value}, {metric: resampled}, groups, ratios, drawn[0].source)
         return ResampledMetric(metric, mean, min(map(len, samples)))
 
-    def _replicates(self, cell: ResultCell, rate: bool, samples: frozenset[int]) -> Replicates:
-        key = cell.facts["experiment"]
-        if (key, rate, samples) not in self._known:
-            drawn = self._rate_replicates(cell, samples) if rate else self._metric_replicates(cell, samples)
-            self._known[key, rate, samples] = drawn
-        return self._known[key, rate, samples]
+    def _replicates(self, cell: ResultCell, rate: bool, samples: Judged) -> Replicates:
+        which = cell.facts["experiment"], rate, frozenset(samples.items())
+        if which not in self._known:
+            self._known[which] = (self._rate_replicates if rate else self._metric_replicates)(cell, samples)
+        return self._known[which]
 
-    def _metric_replicates(self, cell: ResultCell, samples: frozenset[int]) -> Replicates:
+    def _metric_replicates(self, cell: ResultCell, samples: Judged) -> Replicates:
         key = cell.facts["experiment"]
         if key not in self._classes:
             self._classes |= classes_of(self.home[key], [cell])
         task = task_of(self.identities[key], self._classes[key], self.plugins)
-        kept = [sample for sample in self.home[key].statistics(key) if sample.index in samples]
+        stored = self.home[key].statistics(key)
+        kept = [last_frames(sample, samples[sample.index]) for sample in stored if sample.index in samples]
         kept.sort(key=lambda sample: sample.index)
         frames = [frame for sample in kept for frame in sample.statistics]
         groups = [sample.group for sample in kept for _ in sample.statistics]
         drawn = replicates(task, frames, groups, self.resamples, self.seed)
-        self._resampled[key, samples] = tuple(dict.fromkeys(groups)), drawn.source
+        self._resampled[key, frozenset(samples.items())] = tuple(dict.fromkeys(groups)), drawn.source
         return drawn
 
-    def _rate_replicates(self, cell: ResultCell, samples: frozenset[int]) -> Replicates:
+    def _rate_replicates(self, cell: ResultCell, samples: Judged) -> Replicates:
         """Resample the rate. The value is over all samples.
 
         The same groups are resampled in the same order as for the metrics, so rate and metrics are paired.
         """
         key = cell.facts["experiment"]
-        if (key, samples) not in self._resampled:
+        which = key, frozenset(samples.items())
+        if which not in self._resampled:
             self._replicates(cell, rate=False, samples=samples)
-        groups, source = self._resampled[key, samples]
+        groups, source = self._resampled[which]
         totals: dict[str, NDArray[np.float64]] = {}
         for row in self.home[key].rows(key):
             if row.index in samples:

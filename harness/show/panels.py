@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from math import isclose
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from harness.engine.worker import unseen_targets
 from harness.errors import SampleError, UsageError
 from harness.results.naming import training_words
 from harness.show.panel import Row, Tile, Zoom, lay_out, zoom_for
@@ -39,7 +40,7 @@ class PanelOptions:
     """Options of how samples are shown.
 
     Args:
-        frame: the index of the frame of a clip; None for the first scored frame.
+        frame: the index of the frame of a clip; None for the first frame that is judged in all shown experiments.
         crop: x, y, width and height in pixels of the source; None for the whole frame.
         columns: the number of pictures side by side; None for as many as fit on a screen.
         plain: whether to show each picture also without drawings; None does so only if the task's drawings hide the
@@ -192,7 +193,8 @@ class PanelPainter:
             sample = dataset[index]
         except SampleError as error:
             raise UsageError(f"sample {index} cannot be read: {error}") from error
-        frame = frame_to_show(sample, self._look.frame)
+        unseen = max(self._unseen(cell, sample) for cell in self._recorded.cells)
+        frame = frame_to_show(sample, self._look.frame, unseen)
         sample.frames.setflags(write=False)
         sample = self._runner(self._recorded.cells[0]).referred(sample)
         first = self._truth_tiles(sample, frame)
@@ -242,7 +244,13 @@ class PanelPainter:
             drawn = self._draw(self._task.draw, run.frames[frame], run.predictions[frame])
         except NotImplementedError as error:
             raise UsageError(f"nothing can be shown: {error}.") from error
-        return Tile(self._with_plain(drawn, run.frames[frame]), title, self._note(row))
+        judged = frame in sorted(sample.targets)[self._unseen(cell, sample) :]
+        note = self._note(row) + ("" if judged else "    (this frame is not judged)")
+        return Tile(self._with_plain(drawn, run.frames[frame]), title, note)
+
+    def _unseen(self, cell: ResultCell, sample: Sample) -> int:
+        """Return how many of a sample's scored frames are not judged in an experiment, because of its `fps=`."""
+        return unseen_targets(self._task, self._remade.cells[cell.facts["experiment"]].codec, sample)
 
     def _with_plain(self, drawn: Picture, image: Picture) -> Picture:
         """Return the drawing, with the picture without drawings above it if the options ask for it."""

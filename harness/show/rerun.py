@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.engine.predict import set_up_torch
+from harness.engine.worker import unseen_targets
 from harness.errors import HarnessError
 from harness.model import NoMemo
+from harness.planning.phases import SamplePhases
 from harness.statistics.agreement import Agreement
 from harness.training.transfer import to_device
 
@@ -56,6 +58,7 @@ class SampleRunner:
         self._device = settings.device
         set_up_torch(settings)
         self._model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
+        self._phases = SamplePhases(subject)
         self._translate = subject.task.translator(self._model.classes, subject.dataset_name)
 
     def referred(self, sample: Sample) -> Sample:
@@ -101,11 +104,14 @@ class SampleRunner:
     def _run(self, cell: Cell, sample: Sample) -> SampleRun:
         task = self._subject.task
         scored = tuple(sorted(sample.targets))
-        encoded = cell.codec.encode(sample.frames, cell.level, sample.fps)
-        frames = cell.codec.decode(encoded)
+        codec = self._phases.codec(cell, sample.id)
+        encoded = codec.encode(sample.frames, cell.level, sample.fps)
+        frames = codec.decode(encoded)
         predictions = self._predict(frames, scored)
-        statistics = [task.score(predictions[at], sample.targets[at]) for at in scored]
-        return SampleRun(frames, predictions, encoded.bits, task.sample_score(statistics))
+        judged = scored[unseen_targets(task, codec, sample) :]
+        statistics = [task.score(predictions[at], sample.targets[at]) for at in judged]
+        score = task.sample_score(statistics) if judged or not scored else None
+        return SampleRun(frames, predictions, encoded.bits, score)
 
     def _predict(self, frames: Frames, scored: tuple[int, ...]) -> dict[int, Any]:
         """Return the model's predictions by frame index, on the scored frames, in the dataset's classes."""
@@ -117,15 +123,20 @@ class SampleRunner:
         return dict(zip(scored, map(self._translate, predictions), strict=True))
 
 
-def frame_to_show(sample: Sample, frame: int | None) -> int:
-    """Return the index of the frame to show: the requested frame, or the first scored frame for None.
+def frame_to_show(sample: Sample, frame: int | None, unseen: int = 0) -> int:
+    """Return the index of the frame to show: the requested frame, or the first judged frame for None.
+
+    Args:
+        sample: the sample.
+        frame: the requested frame.
+        unseen: how many of the first scored frames are not judged in a shown experiment.
 
     Raises:
         HarnessError: the requested frame is not scored, so there is no prediction on it.
     """
     scored: Sequence[int] = sorted(sample.targets)
     if frame is None:
-        return scored[0]
+        return scored[min(unseen, len(scored) - 1)]
     if frame not in scored:
         known = ", ".join(map(str, scored))
         raise HarnessError(f"--frame {frame}: sample {sample.id} is scored on frames {known} only.")

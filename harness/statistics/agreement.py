@@ -34,7 +34,7 @@ class Agreement(Task):
     def __init__(self, task: Task) -> None:
         self.task, self.config, self.classes = task, task.config, task.classes
         # A task declares these attributes in its class. An Agreement object copies them from the task that it wraps.
-        copied = ("name", "summary", "options", "scoring_version", "draws_over")
+        copied = ("name", "summary", "options", "scoring_version", "judges", "draws_over")
         vars(self).update({attribute: getattr(task, attribute) for attribute in copied})
         vars(self)["metrics"] = tuple(map(_with_prefix, task.metrics))
         vars(self)["sample_metric"] = _with_prefix(task.sample_metric)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.keep.kept import Kept, digest_of, frames_digest
 from harness.keep.streams import encode, stream_key
-from harness.training.frame_coding import FrameCoding
+from harness.media.levers import at_phase, drops_frames, frames_sent, unseen_frames
+from harness.training.frame_coding import FrameCoding, all_seen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,18 +19,23 @@ if TYPE_CHECKING:
 __all__ = ["CodecCoding", "codec_coding"]
 
 
-def codec_coding(codec: Codec, levels: Sequence[Level], identity: Mapping[str, Any]) -> FrameCoding:
+def codec_coding(
+    codec: Codec, levels: Sequence[Level], identity: Mapping[str, Any], whole_clips: bool = False
+) -> FrameCoding:
     """Return the coding of training data with a codec.
 
-    With several levels, each example is coded at a random one of them.
+    With several levels, each example is coded at a random one of them. With `fps=`, each example has a random phase.
 
     Args:
         codec: the codec, including its levers (`scale`, `fps`).
         levels: the levels, at least one.
         identity: everything, apart from the level, that determines the codec's bytes.
+        whole_clips: whether the targets belong to whole clips (`harness.task.Task.judges`), so that none is left out.
     """
     coding = CodecCoding(codec, tuple(levels), identity)
-    return FrameCoding(digest_of("coded", identity, list(levels)), coding, coding.problems)
+    unseen = partial(unseen_frames, codec)
+    key = digest_of("coded", identity, list(levels))
+    return FrameCoding(key, coding, coding.problems, all_seen if whole_clips else unseen)
 
 
 class CodecCoding:
@@ -50,8 +57,10 @@ class CodecCoding:
 
     def __call__(self, frames: Frames, fps: float | None, rng: np.random.Generator) -> Frames:
         level = self._levels[int(rng.integers(len(self._levels)))]
+        codec = at_phase(self._codec, float(rng.random())) if drops_frames(self._codec) else self._codec
 
         def key() -> str:
-            return stream_key({**self._identity, "level": level}, frames_digest(frames, fps))
+            sent = frames_sent(codec, len(frames), fps)
+            return stream_key({**self._identity, "level": level}, frames_digest(frames, fps), sent)
 
-        return self._codec.decode(encode(self._codec, frames, level, fps, self._kept, key)[0])
+        return codec.decode(encode(codec, frames, level, fps, self._kept, key)[0])

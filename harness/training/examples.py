@@ -103,11 +103,18 @@ class Examples(TorchDataset[Any]):
     def __getitem__(self, slot: Slot) -> Example:
         rng = np.random.default_rng((self._seed, 2, slot.iteration, slot.place))
         sample, unreadable = self._read(slot.sample)
-        frames, problems = sample.frames, list[str]()
+        frames, targets, problems = sample.frames, sample.targets, list[str]()
         if self._through is not None:
             frames = self._through(frames, sample.fps, rng)
             problems += self._through.problems()
-        content = self._model.prepare_train(frames, sample.targets, rng)
+            unseen = self._through.unseen(len(frames), sample.fps)
+            targets = {frame: target for frame, target in targets.items() if frame >= unseen}
+            if sample.targets and not targets:
+                raise SampleError(
+                    f"sample {sample.id}: fps= may send none of its first {unseen} frames, and no later frame has a "
+                    "target to learn from. Train at a higher fps=, or on longer clips."
+                )
+        content = self._model.prepare_train(frames, targets, rng)
         return Example(content, unreadable, (*problems, *self._model.problems()))
 
     def _read(self, index: int) -> tuple[Sample, tuple[int, ...]]:

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 
     from harness.codec import Frames
 
-__all__ = ["FrameCoding"]
+__all__ = ["FrameCoding", "all_seen"]
+
+
+def all_seen(count: int, fps: float | None) -> int:
+    """Return 0: the targets of all frames can be learnt from."""
+    return 0
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,14 @@ class FrameCoding:
         action: the function. It takes frames uint8[T, H, W, 3], frames per second (None for an image) and a random
             generator, and returns frames. It runs in worker processes.
         problems: returns warnings for the user about the action in this process (for example: the cache is full).
+        unseen: returns how many of a clip's first frames must not be learnt from, of its number of frames and its
+            frame rate. With `fps=`, no frame may have been sent before them (`harness.media.levers.unseen_frames`).
     """
 
     key: str
     action: Callable[[Frames, float | None, np.random.Generator], Frames]
     problems: Callable[[], Sequence[str]] = tuple
+    unseen: Callable[[int, float | None], int] = all_seen
 
     def __post_init__(self) -> None:
         if not self.key:

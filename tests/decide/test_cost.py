@@ -10,7 +10,7 @@ from kit.resamples import a_cell
 
 
 def test_costs() -> None:
-    mild, strong = a_cell(95, 4.0), a_cell(5, 0.5, source_bpp=2.0, bytes=10 * 64 * 48 * 0.5 / 8)
+    mild, strong = a_cell(95, 4.0), a_cell(5, 0.5, source_bpp=2.0, frame_pixels=64 * 48)
     plain = cost_of(strong, mild, Camera())
     assert (plain.bpp, plain.ratio, plain.of_source, plain.of_mildest) == (0.5, 48.0, 0.25, 0.125)
     assert (plain.kbps, plain.gb_per_day) == (None, None)

@@ -38,7 +38,7 @@ def drawn(values: np.ndarray, resamples: int = 1000) -> Replicates:
 def a_cell(level: float | None, bpp: float, value: float = 0.5, **facts: Any) -> ResultCell:
     told = {"level": level, "level_name": "quality", "bpp": bpp, "source_bpp": None, "kbps": None, "samples": 10}
     told |= {"psnr": 30.0, "bytes": None, "experiment": f"e{level}", "codec": "jpeg" if level else "none"}
-    told |= {"training": "pretrained"}
+    told |= {"training": "pretrained", "codec_options": "{}", "frame_pixels": None}
     return ResultCell({**told, **facts}, {"value": MeasuredMetric(Estimate(value), True, True)})
 
 

@@ -195,6 +195,7 @@ class StoreCases:
             **{"kbps": None, "bytes": 101, "psnr": 31.5, "encode_ms": 1.5, "decode_ms": 0.5, "samples": 4},
             **{"failed_samples": 0, "seconds": 1.0, "status": "finished"},
             **{"planned_samples": 4, "precision": "fp32", "batch": 1, "groups": 2, "cell": jpeg.cell, "series": None},
+            **{"frame_pixels": 80.0, "dataset_options": None},
         }
         assert found[2].pop("finished_at").endswith("Z")
         assert found[2] == expected

@@ -49,6 +49,7 @@ def row(key: str, index: int, **changes: Any) -> SampleRow:
         status="ok",
         bits=1001 + index,
         pixels=100,
+        frames=1 + index,
         squared_error=300,
         encode_ms=1.5,
         decode_ms=0.5,
@@ -88,7 +89,7 @@ def put_results(store: Store) -> tuple[Experiment, Experiment]:
     store.finish(
         jpeg.key,
         claim,
-        Totals(4, 0, 801, 400, 2.0, 2.1, None, 31.5, 8.0, 1.5, 0.5, 1.0, 2, "by hand", 1000, 7),
+        Totals(4, 0, 801, 400, 2.0, 2.1, None, 31.5, 8.0, 1.5, 0.5, 1.0, 2, "by hand", 1000, 7, 5),
         [metric("AP", 0.4, 0.3, 0.5), metric("AP50", 0.7), metric("AP_large", None)],
     )
     store.compare([Comparison(jpeg.key, none.key, "AP", "drop", 0.1, 0.05, 0.15, 4)])

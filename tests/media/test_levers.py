@@ -168,8 +168,8 @@ def test_answers_as_the_codec_it_wraps() -> None:
     assert codec.available() == "it has no encoder."
     codec.to_device("cpu")
     assert inner.device == "cpu"
-    assert set(codec.fingerprint()) == {"threads", "resize"}
-    assert Resampled(inner, fps=10).fingerprint() == inner.fingerprint(), "dropping frames needs no library"
+    assert set(codec.fingerprint()) == {"threads", "resize", "fps_revision"}
+    assert Resampled(inner, fps=10).fingerprint() == {**inner.fingerprint(), "fps_revision": 2}, "no library"
     assert repr(codec) == "Resampled(Video(gop=25), scale=0.5, fps=10.0)"
 
 

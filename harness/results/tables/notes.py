@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
 
-__all__ = ["few_samples_notes", "sample_count_notes", "seeds_note"]
+__all__ = ["few_samples_notes", "sample_count_notes", "seeds_note", "unjudged_frames_note"]
+
+
+def unjudged_frames_note(cells: Sequence[ResultCell]) -> list[str]:
+    """Return the note that says which frames are not judged with `fps=`; no note if no experiment has it.
+
+    Experiments of an earlier revision judged them.
+    """
+    if all(cell.options.get("fps") is None or cell.superseded for cell in cells):
+        return []
+    return ["fps=: the frames of a clip's first period are not judged; a drop is of the frames that both judged."]
 
 
 def seeds_note(counts: Sequence[int]) -> list[str]:

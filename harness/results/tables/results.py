@@ -89,6 +89,7 @@ class Results:
             "reason",
             "finished_at",
             "superseded",
+            "dataset_options",
         )
         return Table(columns, tuple(rows))
 
@@ -160,6 +161,7 @@ def _long_row(cell: ResultCell, metric: str | None) -> tuple[Any, ...]:
         cell.reason,
         cell.facts["finished_at"],
         cell.superseded,
+        cell.facts["dataset_options"],
     )
 
 

@@ -48,6 +48,7 @@ def finish(
             bits=None if totals.bits is None else int(totals.bits),
             pixels=None if totals.pixels is None else int(totals.pixels),
             groups=totals.groups,
+            frames=None if totals.frames is None else int(totals.frames),
             interval_method=totals.interval_method,
             resamples=totals.resamples,
             interval_seed=totals.interval_seed,

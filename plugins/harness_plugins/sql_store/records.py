@@ -26,7 +26,7 @@ _PLAIN = frozenset({int, str, type(None)})
 
 _KEPT = (
     *("status", "error", "bits", "pixels", "duration", "squared_error", "source_bytes", "source_format"),
-    *("source_quality", "encode_ms", "decode_ms", "seconds", "score"),
+    *("source_quality", "encode_ms", "decode_ms", "seconds", "score", "frames"),
 )
 
 
@@ -121,7 +121,7 @@ def _row(row: SampleRow, number: int) -> tuple[Any, ...]:
     values = (
         *(number, row.index, row.id, row.group, row.status, row.error, row.bits, row.pixels, row.duration),
         *(row.squared_error, _psnr(row), row.source_bytes, row.source_format, row.source_quality),
-        *(row.encode_ms, row.decode_ms, row.seconds, row.score),
+        *(row.encode_ms, row.decode_ms, row.seconds, row.score, row.frames),
     )
     return tuple(value if type(value) in _PLAIN else _number(value) for value in values)
 

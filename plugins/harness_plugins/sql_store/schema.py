@@ -36,7 +36,7 @@ __all__ = [
     "statistics",
 ]
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest revision in `migrations/versions`. Revisions are numbers, so that they can be compared."""
 
 metadata = MetaData()
@@ -119,6 +119,8 @@ experiments = Table(
     Column("interval_method", Text),
     Column("resamples", Integer),
     Column("interval_seed", BigInteger),
+    # Of the totals: the number of frames of the sources, which came later.
+    Column("frames", BigInteger),
     UniqueConstraint("key", name="uq_experiments_key"),
     Index("ix_experiments_baseline", "baseline", "training", "codec", "level"),
     Index("ix_experiments_status", "status"),
@@ -181,6 +183,7 @@ samples = Table(
     Column("decode_ms", Float),
     Column("seconds", Float),
     Column("score", Float),
+    Column("frames", Integer),
     PrimaryKeyConstraint("experiment_id", "sample_index", name="pk_samples"),
     sqlite_with_rowid=False,
 )

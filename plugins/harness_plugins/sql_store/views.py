@@ -1,6 +1,7 @@
 """The SQL views: the public interface of the database, for users' own scripts. Columns are only added, never changed.
 
-The SQL works on both SQLite and PostgreSQL; only the expression for the current time differs.
+The SQL works on both SQLite and PostgreSQL; only the expressions for the current time and for a part of a JSON text
+differ.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ SELECT {_CELL},
     e.encode_ms AS encode_ms, e.decode_ms AS decode_ms, e.samples AS samples, e.failed_samples AS failed_samples,
     e.seconds AS seconds,
     CASE WHEN e.status = 'running' AND e.lease_until < %NOW% THEN 'interrupted' ELSE e.status END AS status,
-    e.finished_at AS finished_at, {_CONDITIONS}, e.groups AS groups, e.cell AS cell, e.series AS series
+    e.finished_at AS finished_at, {_CONDITIONS}, e.groups AS groups, e.cell AS cell, e.series AS series,
+    e.pixels * 1.0 / NULLIF(COALESCE(e.frames, CASE WHEN e.kbps IS NULL THEN e.samples END), 0) AS frame_pixels,
+    %DATASET_OPTIONS% AS dataset_options
 FROM experiments e
 LEFT JOIN metrics m ON m.experiment = e.key
 WHERE e.status IS NOT NULL"""
@@ -173,11 +176,19 @@ _SQL = {"results": _RESULTS, "curves": _CURVES, "recovery": _RECOVERY, "seeds": 
 _NOW = {"sqlite": "CAST(strftime('%s', 'now') AS REAL)", "postgresql": "EXTRACT(EPOCH FROM CLOCK_TIMESTAMP())"}
 
 
+_DATASET_OPTIONS = {
+    "sqlite": "CASE WHEN json_valid(e.identity) THEN json_extract(e.identity, '$.dataset.options') END",
+    "postgresql": "CAST(e.identity AS json) #>> '{dataset,options}'",
+}
+
+
 def create_views(connection: Connection) -> None:
     """Create all views anew."""
     drop_views(connection)
+    dialect = connection.dialect.name
     for name in VIEWS:
-        query = _SQL[name].replace("%NOW%", _NOW[connection.dialect.name]).replace("%STUDENT%", _student())
+        query = _SQL[name].replace("%NOW%", _NOW[dialect]).replace("%STUDENT%", _student())
+        query = query.replace("%DATASET_OPTIONS%", _DATASET_OPTIONS[dialect])
         connection.exec_driver_sql(query)
 
 

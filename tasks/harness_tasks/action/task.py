@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -55,6 +55,7 @@ class Action(Task):
     name = "action"
     summary = "action recognition (top-1 and top-5 of spatial stream, motion stream and fusion)"
     metrics: ClassVar[tuple[Metric, ...]] = _METRICS
+    judges: ClassVar[Literal["frames", "clips"]] = "clips"
     sample_metric: ClassVar[Metric] = Metric("probability", description="of the true class, by the fusion")
 
     def all_metrics(self) -> tuple[Metric, ...]:

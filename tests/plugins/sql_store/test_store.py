@@ -22,7 +22,7 @@ from harness_plugins.sql_store.database import Database
 from kit.store_cases import StoreCases
 from kit.store_rows import INFO, cell, put_results, rows_of
 
-NEW = ("cell", "series", "ladder", "classes")
+NEW = ("cell", "series", "ladder", "classes", "frames")
 """Columns of `experiments` that version 0002 did not have."""
 
 IDENTIFYING = [
@@ -35,6 +35,7 @@ COLUMNS = {
         *("value", "ci_low", "ci_high", "is_primary", "higher_is_better", "bpp", "kbps", "bytes", "psnr", "encode_ms"),
         *("decode_ms", "samples", "failed_samples", "seconds", "status", "finished_at"),
         *("planned_samples", "precision", "batch", "groups", "cell", "series"),
+        *("frame_pixels", "dataset_options"),
     ],
     "curves": [
         *IDENTIFYING,
@@ -119,8 +120,8 @@ def test_an_older_file_is_upgraded_with_its_views(store: SqlStore, tmp_path: Pat
     before = rows_of(store.view("results"))
     further = tmp_path / "further"
     further.mkdir()
-    (further / "r0005_more.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0005'\ndown_revision = '0004'\n\n"
+    (further / "r0006_more.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0006'\ndown_revision = '0005'\n\n"
         "def upgrade():\n"
         "    op.add_column('samples', sa.Column('lost', sa.Float))\n"
         "    with op.batch_alter_table('metrics') as table:\n"
@@ -128,8 +129,8 @@ def test_an_older_file_is_upgraded_with_its_views(store: SqlStore, tmp_path: Pat
     )
     database = store._database
     with database.writing() as connection:
-        upgrade.to_newest(connection, "it", "0005", further)
-    assert store.select("SELECT version_num FROM alembic_version")[1] == [("0005",)]
+        upgrade.to_newest(connection, "it", "0006", further)
+    assert store.select("SELECT version_num FROM alembic_version")[1] == [("0006",)]
     assert store.select("SELECT lost FROM samples")[1] == []
     assert store.select("SELECT sum(count) FROM metrics")[1] == [(20,)]
     assert rows_of(store.view("results")) == before
@@ -211,7 +212,7 @@ def test_a_newer_file_is_refused_and_left_alone(store: SqlStore, tmp_path: Path,
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0007'")
     store.close()
     before = (tmp_path / "harness.db").read_bytes()
-    with pytest.raises(StoreError, match=r"schema version 0007.*up to 0004.*[Uu]pgrade"):
+    with pytest.raises(StoreError, match=r"schema version 0007.*up to 0005.*[Uu]pgrade"):
         SqlStore(str(tmp_path / "harness.db")).open(write)
     assert (tmp_path / "harness.db").read_bytes() == before
 
