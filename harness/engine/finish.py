@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.engine.recovery import missing_recoveries, recoveries
+from harness.media.contract import MOST_BITS
 from harness.media.quality import psnr_of
 from harness.records import Comparison, MetricValue, SampleRow, SampleStatistics, Totals
 from harness.statistics.intervals import Replicates, interval, paired_interval, replicates
@@ -110,6 +111,9 @@ class Finisher:
         resampled = self._resample(key, task)
         metrics = [self._metric(task, resampled, m.name) for m in task.all_metrics()]
         failed = self._failure_reason(key, totals, max_failures)
+        if totals.bits is not None and totals.bits >= MOST_BITS:
+            failed = f"the rates of {totals.samples} samples sum to {totals.bits} bits: a sum below 2^63 is expected."
+            totals = replace(totals, bits=None)
         self.store.finish(key, claim, totals, metrics, failed)
         self._last = resampled
         if failed is None and cell.exact:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
+from harness.media.contract import check_decoded, check_encoded
 
 if TYPE_CHECKING:
     from harness.codec import Frames
@@ -131,7 +132,10 @@ def measure_samples(
             sample.frames.setflags(write=False)
             for cell in cells:
                 planned = remade.cells[cell.facts["experiment"]]
-                decoded = planned.codec.decode(planned.codec.encode(sample.frames, planned.level, sample.fps))
+                codec = planned.codec
+                encoded = codec.encode(sample.frames, planned.level, sample.fps)
+                encoded = check_encoded(encoded, sample.frames, sample.fps, codec.name)
+                decoded = check_decoded(codec.decode(encoded), sample.frames, codec.name)
                 for name in names:
                     value = MEASURES[name](sample.frames, decoded, sample.fps)
                     values.setdefault(cell.facts["cell"], {}).setdefault(name, []).append(value)

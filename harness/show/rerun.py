@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.engine.predict import set_up_torch
 from harness.errors import HarnessError
+from harness.media.contract import check_decoded, check_encoded
 from harness.model import NoMemo
 from harness.statistics.agreement import Agreement
 from harness.training.transfer import to_device
@@ -101,8 +102,10 @@ class SampleRunner:
     def _run(self, cell: Cell, sample: Sample) -> SampleRun:
         task = self._subject.task
         scored = tuple(sorted(sample.targets))
+        name = cell.codec.name
         encoded = cell.codec.encode(sample.frames, cell.level, sample.fps)
-        frames = cell.codec.decode(encoded)
+        encoded = check_encoded(encoded, sample.frames, sample.fps, name)
+        frames = check_decoded(cell.codec.decode(encoded), sample.frames, name)
         predictions = self._predict(frames, scored)
         statistics = [task.score(predictions[at], sample.targets[at]) for at in scored]
         return SampleRun(frames, predictions, encoded.bits, task.sample_score(statistics))

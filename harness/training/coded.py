@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.keep.kept import Kept, digest_of, frames_digest
 from harness.keep.streams import encode, stream_key
+from harness.media.contract import check_decoded
 from harness.training.through import FrameCoding
 
 if TYPE_CHECKING:
@@ -54,4 +55,5 @@ class CodecCoding:
         def key() -> str:
             return stream_key({**self._identity, "level": level}, frames_digest(frames, fps))
 
-        return self._codec.decode(encode(self._codec, frames, level, fps, self._kept, key)[0])
+        encoded, _ = encode(self._codec, frames, level, fps, self._kept, key)
+        return check_decoded(self._codec.decode(encoded), frames, self._codec.name)
