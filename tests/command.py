@@ -48,7 +48,7 @@ class Session:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("HARNESS_")}
         self.env |= {"HARNESS_CACHE": str(cache), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
         if path:
-            self.env["PYTHONPATH"] = str(path)
+            self.env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(path), os.environ.get("PYTHONPATH"))))
         self.code = "from harness.cli import main; main()"
 
     def write_each_batch(self) -> None:

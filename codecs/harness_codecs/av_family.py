@@ -137,6 +137,8 @@ class Av1(AvCodec):
             svt_options["tune"] = str(self.encoder.tunes.index(tune))
         if self.option("low_delay"):
             svt_options["pred-struct"] = "1"
+        if self.option("rate") == "cbr":
+            svt_options["undershoot-pct"] = "100"  # as for libvpx, see Vp9
         options = {
             "preset": str(self.option("preset")),
             "svtav1-params": ":".join(f"{k}={v}" for k, v in svt_options.items()),
@@ -151,6 +153,8 @@ class Av1(AvCodec):
         super()._check()
         if self.option("rate") == "cbr" and not self.option("low_delay"):
             raise UsageError("SVT-AV1 has a constant bitrate only with low_delay=yes. Or ask for rate=abr.")
+        if self.option("rate") == "abr" and self.option("low_delay"):
+            raise UsageError("SVT-AV1 has an average bitrate only with low_delay=no. Or ask for rate=cbr.")
 
 
 class Vp9(AvCodec):
@@ -177,6 +181,10 @@ class Vp9(AvCodec):
             options["tune"] = str(tune)
         if self.option("low_delay"):
             options |= {"lag-in-frames": "0", "auto-alt-ref": "0"}
+        if self.option("rate") == "cbr":
+            # By default a frame's target falls by at most 25% when the buffer is nearly empty, which is too little: the
+            # buffer runs empty for seconds.
+            options["undershoot-pct"] = "100"
         return options | ({"crf": f"{level:g}", "b": "0"} if self.option("rate") == "quality" else {})
 
 

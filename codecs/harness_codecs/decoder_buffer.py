@@ -25,11 +25,13 @@ class BufferRun:
         size: the buffer's size in bits.
         lowest: the smallest number of bits that were left after a packet was taken out; negative by the bits that had
             not arrived.
+        fullness: the bits in the buffer right before each packet was taken out.
         underflows: the indices of the packets that had not arrived in full when they were to be decoded.
     """
 
     size: float
     lowest: float
+    fullness: tuple[float, ...]
     underflows: tuple[int, ...]
 
 
@@ -49,17 +51,16 @@ def decoder_buffer(
         initial: the part of the buffer that is full when the first packet is taken out, 0 to 1.
 
     >>> decoder_buffer([900, 100, 100], bits_per_second=1000, fps=10, seconds=1)
-    BufferRun(size=1000, lowest=0.0, underflows=())
-    >>> decoder_buffer([500, 700, 100, 0, 0, 0], bits_per_second=1000, fps=10, seconds=1)
-    BufferRun(size=1000, lowest=-200.0, underflows=(1, 2))
+    BufferRun(size=1000, lowest=0.0, fullness=(900.0, 100.0, 100.0), underflows=())
+    >>> decoder_buffer([500, 700, 100, 0], bits_per_second=1000, fps=10, seconds=1)
+    BufferRun(size=1000, lowest=-200.0, fullness=(900.0, 500.0, -100.0, -100.0), underflows=(1, 2, 3))
     """
     size = bits_per_second * seconds
     level = size * initial
-    lowest, late = level, []
-    for number, bits in enumerate(packets):
-        level -= bits
-        lowest = min(lowest, level)
-        if level < 0:
-            late.append(number)
-        level = min(size, level + bits_per_second / fps)
-    return BufferRun(size, lowest, tuple(late))
+    fullness, left = [], []
+    for bits in packets:
+        fullness.append(level)
+        left.append(level - bits)
+        level = min(size, level - bits + bits_per_second / fps)
+    late = tuple(number for number, bits in enumerate(left) if bits < 0)
+    return BufferRun(size, min(left, default=level), tuple(fullness), late)
