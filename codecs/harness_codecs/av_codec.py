@@ -40,7 +40,8 @@ def shared(gop: str, pix_fmts: tuple[str, ...], ranges: tuple[str, ...] = tuple(
     """
     return (
         Option("gop", str, gop, "most frames from one key frame to the next, or seconds (2s); 1 codes each by itself"),
-        Option("rate", str, "quality", "what the level sets: constant quality, average or constant kbit/s",
+        Option("rate", str, "quality",
+               "what the level sets: quality, or kbit/s that are kept: on average (abr), in a decoder's buffer (cbr)",
                choices=("quality", "abr", "cbr")),
         Option("buffer", float, None, "with rate=cbr: seconds of the decoder's buffer (VBV), 1 when not set",
                minimum=0.01, maximum=60),
