@@ -213,6 +213,14 @@ class Mpeg2(AvCodec):
         fixed = {"qmin": step, "qmax": step, "lmin": multiplier, "lmax": multiplier}
         return options | fixed | {"i_qfactor": "1", "i_qoffset": "0", "b_qfactor": "1", "b_qoffset": "0"}
 
+    def _kbps(self, level: float, count: int, fps: float | None, stretch: Fraction) -> dict[str, str]:
+        options = super()._kbps(level, count, fps, stretch)
+        if self.option("rate") != "abr":
+            return options
+        # Without a buffer, libavcodec's rate control spends too much on the first pictures, and makes up for it too
+        # slowly.
+        return options | {"maxrate": options["b"], "bufsize": str(4 * int(options["b"]))}
+
     def stream_fps(self, fps: Fraction) -> Fraction:
         """Return the nearest frame rate that MPEG-2 can express.
 

@@ -81,10 +81,10 @@ def keep_rate(encode: Callable[[float], list[bytes]], promise: Promise, codec: s
         factor, problem = promise.excess(packets)
         if not problem:
             return packets
-        found.setdefault(sum(map(len, packets)), problem)
-        if len(found) < attempt:
-            break  # twice the same: the encoder is at its strongest compression
-        told *= factor ** (1 + attempt // 2)  # near their strongest compression, encoders follow by less than asked
+        size = sum(map(len, packets))
+        # Near their strongest compression, encoders follow by less than they are told.
+        told *= 0.5 if size in found else factor ** (1 + attempt // 2)
+        found[size] = problem
         if told < _SMALLEST:
             break
     rate = "abr" if promise.buffer is None else "cbr"
