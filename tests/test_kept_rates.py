@@ -105,6 +105,14 @@ def test_a_buffer_is_as_large_as_asked_whatever_frame_rate_the_stream_states() -
         assert int.from_bytes(header[4:8], "big") >> 3 & 0x3FF == -(-1_600_000 // 16384)
 
 
+def test_a_buffer_that_holds_no_picture_is_refused_in_words(clips: list[tuple[np.ndarray, float]]) -> None:
+    """libavcodec aborts the process, unless it is told not to write vbv_delay (ISO/IEC 13818-2, 6.3.9)."""
+    frames, fps = clips[0]
+    for buffer, level in ((0.05, 100), (0.5, 10), (0.05, 1)):
+        with pytest.raises(CodecError, match=rf"a decoder's buffer of {buffer} s runs empty at \d+ of 25 frames"):
+            Mpeg2(rate="cbr", buffer=buffer).encode(frames[:25], level, fps)
+
+
 def test_an_average_rate_of_av1_needs_the_look_ahead() -> None:
     with pytest.raises(UsageError, match="SVT-AV1 has an average bitrate only with low_delay=no"):
         Av1(rate="abr", low_delay=True)

@@ -215,8 +215,12 @@ class Mpeg2(AvCodec):
 
     def _kbps(self, level: float, count: int, fps: float | None, stretch: Fraction) -> dict[str, str]:
         options = super()._kbps(level, count, fps, stretch)
-        if self.option("rate") != "abr":
+        if self.option("rate") == "quality":
             return options
+        if self.option("rate") == "cbr":
+            # With minrate = maxrate and a buffer below 0.73 s, libavcodec writes how long each picture waits in it
+            # (vbv_delay), and aborts the process if a picture needs more time than the field can hold.
+            return options | {"minrate": str(int(options["b"]) - 1)}
         # Without a buffer, libavcodec's rate control spends too much on the first pictures, and makes up for it too
         # slowly.
         return options | {"maxrate": options["b"], "bufsize": str(4 * int(options["b"]))}

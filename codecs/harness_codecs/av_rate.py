@@ -76,7 +76,12 @@ def keep_rate(encode: Callable[[float], list[bytes]], promise: Promise, codec: s
     told, frames = promise.kbps, 0
     found: dict[int, str] = {}
     for attempt in range(_TRIES):
-        packets = encode(told)
+        try:
+            packets = encode(told)
+        except CodecError:
+            if not found:
+                raise
+            break  # the encoder does not take so small a rate; the message below says what was reached before
         frames = len(packets)
         factor, problem = promise.excess(packets)
         if not problem:
