@@ -123,6 +123,8 @@ class Codec(Configured, ABC):
         revision: a number that is raised when the same options give other pixels or other bits than before. It is part
             of every experiment's key, so results of an earlier revision are not found, and commands that read results
             mark them as superseded.
+        option_revisions: the same for results with one value of an option alone, by option and value:
+            `{("rate", "cbr"): 2}`. Results with other values stay valid.
         wants_device: whether the codec needs a call of `to_device` (learned codecs).
         costly: whether encoding is so slow that encoded streams are kept in the cache folder. The next model,
             retraining or run that codes the same frames in the same way then reads the stream from there.
@@ -134,6 +136,7 @@ class Codec(Configured, ABC):
 
     coding: ClassVar[Literal["image", "video"]]
     revision: ClassVar[int] = 1
+    option_revisions: ClassVar[Mapping[tuple[str, Value], int]] = {}
     wants_device: ClassVar[bool] = False
     costly: ClassVar[bool] = False
     scale: Scale | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -149,6 +149,22 @@ class SampleRow:
     score: float | None = None
     statistics: Sequence[Statistics] = ()
     frames: int | None = None
+
+    def as_failed(self, error: str | None) -> SampleRow:
+        """Return the row of the sample that failed for this reason: what was measured of it before does not count."""
+        return replace(
+            self,
+            status="failed",
+            error=error,
+            bits=None,
+            pixels=None,
+            squared_error=None,
+            encode_ms=None,
+            decode_ms=None,
+            seconds=None,
+            score=None,
+            statistics=(),
+        )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from harness.errors import CodecError, UsageError
 from harness.options import Option, Value
 from harness_codecs.av_coder import Encoder, decode, encode, nvidia, refusal, versions
 from harness_codecs.av_colour import MATRICES, RANGES, Colour
+from harness_codecs.av_rate import Promise, keep_rate
 from harness_codecs.av_stream import join, split
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def shared(gop: str, pix_fmts: tuple[str, ...], ranges: tuple[str, ...] = tuple(
     """
     return (
         Option("gop", str, gop, "most frames from one key frame to the next, or seconds (2s); 1 codes each by itself"),
-        Option("rate", str, "quality", "what the level sets: constant quality, average or constant kbit/s",
+        Option("rate", str, "quality",
+               "what the level sets: quality, or kbit/s that are kept: on average (abr), in a decoder's buffer (cbr)",
                choices=("quality", "abr", "cbr")),
         Option("buffer", float, None, "with rate=cbr: seconds of the decoder's buffer (VBV), 1 when not set",
                minimum=0.01, maximum=60),
@@ -66,6 +68,8 @@ class AvCodec(Codec):
     coding = "video"
     costly = True
     revision = 2  # 1: chroma was sampled at the centre, and left for the decoder's word to place (0.1.0)
+    # 2: streams that overspent or let the decoder's buffer run empty are encoded again (av_rate)
+    option_revisions: ClassVar[Mapping[tuple[str, Value], int]] = {("rate", "abr"): 2, ("rate", "cbr"): 2}
     encoders: ClassVar[tuple[Encoder, ...]]
     decoder: ClassVar[str]
 
@@ -102,14 +106,21 @@ class AvCodec(Codec):
         size = self.colour.padded(height, width)
         clip_fps = Fraction(fps).limit_denominator(1001) if fps else IMAGE_FPS
         stream_fps = self.stream_fps(clip_fps)
-        options = {
-            **self.parameters(level),
-            **self._kbps(level, count, fps, stream_fps / clip_fps),
-            "g": str(self._key_frames(count, fps)),
-        }
-        yuv = self.colour.to_yuv(frames)
-        packets = encode(self.encoder.name, yuv, size, stream_fps, self.colour, self.option("threads"), options)
-        stream = [self.packet(packet) for packet in packets]
+
+        def coded(told: float) -> list[bytes]:
+            options = {
+                **self.parameters(told),
+                **self._kbps(told, count, fps, stream_fps / clip_fps),
+                "g": str(self._key_frames(count, fps)),
+            }
+            yuv = self.colour.to_yuv(frames)
+            packets = encode(self.encoder.name, yuv, size, stream_fps, self.colour, self.option("threads"), options)
+            return [self.packet(packet) for packet in packets]
+
+        if self.option("rate") == "quality" or not fps:
+            stream = coded(level)
+        else:
+            stream = keep_rate(coded, Promise(level, fps, self._buffer()), self.name)
         return Encoded(join(stream), 8 * sum(map(len, stream)), count, height, width, fps)
 
     def decode(self, encoded: Encoded) -> Frames:
@@ -200,6 +211,10 @@ class AvCodec(Codec):
             raise CodecError(f"{self.name} with gop={seconds:g}s needs to know the frame rate of a clip; it has none.")
         return max(1, round((seconds or 0) * (fps or float(IMAGE_FPS))))
 
+    def _buffer(self) -> float | None:
+        """Return the size of the decoder's buffer in seconds of the bitrate; None without `rate=cbr`."""
+        return float(self.option("buffer") or 1) if self.option("rate") == "cbr" else None
+
     def _kbps(self, level: float, count: int, fps: float | None, stretch: Fraction) -> dict[str, str]:
         """Return libavcodec's options for the bitrate; none with `rate=quality`.
 
@@ -220,7 +235,8 @@ class AvCodec(Codec):
         bits = round(level * 1000 * stretch)
         if self.option("rate") == "abr":
             return {"b": str(bits)}
-        buffer = round(bits * float(self.option("buffer") or 1))
+        # The buffer holds so many bits of the clip's own time, also where the stream states another frame rate.
+        buffer = round(level * 1000 * (self._buffer() or 1))
         return {"b": str(bits), "minrate": str(bits), "maxrate": str(bits), "bufsize": str(buffer)}
 
 

@@ -137,6 +137,8 @@ class Av1(AvCodec):
             svt_options["tune"] = str(self.encoder.tunes.index(tune))
         if self.option("low_delay"):
             svt_options["pred-struct"] = "1"
+        if self.option("rate") == "cbr":
+            svt_options["undershoot-pct"] = "100"  # as for libvpx, see Vp9
         options = {
             "preset": str(self.option("preset")),
             "svtav1-params": ":".join(f"{k}={v}" for k, v in svt_options.items()),
@@ -151,6 +153,8 @@ class Av1(AvCodec):
         super()._check()
         if self.option("rate") == "cbr" and not self.option("low_delay"):
             raise UsageError("SVT-AV1 has a constant bitrate only with low_delay=yes. Or ask for rate=abr.")
+        if self.option("rate") == "abr" and self.option("low_delay"):
+            raise UsageError("SVT-AV1 has an average bitrate only with low_delay=no. Or ask for rate=cbr.")
 
 
 class Vp9(AvCodec):
@@ -177,6 +181,10 @@ class Vp9(AvCodec):
             options["tune"] = str(tune)
         if self.option("low_delay"):
             options |= {"lag-in-frames": "0", "auto-alt-ref": "0"}
+        if self.option("rate") == "cbr":
+            # By default a frame's target falls by at most 25% when the buffer is nearly empty, which is too little: the
+            # buffer runs empty for seconds.
+            options["undershoot-pct"] = "100"
         return options | ({"crf": f"{level:g}", "b": "0"} if self.option("rate") == "quality" else {})
 
 
@@ -204,6 +212,18 @@ class Mpeg2(AvCodec):
         step, multiplier = f"{level:g}", str(int(level) * 118)
         fixed = {"qmin": step, "qmax": step, "lmin": multiplier, "lmax": multiplier}
         return options | fixed | {"i_qfactor": "1", "i_qoffset": "0", "b_qfactor": "1", "b_qoffset": "0"}
+
+    def _kbps(self, level: float, count: int, fps: float | None, stretch: Fraction) -> dict[str, str]:
+        options = super()._kbps(level, count, fps, stretch)
+        if self.option("rate") == "quality":
+            return options
+        if self.option("rate") == "cbr":
+            # With minrate = maxrate and a buffer below 0.73 s, libavcodec writes how long each picture waits in it
+            # (vbv_delay), and aborts the process if a picture needs more time than the field can hold.
+            return options | {"minrate": str(int(options["b"]) - 1)}
+        # Without a buffer, libavcodec's rate control spends too much on the first pictures, and makes up for it too
+        # slowly.
+        return options | {"maxrate": options["b"], "bufsize": str(4 * int(options["b"]))}
 
     def stream_fps(self, fps: Fraction) -> Fraction:
         """Return the nearest frame rate that MPEG-2 can express.

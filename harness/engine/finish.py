@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.engine.chance import chance_warning
 from harness.engine.recovery import missing_recoveries, recoveries
 from harness.engine.worker import reason
+from harness.media.contract import MOST_BITS
 from harness.media.levers import drops_frames
 from harness.media.quality import psnr_of
 from harness.records import Comparison, MetricValue, SampleRow, SampleStatistics, Totals
@@ -124,6 +125,9 @@ class Finisher:
         resampled = self._resample(key, task)
         metrics = [self._metric(task, resampled, m.name) for m in task.all_metrics()]
         failed = self._failure_reason(cell, totals, max_failures, resampled)
+        if totals.bits is not None and totals.bits >= MOST_BITS:
+            failed = f"the rates of {totals.samples} samples sum to {totals.bits} bits: a sum below 2^63 is expected."
+            totals = replace(totals, bits=None)
         self.store.finish(key, claim, totals, metrics, failed)
         self._last = resampled
         if failed is None and cell.exact:

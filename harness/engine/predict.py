@@ -128,13 +128,13 @@ def _score(
     task = unit.subject.task
     predictions, failure, duration = (known, None, 0.0) if known is not None else _predict(unit, coded, device)
     if predictions is None:
-        return [replace(row, status="failed", error=failure) for row in coded.rows]
+        return [row.as_failed(failure) for row in coded.rows]
     # The sample's share of the batch's time. The sample's own encoding and decoding times are added below.
     shared = (duration + coded.seconds.get("read", 0) + coded.seconds.get("prepare", 0)) / len(coded.rows)
     rows = []
     for row, targets, predicted in zip(coded.rows, coded.targets, predictions, strict=True):
         if isinstance(targets, str):
-            rows.append(replace(row, status="failed", error=targets))
+            rows.append(row.as_failed(targets))
             continue
         begun = time.perf_counter()
         try:
@@ -143,7 +143,7 @@ def _score(
             statistics = [task.score(translate(p), t) for p, t in judged]
             score = task.sample_score(statistics) if statistics or not unseen else None
         except Exception as error:  # noqa: BLE001 - as above
-            rows.append(replace(row, status="failed", error=reason(f"task {task.name}", error)))
+            rows.append(row.as_failed(reason(f"task {task.name}", error)))
             continue
         coding = ((row.encode_ms or 0) + (row.decode_ms or 0)) / 1000
         seconds = shared + coding + time.perf_counter() - begun

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from harness.dataset import Outline
 from harness.engine.keeper import Keeper
 from harness.engine.read_sample import ReadSample
-from harness.errors import CodecError, HarnessError
+from harness.errors import HarnessError
+from harness.media.contract import check_decoded
 from harness.media.levers import at_phase, unseen_frames
 from harness.media.quality import squared_error
 from harness.model import NoMemo
@@ -194,7 +195,7 @@ def _code(
             seconds["prepare"] += time.perf_counter() - started
             shape = model.prepared_shape(_outline(row, source))
         except Exception as error:  # noqa: BLE001 - an error of a plugin fails one sample, and is recorded
-            failed.append(replace(row, status="failed", error=reason(active, error)))
+            failed.append(row.as_failed(reason(active, error)))
             continue
         targets = [source.sample.targets[frame] for frame in source.scored]
         shapes.setdefault(shape, []).append((row, targets, prepared))
@@ -205,7 +206,7 @@ def _code(
         try:
             inputs = model.collate([prepared for _, _, prepared in group])
         except Exception as error:  # noqa: BLE001 - as above
-            rows = [replace(r, status="failed", error=reason(f"model {model.name}", error)) for r, _, _ in group]
+            rows = [r.as_failed(reason(f"model {model.name}", error)) for r, _, _ in group]
             yield PreparedBatch(cell, None, [], [], [*failed, *rows], seconds)
         else:
             seconds["prepare"] += time.perf_counter() - started
@@ -227,14 +228,14 @@ def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[Prepared
             prepared = model.prepare(source.sample.frames, source.scored, NoMemo())
             shape = model.prepared_shape(_outline(source.row, source))
         except Exception as error:  # noqa: BLE001 - an error of a model fails one sample, and is recorded
-            failed.append(replace(source.row, status="failed", error=reason(f"model {model.name}", error)))
+            failed.append(source.row.as_failed(reason(f"model {model.name}", error)))
             continue
         shapes.setdefault(shape, []).append((source.row, prepared))
     for group in shapes.values():
         try:
             inputs = model.collate([prepared for _, prepared in group])
         except Exception as error:  # noqa: BLE001 - as above
-            failed += [replace(row, status="failed", error=reason(f"model {model.name}", error)) for row, _ in group]
+            failed += [row.as_failed(reason(f"model {model.name}", error)) for row, _ in group]
             continue
         yield PreparedBatch(REFERENCE, inputs, [row for row, _ in group], [], [])
     if failed:
@@ -264,12 +265,8 @@ def _encode_decode(
     frames = source.sample.frames
     encoded, encode_ms = keeper.encode(cell, source)
     started = time.perf_counter()
-    decoded = cell.codec.decode(encoded)
+    decoded = check_decoded(cell.codec.decode(encoded), frames, cell.codec.name)
     decode_ms = 1000 * (time.perf_counter() - started)
-    if decoded.shape != frames.shape or decoded.dtype != frames.dtype:
-        raise CodecError(f"{frames.dtype}{frames.shape} went in, {decoded.dtype}{decoded.shape} came back")
-    if encoded.bits <= 0:
-        raise CodecError(f"a rate of {encoded.bits} bits")
     error = None if cell.exact else squared_error(frames, decoded)[0]
     measured = replace(
         row,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.keep.kept import Kept, digest_of, pack_stream, unpack_stream
+from harness.media.contract import check_encoded
 
 if TYPE_CHECKING:
     from harness.codec import Codec, Encoded, Frames, Level
@@ -42,13 +43,17 @@ def encode(
 
     Returns:
         The stream, and its encoding time in milliseconds. For a cached stream this is the time of its first encoding.
+
+    Raises:
+        CodecError: the codec refuses the frames, or what it gave is not what `harness.codec` asks for.
     """
     name = key() if codec.costly else None
     if name and (payload := kept.get(name)) is not None and (cached := unpack_stream(payload)) is not None:
-        return cached[0], cached[1]["encode_ms"]
+        return check_encoded(cached[0], frames, fps, codec.name), cached[1]["encode_ms"]
     started = time.perf_counter()
     encoded = codec.encode(frames, level, fps)
     milliseconds = 1000 * (time.perf_counter() - started)
+    encoded = check_encoded(encoded, frames, fps, codec.name)
     if name:
         kept.put(name, pack_stream(encoded, {"encode_ms": milliseconds}))
     return encoded, milliseconds

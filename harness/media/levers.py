@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.codec import Codec, Encoded, Level, check_frames
 from harness.errors import CodecError, PluginError
+from harness.media.contract import check_encoded
 from harness.options import Option, Value
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ class Resampled(Codec):
         self.config = {**codec.config, **self.levers}
         self.scale = codec.scale
         # A codec defines these as class attributes. Here each object copies them from the codec that it wraps.
-        class_attributes = ("name", "summary", "coding", "revision", "wants_device", "costly")
+        class_attributes = ("name", "summary", "coding", "revision", "option_revisions", "wants_device", "costly")
         vars(self).update({name: getattr(codec, name) for name in class_attributes})
 
     def __repr__(self) -> str:
@@ -200,7 +201,8 @@ class Resampled(Codec):
         count, height, width, _ = frames.shape
         kept, reduced_fps = self.sent(count, fps)
         reduced = frames if len(kept) == count else frames[kept]
-        coded = self.codec.encode(_resize(reduced, *self._reduced_size(height, width)), level, reduced_fps)
+        resized = _resize(reduced, *self._reduced_size(height, width))
+        coded = check_encoded(self.codec.encode(resized, level, reduced_fps), resized, reduced_fps, self.name)
         return Encoded(coded.data, coded.bits, count, height, width, fps)
 
     def decode(self, encoded: Encoded) -> Frames:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
+from harness.media.contract import check_decoded, check_encoded
 from harness.planning.phases import SamplePhases
 
 if TYPE_CHECKING:
@@ -134,7 +135,9 @@ def measure_samples(
             for cell in cells:
                 planned = remade.cells[cell.facts["experiment"]]
                 codec = phases.codec(planned, sample.id)
-                decoded = codec.decode(codec.encode(sample.frames, planned.level, sample.fps))
+                encoded = codec.encode(sample.frames, planned.level, sample.fps)
+                encoded = check_encoded(encoded, sample.frames, sample.fps, codec.name)
+                decoded = check_decoded(codec.decode(encoded), sample.frames, codec.name)
                 for name in names:
                     value = MEASURES[name](sample.frames, decoded, sample.fps)
                     values.setdefault(cell.facts["cell"], {}).setdefault(name, []).append(value)

@@ -20,10 +20,14 @@ __all__ = ["changed_options", "codec_identity", "experiment_identity"]
 
 def codec_identity(codec: Codec, plugin: str) -> dict[str, Any]:
     """Return everything, apart from the frames and the level, that determines a codec's output."""
+    revisions = {"revision": codec.revision} if codec.revision > 1 else {}
+    for (option, value), revision in codec.option_revisions.items():
+        if codec.config.get(option) == value:
+            revisions[f"{option}_revision"] = revision
     return {
         "name": codec.name,
         "options": dict(codec.config),
-        "fingerprint": {**codec.fingerprint(), **({"revision": codec.revision} if codec.revision > 1 else {})},
+        "fingerprint": {**codec.fingerprint(), **revisions},
         "plugin": plugin,
     }
 

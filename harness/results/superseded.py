@@ -40,8 +40,11 @@ def _revisions(identity: Mapping[str, Any], plugins: Plugins) -> Iterator[tuple[
     codec, dataset = identity["codec"], identity["dataset"]
     facts = codec["fingerprint"]
     if codec["name"] in plugins.names("codec"):
-        now = plugins.get("codec", codec["name"]).revision
-        yield f"codec {codec['name']}", int(facts.get("revision", 1)), now
+        kind = plugins.get("codec", codec["name"])
+        yield f"codec {codec['name']}", int(facts.get("revision", 1)), kind.revision
+        for (option, value), now in kind.option_revisions.items():
+            if codec["options"].get(option) == value:
+                yield f"codec {codec['name']} with {option}={value}", int(facts.get(f"{option}_revision", 1)), now
     for lever, revision in LEVER_REVISIONS.items():
         if codec["options"].get(lever) is not None:
             yield f"{lever}=", int(facts.get(f"{lever}_revision", 1)), revision

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.engine.predict import set_up_torch
 from harness.engine.worker import unseen_targets
 from harness.errors import HarnessError
+from harness.media.contract import check_decoded, check_encoded
 from harness.model import NoMemo
 from harness.planning.phases import SamplePhases
 from harness.statistics.agreement import Agreement
@@ -106,7 +107,8 @@ class SampleRunner:
         scored = tuple(sorted(sample.targets))
         codec = self._phases.codec(cell, sample.id)
         encoded = codec.encode(sample.frames, cell.level, sample.fps)
-        frames = codec.decode(encoded)
+        encoded = check_encoded(encoded, sample.frames, sample.fps, codec.name)
+        frames = check_decoded(codec.decode(encoded), sample.frames, codec.name)
         predictions = self._predict(frames, scored)
         judged = scored[unseen_targets(task, codec, sample) :]
         statistics = [task.score(predictions[at], sample.targets[at]) for at in judged]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.keep.kept import Kept, digest_of, frames_digest
 from harness.keep.streams import encode, stream_key
+from harness.media.contract import check_decoded
 from harness.media.levers import at_phase, drops_frames, frames_sent, unseen_frames
 from harness.training.frame_coding import FrameCoding, all_seen
 
@@ -63,4 +64,5 @@ class CodecCoding:
             sent = frames_sent(codec, len(frames), fps)
             return stream_key({**self._identity, "level": level}, frames_digest(frames, fps), sent)
 
-        return codec.decode(encode(codec, frames, level, fps, self._kept, key)[0])
+        encoded, _ = encode(codec, frames, level, fps, self._kept, key)
+        return check_decoded(codec.decode(encoded), frames, codec.name)
