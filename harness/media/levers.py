@@ -42,7 +42,7 @@ __all__ = [
     "LEVERS",
     "LEVER_NAMES",
     "LEVER_REVISIONS",
-    "Resampled",
+    "ReducedCodec",
     "at_phase",
     "drops_frames",
     "frames_sent",
@@ -103,21 +103,21 @@ def with_levers(codec: type[Codec], options: Mapping[str, object]) -> Codec:
     levers, own = split_levers(options)
     if not levers:
         return codec(**own)
-    resampled = Resampled(codec(**own), 0.0, **levers)
+    resampled = ReducedCodec(codec(**own), 0.0, **levers)
     return resampled if resampled.levers else resampled.codec
 
 
 def drops_frames(codec: Codec) -> bool:
     """Return whether a codec has the lever `fps=`, so that it needs a phase."""
-    return isinstance(codec, Resampled) and "fps" in codec.levers
+    return isinstance(codec, ReducedCodec) and "fps" in codec.levers
 
 
 def at_phase(codec: Codec, phase: float) -> Codec:
     """Return the codec with a phase, from 0 up to 1. A codec without `fps=` has none, and is returned unchanged."""
-    if not isinstance(codec, Resampled) or "fps" not in codec.levers:
+    if not isinstance(codec, ReducedCodec) or "fps" not in codec.levers:
         return codec
     levers: Mapping[str, Any] = codec.levers
-    return Resampled(codec.codec, phase, **levers)
+    return ReducedCodec(codec.codec, phase, **levers)
 
 
 def frames_sent(codec: Codec, count: int, fps: float | None) -> list[int] | None:
@@ -128,7 +128,7 @@ def frames_sent(codec: Codec, count: int, fps: float | None) -> list[int] | None
         count: the number of frames of the clip.
         fps: the clip's frame rate in frames per second.
     """
-    return codec.sent(count, fps)[0] if isinstance(codec, Resampled) and "fps" in codec.levers else None
+    return codec.sent(count, fps)[0] if isinstance(codec, ReducedCodec) and "fps" in codec.levers else None
 
 
 def unseen_frames(codec: Codec, count: int, fps: float | None) -> int:
@@ -142,15 +142,15 @@ def unseen_frames(codec: Codec, count: int, fps: float | None) -> int:
         count: the number of frames of the clip.
         fps: the clip's frame rate in frames per second.
     """
-    return codec.unseen(count, fps) if isinstance(codec, Resampled) else 0
+    return codec.unseen(count, fps) if isinstance(codec, ReducedCodec) else 0
 
 
 def is_baseline(codec: Codec) -> bool:
     """Return whether the codec is the bit-exact baseline: `none` without levers (`none:scale=0.5` loses pixels)."""
-    return codec.name == "none" and not isinstance(codec, Resampled)
+    return codec.name == "none" and not isinstance(codec, ReducedCodec)
 
 
-class Resampled(Codec):
+class ReducedCodec(Codec):
     """A codec with levers: it wraps another codec, reduces the frames before encoding and restores them after decoding.
 
     It has the name and the scale of the wrapped codec.
@@ -186,10 +186,12 @@ class Resampled(Codec):
 
     def __repr__(self) -> str:
         phase = [f"phase={self.phase!r}"] if self.phase else []
-        return ", ".join([f"Resampled({self.codec!r}", *phase, *(f"{k}={v!r}" for k, v in self.levers.items())]) + ")"
+        return (
+            ", ".join([f"ReducedCodec({self.codec!r}", *phase, *(f"{k}={v!r}" for k, v in self.levers.items())]) + ")"
+        )
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Resampled):
+        if not isinstance(other, ReducedCodec):
             return False
         return (self.codec, self.phase, self.levers) == (other.codec, other.phase, other.levers)
 

@@ -10,7 +10,7 @@ from harness.dataset import Dataset
 from harness.discovery.plugins import Plugins
 from harness.discovery.registry import Registry
 from harness.errors import UsageError, did_you_mean
-from harness.media.levers import Resampled, is_baseline, with_levers
+from harness.media.levers import ReducedCodec, is_baseline, with_levers
 from harness.planning.batches import outlines
 from harness.planning.grammar import ParsedName, parse
 from harness.planning.grid import CodecChoice
@@ -83,7 +83,7 @@ def refused_rates(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Dataset
         codecs: the codecs, including their levers.
         datasets: opened datasets, each with its name in results.
     """
-    with_fps = [codec for codec in codecs if isinstance(codec, Resampled) and "fps" in codec.levers]
+    with_fps = [codec for codec in codecs if isinstance(codec, ReducedCodec) and "fps" in codec.levers]
     problems = []
     for name, dataset in dict(datasets).items() if with_fps else ():
         if not dataset.still and (fps := _first_rate(dataset)):
@@ -99,7 +99,7 @@ def unjudged_clips(codecs: Iterable[Codec], subjects: Iterable[Subject]) -> list
         codecs: the codecs, including their levers.
         subjects: the subjects. Their clips are taken to have the frame rate of the first one.
     """
-    with_fps = [codec for codec in codecs if isinstance(codec, Resampled) and "fps" in codec.levers]
+    with_fps = [codec for codec in codecs if isinstance(codec, ReducedCodec) and "fps" in codec.levers]
     problems = []
     for subject in subjects if with_fps else ():
         dataset = subject.dataset
@@ -119,7 +119,7 @@ def unjudged_clips(codecs: Iterable[Codec], subjects: Iterable[Subject]) -> list
     return problems
 
 
-def _judged(codec: Resampled, clip: Outline, fps: float) -> bool:
+def _judged(codec: ReducedCodec, clip: Outline, fps: float) -> bool:
     unseen = codec.unseen(clip.frames, fps)
     return any(frame >= unseen for frame in clip.scored)
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.media.levers import Resampled
+from harness.media.levers import ReducedCodec
 from harness.planning.batches import PLANNER_VERSION
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def codec_identity(codec: Codec, plugin: str) -> dict[str, Any]:
 
 def changed_options(codec: Codec) -> dict[str, Any]:
     """Return the options of a codec, including levers, that differ from the defaults."""
-    plain = codec.codec if isinstance(codec, Resampled) else codec
+    plain = codec.codec if isinstance(codec, ReducedCodec) else codec
     defaults = {(option.name, option.default) for option in plain.options}
     return {name: value for name, value in codec.config.items() if (name, value) not in defaults}
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from harness.codec import Codec, Encoded, ImageCodec
 from harness.errors import CodecError, UsageError
-from harness.media.levers import Resampled, is_baseline
+from harness.media.levers import ReducedCodec, is_baseline
 from harness.media.quality import psnr
 from harness_codecs.av_family import H264, Av1, Hevc, Mpeg2, Vp9
 from harness_codecs.none import Uncompressed
@@ -33,7 +33,11 @@ LOSSY = [
     Jpeg2000(control="psnr"),
 ]
 VIDEO = [H264(), H264(pix_fmt="yuv444p", range="full"), Hevc(preset="veryfast"), Av1(preset=10), Vp9(), Mpeg2()]
-LEVERS = [Resampled(Jpeg(), scale=0.5), Resampled(Uncompressed(), scale=0.3), Resampled(H264(), scale=0.5, fps=10)]
+LEVERS = [
+    ReducedCodec(Jpeg(), scale=0.5),
+    ReducedCodec(Uncompressed(), scale=0.3),
+    ReducedCodec(H264(), scale=0.5, fps=10),
+]
 ALL = [Uncompressed(), *LOSSY, *VIDEO, *LEVERS]
 
 INPUTS = {
@@ -131,7 +135,7 @@ def test_refuses_a_level_where_there_are_none() -> None:
         Uncompressed().encode(INPUTS["odd"], 50)
 
 
-@pytest.mark.parametrize("codec", [Uncompressed(), Jpeg(), H264(), Resampled(Jpeg(), scale=0.5)], ids=repr)
+@pytest.mark.parametrize("codec", [Uncompressed(), Jpeg(), H264(), ReducedCodec(Jpeg(), scale=0.5)], ids=repr)
 @pytest.mark.parametrize(
     ("frames", "said"),
     [

@@ -11,7 +11,7 @@ from PIL import Image
 
 from harness.codec import Codec
 from harness.errors import UsageError
-from harness.media.levers import Resampled
+from harness.media.levers import ReducedCodec
 from harness_codecs.pillow_family import Avif, Jpeg
 from kit.pictures import noise, photograph, textured
 
@@ -103,7 +103,7 @@ def test_options_can_be_text() -> None:
     assert Jpeg(progressive="yes", optimize="0") == Jpeg(progressive=True)
 
 
-@pytest.mark.parametrize("codec", [Jpeg(), Resampled(Jpeg(), fps=5)], ids=repr)
+@pytest.mark.parametrize("codec", [Jpeg(), ReducedCodec(Jpeg(), fps=5)], ids=repr)
 def test_warns_above_the_sources_own_quality(codec: Codec) -> None:
     assert "quality 95" in codec.warn(95, "JPEG", 87)
     assert "quality 87" in codec.warn(95, "jpeg", 87)

@@ -19,7 +19,7 @@ from harness.engine.worker import unseen_targets
 from harness.errors import SampleError
 from harness.keep.kept import digest_of
 from harness.keep.streams import stream_key
-from harness.media.levers import Resampled, at_phase, frames_sent, unseen_frames, with_levers
+from harness.media.levers import ReducedCodec, at_phase, frames_sent, unseen_frames, with_levers
 from harness.planning.phases import SamplePhases, draw_phases
 from harness.records import SampleStatistics
 from harness.statistics.agreement import Agreement
@@ -160,7 +160,7 @@ def test_samples_outside_a_run_get_the_phase_of_the_run() -> None:
     phases = SamplePhases(subject)
     assert phases.codec(plain, "clip-4") is plain.codec
     for index, phase in draw_phases(dict(outlines)).items():
-        assert phases.codec(cell, f"clip-{index}") == Resampled(Jpeg(), phase, fps=5)
+        assert phases.codec(cell, f"clip-{index}") == ReducedCodec(Jpeg(), phase, fps=5)
 
 
 def test_a_phase_is_no_option_and_part_of_no_identity() -> None:
@@ -169,7 +169,7 @@ def test_a_phase_is_no_option_and_part_of_no_identity() -> None:
     assert (moved.config, moved.fingerprint()) == (codec.config, codec.fingerprint())
     assert moved != codec
     assert moved == at_phase(codec, 0.25)
-    assert repr(moved).startswith("Resampled(Jpeg(")
+    assert repr(moved).startswith("ReducedCodec(Jpeg(")
     assert "phase=0.25" in repr(moved)
     assert at_phase(with_levers(Jpeg, {"scale": 0.5}), 0.25) == with_levers(Jpeg, {"scale": 0.5})
     with pytest.raises(ValueError, match="phase 1"):

@@ -7,7 +7,7 @@ import torch
 
 from harness.codec import Codec, Encoded, ImageCodec, Scale
 from harness.errors import CodecError, PluginError, UsageError
-from harness.media.levers import LEVERS, Resampled, is_baseline, split_levers, with_levers
+from harness.media.levers import LEVERS, ReducedCodec, is_baseline, split_levers, with_levers
 from harness.media.quality import psnr
 from harness.options import Option
 from harness_codecs.none import Uncompressed
@@ -64,7 +64,7 @@ def numbered(count: int) -> np.ndarray:
 )
 def test_fps_drops_evenly_and_repeats_the_last_kept(count: int, fps: float, wanted: float, kept: list[int]) -> None:
     inner = Video()
-    codec = Resampled(inner, fps=wanted)
+    codec = ReducedCodec(inner, fps=wanted)
     encoded = codec.encode(numbered(count), 23, fps)
     shown = codec.decode(encoded)[:, 0, 0, 0].tolist()
     assert encoded.bits == len(kept)
@@ -75,11 +75,11 @@ def test_fps_drops_evenly_and_repeats_the_last_kept(count: int, fps: float, want
 
 def test_more_fps_than_a_clip_has_are_refused() -> None:
     with pytest.raises(CodecError, match=r"fps=60 is above the clip's own 30 frames a second: .*Ask for 30 or less"):
-        Resampled(Video(), fps=60).encode(numbered(6), 23, 30.0)
+        ReducedCodec(Video(), fps=60).encode(numbered(6), 23, 30.0)
 
 
 def test_fps_of_a_clip_that_has_none_is_refused_and_an_image_left_alone() -> None:
-    codec = Resampled(Uncompressed(), fps=5)
+    codec = ReducedCodec(Uncompressed(), fps=5)
     with pytest.raises(CodecError, match="needs to know the frame rate"):
         codec.encode(noise(2, 4, 4, 3), None)
     image = noise(1, 4, 4, 3)
@@ -101,16 +101,16 @@ def test_scale_gives_the_encoder_fewer_pixels_and_restores_the_size(
 ) -> None:
     inner = Video()
     frames = noise(3, *size, 3)
-    encoded = Resampled(inner, scale=scale).encode(frames, 23, 30.0)
+    encoded = ReducedCodec(inner, scale=scale).encode(frames, 23, 30.0)
     assert inner.given == ((3, *reduced, 3), 30.0)
     assert (encoded.frames, encoded.height, encoded.width, encoded.fps) == (3, *size, 30.0)
-    assert Resampled(inner, scale=scale).decode(encoded).shape == frames.shape
+    assert ReducedCodec(inner, scale=scale).decode(encoded).shape == frames.shape
 
 
 def test_both_levers_together() -> None:
     inner = Video()
     frames = np.stack([textured(60, 80, seed) for seed in range(6)])
-    codec = Resampled(inner, scale=0.5, fps=10)
+    codec = ReducedCodec(inner, scale=0.5, fps=10)
     decoded = codec.decode(codec.encode(frames, 23, 30.0))
     assert inner.given == ((2, 30, 40, 3), 10.0)
     assert decoded.shape == frames.shape
@@ -121,7 +121,7 @@ def test_both_levers_together() -> None:
 @pytest.mark.parametrize("scale", [0.75, 0.5, 0.3])
 def test_pixels_are_those_of_torchs_bicubic_filter(scale: float) -> None:
     frames = photograph()[None]
-    codec = Resampled(Uncompressed(), scale=scale)
+    codec = ReducedCodec(Uncompressed(), scale=scale)
     decoded = codec.decode(codec.encode(frames, None))
     height, width = (int(side * scale + 0.5) for side in frames.shape[1:3])
     tensor = torch.from_numpy(frames.copy()).permute(0, 3, 1, 2)
@@ -133,7 +133,7 @@ def test_pixels_are_those_of_torchs_bicubic_filter(scale: float) -> None:
 
 def test_scale_keeps_flat_areas_and_what_lies_where() -> None:
     flat = np.full((1, 30, 41, 3), (12, 200, 77), np.uint8)
-    codec = Resampled(Uncompressed(), scale=0.37)
+    codec = ReducedCodec(Uncompressed(), scale=0.37)
     np.testing.assert_array_equal(codec.decode(codec.encode(flat, None)), flat)
     ramp = np.broadcast_to(np.arange(200, dtype=np.uint8)[None, None, :, None], (1, 100, 200, 3)).copy()
     back = codec.decode(codec.encode(ramp, None))
@@ -142,7 +142,7 @@ def test_scale_keeps_flat_areas_and_what_lies_where() -> None:
 
 def test_scale_is_no_worse_than_opencvs_area_filter() -> None:
     image = photograph()
-    codec = Resampled(Uncompressed(), scale=0.5)
+    codec = ReducedCodec(Uncompressed(), scale=0.5)
     height, width, _ = image.shape
     small = cv2.resize(image, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
     other = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -153,14 +153,14 @@ def test_rate_falls_with_scale_and_counts_the_sources_pixels() -> None:
     frames = photograph()[None]
     rates = [with_levers(Jpeg, {"scale": scale}).encode(frames, 75).bits for scale in (1, 0.75, 0.5, 0.25)]
     assert rates == sorted(set(rates), reverse=True)
-    encoded = Resampled(Uncompressed(), scale=0.5).encode(noise(2, 11, 20, 3), None)
+    encoded = ReducedCodec(Uncompressed(), scale=0.5).encode(noise(2, 11, 20, 3), None)
     assert encoded.bits == 24 * 2 * 6 * 10
     assert (encoded.height, encoded.width) == (11, 20)
 
 
 def test_answers_as_the_codec_it_wraps() -> None:
     inner = Video(gop=25)
-    codec = Resampled(inner, scale="0.5", fps="10")
+    codec = ReducedCodec(inner, scale="0.5", fps="10")
     assert (codec.name, codec.summary, codec.coding) == ("video", "shows what it was given", "video")
     assert codec.wants_device
     assert codec.scale is Video.scale
@@ -169,28 +169,28 @@ def test_answers_as_the_codec_it_wraps() -> None:
     codec.to_device("cpu")
     assert inner.device == "cpu"
     assert set(codec.fingerprint()) == {"threads", "resize", "fps_revision"}
-    assert Resampled(inner, fps=10).fingerprint() == {**inner.fingerprint(), "fps_revision": 2}, "no library"
-    assert repr(codec) == "Resampled(Video(gop=25), scale=0.5, fps=10.0)"
+    assert ReducedCodec(inner, fps=10).fingerprint() == {**inner.fingerprint(), "fps_revision": 2}, "no library"
+    assert repr(codec) == "ReducedCodec(Video(gop=25), scale=0.5, fps=10.0)"
 
 
 def test_equality_takes_the_wrapped_codec_into_account() -> None:
-    assert Resampled(Jpeg(), scale=0.5) == Resampled(Jpeg(), scale=0.5)
-    assert hash(Resampled(Jpeg(), scale=0.5)) == hash(Resampled(Jpeg(), scale=0.5))
+    assert ReducedCodec(Jpeg(), scale=0.5) == ReducedCodec(Jpeg(), scale=0.5)
+    assert hash(ReducedCodec(Jpeg(), scale=0.5)) == hash(ReducedCodec(Jpeg(), scale=0.5))
     others = [
         Jpeg(),
-        Resampled(Jpeg(), scale=0.25),
-        Resampled(Jpeg(), scale=0.5, fps=5),
-        Resampled(Jpeg(optimize=True), scale=0.5),
-        Resampled(Webp(), scale=0.5),
+        ReducedCodec(Jpeg(), scale=0.25),
+        ReducedCodec(Jpeg(), scale=0.5, fps=5),
+        ReducedCodec(Jpeg(optimize=True), scale=0.5),
+        ReducedCodec(Webp(), scale=0.5),
     ]
-    assert all(Resampled(Jpeg(), scale=0.5) != other for other in others)
+    assert all(ReducedCodec(Jpeg(), scale=0.5) != other for other in others)
 
 
 def test_with_levers_wraps_only_where_a_lever_changes_something() -> None:
     assert with_levers(Jpeg, {"optimize": "yes"}) == Jpeg(optimize=True)
     assert with_levers(Jpeg, {"scale": "1", "optimize": "yes"}) == Jpeg(optimize=True)
-    assert with_levers(Jpeg, {"scale": "0.5"}) == Resampled(Jpeg(), scale=0.5)
-    assert with_levers(Jpeg, {"fps": "5"}) == Resampled(Jpeg(), fps=5)
+    assert with_levers(Jpeg, {"scale": "0.5"}) == ReducedCodec(Jpeg(), scale=0.5)
+    assert with_levers(Jpeg, {"fps": "5"}) == ReducedCodec(Jpeg(), fps=5)
 
 
 def test_the_baseline_is_none_without_levers() -> None:
