@@ -136,7 +136,7 @@ def bound_of(
     t = one_sided_quantile(freedom, confidence)
     covariance = _covariance(drops, bases, level.groups)
     if limit.relative and abs(base) <= t * math.sqrt(covariance[1, 1]):
-        return replace(bound, reason="the uncompressed value cannot be bound from 0: no share of it")
+        return replace(bound, reason="the uncompressed value cannot be told from 0: no share of it")
     if drop == 0 and not drops.any() and not exact and metric in level.ratios:
         return zero_drop_bound(bound, level.groups, base, limit, confidence)
     if limit.relative:

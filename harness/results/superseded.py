@@ -21,7 +21,7 @@ _READERS = {"pillow": ("images", image_reading), "av": ("videos", video_reading)
 def superseded(identity: Mapping[str, Any], plugins: Plugins) -> str | None:
     """Return what has a newer revision than an experiment was run with, as text; None if nothing has.
 
-    What is not installed cannot be compared, and does not count.
+    What is not installed, or not recorded, cannot be compared and does not count.
 
     Args:
         identity: the experiment's identity, as the store has it.
@@ -37,20 +37,20 @@ def superseded(identity: Mapping[str, Any], plugins: Plugins) -> str | None:
 
 def _revisions(identity: Mapping[str, Any], plugins: Plugins) -> Iterator[tuple[str, int, int]]:
     """Yield what an experiment used: its name, the revision of then, and the revision of now."""
-    codec, dataset = identity["codec"], identity["dataset"]
-    facts = codec["fingerprint"]
-    if codec["name"] in plugins.names("codec"):
+    codec, dataset = identity["codec"], identity.get("dataset", {})
+    facts, options, decoders = codec.get("fingerprint"), codec.get("options", {}), dataset.get("decoders", {})
+    if facts is not None and codec["name"] in plugins.names("codec"):
         kind = plugins.get("codec", codec["name"])
         yield f"codec {codec['name']}", int(facts.get("revision", 1)), kind.revision
         for (option, value), now in kind.option_revisions.items():
-            if codec["options"].get(option) == value:
+            if options.get(option) == value:
                 yield f"codec {codec['name']} with {option}={value}", int(facts.get(f"{option}_revision", 1)), now
     for lever, revision in LEVER_REVISIONS.items():
-        if codec["options"].get(lever) is not None:
+        if facts is not None and options.get(lever) is not None:
             yield f"{lever}=", int(facts.get(f"{lever}_revision", 1)), revision
-    if dataset["kind"] in plugins.names("dataset"):
+    if dataset.get("kind") in plugins.names("dataset"):
         now = plugins.get("dataset", dataset["kind"]).revision
         yield f"dataset {dataset['kind']}", int(dataset.get("revision", 1)), now
     for entry, (what, reader) in _READERS.items():
-        if entry in dataset["decoders"]:
-            yield f"reader of {what}", int(dataset["decoders"].get("reader", 1)), reader.REVISION
+        if entry in decoders:
+            yield f"reader of {what}", int(decoders.get("reader", 1)), reader.REVISION

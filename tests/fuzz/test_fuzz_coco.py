@@ -171,5 +171,5 @@ def test_coco_annotations(tmp_path: Path, task: str) -> None:
         read += 1
 
     fuzz(files(task), check)
-    assert read > 5
-    assert refused > 5
+    assert read
+    assert refused

@@ -172,5 +172,5 @@ def test_voc_annotations(tmp_path: Path) -> None:
         assert all(np.isfinite(values).all() for values in statistics.values())
 
     fuzz(FILE, check)
-    assert read > 5
-    assert refused > 5
+    assert read
+    assert refused
