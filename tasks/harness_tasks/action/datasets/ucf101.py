@@ -83,11 +83,11 @@ class UCF101(LabelledClips):
         names = []
         for expected, line in enumerate(lines, 1):
             stated, _, name = line.text.replace("\t", " ").partition(" ")
-            if number_in(stated) != expected or not name.strip():
+            if number_in(stated) != expected or not name.strip(" \t"):
                 raise DatasetError(
                     f"{path}, line {line.number}: '{expected} <Class>' was expected, found {shown(line.text)}."
                 )
-            names.append(name.strip())
+            names.append(name.strip(" \t"))
         if not names:
             raise DatasetError(f"{path}: it is empty.")
         if twice := repeated(names):
