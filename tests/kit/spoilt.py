@@ -5,7 +5,6 @@ The environment's HARNESS_FUZZ_MINUTES says for how many minutes each fuzzer run
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import SampleError
+from kit.fuzzing import MINUTES
 
-MINUTES = float(os.environ.get("HARNESS_FUZZ_MINUTES", "0"))
 EXAMPLES = 40
 """Inputs of a fuzzer without HARNESS_FUZZ_MINUTES."""
 SLOW = 20.0

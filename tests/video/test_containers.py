@@ -68,7 +68,7 @@ def by_ffprobe(path: Path) -> int:
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0])
 
 
-def agrees(path: Path, count: int, rate: Fraction | int) -> None:
+def assert_agrees(path: Path, count: int, rate: Fraction | int) -> None:
     """All that is known of a file is what was written into it."""
     facts = probe(path)
     frames, source = read_clip(path)
@@ -83,7 +83,7 @@ def agrees(path: Path, count: int, rate: Fraction | int) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_frames_and_rate_are_those_that_were_written(tmp_path: Path, name: str) -> None:
-    agrees(made(tmp_path, name), COUNT, KINDS[name].get("rate", 25))
+    assert_agrees(made(tmp_path, name), COUNT, KINDS[name].get("rate", 25))
 
 
 @pytest.mark.parametrize("seconds", [0.3, 4.0])
@@ -92,7 +92,7 @@ def test_sound_changes_neither_frames_nor_rate(tmp_path: Path, name: str, second
     path = made(tmp_path, name, sound=SOUND[name.split(".")[1]], seconds=seconds)
     with av.open(str(path)) as file:
         assert len(file.streams.audio) == 1
-    agrees(path, COUNT, KINDS[name].get("rate", 25))
+    assert_agrees(path, COUNT, KINDS[name].get("rate", 25))
 
 
 @needs_ffmpeg
@@ -104,7 +104,7 @@ def test_subtitles_change_neither_frames_nor_rate(tmp_path: Path, name: str, kin
     subprocess.run([*command, "-c:s", kind, str(path)], check=True)
     with av.open(str(path)) as file:
         assert len(file.streams.subtitles) == 1
-    agrees(path, COUNT, 25)
+    assert_agrees(path, COUNT, 25)
 
 
 @pytest.mark.parametrize("name", ["h264.mp4", "hevc.mp4", "h264.mov"])
@@ -113,7 +113,7 @@ def test_an_edit_list_hides_frames(tmp_path: Path, name: str) -> None:
     path = copied(whole, tmp_path / f"edited.{name.split('.')[1]}", earlier=float(11 / rate))
     with av.open(str(path)) as file:
         assert file.streams.video[0].frames == COUNT  # the container's word
-    agrees(path, COUNT - 11, rate)
+    assert_agrees(path, COUNT - 11, rate)
     assert np.array_equal(read_clip(path)[0], read_clip(whole, 11)[0])
     assert numbers(read_clip(path, 0, 3)[0]) == [11, 12, 13]
 
@@ -163,4 +163,4 @@ def test_an_avi_with_every_second_chunk_empty_has_half_the_rate(tmp_path: Path) 
             frame.pts, frame.time_base = 2 * number, Fraction(1, 50)
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
-    agrees(tmp_path / "a.avi", 12, 25)
+    assert_agrees(tmp_path / "a.avi", 12, 25)
