@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
     from harness.codec import Codec, Level
     from harness.dataset import Dataset
     from harness.experiment import Experiment
     from harness.model import Model, Precision, Weights
+    from harness.records import SampleRow
     from harness.task import Task
 
-__all__ = ["Batch", "Cell", "Settings", "Subject", "Todo", "Unit"]
+__all__ = ["Batch", "Cell", "RowBatch", "Settings", "Subject", "Todo", "Unit"]
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,34 @@ class Unit:
     def size(self) -> int:
         """The number of sample rows that the unit produces."""
         return sum(len(todo.batch.indices) * len(todo.cells) for todo in self.todo)
+
+
+@dataclass(frozen=True, eq=False)
+class RowBatch(Sequence["SampleRow"]):
+    """The rows of one batch of one cell, and the time that they took. It can be used like the list of its rows.
+
+    Args:
+        key: the experiment's key.
+        rows: the rows.
+        seconds: stage -> its time in seconds: read, encode, decode, prepare and score (in the process that prepared
+            the batch), hand_over, wait and predict (in the process with the device).
+    """
+
+    key: str
+    rows: tuple[SampleRow, ...]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @overload
+    def __getitem__(self, place: int) -> SampleRow: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[SampleRow]: ...
+
+    def __getitem__(self, place: int | slice) -> SampleRow | Sequence[SampleRow]:
+        return self.rows[place]
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,29 @@
-"""Runs one unit of work: workers prepare batches in advance, the device predicts, and the task scores."""
+"""Runs one unit of work: workers prepare batches in advance, the device predicts, and the workers score.
+
+Each of these has a process or a thread of its own, and none waits for another one while it has something to do:
+
+- worker processes read, code and prepare, and score what was predicted (`harness.engine.worker_process`);
+- two threads exchange messages with them (`harness.engine.pool`);
+- the device's thread only moves batches to the device and predicts (`harness.engine.device`);
+- the caller's thread gets the rows, and writes them.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.engine.references import References
-from harness.engine.worker import REFERENCE, PreparedBatch, reason
-from harness.errors import PluginError
+from harness.engine.device import Device, DeviceThread
+from harness.engine.pool import Pool
+from harness.engine.scoring import Scorer
+from harness.engine.worker import REFERENCE, PreparedBatch, prepared_batches
 from harness.records import SampleRow
-from harness.training.transfer import to_device
-from harness.unit import Settings, Unit
+from harness.unit import RowBatch, Settings, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.progress import Progress
 
-__all__ = ["run_unit", "set_up_torch"]
+__all__ = ["run_unit"]
 
 
 def run_unit(unit: Unit, settings: Settings, progress: Progress) -> Iterator[Sequence[SampleRow]]:
@@ -31,121 +35,62 @@ def run_unit(unit: Unit, settings: Settings, progress: Progress) -> Iterator[Seq
         progress: receives progress and warnings.
 
     Yields:
-        The sample rows of one batch of one cell.
+        The sample rows of one batch of one cell (`RowBatch`).
 
     Raises:
         WeightsError: the weights do not fit the network.
+        PluginError: a worker process has died.
     """
-    import torch
-
-    from harness.engine.loader import loader
-
-    set_up_torch(settings)
-    subject = unit.subject
-    progress.status(f"loading model {subject.model_name}")
-    # Workers start before the network is loaded: they work meanwhile, and do not get a copy of the network.
-    batches = iter(loader(unit, settings))
-    subject.model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
-    translate = subject.task.translator(subject.model.classes, subject.dataset_name)
-    notes = subject.task.translation_notes(subject.model.classes, subject.dataset_name)
-    for note in [*subject.weights.notes, *notes]:
-        progress.warning(note)
-    device = torch.device(settings.device)
-    progress.status("")
+    progress.status(f"loading model {unit.subject.model_name}")
+    rows = _with_workers(unit, settings, progress) if settings.workers else _alone(unit, settings, progress)
     reported: set[str] = set()
-    references = References(subject.task, translate)
-    for coded in batches:
-        for note in coded.notes:
+    for batch, notes in rows:
+        for note in notes:
             if note not in reported:
                 reported.add(note)
                 progress.warning(note)
-        if coded.cell == REFERENCE:
-            references.keep(coded, *_predict(unit, coded, device)[:2])
-            continue
-        if unit.reference:
-            coded = replace(coded, targets=references.targets(coded))
-        known = references.predictions(coded) if unit.reference and unit.cells[coded.cell].exact else None
-        yield [*coded.failed, *_score(unit, coded, device, translate, known)]
-        if coded.last:
-            references.forget(coded.batch)
+        yield batch
 
 
-def set_up_torch(settings: Settings) -> None:
-    """Set torch's threads and precision.
-
-    On a GPU, TF32 is disabled so that fp32 is exact fp32 (torch's default for convolutions is TF32). The search for the
-    fastest convolution algorithm is disabled too, so that the same algorithm is used each time.
-    """
-    import torch
-
-    torch.set_num_threads(settings.threads)
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = False
-
-
-def _predict(unit: Unit, coded: PreparedBatch, device: Any) -> tuple[list[list[Any]] | None, str | None, float]:
-    """Predict a batch.
-
-    Returns:
-        For each sample a list with one prediction for each scored frame, in the model's classes (None if the model
-        failed); the reason of the failure (None without failure); and the duration in seconds.
-    """
-    if not coded.rows:
-        return [], None, 0.0
-    import torch
-
-    model = unit.subject.model
-    started = time.perf_counter()
+def _with_workers(unit: Unit, settings: Settings, progress: Progress) -> Iterator[tuple[RowBatch, Sequence[str]]]:
+    """Yield the rows of each batch, with warnings for the user."""
+    # Workers start before the network is loaded: they work meanwhile, and do not get a copy of the network. No library
+    # of the device has been used before, unless an earlier unit did.
+    pool = Pool(unit, settings)
+    thread = DeviceThread(unit, settings, pool)
     try:
-        with torch.inference_mode():
-            predictions = model.predict(to_device(coded.inputs, device))
-        if len(predictions) != len(coded.rows):
-            raise PluginError(f"{len(coded.rows)} samples went in, {len(predictions)} predictions came back")
-    except Exception as error:  # noqa: BLE001 - an error of a model fails its batch, and is recorded
-        return None, reason(f"model {model.name}", error), 0.0
-    return predictions, None, time.perf_counter() - started
+        thread.start()
+        for note in thread.loaded():
+            progress.warning(note)
+        progress.status("")
+        while (result := pool.results.get()) is not None:
+            if isinstance(result, BaseException):
+                raise result
+            thread.written()
+            yield result.rows, result.notes
+    finally:
+        thread.stop()
+        pool.close()
 
 
-def _score(
-    unit: Unit,
-    coded: PreparedBatch,
-    device: Any,
-    translate: Callable[[Any], Any],
-    known: list[list[Any]] | None = None,
-) -> list[SampleRow]:
-    """Predict and score a batch; return the rows of its samples.
+def _alone(unit: Unit, settings: Settings, progress: Progress) -> Iterator[tuple[RowBatch, Sequence[str]]]:
+    """Do everything in this process, one thing after the other."""
+    device = Device(unit, settings)
+    for note in device.notes:
+        progress.warning(note)
+    progress.status("")
+    scorer = Scorer(unit, unit.subject.model.classes)
+    number: int | None = None
+    for coded in prepared_batches(unit, unit.todo):
+        if number is not None and number != coded.batch:
+            scorer.references.forget(number)
+        number = coded.batch
+        if coded.cell == REFERENCE:
+            _keep_reference(scorer, device, coded)
+        else:
+            yield scorer.rows(coded, scorer.known(coded) or device.predict(coded.inputs, len(coded.rows))), coded.notes
 
-    Args:
-        unit: the unit of work.
-        coded: the prepared batch.
-        device: the torch device.
-        translate: converts a prediction from the model's classes to the dataset's.
-        known: the predictions, if they are already known; None to predict.
-    """
-    if not coded.rows:
-        return []
-    task = unit.subject.task
-    predictions, failure, duration = (known, None, 0.0) if known is not None else _predict(unit, coded, device)
-    if predictions is None:
-        return [row.as_failed(failure) for row in coded.rows]
-    # The sample's share of the batch's time. The sample's own encoding and decoding times are added below.
-    shared = (duration + coded.seconds.get("read", 0) + coded.seconds.get("prepare", 0)) / len(coded.rows)
-    rows = []
-    for row, targets, predicted in zip(coded.rows, coded.targets, predictions, strict=True):
-        if isinstance(targets, str):
-            rows.append(row.as_failed(targets))
-            continue
-        begun = time.perf_counter()
-        try:
-            unseen = coded.unseen.get(row.index, 0)
-            judged = list(zip(predicted, targets, strict=True))[unseen:]
-            statistics = [task.score(translate(p), t) for p, t in judged]
-            score = task.sample_score(statistics) if statistics or not unseen else None
-        except Exception as error:  # noqa: BLE001 - as above
-            rows.append(row.as_failed(reason(f"task {task.name}", error)))
-            continue
-        coding = ((row.encode_ms or 0) + (row.decode_ms or 0)) / 1000
-        seconds = shared + coding + time.perf_counter() - begun
-        rows.append(replace(row, statistics=statistics, score=score, seconds=seconds))
-    return rows
+
+def _keep_reference(scorer: Scorer, device: Device, coded: PreparedBatch) -> None:
+    predicted = scorer.known(coded) or device.predict(coded.inputs, len(coded.rows))
+    scorer.references.keep(coded, predicted.predictions, predicted.failure)

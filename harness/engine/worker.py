@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,6 @@ from harness.media.levers import at_phase, unseen_frames
 from harness.media.quality import squared_error
 from harness.model import NoMemo
 from harness.records import SampleRow
-from harness.training.transfer import pin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,11 +29,13 @@ if TYPE_CHECKING:
     from harness.task import Task
     from harness.unit import Cell, Todo, Unit
 
-__all__ = ["REFERENCE", "PreparedBatch", "prepared_batches", "start_worker", "unseen_targets"]
+__all__ = ["REFERENCE", "STAGES", "PreparedBatch", "prepared_batches", "start_worker", "unseen_targets"]
 
 
 REFERENCE = -1
 """The value of `PreparedBatch.cell` for uncompressed frames, whose predictions become the targets."""
+STAGES = ("read", "encode", "decode", "prepare", "score")
+"""The stages of a batch before it is predicted, whose times are measured."""
 
 
 @dataclass
@@ -48,10 +49,10 @@ class PreparedBatch:
         rows: a row for each sample in `inputs`, in the same order, still without statistics.
         targets: for each sample, the target of each scored frame; for a sample without targets, a text that says why.
         failed: the rows of the samples that failed.
-        seconds: the time for reading and preparing, in seconds. The times for coding are in the rows.
+        seconds: the time that each stage took, in seconds: read, encode, decode, prepare, and score (here the squared
+            error). A sample's own times for coding are in its row.
         notes: warnings of the worker for the user.
         batch: the number of the planned batch that these samples belong to.
-        last: whether this is the last part of the planned batch for the last cell.
         unseen: sample index -> how many of its first targets are not judged (`unseen_targets`); 0 for a sample that it
             lacks. They stay in the batch, so that a cell with `fps=` has the batches that were planned.
     """
@@ -64,13 +65,7 @@ class PreparedBatch:
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     batch: int = 0
-    last: bool = False
     unseen: Mapping[int, int] = field(default_factory=dict)
-
-    def pin_memory(self) -> PreparedBatch:
-        """Move the inputs to pinned memory. The data loader's pinning thread calls this."""
-        self.inputs = pin(self.inputs)
-        return self
 
 
 def start_worker(_: int) -> None:
@@ -102,7 +97,7 @@ def _report_unless_pipe_closed(kind: type[BaseException], error: BaseException, 
         sys.__excepthook__(kind, error, at)
 
 
-def prepared_batches(unit: Unit, todo: Sequence[Todo]) -> Iterator[PreparedBatch]:
+def prepared_batches(unit: Unit, todo: Iterable[Todo]) -> Iterator[PreparedBatch]:
     """Read, code, decode and prepare batches. Each sample is read once for all cells.
 
     Args:
@@ -131,10 +126,8 @@ def prepared_batches(unit: Unit, todo: Sequence[Todo]) -> Iterator[PreparedBatch
         for cell in entry.cells:
             key = unit.cells[cell].experiment.key
             failed = [replace(row, key=key) for row in unreadable]
-            parts = list(_code(unit, cell, sources, failed, read, keeper))
-            for place, coded in enumerate(parts, start=1):
-                last = cell == entry.cells[-1] and place == len(parts)
-                yield replace(coded, notes=keeper.problems(), batch=entry.batch.number, last=last)
+            for coded in _code(unit, cell, sources, failed, read, keeper):
+                yield replace(coded, notes=keeper.problems(), batch=entry.batch.number)
 
 
 def _read(unit: Unit, index: int) -> ReadSample | SampleRow:
@@ -181,13 +174,13 @@ def _code(
     chosen = unit.cells[cell]
     model = unit.subject.model
     shapes: dict[tuple[int, ...], list[tuple[SampleRow, list[Any], Any]]] = {}
-    seconds = {"read": read, "prepare": 0.0}
+    seconds = dict.fromkeys(STAGES, 0.0) | {"read": read}
     unseen: dict[int, int] = {}
     for source in sources:
         row, active = replace(source.row, key=chosen.experiment.key), f"codec {chosen.codec.name}"
         try:
             phased = replace(chosen, codec=at_phase(chosen.codec, unit.phases.get(row.index, 0.0)))
-            row, frames = _encode_decode(phased, source, row, keeper)
+            row, frames = _encode_decode(phased, source, row, keeper, seconds)
             unseen[row.index] = unseen_targets(unit.subject.task, chosen.codec, source.sample)
             active = f"model {model.name}"
             started = time.perf_counter()
@@ -212,7 +205,7 @@ def _code(
             seconds["prepare"] += time.perf_counter() - started
             rows, targets = [r for r, _, _ in group], [t for _, t, _ in group]
             yield PreparedBatch(cell, inputs, rows, targets, failed, seconds, unseen=unseen)
-        failed, seconds = [], {}
+        failed, seconds = [], dict.fromkeys(STAGES, 0.0)
 
 
 def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[PreparedBatch]:
@@ -259,15 +252,26 @@ def unseen_targets(task: Task, codec: Codec, sample: Sample) -> int:
 
 
 def _encode_decode(
-    cell: Cell, source: ReadSample, row: SampleRow, keeper: Keeper
+    cell: Cell, source: ReadSample, row: SampleRow, keeper: Keeper, seconds: dict[str, float]
 ) -> tuple[SampleRow, NDArray[np.uint8]]:
-    """Encode and decode a sample; return its row with bits, squared error and times, and the decoded frames."""
+    """Encode and decode a sample; return its row with bits, squared error and times, and the decoded frames.
+
+    The times are added to `seconds` too. There a stream that was kept costs only its reading.
+    """
     frames = source.sample.frames
+    begun = time.perf_counter()
     encoded, encode_ms = keeper.encode(cell, source)
     started = time.perf_counter()
     decoded = check_decoded(cell.codec.decode(encoded), frames, cell.codec.name)
-    decode_ms = 1000 * (time.perf_counter() - started)
+    ended = time.perf_counter()
+    decode_ms = 1000 * (ended - started)
     error = None if cell.exact else squared_error(frames, decoded)[0]
+    for stage, duration in (
+        ("encode", started - begun),
+        ("decode", ended - started),
+        ("score", time.perf_counter() - ended),
+    ):
+        seconds[stage] += duration
     measured = replace(
         row,
         bits=encoded.bits,

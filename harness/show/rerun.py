@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.predict import set_up_torch
+from harness.engine.device import set_up_torch
 from harness.engine.worker import unseen_targets
 from harness.errors import HarnessError
 from harness.media.contract import check_decoded, check_encoded

@@ -18,7 +18,7 @@ import math
 import struct
 import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from harness.errors import StoreError
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from harness.task import Statistics
 
-__all__ = ["pack", "unpack"]
+__all__ = ["Packed", "pack", "unpack"]
 
 _MAGIC = b"HST1"
 _LENGTH = struct.Struct("<Q")
@@ -36,6 +36,46 @@ _LARGEST = 1 << 30
 _DTYPES = frozenset(
     ["|b1", "|i1", "|u1", *(f"<{kind}{size}" for kind in "iu" for size in (2, 4, 8)), "<f2", "<f4", "<f8"]
 )
+
+
+class Packed(Sequence["Statistics"]):
+    """The statistics of a sample's scored frames as the bytes of `pack`. They are unpacked when a frame is asked for.
+
+    Workers send statistics in this form, and a store that keeps bytes need not unpack them.
+
+    Args:
+        data: the bytes.
+        frames: the number of scored frames.
+    """
+
+    __slots__ = ("_count", "_frames", "data")
+
+    def __init__(self, data: bytes, frames: int) -> None:
+        self.data = data
+        self._count = frames
+        self._frames: list[dict[str, NDArray[Any]]] | None = None
+
+    @classmethod
+    def of(cls, frames: Sequence[Statistics]) -> Packed:
+        """Pack the statistics of a sample's scored frames."""
+        return cls(pack(frames), len(frames))
+
+    @overload
+    def __getitem__(self, place: int) -> Statistics: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Statistics]: ...
+
+    def __getitem__(self, place: int | slice) -> Statistics | Sequence[Statistics]:
+        if self._frames is None:
+            self._frames = unpack(self.data)
+        return self._frames[place]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __reduce__(self) -> tuple[type[Packed], tuple[bytes, int]]:
+        return Packed, (self.data, self._count)
 
 
 def pack(frames: Sequence[Statistics]) -> bytes:
@@ -51,6 +91,8 @@ def pack(frames: Sequence[Statistics]) -> bytes:
     >>> unpack(pack([{"error": np.array([1.5, 2.5])}]))[0]["error"].tolist()
     [1.5, 2.5]
     """
+    if isinstance(frames, Packed):
+        return frames.data
     header, parts = [], []
     for frame in frames:
         layout = []

@@ -1,0 +1,148 @@
+"""The device: loads a unit's network there, and predicts, one batch after the other."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from harness.engine.scoring import Predicted
+from harness.engine.worker import REFERENCE, reason
+from harness.errors import PluginError
+from harness.training.transfer import to_device
+
+if TYPE_CHECKING:
+    from harness.engine.pool import Pool
+    from harness.unit import Settings, Unit
+
+__all__ = ["Device", "DeviceThread", "set_up_torch"]
+
+UNWRITTEN = 256
+"""With this many batches of rows that are not written yet, the device waits, so that rows do not fill the memory."""
+
+
+def set_up_torch(settings: Settings) -> None:
+    """Set torch's threads and precision.
+
+    On a GPU, TF32 is disabled so that fp32 is exact fp32 (torch's default for convolutions is TF32). The search for the
+    fastest convolution algorithm is disabled too, so that the same algorithm is used each time.
+    """
+    import torch
+
+    torch.set_num_threads(settings.threads)
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+
+
+class Device:
+    """A unit's network on its device. It belongs to the thread that made it.
+
+    Args:
+        unit: the unit of work.
+        settings: device, precision and threads.
+
+    Attributes:
+        notes: warnings for the user on the weights and their classes.
+
+    Raises:
+        WeightsError: the weights do not fit the network, or its classes do not fit the dataset's.
+    """
+
+    def __init__(self, unit: Unit, settings: Settings) -> None:
+        import torch
+
+        set_up_torch(settings)
+        subject = unit.subject
+        self._model = subject.model
+        self._device = torch.device(settings.device)
+        self._model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
+        subject.task.translator(self._model.classes, subject.dataset_name)  # raises if the classes do not fit
+        notes = subject.task.translation_notes(self._model.classes, subject.dataset_name)
+        self.notes = [*subject.weights.notes, *notes]
+
+    def predict(self, inputs: Any, samples: int) -> Predicted:
+        """Predict a batch.
+
+        Args:
+            inputs: the collated input of the network.
+            samples: the number of samples in it.
+        """
+        import torch
+
+        started = time.perf_counter()
+        try:
+            with torch.inference_mode():
+                predictions = self._model.predict(to_device(inputs, self._device))
+            if len(predictions) != samples:
+                raise PluginError(f"{samples} samples went in, {len(predictions)} predictions came back")
+        except Exception as error:  # noqa: BLE001 - an error of a model fails its batch, and is recorded
+            return Predicted(None, reason(f"model {self._model.name}", error))
+        return Predicted(predictions, seconds={"predict": time.perf_counter() - started})
+
+
+class DeviceThread:
+    """The thread that loads the network and predicts. It does nothing else, so that the device need not wait for it.
+
+    Args:
+        unit: the unit of work.
+        settings: device, precision and threads.
+        pool: the workers, whose batches it predicts.
+    """
+
+    def __init__(self, unit: Unit, settings: Settings, pool: Pool) -> None:
+        self._unit, self._settings, self._pool = unit, settings, pool
+        self._loaded: queue.SimpleQueue[list[str] | BaseException] = queue.SimpleQueue()
+        self._unwritten = threading.Semaphore(UNWRITTEN)
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="device", daemon=True)
+
+    def start(self) -> None:
+        """Start to load the network."""
+        self._thread.start()
+
+    def loaded(self) -> list[str]:
+        """Wait until the network is loaded; return warnings for the user.
+
+        Raises:
+            WeightsError: the weights do not fit the network, or its classes do not fit the dataset's.
+        """
+        result = self._loaded.get()
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def written(self) -> None:
+        """Note that the rows of one batch were taken."""
+        self._unwritten.release()
+
+    def stop(self) -> None:
+        """End the thread, after the batch that it predicts."""
+        self._stopped = True
+        self._unwritten.release()
+        self._pool.inputs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            device = Device(self._unit, self._settings)
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
+            self._loaded.put(error)
+            return
+        self._loaded.put(device.notes)
+        self._pool.loaded(self._unit.subject.model.classes)
+        free = time.perf_counter()
+        while (arrived := self._pool.inputs.get()) is not None:
+            begun = time.perf_counter()
+            predicted = device.predict(arrived.inputs, arrived.samples)
+            ended = time.perf_counter()
+            stages = {"hand_over": arrived.hand_over, "wait": begun - free, **(predicted.seconds or {})}
+            self._pool.answer(arrived, replace(predicted, seconds=stages))
+            if arrived.cell != REFERENCE:  # of which no row is written
+                self._unwritten.acquire()
+            del arrived  # its memory may be used again
+            free = ended
+            if self._stopped:
+                return

@@ -1,0 +1,224 @@
+"""The worker processes of a unit, as the main process sees them: it assigns batches, and gets inputs and rows."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import queue
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any
+
+from harness.engine.scoring import Predicted
+from harness.engine.slots import Mapped
+from harness.engine.worker import reason
+from harness.engine.worker_process import SLOTS, Assigned, Began, Broken, Classes, Done, Input, Output, Rows, work
+from harness.errors import PluginError
+from harness.media.opencv import end_threads
+from harness.training.transfer import pin
+
+if TYPE_CHECKING:
+    from harness.unit import Settings, Unit
+
+__all__ = ["Arrived", "Pool"]
+
+AHEAD = 2
+"""The number of entries of `todo` that are assigned to a worker at a time: one that it does, and the next one."""
+_LAST_WORDS = 2.0
+"""How many seconds a worker of an interrupted run has to end, before it is killed."""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A batch that is ready for the device.
+
+    Args:
+        worker: the number of the worker that prepared it.
+        slot: the number of the worker's slot in which it lies.
+        cell: the cell, as its position in the unit's cells, or `REFERENCE`.
+        samples: the number of samples.
+        inputs: the network's input, in shared or in pinned memory.
+        hand_over: the seconds that it took to receive it.
+    """
+
+    worker: int
+    slot: int
+    cell: int
+    samples: int
+    inputs: Any
+    hand_over: float
+
+
+@dataclass
+class _Partner:
+    """One worker, as the main process sees it."""
+
+    number: int
+    process: Any
+    connection: Connection
+    slots: list[Mapped] = field(default_factory=lambda: [Mapped() for _ in range(SLOTS)])
+
+
+class Pool:
+    """Worker processes that prepare and score the batches of a unit.
+
+    One thread reads what they send, another one sends. The first never waits for anybody, so no worker waits for it.
+
+    Args:
+        unit: the unit of work.
+        settings: the number of workers, and the device.
+
+    Attributes:
+        inputs: the batches that are ready for the device, in the order of their arrival; None after the last one.
+        results: what the workers have finished (`Rows`); an exception that ends the run; None after the last one.
+    """
+
+    def __init__(self, unit: Unit, settings: Settings) -> None:
+        self.inputs: queue.SimpleQueue[Arrived | None] = queue.SimpleQueue()
+        self.results: queue.SimpleQueue[Rows | BaseException | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._model = unit.subject.model.name
+        self._pinned = settings.device.startswith("cuda")
+        self._next = iter(range(len(unit.todo)))
+        self._closing = False
+        self._partners = _start(unit, min(settings.workers, len(unit.todo)))
+        self._threads = [
+            threading.Thread(target=self._listen, name="from workers", daemon=True),
+            threading.Thread(target=self._write, name="to workers", daemon=True),
+        ]
+        for _ in range(AHEAD):
+            for partner in self._partners:
+                self._assign(partner)
+        for thread in self._threads:
+            thread.start()
+
+    def loaded(self, classes: tuple[str, ...]) -> None:
+        """Tell the workers the classes of the loaded network, without which they cannot score."""
+        for partner in self._partners:
+            self._send(partner, lambda: Classes(classes))
+
+    def answer(self, arrived: Arrived, predicted: Predicted) -> None:
+        """Send the predictions of a batch to the worker that prepared it.
+
+        Predictions that cannot be sent to another process count as a failure of the model.
+        """
+        partner = self._partners[arrived.worker]
+
+        def message() -> Output:
+            slot = partner.slots[arrived.slot]
+            try:
+                return Output(arrived.slot, slot.put(predicted))
+            except Exception as error:  # noqa: BLE001 - predictions of a plugin that cannot be pickled fail their batch
+                where = f"model {self._model}: its predictions cannot be sent to the worker that scores them"
+                return Output(arrived.slot, slot.put(Predicted(None, reason(where, error), predicted.seconds)))
+
+        self._send(partner, message)
+
+    def close(self) -> None:
+        """End the workers and the threads. Workers that are not done lose what they were doing."""
+        self._closing = True
+        self._outbox.put(None)
+        for partner in self._partners:
+            _hang_up(partner.connection)
+        ends = time.monotonic() + _LAST_WORDS
+        for partner in self._partners:
+            partner.process.join(max(0.0, ends - time.monotonic()))
+            if partner.process.is_alive():
+                partner.process.kill()
+                partner.process.join()
+        for thread in self._threads:
+            thread.join()
+        for partner in self._partners:
+            partner.connection.close()
+
+    def _send(self, partner: _Partner, message: Callable[[], object]) -> None:
+        """Let the sending thread make a message and send it."""
+        self._outbox.put(lambda: partner.connection.send(message()))
+
+    def _assign(self, partner: _Partner) -> None:
+        position = next(self._next, None)
+        self._send(partner, lambda: Assigned(position))
+
+    def _write(self) -> None:
+        """Send what is in the outbox. A worker that has died is noticed by the other thread."""
+        while (send := self._outbox.get()) is not None:
+            with contextlib.suppress(ConnectionError):
+                send()
+
+    def _listen(self) -> None:
+        """Read what the workers send, until all are done."""
+        waiting: dict[Any, _Partner] = {partner.connection: partner for partner in self._partners}
+        try:
+            while waiting:
+                for connection in wait(list(waiting)):
+                    if not self._heard(waiting[connection]):
+                        del waiting[connection]
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
+            self.results.put(error)
+        else:
+            self.results.put(None)
+        finally:
+            self.inputs.put(None)
+
+    def _heard(self, partner: _Partner) -> bool:
+        """Act on a message of a worker; return whether it will send more."""
+        try:
+            message = partner.connection.recv()
+            if isinstance(message, Input):
+                self.inputs.put(self._arrived(partner, message))
+        except (EOFError, OSError) as error:
+            if self._closing:
+                return False
+            partner.process.join()
+            raise PluginError(f"worker process {partner.process.pid} {_ended(partner.process.exitcode)}") from error
+        if isinstance(message, Began):
+            self._assign(partner)
+        elif isinstance(message, Rows):
+            self.results.put(message)
+        elif isinstance(message, Broken):
+            raise message.error
+        return not isinstance(message, Done)
+
+    def _arrived(self, partner: _Partner, message: Input) -> Arrived:
+        started = time.perf_counter()
+        inputs = partner.slots[message.slot].take(message.parcel, partner.connection)
+        if self._pinned:
+            inputs = pin(inputs)
+        took = time.perf_counter() - started
+        return Arrived(partner.number, message.slot, message.cell, message.samples, inputs, took)
+
+
+def _start(unit: Unit, workers: int) -> list[_Partner]:
+    """Start the worker processes."""
+    end_threads()
+    # Forked workers start at once and share the parent's data. Other platforms use their own start method.
+    forked = sys.platform == "linux"
+    context: Any = multiprocessing.get_context("fork" if forked else None)
+    partners: list[_Partner] = []
+    for number in range(workers):
+        mine, its = context.Pipe()
+        inherited = (mine, *(partner.connection for partner in partners)) if forked else ()
+        process = context.Process(target=work, args=(unit, its, inherited), daemon=True)
+        process.start()
+        its.close()
+        partners.append(_Partner(number, process, mine))
+    return partners
+
+
+def _hang_up(connection: Connection) -> None:
+    """End both directions of a pipe: both sides notice at once, also while they wait."""
+    if sys.platform == "win32":
+        connection.close()
+        return
+    with contextlib.suppress(OSError), socket.fromfd(connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as end:
+        end.shutdown(socket.SHUT_RDWR)
+
+
+def _ended(code: int | None) -> str:
+    """Say how a process ended."""
+    return f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit status {code}"

@@ -1,0 +1,112 @@
+"""Scores predictions: turns what a model predicted for a batch into the rows of its samples."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from harness.engine.references import References
+from harness.engine.worker import PreparedBatch, reason
+from harness.records import SampleRow
+from harness.statistics.packing import Packed
+from harness.unit import RowBatch
+
+if TYPE_CHECKING:
+    from harness.unit import Unit
+
+__all__ = ["Predicted", "Scorer"]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What came of one batch on the device.
+
+    Args:
+        predictions: for each sample a list with one prediction for each scored frame, in the model's classes; None if
+            the model failed.
+        failure: why the model failed; None if it did not.
+        seconds: stage -> its time in seconds (hand_over, wait, predict).
+    """
+
+    predictions: Sequence[list[Any]] | None
+    failure: str | None = None
+    seconds: dict[str, float] | None = None
+
+
+class Scorer:
+    """Scores the batches of a unit.
+
+    Args:
+        unit: the unit of work.
+        classes: the classes of the loaded model.
+
+    Attributes:
+        references: the predictions on uncompressed frames, for a unit that has them as targets.
+
+    Raises:
+        WeightsError: the model's classes and the dataset's have nothing in common.
+    """
+
+    def __init__(self, unit: Unit, classes: tuple[str, ...]) -> None:
+        self._unit = unit
+        self._task = unit.subject.task
+        self._translate: Callable[[Any], Any] = self._task.translator(classes, unit.subject.dataset_name)
+        self.references = References(self._task, self._translate)
+
+    def known(self, coded: PreparedBatch) -> Predicted | None:
+        """Return the predictions of a batch if they need not be made.
+
+        The baseline's frames are the uncompressed frames, so its predictions may be there already. A batch of which
+        every sample failed has nothing to predict.
+        """
+        if not coded.rows:
+            return Predicted([])
+        if self._unit.reference and self._unit.cells[coded.cell].exact:
+            predictions = self.references.predictions(coded)
+            return None if predictions is None else Predicted(predictions)
+        return None
+
+    def rows(self, coded: PreparedBatch, predicted: Predicted) -> RowBatch:
+        """Score a batch, and return the rows of all its samples."""
+        started = time.perf_counter()
+        seconds = coded.seconds | (predicted.seconds or {})
+        targets = self.references.targets(coded) if self._unit.reference else coded.targets
+        if predicted.predictions is None:
+            rows = [row.as_failed(predicted.failure) for row in coded.rows]
+        else:
+            # A sample's share of its batch's time. Its own times for encoding and decoding are added below.
+            shared = sum(seconds.get(stage, 0.0) for stage in ("predict", "read", "prepare")) / max(1, len(coded.rows))
+            rows = [
+                self._row(row, coded.unseen.get(row.index, 0), target, prediction, shared)
+                for row, target, prediction in zip(coded.rows, targets, predicted.predictions, strict=True)
+            ]
+        seconds["score"] = seconds.get("score", 0.0) + time.perf_counter() - started
+        return RowBatch(self._unit.cells[coded.cell].experiment.key, (*coded.failed, *rows), seconds)
+
+    def _row(
+        self, row: SampleRow, unseen: int, targets: list[Any] | str, predicted: list[Any], shared: float
+    ) -> SampleRow:
+        """Score one sample.
+
+        Args:
+            row: the sample's row.
+            unseen: how many of its first targets are not judged.
+            targets: the target of each scored frame, or why there is none.
+            predicted: the prediction for each scored frame.
+            shared: the sample's share of the time that its batch took, in seconds.
+        """
+        if isinstance(targets, str):
+            return row.as_failed(targets)
+        begun = time.perf_counter()
+        try:
+            judged = list(zip(predicted, targets, strict=True))[unseen:]
+            statistics = [self._task.score(self._translate(p), t) for p, t in judged]
+            score = self._task.sample_score(statistics) if statistics or not unseen else None
+            packed = Packed.of(statistics)
+        except Exception as error:  # noqa: BLE001 - an error of a task fails one sample, and is recorded
+            return row.as_failed(reason(f"task {self._task.name}", error))
+        coding = ((row.encode_ms or 0) + (row.decode_ms or 0)) / 1000
+        took = shared + coding + time.perf_counter() - begun
+        return replace(row, statistics=packed, score=score, seconds=took)

@@ -1,0 +1,81 @@
+"""Turns messages between processes into a small text of pickle and large buffers, which need not be copied to be read.
+
+A batch of frames is large. `flattened` leaves the memory of its tensors and arrays out of the pickled text, so that it
+can lie in shared memory; `restored` builds tensors and arrays on top of that memory. A tensor keeps its dtype, shape,
+strides and alignment, so that a network computes the same bits from it.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["ALIGNMENT", "flattened", "offsets", "restored"]
+
+ALIGNMENT = 64
+"""Buffers begin at multiples of this number of bytes, as torch's own memory does."""
+_SPARE = 2
+"""The memory of a tensor is sent whole if it is at most this many times as large; else the tensor is copied first."""
+
+
+def flattened(message: Any) -> tuple[bytes, list[memoryview]]:
+    """Return a message as pickled text, and the buffers that the text leaves out, each of them as flat bytes."""
+    buffers: list[pickle.PickleBuffer] = []
+    text = io.BytesIO()
+    _Pickler(text, protocol=5, buffer_callback=buffers.append).dump(message)
+    return text.getvalue(), [buffer.raw() for buffer in buffers]
+
+
+def restored(text: bytes, buffers: Sequence[memoryview | bytes | bytearray]) -> Any:
+    """Return the message of `flattened`. Its tensors and arrays lie in the buffers, without a copy."""
+    return pickle.loads(text, buffers=buffers)  # noqa: S301 - the text comes from a process of this run
+
+
+def offsets(sizes: Sequence[int], start: int = 0) -> list[int]:
+    """Return where buffers of these sizes begin, one after the other and aligned, and where the last one ends.
+
+    >>> offsets([10, 100], start=3)
+    [64, 128, 228]
+    """
+    places, position = [], start
+    for size in sizes:
+        position = -(-position // ALIGNMENT) * ALIGNMENT
+        places.append(position)
+        position += size
+    return [*places, position]
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles tensors of the CPU through NumPy, whose arrays can leave their memory out of the text."""
+
+    def reducer_override(self, value: Any) -> Any:
+        import torch
+
+        if type(value) is not torch.Tensor or value.device.type != "cpu" or value.layout != torch.strided:
+            return NotImplemented
+        value = value.detach()
+        if value.untyped_storage().nbytes() > _SPARE * value.nbytes:
+            value = value.clone()
+        return _tensor, (_memory(value), value.dtype, value.storage_offset(), tuple(value.shape), value.stride())
+
+
+def _memory(tensor: torch.Tensor) -> Any:
+    """Return all bytes of the memory that a tensor is a part of: uint8[n]."""
+    import torch
+
+    storage = tensor.untyped_storage()
+    return torch.empty(0, dtype=torch.uint8).set_(storage, 0, (storage.nbytes(),), (1,)).numpy()
+
+
+def _tensor(memory: Any, dtype: torch.dtype, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]) -> Any:
+    """Return the tensor that lies in some memory."""
+    import torch
+
+    if not memory.size:
+        return torch.empty(shape, dtype=dtype)
+    return torch.empty(0, dtype=dtype).set_(torch.from_numpy(memory).untyped_storage(), offset, shape, stride)

@@ -1,0 +1,235 @@
+"""The life of a worker process: it prepares batches ahead of the device, and scores what the device predicted.
+
+A sample is read once, and its targets never leave the worker: only the network's input goes to the main process, and
+only the predictions come back. The rows that are left to write are small.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from harness.engine.scoring import Predicted, Scorer
+from harness.engine.slots import Parcel, Slot, send_descriptor
+from harness.engine.worker import REFERENCE, PreparedBatch, prepared_batches, start_worker
+
+if TYPE_CHECKING:
+    from harness.unit import RowBatch, Todo, Unit
+
+__all__ = ["Assigned", "Began", "Broken", "Classes", "Done", "Input", "Output", "Rows", "work"]
+
+SLOTS = 4
+"""The number of batches of a worker that may be under way. Until one of them comes back, the worker waits."""
+_PATIENCE = 5.0
+"""After this many seconds without a message a worker looks whether the main process is still there."""
+
+
+# Messages of the main process
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The network is loaded; it has these classes."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """The position of the next entry of the unit's `todo` that this worker has to do; None after the last one."""
+
+    position: int | None
+
+
+@dataclass(frozen=True)
+class Output:
+    """The predictions (`Predicted`) of the batch in a slot."""
+
+    slot: int
+    parcel: Parcel
+
+
+# Messages of a worker
+
+
+@dataclass(frozen=True)
+class Began:
+    """The worker has begun an entry of `todo`, and can be assigned another one."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """The network's input for one batch, in a slot.
+
+    Args:
+        slot: the number of the slot.
+        parcel: the input.
+        cell: the cell, as its position in the unit's cells, or `REFERENCE`.
+        samples: the number of samples.
+    """
+
+    slot: int
+    parcel: Parcel
+    cell: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one batch of one cell, and warnings for the user."""
+
+    rows: RowBatch
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Done:
+    """The worker has done everything that was assigned to it, and ends."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The worker ends because of an error that belongs to no sample."""
+
+    error: BaseException
+
+
+def work(unit: Unit, connection: Connection, others: tuple[Connection, ...] = ()) -> None:
+    """Run a worker process until everything that is assigned to it is done.
+
+    Args:
+        unit: the unit of work.
+        connection: the worker's end of its pipe.
+        others: ends of other pipes that a forked worker has inherited. They are closed: a process that holds an end of
+            a pipe keeps the other side from noticing that its partner has died.
+    """
+    for inherited in others:
+        inherited.close()
+    start_worker(0)
+    try:
+        _Worker(unit, connection).run()
+    except (ConnectionError, EOFError):
+        return  # the main process has gone, or has closed the pipe because the run was interrupted
+    except Exception as error:  # noqa: BLE001 - the main process raises it
+        connection.send(Broken(error))
+
+
+class _Worker:
+    """Prepares, and scores between two batches. What must wait for predictions does not keep the next batch waiting."""
+
+    def __init__(self, unit: Unit, connection: Connection) -> None:
+        self._unit = unit
+        self._connection = connection
+        self._parent = os.getppid()
+        self._slots = [Slot() for _ in range(SLOTS)]
+        self._free = deque(range(SLOTS))
+        self._under_way: dict[int, PreparedBatch] = {}
+        self._scorer: Scorer | None = None
+        self._unscored: deque[PreparedBatch] = deque()
+        self._assigned: deque[int | None] = deque()
+        self._open: Counter[int] = Counter()
+        self._preparing: int | None = None
+
+    def run(self) -> None:
+        """Do everything that is assigned, and wait until all of it is scored."""
+        for coded in prepared_batches(self._unit, self._todo()):
+            self._open[coded.batch] += 1
+            if coded.rows and not self._waits(coded):
+                self._post(coded)
+            else:
+                self._unscored.append(coded)
+            self._listen(block=False)
+            self._score_unscored()
+        self._score_unscored()
+        while self._under_way or self._unscored:
+            self._listen(block=True)
+            self._score_unscored()
+        self._connection.send(Done())
+
+    def _todo(self) -> Iterator[Todo]:
+        """Yield the assigned entries of `todo`."""
+        while True:
+            while not self._assigned:
+                self._listen(block=True)
+            position = self._assigned.popleft()
+            finished, self._preparing = self._preparing, None
+            if finished is not None:
+                self._forget(finished)
+            if position is None:
+                return
+            self._connection.send(Began())
+            entry = self._unit.todo[position]
+            self._preparing = entry.batch.number
+            yield entry
+
+    def _waits(self, coded: PreparedBatch) -> bool:
+        """Return whether a batch may not have to be predicted, because it is the reference's own."""
+        return self._unit.reference and coded.cell != REFERENCE and self._unit.cells[coded.cell].exact
+
+    def _post(self, coded: PreparedBatch) -> None:
+        """Send a batch to the device; wait for a free slot, and score meanwhile."""
+        while not self._free:
+            self._listen(block=True)
+        number = self._free.popleft()
+        parcel, descriptor = self._slots[number].put(coded.inputs)
+        self._under_way[number] = replace(coded, inputs=None)
+        self._connection.send(Input(number, parcel, coded.cell, len(coded.rows)))
+        if descriptor is not None:
+            send_descriptor(self._connection, descriptor)
+
+    def _listen(self, block: bool) -> None:
+        """Read the messages of the main process; with `block`, wait until there is one.
+
+        Raises:
+            EOFError: the main process has gone, or has hung up.
+        """
+        while block and not self._connection.poll(_PATIENCE):
+            if os.getppid() != self._parent:
+                raise EOFError
+        while self._connection.poll():
+            self._obey(self._connection.recv())
+
+    def _obey(self, message: Any) -> None:
+        if isinstance(message, Assigned):
+            self._assigned.append(message.position)
+        elif isinstance(message, Classes):
+            self._scorer = Scorer(self._unit, message.names)
+        elif isinstance(message, Output):
+            coded = self._under_way.pop(message.slot)
+            predicted = self._slots[message.slot].take(message.parcel)
+            self._close(coded, predicted)
+            del predicted  # it lies in the slot
+            self._free.append(message.slot)
+
+    def _close(self, coded: PreparedBatch, predicted: Predicted) -> None:
+        """Score a batch, or keep it as a reference."""
+        assert self._scorer is not None
+        if coded.cell == REFERENCE:
+            self._scorer.references.keep(coded, predicted.predictions, predicted.failure)
+        else:
+            self._connection.send(Rows(self._scorer.rows(coded, predicted), tuple(coded.notes)))
+        self._open[coded.batch] -= 1
+        self._forget(coded.batch)
+
+    def _score_unscored(self) -> None:
+        """Score the batches that need no device, once their references are there."""
+        for _ in range(len(self._unscored) if self._scorer else 0):
+            coded = self._unscored.popleft()
+            assert self._scorer is not None
+            if any(other.cell == REFERENCE and other.batch == coded.batch for other in self._under_way.values()):
+                self._unscored.append(coded)
+            elif (predicted := self._scorer.known(coded)) is not None:
+                self._close(coded, predicted)
+            else:
+                self._post(coded)
+
+    def _forget(self, batch: int) -> None:
+        """Forget the references of a batch of which nothing is left to score."""
+        if not self._open[batch] and batch != self._preparing:
+            del self._open[batch]
+            if self._scorer is not None:
+                self._scorer.references.forget(batch)
