@@ -8,14 +8,14 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.scoring import Predicted
-from harness.engine.worker import REFERENCE, reason
 from harness.errors import PluginError
 from harness.training.transfer import to_device
+from harness.workers.preparing import REFERENCE, reason
+from harness.workers.scoring import Predicted
 
 if TYPE_CHECKING:
-    from harness.engine.pool import Pool
     from harness.unit import Settings, Unit
+    from harness.workers.pool import Pool
 
 __all__ = ["Device", "DeviceThread", "set_up_torch"]
 

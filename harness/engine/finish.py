@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from harness.engine.chance import chance_warning
 from harness.engine.recovery import missing_recoveries, recoveries
-from harness.engine.worker import reason
 from harness.media.contract import MOST_BITS
 from harness.media.levers import drops_frames
 from harness.media.quality import psnr_of
 from harness.records import Comparison, MetricValue, SampleRow, SampleStatistics, Totals
 from harness.statistics.intervals import Replicates, interval, paired_interval, replicates
 from harness.statistics.judged import judged_in_all
+from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins

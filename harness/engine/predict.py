@@ -2,8 +2,8 @@
 
 Each of these has a process or a thread of its own, and none waits for another one while it has something to do:
 
-- worker processes read, code and prepare, and score what was predicted (`harness.engine.worker_process`);
-- two threads exchange messages with them (`harness.engine.pool`);
+- worker processes read, code and prepare, and score what was predicted (`harness.workers.process`);
+- two threads exchange messages with them (`harness.workers.pool`);
 - the device's thread only moves batches to the device and predicts (`harness.engine.device`);
 - the caller's thread gets the rows, and writes them.
 """
@@ -14,11 +14,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.engine.device import Device, DeviceThread
-from harness.engine.pool import Pool
-from harness.engine.scoring import Scorer
-from harness.engine.worker import REFERENCE, PreparedBatch, prepared_batches
 from harness.records import SampleRow
 from harness.unit import RowBatch, Settings, Unit
+from harness.workers.pool import Pool
+from harness.workers.preparing import REFERENCE, PreparedBatch, prepared_batches
+from harness.workers.scoring import Scorer
 
 if TYPE_CHECKING:
     from harness.progress import Progress

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from harness.engine.finish import Finisher
 from harness.engine.heartbeat import Heartbeat
 from harness.engine.trainer import Trainer
-from harness.engine.worker import reason
 from harness.errors import HarnessError, PluginError, StoreError
 from harness.keep.processes import describe
 from harness.media.levers import drops_frames
@@ -18,6 +17,7 @@ from harness.planning.batches import outlines, plan_batches
 from harness.planning.phases import draw_phases
 from harness.records import Claim, SampleRow, State
 from harness.unit import Settings, Todo, Unit
+from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
     from harness.executor import Executor

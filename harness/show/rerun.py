@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.engine.device import set_up_torch
-from harness.engine.worker import unseen_targets
 from harness.errors import HarnessError
 from harness.media.contract import check_decoded, check_encoded
 from harness.model import NoMemo
 from harness.planning.phases import SamplePhases
 from harness.statistics.agreement import Agreement
 from harness.training.transfer import to_device
+from harness.workers.preparing import unseen_targets
 
 if TYPE_CHECKING:
     from harness.codec import Frames

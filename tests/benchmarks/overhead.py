@@ -34,13 +34,13 @@ from harness.discovery.registry import load_registry
 from harness.discovery.stores import open_store
 from harness.engine import machine
 from harness.engine.session import Resampling, carry_out
-from harness.engine.worker import start_worker
 from harness.model import NoMemo
 from harness.planning.batches import outlines, plan_batches
 from harness.planning.plan import Pass, Plan, make_plan
 from harness.planning.request import Request
 from harness.planning.resolve import resolve
 from harness.progress import Silence
+from harness.workers.preparing import start_worker
 
 
 def by_harness(plan: Plan, settings: Any) -> float:

@@ -21,6 +21,7 @@ ROOMS = (
     "statistics",
     "training",
     "planning",
+    "workers",
     "engine",
     "results",
     "results/tables",

@@ -13,9 +13,6 @@ import numpy as np
 import pytest
 
 from harness.dataset import Outline, Sample
-from harness.engine.keeper import Keeper
-from harness.engine.read_sample import ReadSample
-from harness.engine.worker import unseen_targets
 from harness.errors import SampleError
 from harness.keep.kept import digest_of
 from harness.keep.streams import stream_key
@@ -26,6 +23,9 @@ from harness.statistics.agreement import Agreement
 from harness.statistics.judged import judged_in_all
 from harness.training.coded import codec_coding
 from harness.training.examples import Examples, Slot
+from harness.workers.keeper import Keeper
+from harness.workers.preparing import unseen_targets
+from harness.workers.read_sample import ReadSample
 from harness_codecs.none import Uncompressed
 from harness_codecs.pillow_family import Jpeg
 from harness_tasks.action.task import Action

@@ -11,14 +11,14 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from harness.dataset import Outline
-from harness.engine.keeper import Keeper
-from harness.engine.read_sample import ReadSample
 from harness.errors import HarnessError
 from harness.media.contract import check_decoded
 from harness.media.levers import at_phase, unseen_frames
 from harness.media.quality import squared_error
 from harness.model import NoMemo
 from harness.records import SampleRow
+from harness.workers.keeper import Keeper
+from harness.workers.read_sample import ReadSample
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.scoring import Predicted, Scorer
-from harness.engine.slots import Parcel, Slot, send_descriptor
-from harness.engine.worker import REFERENCE, PreparedBatch, prepared_batches, start_worker
+from harness.workers.preparing import REFERENCE, PreparedBatch, prepared_batches, start_worker
+from harness.workers.scoring import Predicted, Scorer
+from harness.workers.slots import Parcel, Slot, send_descriptor
 
 if TYPE_CHECKING:
     from harness.unit import RowBatch, Todo, Unit

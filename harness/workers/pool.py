@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.scoring import Predicted
-from harness.engine.slots import Mapped
-from harness.engine.worker import reason
-from harness.engine.worker_process import SLOTS, Assigned, Began, Broken, Classes, Done, Input, Output, Rows, work
 from harness.errors import PluginError
 from harness.media.opencv import end_threads
 from harness.training.transfer import pin
+from harness.workers.preparing import reason
+from harness.workers.process import SLOTS, Assigned, Began, Broken, Classes, Done, Input, Output, Rows, work
+from harness.workers.scoring import Predicted
+from harness.workers.slots import Mapped
 
 if TYPE_CHECKING:
     from harness.unit import Settings, Unit

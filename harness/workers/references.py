@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.worker import reason
+from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
-    from harness.engine.worker import PreparedBatch
     from harness.task import Task
+    from harness.workers.preparing import PreparedBatch
 
 __all__ = ["References"]
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.codec import Encoded
-    from harness.engine.read_sample import ReadSample
     from harness.unit import Cell
+    from harness.workers.read_sample import ReadSample
 
 __all__ = ["Keeper"]
 

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any
 
-from harness.engine.transport import flattened, offsets, restored
+from harness.workers.transport import flattened, offsets, restored
 
 __all__ = ["Mapped", "Parcel", "Slot", "send_descriptor"]
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.references import References
-from harness.engine.worker import PreparedBatch, reason
 from harness.records import SampleRow
 from harness.statistics.packing import Packed
 from harness.unit import RowBatch
+from harness.workers.preparing import PreparedBatch, reason
+from harness.workers.references import References
 
 if TYPE_CHECKING:
     from harness.unit import Unit
