@@ -1,21 +1,20 @@
-"""Computes an experiment's results from its rows: totals, metrics with intervals, paired drops against the baseline."""
+"""Writes an experiment's results: totals, metrics with intervals, and paired drops against the baseline."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.engine.chance import chance_warning
+from harness.engine.metrics import Calculated, Calculator, Samples
 from harness.engine.recovery import missing_recoveries, recoveries
 from harness.media.contract import MOST_BITS
 from harness.media.levers import drops_frames
 from harness.media.quality import psnr_of
-from harness.records import Comparison, MetricValue, SampleRow, SampleStatistics, Totals
-from harness.statistics.intervals import Replicates, interval, paired_interval, replicates
+from harness.records import Comparison, MetricValue, SampleRow, Totals
+from harness.statistics.intervals import Replicates
 from harness.statistics.judged import judged_in_all
-from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from harness.records import Claim
     from harness.store import Store
     from harness.task import Task
-    from harness.unit import Cell, Subject
+    from harness.unit import Cell
 
 __all__ = ["FinishedExperiment", "Finisher", "totals_of"]
 
@@ -60,22 +59,8 @@ class _SourceWarnings:
     text: str = ""
 
 
-@dataclass
-class _Resampled:
-    """The samples of one experiment and its metrics on all resamples, kept in memory for comparisons."""
-
-    key: str
-    samples: dict[int, SampleStatistics]
-    replicates: Replicates = field(repr=False)
-
-    @property
-    def judged(self) -> int:
-        """The number of samples of which a frame was judged."""
-        return sum(bool(sample.statistics) for sample in self.samples.values())
-
-
 class Finisher:
-    """Computes and writes the results of experiments whose samples are all processed.
+    """Writes the results of experiments whose samples are all processed.
 
     Args:
         store: the store, which has the rows and receives the results.
@@ -95,8 +80,7 @@ class Finisher:
         self.run = run
         self.resamples = resamples
         self.seed = seed
-        self._baseline: _Resampled | None = None
-        self._last: _Resampled | None = None
+        self._calculator = Calculator(resamples, seed)
         self._sources: dict[str, list[tuple[str | None, int | None]]] = {}
 
     def see(self, row: SampleRow) -> None:
@@ -104,17 +88,20 @@ class Finisher:
         if row.source_quality is not None:
             self._sources.setdefault(row.key, []).append((row.source_format, row.source_quality))
 
-    def finish(self, subject: Subject, cell: Cell, claim: Claim, max_failures: int) -> FinishedExperiment:
-        """Compute the totals, metrics and intervals of a cell from its stored rows, and write them to the store.
+    def samples(self, key: str) -> Samples:
+        """Read the statistics of an experiment's samples. They are unpacked when they are used."""
+        return {sample.index: sample for sample in self.store.statistics(key)}
+
+    def write(self, cell: Cell, claim: Claim, max_failures: int, calculated: Calculated) -> FinishedExperiment:
+        """Write the results of a cell to the store.
 
         Args:
-            subject: task, model and dataset.
             cell: the cell.
             claim: the claim under which the cell was computed; it is given up.
             max_failures: the number of failed samples up to which the experiment counts as finished.
+            calculated: its metrics and drops.
         """
-        experiment, task = cell.experiment, subject.task
-        key = experiment.key
+        experiment, key = cell.experiment, cell.experiment.key
         self._warn_of_sources(cell)
         totals = replace(
             totals_of(self.store.rows(key)),
@@ -122,57 +109,39 @@ class Finisher:
             resamples=self.resamples,
             interval_seed=self.seed,
         )
-        resampled = self._resample(key, task)
-        metrics = [self._metric(task, resampled, m.name) for m in task.all_metrics()]
-        failed = self._failure_reason(cell, totals, max_failures, resampled)
+        failed = self._failure_reason(cell, totals, max_failures, calculated.judged)
         if totals.bits is not None and totals.bits >= MOST_BITS:
             failed = f"the rates of {totals.samples} samples sum to {totals.bits} bits: a sum below 2^63 is expected."
             totals = replace(totals, bits=None)
-        self.store.finish(key, claim, totals, metrics, failed)
-        self._last = resampled
-        if failed is None and cell.exact:
-            self._baseline = resampled
-            self._warn_of_chance(subject, cell, resampled, metrics)
+        self.store.finish(key, claim, totals, calculated.metrics, failed)
+        if calculated.drops:
+            self._write_drops(key, calculated.drops)
+        if failed is None and calculated.warning:
+            self.progress.warning(f"{experiment.label}: {calculated.warning}")
         status = "failed" if failed else "finished"
         problems = self.plugins.emit(
             "harness_experiment_finished",
-            {"run": self.run, "experiment": experiment, "status": status, "totals": totals, "metrics": metrics},
+            {
+                "run": self.run,
+                "experiment": experiment,
+                "status": status,
+                "totals": totals,
+                "metrics": calculated.metrics,
+            },
         )
         for problem in problems:
             self.progress.warning(problem)
-        return FinishedExperiment(totals, metrics, failed)
+        return FinishedExperiment(totals, calculated.metrics, failed)
 
-    # Metrics
+    def _write_drops(self, key: str, drops: Sequence[Comparison]) -> None:
+        """Write an experiment's drops, unless it or its baseline failed, or they are there already."""
+        if self.store.uncompared([key]):
+            self.store.compare(drops)
 
-    def _resample(self, key: str, task: Task) -> _Resampled:
-        """Compute the metrics on all resamples of the samples that did not fail in an experiment."""
-        return self._resample_samples(key, task, {s.index: s for s in self.store.statistics(key)})
-
-    def _resample_samples(self, key: str, task: Task, samples: dict[int, SampleStatistics]) -> _Resampled:
-        ordered = [samples[index] for index in sorted(samples)]
-        frames = [frame for sample in ordered for frame in sample.statistics]
-        groups = [sample.group for sample in ordered for _ in sample.statistics]
-        return _Resampled(key, samples, replicates(task, frames, groups, self.resamples, self.seed))
-
-    def _metric(self, task: Task, resampled: _Resampled, name: str) -> MetricValue:
-        metric = next(m for m in task.all_metrics() if m.name == name)
-        estimate = interval(resampled.replicates, name)
-        return MetricValue(
-            metric=name,
-            value=estimate.value,
-            ci_low=estimate.low,
-            ci_high=estimate.high,
-            n=resampled.judged,
-            is_primary=metric.primary,
-            higher_is_better=metric.higher_is_better,
-            unit=metric.unit,
-            reason=estimate.reason,
-        )
-
-    def _failure_reason(self, cell: Cell, totals: Totals, max_failures: int, resampled: _Resampled) -> str | None:
+    def _failure_reason(self, cell: Cell, totals: Totals, max_failures: int, judged: int) -> str | None:
         """Return a sentence if more samples failed than are allowed, all failed, or none was judged; otherwise None."""
         if totals.failed <= max_failures and totals.samples:
-            return None if resampled.judged or not drops_frames(cell.codec) else NOTHING_JUDGED
+            return None if judged or not drops_frames(cell.codec) else NOTHING_JUDGED
         first = next(row for row in self.store.rows(cell.experiment.key) if row.status == "failed")
         count = f"{totals.failed} of {totals.samples + totals.failed} samples failed"
         return f"{count} (allowed: {max_failures}); sample {first.id}: {first.error}"
@@ -182,43 +151,17 @@ class Finisher:
     def compare(self, task: Task, experiments: Sequence[Experiment]) -> None:
         """Compute the paired drops of the finished experiments that have none yet and whose baseline is finished.
 
-        This is called after every experiment and at the end of a run. So at the end of a run the drops of its plan are
-        complete, also if another run finished an experiment or its baseline, or if an earlier run was interrupted.
+        This is called at the end of a run. So then the drops of its plan are complete, also if another run finished an
+        experiment or its baseline, or if an earlier run was interrupted.
         """
         uncompared = self.store.uncompared([experiment.key for experiment in experiments])
         for experiment in experiments:
             if experiment.key not in uncompared or experiment.baseline is None:
                 continue
-            if self._baseline is None or self._baseline.key != experiment.baseline:
-                self._baseline = self._resample(experiment.baseline, task)
-            last = self._last
-            resampled = last if last and last.key == experiment.key else self._resample(experiment.key, task)
-            self.store.compare(self._drops(resampled, self._baseline, task))
-
-    def _drops(self, resampled: _Resampled, baseline: _Resampled, task: Task) -> list[Comparison]:
-        """Compute the drops on the frames that were judged in both experiments; positive if the model got worse."""
-        shared = judged_in_all([resampled.samples, baseline.samples])
-        resampled, baseline = (
-            whole if _same(samples, whole.samples) else self._resample_samples(whole.key, task, samples)
-            for whole, samples in zip((resampled, baseline), shared, strict=True)
-        )
-        drops = []
-        for metric in task.all_metrics():
-            estimate = paired_interval(resampled.replicates, baseline.replicates, metric.name, metric.higher_is_better)
-            drops.append(
-                Comparison(
-                    key=resampled.key,
-                    other=baseline.key,
-                    metric=metric.name,
-                    kind="drop",
-                    value=estimate.value,
-                    ci_low=estimate.low,
-                    ci_high=estimate.high,
-                    n=len(shared[0]),
-                    reason=estimate.reason,
-                )
-            )
-        return drops
+            if self._calculator.baseline != experiment.baseline:
+                self._calculator.keep_baseline(task, experiment.baseline, self.samples(experiment.baseline))
+            resampled = self._calculator.resample(task, experiment.key, self.samples(experiment.key))
+            self.store.compare(self._calculator.drops(task, resampled))
 
     def recover(self, task: Task, experiments: Sequence[Experiment]) -> None:
         """Compute the missing comparisons of retrained experiments (gain, recovery, ...) for a plan's experiments."""
@@ -231,22 +174,9 @@ class Finisher:
         Returns:
             The metrics of each experiment on all resamples, and the number of these samples.
         """
-        shared = judged_in_all([{s.index: s for s in self.store.statistics(key)} for key in keys])
-        resampled = [self._resample_samples(key, task, samples) for key, samples in zip(keys, shared, strict=True)]
+        shared = judged_in_all([self.samples(key) for key in keys])
+        resampled = [self._calculator.resample(task, key, samples) for key, samples in zip(keys, shared, strict=True)]
         return [experiment.replicates for experiment in resampled], len(shared[0])
-
-    # Warnings
-
-    def _warn_of_chance(
-        self, subject: Subject, cell: Cell, resampled: _Resampled, metrics: Sequence[MetricValue]
-    ) -> None:
-        """Warn if the model is not better on uncompressed frames than a prediction that ignores them."""
-        try:
-            text = chance_warning(subject.task, subject.dataset, resampled.samples, metrics)
-        except Exception as error:  # noqa: BLE001 - the results are whole without this comparison; the error is told
-            text = f"it is not known what scores at chance: {reason('the comparison', error)}"
-        if text:
-            self.progress.warning(f"{cell.experiment.label}: {text}")
 
     def _warn_of_sources(self, cell: Cell) -> None:
         """Warn, once for a cell, of source files that are already compressed more strongly than the cell's level."""
@@ -257,11 +187,6 @@ class Finisher:
                 warnings.text = warnings.text or text
         if warnings.count:
             self.progress.warning(f"{cell.experiment.label}: {warnings.count} samples, e.g.: {warnings.text}")
-
-
-def _same(some: Mapping[int, SampleStatistics], whole: Mapping[int, SampleStatistics]) -> bool:
-    """Return whether a part of an experiment's samples and frames (`judged_in_all`) is all of them."""
-    return len(some) == len(whole) and all(some[index] is sample for index, sample in whole.items() if index in some)
 
 
 def totals_of(rows: Iterable[SampleRow]) -> Totals:

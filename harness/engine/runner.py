@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.engine.finish import Finisher
+from harness.engine.finishing import Finishing
 from harness.engine.heartbeat import Heartbeat
+from harness.engine.stages import StageSeconds
 from harness.engine.trainer import Trainer
 from harness.errors import HarnessError, PluginError, StoreError
 from harness.keep.processes import describe
@@ -16,7 +20,7 @@ from harness.media.levers import drops_frames
 from harness.planning.batches import outlines, plan_batches
 from harness.planning.phases import draw_phases
 from harness.records import Claim, SampleRow, State
-from harness.unit import Settings, Todo, Unit
+from harness.unit import RowBatch, Settings, Todo, Unit
 from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
@@ -83,6 +87,7 @@ class Runner:
         self.trainer = Trainer(store, settings, progress, claim.run)
         self.outcome = Outcome()
         self._claimed: set[str] = set()
+        self._seconds = StageSeconds()
 
     def run(self, plan: Plan) -> Outcome:
         """Compute all experiments that the database does not have, and wait for those that another run has claimed.
@@ -96,12 +101,17 @@ class Runner:
         states = self.store.states([e.key for e in plan.experiments])
         self.outcome.found = [key for key, state in states.items() if state.status == "finished"]
         self.progress.planned(plan.experiments, self.outcome.found)
+        apart = self.settings.workers > 0 and len(self.outcome.found) < len(plan.experiments)
+        self._finishing = Finishing(plan, self.finisher, apart)
         try:
-            with Heartbeat(self.store, self.claim, self.progress):
+            with contextlib.closing(self._finishing), Heartbeat(self.store, self.claim, self.progress):
                 waiting = [p for p in plan.passes if not self._attempt(p)]
                 while waiting:
-                    time.sleep(POLL_SECONDS)
+                    self._finish(wait=True)
                     waiting = [p for p in waiting if not self._attempt(p)]
+                    if waiting:
+                        time.sleep(POLL_SECONDS)
+                self._finish(wait=True)
                 for a_pass in plan.passes:
                     self.finisher.compare(a_pass.subject.task, [cell.experiment for cell in a_pass.cells])
                 for a_pass in plan.passes:
@@ -118,6 +128,7 @@ class Runner:
     def _attempt(self, a_pass: Pass) -> bool:
         """Compute the experiments of a pass that can be claimed; return whether the whole pass is done."""
         done = {*self.outcome.found, *self.outcome.finished, *self.outcome.failed, *self.outcome.elsewhere}
+        done |= self._finishing.keys
         open_cells = [cell for cell in a_pass.cells if cell.experiment.key not in done]
         if not open_cells:
             return True
@@ -174,7 +185,8 @@ class Runner:
         except HarnessError as error:
             self._fail(cells, str(error))
             return
-        self._finish(unit)
+        self._finishing.add(subject, cells)
+        self._finish(wait=not self._finishing.apart)
 
     def _guarded(self, results: Iterable[Sequence[SampleRow]]) -> Iterator[Sequence[SampleRow]]:
         """Yield the executor's rows; turn errors of the executor, or of plugins that it calls, into a PluginError."""
@@ -198,6 +210,8 @@ class Runner:
             for rows in results:
                 # If an earlier run left a batch incomplete (for example, a failed sample is computed again), the whole
                 # batch is predicted again, so that its results are the same. Only the missing rows are written.
+                if isinstance(rows, RowBatch):
+                    self._seconds.add(rows.key, rows.seconds)
                 missing = [row for row in rows if row.index not in done[row.key]]
                 chunk += missing
                 for row in missing:
@@ -206,31 +220,47 @@ class Runner:
                 if len(chunk) >= CHUNK_ROWS or time.monotonic() - written > CHUNK_SECONDS:
                     # The chunk is emptied first, so that an interruption after the transaction cannot write it twice.
                     full_chunk, chunk = chunk, []
-                    self.store.write(full_chunk, self.claim)
+                    self._write(full_chunk)
                     written = time.monotonic()
+                    self._finish()
         finally:
             if chunk:
-                self.store.write(chunk, self.claim)
+                self._write(chunk)
 
-    def _finish(self, unit: Unit) -> None:
-        for cell in unit.cells:
-            key = cell.experiment.key
-            self.progress.status(f"computing intervals of {cell.experiment.label}")
-            try:
-                result = self.finisher.finish(unit.subject, cell, self.claim, self.max_failures)
-            except StoreError:
-                raise
-            except Exception as error:  # noqa: BLE001 - an error of a task fails the experiment, and is recorded
-                self._fail([cell], reason(f"task {unit.subject.task.name}", error))
+    def _write(self, rows: Sequence[SampleRow]) -> None:
+        """Write rows to the store. Each experiment is charged its share of the time."""
+        started = time.perf_counter()
+        self.store.write(rows, self.claim)
+        share = (time.perf_counter() - started) / len(rows)
+        for key, count in Counter(row.key for row in rows).items():
+            self._seconds.add(key, {"write": count * share})
+
+    def _finish(self, wait: bool = False) -> None:
+        """Write the results of experiments whose rows are complete and whose metrics are computed.
+
+        Args:
+            wait: whether to wait until all are computed.
+        """
+        if wait and (keys := self._finishing.keys):
+            self.progress.status(f"computing intervals of {len(keys)} experiments")
+        for ready in self._finishing.ready(wait):
+            cell, key = ready.cell, ready.cell.experiment.key
+            if isinstance(ready.calculated, StoreError):
+                raise ready.calculated
+            if isinstance(ready.calculated, Exception):
+                self._fail([cell], reason(f"task {ready.subject.task.name}", ready.calculated))
                 continue
+            started = time.perf_counter()
+            result = self.finisher.write(cell, self.claim, self.max_failures, ready.calculated)
+            self._seconds.add(key, {"finish": ready.seconds + time.perf_counter() - started})
             self._claimed.discard(key)
-            self.finisher.compare(unit.subject.task, [cell.experiment])
             if result.failed:
                 self.outcome.failed[key] = result.failed
             else:
                 self.outcome.finished.append(key)
             self.progress.finished(cell.experiment, result.totals, result.metrics)
-        self.progress.status("")
+        if wait:
+            self.progress.status("")
 
     def _fail(self, cells: Sequence[Cell], reason: str) -> None:
         keys = [cell.experiment.key for cell in cells]

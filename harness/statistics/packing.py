@@ -17,7 +17,7 @@ import json
 import math
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from harness.errors import StoreError
@@ -45,12 +45,12 @@ class Packed(Sequence["Statistics"]):
 
     Args:
         data: the bytes.
-        frames: the number of scored frames.
+        frames: the number of scored frames; None if it is only known once the bytes are unpacked.
     """
 
     __slots__ = ("_count", "_frames", "data")
 
-    def __init__(self, data: bytes, frames: int) -> None:
+    def __init__(self, data: bytes, frames: int | None = None) -> None:
         self.data = data
         self._count = frames
         self._frames: list[dict[str, NDArray[Any]]] | None = None
@@ -67,15 +67,21 @@ class Packed(Sequence["Statistics"]):
     def __getitem__(self, place: slice) -> Sequence[Statistics]: ...
 
     def __getitem__(self, place: int | slice) -> Statistics | Sequence[Statistics]:
-        if self._frames is None:
-            self._frames = unpack(self.data)
-        return self._frames[place]
+        return self._unpacked()[place]
+
+    def __iter__(self) -> Iterator[Statistics]:
+        return iter(self._unpacked())
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._unpacked()) if self._count is None else self._count
 
-    def __reduce__(self) -> tuple[type[Packed], tuple[bytes, int]]:
+    def __reduce__(self) -> tuple[type[Packed], tuple[bytes, int | None]]:
         return Packed, (self.data, self._count)
+
+    def _unpacked(self) -> list[dict[str, NDArray[Any]]]:
+        if self._frames is None:
+            self._frames = unpack(self.data)
+        return self._frames
 
 
 def pack(frames: Sequence[Statistics]) -> bytes:

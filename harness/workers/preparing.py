@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from harness.task import Task
     from harness.unit import Cell, Todo, Unit
 
-__all__ = ["REFERENCE", "STAGES", "PreparedBatch", "prepared_batches", "start_worker", "unseen_targets"]
+__all__ = [
+    "REFERENCE",
+    "STAGES",
+    "PreparedBatch",
+    "prepared_batches",
+    "quiet_signals",
+    "start_worker",
+    "unseen_targets",
+]
 
 
 REFERENCE = -1
@@ -73,11 +81,16 @@ def start_worker(_: int) -> None:
     import cv2
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _ignore_first_sigterm)
+    quiet_signals()
     sys.excepthook = _report_unless_pipe_closed
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
+
+
+def quiet_signals() -> None:
+    """Let this process ignore Ctrl-C, which the main process handles, and the first SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _ignore_first_sigterm)
 
 
 def _ignore_first_sigterm(number: int, frame: FrameType | None) -> None:
@@ -127,7 +140,8 @@ def prepared_batches(unit: Unit, todo: Iterable[Todo]) -> Iterator[PreparedBatch
             key = unit.cells[cell].experiment.key
             failed = [replace(row, key=key) for row in unreadable]
             for coded in _code(unit, cell, sources, failed, read, keeper):
-                yield replace(coded, notes=keeper.problems(), batch=entry.batch.number)
+                coded.notes, coded.batch = keeper.problems(), entry.batch.number
+                yield coded
 
 
 def _read(unit: Unit, index: int) -> ReadSample | SampleRow:

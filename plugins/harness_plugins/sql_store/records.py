@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from harness.errors import StoreError
 from harness.records import SampleRow, SampleStatistics
-from harness.statistics.packing import pack, unpack
+from harness.statistics.packing import Packed, pack
 from harness_plugins.sql_store.claims import held_ids
 from harness_plugins.sql_store.schema import experiments, samples, statistics
 
@@ -63,7 +63,7 @@ def done(connection: sa.Connection, key: str) -> set[int]:
 
 
 def read_statistics(database: Database, key: str) -> Iterator[SampleStatistics]:
-    """Yield the statistics of the samples that succeeded.
+    """Yield the statistics of the samples that succeeded. They are unpacked when they are used.
 
     They are read page by page, so that no transaction stays open.
     """
@@ -72,7 +72,7 @@ def read_statistics(database: Database, key: str) -> Iterator[SampleStatistics]:
         statistics, sa.and_(t.experiment_id == s.experiment_id, t.sample_index == s.sample_index)
     )
     for row in _pages(database, key, query):
-        yield SampleStatistics(row.sample_index, row.group, unpack(row.data))
+        yield SampleStatistics(row.sample_index, row.group, Packed(row.data))
 
 
 def read_rows(database: Database, key: str) -> Iterator[SampleRow]:
