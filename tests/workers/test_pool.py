@@ -1,0 +1,178 @@
+"""Workers beside the device: nothing is lost, nothing waits for ever, and what dies says so."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from harness.codec import Encoded
+from harness.engine.predict import run_unit
+from harness.errors import PluginError, WeightsError
+from harness.model import Weights
+from harness.progress import Silence
+from harness.records import SampleRow
+from harness.unit import RowBatch, Settings, Unit
+from harness_codecs.pillow_family import Jpeg
+from kit.units import SETTINGS, Brightness, Numbered, unit
+
+ALONE = Settings("cpu", "fp32", 0, 1)
+
+
+@pytest.fixture(autouse=True)
+def no_process_and_no_thread_is_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    import multiprocessing
+
+    assert not multiprocessing.active_children()
+    assert set(threading.enumerate()) <= before
+
+
+def rows(work: Unit, settings: Settings = SETTINGS) -> list[SampleRow]:
+    found = [row for batch in run_unit(work, settings, Silence()) for row in batch]
+    return sorted(found, key=lambda row: (row.key, row.index))
+
+
+def values(found: list[SampleRow]) -> list[Any]:
+    return [
+        (row.key, row.index, row.status, row.error, row.bits, [one["value"].tolist() for one in row.statistics])
+        for row in found
+    ]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_any_number_of_workers_gives_the_rows_of_none(workers: int) -> None:
+    work = unit(13)
+    found = rows(work, Settings("cpu", "fp32", workers, 1))
+    assert [row.status for row in found] == ["ok"] * 3 * 13
+    assert values(found) == values(rows(work, ALONE))
+    assert values(found)[0][5][0] == pytest.approx(work.subject.dataset[0].frames.mean(), abs=3)
+
+
+def test_more_batches_than_slots_with_a_slow_device() -> None:
+    def slow(batch: torch.Tensor) -> list[list[Any]]:
+        time.sleep(0.01)
+        return [[float(image.double().mean())] for image in batch]
+
+    assert values(rows(unit(30, Brightness(slow)))) == values(rows(unit(30)))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_sample_that_cannot_be_read_fails_alone(workers: int) -> None:
+    work = unit(6, dataset=Numbered(6, broken=(2, 4, 5)))
+    found = rows(work, Settings("cpu", "fp32", workers, 1))
+    assert {row.index for row in found if row.status == "failed"} == {2, 4, 5}
+    assert len(found) == 18
+    assert "the file is broken" in str(next(row.error for row in found if row.status == "failed"))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_references_are_the_models_own_predictions(workers: int) -> None:
+    counted: list[int] = []
+
+    def predict(batch: torch.Tensor) -> list[list[Any]]:
+        counted.append(len(batch))
+        return [[float(image.double().mean())] for image in batch]
+
+    work = unit(12, Brightness(predict), reference=True)
+    found = rows(work, Settings("cpu", "fp32", workers, 1))
+    assert len(found) == 36
+    for row in found:
+        uncompressed = work.subject.dataset[row.index].frames.astype(np.float64).mean()
+        assert row.statistics[0]["number"] == round(1000 * uncompressed)
+    assert sum(counted) == 36  # the uncompressed frames are predicted once
+
+
+def test_large_predictions_come_back_whole() -> None:
+    def large(batch: torch.Tensor) -> list[list[Any]]:
+        return [[np.full(700_000, float(image.double().mean()))] for image in batch]
+
+    found = rows(unit(4, Brightness(large)))
+    assert [row.status for row in found] == ["ok"] * 12
+    assert all(len(row.statistics[0]["value"]) == 700_000 for row in found)
+    plain = rows(unit(4))
+    assert [row.statistics[0]["value"][-1] for row in found] == [row.statistics[0]["value"] for row in plain]
+
+
+def test_predictions_that_share_the_inputs_memory() -> None:
+    def echo(batch: torch.Tensor) -> list[list[Any]]:
+        return [[image.numpy()] for image in batch]
+
+    work = unit(8, Brightness(echo))
+    for row in rows(work):
+        if row.squared_error is None:
+            np.testing.assert_array_equal(row.statistics[0]["value"], work.subject.dataset[row.index].frames[0])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_model_that_raises_fails_its_batch(workers: int) -> None:
+    def moody(batch: torch.Tensor) -> list[list[Any]]:
+        if float(batch.double().mean()) > 127:
+            raise ArithmeticError("too bright")
+        return [[float(image.double().mean())] for image in batch]
+
+    found = rows(unit(12, Brightness(moody)), Settings("cpu", "fp32", workers, 1))
+    assert len(found) == 36
+    failed = [row for row in found if row.status == "failed"]
+    assert 0 < len(failed) < 36
+    assert {row.error for row in failed} == {"model brightness: ArithmeticError: too bright"}
+
+
+def test_predictions_that_cannot_be_sent_fail_their_batch() -> None:
+    found = rows(unit(4, Brightness(lambda batch: [[lambda: None] for _ in batch])))
+    assert {row.status for row in found} == {"failed"}
+    assert "its predictions cannot be sent to the worker that scores them" in str(found[0].error)
+
+
+class Killer(Jpeg):
+    """Ends its process at the third image."""
+
+    def encode(self, frames: np.ndarray, level: Any, fps: float | None = None) -> Encoded:
+        if level == 5.0 and os.getpid() != MAIN and frames.sum() == Numbered(12)[5].frames.sum():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().encode(frames, level, fps)
+
+
+MAIN = os.getpid()
+
+
+def test_a_worker_that_dies_is_told() -> None:
+    work = unit(12)
+    cells = tuple(
+        cell if cell.exact else type(cell)(cell.experiment, Killer(), cell.level, False) for cell in work.cells
+    )
+    with pytest.raises(PluginError, match=r"worker process \d+ was killed by signal 9"):
+        rows(Unit(work.subject, cells, work.todo))
+
+
+def test_weights_that_do_not_fit_end_the_unit() -> None:
+    class Unfit(Brightness):
+        def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: str = "fp32") -> None:
+            raise WeightsError("the weights do not fit")
+
+    with pytest.raises(WeightsError, match="do not fit"):
+        rows(unit(12, Unfit()))
+
+
+@pytest.mark.parametrize("taken", [0, 1, 5])
+def test_a_caller_that_stops_leaves_nothing_behind(taken: int) -> None:
+    results = run_unit(unit(40), SETTINGS, Silence())
+    for _ in range(taken):
+        next(results)
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_each_batch_says_what_its_stages_took() -> None:
+    for batch in run_unit(unit(6), SETTINGS, Silence()):
+        assert isinstance(batch, RowBatch)
+        assert set(batch.seconds) == {"read", "encode", "decode", "prepare", "score", "hand_over", "wait", "predict"}
+        assert all(seconds >= 0 for seconds in batch.seconds.values())
+        assert {row.key for row in batch} == {batch.key}
