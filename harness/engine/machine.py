@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import platform
 import socket
 import subprocess
+import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.model import Precision
 from harness.unit import Settings
 
-__all__ = ["choose", "device_words", "find_device", "git_revision", "host", "library_versions"]
+__all__ = [
+    "Accelerators",
+    "accelerators",
+    "choose",
+    "device_words",
+    "find_device",
+    "git_revision",
+    "host",
+    "library_versions",
+]
 
 _LIBRARIES = ("codec-harness", "torch", "torchvision", "numpy", "pillow", "av", "opencv-python-headless", "sqlalchemy")
 
@@ -40,21 +53,57 @@ def find_device(asked: str | None) -> str:
         if asked in (None, "cpu"):
             return "cpu"
         raise UsageError(f"device {asked!r} is not there. There is: cpu.")
-    import torch
-
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    found = accelerators()
+    count = len(found.cuda)
     if asked is None:
-        return "cuda:0" if cuda else "mps" if mps else "cpu"
+        return "cuda:0" if count else "mps" if found.mps else "cpu"
     kind, _, number = asked.partition(":")
-    count = torch.cuda.device_count() if cuda else 0
     if kind == "cpu" and not number:
         return "cpu"
-    if kind == "mps" and mps:
+    if kind == "mps" and found.mps:
         return "mps"
     if kind == "cuda" and (number or "0").isdigit() and int(number or 0) < count:
         return f"cuda:{number or 0}"
-    available = ["cpu", *(f"cuda:{n}" for n in range(count)), *(["mps"] if mps else [])]
+    available = ["cpu", *(f"cuda:{n}" for n in range(count)), *(["mps"] if found.mps else [])]
     raise UsageError(f"device {asked!r} is not there. There is: {', '.join(available)}.")
+
+
+@dataclass(frozen=True)
+class Accelerators:
+    """The devices that torch finds beside the CPU.
+
+    Args:
+        cuda: the name of each GPU, in torch's order.
+        mps: whether there is an Apple GPU.
+    """
+
+    cuda: tuple[str, ...]
+    mps: bool
+
+
+_ASK_TORCH = """
+import json, torch
+names = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+print(json.dumps([names, torch.backends.mps.is_available()]))
+"""
+
+
+@cache
+def accelerators() -> Accelerators:
+    """Ask torch for its devices, in a process of its own.
+
+    To ask for a GPU's name starts CUDA. Worker processes are forked from this one later, and CUDA does not work in a
+    process that was forked after CUDA had started.
+
+    Raises:
+        HarnessError: torch cannot be imported, or fails.
+    """
+    asked = subprocess.run([sys.executable, "-c", _ASK_TORCH], capture_output=True, text=True, check=False)
+    if asked.returncode:
+        last = (asked.stderr.strip().splitlines() or [f"exit status {asked.returncode}"])[-1]
+        raise HarnessError(f"torch was asked for its devices and failed: {last}")
+    names, mps = json.loads(asked.stdout.splitlines()[-1])
+    return Accelerators(tuple(names), bool(mps))
 
 
 def _may_have_accelerator() -> bool:
@@ -76,9 +125,7 @@ def _has_library(name: str) -> bool:
 def device_words(device: str) -> str:
     """Describe a device for the provenance of a run: its torch name and its hardware."""
     if device.startswith("cuda"):
-        import torch
-
-        return f"{device} ({torch.cuda.get_device_name(device)})"
+        return f"{device} ({accelerators().cuda[int(device.partition(':')[2] or 0)]})"
     return f"{device} ({platform.processor() or platform.machine()}, {cores()} cores)"
 
 
