@@ -193,7 +193,8 @@ def _code(
     for source in sources:
         row, active = replace(source.row, key=chosen.experiment.key), f"codec {chosen.codec.name}"
         try:
-            phased = replace(chosen, codec=at_phase(chosen.codec, unit.phases.get(row.index, 0.0)))
+            phase = unit.phases.get(row.index, 0.0)
+            phased = replace(chosen, codec=at_phase(chosen.codec, phase)) if unit.phases else chosen
             row, frames = _encode_decode(phased, source, row, keeper, seconds)
             unseen[row.index] = unseen_targets(unit.subject.task, chosen.codec, source.sample)
             active = f"model {model.name}"

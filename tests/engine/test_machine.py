@@ -59,6 +59,6 @@ def test_a_device_that_is_not_there_is_told_with_those_that_are(asked: str) -> N
 def test_torch_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_ASK_TORCH", "raise OSError('libcudart.so: cannot open')")
     machine.accelerators.cache_clear()
-    with pytest.raises(HarnessError, match="torch was asked for its devices and failed: OSError: libcudart.so"):
+    with pytest.raises(HarnessError, match=r"torch was asked for its devices and failed: OSError: libcudart\.so"):
         machine.accelerators()
     machine.accelerators.cache_clear()

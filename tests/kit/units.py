@@ -110,10 +110,10 @@ def unit(
 ) -> Unit:
     """The uncompressed cell and two levels of JPEG, over some images."""
     dataset = dataset or Numbered(count)
+    none = cell("none", None, task="brightness", baseline=None)
     made = (
-        Cell(cell("none", None, task="brightness"), Uncompressed(), None, True),
-        Cell(cell("jpeg", 50.0, task="brightness"), Jpeg(), 50.0, False),
-        Cell(cell("jpeg", 5.0, task="brightness"), Jpeg(), 5.0, False),
+        Cell(none, Uncompressed(), None, True),
+        *(Cell(cell("jpeg", q, task="brightness", baseline=none.key), Jpeg(), q, False) for q in (50.0, 5.0)),
     )
     todo = tuple(
         Todo(Batch(number, tuple(range(start, min(start + batch, count)))), (0, 1, 2))
