@@ -44,3 +44,12 @@ class Executor(Configured, ABC):
             settings: device, precision, number of workers.
             progress: receives progress and warnings.
         """
+
+    def prepare(self, unit: Unit, settings: Settings) -> None:
+        """Begin to work ahead for a unit that will be run next (the same object), while another one is run.
+
+        The default does nothing. A unit that was prepared may not be run after all.
+        """
+
+    def close(self) -> None:
+        """End what `prepare` began. This is called at the end of a run. The default does nothing."""

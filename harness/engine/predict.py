@@ -26,13 +26,16 @@ if TYPE_CHECKING:
 __all__ = ["run_unit"]
 
 
-def run_unit(unit: Unit, settings: Settings, progress: Progress) -> Iterator[Sequence[SampleRow]]:
+def run_unit(
+    unit: Unit, settings: Settings, progress: Progress, pool: Pool | None = None
+) -> Iterator[Sequence[SampleRow]]:
     """Run a unit of work.
 
     Args:
         unit: the unit.
         settings: device, precision, numbers of workers and threads.
         progress: receives progress and warnings.
+        pool: the unit's workers, if they have been started already; they are ended with the unit.
 
     Yields:
         The sample rows of one batch of one cell (`RowBatch`).
@@ -42,7 +45,7 @@ def run_unit(unit: Unit, settings: Settings, progress: Progress) -> Iterator[Seq
         PluginError: a worker process has died.
     """
     progress.status(f"loading model {unit.subject.model_name}")
-    rows = _with_workers(unit, settings, progress) if settings.workers else _alone(unit, settings, progress)
+    rows = _with_workers(unit, settings, progress, pool) if settings.workers else _alone(unit, settings, progress)
     reported: set[str] = set()
     for batch, notes in rows:
         for note in notes:
@@ -52,11 +55,12 @@ def run_unit(unit: Unit, settings: Settings, progress: Progress) -> Iterator[Seq
         yield batch
 
 
-def _with_workers(unit: Unit, settings: Settings, progress: Progress) -> Iterator[tuple[RowBatch, Sequence[str]]]:
+def _with_workers(
+    unit: Unit, settings: Settings, progress: Progress, pool: Pool | None
+) -> Iterator[tuple[RowBatch, Sequence[str]]]:
     """Yield the rows of each batch, with warnings for the user."""
-    # Workers start before the network is loaded: they work meanwhile, and do not get a copy of the network. No library
-    # of the device has been used before, unless an earlier unit did.
-    pool = Pool(unit, settings)
+    # Workers start before the network is loaded: they work meanwhile, and do not get a copy of the network.
+    pool = pool or Pool(unit, settings)
     thread = DeviceThread(unit, settings, pool)
     try:
         thread.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,12 @@ from harness.engine.finishing import Finishing
 from harness.engine.heartbeat import Heartbeat
 from harness.engine.stages import StageSeconds
 from harness.engine.trainer import Trainer
+from harness.engine.work import Work, known_parts, plan_work
 from harness.errors import HarnessError, PluginError, StoreError
 from harness.keep.processes import describe
-from harness.media.levers import drops_frames
-from harness.planning.batches import outlines, plan_batches
-from harness.planning.phases import draw_phases
 from harness.records import Claim, SampleRow, State
-from harness.unit import RowBatch, Settings, Todo, Unit
+from harness.unit import RowBatch, Settings
+from harness.workers.nursery import open_nursery
 from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
@@ -88,6 +87,8 @@ class Runner:
         self.outcome = Outcome()
         self._claimed: set[str] = set()
         self._seconds = StageSeconds()
+        self._passes: Sequence[Pass] = ()
+        self._ahead: Work | None = None
 
     def run(self, plan: Plan) -> Outcome:
         """Compute all experiments that the database does not have, and wait for those that another run has claimed.
@@ -101,10 +102,16 @@ class Runner:
         states = self.store.states([e.key for e in plan.experiments])
         self.outcome.found = [key for key, state in states.items() if state.status == "finished"]
         self.progress.planned(plan.experiments, self.outcome.found)
-        apart = self.settings.workers > 0 and len(self.outcome.found) < len(plan.experiments)
-        self._finishing = Finishing(plan, self.finisher, apart)
+        self._passes = plan.passes
         try:
-            with contextlib.closing(self._finishing), Heartbeat(self.store, self.claim, self.progress):
+            with contextlib.ExitStack() as stack:
+                # Processes are forked before there are threads.
+                apart = self.settings.workers > 0 and len(self.outcome.found) < len(plan.experiments)
+                if apart:
+                    stack.enter_context(open_nursery(known_parts(plan)))
+                self._finishing = stack.enter_context(contextlib.closing(Finishing(plan, self.finisher, apart)))
+                stack.enter_context(contextlib.closing(self.executor))
+                stack.enter_context(Heartbeat(self.store, self.claim, self.progress))
                 waiting = [p for p in plan.passes if not self._attempt(p)]
                 while waiting:
                     self._finish(wait=True)
@@ -127,17 +134,16 @@ class Runner:
 
     def _attempt(self, a_pass: Pass) -> bool:
         """Compute the experiments of a pass that can be claimed; return whether the whole pass is done."""
-        done = {*self.outcome.found, *self.outcome.finished, *self.outcome.failed, *self.outcome.elsewhere}
-        done |= self._finishing.keys
-        open_cells = [cell for cell in a_pass.cells if cell.experiment.key not in done]
+        open_cells = self._open(a_pass)
         if not open_cells:
             return True
-        experiments = [cell.experiment for cell in open_cells]
-        obtained = self.store.claim([e.key for e in experiments], self.claim)
-        self._claimed |= obtained
-        if obtained:
-            self._work(a_pass, [cell for cell in open_cells if cell.experiment.key in obtained])
-        others = [e for e in experiments if e.key not in obtained]
+        if self._ahead is not None and self._ahead.a_pass is a_pass:
+            work, self._ahead = self._ahead, None
+        else:
+            work = self._claim(a_pass, open_cells)
+        if work.cells:
+            self._work(work)
+        others = [cell.experiment for cell in open_cells if cell not in work.cells]
         owners = []
         states = self.store.states([e.key for e in others])
         for experiment in others:
@@ -151,35 +157,49 @@ class Runner:
         self.progress.status(f"waiting for {len(owners)} experiments held by {describe(owners[0])}" if owners else "")
         return not owners
 
-    def _work(self, a_pass: Pass, cells: Sequence[Cell]) -> None:
-        """Compute claimed cells of one pass: train if necessary, run missing batches, and finish the experiments."""
-        subject = a_pass.subject
-        if a_pass.job is not None:
+    def _open(self, a_pass: Pass) -> list[Cell]:
+        """Return the cells of a pass that are neither done nor about to be finished."""
+        done = {*self.outcome.found, *self.outcome.finished, *self.outcome.failed, *self.outcome.elsewhere}
+        done |= self._finishing.keys
+        return [cell for cell in a_pass.cells if cell.experiment.key not in done]
+
+    def _claim(self, a_pass: Pass, open_cells: Sequence[Cell]) -> Work:
+        """Claim what can be claimed of a pass, and plan its batches."""
+        obtained = self.store.claim([cell.experiment.key for cell in open_cells], self.claim)
+        self._claimed |= obtained
+        return plan_work(a_pass, [cell for cell in open_cells if cell.experiment.key in obtained], self.store)
+
+    def _look_ahead(self, a_pass: Pass) -> None:
+        """Let the executor begin with the pass after this one. A pass that has to be trained first is not begun."""
+        after = self._passes[self._passes.index(a_pass) + 1 :]
+        following = next((other for other in after if self._open(other)), None)
+        if following is not None and following.job is None:
+            work = self._claim(following, self._open(following))
+            if work.unit.todo:
+                self.executor.prepare(work.unit, self.settings)
+            self._ahead = work if work.cells else None
+
+    def _work(self, work: Work) -> None:
+        """Compute claimed cells of one pass: train if necessary, and run missing batches."""
+        subject, cells, unit = work.a_pass.subject, work.cells, work.unit
+        for cell in cells:
+            if kept := len(work.done[cell.experiment.key]):
+                self.progress.resumed(cell.experiment, kept)
+        if work.a_pass.job is not None:
             try:
                 label = f"{subject.task.name}, {cells[0].experiment.training.label}"
-                subject = replace(subject, weights=self.trainer.weights(a_pass.job, label))
+                subject = replace(subject, weights=self.trainer.weights(work.a_pass.job, label))
             except StoreError:
                 raise
             except Exception as error:  # noqa: BLE001 - an error of a model fails its cells, and is recorded
                 self._fail(cells, reason("training", error))
                 return
-        known = outlines(subject.dataset, subject.indices)
-        phases = draw_phases(known) if any(drops_frames(cell.codec) for cell in cells) else {}
-        batches = plan_batches(known, subject.model.prepared_shape, subject.batch)
-        done = {cell.experiment.key: self.store.done(cell.experiment.key) for cell in cells}
-        for cell in cells:
-            if kept := len(done[cell.experiment.key]):
-                self.progress.resumed(cell.experiment, kept)
-        todo = []
-        for batch in batches:
-            unfinished = tuple(n for n, c in enumerate(cells) if not done[c.experiment.key].issuperset(batch.indices))
-            if unfinished:
-                todo.append(Todo(batch, unfinished))
-        reference = cells[0].experiment.reference == "predictions"
-        unit = Unit(subject, tuple(cells), tuple(todo), reference, phases)
+            unit = replace(unit, subject=subject)
         try:
-            if todo:
-                self._collect(self._guarded(self.executor.run([unit], self.settings, self.progress)), done)
+            if unit.todo:
+                results = self.executor.run([unit], self.settings, self.progress)
+                with contextlib.closing(self._guarded(results)) as guarded:
+                    self._collect(work, guarded)
         except StoreError:
             raise  # no results can be written any more, so the run ends; the next run continues it
         except HarnessError as error:
@@ -188,31 +208,43 @@ class Runner:
         self._finishing.add(subject, cells)
         self._finish(wait=not self._finishing.apart)
 
-    def _guarded(self, results: Iterable[Sequence[SampleRow]]) -> Iterator[Sequence[SampleRow]]:
-        """Yield the executor's rows; turn errors of the executor, or of plugins that it calls, into a PluginError."""
+    def _guarded(self, results: Iterable[Sequence[SampleRow]]) -> Generator[Sequence[SampleRow]]:
+        """Yield the executor's rows; turn errors of the executor, or of plugins that it calls, into a PluginError.
+
+        At the end, and when the run is interrupted, the executor's generator is closed, so that its workers end.
+        """
         try:
-            yield from results
+            with contextlib.closing(results) if isinstance(results, Generator) else contextlib.nullcontext():
+                yield from results
         except HarnessError:
             raise
         except Exception as error:
             raise PluginError(reason(f"executor {self.executor.name}", error)) from error
 
-    def _collect(self, results: Iterable[Sequence[SampleRow]], done: dict[str, set[int]]) -> None:
+    def _collect(self, work: Work, results: Iterable[Sequence[SampleRow]]) -> None:
         """Write rows to the store, in chunks of whole batches.
 
+        When only the rows of batches are missing that the workers have begun, the next pass is begun.
+
         Args:
+            work: the claimed cells.
             results: the rows, one batch of one cell at a time.
-            done: experiment key -> the indices of the samples that the store already has.
         """
         chunk: list[SampleRow] = []
         written = time.monotonic()
+        missing_rows = work.unit.size
+        begun = self.settings.workers * work.unit.subject.batch * len(work.cells)
         try:
             for rows in results:
                 # If an earlier run left a batch incomplete (for example, a failed sample is computed again), the whole
                 # batch is predicted again, so that its results are the same. Only the missing rows are written.
                 if isinstance(rows, RowBatch):
                     self._seconds.add(rows.key, rows.seconds)
-                missing = [row for row in rows if row.index not in done[row.key]]
+                missing = [row for row in rows if row.index not in work.done[row.key]]
+                missing_rows -= len(rows)
+                if missing_rows <= begun and self._ahead is None:
+                    begun = -1  # once
+                    self._look_ahead(work.a_pass)
                 chunk += missing
                 for row in missing:
                     self.progress.advanced(row.key, 1, int(row.status == "failed"))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import PluginError
 from harness.media.opencv import end_threads
 from harness.training.transfer import pin
+from harness.workers.nursery import Child, nursery
 from harness.workers.preparing import reason
 from harness.workers.process import SLOTS, Assigned, Began, Broken, Classes, Done, Input, Output, Rows, work
 from harness.workers.scoring import Predicted
@@ -59,7 +60,7 @@ class _Partner:
     """One worker, as the main process sees it."""
 
     number: int
-    process: Any
+    process: Child | _OwnChild
     connection: Connection
     slots: list[Mapped] = field(default_factory=lambda: [Mapped() for _ in range(SLOTS)])
 
@@ -122,18 +123,17 @@ class Pool:
     def close(self) -> None:
         """End the workers and the threads. Workers that are not done lose what they were doing."""
         self._closing = True
+        for partner in self._partners:
+            _hang_up(partner)
+        listener, writer = self._threads
+        listener.join(_LAST_WORDS)
+        for partner in self._partners:
+            partner.process.kill()
+        listener.join()
         self._outbox.put(None)
+        writer.join()
         for partner in self._partners:
-            _hang_up(partner.connection)
-        ends = time.monotonic() + _LAST_WORDS
-        for partner in self._partners:
-            partner.process.join(max(0.0, ends - time.monotonic()))
-            if partner.process.is_alive():
-                partner.process.kill()
-                partner.process.join()
-        for thread in self._threads:
-            thread.join()
-        for partner in self._partners:
+            partner.process.ended()
             partner.connection.close()
 
     def _send(self, partner: _Partner, message: Callable[[], object]) -> None:
@@ -147,7 +147,7 @@ class Pool:
     def _write(self) -> None:
         """Send what is in the outbox. A worker that has died is noticed by the other thread."""
         while (send := self._outbox.get()) is not None:
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(OSError):
                 send()
 
     def _listen(self) -> None:
@@ -174,8 +174,7 @@ class Pool:
         except (EOFError, OSError) as error:
             if self._closing:
                 return False
-            partner.process.join()
-            raise PluginError(f"worker process {partner.process.pid} {_ended(partner.process.exitcode)}") from error
+            raise PluginError(f"worker process {partner.process.pid} {_how(partner.process.ended())}") from error
         if isinstance(message, Began):
             self._assign(partner)
         elif isinstance(message, Rows):
@@ -193,32 +192,53 @@ class Pool:
         return Arrived(partner.number, message.slot, message.cell, message.samples, inputs, took)
 
 
+class _OwnChild:
+    """A worker that this process has started itself, for a unit outside a run."""
+
+    def __init__(self, process: Any) -> None:
+        self._process = process
+        self.pid: int = process.pid
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def ended(self) -> int:
+        self._process.join()
+        return int(self._process.exitcode)
+
+
 def _start(unit: Unit, workers: int) -> list[_Partner]:
-    """Start the worker processes."""
-    end_threads()
+    """Start the worker processes: from the run's nursery if there is one, else from this process."""
+    home = nursery()
+    partners: list[_Partner] = []
     # Forked workers start at once and share the parent's data. Other platforms use their own start method.
     forked = sys.platform == "linux"
     context: Any = multiprocessing.get_context("fork" if forked else None)
-    partners: list[_Partner] = []
+    if home is None:
+        end_threads()
     for number in range(workers):
         mine, its = context.Pipe()
+        if home is not None:
+            partners.append(_Partner(number, home.start(work, unit, its), mine))
+            continue
         inherited = (mine, *(partner.connection for partner in partners)) if forked else ()
         process = context.Process(target=work, args=(unit, its, inherited), daemon=True)
         process.start()
         its.close()
-        partners.append(_Partner(number, process, mine))
+        partners.append(_Partner(number, _OwnChild(process), mine))
     return partners
 
 
-def _hang_up(connection: Connection) -> None:
-    """End both directions of a pipe: both sides notice at once, also while they wait."""
+def _hang_up(partner: _Partner) -> None:
+    """Send nothing more to a worker, which notices at once, also while it waits."""
     if sys.platform == "win32":
-        connection.close()
+        partner.process.kill()
         return
-    with contextlib.suppress(OSError), socket.fromfd(connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as end:
-        end.shutdown(socket.SHUT_RDWR)
+    descriptor = partner.connection.fileno()
+    with contextlib.suppress(OSError), socket.fromfd(descriptor, socket.AF_UNIX, socket.SOCK_STREAM) as end:
+        end.shutdown(socket.SHUT_WR)
 
 
-def _ended(code: int | None) -> str:
+def _how(code: int) -> str:
     """Say how a process ended."""
-    return f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit status {code}"
+    return f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"

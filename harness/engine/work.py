@@ -1,0 +1,63 @@
+"""What is left to do of a pass: the cells that this run has claimed, with their missing batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.media.levers import drops_frames
+from harness.planning.batches import outlines, plan_batches
+from harness.planning.phases import draw_phases
+from harness.unit import Todo, Unit
+
+if TYPE_CHECKING:
+    from harness.planning.plan import Pass, Plan
+    from harness.store import Store
+    from harness.unit import Cell
+
+__all__ = ["Work", "known_parts", "plan_work"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """The cells of a pass that this run has claimed.
+
+    Args:
+        a_pass: the pass.
+        cells: the claimed cells.
+        unit: what is left to compute of them, with the pretrained weights.
+        done: experiment key -> the indices of the samples that the store already has.
+    """
+
+    a_pass: Pass
+    cells: tuple[Cell, ...]
+    unit: Unit
+    done: Mapping[str, set[int]]
+
+
+def plan_work(a_pass: Pass, cells: Sequence[Cell], store: Store) -> Work:
+    """Plan the batches of claimed cells of a pass; those whose rows the store has are left out."""
+    subject, claimed = a_pass.subject, tuple(cells)
+    if not claimed:
+        return Work(a_pass, (), Unit(subject, (), ()), {})
+    done = {cell.experiment.key: store.done(cell.experiment.key) for cell in claimed}
+    known = outlines(subject.dataset, subject.indices)
+    phases = draw_phases(known) if any(drops_frames(cell.codec) for cell in claimed) else {}
+    todo = []
+    for batch in plan_batches(known, subject.model.prepared_shape, subject.batch):
+        unfinished = tuple(n for n, c in enumerate(claimed) if not done[c.experiment.key].issuperset(batch.indices))
+        if unfinished:
+            todo.append(Todo(batch, unfinished))
+    reference = claimed[0].experiment.reference == "predictions"
+    return Work(a_pass, claimed, Unit(subject, claimed, tuple(todo), reference, phases), done)
+
+
+def known_parts(plan: Plan) -> list[object]:
+    """Return the parts of a plan that workers need. A process that is forked now has them, so nobody need send them."""
+    subjects = [a_pass.subject for a_pass in plan.passes]
+    cells = [cell for a_pass in plan.passes for cell in a_pass.cells]
+    return [
+        *(part for subject in subjects for part in (subject.task, subject.model, subject.dataset)),
+        *(part for cell in cells for part in (cell, cell.codec, cell.experiment)),
+    ]
