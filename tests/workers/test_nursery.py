@@ -74,8 +74,9 @@ def test_how_a_worker_ended_is_known(made: tuple[Nursery, Unsendable], status: i
     assert child.ended() == status
 
 
-def test_a_worker_that_raises_says_why(capfd: pytest.CaptureFixture[str], made: tuple[Nursery, Unsendable]) -> None:
-    assert made[0].start(fail, None, Pipe()[1]).ended() == 1
+def test_a_worker_that_raises_says_why(capfd: pytest.CaptureFixture[str]) -> None:
+    with closing(Nursery([])) as home:
+        assert home.start(fail, None, Pipe()[1]).ended() == 1
     assert "ValueError: this worker fails" in capfd.readouterr().err
 
 
