@@ -104,7 +104,7 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     """Run the experiments that the database does not have yet.
 
     Returns:
-        The keys of the failed experiments, with the reasons.
+        The keys of the experiments that failed or are incomplete, with the reasons.
     """
     from rich.console import Console
 
@@ -140,7 +140,7 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
             run_options.max_failures,
             run_options.executor,
         )
-    return outcome.failed
+    return outcome.failed | outcome.interrupted
 
 
 @contextmanager

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from harness.engine.collecting import Collector
 from harness.engine.finish import Finisher
 from harness.engine.finishing import Finishing
 from harness.engine.heartbeat import Heartbeat
@@ -18,7 +18,7 @@ from harness.engine.work import Work, known_parts, plan_work
 from harness.errors import HarnessError, PluginError, StoreError
 from harness.keep.processes import describe
 from harness.records import Claim, SampleRow, State
-from harness.unit import RowBatch, Settings
+from harness.unit import Settings
 from harness.workers.nursery import open_nursery
 from harness.workers.preparing import reason
 
@@ -27,12 +27,10 @@ if TYPE_CHECKING:
     from harness.planning.plan import Pass, Plan
     from harness.progress import Progress
     from harness.store import Store
-    from harness.unit import Cell
+    from harness.unit import Cell, Unit
 
 __all__ = ["Outcome", "Runner", "too_many_failures"]
 
-CHUNK_ROWS = 1000
-CHUNK_SECONDS = 5.0
 POLL_SECONDS = 2.0
 
 
@@ -44,12 +42,14 @@ class Outcome:
         found: the keys of experiments that were finished before the run.
         finished: the keys of experiments that this run finished.
         failed: key of a failed experiment -> reason.
+        interrupted: key of an experiment of which samples are still missing -> reason.
         elsewhere: the keys of experiments that another run finished meanwhile.
     """
 
     found: list[str] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    interrupted: dict[str, str] = field(default_factory=dict)
     elsewhere: list[str] = field(default_factory=list)
 
 
@@ -159,7 +159,8 @@ class Runner:
 
     def _open(self, a_pass: Pass) -> list[Cell]:
         """Return the cells of a pass that are neither done nor about to be finished."""
-        done = {*self.outcome.found, *self.outcome.finished, *self.outcome.failed, *self.outcome.elsewhere}
+        outcome = self.outcome
+        done = {*outcome.found, *outcome.finished, *outcome.failed, *outcome.interrupted, *outcome.elsewhere}
         done |= self._finishing.keys
         return [cell for cell in a_pass.cells if cell.experiment.key not in done]
 
@@ -181,7 +182,7 @@ class Runner:
 
     def _work(self, work: Work) -> None:
         """Compute claimed cells of one pass: train if necessary, and run missing batches."""
-        subject, cells, unit = work.a_pass.subject, work.cells, work.unit
+        subject, cells = work.a_pass.subject, work.cells
         for cell in cells:
             if kept := len(work.done[cell.experiment.key]):
                 self.progress.resumed(cell.experiment, kept)
@@ -194,19 +195,55 @@ class Runner:
             except Exception as error:  # noqa: BLE001 - an error of a model fails its cells, and is recorded
                 self._fail(cells, reason("training", error))
                 return
-            unit = replace(unit, subject=subject)
+            work = replace(work, unit=replace(work.unit, subject=subject))
         try:
-            if unit.todo:
-                results = self.executor.run([unit], self.settings, self.progress)
-                with contextlib.closing(self._guarded(results)) as guarded:
-                    self._collect(work, guarded)
+            self._run(work, work.unit)
+            if (left := work.remaining()).todo:
+                self._run(work, left)  # an executor that loses rows is asked for them once more
         except StoreError:
             raise  # no results can be written any more, so the run ends; the next run continues it
         except HarnessError as error:
             self._fail(cells, str(error))
             return
-        self._finishing.add(subject, cells)
+        lost = work.missing()
+        self._interrupt([cell for cell in cells if cell.experiment.key in lost], lost)
+        self._finishing.add(subject, [cell for cell in cells if cell.experiment.key not in lost])
         self._finish(wait=not self._finishing.apart)
+
+    def _run(self, work: Work, unit: Unit) -> None:
+        """Let the executor run a unit, and write its rows.
+
+        When only the rows of batches are missing that the workers have begun, the next pass is begun.
+        """
+        if not unit.todo:
+            return
+        begun = unit.size - self.settings.workers * unit.subject.batch * len(work.cells)
+
+        def written(rows: int) -> None:
+            nonlocal begun
+            if rows >= begun and self._ahead is None:
+                begun = unit.size + 1  # once
+                self._look_ahead(work.a_pass)
+            self._finish()
+
+        collector = Collector(self.store, self.claim, self.progress, self.finisher, self._seconds)
+        results = self.executor.run([unit], self.settings, self.progress)
+        with contextlib.closing(self._guarded(results)) as guarded:
+            collector.collect(work, guarded, written, self.executor.name)
+
+    def _interrupt(self, cells: Sequence[Cell], lost: Mapping[str, set[int]]) -> None:
+        """Give up cells of which the executor did not give all rows. The next run continues them."""
+        for cell in cells:
+            key, label = cell.experiment.key, cell.experiment.label
+            count = len(lost[key])
+            text = (
+                f"executor {self.executor.name} gave no result for {count} of {cell.experiment.samples} samples of "
+                f"{label}, and none when it was asked again. The next run asks for them."
+            )
+            self.store.release([key], self.claim, "interrupted", text)
+            self._claimed.discard(key)
+            self.outcome.interrupted[key] = text
+            self.progress.warning(text)
 
     def _guarded(self, results: Iterable[Sequence[SampleRow]]) -> Generator[Sequence[SampleRow]]:
         """Yield the executor's rows; turn errors of the executor, or of plugins that it calls, into a PluginError.
@@ -220,52 +257,6 @@ class Runner:
             raise
         except Exception as error:
             raise PluginError(reason(f"executor {self.executor.name}", error)) from error
-
-    def _collect(self, work: Work, results: Iterable[Sequence[SampleRow]]) -> None:
-        """Write rows to the store, in chunks of whole batches.
-
-        When only the rows of batches are missing that the workers have begun, the next pass is begun.
-
-        Args:
-            work: the claimed cells.
-            results: the rows, one batch of one cell at a time.
-        """
-        chunk: list[SampleRow] = []
-        written = time.monotonic()
-        missing_rows = work.unit.size
-        begun = self.settings.workers * work.unit.subject.batch * len(work.cells)
-        try:
-            for rows in results:
-                # If an earlier run left a batch incomplete (for example, a failed sample is computed again), the whole
-                # batch is predicted again, so that its results are the same. Only the missing rows are written.
-                if isinstance(rows, RowBatch):
-                    self._seconds.add(rows.key, rows.seconds)
-                missing = [row for row in rows if row.index not in work.done[row.key]]
-                missing_rows -= len(rows)
-                if missing_rows <= begun and self._ahead is None:
-                    begun = -1  # once
-                    self._look_ahead(work.a_pass)
-                chunk += missing
-                for row in missing:
-                    self.progress.advanced(row.key, 1, int(row.status == "failed"))
-                    self.finisher.see(row)
-                if len(chunk) >= CHUNK_ROWS or time.monotonic() - written > CHUNK_SECONDS:
-                    # The chunk is emptied first, so that an interruption after the transaction cannot write it twice.
-                    full_chunk, chunk = chunk, []
-                    self._write(full_chunk)
-                    written = time.monotonic()
-                    self._finish()
-        finally:
-            if chunk:
-                self._write(chunk)
-
-    def _write(self, rows: Sequence[SampleRow]) -> None:
-        """Write rows to the store. Each experiment is charged its share of the time."""
-        started = time.perf_counter()
-        self.store.write(rows, self.claim)
-        share = (time.perf_counter() - started) / len(rows)
-        for key, count in Counter(row.key for row in rows).items():
-            self._seconds.add(key, {"write": count * share})
 
     def _finish(self, wait: bool = False) -> None:
         """Write the results of experiments whose rows are complete and whose metrics are computed.

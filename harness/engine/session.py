@@ -96,7 +96,7 @@ def carry_out(
             max_failures,
         )
         outcome = runner.run(plan)
-        status = "failed" if outcome.failed else "finished"
+        status = "failed" if outcome.failed else "interrupted" if outcome.interrupted else "finished"
     finally:
         store.end_run(run, status)
         _emit(plugins, progress, "harness_run_finished", run=run, status=status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.media.levers import drops_frames
@@ -34,6 +34,25 @@ class Work:
     cells: tuple[Cell, ...]
     unit: Unit
     done: Mapping[str, set[int]]
+
+    def missing(self) -> dict[str, set[int]]:
+        """Return the indices of the samples without a row, by the experiment's key; complete ones are left out."""
+        planned = {index for todo in self.unit.todo for index in todo.batch.indices}
+        found = {key: planned - done for key, done in self.done.items()}
+        return {key: indices for key, indices in found.items() if indices}
+
+    def remaining(self) -> Unit:
+        """Return the unit without the batches that are complete."""
+        missing = self.missing()
+        keys = [cell.experiment.key for cell in self.cells]
+        todo = (
+            Todo(
+                entry.batch,
+                tuple(n for n in entry.cells if missing.get(keys[n], set()).intersection(entry.batch.indices)),
+            )
+            for entry in self.unit.todo
+        )
+        return replace(self.unit, todo=tuple(entry for entry in todo if entry.cells))
 
 
 def plan_work(a_pass: Pass, cells: Sequence[Cell], store: Store) -> Work:
