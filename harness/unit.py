@@ -126,6 +126,7 @@ class Settings:
             too.
         threads: the number of threads for the forward pass on the CPU.
         training_threads: the number of threads for training on the CPU.
+        compiled: whether torch compiles the network. It is a part of an experiment's identity too.
     """
 
     device: str
@@ -133,3 +134,4 @@ class Settings:
     workers: int
     threads: int
     training_threads: int = 1
+    compiled: bool = False

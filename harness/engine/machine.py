@@ -7,6 +7,7 @@ import os
 import platform
 import socket
 import subprocess
+import warnings
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +16,7 @@ from harness.errors import UsageError
 from harness.model import Precision
 from harness.unit import Settings
 
-__all__ = ["choose", "device_words", "find_device", "git_revision", "host", "library_versions"]
+__all__ = ["check_precision", "choose", "device_words", "find_device", "git_revision", "host", "library_versions"]
 
 _LIBRARIES = ("codec-harness", "torch", "torchvision", "numpy", "pillow", "av", "opencv-python-headless", "sqlalchemy")
 
@@ -82,7 +83,44 @@ def device_words(device: str) -> str:
     return f"{device} ({platform.processor() or platform.machine()}, {cores()} cores)"
 
 
-def choose(device: str, precision: Precision, workers: int | None = None, threads: int | None = None) -> Settings:
+def check_precision(device: str, precision: Precision) -> None:
+    """Check that torch can compute in a precision on a device; otherwise torch would fall back to fp32, or fail.
+
+    Args:
+        device: the torch device.
+        precision: the precision of the forward pass.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if precision == "fp32":
+        return
+    refused = f"--precision {precision}: {device} does not have it"
+    kind = device.partition(":")[0]
+    if precision == "tf32" and kind != "cuda":
+        raise UsageError(f"{refused}, only NVIDIA's GPUs from Ampere on do. Leave --precision away for fp32.")
+    import torch
+
+    if precision == "tf32":
+        if torch.version.hip is not None or torch.cuda.get_device_capability(device)[0] < 8:
+            raise UsageError(f"{refused}, only NVIDIA's GPUs from Ampere on do. Leave --precision away for fp32.")
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # torch warns, and computes in fp32
+            torch.autocast(kind, torch.bfloat16 if precision == "bf16" else torch.float16)
+    except (RuntimeError, UserWarning) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UsageError(f"{refused}: {reason} Leave --precision away for fp32.") from error
+
+
+def choose(
+    device: str,
+    precision: Precision,
+    workers: int | None = None,
+    threads: int | None = None,
+    compiled: bool = False,
+) -> Settings:
     """Choose the numbers of workers and threads for this machine.
 
     With a GPU, all cores except one get a worker. Without a GPU, a quarter of the cores get a worker and the others
@@ -97,10 +135,12 @@ def choose(device: str, precision: Precision, workers: int | None = None, thread
         precision: the precision of the forward pass.
         workers: the number of workers that the user requested; None to choose it.
         threads: the number of threads that the user requested; None to choose it.
+        compiled: whether torch compiles the network.
 
     Raises:
-        UsageError: the number of workers is negative.
+        UsageError: the number of workers is negative, or the device does not have the precision.
     """
+    check_precision(device, precision)
     count = cores()
     quarter = max(1, count // 4)
     coding = max(quarter, min(2, count)) if device == "cpu" else max(1, count - 1)
@@ -108,7 +148,7 @@ def choose(device: str, precision: Precision, workers: int | None = None, thread
         raise UsageError(f"--workers {workers}: at least 0.")
     predicting = max(1, count - quarter) if device == "cpu" else 1
     coding = coding if workers is None else workers
-    return Settings(device, precision, coding, threads or predicting, threads or count)
+    return Settings(device, precision, coding, threads or predicting, threads or count, compiled)
 
 
 def host() -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from harness.engine.compiling import compile_network
 from harness.engine.references import References
 from harness.engine.worker import REFERENCE, PreparedBatch, reason
 from harness.errors import PluginError
@@ -46,6 +47,8 @@ def run_unit(unit: Unit, settings: Settings, progress: Progress) -> Iterator[Seq
     # Workers start before the network is loaded: they work meanwhile, and do not get a copy of the network.
     batches = iter(loader(unit, settings))
     subject.model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
+    if settings.compiled:
+        compile_network(subject.model)
     translate = subject.task.translator(subject.model.classes, subject.dataset_name)
     notes = subject.task.translation_notes(subject.model.classes, subject.dataset_name)
     for note in [*subject.weights.notes, *notes]:
@@ -73,14 +76,14 @@ def run_unit(unit: Unit, settings: Settings, progress: Progress) -> Iterator[Seq
 def set_up_torch(settings: Settings) -> None:
     """Set torch's threads and precision.
 
-    On a GPU, TF32 is disabled so that fp32 is exact fp32 (torch's default for convolutions is TF32). The search for the
-    fastest convolution algorithm is disabled too, so that the same algorithm is used each time.
+    On a GPU, TF32 is enabled only if it is asked for, so that fp32 is exact fp32 (torch's default for convolutions is
+    TF32). The search for the fastest convolution algorithm is disabled, so that the same algorithm is used each time.
     """
     import torch
 
     torch.set_num_threads(settings.threads)
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("high" if settings.precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = settings.precision == "tf32"
     torch.backends.cudnn.benchmark = False
 
 
