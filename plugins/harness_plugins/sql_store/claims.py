@@ -285,6 +285,7 @@ def _experiment(row: Mapping[str, Any]) -> Experiment:
         samples=row["planned_samples"],
         training=training,
         classes=tuple(json.loads(row["classes"] or "[]")),
+        compiled=bool(row["compiled"]),
     )
 
 
@@ -303,6 +304,7 @@ def _row(experiment: Experiment, run: int) -> dict[str, Any]:
         "planned_samples": experiment.samples,
         "precision": experiment.precision,
         "batch": experiment.batch,
+        "compiled": experiment.compiled,
         "training": experiment.training.kind,
         "train_codec": experiment.training.codec,
         "train_level": experiment.training.level,
