@@ -89,7 +89,7 @@ def provenance(store: Store, cells: Sequence[ResultCell], cases: Sequence[Case])
 def _times(store: Store, cells: Sequence[ResultCell]) -> Table:
     """Return where the time of the experiments went. A store that keeps no seconds gives a table without rows."""
     try:
-        found = profile_table(store, keys=[cell.facts["experiment"] for cell in cells])
+        found = profile_table(store, cells)
     except StoreError:
         return Table((), (), "Where the time went")
     title = f"Where the time went ({found.title})" if found.title else "Where the time went"

@@ -149,5 +149,5 @@ def _more_cores(profile: StageProfile) -> str:
     if lacking is None:
         return "more cores would help"
     if lacking == 0:
-        return "the workers are fast enough, so it waited at the beginning of passes: longer ones would help"
+        return "the workers are fast enough on average: it waited for first or slow batches"
     return f"{lacking} more core{'s' if lacking > 1 else ''} would keep it busy"

@@ -94,10 +94,7 @@ def open_for_reading(db: str) -> Iterator[Store]:
 
 
 def print_profile(
-    store: Store,
-    form: str = "table",
-    filters: Filters = _ALL,
-    keys: Sequence[str] | None = None,
+    store: Store, form: str = "table", filters: Filters = _ALL, keys: Sequence[str] | None = None
 ) -> None:
     """Print where the time of experiments went.
 
@@ -108,9 +105,10 @@ def print_profile(
         keys: the experiments' keys; None for all experiments.
     """
     from harness.results.tables.profile import profile_table
-    from harness.results.tables.results import print_table
+    from harness.results.tables.results import print_table, results_table
 
-    table = profile_table(store, filters, keys, long=form in ("csv", "json"))
+    cells = results_table(store, keys, filters).cells
+    table = profile_table(store, cells, long=form in ("csv", "json"))
     if table.rows:
         print_table(table, form)
     else:

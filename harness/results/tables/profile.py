@@ -5,48 +5,44 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.results.cells import ResultCell, read_cells
 from harness.results.profile import StageProfile, advice, profile_of, together
 from harness.results.tables.columns import identifying_columns
 from harness.results.tables.text import Table
-from harness.store import STAGES, Filters
+from harness.store import STAGES
 
 if TYPE_CHECKING:
+    from harness.results.cells import ResultCell
     from harness.store import Store
 
 __all__ = ["profile_table"]
 
-_ALL = Filters()
 _FACTS = (
     *("experiment", "run", "task", "model", "weights", "dataset", "split", "reference", "seed", "training"),
     *("planned_samples", "precision", "compiled", "batch", "codec", "codec_options", "level_name", "level"),
     *("device", "runs", "samples", "workers"),
 )
 _NUMBERS = ("image_levels_per_second", "busy_share", "bottleneck")
+_TITLES = {"hand_over": "hand-over"}
 
 
-def profile_table(
-    store: Store, filters: Filters = _ALL, keys: Sequence[str] | None = None, long: bool = False
-) -> Table:
-    """Return where the time of experiments went, in the order of the table of results.
+def profile_table(store: Store, cells: Sequence[ResultCell], long: bool = False) -> Table:
+    """Return where the time of experiments went.
 
     Experiments whose stages were not measured are left out.
 
     Args:
-        store: an open store.
-        filters: selects experiments by columns of the view `results`.
-        keys: the experiments' keys; None for all experiments.
+        store: an open store, which has the experiments.
+        cells: the experiments, sorted for display.
         long: whether the table is for programs: every column of the view, and the advice for each experiment.
 
     Raises:
         StoreError: the store has no view `profile`.
     """
-    selection = dict(filters.columns) | ({"experiment": list(keys) or [""]} if keys is not None else {})
     columns, rows = store.view("profile")
     known = {row["experiment"]: row for row in (dict(zip(columns, values, strict=True)) for values in rows)}
-    cells = [cell for cell in read_cells(store, Filters(selection)) if cell.facts["experiment"] in known]
-    found = [known[cell.facts["experiment"]] for cell in cells]
-    return _for_programs(found) if long else _for_people(cells, found)
+    measured = [cell for cell in cells if cell.facts["experiment"] in known]
+    found = [known[cell.facts["experiment"]] for cell in measured]
+    return _for_programs(found) if long else _for_people(measured, found)
 
 
 def _for_programs(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -82,9 +78,6 @@ def _for_people(cells: Sequence[ResultCell], rows: Sequence[Mapping[str, Any]]) 
     )
     titles, texts = zip(*columns, strict=True)
     return Table(tuple(titles), tuple(zip(*texts, strict=True)), title, notes)
-
-
-_TITLES = {"hand_over": "hand-over"}
 
 
 def _notes(rows: Sequence[Mapping[str, Any]], profiles: Sequence[StageProfile]) -> list[str]:
