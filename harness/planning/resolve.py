@@ -33,7 +33,7 @@ from harness.task import Task
 from harness.training.recipe import Recipe
 from harness.unit import Subject
 
-__all__ = ["Resolver", "resolve"]
+__all__ = ["Resolver", "default_batch", "resolve"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -265,7 +265,7 @@ class Resolver(Names):
         return TrainingSetup(dataset, recipe, None if request.scratch else weights, request.parts)
 
 
-def default_batch(model: Model) -> int:
+def default_batch(model: Model | type[Model]) -> int:
     """Return the number of samples in a batch of a model, which is the same on every device.
 
     >>> class OfThreeDevices:

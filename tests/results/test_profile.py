@@ -66,7 +66,8 @@ def test_with_the_cores_that_lack_workers_keep_pace_with_the_device() -> None:
         ),
         (
             {"read": 60.0, "encode": 30.0, "wait": 75.0, "predict": 20.0, "wall": 100.0},
-            "read-bound: the device was busy 20% of the time and waited 75% for workers; 1 more core would keep it busy",
+            "read-bound: the device was busy 20% of the time and waited 75% for workers; 1 more core would keep it "
+            "busy",
         ),
         (
             {"prepare": 60.0, "wait": 75.0, "predict": 20.0, "wall": 100.0},

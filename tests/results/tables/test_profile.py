@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import main
 from harness.errors import StoreError
 from harness.keep.processes import this_process
 from harness.records import Claim, Totals
@@ -99,8 +100,6 @@ def test_results_of_which_nothing_was_measured_are_told(database: Path, capsys: 
         with store._database.writing() as connection:
             connection.exec_driver_sql("DELETE FROM stages")
     with pytest.raises(SystemExit):
-        from harness.cli import main
-
         main(["results", "--db", str(database), "--profile"])
     assert capsys.readouterr().err == "no stages were measured of these experiments.\n"
     assert "exclude each other" in run(capsys, "results", "--db", database, "--profile", "--failed", status=2)
