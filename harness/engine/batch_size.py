@@ -42,9 +42,9 @@ LEAST_GAIN = 1.05
 """Doubling the batch must make the device so many times faster, or the smaller batch is taken."""
 SAMPLES = 4
 """How many different samples a measured batch is made of; they are repeated to fill it."""
-SECONDS = 0.5
+SECONDS = 1.0
 """How long each size is measured at least, after one prediction to warm up."""
-PASSES = 3
+PASSES = 5
 """How many predictions of each size are measured at least."""
 
 
