@@ -15,6 +15,8 @@ __all__ = ["check_compiler", "compile_network"]
 def compile_network(model: Model) -> None:
     """Let torch compile the network of a loaded model. The compilation itself happens at the first prediction.
 
+    What was compiled before is forgotten, so that a network's code does not depend on the networks before it.
+
     The module is compiled in place, so that it stays the module that the model holds, with the same names of weights.
     What a model computes outside of its network's call is not compiled.
 
@@ -32,6 +34,7 @@ def compile_network(model: Model) -> None:
         raise HarnessError(f"--compile: {error}") from error
     if not isinstance(network, torch.nn.Module):
         raise HarnessError(f"--compile: the network of model {model.name} is no torch module.")
+    torch.compiler.reset()
     network.compile()
 
 

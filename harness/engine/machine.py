@@ -16,7 +16,16 @@ from harness.errors import UsageError
 from harness.model import Precision
 from harness.unit import Settings
 
-__all__ = ["check_precision", "choose", "device_words", "find_device", "git_revision", "host", "library_versions"]
+__all__ = [
+    "check_precision",
+    "choose",
+    "device_words",
+    "find_device",
+    "git_revision",
+    "host",
+    "library_versions",
+    "set_tf32",
+]
 
 _LIBRARIES = ("codec-harness", "torch", "torchvision", "numpy", "pillow", "av", "opencv-python-headless", "sqlalchemy")
 
@@ -112,6 +121,14 @@ def check_precision(device: str, precision: Precision) -> None:
     except (RuntimeError, UserWarning) as error:
         reason = str(error).strip().splitlines()[0]
         raise UsageError(f"{refused}: {reason} Leave --precision away for fp32.") from error
+
+
+def set_tf32(enabled: bool) -> None:
+    """Set whether a GPU may round the factors of fp32 products to TF32, for this process. torch's default is a mixture."""
+    import torch
+
+    torch.set_float32_matmul_precision("high" if enabled else "highest")
+    torch.backends.cudnn.allow_tf32 = enabled
 
 
 def choose(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from harness.engine import machine
 from harness.engine.compiling import compile_network
 from harness.engine.references import References
 from harness.engine.worker import REFERENCE, PreparedBatch, reason
@@ -82,8 +83,7 @@ def set_up_torch(settings: Settings) -> None:
     import torch
 
     torch.set_num_threads(settings.threads)
-    torch.set_float32_matmul_precision("high" if settings.precision == "tf32" else "highest")
-    torch.backends.cudnn.allow_tf32 = settings.precision == "tf32"
+    machine.set_tf32(settings.precision == "tf32")
     torch.backends.cudnn.benchmark = False
 
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from harness.discovery.plugins import installed
+from harness.discovery.registry import load_registry
 from harness.engine import machine
 from harness.engine.predict import set_up_torch
+from harness.engine.trainer import Trainer
 from harness.errors import UsageError
 from harness.model import PRECISIONS, Precision
+from harness.planning.plan import make_plan
+from harness.planning.request import Request
+from harness.planning.resolve import resolve
+from harness.progress import Silence
 from harness.unit import Settings
+from harness_plugins.sql_store import SqlStore
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
@@ -53,6 +62,29 @@ def test_a_device_without_autocast_is_refused() -> None:
     """torch itself is asked: it refuses autocast on a device that has none."""
     with pytest.raises(UsageError, match="--precision bf16: meta does not have it"):
         machine.check_precision("meta", "bf16")
+
+
+def test_a_training_is_not_rounded_because_the_run_is(tmp_path: Path, cache: Path) -> None:
+    """The training's key does not have the run's precision, so neither may its weights."""
+    seen: list[tuple[Any, ...]] = []
+
+    class Stop(Exception):
+        pass
+
+    def train(*_: Any) -> None:
+        seen.append((torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32))
+        raise Stop
+
+    request = Request(codecs=("none",), tasks=("detection",), limit=2, retrain=("clean",))
+    plan = make_plan(resolve(request, installed(), load_registry(())))
+    (job,) = [a_pass.job for a_pass in plan.passes if a_pass.job]
+    machine.set_tf32(True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("harness.training.loop.train", train)
+        trainer = Trainer(SqlStore(str(tmp_path / "a.db")), Settings("cuda:0", "tf32", 0, 1), Silence(), 1)
+        with pytest.raises(Stop):
+            trainer.weights(job, "it")
+    assert seen == [("highest", False)]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
