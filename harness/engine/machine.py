@@ -124,7 +124,10 @@ def check_precision(device: str, precision: Precision) -> None:
 
 
 def set_tf32(enabled: bool) -> None:
-    """Set whether a GPU may round the factors of fp32 products to TF32, for this process. torch's default is a mixture."""
+    """Set whether a GPU may round the factors of fp32 products to TF32, in this process.
+
+    torch's own default is that it may in convolutions only.
+    """
     import torch
 
     torch.set_float32_matmul_precision("high" if enabled else "highest")

@@ -68,12 +68,12 @@ def test_a_training_is_not_rounded_because_the_run_is(tmp_path: Path, cache: Pat
     """The training's key does not have the run's precision, so neither may its weights."""
     seen: list[tuple[Any, ...]] = []
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def train(*_: Any) -> None:
         seen.append((torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32))
-        raise Stop
+        raise StopError
 
     request = Request(codecs=("none",), tasks=("detection",), limit=2, retrain=("clean",))
     plan = make_plan(resolve(request, installed(), load_registry(())))
@@ -82,7 +82,7 @@ def test_a_training_is_not_rounded_because_the_run_is(tmp_path: Path, cache: Pat
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("harness.training.loop.train", train)
         trainer = Trainer(SqlStore(str(tmp_path / "a.db")), Settings("cuda:0", "tf32", 0, 1), Silence(), 1)
-        with pytest.raises(Stop):
+        with pytest.raises(StopError):
             trainer.weights(job, "it")
     assert seen == [("highest", False)]
 
