@@ -175,8 +175,13 @@ def _measured(subject: Subject, indices: Sequence[int], settings: Settings) -> B
 
     set_up_torch(settings)
     model = copy.copy(subject.model)
-    prepared = [_prepared(subject, index) for index in indices[:SAMPLES]]
-    model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
+    prepared = _prepared(subject, indices)
+    try:
+        model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise HarnessError(f"--batch auto: model {subject.model_name}: {error}") from error
     if settings.compiled:
         compile_network(model)
     device = torch.device(settings.device)
@@ -199,9 +204,25 @@ def _measured(subject: Subject, indices: Sequence[int], settings: Settings) -> B
     return choice
 
 
-def _prepared(subject: Subject, index: int) -> Any:
-    sample = subject.dataset[index]
-    return subject.model.prepare(sample.frames, tuple(sorted(sample.targets)), NoMemo())
+def _prepared(subject: Subject, indices: Sequence[int]) -> list[Any]:
+    """Read and prepare the first samples that can be, uncompressed.
+
+    Raises:
+        HarnessError: of the first samples none can be read and prepared; the message has the last one's error.
+    """
+    prepared: list[Any] = []
+    problem = ""
+    for index in indices[: 4 * SAMPLES]:
+        try:
+            sample = subject.dataset[index]
+            prepared.append(subject.model.prepare(sample.frames, tuple(sorted(sample.targets)), NoMemo()))
+        except Exception as error:  # noqa: BLE001 - in the run, an error fails one sample, and is recorded
+            problem = str(error)
+        if len(prepared) == SAMPLES:
+            break
+    if not prepared:
+        raise HarnessError(f"--batch auto: no sample of {subject.dataset_name} can be prepared: {problem}")
+    return prepared
 
 
 def _speed(model: Model, prepared: list[Any], device: Any) -> float:

@@ -140,6 +140,24 @@ def test_memory_that_does_not_suffice_ends_it(quick: Path, monkeypatch: pytest.M
         sized(grid_of(), replace(SETTINGS, precision="bf16"), lambda text: None)
 
 
+def test_samples_that_cannot_be_read_are_left_out(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = grid_of(replace(REQUEST, limit=None))
+    dataset = type(grid.subjects[0].dataset)
+    read = dataset.__getitem__
+
+    def damaged(self: Any, index: int) -> Any:
+        if index < broken:
+            raise OSError(f"sample {index} is cut short")
+        return read(self, index)
+
+    monkeypatch.setattr(dataset, "__getitem__", damaged)
+    broken = 3
+    assert sized(grid, SETTINGS, lambda text: None).subjects[0].batch >= 1
+    broken = 1000
+    with pytest.raises(HarnessError, match=r"--batch auto: no sample of demo can be prepared: sample \d+ is cut short"):
+        sized(grid, replace(SETTINGS, precision="bf16"), lambda text: None)
+
+
 def test_a_model_that_fails_is_no_lack_of_memory(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: Any, batch: torch.Tensor) -> Any:
         raise RuntimeError("shapes do not fit")
