@@ -86,6 +86,7 @@ class Experiment:
             experiment, and for that experiment itself.
         changed: the codec's options that differ from its defaults.
         classes: the class names; the labels of the targets are indices into them. Not a part of `identity`.
+        compiled: whether torch compiled the network.
     """
 
     key: str
@@ -109,6 +110,7 @@ class Experiment:
     baseline: str | None = None
     changed: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    compiled: bool = False
 
     @property
     def cell(self) -> str:

@@ -16,15 +16,21 @@ from harness.options import Configured, Phase, Value
 from harness.weights import Weights, from_file
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import numpy as np
     import torch
 
     from harness.codec import Frames
     from harness.dataset import Outline
 
-__all__ = ["Memo", "Model", "NoMemo", "Precision", "Weights"]
+__all__ = ["PRECISIONS", "Memo", "Model", "NoMemo", "Precision", "Weights", "autocast"]
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16", "tf32"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16", "tf32")
+"""Every precision of a forward pass. bf16 and fp16 are torch's automatic mixed precision; the weights stay fp32. With
+tf32, NVIDIA's GPUs (from Ampere on) round the factors of products to 10 bits of mantissa."""
+
 T = TypeVar("T")
 
 
@@ -41,6 +47,24 @@ class Memo(Protocol):
         """Return the array that is kept under `name`; if there is none, call `compute` and keep its result."""
 
 
+def autocast(device: str, precision: Precision) -> AbstractContextManager[None]:
+    """Return a context in which torch computes a network in a precision, for `Model.predict`.
+
+    For bf16 and fp16 it is `torch.autocast`. For fp32 and tf32 it changes nothing.
+
+    Args:
+        device: the torch device of the network.
+        precision: the precision that `Model.load` was given.
+    """
+    import torch
+
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    context: AbstractContextManager[None] = torch.autocast(
+        torch.device(device).type, kind or torch.bfloat16, enabled=kind is not None
+    )
+    return context
+
+
 class NoMemo:
     """A memo that keeps nothing: every call computes its array."""
 
@@ -55,7 +79,10 @@ class Model(Configured, ABC):
         task: the task that the model performs.
         parts: the parts of the network that have their own optimizer (the two streams of a two-stream network; the
             generator and the discriminator of a GAN).
-        default_batch: the default batch size for each device type, e.g. {"cpu": 1, "cuda": 8}.
+        default_batch: the number of samples in a batch unless the user gives one. It is a part of every experiment's
+            key, so it is the same on every device. Of a mapping by device type ({"cpu": 1, "cuda": 8}), which models
+            could give before, the number of the CPU is used on every device.
+        precisions: the precisions that `load` heeds. A run with another precision is refused.
         own_weights: the weights that `resolve_weights(None, ...)` returns, for listings: the path of a file that comes
             with the model, or a few words on where they come from ("torchvision's", which torchvision downloads).
             None if the user has to give a file of weights.
@@ -66,7 +93,8 @@ class Model(Configured, ABC):
 
     task: ClassVar[str]
     parts: ClassVar[tuple[str, ...]] = ("model",)
-    default_batch: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 8, "mps": 4}
+    default_batch: ClassVar[int | Mapping[str, int]] = 1
+    precisions: ClassVar[tuple[Precision, ...]] = ("fp32", "bf16")
     own_weights: ClassVar[Path | str | None] = None
     classes: tuple[str, ...] = ()
     _network: torch.nn.Module | None = None
@@ -140,7 +168,8 @@ class Model(Configured, ABC):
             weights: the weights that `resolve_weights` returned.
             classes: the dataset's classes, for a model whose weights do not state their own.
             device: a torch device.
-            precision: the precision of the forward pass.
+            precision: the precision of the forward pass, one of `precisions`. `autocast` gives bf16 and fp16. For tf32
+                a model does what it does for fp32: the engine sets torch's flags.
 
         Raises:
             WeightsError: the weights do not fit the network; the message names what does not fit.

@@ -28,7 +28,15 @@ if TYPE_CHECKING:
         Totals,
     )
 
-__all__ = ["Filters", "Store"]
+__all__ = ["STAGES", "Filters", "Store"]
+
+STAGES = ("read", "encode", "decode", "prepare", "hand_over", "wait", "predict", "score", "write", "finish", "wall")
+"""The stages of an experiment whose seconds are stored (`Store.add_stages`).
+
+`read`, `encode`, `decode` and `prepare` are work of the worker processes, added up over them. `hand_over` (receiving a
+batch), `wait` (for the workers), `predict`, `score`, `write` and `finish` are of the main process and its threads.
+`wall` is the experiment's share of the time that passed. An image that several experiments share is shared out to them.
+"""
 
 
 @dataclass(frozen=True)
@@ -178,6 +186,20 @@ class Store(ABC):
     def comparisons(self, key: str) -> list[Comparison]:
         """Return all comparisons of one experiment with other experiments."""
 
+    # Where the time went. A store that does not override this keeps no seconds, and has no view `profile`.
+
+    def add_stages(self, key: str, run: int, seconds: Mapping[str, float]) -> None:  # noqa: B027 - optional
+        """Add seconds to those that are stored for an experiment and a run. The default keeps nothing.
+
+        The seconds of an interrupted experiment stay under the run that spent them.
+
+        Args:
+            key: the experiment's key.
+            run: the run's id.
+            seconds: stage -> seconds; the stages are `STAGES`. `workers`, the number of worker processes, is kept too:
+                it replaces an earlier number of that run.
+        """
+
     # Checkpoints
 
     @abstractmethod
@@ -192,7 +214,10 @@ class Store(ABC):
 
     @abstractmethod
     def view(self, name: str, filters: Filters = Filters()) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Return the columns and rows of a public view (`results`, `curves`, `recovery`, `seeds`, `per_sample`)."""
+        """Return the columns and rows of a public view.
+
+        The views are `results`, `curves`, `recovery`, `seeds`, `per_sample` and `profile`.
+        """
 
     @abstractmethod
     def select(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:

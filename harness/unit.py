@@ -155,6 +155,7 @@ class Settings:
             too.
         threads: the number of threads for the forward pass on the CPU.
         training_threads: the number of threads for training on the CPU.
+        compiled: whether torch compiles the network. It is a part of an experiment's identity too.
     """
 
     device: str
@@ -162,3 +163,4 @@ class Settings:
     workers: int
     threads: int
     training_threads: int = 1
+    compiled: bool = False

@@ -11,7 +11,7 @@ import click
 
 from harness.cli.once import Command
 from harness.cli.options.common import make_registry
-from harness.cli.options.request import make_request, request_options
+from harness.cli.options.request import batch_sizes, make_request, request_options
 from harness.discovery.plugins import installed
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
     from harness.planning.preflight import prepare
 
     device = machine.find_device(options["device"])
-    request = make_request(options, device)
-    planned, store = prepare(request, installed(), make_registry(registries), db, write=False)
+    settings = machine.choose(device, options["precision"], compiled=options["compile_"])
+    sizes = batch_sizes(settings, measure=False)
+    planned, store = prepare(make_request(options), installed(), make_registry(registries), db, False, sizes)
     for note in planned.notes:
         click.echo(f"warning: {note}", err=True)
     states, measured = {}, {}
@@ -71,6 +72,9 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
                 "codec": experiment.variant,
                 "level": experiment.level,
                 "training": experiment.training.label or "pretrained",
+                "precision": experiment.precision,
+                "compiled": experiment.compiled,
+                "batch": experiment.batch,
                 "samples": experiment.samples,
                 "status": status,
                 "kept": kept,

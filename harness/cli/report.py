@@ -90,7 +90,7 @@ def report(
     if missing := [reason for name in measures if (reason := unavailable_reason(name))]:
         raise UsageError(" ".join(missing))
     torch_device = machine.find_device(device)
-    environment = Environment(installed(), make_registry(registries), data_root, weights, device=torch_device)
+    environment = Environment(installed(), make_registry(registries), data_root, weights)
     status = (lambda text: None) if quiet else (lambda text: click.echo(clean(text), err=True))
     wanted = dict(zip(FILTERS, (task, codec, dataset, model), strict=True))
     if codec:

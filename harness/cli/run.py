@@ -15,7 +15,8 @@ import click
 
 from harness.cli.once import Command
 from harness.cli.options.common import make_registry, resamples_option
-from harness.cli.options.request import make_request, request_options
+from harness.cli.options.request import batch_sizes, make_request, request_options
+from harness.cli.options.results import print_profile
 from harness.discovery.plugins import installed
 from harness.planning.grammar import parse
 
@@ -42,6 +43,7 @@ __all__ = ["run"]
     help="Failed samples with which an experiment still counts as finished.",
 )
 @resamples_option
+@click.option("--profile", is_flag=True, help="Show where the time of these experiments went, too.")
 @click.option("--quiet", "-q", is_flag=True, help="Only the table.")
 def run(
     workers: int | None,
@@ -49,6 +51,7 @@ def run(
     executor: str,
     max_failures: int,
     resamples: int,
+    profile: bool,
     quiet: bool,
     registries: tuple[Any, ...],
     db: str,
@@ -70,19 +73,24 @@ def run(
     from harness.results.tables.results import print_table, results_table
 
     device = machine.find_device(options["device"])
-    settings = machine.choose(device, options["precision"], workers, threads)
+    settings = machine.choose(device, options["precision"], workers, threads, options["compile_"])
     plugins = installed()
     parsed_executor = parse(executor, levels=False)
     plugins.get("executor", parsed_executor.name).resolve(parsed_executor.options)
-    request = make_request(options, device)
+    request = make_request(options)
     run_options = _RunOptions(settings, executor, Resampling(resamples, request.seed), max_failures, quiet)
-    plan, store = prepare(request, plugins, make_registry(registries), db, write=True)
+    sizes = batch_sizes(settings, quiet=quiet)
+    plan, store = prepare(request, plugins, make_registry(registries), db, write=True, sized=sizes)
     assert store is not None
     for note in () if quiet else plan.notes:
         click.echo(f"warning: {note}", err=True)
     with closing(store), _stop_on_sigterm():
         failed = _carry_out(plan, store, plugins, run_options)
-        print_table(results_table(store, keys=[experiment.key for experiment in plan.experiments]), "table")
+        keys = [experiment.key for experiment in plan.experiments]
+        print_table(results_table(store, keys=keys), "table")
+        if profile:
+            click.echo()
+            print_profile(store, keys=keys)
     for key, reason in failed.items():
         label = next(e.label for e in plan.experiments if e.key == key)
         click.echo(f"failed: {label}: {reason}", err=True)
@@ -110,6 +118,7 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
 
     from harness.cli.planned import in_words, planned_trainings
     from harness.cli.progress import make_progress
+    from harness.engine.compiling import check_compiler
     from harness.engine.recovery import unrecovered
     from harness.engine.runner import too_many_failures
     from harness.engine.session import carry_out
@@ -125,6 +134,8 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
         console.print(f"{len(keys)} experiments, all found in the database.", highlight=False)
         return too_many_failures(states, run_options.max_failures)
     check_weights(plan, finished)
+    if run_options.settings.compiled:
+        check_compiler(run_options.settings.device)
     if trainings := planned_trainings(plan, finished):
         console.print(in_words(trainings), highlight=False)
     with make_progress(console) as progress:

@@ -58,7 +58,7 @@ def train(registries: tuple[Path, ...], output: Path | None, threads: int | None
     if output is not None and not os.access(_existing(output.absolute().parent), os.W_OK):
         raise UsageError(f"--output {output}: its folder cannot be written.")
     device = machine.find_device(options["device"])
-    job = _job(options, registries, device)
+    job = _job(options, registries)
 
     import torch
 
@@ -87,7 +87,7 @@ def train(registries: tuple[Path, ...], output: Path | None, threads: int | None
         click.echo(f"weights {written}\nsha256 {result.sha256}\ncurve {result.curve}")
 
 
-def _job(options: Mapping[str, Any], registries: tuple[Path, ...], device: str) -> Job:
+def _job(options: Mapping[str, Any], registries: tuple[Path, ...]) -> Job:
     from harness.discovery.plugins import installed
     from harness.planning.names import Names
     from harness.training.job import Job
@@ -106,7 +106,7 @@ def _job(options: Mapping[str, Any], registries: tuple[Path, ...], device: str) 
     recipe = Recipe.of(registry.recipe(task, selection["recipe"]), where).changed(options["settings"])
     if options["split"]:
         recipe = replace(recipe, split=options["split"])
-    names = Names(_request(options, selection, device), plugins, registry)
+    names = Names(_request(options, selection), plugins, registry)
     try:
         dataset = names.dataset(selection["dataset"], task, recipe.split)
     except DatasetError as error:
@@ -124,7 +124,7 @@ def _job(options: Mapping[str, Any], registries: tuple[Path, ...], device: str) 
     return job
 
 
-def _request(options: Mapping[str, Any], selection: Mapping[str, str], device: str) -> Request:
+def _request(options: Mapping[str, Any], selection: Mapping[str, str]) -> Request:
     from harness.planning.request import Request
 
     return Request(
@@ -134,7 +134,6 @@ def _request(options: Mapping[str, Any], selection: Mapping[str, str], device: s
         datasets=(selection["dataset"],),
         data_roots=options["data_root"],
         seed=options["seed"],
-        device=device.partition(":")[0],
     )
 
 

@@ -137,10 +137,16 @@ def _names(first: tuple[Case, Ladder], second: tuple[Case, Ladder]) -> tuple[str
     names = [first[1].name, second[1].name]
     if first[0] is not second[0]:
         facts = [case.facts for case, _ in (first, second)]
-        differing = [name for name in ("model", "weights", "precision", "batch") if facts[0][name] != facts[1][name]]
-        texts = [", ".join(str(of_case[name]) for name in differing) for of_case in facts]
+        named = ("model", "weights", "precision", "compiled", "batch")
+        differing = [name for name in named if facts[0][name] != facts[1][name]]
+        texts = [", ".join(_words(name, of_case[name]) for name in differing) for of_case in facts]
         names = [f"{name}, {text}" if text else name for name, text in zip(names, texts, strict=True)]
     return names[0], names[1]
+
+
+def _words(name: str, value: object) -> str:
+    """Return a condition in words; only whether a network was compiled needs more than its value."""
+    return ("compiled" if value else "not compiled") if name == "compiled" else str(value)
 
 
 def _cases_text(cases: Sequence[Case]) -> str:

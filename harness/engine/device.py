@@ -8,6 +8,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from harness.engine import machine
+from harness.engine.compiling import compile_network
 from harness.errors import PluginError
 from harness.training.transfer import to_device
 from harness.workers.preparing import REFERENCE, reason
@@ -26,14 +28,13 @@ UNWRITTEN = 256
 def set_up_torch(settings: Settings) -> None:
     """Set torch's threads and precision.
 
-    On a GPU, TF32 is disabled so that fp32 is exact fp32 (torch's default for convolutions is TF32). The search for the
-    fastest convolution algorithm is disabled too, so that the same algorithm is used each time.
+    On a GPU, TF32 is enabled only if it is asked for, so that fp32 is exact fp32 (torch's default for convolutions is
+    TF32). The search for the fastest convolution algorithm is disabled, so that the same algorithm is used each time.
     """
     import torch
 
     torch.set_num_threads(settings.threads)
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
+    machine.set_tf32(settings.precision == "tf32")
     torch.backends.cudnn.benchmark = False
 
 
@@ -59,6 +60,8 @@ class Device:
         self._model = subject.model
         self._device = torch.device(settings.device)
         self._model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
+        if settings.compiled:
+            compile_network(self._model)
         subject.task.translator(self._model.classes, subject.dataset_name)  # raises if the classes do not fit
         notes = subject.task.translation_notes(self._model.classes, subject.dataset_name)
         self.notes = [*subject.weights.notes, *notes]

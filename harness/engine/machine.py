@@ -9,6 +9,7 @@ import platform
 import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -22,12 +23,14 @@ from harness.unit import Settings
 __all__ = [
     "Accelerators",
     "accelerators",
+    "check_precision",
     "choose",
     "device_words",
     "find_device",
     "git_revision",
     "host",
     "library_versions",
+    "set_tf32",
 ]
 
 _LIBRARIES = ("codec-harness", "torch", "torchvision", "numpy", "pillow", "av", "opencv-python-headless", "sqlalchemy")
@@ -75,16 +78,20 @@ class Accelerators:
     Args:
         cuda: the name of each GPU, in torch's order.
         mps: whether there is an Apple GPU.
+        tf32: for each GPU, whether it has TF32 (NVIDIA's, from Ampere on).
     """
 
     cuda: tuple[str, ...]
     mps: bool
+    tf32: tuple[bool, ...] = ()
 
 
 _ASK_TORCH = """
 import json, torch
-names = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-print(json.dumps([names, torch.backends.mps.is_available()]))
+gpus = range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+names = [torch.cuda.get_device_name(n) for n in gpus]
+tf32 = [torch.version.hip is None and torch.cuda.get_device_capability(n)[0] >= 8 for n in gpus]
+print(json.dumps([names, torch.backends.mps.is_available(), tf32]))
 """
 
 
@@ -102,8 +109,8 @@ def accelerators() -> Accelerators:
     if asked.returncode:
         last = (asked.stderr.strip().splitlines() or [f"exit status {asked.returncode}"])[-1]
         raise HarnessError(f"torch was asked for its devices and failed: {last}")
-    names, mps = json.loads(asked.stdout.splitlines()[-1])
-    return Accelerators(tuple(names), bool(mps))
+    names, mps, tf32 = json.loads(asked.stdout.splitlines()[-1])
+    return Accelerators(tuple(names), bool(mps), tuple(tf32))
 
 
 def _may_have_accelerator() -> bool:
@@ -125,11 +132,66 @@ def _has_library(name: str) -> bool:
 def device_words(device: str) -> str:
     """Describe a device for the provenance of a run: its torch name and its hardware."""
     if device.startswith("cuda"):
-        return f"{device} ({accelerators().cuda[int(device.partition(':')[2] or 0)]})"
+        return f"{device} ({accelerators().cuda[_number(device)]})"
     return f"{device} ({platform.processor() or platform.machine()}, {cores()} cores)"
 
 
-def choose(device: str, precision: Precision, workers: int | None = None, threads: int | None = None) -> Settings:
+def check_precision(device: str, precision: Precision) -> None:
+    """Check that torch can compute in a precision on a device; otherwise torch would fall back to fp32, or fail.
+
+    Args:
+        device: the torch device.
+        precision: the precision of the forward pass.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if precision == "fp32":
+        return
+    refused = f"--precision {precision}: {device} does not have it"
+    kind = device.partition(":")[0]
+    if precision == "tf32" and kind != "cuda":
+        raise UsageError(f"{refused}, only NVIDIA's GPUs from Ampere on do. Leave --precision away for fp32.")
+    if precision == "tf32":
+        if not accelerators().tf32[_number(device)]:
+            raise UsageError(f"{refused}, only NVIDIA's GPUs from Ampere on do. Leave --precision away for fp32.")
+        return
+    if kind == "cuda":
+        return  # every GPU that torch supports has autocast in both precisions, and CUDA must not start here
+    import torch
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # torch warns, and computes in fp32
+            torch.autocast(kind, torch.bfloat16 if precision == "bf16" else torch.float16)
+    except (RuntimeError, UserWarning) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UsageError(f"{refused}: {reason} Leave --precision away for fp32.") from error
+
+
+def set_tf32(enabled: bool) -> None:
+    """Set whether a GPU may round the factors of fp32 products to TF32, in this process.
+
+    torch's own default is that it may in convolutions only.
+    """
+    import torch
+
+    torch.set_float32_matmul_precision("high" if enabled else "highest")
+    torch.backends.cudnn.allow_tf32 = enabled
+
+
+def _number(device: str) -> int:
+    """Return the number of a GPU: 1 for "cuda:1", 0 for "cuda"."""
+    return int(device.partition(":")[2] or 0)
+
+
+def choose(
+    device: str,
+    precision: Precision,
+    workers: int | None = None,
+    threads: int | None = None,
+    compiled: bool = False,
+) -> Settings:
     """Choose the numbers of workers and threads for this machine.
 
     With a GPU, all cores except one get a worker. Without a GPU, a quarter of the cores get a worker and the others
@@ -144,10 +206,12 @@ def choose(device: str, precision: Precision, workers: int | None = None, thread
         precision: the precision of the forward pass.
         workers: the number of workers that the user requested; None to choose it.
         threads: the number of threads that the user requested; None to choose it.
+        compiled: whether torch compiles the network.
 
     Raises:
-        UsageError: the number of workers is negative.
+        UsageError: the number of workers is negative, or the device does not have the precision.
     """
+    check_precision(device, precision)
     count = cores()
     quarter = max(1, count // 4)
     coding = max(quarter, min(2, count)) if device == "cpu" else max(1, count - 1)
@@ -155,7 +219,7 @@ def choose(device: str, precision: Precision, workers: int | None = None, thread
         raise UsageError(f"--workers {workers}: at least 0.")
     predicting = max(1, count - quarter) if device == "cpu" else 1
     coding = coding if workers is None else workers
-    return Settings(device, precision, coding, threads or predicting, threads or count)
+    return Settings(device, precision, coding, threads or predicting, threads or count, compiled)
 
 
 def host() -> str:

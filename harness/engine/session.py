@@ -75,6 +75,7 @@ def carry_out(
             "threads": settings.threads,
             "training_threads": settings.training_threads,
             "precision": settings.precision,
+            "compiled": settings.compiled,
             "executor": executor,
             "resamples": resampling.resamples,
             "interval_seed": resampling.seed,

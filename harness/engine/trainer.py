@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.engine import machine
 from harness.errors import BusyError
 from harness.model import Weights
 from harness.records import Checkpoint
@@ -57,6 +58,7 @@ class Trainer:
         from harness.training.job import place_of
         from harness.training.loop import Runtime, train
 
+        machine.set_tf32(False)  # a training's precision is that of its recipe, whatever the run's
         if self.settings.device == "cpu":
             torch.set_num_threads(self.settings.training_threads)
         # Train a copy, so that the subject's model stays without a network: it is sent to worker processes.

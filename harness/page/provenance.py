@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import StoreError
+from harness.results.tables.profile import profile_table
 from harness.results.tables.text import Table
 from harness.store import Filters
 from harness.study.published import published_tables
@@ -45,6 +47,7 @@ class Provenance:
         datasets: the datasets with their fingerprints.
         troubles: the experiments that did not finish, and the first failed predictions.
         failed: the total number of failed predictions, which may be more than are listed.
+        times: where the time of the experiments went; without rows if no stages were measured.
         readings: sentences about how the study was interpreted.
         departures: sentences about how the experiments differ from the study's.
     """
@@ -54,6 +57,7 @@ class Provenance:
     datasets: Table
     troubles: Table
     failed: int
+    times: Table
     readings: tuple[str, ...]
     departures: tuple[str, ...]
 
@@ -70,10 +74,26 @@ def provenance(store: Store, cells: Sequence[ResultCell], cases: Sequence[Case])
     runs = [run for run in store.runs() if run.id in used]
     identities = store.identities([cell.facts["experiment"] for cell in cells])
     failed = sum(cell.facts["failed_samples"] or 0 for cell in cells)
-    troubles = _troubles(store, cells)
     return Provenance(
-        _runs(runs), _versions(runs), _datasets(cells, identities), troubles, failed, _READINGS, departures(cases)
+        _runs(runs),
+        _versions(runs),
+        _datasets(cells, identities),
+        _troubles(store, cells),
+        failed,
+        _times(store, cells),
+        _READINGS,
+        departures(cases),
     )
+
+
+def _times(store: Store, cells: Sequence[ResultCell]) -> Table:
+    """Return where the time of the experiments went. A store that keeps no seconds gives a table without rows."""
+    try:
+        found = profile_table(store, cells)
+    except StoreError:
+        return Table((), (), "Where the time went")
+    title = f"Where the time went ({found.title})" if found.title else "Where the time went"
+    return replace(found, title=title)
 
 
 def _runs(runs: Sequence[RecordedRun]) -> Table:

@@ -102,6 +102,7 @@ class Grid:
         reference: what predictions are compared with: the labels, or the model's own predictions on uncompressed
             frames.
         setups: for each subject, the settings of its retrainings; None for a subject that is not retrained.
+        compiled: whether torch compiles the network.
     """
 
     subjects: Sequence[Subject]
@@ -114,3 +115,4 @@ class Grid:
     notes: Sequence[str] = ()
     reference: Reference = "labels"
     setups: Sequence[TrainingSetup | None] = ()
+    compiled: bool = False

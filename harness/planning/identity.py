@@ -70,6 +70,7 @@ def experiment_identity(
         "limit": _subset(subject, grid.seed),
         "batch": {"size": subject.batch, "planner": PLANNER_VERSION},
         "precision": grid.precision,
+        **({"compiled": True} if grid.compiled else {}),
         "training": {"kind": training.kind, **({"job": training.checkpoint} if training.checkpoint else {})},
         "reference": grid.reference,
     }

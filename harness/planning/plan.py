@@ -175,4 +175,5 @@ def _experiment(grid: Grid, subject: Subject, choice: CodecChoice, level: Level,
         seed=grid.seed if training.seed is None else training.seed,
         changed=changed_options(codec),
         classes=tuple(subject.task.classes),
+        compiled=grid.compiled,
     )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from harness.discovery.stores import open_store
-from harness.errors import HarnessError, PreflightError, StoreError
+from harness.errors import HarnessError, PreflightError, StoreError, UsageError
 from harness.planning.plan import Plan, make_plan
 from harness.planning.resolve import resolve
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
     from harness.discovery.registry import Registry
+    from harness.planning.grid import Grid
     from harness.planning.request import Request
     from harness.store import Store
 
@@ -21,7 +22,12 @@ __all__ = ["check_weights", "prepare"]
 
 
 def prepare(
-    request: Request, plugins: Plugins, registry: Registry, database: str, write: bool
+    request: Request,
+    plugins: Plugins,
+    registry: Registry,
+    database: str,
+    write: bool,
+    sized: Callable[[Grid], Grid] | None = None,
 ) -> tuple[Plan, Store | None]:
     """Check a request; return the plan and the opened store, or raise all problems together.
 
@@ -31,6 +37,7 @@ def prepare(
         registry: the registry.
         database: the database's URL or file.
         write: whether the store must be writable. If not, the returned store is None when there is no database.
+        sized: gives the grid's subjects the batch sizes of `--batch auto`; is called if the request asks for them.
 
     Raises:
         PreflightError: there are problems; the error has all of them.
@@ -39,7 +46,12 @@ def prepare(
     plan = Plan(())
     store: Store | None = None
     try:
-        plan = make_plan(resolve(request, plugins, registry))
+        grid = resolve(request, plugins, registry)
+        if request.batch == "auto":
+            if sized is None:
+                raise UsageError("--batch auto: nothing measures batch sizes here. Give a number.")
+            grid = sized(grid)
+        plan = make_plan(grid)
     except PreflightError as error:
         problems += error.problems
     except HarnessError as error:

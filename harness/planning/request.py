@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from harness.model import Precision
 
 __all__ = ["Reference", "Request"]
 
@@ -25,8 +28,9 @@ class Request:
         limit: the size of a stratified subset of the samples; None for all samples.
         seed: the seed for selecting the subset and for training.
         precision: the precision of the forward pass.
-        batch: the number of samples in a batch; None for the model's default on the device.
-        device: the type of the torch device ("cpu", "cuda", "mps"), which determines the default batch.
+        compiled: whether torch compiles the network.
+        batch: the number of samples in a batch; None for the model's default; "auto" for the number with which the
+            device is fastest, which the engine measures.
         baseline: whether the plan includes the uncompressed baseline.
         retrain: the retrainings, each "matched", "all", "mixed", "clean", a level, or `codec@level`; empty for no
             retraining.
@@ -48,9 +52,9 @@ class Request:
     split: str | None = None
     limit: int | None = None
     seed: int = 0
-    precision: Literal["fp32", "bf16"] = "fp32"
-    batch: int | None = None
-    device: str = "cpu"
+    precision: Precision = "fp32"
+    compiled: bool = False
+    batch: int | Literal["auto"] | None = None
     baseline: bool = True
     retrain: tuple[str, ...] = ()
     scratch: bool = False

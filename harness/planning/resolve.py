@@ -33,7 +33,7 @@ from harness.task import Task
 from harness.training.recipe import Recipe
 from harness.unit import Subject
 
-__all__ = ["Resolver", "resolve"]
+__all__ = ["Resolver", "default_batch", "resolve"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class Resolver(Names):
         self.problems += reference_problems(request, subjects)
         if request.limit is not None and request.limit < 1:
             self.problems.append(f"--limit {request.limit}: at least 1.")
-        if request.batch is not None and request.batch < 1:
+        if isinstance(request.batch, int) and request.batch < 1:
             self.problems.append(f"--batch {request.batch}: at least 1.")
         retrained = (self._try(retrainings, request.retrain, codecs, self.codec) if codecs else None) or ()
         train_codecs = [retraining.data.codec for retraining in retrained if retraining.data.codec]
@@ -98,6 +98,7 @@ class Resolver(Names):
             notes,
             request.reference,
             setups,
+            request.compiled,
         )
 
     def _try(self, action: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
@@ -191,6 +192,11 @@ class Resolver(Names):
         request = self.request
         options = self._task_options().get(task_name, {})
         model, model_name = self.model(model_text)
+        if request.precision not in model.precisions:
+            raise UsageError(
+                f"--precision {request.precision}: model {model_name} has {', '.join(model.precisions)}. Its plugin "
+                "lists more in `precisions` if it can."
+            )
         weights = self.weights(model, model_name, dataset)
         if not dataset.labelled:
             kind = self.plugins.get("task", task_name)
@@ -224,7 +230,7 @@ class Resolver(Names):
             indices=stratified_subset(strata(dataset), request.limit, request.seed)
             if request.limit
             else tuple(range(len(dataset))),
-            batch=request.batch or model.default_batch.get(request.device, 1),
+            batch=request.batch if isinstance(request.batch, int) else default_batch(model),
             plugins=tuple({str(self.plugins.provided(kind, name).origin) for kind, name in kinds}),
         )
         return subject, setup
@@ -257,6 +263,18 @@ class Resolver(Names):
             raise UsageError(f"model {model_name} has no part {unknown[0]!r}. There is: {', '.join(model.parts)}.")
         dataset = self.dataset(dataset_text, task, recipe.split)
         return TrainingSetup(dataset, recipe, None if request.scratch else weights, request.parts)
+
+
+def default_batch(model: Model | type[Model]) -> int:
+    """Return the number of samples in a batch of a model, which is the same on every device.
+
+    >>> class OfThreeDevices:
+    ...     default_batch = {"cpu": 2, "cuda": 8, "mps": 4}
+    >>> default_batch(OfThreeDevices())
+    2
+    """
+    given = model.default_batch
+    return given if isinstance(given, int) else int(given.get("cpu", 1))
 
 
 def strata(dataset: Dataset) -> list[str]:

@@ -28,9 +28,13 @@ _ABOUT = {
     "recovery": "What retraining won back.",
     "seeds": "Trainings from several seeds.",
     "per_sample": "One row for each experiment and sample.",
+    "profile": "Where the time of each experiment went.",
 }
-_SORTED = {"results": "task", "curves": "task", "recovery": "task", "seeds": "task", "per_sample": "experiment"}
-_HIDDEN = ("statistics", "samples", "metrics", "comparisons", "experiments", "checkpoints", "alembic_version")
+_SORTED = {
+    **{"results": "task", "curves": "task", "recovery": "task", "seeds": "task"},
+    **{"per_sample": "experiment", "profile": "task"},
+}
+_HIDDEN = ("statistics", "samples", "metrics", "comparisons", "experiments", "checkpoints", "stages", "alembic_version")
 _QUERY_LIMIT_MS = 20_000
 
 

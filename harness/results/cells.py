@@ -175,7 +175,7 @@ def sort_cells(cells: Sequence[ResultCell]) -> list[ResultCell]:
         level = row["level"]
         return (
             *(row[name] or "" for name in ("task", "model", "weights", "dataset", "split", "reference")),
-            *(row[name] for name in ("seed", "planned_samples", "precision", "batch", "training")),
+            *(row[name] for name in ("seed", "planned_samples", "precision", "compiled", "batch", "training")),
             *(row[name] or "" for name in ("train_mode", "train_codec")),
             -(row["train_level"] or 0.0),
             row["parts"] or "",

@@ -70,6 +70,11 @@ class Views:
         """One row for each experiment and sample."""
         return self._view("per_sample")
 
+    @cached_property
+    def profile(self) -> pd.DataFrame:
+        """Where the time of each experiment went."""
+        return self._view("profile")
+
     def samples_of(self, experiments: Sequence[str]) -> pd.DataFrame:
         """Read the rows of `per_sample` for some experiments; without experiments, no rows.
 

@@ -21,7 +21,7 @@ __all__ = ["CASE_FACTS", "Case", "Ladder", "cases_of"]
 
 CASE_FACTS = (
     *("task", "model", "weights", "dataset", "split", "reference"),
-    *("planned_samples", "seed", "precision", "batch"),
+    *("planned_samples", "seed", "precision", "compiled", "batch"),
 )
 """The columns of the view `results` that are equal for all experiments of a case."""
 

@@ -32,6 +32,7 @@ def conditions(cells: Sequence[ResultCell]) -> tuple[list[str], list[Column]]:
         ("reference", [str(row["reference"]) for row in rows]),
         ("seed", [str(row["seed"]) for row in rows]),
         ("precision", [str(row["precision"]) for row in rows]),
+        ("compiled", ["compiled" if row["compiled"] else "not compiled" for row in rows]),
         ("batch", [str(row["batch"]) for row in rows]),
         ("training", [training_words(cell) for cell in cells]),
     ]

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PanelExperiments", "PanelLadder", "PanelQuery", "find"]
 
-_SUBJECT = ("model", "weights", "dataset", "split", "reference", "seed", "planned_samples", "precision", "batch")
+_SUBJECT = (
+    *("model", "weights", "dataset", "split", "reference", "seed"),
+    *("planned_samples", "precision", "compiled", "batch"),
+)
 
 
 @dataclass(frozen=True)

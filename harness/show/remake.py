@@ -40,7 +40,6 @@ class Environment:
         weights: a file, or a name that the model knows; None uses the recorded weights.
         model: the model as on the command line, if the recorded name lacks the folder of a file.
         dataset: the dataset as on the command line, if the recorded name lacks the folder of a file.
-        device: the torch device.
     """
 
     plugins: Plugins
@@ -49,7 +48,6 @@ class Environment:
     weights: str | None = None
     model: str | None = None
     dataset: str | None = None
-    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def remake(
     Args:
         cells: the experiments; an experiment of the pretrained model first.
         identities: the identity of each experiment, by key.
-        environment: the plugins, registry, data folders, weights and device of this machine.
+        environment: the plugins, registry, data folders and weights of this machine.
 
     Raises:
         UsageError: this machine would run other experiments than the recorded ones; the message lists the differences.
@@ -123,7 +121,7 @@ def _request(
         seed=row["seed"],
         precision=row["precision"],
         batch=row["batch"],
-        device=environment.device.partition(":")[0],
+        compiled=bool(row["compiled"]),
         baseline=False,
         reference=row["reference"],
     )

@@ -114,6 +114,7 @@ class Evidence:
             if option in options:
                 value = str(options.pop(option))
                 rest = {name: identity[name] for name in _SHARED} | {"kind": model["kind"], "options": options}
+                rest |= {"compiled": identity.get("compiled", False)}
                 if not self._decides_training(model["kind"], option):
                     rest |= {"weights": model["weights"], "key": model.get("key")}
                 families.setdefault(canonical(rest), {})[value] = subject

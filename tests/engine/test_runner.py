@@ -6,11 +6,13 @@ import itertools
 import os
 import signal
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from harness.cli.main import cli, main
+from harness_plugins.sql_store import SqlStore
 from kit.command import EACH_BATCH, Session, kill_after_rows
 
 RUN = ("run", "--task", "detection", "--resamples", "100")
@@ -71,6 +73,20 @@ def test_the_run_is_recorded_with_its_provenance(undisturbed: Session) -> None:
 def test_workers_change_nothing(session: Session, undisturbed: Session, workers: str) -> None:
     session.run(*JPEG, "--workers", workers)
     assert session.values() == undisturbed.values()
+
+
+def test_where_the_time_went_is_shown_after_a_run(session: Session) -> None:
+    session.run(*QUICK)
+    with closing(SqlStore(str(session.database))) as store:
+        store.open()
+        for experiment in store.experiments():
+            store.add_stages(experiment.key, 1, {"encode": 8.0, "predict": 4.0, "wait": 90.0, "wall": 100.0})
+    out = session.run(*QUICK, "--profile").stdout
+    results, _, profile = out.partition("\n\n")
+    assert "AP" in results
+    assert profile.startswith("detection: demo-detector on demo/test")
+    assert "codec-bound" in profile
+    assert session.run(*QUICK).stdout.strip() == results.strip()
 
 
 def test_what_else_was_asked_changes_nothing(session: Session, undisturbed: Session) -> None:

@@ -18,7 +18,15 @@ def cell(level: float | None, **facts: Any) -> ResultCell:
         **dict.fromkeys(("model", "weights", "dataset", "split", "reference", "precision", "train_level", "parts"), ""),
         **{"task": "detection", "codec": "jpeg", "codec_options": "{}", "level": level, "level_name": "quality"},
         **{"status": "finished", "bpp": level, "seed": 0, "run": 1, "finished_at": "2026-01-01", "cell": f"c{level}"},
-        **{"planned_samples": 4, "batch": 1, "train_mode": mode, "train_codec": None, "series": None, "parts": None},
+        **{
+            "planned_samples": 4,
+            "batch": 1,
+            "compiled": False,
+            "train_mode": mode,
+            "train_codec": None,
+            "series": None,
+            "parts": None,
+        },
         **{"training": "retrained" if mode else "pretrained", "train_level": trained},
         **facts,
     }

@@ -12,9 +12,28 @@ from harness.errors import StoreError
 from harness.experiment import Training
 from harness.keep.processes import this_process
 from harness.records import Checkpoint, Claim, Comparison, Totals
-from harness.store import Filters
+from harness.results.profile import profile_of
+from harness.store import STAGES, Filters
 from harness_plugins.sql_store import SqlStore
 from kit.store_rows import INFO, NONE_KEY, cell, failed, metric, put_results, row, rows_of
+
+WORK = {"predict": 30.0, "wall": 100.0}
+BOTTLENECKS = [
+    ({"predict": 5.0}, None),
+    ({"predict": 5.0, "wall": 0.0}, None),
+    ({"predict": 90.0, "wait": 8.0, "wall": 100.0}, "device"),
+    ({"predict": 89.0, "wait": 8.0, "encode": 1.0, "wall": 100.0}, "codec"),
+    ({**WORK, "wait": 60.0, "encode": 30.0, "decode": 25.0, "read": 50.0, "prepare": 40.0}, "codec"),
+    ({**WORK, "wait": 60.0, "encode": 30.0, "decode": 15.0, "read": 50.0, "prepare": 40.0}, "read"),
+    ({**WORK, "wait": 60.0, "encode": 30.0, "read": 20.0, "prepare": 40.0}, "prepare"),
+    ({**WORK, "wait": 20.0, "hand_over": 40.0, "encode": 99.0, "score": 5.0}, "hand-over"),
+    ({**WORK, "wait": 5.0, "hand_over": 5.0, "score": 40.0, "write": 5.0, "finish": 10.0}, "score"),
+    ({**WORK, "wait": 5.0, "hand_over": 5.0, "score": 10.0, "write": 25.0, "finish": 20.0}, "store"),
+    ({**WORK, "wait": 30.0, "hand_over": 5.0}, "other"),
+    # Scoring that goes on beside the rest, in a thread, does not hold the device up.
+    ({"predict": 80.0, "wait": 15.0, "hand_over": 2.0, "score": 70.0, "encode": 300.0, "wall": 100.0}, "codec"),
+]
+"""Seconds of stages, and what held the others up."""
 
 
 class StoreCases:
@@ -195,7 +214,7 @@ class StoreCases:
             **{"kbps": None, "bytes": 101, "psnr": 31.5, "encode_ms": 1.5, "decode_ms": 0.5, "samples": 4},
             **{"failed_samples": 0, "seconds": 1.0, "status": "finished"},
             **{"planned_samples": 4, "precision": "fp32", "batch": 1, "groups": 2, "cell": jpeg.cell, "series": None},
-            **{"frame_pixels": 80.0, "dataset_options": None},
+            **{"frame_pixels": 80.0, "dataset_options": None, "compiled": False},
         }
         assert found[2].pop("finished_at").endswith("Z")
         assert found[2] == expected
@@ -229,14 +248,17 @@ class StoreCases:
         assert store.select(query)[1] == [(None, None, None), ("by hand", 1000, 7)]
 
     def test_experiments_that_differ_in_anything_can_be_told_apart(self, store: SqlStore, mine: Claim) -> None:
-        cells = [cell(), cell(samples=2), cell(precision="bf16"), cell(batch=8)]
+        cells = [cell(), cell(samples=2), cell(precision="bf16"), cell(batch=8), cell(compiled=True)]
         store.register(cells, mine.run)
         store.claim([one.key for one in cells], mine)
         for one in cells:
             store.finish(one.key, mine, Totals(2, 0, bpp=2.0), [metric("AP", 0.4)])
         for view in ("results", "curves"):
-            found = [(r["planned_samples"], r["precision"], r["batch"]) for r in rows_of(store.view(view))]
-            assert found == [(4, "fp32", 1), (2, "fp32", 1), (4, "bf16", 1), (4, "fp32", 8)]
+            names = ("planned_samples", "precision", "batch", "compiled")
+            found = [tuple(r[name] for name in names) for r in rows_of(store.view(view))]
+            expected = [(4, "fp32", 1, False), (2, "fp32", 1, False), (4, "bf16", 1, False), (4, "fp32", 8, False)]
+            assert found == [*expected, (4, "fp32", 1, True)]
+        assert [one.compiled for one in store.experiments()] == [False] * 4 + [True]
 
     def test_a_comparison_replaces_the_older_one(self, store: SqlStore) -> None:
         none, jpeg = put_results(store)
@@ -340,6 +362,59 @@ class StoreCases:
         store.keep_checkpoint(made, mine.run)
         store.keep_checkpoint(dataclasses.replace(made, sha256="cd"), mine.run)
         assert store.checkpoints(["k", "unknown"]) == {"k": dataclasses.replace(made, sha256="cd")}
+
+    def test_seconds_of_stages_are_added_up_by_run(self, store: SqlStore, mine: Claim) -> None:
+        key, other = cell().key, cell("none", None).key
+        store.register([cell(), cell("none", None)], mine.run)
+        store.claim([key, other], mine)
+        assert store.view("profile")[1] == []
+        store.write([row(key, index) for index in range(3)], mine)
+        store.add_stages(key, mine.run, {"encode": 1.5, "predict": 2.0, "wall": 4.0, "workers": 2})
+        store.add_stages(key, mine.run, {"encode": 0.5, "wait": 1.0, "wall": 1.0, "workers": 2})
+        store.add_stages(key, mine.run, {})
+        later = store.begin_run(INFO)
+        store.add_stages(key, later, {"encode": 4.0, "wall": 3.0, "workers": 6})
+        store.add_stages(other, later, {"predict": 1.0})
+        stages = "SELECT run, stage, seconds FROM stages WHERE experiment = (SELECT key FROM experiments WHERE id = 1)"
+        assert sorted(store.select(stages)[1]) == [
+            *((mine.run, "encode", 2.0), (mine.run, "predict", 2.0), (mine.run, "wait", 1.0)),
+            *((mine.run, "wall", 5.0), (mine.run, "workers", 2.0)),
+            *((later, "encode", 4.0), (later, "wall", 3.0), (later, "workers", 6.0)),
+        ]
+        found, without = rows_of(store.view("profile"))
+        assert (found["experiment"], found["codec"], found["level"], found["device"]) == (key, "jpeg", 50.0, "cpu")
+        assert [found[name] for name in ("runs", "samples", "workers")] == [2, 3, 6]
+        seconds = {name: found[f"{name}_seconds"] for name in STAGES if found[f"{name}_seconds"] is not None}
+        assert seconds == {"encode": 6.0, "predict": 2.0, "wait": 1.0, "wall": 8.0}
+        assert (found["image_levels_per_second"], found["busy_share"]) == (3 / 8, 0.25)
+        assert (without["samples"], without["predict_seconds"], without["wall_seconds"]) == (0, 1.0, None)
+        assert [without[name] for name in ("image_levels_per_second", "busy_share", "bottleneck")] == [None] * 3
+        store.finish(key, mine, Totals(2, 1), [])
+        (found,) = rows_of(store.view("profile", Filters({"codec": ["jpeg"]})))
+        assert found["samples"] == 3
+
+    @pytest.mark.parametrize("seconds", [{"brew": 1.0}, {"read": -1.0}, {"read": float("nan")}])
+    def test_what_is_no_stage_or_no_time_is_refused(
+        self, store: SqlStore, mine: Claim, seconds: dict[str, float]
+    ) -> None:
+        store.register([cell()], mine.run)
+        with pytest.raises(StoreError, match=r"no stage 'brew'|is no time"):
+            store.add_stages(cell().key, mine.run, {"encode": 1.0, **seconds})
+        assert store.select("SELECT count(*) FROM stages")[1] == [(0,)]
+
+    def test_seconds_of_an_unknown_experiment_are_refused(self, store: SqlStore, mine: Claim) -> None:
+        with pytest.raises(StoreError):
+            store.add_stages("f" * 64, mine.run, {"read": 1.0})
+
+    @pytest.mark.parametrize(("seconds", "named"), BOTTLENECKS)
+    def test_the_view_names_the_bottleneck_as_the_tables_do(
+        self, store: SqlStore, mine: Claim, seconds: dict[str, float], named: str | None
+    ) -> None:
+        store.register([cell()], mine.run)
+        store.claim([cell().key], mine)
+        store.add_stages(cell().key, mine.run, seconds)
+        (found,) = rows_of(store.view("profile"))
+        assert found["bottleneck"] == profile_of(found).bottleneck == named
 
     def test_comparisons_of_an_experiment(self, store: SqlStore) -> None:
         none, jpeg = put_results(store)

@@ -102,6 +102,18 @@ def test_provenance_names_commands_data_and_departures(session: Session, text: s
     assert "Nothing: every experiment finished" in text
 
 
+def test_provenance_shows_where_the_time_went(session: Session, tmp_path: Path) -> None:
+    other = Session(tmp_path, Path(session.env["HARNESS_CACHE"]))
+    shutil.copy(session.database, other.database)
+    with closing(open_store(str(other.database), installed(), write=True)) as store:
+        for experiment in store.experiments():
+            store.add_stages(experiment.key, 1, {"predict": 990.0, "wall": 1000.0})
+    other.run("report", "-o", "page.html", "--samples", "0", "--task", "segmentation")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "Where the time went (segmentation: demo-segnet on demo/test)" in page
+    assert "device-bound" in page
+
+
 def test_ms_ssim_is_on_the_page_and_falls_with_the_level(data: list[dict[str, Any]]) -> None:
     for case in data:
         for line in case["lines"]:

@@ -14,11 +14,11 @@ from harness.discovery.plugins import installed
 from harness.discovery.registry import load_registry
 from harness.errors import PreflightError
 from harness.media.levers import is_baseline, with_levers
-from harness.model import Weights
+from harness.model import Model, Weights
 from harness.planning.grid import CodecChoice, Grid
 from harness.planning.plan import Plan, make_plan
 from harness.planning.request import Request
-from harness.planning.resolve import resolve
+from harness.planning.resolve import default_batch, resolve
 from harness.unit import Subject
 
 DETECTION = Request(codecs=("jpeg",), tasks=("detection",))
@@ -69,6 +69,7 @@ def test_one_cell_has_one_key_whatever_else_is_asked() -> None:
         replace(DETECTION, split="val"),
         replace(DETECTION, limit=10),
         replace(DETECTION, precision="bf16"),
+        replace(DETECTION, compiled=True),
         replace(DETECTION, tasks=("detection:confidence=0.3",)),
         replace(DETECTION, batch=7),
     ],
@@ -113,11 +114,44 @@ def test_identity_covers_weights_data_fingerprints_and_versions(grid: Grid) -> N
 
 
 def test_device_workers_and_seed_of_an_undrawn_set_are_provenance() -> None:
-    assert keys(plan_of(replace(DETECTION, seed=3, batch=4))) == keys(
-        plan_of(replace(DETECTION, device="mps", batch=4))
-    )
+    assert keys(plan_of(replace(DETECTION, seed=3))) == keys(plan_of(DETECTION))
     drawn = replace(DETECTION, limit=10)
     assert keys(plan_of(drawn)) != keys(plan_of(replace(drawn, seed=1)))
+
+
+def test_a_network_that_is_not_compiled_has_the_identity_of_earlier_versions() -> None:
+    experiments = [plan_of(replace(DETECTION, compiled=compiled)).experiments[1] for compiled in (False, True)]
+    plain, compiled = (dict(experiment.identity) for experiment in experiments)
+    assert set(plain) == {
+        *("codec", "task", "model", "dataset", "plugins", "limit", "batch", "precision", "training", "reference")
+    }
+    assert compiled.pop("compiled") is True
+    assert compiled == plain
+    assert [experiment.compiled for experiment in experiments] == [False, True]
+
+
+def test_every_model_has_one_batch_size_which_0_1_0_had_on_the_cpu() -> None:
+    plugins = installed()
+    sizes = {name: default_batch(plugins.get("model", name)) for name in plugins.names("model")}
+    assert {name: size for name, size in sizes.items() if size != 1} == {"demo-two-stream": 4}
+
+
+def test_a_model_that_gives_sizes_for_devices_has_the_cpu_s_on_every_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = installed().get("model", "demo-faster-rcnn")
+    for given, size in (({"cuda": 8, "cpu": 2}, 2), ({"cuda": 8}, 1), (3, 3)):
+        monkeypatch.setattr(model, "default_batch", given)
+        assert {experiment.batch for experiment in plan_of(DETECTION).experiments} == {size}
+    assert {experiment.batch for experiment in plan_of(replace(DETECTION, batch=5)).experiments} == {5}
+
+
+def test_a_precision_that_a_model_does_not_heed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model of another author would compute in fp32, and its results would say fp16."""
+    model = installed().get("model", "demo-faster-rcnn")
+    monkeypatch.setattr(model, "precisions", Model.precisions)
+    assert plan_of(replace(DETECTION, precision="bf16")).experiments[0].precision == "bf16"
+    for precision in ("fp16", "tf32"):
+        with pytest.raises(PreflightError, match=f"--precision {precision}: model demo-detector has fp32, bf16"):
+            plan_of(replace(DETECTION, precision=precision))
 
 
 def test_the_baseline_can_be_declined_and_a_lever_on_none_is_no_baseline() -> None:

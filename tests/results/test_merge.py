@@ -6,13 +6,17 @@ import hashlib
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.errors import StoreError
+from harness.keep.processes import this_process
+from harness.records import Claim, Totals
 from harness_plugins.sql_store import SqlStore
 from kit.command import EACH_BATCH, Session, kill_after_rows
+from kit.store_rows import INFO, cell, metric, row
 
 FEW = ("--limit", "8", "--quiet", "--resamples", "100", "--threads", "1")
 DETECTION = ("--task", "detection", *FEW)
@@ -129,6 +133,33 @@ def test_drops_and_recoveries_stand_on_the_results_that_are_kept(files: Session)
     out = files.run(*MERGE, "a.db", "shifted.db", "-o", "kept.db")
     assert f"experiment {none[:12]}: " in out.stderr
     assert everything(files, "kept.db") == everything(files, "whole.db")
+
+
+def test_seconds_of_stages_come_with_their_experiments(tmp_path: Path) -> None:
+    """The merged file has the seconds of the experiment that is kept, under the runs that spent them."""
+    kept, finished = cell(), cell("none", None)
+    for name, runs, done in (("a", 1, 0), ("b", 3, 2)):
+        with closing(SqlStore(str(tmp_path / f"{name}.db"))) as store:
+            store.open()
+            numbers = [store.begin_run(replace(INFO, command=f"{name}{number}")) for number in range(runs)]
+            mine = Claim(this_process(), numbers[-1])
+            store.register([kept, finished], numbers[-1])
+            store.claim([kept.key, finished.key], mine)
+            store.finish(finished.key, mine, Totals(4, 0), [metric("AP", 0.5)])
+            store.add_stages(finished.key, numbers[-1], {"wall": float(runs)})
+            store.write([row(kept.key, index) for index in range(done)], mine)
+            for number in numbers:
+                store.add_stages(kept.key, number, {"encode": float(number), "workers": 2})
+            store.release([kept.key], mine, "interrupted")
+    SqlStore.merge([tmp_path / "a.db", tmp_path / "b.db"], tmp_path / "whole.db", False, nothing_more)
+    with closing(SqlStore(str(tmp_path / "whole.db"))) as store:
+        store.open()
+        found = store.select(
+            "SELECT e.codec, r.command, s.stage, s.seconds FROM stages s JOIN runs r ON r.id = s.run"
+            " JOIN experiments e ON e.key = s.experiment ORDER BY e.codec, r.command, s.stage"
+        )[1]
+    encoding = [("jpeg", f"b{n}", *fact) for n in range(3) for fact in (("encode", n + 1.0), ("workers", 2.0))]
+    assert found == [*encoding, ("none", "a0", "wall", 1.0)]
 
 
 def nothing_more(store: SqlStore) -> None:

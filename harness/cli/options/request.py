@@ -5,17 +5,43 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 from harness.cli.options.common import data_root_option, database_option, registry_option
 from harness.errors import UsageError, did_you_mean
+from harness.model import PRECISIONS
 from harness.planning.request import Request
+from harness.results.tables.text import clean
 
-__all__ = ["make_request", "request_options"]
+if TYPE_CHECKING:
+    from harness.planning.grid import Grid
+    from harness.unit import Settings
+
+    _SizeType = click.ParamType[int | Literal["auto"]]
+else:
+    _SizeType = click.ParamType
+
+__all__ = ["batch_sizes", "make_request", "request_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _BatchSize(_SizeType):
+    """Parses a whole number, or `auto`."""
+
+    name = "number or auto"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | Literal["auto"]:
+        if value == "auto":
+            return "auto"
+        try:
+            return int(value)
+        except ValueError:
+            raise UsageError(f"--batch {value!r} is neither a whole number nor auto.") from None
 
 
 def _read_file(ctx: click.Context, _: click.Parameter, value: Path | None) -> Path | None:
@@ -94,9 +120,15 @@ def request_options(command: F) -> F:
         ),
         click.option("--device", help="cpu, cuda, cuda:N or mps; default: the best there is."),
         click.option(
-            "--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Forward pass."
+            "--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True, help="Forward pass."
         ),
-        click.option("--batch", type=int, help="Samples a batch; default: the model's for the device."),
+        click.option("--compile", "compile_", is_flag=True, help="Let torch compile the network."),
+        click.option(
+            "--batch",
+            type=_BatchSize(),
+            metavar="N|auto",
+            help="Samples a batch; auto: with which the device is fastest; default: the model's.",
+        ),
         click.option("--no-baseline", is_flag=True, help="Leave out the uncompressed baseline."),
         click.option(
             "--retrain",
@@ -126,12 +158,28 @@ def request_options(command: F) -> F:
     return command
 
 
-def make_request(options: dict[str, Any], device: str) -> Request:
+def batch_sizes(settings: Settings, measure: bool = True, quiet: bool = False) -> Callable[[Grid], Grid]:
+    """Return what gives a grid's subjects the batch sizes of `--batch auto`, and says them on the standard error.
+
+    Args:
+        settings: the device, precision and threads.
+        measure: whether to measure what was not measured before.
+        quiet: whether to say nothing.
+    """
+
+    def sizes(grid: Grid) -> Grid:
+        from harness.engine.batch_size import sized  # imports torch, so it waits until it is called
+
+        return sized(grid, settings, lambda text: None if quiet else click.echo(clean(text), err=True), measure)
+
+    return sizes
+
+
+def make_request(options: dict[str, Any]) -> Request:
     """Make a request from the values of `request_options`.
 
     Args:
         options: the values, by the parameter's name.
-        device: the torch device.
 
     Raises:
         UsageError: codec or task is missing, or an option of retraining is given without `--retrain`.
@@ -159,8 +207,8 @@ def make_request(options: dict[str, Any], device: str) -> Request:
         limit=options["limit"],
         seed=options["seed"],
         precision=options["precision"],
+        compiled=options["compile_"],
         batch=options["batch"],
-        device=device.partition(":")[0],
         baseline=not options["no_baseline"],
         retrain=tuple(options["retrain"]),
         scratch=options["from_"] == "scratch",

@@ -27,9 +27,12 @@ __all__ = [
     "inner_options",
     "merged_filters",
     "open_for_reading",
+    "print_profile",
     "warn_superseded",
     "warn_unfinished",
 ]
+
+_ALL = Filters()
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -88,6 +91,28 @@ def open_for_reading(db: str) -> Iterator[Store]:
 
     with closing(open_store(db, installed(), write=False)) as store:
         yield store
+
+
+def print_profile(
+    store: Store, form: str = "table", filters: Filters = _ALL, keys: Sequence[str] | None = None
+) -> None:
+    """Print where the time of experiments went.
+
+    Args:
+        store: an open store.
+        form: one of `FORMATS`.
+        filters: selects experiments by columns of the view `results`.
+        keys: the experiments' keys; None for all experiments.
+    """
+    from harness.results.tables.profile import profile_table
+    from harness.results.tables.results import print_table, results_table
+
+    cells = results_table(store, keys, filters).cells
+    table = profile_table(store, cells, long=form in ("csv", "json"))
+    if table.rows:
+        print_table(table, form)
+    else:
+        click.echo("no stages were measured of these experiments.", err=True)
 
 
 def warn_unfinished(cells: Sequence[ResultCell], codecs: Collection[str] = ()) -> None:

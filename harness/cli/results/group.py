@@ -15,6 +15,7 @@ from harness.cli.options.results import (
     filters_of,
     inner_options,
     open_for_reading,
+    print_profile,
     warn_superseded,
 )
 from harness.cli.results.browse import browse
@@ -24,6 +25,7 @@ from harness.cli.results.retrained import matrix, recovery
 from harness.cli.results.show import show
 from harness.cli.results.study import study
 from harness.cli.results.tables import tables
+from harness.errors import UsageError
 from harness.results.tables.text import FORMATS, Table
 from harness.store import Filters
 
@@ -44,6 +46,7 @@ _format_option = click.option(
 @click.option(
     "--failed", is_flag=True, help="What failed or was interrupted, and the samples that failed, with reasons."
 )
+@click.option("--profile", is_flag=True, help="Where the time went, stage by stage, and what would make it faster.")
 @_format_option
 @database_option
 @click.pass_context
@@ -56,6 +59,7 @@ def results(
     metric: Sequence[str],
     all_metrics: bool,
     failed: bool,
+    profile: bool,
     format_: str,
     db: str,
 ) -> None:
@@ -71,11 +75,16 @@ def results(
         return
     from harness.results.tables.results import print_table, results_table
 
+    if failed and profile:
+        raise UsageError("--failed and --profile exclude each other.")
     wanted = {"task": task, "codec": codec, "dataset": dataset, "model": model}
     with open_for_reading(db) as store:
         filters = filters_of(store, wanted)
         if failed:
             _print_failed(store, filters, format_)
+            return
+        if profile:
+            print_profile(store, format_, filters)
             return
         table = results_table(store, filters=filters, metrics=metric, all_metrics=all_metrics)
         warn_superseded(table.cells)
@@ -91,7 +100,7 @@ def results(
 @click.pass_context
 def sql(ctx: click.Context, query: str, format_: str | None, db: str | None) -> None:
     """Answer a query, which can only read: a SELECT on the views results, curves, recovery, seeds,
-    per_sample.
+    per_sample, profile.
 
     \b
     harness results sql "select codec, level, value, bpp from results where metric = 'AP50'"

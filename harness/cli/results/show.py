@@ -100,7 +100,6 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
         options["weights"],
         options["model"],
         options["dataset"],
-        device,
     )
     with closing(open_store(db or default, environment.plugins, write=False)) as store:
         recorded = find(store, wanted)

@@ -15,7 +15,7 @@ __all__ = ["can_draw", "group_by_line", "is_baseline_row", "line_family", "train
 
 _SUBJECT = (
     *("task", "model", "weights", "dataset", "split"),
-    *("planned_samples", "reference", "seed", "precision", "batch"),
+    *("planned_samples", "reference", "seed", "precision", "compiled", "batch"),
 )
 _CODEC = ("codec", "codec_options", "level_name")
 _TRAINING = ("training", "train_codec", "train_level", "train_mode", "parts")

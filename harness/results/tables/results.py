@@ -90,6 +90,7 @@ class Results:
             "finished_at",
             "superseded",
             "dataset_options",
+            "compiled",
         )
         return Table(columns, tuple(rows))
 
@@ -162,6 +163,7 @@ def _long_row(cell: ResultCell, metric: str | None) -> tuple[Any, ...]:
         cell.facts["finished_at"],
         cell.superseded,
         cell.facts["dataset_options"],
+        cell.facts["compiled"],
     )
 
 

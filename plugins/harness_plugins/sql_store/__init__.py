@@ -4,7 +4,7 @@ SQLAlchemy is imported when a store is opened, so that listing the stores is fas
 
 - `schema`: the tables; `views`: the public views; `migrations` and `upgrade`: the schema versions;
 - `database`: the connection; `location` and `locks`: checks of the SQLite file and its locks;
-- `runs`, `claims`, `records`, `outcomes` and `trainings`: reading and writing the rows;
+- `runs`, `claims`, `records`, `outcomes`, `stages` and `trainings`: reading and writing the rows;
 - `read_only`: the user's own queries; `merge`: joining several SQLite files.
 """
 
@@ -186,6 +186,12 @@ class SqlStore(Store):
 
         with self._database.reading() as connection:
             return outcomes.read_comparisons(connection, key)
+
+    def add_stages(self, key: str, run: int, seconds: Mapping[str, float]) -> None:
+        from harness_plugins.sql_store import stages
+
+        with self._database.writing() as connection:
+            stages.add(connection, key, run, seconds)
 
     def keep_checkpoint(self, checkpoint: Checkpoint, run: int) -> None:
         from harness_plugins.sql_store import trainings

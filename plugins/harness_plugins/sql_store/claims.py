@@ -285,6 +285,7 @@ def _experiment(row: Mapping[str, Any]) -> Experiment:
         samples=row["planned_samples"],
         training=training,
         classes=tuple(json.loads(row["classes"] or "[]")),
+        compiled=bool(row["compiled"]),
     )
 
 
@@ -301,8 +302,7 @@ def _row(experiment: Experiment, run: int) -> dict[str, Any]:
         },
         "codec_options": canonical(options),
         "planned_samples": experiment.samples,
-        "precision": experiment.precision,
-        "batch": experiment.batch,
+        **{name: getattr(experiment, name) for name in ("precision", "batch", "compiled")},
         "training": experiment.training.kind,
         "train_codec": experiment.training.codec,
         "train_level": experiment.training.level,

@@ -21,7 +21,16 @@ from harness.errors import StoreError
 from harness.experiment import subject_key
 from harness.records import Merged
 from harness_plugins.sql_store.location import check_file, file_url
-from harness_plugins.sql_store.schema import checkpoints, comparisons, experiments, metrics, runs, samples, statistics
+from harness_plugins.sql_store.schema import (
+    checkpoints,
+    comparisons,
+    experiments,
+    metrics,
+    runs,
+    samples,
+    stages,
+    statistics,
+)
 
 if TYPE_CHECKING:
     from harness_plugins.sql_store import SqlStore
@@ -246,7 +255,7 @@ def _copy_experiment(
     if mine is not None:
         for table in (statistics, samples):
             connection.execute(sa.delete(table).where(table.c.experiment_id == mine))
-        for table in (metrics, comparisons):
+        for table in (metrics, comparisons, stages):
             connection.execute(sa.delete(table).where(table.c.experiment == key))
         connection.execute(sa.delete(comparisons).where(comparisons.c.other == key))
         connection.execute(sa.delete(experiments).where(experiments.c.id == mine))
@@ -269,6 +278,11 @@ def _copy_experiment(
             f"INSERT INTO main.{table.name} ({names}) SELECT {names} FROM {_OTHER}.{table.name} WHERE experiment = :key"
         )
         connection.execute(sa.text(query), {"key": key})
+    query = f"SELECT run, stage, seconds FROM {_OTHER}.stages WHERE experiment = :key"
+    found = connection.execute(sa.text(query), {"key": key}).mappings().all()
+    if found:
+        rows = [{**stage, "experiment": key, "run": run_of[stage["run"]]} for stage in found]
+        connection.execute(sa.insert(stages), rows)
 
 
 def _fill_missing(connection: sa.Connection) -> None:

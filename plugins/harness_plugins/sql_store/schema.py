@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 __all__ = [
@@ -33,10 +34,11 @@ __all__ = [
     "metrics",
     "runs",
     "samples",
+    "stages",
     "statistics",
 ]
 
-REVISION = "0005"
+REVISION = "0007"
 """The newest revision in `migrations/versions`. Revisions are numbers, so that they can be compared."""
 
 metadata = MetaData()
@@ -121,10 +123,14 @@ experiments = Table(
     Column("interval_seed", BigInteger),
     # Of the totals: the number of frames of the sources, which came later.
     Column("frames", BigInteger),
+    # Whether torch compiled the network, which came later too.
+    Column("compiled", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("key", name="uq_experiments_key"),
     Index("ix_experiments_baseline", "baseline", "training", "codec", "level"),
     Index("ix_experiments_status", "status"),
     Index("ix_experiments_cell", "cell", "training"),
+    Index("ix_experiments_ladder", "ladder", "training", "status", "bpp", "key", "level"),
+    Index("ix_experiments_subject", "task", "model", "dataset"),
 )
 
 metrics = Table(
@@ -201,6 +207,17 @@ statistics = Table(
         name="fk_statistics_samples",
         ondelete="CASCADE",
     ),
+)
+
+stages = Table(
+    "stages",
+    metadata,
+    Column("experiment", Text, ForeignKey("experiments.key", ondelete="CASCADE"), nullable=False),
+    Column("run", Integer, ForeignKey("runs.id"), nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("seconds", Float, nullable=False),
+    PrimaryKeyConstraint("experiment", "run", "stage", name="pk_stages"),
+    sqlite_with_rowid=False,
 )
 
 checkpoints = Table(

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
+from harness_plugins.sql_store.profile_view import profile_view
+
 __all__ = ["BOOLEANS", "VIEWS", "columns_of", "create_views", "drop_views"]
 
-VIEWS = ("results", "curves", "recovery", "seeds", "per_sample")
+VIEWS = ("results", "curves", "recovery", "seeds", "per_sample", "profile")
 
-BOOLEANS = frozenset({"is_primary", "higher_is_better"})
+BOOLEANS = frozenset({"is_primary", "higher_is_better", "compiled"})
 """Boolean columns, which SQLite returns as 1 and 0."""
 
 _CELL = """e.key AS experiment, e.run AS run, e.codec AS codec, e.codec_options AS codec_options, e.level AS level,
@@ -37,7 +39,7 @@ SELECT {_CELL},
     CASE WHEN e.status = 'running' AND e.lease_until < %NOW% THEN 'interrupted' ELSE e.status END AS status,
     e.finished_at AS finished_at, {_CONDITIONS}, e.groups AS groups, e.cell AS cell, e.series AS series,
     e.pixels * 1.0 / NULLIF(COALESCE(e.frames, CASE WHEN e.kbps IS NULL THEN e.samples END), 0) AS frame_pixels,
-    %DATASET_OPTIONS% AS dataset_options
+    %DATASET_OPTIONS% AS dataset_options, e.compiled AS compiled
 FROM experiments e
 LEFT JOIN metrics m ON m.experiment = e.key
 WHERE e.status IS NOT NULL"""
@@ -64,7 +66,7 @@ SELECT {_CELL},
     {_BPP} AS bpp, 24.0 / NULLIF({_BPP}, 0) AS compression_ratio, e.source_bpp AS source_bpp,
     m.is_primary AS is_primary, {_CONDITIONS},
     tops.level AS top_level, tm.value AS top, {_FROM_TOP} AS drop_from_top,
-    {_FROM_TOP} / NULLIF(ABS(tm.value), 0) AS relative_drop_from_top
+    {_FROM_TOP} / NULLIF(ABS(tm.value), 0) AS relative_drop_from_top, e.compiled AS compiled
 FROM experiments e
 JOIN metrics m ON m.experiment = e.key
 LEFT JOIN experiments be ON be.key = e.baseline AND be.status = 'finished'
@@ -98,7 +100,7 @@ SELECT e.codec AS codec, e.codec_options AS codec_options, e.level AS level, e.l
     cg.value AS gain, cg.ci_low AS gain_ci_low, cg.ci_high AS gain_ci_high,
     cs.value AS study_gain, cs.ci_low AS study_gain_ci_low, cs.ci_high AS study_gain_ci_high,
     nm.value AS retrained_on_none, cc.value AS cost_on_none, cc.ci_low AS cost_on_none_ci_low,
-    cc.ci_high AS cost_on_none_ci_high, r.series AS series, {_CONDITIONS}
+    cc.ci_high AS cost_on_none_ci_high, r.series AS series, {_CONDITIONS}, e.compiled AS compiled
 FROM experiments e
 JOIN metrics m ON m.experiment = e.key
 LEFT JOIN experiments be ON be.key = e.baseline AND be.status = 'finished'
@@ -146,10 +148,10 @@ SELECT {", ".join(f"MIN({name}) AS {name}" for name in _SHARED)}, metric, is_pri
     CASE WHEN COUNT(value) < COUNT(*) THEN 'the metric is not defined for every seed'
         WHEN COUNT(recovery) < COUNT(*) AND MIN(reason) IS NOT NULL THEN MIN(reason)
         WHEN COUNT(*) = 1 THEN 'one seed has no spread' ELSE MIN(reason) END AS reason,
-    MIN(experiment) AS experiment
+    MIN(experiment) AS experiment, compiled
 FROM (
     SELECT r.key AS experiment, r.cell AS cell, {", ".join(f"r.{name} AS {name}" for name in _SHARED)},
-        m.metric AS metric, m.is_primary AS is_primary, m.higher_is_better AS higher_is_better,
+        r.compiled AS compiled, m.metric AS metric, m.is_primary AS is_primary, m.higher_is_better AS higher_is_better,
         COALESCE(cr.reason, cn.reason) AS reason,
         {", ".join(f"{table}.value AS {'value' if table == 'm' else name}" for name, table in _OVER_SEEDS.items())},
         {", ".join(f"AVG({table}.value) OVER alike AS {name}_mean" for name, table in _OVER_SEEDS.items())}
@@ -163,7 +165,7 @@ FROM (
     WHERE r.status = 'finished' AND r.training = 'retrained'
     WINDOW alike AS (PARTITION BY r.cell, r.series, m.metric)
 ) each_seed
-GROUP BY cell, each_seed.series, metric, is_primary, higher_is_better"""
+GROUP BY cell, each_seed.series, metric, is_primary, higher_is_better, compiled"""
 
 _PER_SAMPLE = """CREATE VIEW per_sample AS
 SELECT e.key AS experiment, s.sample AS sample, s."group" AS "group", (s.bits + 7) / 8 AS bytes, s.pixels AS pixels,
@@ -171,7 +173,11 @@ SELECT e.key AS experiment, s.sample AS sample, s."group" AS "group", (s.bits + 
 FROM samples s
 JOIN experiments e ON e.id = s.experiment_id"""
 
-_SQL = {"results": _RESULTS, "curves": _CURVES, "recovery": _RECOVERY, "seeds": _SEEDS, "per_sample": _PER_SAMPLE}
+
+_SQL = {
+    **{"results": _RESULTS, "curves": _CURVES, "recovery": _RECOVERY, "seeds": _SEEDS},
+    **{"per_sample": _PER_SAMPLE, "profile": profile_view(f"{_CELL}, {_CONDITIONS}, e.compiled AS compiled")},
+}
 
 _NOW = {"sqlite": "CAST(strftime('%s', 'now') AS REAL)", "postgresql": "EXTRACT(EPOCH FROM CLOCK_TIMESTAMP())"}
 

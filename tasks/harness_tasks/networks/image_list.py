@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import WeightsError
-from harness.model import Memo, Model, Precision, Weights
+from harness.model import PRECISIONS, Memo, Model, Precision, Weights, autocast
 from harness.options import Value
 from harness_tasks.images import channels_first
 from harness_tasks.library import library_version
@@ -76,6 +76,7 @@ class ImageListModel(Model):
     """
 
     trainable: ClassVar[bool] = True
+    precisions: ClassVar[tuple[Precision, ...]] = PRECISIONS
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
@@ -164,10 +165,7 @@ class ImageListModel(Model):
 
         count, scored = batch.shape[:2]
         images = batch.to(self._device, non_blocking=True).flatten(0, 1).to(torch.float32) / 255
-        with (
-            torch.no_grad(),
-            torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._precision == "bf16"),
-        ):
+        with torch.no_grad(), autocast(self._device, self._precision):
             outputs = self.network(list(images.unbind(0)))
         predictions = [self.found(output) for output in outputs]
         return [predictions[i * scored : (i + 1) * scored] for i in range(count)]

@@ -77,7 +77,6 @@ class TorchvisionDetector(ImageListModel):
             only="training",
         ),
     )
-    default_batch: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 8, "mps": 2}
 
     @abstractmethod
     def arch(self) -> str:

@@ -22,7 +22,7 @@ from harness_plugins.sql_store.database import Database
 from kit.store_cases import StoreCases
 from kit.store_rows import INFO, cell, put_results, rows_of
 
-NEW = ("cell", "series", "ladder", "classes", "frames")
+NEW = ("cell", "series", "ladder", "classes", "frames", "compiled")
 """Columns of `experiments` that version 0002 did not have."""
 
 IDENTIFYING = [
@@ -35,16 +35,23 @@ COLUMNS = {
         *("value", "ci_low", "ci_high", "is_primary", "higher_is_better", "bpp", "kbps", "bytes", "psnr", "encode_ms"),
         *("decode_ms", "samples", "failed_samples", "seconds", "status", "finished_at"),
         *("planned_samples", "precision", "batch", "groups", "cell", "series"),
-        *("frame_pixels", "dataset_options"),
+        *("frame_pixels", "dataset_options", "compiled"),
     ],
     "curves": [
         *IDENTIFYING,
         *("value", "baseline", "drop", "drop_ci_low", "drop_ci_high", "relative_drop", "bpp", "compression_ratio"),
         *("source_bpp", "is_primary", "planned_samples", "precision", "batch"),
-        *("top_level", "top", "drop_from_top", "relative_drop_from_top"),
+        *("top_level", "top", "drop_from_top", "relative_drop_from_top", "compiled"),
     ],
     "per_sample": [
         *("experiment", "sample", "group", "bytes", "pixels", "psnr", "seconds", "status", "error", "score"),
+    ],
+    "profile": [
+        *(name for name in IDENTIFYING if name != "metric"),
+        *("planned_samples", "precision", "batch", "compiled", "device", "runs", "samples", "workers"),
+        *("read_seconds", "encode_seconds", "decode_seconds", "prepare_seconds", "hand_over_seconds", "wait_seconds"),
+        *("predict_seconds", "score_seconds", "write_seconds", "finish_seconds", "wall_seconds"),
+        *("image_levels_per_second", "busy_share", "bottleneck"),
     ],
 }
 
@@ -120,8 +127,8 @@ def test_an_older_file_is_upgraded_with_its_views(store: SqlStore, tmp_path: Pat
     before = rows_of(store.view("results"))
     further = tmp_path / "further"
     further.mkdir()
-    (further / "r0006_more.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0006'\ndown_revision = '0005'\n\n"
+    (further / "r0008_more.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0008'\ndown_revision = '0007'\n\n"
         "def upgrade():\n"
         "    op.add_column('samples', sa.Column('lost', sa.Float))\n"
         "    with op.batch_alter_table('metrics') as table:\n"
@@ -129,8 +136,8 @@ def test_an_older_file_is_upgraded_with_its_views(store: SqlStore, tmp_path: Pat
     )
     database = store._database
     with database.writing() as connection:
-        upgrade.to_newest(connection, "it", "0006", further)
-    assert store.select("SELECT version_num FROM alembic_version")[1] == [("0006",)]
+        upgrade.to_newest(connection, "it", "0008", further)
+    assert store.select("SELECT version_num FROM alembic_version")[1] == [("0008",)]
     assert store.select("SELECT lost FROM samples")[1] == []
     assert store.select("SELECT sum(count) FROM metrics")[1] == [(20,)]
     assert rows_of(store.view("results")) == before
@@ -166,14 +173,15 @@ def test_what_experiments_share_is_filled_in_when_an_older_file_is_upgraded(tmp_
 def test_classes_are_found_in_the_metrics_of_an_older_file(tmp_path: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{tmp_path}/old.db")
     with engine.begin() as connection:
+        later = ("classes", "frames", "compiled")
         upgrade.to_newest(connection, "it", "0003")
         connection.exec_driver_sql(
             "INSERT INTO runs (id, command, status, started_at, host, process, device, versions, settings)"
             " VALUES (1, '', '', '', '', '', '', '', '')"
         )
-        older = sa.table("experiments", *(sa.column(c.name) for c in schema.experiments.c if c.name != "classes"))
+        older = sa.table("experiments", *(sa.column(c.name) for c in schema.experiments.c if c.name not in later))
         cells = [cell("none", None), cell()]
-        rows = [{name: value for name, value in claims._row(one, 1).items() if name != "classes"} for one in cells]
+        rows = [{name: value for name, value in claims._row(one, 1).items() if name not in later} for one in cells]
         connection.execute(sa.insert(older), rows)
         for place, name in enumerate(("AP", "AP[car]", "AP[a [b]]", "IoU[car]")):
             values = (cells[0].key, name, place, 4, True, True, "")
@@ -209,10 +217,10 @@ def test_a_file_without_any_revision_is_upgraded(tmp_path: Path) -> None:
 def test_a_newer_file_is_refused_and_left_alone(store: SqlStore, tmp_path: Path, write: bool) -> None:
     put_results(store)
     with store._database.writing() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0007'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0008'")
     store.close()
     before = (tmp_path / "harness.db").read_bytes()
-    with pytest.raises(StoreError, match=r"schema version 0007.*up to 0005.*[Uu]pgrade"):
+    with pytest.raises(StoreError, match=r"schema version 0008.*up to 0007.*[Uu]pgrade"):
         SqlStore(str(tmp_path / "harness.db")).open(write)
     assert (tmp_path / "harness.db").read_bytes() == before
 

@@ -20,7 +20,14 @@ def record(codec: str, level: float | None, bpp: float, value: float | None, **m
         "metric": "AP",
         "weights": "w",
     }
-    common |= {"reference": "labels", "seed": 0, "planned_samples": 9, "precision": "fp32", "batch": 1}
+    common |= {
+        "reference": "labels",
+        "seed": 0,
+        "planned_samples": 9,
+        "precision": "fp32",
+        "batch": 1,
+        "compiled": False,
+    }
     common |= dict.fromkeys(("train_codec", "train_level", "train_mode", "parts"))
     ends = {"ci_low": None if value is None else value - 0.1, "ci_high": None if value is None else value + 0.1}
     named = {"codec_options": "{}", "training": "pretrained", "level_name": "quality" if level else None}
@@ -111,6 +118,7 @@ def labels(records: list[dict[str, Any]], against: str = "bpp") -> list[str]:
         ({"planned_samples": 4}, ("samples 9", "samples 4")),
         ({"precision": "bf16"}, ("fp32", "bf16")),
         ({"batch": 8}, ("batch 1", "batch 8")),
+        ({"compiled": True}, ("not compiled", "compiled")),
     ],
 )
 def test_what_differs_has_a_line_and_a_baseline_of_its_own(changes: dict[str, Any], told: tuple[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -45,7 +45,7 @@ class DemoTwoStream(TwoStreamModel):
     summary = "two-stream network with small backbones, trained on the demo world's clips"
     own_weights = WEIGHTS
     options: ClassVar[tuple[Option, ...]] = tuple(_with_demo_default(option) for option in TwoStreamModel.options)
-    default_batch: ClassVar[Mapping[str, int]] = {"cpu": 4, "cuda": 32, "mps": 8}
+    default_batch: ClassVar[int] = 4
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
         return super().resolve_weights(asked or str(WEIGHTS), dataset_classes)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 import harness
 from harness.errors import HarnessError, WeightsError
-from harness.model import Memo, Model, Precision, Weights
+from harness.model import PRECISIONS, Memo, Model, Precision, Weights, autocast
 from harness.options import Option, Value
 from harness_tasks.action.flow import Flow, kept_fields, less_camera, why_missing, why_not_kept
 from harness_tasks.action.models.two_stream_options import OPTIONS
@@ -73,8 +73,8 @@ class TwoStreamModel(Model):
     options: ClassVar[tuple[Option, ...]] = OPTIONS
     task: ClassVar[str] = "action"
     parts: ClassVar[tuple[str, ...]] = ("spatial", "motion")
-    default_batch: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 8, "mps": 2}
     trainable: ClassVar[bool] = True
+    precisions: ClassVar[tuple[Precision, ...]] = PRECISIONS
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
@@ -160,10 +160,7 @@ class TwoStreamModel(Model):
 
         count, samples = inputs.shape[:2]
         flat = inputs.to(self._device, non_blocking=True).flatten(0, 1)
-        with (
-            torch.no_grad(),
-            torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._precision == "bf16"),
-        ):
+        with torch.no_grad(), autocast(self._device, self._precision):
             logits = self.network(part, flat)
         mean: NDArray[np.float32] = logits.float().softmax(1).view(count, samples, -1).mean(1).cpu().numpy()
         return mean

@@ -20,7 +20,6 @@ class DemoDepthGan(DepthGan):
 
     name = "demo-depth-gan"
     summary = "a small depth-gan, trained on the demo world"
-    default_batch = {"cpu": 1, "cuda": 16, "mps": 8}
     own_weights = WEIGHTS
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import harness
 from harness.errors import TrainingError, WeightsError
-from harness.model import Model, Precision, Weights
+from harness.model import PRECISIONS, Model, Precision, Weights, autocast
 from harness.options import Option
 from harness_tasks.images import channels_first, resized, resized_frame
 from harness_tasks.networks.dense import DenseModel
@@ -53,6 +53,7 @@ class DepthGan(DenseModel):
     task: ClassVar[str] = "depth"
     parts: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     trainable: ClassVar[bool] = True
+    precisions: ClassVar[tuple[Precision, ...]] = PRECISIONS
     options = (
         Option("width", int, 8, "channels at full resolution; 16 times as many at the coarsest", minimum=1),
         Option(
@@ -100,10 +101,7 @@ class DepthGan(DenseModel):
         images = batch.to(self._device, non_blocking=True).flatten(0, 1).to(torch.float32) / 255
         images = images.contiguous(memory_format=torch.channels_last)
         size = _scaled((height, width), self.option("input_scale"))
-        with (
-            torch.no_grad(),
-            torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._precision == "bf16"),
-        ):
+        with torch.no_grad(), autocast(self._device, self._precision):
             if size != (height, width):
                 images = resized(images, size)
             shares = self.network(images)

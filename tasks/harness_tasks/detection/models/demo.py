@@ -31,7 +31,6 @@ class DemoDetector(ImageListDetector):
     name = "demo-faster-rcnn"
     summary = "Faster R-CNN with a small backbone, trained on the demo world"
     own_weights = WEIGHTS
-    default_batch = {"cpu": 1, "cuda": 16, "mps": 8}
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
         return super().resolve_weights(asked or str(WEIGHTS), dataset_classes)

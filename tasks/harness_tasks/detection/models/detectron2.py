@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness import hookimpl
 from harness.errors import WeightsError
-from harness.model import Memo, Model, Precision, Weights
+from harness.model import PRECISIONS, Memo, Model, Precision, Weights, autocast
 from harness.options import Option, Value
 from harness_tasks.detection.models.detectron2_config import INSTALLATION, is_file, quiet, read_config, zoo_weights
 from harness_tasks.detection.models.detectron2_weights import (
@@ -53,6 +53,7 @@ class Detectron2(Model):
     own_weights = "detectron2's zoo"
     task: ClassVar[str] = "detection"
     trainable: ClassVar[bool] = True
+    precisions: ClassVar[tuple[Precision, ...]] = PRECISIONS
     options = (
         Option(
             "config",
@@ -70,7 +71,6 @@ class Detectron2(Model):
             only="prediction",
         ),
     )
-    default_batch: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 8, "mps": 1}
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
@@ -170,7 +170,7 @@ class Detectron2(Model):
             for j in range(scored)
         ]
         device = next(self.network.parameters()).device.type
-        with quiet(), torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=self._precision == "bf16"):
+        with quiet(), torch.no_grad(), autocast(device, self._precision):
             detections = [_detections(output["instances"]) for output in self.network(inputs)]
         return [detections[i * scored : (i + 1) * scored] for i in range(count)]
 

@@ -77,7 +77,6 @@ class FasterRCNN(ImageListDetector):
         ),
         Option("detections", int, 100, "most detections in an image", minimum=1, only="prediction"),
     )
-    default_batch = {"cpu": 1, "cuda": 8, "mps": 2}
 
     def make(self, outputs: int) -> torch.nn.Module:
         from torchvision.models.detection import FasterRCNN as Network

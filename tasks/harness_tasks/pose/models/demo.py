@@ -37,7 +37,6 @@ class DemoOpenPose(OpenPose):
     summary = "OpenPose with a small front, trained on the demo world"
     own_weights = WEIGHTS
     options = THRESHOLDS
-    default_batch = {"cpu": 1, "cuda": 32, "mps": 8}
     height = _SIZE[0]
     front: ClassVar[Front] = "small"
     stages = 2

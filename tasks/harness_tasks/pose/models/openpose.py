@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from harness import hookimpl
 from harness.errors import WeightsError
-from harness.model import Memo, Model, Precision, Weights
+from harness.model import PRECISIONS, Memo, Model, Precision, Weights, autocast
 from harness.options import Option, Value
 from harness_tasks.images import channels_first
 from harness_tasks.library import library_version
@@ -75,6 +75,7 @@ class OpenPose(Model):
     summary = "OpenPose: part confidence maps and affinity fields, assembled greedily"
     task: ClassVar[str] = "pose"
     trainable: ClassVar[bool] = True
+    precisions: ClassVar[tuple[Precision, ...]] = PRECISIONS
     options: ClassVar[tuple[Option, ...]] = (
         *THRESHOLDS,
         Option("height", int, 368, "the height in pixels that frames are scaled to", minimum=32),
@@ -164,8 +165,7 @@ class OpenPose(Model):
         count, scored = batch["images"].shape[:2]
         images = batch["images"].to(self._device, non_blocking=True).flatten(0, 1).to(torch.float32)
         images = images.contiguous(memory_format=torch.channels_last)
-        kind = torch.device(self._device).type
-        with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=self._precision == "bf16"):
+        with torch.no_grad(), autocast(self._device, self._precision):
             affinity, confidence = (maps.float().cpu().numpy() for maps in self.network(images)[-1])
         sizes = [tuple(size) for size in batch["size"].tolist() for _ in range(scored)]
         poses = [self._poses(*maps) for maps in zip(confidence, affinity, sizes, strict=True)]

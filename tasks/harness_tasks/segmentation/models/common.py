@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.errors import TrainingError, UsageError, WeightsError
-from harness.model import Precision, Weights
+from harness.model import PRECISIONS, Precision, Weights, autocast
 from harness.options import Option
 from harness_tasks.images import channels_first, resized
 from harness_tasks.networks.dense import DenseModel
@@ -63,6 +63,7 @@ class PixelClassifier(DenseModel):
 
     task: ClassVar[str] = "segmentation"
     trainable: ClassVar[bool] = True
+    precisions: ClassVar[tuple[Precision, ...]] = PRECISIONS
     options: ClassVar[tuple[Option, ...]] = SHARED_OPTIONS
     head: ClassVar[str]
     """The name of the last layer's weight tensor in the state dict."""
@@ -118,10 +119,7 @@ class PixelClassifier(DenseModel):
 
         count, scored, _, height, width = batch.shape
         images = self._normalised(batch.to(self._device, non_blocking=True).flatten(0, 1))
-        with (
-            torch.no_grad(),
-            torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._precision == "bf16"),
-        ):
+        with torch.no_grad(), autocast(self._device, self._precision):
             scores = self.scores(resized(images, self._size or (height, width)))
         labels = resized(scores.float(), (height, width)).argmax(dim=1).to(torch.uint8).cpu().numpy()
         return [list(labels[i * scored : (i + 1) * scored]) for i in range(count)]

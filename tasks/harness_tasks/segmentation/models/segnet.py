@@ -31,7 +31,6 @@ class SegNet(PixelClassifier):
 
     name = "segnet"
     summary = "SegNet: VGG16 encoder, decoder that unpools by the encoder's indices"
-    default_batch = {"cpu": 1, "cuda": 8, "mps": 4}
     head = "classifier.weight"
     options: ClassVar[tuple[Option, ...]] = (
         Option("width", float, 1.0, "multiplies the numbers of channels; 1 is the original", minimum=0.02, maximum=4.0),
