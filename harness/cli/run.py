@@ -119,9 +119,9 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     from harness.cli.planned import in_words, planned_trainings
     from harness.cli.progress import make_progress
     from harness.engine.compiling import check_compiler
-    from harness.engine.recovery import unrecovered
     from harness.engine.runner import too_many_failures
     from harness.engine.session import carry_out
+    from harness.finish.recovery import unrecovered
     from harness.planning.preflight import check_weights
     from harness.progress import Progress, Silence
 

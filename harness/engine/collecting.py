@@ -11,9 +11,9 @@ from harness.records import SampleRow
 from harness.unit import RowBatch
 
 if TYPE_CHECKING:
-    from harness.engine.finish import Finisher
     from harness.engine.stages import StageSeconds
     from harness.engine.work import Work
+    from harness.finish.finisher import Finisher
     from harness.progress import Progress
     from harness.records import Claim
     from harness.store import Store

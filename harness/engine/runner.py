@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.engine.collecting import Collector
-from harness.engine.finish import Finisher
-from harness.engine.finishing import Finishing
 from harness.engine.heartbeat import Heartbeat
 from harness.engine.stages import StageSeconds
 from harness.engine.trainer import Trainer
 from harness.engine.work import Work, known_parts, plan_work
 from harness.errors import HarnessError, PluginError, StoreError
+from harness.finish.background import Finishing
+from harness.finish.finisher import Finisher
 from harness.keep.processes import describe
 from harness.records import Claim, SampleRow, State
 from harness.unit import Settings

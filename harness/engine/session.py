@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.engine import machine
-from harness.engine.finish import Finisher
 from harness.engine.runner import Outcome, Runner
+from harness.finish.finisher import Finisher
 from harness.keep.processes import this_process
 from harness.planning.grammar import parse
 from harness.planning.plan import Plan

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.discovery.plugins import installed
 from harness.discovery.stores import open_store
-from harness.engine.refresh import refresh
 from harness.errors import UsageError
+from harness.finish.refresh import refresh
 from harness.progress import Silence
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.engine.finish import totals_of
 from harness.experiment import Experiment, key_of
+from harness.finish.finisher import totals_of
 from harness.keep.processes import this_process
 from harness.records import Claim, Comparison, MetricValue, RunInfo, SampleRow
 from harness_plugins.sql_store import SqlStore

@@ -22,6 +22,7 @@ ROOMS = (
     "training",
     "planning",
     "workers",
+    "finish",
     "engine",
     "results",
     "results/tables",

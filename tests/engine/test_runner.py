@@ -113,7 +113,7 @@ def test_a_killed_run_continues_and_gives_the_same_numbers(session: Session, und
     ]
 
 
-CUT_OFF = "import os, harness.engine.finish as f; f.Finisher._write_drops = lambda *a: os._exit(9)"
+CUT_OFF = "import os, harness.finish.finisher as f; f.Finisher._write_drops = lambda *a: os._exit(9)"
 
 
 def test_drops_that_a_dying_run_did_not_write_are_written_by_the_next(session: Session) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from harness.codec import Encoded
-from harness.engine.finish import totals_of
 from harness.errors import CodecError
+from harness.finish.finisher import totals_of
 from harness.keep.kept import Kept, pack_stream
 from harness.keep.streams import encode
 from harness.media.contract import check_decoded, check_encoded

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from harness.discovery.plugins import installed
-from harness.engine.finish import Finisher
-from harness.engine.finishing import Finishing, Ready
-from harness.engine.metrics import Calculated
 from harness.engine.predict import run_unit
+from harness.finish.background import Finishing, Ready
+from harness.finish.finisher import Finisher
+from harness.finish.metrics import Calculated
 from harness.planning.plan import Pass, Plan
 from harness.progress import Silence
 from harness.records import Claim

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.metrics import Calculated, Calculator, Samples
 from harness.errors import PluginError
+from harness.finish.metrics import Calculated, Calculator, Samples
 from harness.workers.preparing import quiet_signals
 
 if TYPE_CHECKING:
-    from harness.engine.finish import Finisher
+    from harness.finish.finisher import Finisher
     from harness.planning.plan import Plan
     from harness.unit import Cell, Subject
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.engine.chance import chance_warning
+from harness.finish.chance import chance_warning
 from harness.records import Comparison, MetricValue, SampleStatistics
 from harness.statistics.intervals import Replicates, interval, paired_interval, replicates
 from harness.statistics.judged import judged_in_all

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.engine.finish import Finisher
 from harness.errors import UnknownNameError
 from harness.experiment import canonical
+from harness.finish.finisher import Finisher
 from harness.planning.recorded_task import task_of
 
 if TYPE_CHECKING:

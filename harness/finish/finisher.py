@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.engine.metrics import Calculated, Calculator, Samples
-from harness.engine.recovery import missing_recoveries, recoveries
+from harness.finish.metrics import Calculated, Calculator, Samples
+from harness.finish.recovery import missing_recoveries, recoveries
 from harness.media.contract import MOST_BITS
 from harness.media.levers import drops_frames
 from harness.media.quality import psnr_of
