@@ -33,9 +33,10 @@ __all__ = ["STAGES", "Filters", "Store"]
 STAGES = ("read", "encode", "decode", "prepare", "hand_over", "wait", "predict", "score", "write", "finish", "wall")
 """The stages of an experiment whose seconds are stored (`Store.add_stages`).
 
-`read`, `encode`, `decode` and `prepare` are work of the worker processes, added up over them. `hand_over` (receiving a
-batch), `wait` (for the workers), `predict`, `score`, `write` and `finish` are of the main process and its threads.
-`wall` is the experiment's share of the time that passed. An image that several experiments share is shared out to them.
+`read`, `encode`, `decode`, `prepare` and `score` (with the squared error) are work of the worker processes, added up
+over them. `hand_over` (receiving a batch), `wait` (for the workers), `predict`, `write` and `finish` (metrics and
+intervals) are of the main process and its threads. `wall` is the experiment's share of the time that passed. An image
+that several experiments share is shared out to them.
 """
 
 

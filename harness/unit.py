@@ -121,7 +121,7 @@ class RowBatch(Sequence["SampleRow"]):
         key: the experiment's key.
         rows: the rows.
         seconds: stage -> its time in seconds: read, encode, decode, prepare and score (in the process that prepared
-            the batch), hand_over, wait and predict (in the process with the device).
+            the batch), hand_over, wait, predict and wall (in the process with the device).
     """
 
     key: str

@@ -141,7 +141,8 @@ class DeviceThread:
             begun = time.perf_counter()
             predicted = device.predict(arrived.inputs, arrived.samples)
             ended = time.perf_counter()
-            stages = {"hand_over": arrived.hand_over, "wait": begun - free, **(predicted.seconds or {})}
+            stages = {"hand_over": arrived.hand_over, "wait": begun - free, "wall": ended - free}
+            stages |= predicted.seconds or {}
             self._pool.answer(arrived, replace(predicted, seconds=stages))
             if arrived.cell != REFERENCE:  # of which no row is written
                 self._unwritten.acquire()

@@ -10,7 +10,9 @@ Each of these has a process or a thread of its own, and none waits for another o
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.engine.device import Device, DeviceThread
@@ -85,14 +87,20 @@ def _alone(unit: Unit, settings: Settings, progress: Progress) -> Iterator[tuple
     progress.status("")
     scorer = Scorer(unit, unit.subject.model.classes)
     number: int | None = None
+    free = time.perf_counter()
     for coded in prepared_batches(unit, unit.todo):
         if number is not None and number != coded.batch:
             scorer.references.forget(number)
         number = coded.batch
         if coded.cell == REFERENCE:
             _keep_reference(scorer, device, coded)
-        else:
-            yield scorer.rows(coded, scorer.known(coded) or device.predict(coded.inputs, len(coded.rows))), coded.notes
+            continue
+        rows = scorer.rows(coded, scorer.known(coded) or device.predict(coded.inputs, len(coded.rows)))
+        wall = time.perf_counter() - free
+        # The device waits for everything that this process does besides.
+        stages = {**rows.seconds, "wall": wall, "wait": wall - rows.seconds.get("predict", 0.0)}
+        yield replace(rows, seconds=stages), coded.notes
+        free = time.perf_counter()
 
 
 def _keep_reference(scorer: Scorer, device: Device, coded: PreparedBatch) -> None:

@@ -126,9 +126,11 @@ class Runner:
         except BaseException as error:
             try:
                 self.store.release(sorted(self._claimed), self.claim, "interrupted")
+                self._store_seconds(*self._seconds.keys())
             except StoreError as second:
                 error.add_note(f"The claims could not be given up either, and will lapse: {second}")
             raise
+        self._store_seconds(*self._seconds.keys())
         self.outcome.failed.update(too_many_failures(states, self.max_failures))
         return self.outcome
 
@@ -276,6 +278,7 @@ class Runner:
             started = time.perf_counter()
             result = self.finisher.write(cell, self.claim, self.max_failures, ready.calculated)
             self._seconds.add(key, {"finish": ready.seconds + time.perf_counter() - started})
+            self._store_seconds(key)
             self._claimed.discard(key)
             if result.failed:
                 self.outcome.failed[key] = result.failed
@@ -284,6 +287,12 @@ class Runner:
             self.progress.finished(cell.experiment, result.totals, result.metrics)
         if wait:
             self.progress.status("")
+
+    def _store_seconds(self, *keys: str) -> None:
+        """Store what the stages of experiments took in this run."""
+        for key in keys:
+            if seconds := self._seconds.take(key):
+                self.store.add_stages(key, self.claim.run, {**seconds, "workers": float(self.settings.workers)})
 
     def _fail(self, cells: Sequence[Cell], reason: str) -> None:
         keys = [cell.experiment.key for cell in cells]

@@ -1,10 +1,10 @@
 """Where the time of experiments went, and what would make them faster: computed from the seconds of their stages.
 
-The stages are those of `harness.store.STAGES`. Workers read, encode, decode and prepare. The main process waits for
-them, takes their batches over, predicts, scores and writes; some of it may overlap in threads.
+The stages are those of `harness.store.STAGES`. Workers read, encode, decode, prepare and score. The main process waits
+for them, takes their batches over, predicts and writes; some of it overlaps in threads.
 
 The device idles in the rest of the wall time beside `predict`. That rest has three parts: `wait`, in which the workers
-held it back; `hand_over`; and what remains, in which the main process scored, wrote or finished experiments. The
+held it back; `hand_over`; and what remains, in which the main process wrote or finished experiments. The
 bottleneck is the largest of the three, or the device itself if it was busy for nine tenths of the time.
 """
 
@@ -19,6 +19,9 @@ from harness.store import STAGES
 
 __all__ = ["BUSY", "StageProfile", "advice", "profile_of", "together"]
 
+_PARTS = {"codec": ("encode", "decode"), "prepare": ("prepare",), "read": ("read",), "score": ("score",)}
+"""The stages of workers by what they are called as a bottleneck. Of equal ones the first counts."""
+_WORKERS = tuple(stage for stages in _PARTS.values() for stage in stages)
 BUSY = 0.9
 """The share of the wall time from which on the device itself is the bottleneck."""
 
@@ -60,13 +63,13 @@ class StageProfile:
     @property
     def worker_seconds(self) -> float:
         """The seconds of all workers together."""
-        return sum(self.seconds.get(stage, 0.0) for stage in ("read", "encode", "decode", "prepare"))
+        return sum(self.seconds.get(stage, 0.0) for stage in _WORKERS)
 
     @property
     def bottleneck(self) -> str | None:
         """What held the others up; None without wall time.
 
-        `device`; of the workers `read`, `codec` or `prepare`; of the main process `hand-over`, `score`, `store` or
+        `device`; of the workers `read`, `codec`, `prepare` or `score`; of the main process `hand-over`, `store` or
         `other`.
         """
         busy = self.busy_share
@@ -80,13 +83,11 @@ class StageProfile:
             return self._of_workers()
         if hand_over >= rest:
             return "hand-over"
-        score, store = (self.share(*stages) or 0.0 for stages in (("score",), ("write", "finish")))
-        return "other" if score == store == 0 else "score" if score >= store else "store"
+        return "store" if self.share("write", "finish") else "other"
 
     def _of_workers(self) -> str:
         """Return which work of the workers takes longest."""
-        parts = {"codec": ("encode", "decode"), "prepare": ("prepare",), "read": ("read",)}
-        return max(parts, key=lambda name: sum(self.seconds.get(stage, 0.0) for stage in parts[name]))
+        return max(_PARTS, key=lambda name: sum(self.seconds.get(stage, 0.0) for stage in _PARTS[name]))
 
     @property
     def cores_lacking(self) -> int | None:
@@ -132,12 +133,10 @@ def advice(profile: StageProfile) -> str | None:
     known = f"{kind}-bound: the device was busy {busy:.0%} of the time"
     if kind == "device":
         return f"{known}; a larger batch or a faster device would help"
-    if kind in ("read", "codec", "prepare"):
+    if kind in _PARTS:
         return f"{known} and waited {profile.share('wait'):.0%} for workers; {_more_cores(profile)}"
     if kind == "hand-over":
         return f"{known}, and {profile.share('hand_over'):.0%} went into receiving batches; smaller inputs would help"
-    if kind == "score":
-        return f"{known}, and {profile.share('score'):.0%} went into scoring; a faster core would help"
     if kind == "store":
         share = profile.share("write", "finish")
         return f"{known}, and {share:.0%} went into the database and intervals; a faster disk or fewer --resamples help"

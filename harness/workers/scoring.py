@@ -27,7 +27,7 @@ class Predicted:
         predictions: for each sample a list with one prediction for each scored frame, in the model's classes; None if
             the model failed.
         failure: why the model failed; None if it did not.
-        seconds: stage -> its time in seconds (hand_over, wait, predict).
+        seconds: stage -> its time in seconds (hand_over, wait, predict, wall).
     """
 
     predictions: Sequence[list[Any]] | None

@@ -37,8 +37,9 @@ def test_nothing_is_said_without_wall_time(seconds: dict[str, float]) -> None:
     ],
 )
 def test_cores_that_lack(worker_seconds: float, predict: float, workers: int | None, lacking: int | None) -> None:
-    quarter = worker_seconds / 4
-    found = profile(workers=workers, read=quarter, encode=quarter, decode=quarter, prepare=quarter, predict=predict)
+    part = worker_seconds / 5
+    stages = dict.fromkeys(("read", "encode", "decode", "prepare", "score"), part)
+    found = profile(workers=workers, **stages, predict=predict)
     assert found.cores_lacking == lacking
 
 
@@ -80,8 +81,9 @@ def test_with_the_cores_that_lack_workers_keep_pace_with_the_device() -> None:
             "would help",
         ),
         (
-            {"score": 60.0, "predict": 20.0, "wall": 100.0},
-            "score-bound: the device was busy 20% of the time, and 60% went into scoring; a faster core would help",
+            {"score": 60.0, "decode": 50.0, "wait": 75.0, "predict": 20.0, "wall": 100.0},
+            "score-bound: the device was busy 20% of the time and waited 75% for workers; 2 more cores would keep it "
+            "busy",
         ),
         (
             {"write": 50.0, "finish": 20.0, "predict": 20.0, "wall": 100.0},

@@ -173,6 +173,7 @@ def test_a_caller_that_stops_leaves_nothing_behind(taken: int) -> None:
 def test_each_batch_says_what_its_stages_took() -> None:
     for batch in run_unit(unit(6), SETTINGS, Silence()):
         assert isinstance(batch, RowBatch)
-        assert set(batch.seconds) == {"read", "encode", "decode", "prepare", "score", "hand_over", "wait", "predict"}
+        stages = {"read", "encode", "decode", "prepare", "score", "hand_over", "wait", "predict", "wall"}
+        assert set(batch.seconds) == stages
         assert all(seconds >= 0 for seconds in batch.seconds.values())
         assert {row.key for row in batch} == {batch.key}

@@ -74,7 +74,7 @@ def _for_people(cells: Sequence[ResultCell], rows: Sequence[Mapping[str, Any]]) 
     title = ": ".join(filter(None, [tasks[0] if len(set(tasks)) == 1 else "", " ".join(same)]))
     notes = (
         *_notes(rows, profiles),
-        "Stages in seconds; read to prepare are of all workers together, who work at once.",
+        "Stages in seconds; read to prepare, and score, are of all workers together, who work at once.",
     )
     titles, texts = zip(*columns, strict=True)
     return Table(tuple(titles), tuple(zip(*texts, strict=True)), title, notes)

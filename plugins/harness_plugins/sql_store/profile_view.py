@@ -52,8 +52,8 @@ _BOTTLENECK = f"""CASE
     WHEN t.wall_seconds IS NULL OR t.wall_seconds <= 0 THEN NULL
     WHEN t.predict / t.wall_seconds >= 0.9 THEN 'device'
     WHEN t.wait >= t.hand_over AND t.wait >= {_REST} THEN CASE
-        WHEN t.coding >= t.preparing AND t.coding >= t.reading THEN 'codec'
-        WHEN t.preparing >= t.reading THEN 'prepare' ELSE 'read' END
+        WHEN t.coding >= t.preparing AND t.coding >= t.reading AND t.coding >= t.scoring THEN 'codec'
+        WHEN t.preparing >= t.reading AND t.preparing >= t.scoring THEN 'prepare'
+        WHEN t.reading >= t.scoring THEN 'read' ELSE 'score' END
     WHEN t.hand_over >= {_REST} THEN 'hand-over'
-    WHEN t.scoring = 0 AND t.storing = 0 THEN 'other'
-    WHEN t.scoring >= t.storing THEN 'score' ELSE 'store' END"""
+    WHEN t.storing > 0 THEN 'store' ELSE 'other' END"""
