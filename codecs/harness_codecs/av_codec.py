@@ -129,11 +129,9 @@ class AvCodec(Codec):
         frames = np.empty((encoded.frames, encoded.height, encoded.width, 3), np.uint8)
         decoded = decode(self.decoder, split(encoded.data))
         count = 0
-        for image in self.colour.to_rgb(decoded, encoded.height, encoded.width):
+        for image in self.colour.to_rgb(decoded, encoded.height, encoded.width, frames):
             if image.shape != frames.shape[1:]:
                 raise CodecError(f"{self.name}: frames of {frames.shape[1:]} were coded, {image.shape} came back.")
-            if count < encoded.frames:
-                frames[count] = image
             count += 1
         if count != encoded.frames:
             raise CodecError(f"{self.name}: {encoded.frames} frames were coded, {count} came back.")

@@ -34,10 +34,11 @@ class Keeper:
     def __init__(self) -> None:
         self._streams = Kept("encoded")
         self._derived = Kept("derived")
+        self._coding: dict[str, None] = {}
 
     def problems(self) -> list[str]:
-        """Return why streams or derived data could not be stored; empty if there was no problem."""
-        return [kept.problem for kept in (self._streams, self._derived) if kept.problem]
+        """Return why streams or derived data could not be stored, and what codecs have to say; usually nothing."""
+        return [*(kept.problem for kept in (self._streams, self._derived) if kept.problem), *self._coding]
 
     def encode(self, cell: Cell, source: ReadSample) -> tuple[Encoded, float]:
         """Encode a sample for a cell, or read its stream from the cache.
@@ -47,7 +48,9 @@ class Keeper:
             encoding.
         """
         frames, fps = source.sample.frames, source.sample.fps
-        return encode(cell.codec, frames, cell.level, fps, self._streams, lambda: _stream_key(cell, source))
+        coded = encode(cell.codec, frames, cell.level, fps, self._streams, lambda: _stream_key(cell, source))
+        self._coding |= dict.fromkeys(cell.codec.problems())
+        return coded
 
     def memo(self, cell: Cell, source: ReadSample) -> Memory:
         """Return the memo in which a model stores data derived from the decoded frames of a sample in a cell."""
