@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,6 +13,7 @@ from harness.errors import CodecError, UsageError
 from harness.options import Option, Value
 from harness_codecs.av_coder import Encoder, decode, encode, nvidia, refusal, versions
 from harness_codecs.av_colour import MATRICES, RANGES, Colour
+from harness_codecs.av_planar import is_equal
 from harness_codecs.av_rate import Promise, keep_rate
 from harness_codecs.av_stream import join, split
 
@@ -26,6 +27,8 @@ IMAGE_FPS = Fraction(25)
 
 KBPS = Scale("kbps", (800, 400, 200, 100, 50), 1, 1e6, higher_is_better=True, integer=False, unit="kbit/s")
 """The levels with `rate=abr` and `rate=cbr`: a bitrate. The ladder suits clips of about 320x240 pixels (UCF101)."""
+
+_PACKED = "this swscale gives other pixels in planes than packed, so decoded frames are converted packed."
 
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
 
@@ -162,6 +165,14 @@ class AvCodec(Codec):
                 f"GPU that has an encoder, and its driver. Here there is: {alternatives}."
             )
         return None
+
+    def problems(self) -> Sequence[str]:
+        if is_equal(self.colour.picture):
+            return ()
+        return (f"{self.name}: {_PACKED} That takes longer.",)
+
+    def implementation(self) -> str | None:
+        return None if is_equal(self.colour.picture) else _PACKED
 
     def clips_only(self) -> str | None:
         if self.option("rate") == "quality":

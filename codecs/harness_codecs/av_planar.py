@@ -29,13 +29,14 @@ _SIZES = ((54, 98), (34, 66), (16, 2))
 
 
 def merge(frame: av.VideoFrame, image: NDArray[np.uint8]) -> None:
-    """Write the upper left part of a frame of `PLANAR` into an image uint8[H, W, 3] (RGB), not larger than the frame."""
+    """Write the upper left part of a frame of `PLANAR` into an image uint8[H, W, 3] (RGB) of its size or smaller."""
     import cv2
     import numpy as np
 
     height, width, _ = image.shape
     green, blue, red = (
-        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, :width] for plane in frame.planes
+        np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, :width]
+        for plane in frame.planes
     )
     cv2.merge([red, green, blue], image)
 
@@ -56,7 +57,7 @@ def is_equal(source: Picture) -> bool:
         for highest, step in ((256, 1), (2, 255), (256, 1)):  # any values, the extremes alone, any values again
             frame = av.VideoFrame(width, height, source.pix_fmt)
             for plane in frame.planes:
-                plane.update(np.asarray(rng.integers(0, highest, plane.buffer_size) * step, np.uint8))
+                plane.update(np.asarray(rng.integers(0, highest, plane.buffer_size) * step, np.uint8).tobytes())
             image = np.empty((height, width, 3), np.uint8)
             merge(planar.convert(frame), image)
             if not np.array_equal(image, packed.convert(frame).to_ndarray()):

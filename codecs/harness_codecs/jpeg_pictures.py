@@ -35,26 +35,26 @@ def pictures() -> Iterator[tuple[NDArray[np.uint8], int]]:
 
 
 def _noise(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
-    return rng.integers(0, 256, (*size, 3), np.uint8)
+    return np.asarray(rng.integers(0, 256, (*size, 3), np.uint8))
 
 
 def _shades(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return shades that change little from pixel to pixel, as in photographs."""
     rows, columns = (np.cumsum(rng.integers(-6, 7, (side, 3)), axis=0) for side in size)
     shades = 128 + rows[:, None] + columns[None] + rng.integers(-4, 5, (*size, 3))
-    return np.clip(shades, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(shades, 0, 255), np.uint8)
 
 
 def _edges(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return areas of saturated colours with sharp edges."""
     colours = np.asarray(rng.integers(0, 2, (*(side // 5 + 1 for side in size), 3)) * 255, np.uint8)
-    return colours.repeat(5, axis=0).repeat(5, axis=1)[: size[0], : size[1]]
+    return np.asarray(colours.repeat(5, axis=0).repeat(5, axis=1)[: size[0], : size[1]])
 
 
 def _near_grey(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return shades whose three channels differ by at most one."""
     grey = _shades(size, rng)[:, :, :1].astype(np.int16)
-    return np.clip(grey + rng.integers(0, 2, (*size, 3)), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(grey + rng.integers(0, 2, (*size, 3)), 0, 255), np.uint8)
 
 
 def _even(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:

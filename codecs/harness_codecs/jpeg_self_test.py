@@ -154,8 +154,16 @@ def libraries() -> dict[str, Any]:
 
 
 def _loaded_libraries() -> set[Path]:
-    """Return the files of libjpeg that this process has loaded, where the system says so (Linux)."""
+    """Return the files of libjpeg that Pillow or OpenCV may have loaded, where the system says so (Linux).
+
+    Other packages' wheels bring their own in a folder NAME.libs (torchvision); those are not asked.
+    """
     maps = Path("/proc/self/maps")
     text = maps.read_text() if maps.is_file() else ""
-    found = {Path(name) for name in re.findall(r"(/\S*jpeg\S*)$", text, re.MULTILINE)}
-    return {path for path in found if path.is_file()}
+    found = {Path(name) for name in re.findall(r"(/\S*libjpeg\S*)$", text, re.MULTILINE)}
+    own = ("pillow", "opencv")
+    return {
+        path
+        for path in found
+        if path.is_file() and (path.parent.suffix != ".libs" or path.parent.name.lower().startswith(own))
+    }
