@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness_codecs.av_planar import PACKED, PLANAR, is_equal, merge
+from harness_codecs.av_planar import PACKED, PLANAR, is_equal
 from harness_codecs.av_scaler import Picture, Scaler
 
 if TYPE_CHECKING:
@@ -121,6 +121,8 @@ class Colour:
         """
         import numpy as np
 
+        from harness.video import merge_planes
+
         planar = is_equal(self.picture)
         scaler = Scaler(self.picture, PLANAR if planar else PACKED)
         for number, frame in enumerate(frames):
@@ -129,7 +131,7 @@ class Colour:
             fits = into is not None and number < len(into) and into.shape[1:] == shape
             image = into[number] if into is not None and fits else np.empty(shape, np.uint8)
             if planar:
-                merge(rgb, image)
+                merge_planes(rgb, image)
             else:
                 image[:] = rgb.to_ndarray()[:height, :width]
             yield image

@@ -8,11 +8,11 @@ import av
 import numpy as np
 import pytest
 
-from harness_codecs import av_colour, av_planar
+from harness.video import merge_planes
 from harness_codecs.av_coder import decode
 from harness_codecs.av_colour import MATRICES, RANGES, Colour
 from harness_codecs.av_family import H264, Av1, Hevc, Mpeg2, Vp9
-from harness_codecs.av_planar import PACKED, PLANAR, is_equal, merge
+from harness_codecs.av_planar import PACKED, PLANAR, is_equal
 from harness_codecs.av_scaler import Scaler
 from harness_codecs.av_stream import split
 from kit.pictures import noise, textured
@@ -35,7 +35,7 @@ def forgotten() -> Iterator[None]:
 
 def in_planes(frame: av.VideoFrame, colour: Colour) -> np.ndarray:
     image = np.empty((frame.height, frame.width, 3), np.uint8)
-    merge(Scaler(colour.picture, PLANAR).convert(frame), image)
+    merge_planes(Scaler(colour.picture, PLANAR).convert(frame), image)
     return image
 
 
@@ -93,12 +93,12 @@ def test_a_difference_is_found_told_and_avoided(forgotten: None, monkeypatch: py
     assert (list(codec.problems()), codec.implementation()) == ([], None)
 
     def one_off(frame: av.VideoFrame, image: np.ndarray) -> None:
-        merge(frame, image)
+        merge_planes(frame, image)
         image[-1, -1, 0] ^= 1
 
     is_equal.cache_clear()
-    monkeypatch.setattr(av_planar, "merge", one_off)
-    monkeypatch.setattr(av_colour, "merge", one_off)
+    monkeypatch.setattr("harness.video.planes.merge_planes", one_off)
+    monkeypatch.setattr("harness.video.merge_planes", one_off)
     (told,) = codec.problems()
     assert told.startswith("h264: this swscale gives other pixels in planes than packed")
     assert codec.implementation() in told
