@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Variant", "decode", "encode", "is_as_written"]
+__all__ = ["JpegVariant", "decode", "encode", "is_as_written"]
 
 _SAMPLING = {"4:4:4": 0x111111, "4:2:2": 0x211111, "4:2:0": 0x221111}
 """OpenCV's numbers for the subsampling (`cv2.IMWRITE_JPEG_SAMPLING_FACTOR_*`)."""
@@ -31,7 +31,7 @@ _BASELINE, _PROGRESSIVE = 0xC0, 0xC2
 
 
 @dataclass(frozen=True)
-class Variant:
+class JpegVariant:
     """The options of `jpeg` that choose how libjpeg codes."""
 
     subsampling: str = "4:2:0"
@@ -39,7 +39,7 @@ class Variant:
     optimize: bool = False
 
 
-def encode(image: NDArray[np.uint8], quality: int, variant: Variant) -> bytes | None:
+def encode(image: NDArray[np.uint8], quality: int, variant: JpegVariant) -> bytes | None:
     """Encode an image uint8[H, W, 3] (RGB) with OpenCV.
 
     Return None if OpenCV refuses it, or if Pillow may refuse it: Pillow has to hold a progressive or optimized stream

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from harness.keep.kept import Kept, digest_of
 from harness_codecs import jpeg_opencv
-from harness_codecs.jpeg_opencv import Variant
+from harness_codecs.jpeg_opencv import JpegVariant
 from harness_codecs.jpeg_pictures import pictures
 
-__all__ = ["Finding", "JpegCoder", "MaybeCoder", "compare", "finding", "libraries"]
+__all__ = ["JpegCoder", "JpegOutcome", "MaybeCoder", "compare", "libraries", "outcome"]
 
 _LEAST = 100
 """So many tests at least must have given equal bytes."""
@@ -45,14 +45,14 @@ class JpegCoder:
 
 @dataclass(frozen=True)
 class MaybeCoder:
-    """The same, which gives None for what it leaves to another."""
+    """A way to code JPEG that gives None for what it leaves to another."""
 
     encode: Callable[[NDArray[np.uint8], int], bytes | None]
     decode: Callable[[bytes], NDArray[np.uint8] | None]
 
 
 @dataclass(frozen=True)
-class Finding:
+class JpegOutcome:
     """The outcome of the self-test.
 
     Args:
@@ -64,11 +64,11 @@ class Finding:
     words: str
 
 
-_known: dict[Variant, Finding] = {}
+_known: dict[JpegVariant, JpegOutcome] = {}
 """The outcomes that this process knows."""
 
 
-def finding(variant: Variant, pillow: JpegCoder) -> Finding:
+def outcome(variant: JpegVariant, pillow: JpegCoder) -> JpegOutcome:
     """Return whether OpenCV may code with these options.
 
     The first call in a process reads the outcome from the cache folder. If it is not there, the call makes the test,
@@ -83,15 +83,15 @@ def finding(variant: Variant, pillow: JpegCoder) -> Finding:
     return _known[variant]
 
 
-def _find(variant: Variant, pillow: JpegCoder) -> Finding:
+def _find(variant: JpegVariant, pillow: JpegCoder) -> JpegOutcome:
     try:
         versions = libraries()
     except ImportError as error:
-        return Finding(False, f"coded by Pillow: OpenCV cannot be imported ({error})")
+        return JpegOutcome(False, f"coded by Pillow: OpenCV cannot be imported ({error})")
     kept = Kept("self-tests")
     key = digest_of("jpeg", _REVISION, asdict(variant), versions)
     if (payload := kept.get(key)) is not None:
-        return Finding(**json.loads(payload))
+        return JpegOutcome(**json.loads(payload))
     opencv = MaybeCoder(lambda image, quality: jpeg_opencv.encode(image, quality, variant), jpeg_opencv.decode)
     names = f"OpenCV {versions['opencv']}", f"Pillow {versions['pillow']}"
     found = compare(pictures(), pillow, opencv, *names)
@@ -101,7 +101,7 @@ def _find(variant: Variant, pillow: JpegCoder) -> Finding:
 
 def compare(
     tests: Iterable[tuple[NDArray[np.uint8], int]], pillow: JpegCoder, opencv: MaybeCoder, fast: str, slow: str
-) -> Finding:
+) -> JpegOutcome:
     """Code and decode pictures with both libraries, and compare. What OpenCV leaves to Pillow is no difference.
 
     Args:
@@ -122,12 +122,12 @@ def compare(
         bytes_differ += coded != expected
         pixels_differ += decoded is None or not np.array_equal(decoded, pillow.decode(expected))
     if bytes_differ or pixels_differ or count < _LEAST:
-        return Finding(
+        return JpegOutcome(
             False,
             f"coded by {slow}, which takes longer: in {count} tests {fast} gave other bytes {bytes_differ} times and "
             f"other pixels {pixels_differ} times",
         )
-    return Finding(True, f"coded by {fast}: bytes and pixels are those of {slow} in all of {count} tests")
+    return JpegOutcome(True, f"coded by {fast}: bytes and pixels are those of {slow} in all of {count} tests")
 
 
 def libraries() -> dict[str, Any]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.ImageFile import ImageFile
 
-    from harness_codecs.jpeg_self_test import Finding
+    from harness_codecs.jpeg_self_test import JpegOutcome
 
 __all__ = ["Avif", "Jpeg", "Jpeg2000", "PillowCodec", "Webp", "harness_codecs"]
 
@@ -101,7 +101,7 @@ class Jpeg(PillowCodec):
     """
 
     name = "jpeg"
-    summary = "JPEG (libjpeg-turbo through Pillow)"
+    summary = "JPEG (libjpeg-turbo, with the bytes of Pillow)"
     scale = Scale("quality", (95, 75, 50, 15, 10, 5), minimum=1, maximum=100, higher_is_better=True)
     options = (
         Option("subsampling", str, "4:2:0", "chroma subsampling", choices=("4:4:4", "4:2:2", "4:2:0")),
@@ -135,13 +135,13 @@ class Jpeg(PillowCodec):
     def implementation(self) -> str:
         return self._self_test().words
 
-    def _variant(self) -> jpeg_opencv.Variant:
-        return jpeg_opencv.Variant(self.option("subsampling"), self.option("progressive"), self.option("optimize"))
+    def _variant(self) -> jpeg_opencv.JpegVariant:
+        return jpeg_opencv.JpegVariant(self.option("subsampling"), self.option("progressive"), self.option("optimize"))
 
-    def _self_test(self) -> Finding:
-        from harness_codecs.jpeg_self_test import JpegCoder, finding
+    def _self_test(self) -> JpegOutcome:
+        from harness_codecs.jpeg_self_test import JpegCoder, outcome
 
-        return finding(self._variant(), JpegCoder(super().encode_image, super().decode_image))
+        return outcome(self._variant(), JpegCoder(super().encode_image, super().decode_image))
 
     def fingerprint(self) -> Mapping[str, Value]:
         from PIL import features

@@ -19,21 +19,21 @@ from harness.errors import CodecError
 from harness.keep.kept import Kept
 from harness.media.levers import ReducedCodec
 from harness_codecs import jpeg_opencv, jpeg_self_test
-from harness_codecs.jpeg_opencv import Variant
+from harness_codecs.jpeg_opencv import JpegVariant
 from harness_codecs.jpeg_pictures import pictures
-from harness_codecs.jpeg_self_test import Finding, JpegCoder, MaybeCoder, compare
+from harness_codecs.jpeg_self_test import JpegCoder, JpegOutcome, MaybeCoder, compare
 from harness_codecs.pillow_family import Jpeg
 from kit.command import Session
 from kit.pictures import noise, photograph, textured
 
 VARIANTS = [
-    Variant(*options) for options in itertools.product(("4:2:0", "4:2:2", "4:4:4"), (False, True), (False, True))
+    JpegVariant(*options) for options in itertools.product(("4:2:0", "4:2:2", "4:4:4"), (False, True), (False, True))
 ]
-DEFAULT = Variant()
+DEFAULT = JpegVariant()
 TESTS = list(pictures())
 
 
-def saved(image: np.ndarray, quality: int, variant: Variant = DEFAULT) -> bytes:
+def saved(image: np.ndarray, quality: int, variant: JpegVariant = DEFAULT) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=quality, **asdict(variant))
     return buffer.getvalue()
@@ -47,7 +47,7 @@ def opened(data: bytes) -> np.ndarray:
 PILLOW = JpegCoder(saved, opened)
 
 
-def opencv(variant: Variant) -> MaybeCoder:
+def opencv(variant: JpegVariant) -> MaybeCoder:
     return MaybeCoder(lambda image, quality: jpeg_opencv.encode(image, quality, variant), jpeg_opencv.decode)
 
 
@@ -70,7 +70,7 @@ def test_pictures_are_many_different_and_always_the_same() -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_the_codec_is_pillow_whatever_codes(variant: Variant) -> None:
+def test_the_codec_is_pillow_whatever_codes(variant: JpegVariant) -> None:
     """On every machine: OpenCV's bytes are used where the self-test passed, and are Pillow's; else Pillow codes."""
     codec = Jpeg(**asdict(variant))
     images = [photograph(), textured(97, 130), noise(40, 33, 3), np.zeros((1, 1, 3), np.uint8)]
@@ -80,8 +80,8 @@ def test_the_codec_is_pillow_whatever_codes(variant: Variant) -> None:
         np.testing.assert_array_equal(codec.decode_image(expected), opened(expected))
 
 
-@pytest.mark.parametrize("variant", [Variant(), Variant("4:4:4", progressive=True)], ids=str)
-def test_the_self_test_passes_or_names_a_difference_that_is_there(variant: Variant) -> None:
+@pytest.mark.parametrize("variant", [JpegVariant(), JpegVariant("4:4:4", progressive=True)], ids=str)
+def test_the_self_test_passes_or_names_a_difference_that_is_there(variant: JpegVariant) -> None:
     pillow = JpegCoder(lambda image, quality: saved(image, quality, variant), opened)
     found = compare(TESTS, pillow, opencv(variant), "OpenCV", "Pillow")
     coded = [(jpeg_opencv.encode(picture, quality, variant), picture, quality) for picture, quality in TESTS]
@@ -98,7 +98,7 @@ class OneOff:
 
     def encode(self, image: np.ndarray, quality: int) -> bytes | None:
         self.calls += 1
-        data = jpeg_opencv.encode(image, quality, Variant())
+        data = jpeg_opencv.encode(image, quality, JpegVariant())
         if data is None or self.what != "byte" or self.calls != 300:
             return data
         return data[:-1] + bytes([data[-1] ^ 1])
@@ -116,7 +116,7 @@ class OneOff:
 def test_one_difference_is_enough(what: str, said: tuple[int, int]) -> None:
     coder = OneOff(what)
     found = compare(TESTS, PILLOW, MaybeCoder(coder.encode, coder.decode), "OpenCV 0.1", "Pillow 0.2")
-    assert found == Finding(
+    assert found == JpegOutcome(
         False,
         f"coded by Pillow 0.2, which takes longer: in 411 tests OpenCV 0.1 gave other bytes {said[0]} times and other "
         f"pixels {said[1]} times",
@@ -124,15 +124,15 @@ def test_one_difference_is_enough(what: str, said: tuple[int, int]) -> None:
 
 
 def test_too_few_tests_are_none() -> None:
-    assert not compare(TESTS[:99], PILLOW, opencv(Variant()), "OpenCV", "Pillow").equal
+    assert not compare(TESTS[:99], PILLOW, opencv(JpegVariant()), "OpenCV", "Pillow").equal
     assert not compare(TESTS, PILLOW, MaybeCoder(lambda *_: None, jpeg_opencv.decode), "OpenCV", "Pillow").equal
 
 
 def test_the_outcome_is_kept_for_these_versions_alone(unknown: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[Variant] = []
+    made: list[JpegVariant] = []
 
-    def counted(*arguments: object) -> Finding:
-        made.append(Variant())
+    def counted(*arguments: object) -> JpegOutcome:
+        made.append(JpegVariant())
         return compare(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(jpeg_self_test, "compare", counted)
@@ -157,9 +157,9 @@ def test_the_outcome_is_kept_for_these_versions_alone(unknown: Path, monkeypatch
 
 def failed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Make the kept outcome of the self-test one that failed; return what is then told."""
-    found = Finding(False, "coded by Pillow 0.2, which takes longer")
+    found = JpegOutcome(False, "coded by Pillow 0.2, which takes longer")
     monkeypatch.setenv("HARNESS_CACHE", str(folder))
-    key = jpeg_self_test.digest_of("jpeg", jpeg_self_test._REVISION, asdict(Variant()), jpeg_self_test.libraries())
+    key = jpeg_self_test.digest_of("jpeg", jpeg_self_test._REVISION, asdict(JpegVariant()), jpeg_self_test.libraries())
     Kept("self-tests").put(key, json.dumps(asdict(found)).encode())
     return f"jpeg is {found.words}."
 
@@ -277,17 +277,19 @@ def test_what_opencv_refuses_goes_to_pillow(monkeypatch: pytest.MonkeyPatch) -> 
     image, expected = photograph(), saved(photograph(), 75)
     monkeypatch.setattr(cv2, "imencode", refuse)
     monkeypatch.setattr(cv2, "imdecode", refuse)
-    assert jpeg_opencv.encode(image, 75, Variant()) is None
+    assert jpeg_opencv.encode(image, 75, JpegVariant()) is None
     assert jpeg_opencv.decode(expected) is None
     assert Jpeg().encode_image(image, 75) == expected
     np.testing.assert_array_equal(Jpeg().decode_image(expected), opened(expected))
 
 
-@pytest.mark.parametrize("variant", [Variant("4:4:4", optimize=True), Variant("4:4:4", progressive=True)], ids=str)
+@pytest.mark.parametrize(
+    "variant", [JpegVariant("4:4:4", optimize=True), JpegVariant("4:4:4", progressive=True)], ids=str
+)
 def test_streams_too_large_for_pillows_buffer_fail_as_before(
-    variant: Variant, capfd: pytest.CaptureFixture[str]
+    variant: JpegVariant, capfd: pytest.CaptureFixture[str]
 ) -> None:
     image = noise(600, 800, 3)
     with pytest.raises(CodecError, match="jpeg cannot code this image of 800x600"):
         Jpeg(**asdict(variant)).encode_image(image, 94)
-    assert Jpeg(subsampling="4:4:4").encode_image(image, 94) == saved(image, 94, Variant("4:4:4"))
+    assert Jpeg(subsampling="4:4:4").encode_image(image, 94) == saved(image, 94, JpegVariant("4:4:4"))
