@@ -11,6 +11,7 @@ import platform
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,22 +69,20 @@ _known: dict[JpegVariant, JpegOutcome] = {}
 """The outcomes that this process knows."""
 
 
-def outcome(variant: JpegVariant, pillow: JpegCoder) -> JpegOutcome:
+def outcome(variant: JpegVariant) -> JpegOutcome:
     """Return whether OpenCV may code with these options.
 
     The first call in a process reads the outcome from the cache folder. If it is not there, the call makes the test,
     which takes half a second.
-
-    Args:
-        variant: the options.
-        pillow: codes with Pillow with these options.
     """
     if variant not in _known:
-        _known[variant] = _find(variant, pillow)
+        _known[variant] = _find(variant)
     return _known[variant]
 
 
-def _find(variant: JpegVariant, pillow: JpegCoder) -> JpegOutcome:
+def _find(variant: JpegVariant) -> JpegOutcome:
+    from harness_codecs.pillow_family import Jpeg, PillowCodec
+
     try:
         versions = libraries()
     except ImportError as error:
@@ -92,6 +91,8 @@ def _find(variant: JpegVariant, pillow: JpegCoder) -> JpegOutcome:
     key = digest_of("jpeg", _REVISION, asdict(variant), versions)
     if (payload := kept.get(key)) is not None:
         return JpegOutcome(**json.loads(payload))
+    codec = Jpeg(**asdict(variant))
+    pillow = JpegCoder(partial(PillowCodec.encode_image, codec), partial(PillowCodec.decode_image, codec))
     opencv = MaybeCoder(lambda image, quality: jpeg_opencv.encode(image, quality, variant), jpeg_opencv.decode)
     names = f"OpenCV {versions['opencv']}", f"Pillow {versions['pillow']}"
     found = compare(pictures(), pillow, opencv, *names)

@@ -120,7 +120,8 @@ class Jpeg(PillowCodec):
 
     def encode_image(self, image: NDArray[np.uint8], level: float) -> bytes:
         coded = None
-        if max(image.shape) <= self.largest and self._self_test().equal:
+        plain = type(self).arguments is Jpeg.arguments and max(image.shape) <= self.largest
+        if plain and self._self_test().equal:
             coded = jpeg_opencv.encode(image, int(level), self._variant())
         return super().encode_image(image, level) if coded is None else coded
 
@@ -139,9 +140,9 @@ class Jpeg(PillowCodec):
         return jpeg_opencv.JpegVariant(self.option("subsampling"), self.option("progressive"), self.option("optimize"))
 
     def _self_test(self) -> JpegOutcome:
-        from harness_codecs.jpeg_self_test import JpegCoder, outcome
+        from harness_codecs.jpeg_self_test import outcome
 
-        return outcome(self._variant(), JpegCoder(super().encode_image, super().decode_image))
+        return outcome(self._variant())
 
     def fingerprint(self) -> Mapping[str, Value]:
         from PIL import features

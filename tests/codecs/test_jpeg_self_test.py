@@ -189,6 +189,24 @@ def test_a_run_tells_once_that_pillow_codes(tmp_path: Path, cache: Path, monkeyp
     assert told.removeprefix("jpeg is ").removesuffix(".") in session.run("doctor").stdout
 
 
+class OwnTables(Jpeg):
+    """A codec of a plugin, which gives Pillow more than the options."""
+
+    name = "own-tables"
+
+    def arguments(self, level: float) -> dict[str, object]:
+        return {**super().arguments(level), "qtables": [[7] * 64, [9] * 64]}
+
+
+def test_a_codec_with_arguments_of_its_own_is_coded_by_pillow(unknown: Path) -> None:
+    image = photograph()
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=75, subsampling="4:2:0", qtables=[[7] * 64, [9] * 64])
+    assert OwnTables().encode_image(image, 75) == buffer.getvalue()
+    np.testing.assert_array_equal(OwnTables().decode_image(buffer.getvalue()), opened(buffer.getvalue()))
+    assert OwnTables().implementation() == Jpeg().implementation()
+
+
 def test_doctor_says_what_codes(tmp_path: Path, cache: Path) -> None:
     (line,) = [line for line in Session(tmp_path, cache).run("doctor").stdout.splitlines() if " jpeg " in line]
     assert Jpeg().implementation() in line
