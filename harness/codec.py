@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
@@ -41,6 +41,9 @@ __all__ = ["Codec", "Encoded", "Frames", "ImageCodec", "Level", "Scale", "check_
 
 Frames: TypeAlias = "NDArray[np.uint8]"
 """RGB frames, uint8[T, H, W, 3]. At run time the alias is a string, so that this module does not import NumPy."""
+
+_LENGTH = struct.Struct("<Q")
+"""The length that stands before each stream of an `ImageCodec`."""
 
 Level = float | None
 """A position on a codec's scale; None for a codec without one (`none`)."""
@@ -169,6 +172,17 @@ class Codec(Configured, ABC):
         """Return None if the codec works on this machine, otherwise a sentence that says what is missing."""
         return None
 
+    def problems(self) -> Sequence[str]:
+        """Return warnings for the user about coding in this process, such as a library that codes slowly."""
+        return ()
+
+    def implementation(self) -> str | None:
+        """Return in words what codes on this machine, where that may differ without any effect on results.
+
+        None if there is nothing to say. What can change pixels or bytes belongs to `fingerprint`.
+        """
+        return None
+
     def clips_only(self) -> str | None:
         """Return why the codec, with its current options, can only code clips; None if it can code single images.
 
@@ -208,7 +222,10 @@ class ImageCodec(Codec):
 
     @abstractmethod
     def decode_image(self, data: bytes) -> NDArray[np.uint8]:
-        """Decode a stream from `encode_image` to an image, uint8[H, W, 3] (RGB)."""
+        """Decode a stream from `encode_image` to an image, uint8[H, W, 3] (RGB).
+
+        An array that can be written to is taken over as it is, so it must be a new one for each call.
+        """
 
     def stream_bits(self, data: bytes) -> int:
         """Return the rate, in bits, of one stream from `encode_image`.
@@ -223,7 +240,7 @@ class ImageCodec(Codec):
             raise UsageError(f"codec {self.name} needs a level.")
         self.scale.check(level, self.name)
         streams = [self.encode_image(frame, level) for frame in frames]
-        data = b"".join(struct.pack("<Q", len(stream)) + stream for stream in streams)
+        data = b"".join(_LENGTH.pack(len(stream)) + stream for stream in streams)
         bits = sum(self.stream_bits(stream) for stream in streams)
         count, height, width, _ = frames.shape
         return Encoded(data, bits, count, height, width, fps)
@@ -231,15 +248,21 @@ class ImageCodec(Codec):
     def decode(self, encoded: Encoded) -> Frames:
         import numpy as np
 
-        frames = np.empty((encoded.frames, encoded.height, encoded.width, 3), np.uint8)
+        shape = (encoded.height, encoded.width, 3)
+        if encoded.frames == 1 and (stream := _only_stream(encoded.data)) is not None:
+            image = self.decode_image(stream)
+            _check_decoded(image, shape, self.name)
+            # An array over `bytes` is read-only; the frames can be written to, as with every other codec.
+            return np.require(image, requirements=("C", "W"))[None]
+        frames = np.empty((encoded.frames, *shape), np.uint8)
         position, count = 0, 0
         while position < len(encoded.data):
-            (length,) = struct.unpack_from("<Q", encoded.data, position)
-            position += 8
+            (length,) = _LENGTH.unpack_from(encoded.data, position)
+            position += _LENGTH.size
             image = self.decode_image(encoded.data[position : position + length])
             position += length
             if count < encoded.frames:
-                _check_decoded(image, frames.shape[1:], self.name)
+                _check_decoded(image, shape, self.name)
                 frames[count] = image
             count += 1
         if count != encoded.frames:
@@ -262,6 +285,13 @@ def check_frames(frames: Frames, codec: str) -> None:
         raise CodecError(f"{codec} codes arrays uint8[T, H, W, 3], not {type(frames).__name__}.")
     if str(dtype) != "uint8" or len(shape) != 4 or shape[3] != 3 or 0 in shape:
         raise CodecError(f"{codec} codes RGB frames uint8[T, H, W, 3]; given: {dtype}{list(shape)}.")
+
+
+def _only_stream(data: bytes) -> bytes | None:
+    """Return the stream of `ImageCodec.encode` if the data hold one alone, else None."""
+    if len(data) < _LENGTH.size or len(data) != _LENGTH.size + _LENGTH.unpack_from(data)[0]:
+        return None
+    return data[_LENGTH.size :]
 
 
 def _check_decoded(image: NDArray[np.uint8], shape: tuple[int, ...], codec: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,6 +13,7 @@ from harness.errors import CodecError, UsageError
 from harness.options import Option, Value
 from harness_codecs.av_coder import Encoder, decode, encode, nvidia, refusal, versions
 from harness_codecs.av_colour import MATRICES, RANGES, Colour
+from harness_codecs.av_planar import is_equal
 from harness_codecs.av_rate import Promise, keep_rate
 from harness_codecs.av_stream import join, split
 
@@ -26,6 +27,8 @@ IMAGE_FPS = Fraction(25)
 
 KBPS = Scale("kbps", (800, 400, 200, 100, 50), 1, 1e6, higher_is_better=True, integer=False, unit="kbit/s")
 """The levels with `rate=abr` and `rate=cbr`: a bitrate. The ladder suits clips of about 320x240 pixels (UCF101)."""
+
+_PACKED = "this swscale gives other pixels in planes than packed, so decoded frames are converted packed."
 
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
 
@@ -129,11 +132,9 @@ class AvCodec(Codec):
         frames = np.empty((encoded.frames, encoded.height, encoded.width, 3), np.uint8)
         decoded = decode(self.decoder, split(encoded.data))
         count = 0
-        for image in self.colour.to_rgb(decoded, encoded.height, encoded.width):
+        for image in self.colour.to_rgb(decoded, encoded.height, encoded.width, frames):
             if image.shape != frames.shape[1:]:
                 raise CodecError(f"{self.name}: frames of {frames.shape[1:]} were coded, {image.shape} came back.")
-            if count < encoded.frames:
-                frames[count] = image
             count += 1
         if count != encoded.frames:
             raise CodecError(f"{self.name}: {encoded.frames} frames were coded, {count} came back.")
@@ -164,6 +165,14 @@ class AvCodec(Codec):
                 f"GPU that has an encoder, and its driver. Here there is: {alternatives}."
             )
         return None
+
+    def problems(self) -> Sequence[str]:
+        if is_equal(self.colour.picture):
+            return ()
+        return (f"{self.name}: {_PACKED} That takes longer.",)
+
+    def implementation(self) -> str | None:
+        return None if is_equal(self.colour.picture) else _PACKED
 
     def clips_only(self) -> str | None:
         if self.option("rate") == "quality":

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness_codecs.av_planar import PACKED, PLANAR, is_equal
 from harness_codecs.av_scaler import Picture, Scaler
 
 if TYPE_CHECKING:
@@ -99,24 +100,43 @@ class Colour:
         _, height, width, _ = frames.shape
         rows, columns = self.padded(height, width)
         margin = ((0, rows - height), (0, columns - width), (0, 0))
-        scaler = Scaler(_RGB, self._picture())
+        scaler = Scaler(PACKED, self.picture)
         for frame in frames:
             image = np.pad(frame, margin, "edge") if (rows, columns) != (height, width) else frame
             yield scaler.convert(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24"))
 
-    def to_rgb(self, frames: Iterable[av.VideoFrame], height: int, width: int) -> Iterator[NDArray[np.uint8]]:
+    def to_rgb(
+        self, frames: Iterable[av.VideoFrame], height: int, width: int, into: Frames | None = None
+    ) -> Iterator[NDArray[np.uint8]]:
         """Convert decoded YUV frames to uint8[H, W, 3] (RGB), cropped to the given height and width.
 
         Matrix, range and siting are those of this object, whatever a decoder says of its frames.
+
+        Args:
+            frames: the decoded frames.
+            height: the largest height that is wanted, in pixels.
+            width: the largest width that is wanted, in pixels.
+            into: uint8[T, H, W, 3], where the first T frames are written if their size is the wanted one; None to make
+                a new array for each.
         """
         import numpy as np
 
-        scaler = Scaler(self._picture(), _RGB)
-        for frame in frames:
-            yield np.asarray(scaler.convert(frame).to_ndarray(), np.uint8)[:height, :width]
+        from harness.video import merge_planes
 
-    def _picture(self) -> Picture:
+        planar = is_equal(self.picture)
+        scaler = Scaler(self.picture, PLANAR if planar else PACKED)
+        for number, frame in enumerate(frames):
+            rgb = scaler.convert(frame)
+            shape = (min(height, rgb.height), min(width, rgb.width), 3)
+            fits = into is not None and number < len(into) and into.shape[1:] == shape
+            image = into[number] if into is not None and fits else np.empty(shape, np.uint8)
+            if planar:
+                merge_planes(rgb, image)
+            else:
+                image[:] = rgb.to_ndarray()[:height, :width]
+            yield image
+
+    @property
+    def picture(self) -> Picture:
+        """What the coded frames are."""
         return Picture(self.pix_fmt, self.tags.matrix, self.range_code, SITING)
-
-
-_RGB = Picture("rgb24", matrix=0, range_code=RANGES["full"], siting=None)

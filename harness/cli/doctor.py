@@ -13,6 +13,7 @@ import click
 from harness import __version__
 from harness.cli.once import Command
 from harness.cli.options.common import data_root_option, database_option, make_registry, registry_option
+from harness.codec import Codec
 from harness.discovery.extras import extras
 from harness.discovery.plugins import Plugins, installed
 from harness.discovery.registry import Registry, load_registry
@@ -80,6 +81,8 @@ def _available(plugins: Plugins, kind: str) -> None:
             plugin = item.cls()
             missing = plugin.available()
             facts = ", ".join(f"{key} {value}" for key, value in plugin.fingerprint().items()) if not missing else ""
+            if not missing and isinstance(plugin, Codec) and (words := plugin.implementation()):
+                facts += f"; {words}"
         except Exception as error:  # noqa: BLE001 - a plugin may raise any error, and the line shows it
             missing, facts = f"{type(error).__name__}: {error}", ""
         _line(item.name, missing or facts or "ok", not missing)

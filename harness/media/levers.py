@@ -26,7 +26,7 @@ the source's size and frame count.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -227,6 +227,12 @@ class ReducedCodec(Codec):
 
     def available(self) -> str | None:
         return self.codec.available()
+
+    def problems(self) -> Sequence[str]:
+        return self.codec.problems()
+
+    def implementation(self) -> str | None:
+        return self.codec.implementation()
 
     def clips_only(self) -> str | None:
         if "fps" in self.levers:

@@ -53,8 +53,8 @@ class CodecCoding:
         self._kept = Kept("encoded")
 
     def problems(self) -> list[str]:
-        """Return why streams could not be stored in the cache; empty if there was no problem."""
-        return [self._kept.problem] if self._kept.problem else []
+        """Return why streams could not be stored in the cache, and what the codec has to say; usually nothing."""
+        return [*([self._kept.problem] if self._kept.problem else []), *self._codec.problems()]
 
     def __call__(self, frames: Frames, fps: float | None, rng: np.random.Generator) -> Frames:
         level = self._levels[int(rng.integers(len(self._levels)))]

@@ -28,9 +28,20 @@ length that the container states, from packets that gave no picture, from errors
 of FFV1 and HEVC. Most decoders pass over some damage; docs/reference/files.md says how much.
 """
 
+from harness.video.planes import merge_planes, same_in_planes
 from harness.video.reading import Facts, Reader, decoders, probe, read_clip, segments
 
-__all__ = ["SUFFIXES", "Facts", "Reader", "decoders", "probe", "read_clip", "segments"]
+__all__ = [
+    "SUFFIXES",
+    "Facts",
+    "Reader",
+    "decoders",
+    "merge_planes",
+    "probe",
+    "read_clip",
+    "same_in_planes",
+    "segments",
+]
 
 SUFFIXES = (
     *(".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"),

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import SampleError
 from harness.video.display import shown_as
+from harness.video.planes import merge_planes, same_in_planes
 
 if TYPE_CHECKING:
     import numpy as np
     from av.video.frame import VideoFrame
+    from av.video.reformatter import VideoReformatter
     from numpy.typing import NDArray
 
     from harness.video.display import Matrix
@@ -27,6 +30,8 @@ _MATRICES = {1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9
 """The matrices that libswscale supports, by their number in ITU-T H.273."""
 _HDR = {16: "PQ", 18: "HLG"}
 _FULL = 2
+_PLANAR = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p")
+"""The formats that are converted by way of planes, if that gives the same pixels."""
 
 
 class Converter:
@@ -53,21 +58,14 @@ class Converter:
             SampleError: the picture is of a kind that is refused.
         """
         import numpy as np
-        from av.video.reformatter import ColorRange, Interpolation
 
         self._check(picture)
-        flags = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
         matrix, full = self._colour(picture)
-        converted = self._reformatter.reformat(
-            picture,
-            format="rgb24",
-            src_colorspace=matrix,
-            src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
-            dst_color_range=ColorRange.JPEG,
-            interpolation=flags | Interpolation.FULL_CHR_H_INT,
-            threads=1,
-        )
-        pixels = np.asarray(converted.to_ndarray(), np.uint8)
+        if picture.format.name in _PLANAR and _same_in_planes(picture.format.name, matrix, full):
+            pixels = np.empty((picture.height, picture.width, 3), np.uint8)
+            merge_planes(_converted(self._reformatter, picture, "gbrp", matrix, full), pixels)
+        else:
+            pixels = np.asarray(_converted(self._reformatter, picture, "rgb24", matrix, full).to_ndarray(), np.uint8)
         if display is None:
             return pixels
         shown = shown_as(pixels, display)
@@ -105,3 +103,30 @@ class Converter:
                 + ", ".join(dict.fromkeys(_MATRICES.values()))
                 + "."
             )
+
+
+def _converted(reformatter: VideoReformatter, picture: VideoFrame, pix_fmt: str, matrix: int, full: bool) -> VideoFrame:
+    """Convert a picture to RGB of a pixel format; `matrix` and `full` are those of `Converter._colour`."""
+    from av.video.reformatter import ColorRange, Interpolation
+
+    flags = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+    return reformatter.reformat(
+        picture,
+        format=pix_fmt,
+        src_colorspace=matrix,
+        src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+        interpolation=flags | Interpolation.FULL_CHR_H_INT,
+        threads=1,
+    )
+
+
+@cache
+def _same_in_planes(pix_fmt: str, matrix: int, full: bool) -> bool:
+    """Return whether pictures of a kind have the same pixels by way of planes."""
+    from av.video.reformatter import VideoReformatter
+
+    packed, planar = (
+        partial(_converted, VideoReformatter(), pix_fmt=form, matrix=matrix, full=full) for form in ("rgb24", "gbrp")
+    )
+    return same_in_planes(pix_fmt, packed, planar)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Keeper"]
 
-WORTH = 20e6
-"""Bytes per CPU second. Data computed more slowly than this are cached; other data are computed each time."""
+WORTH = 50e6
+"""Bytes per CPU second. Data computed more slowly than this are cached; other data are computed each time.
+
+Compressing and storing an array of optical flow takes some 300 MB a CPU second, and reading it 400 MB.
+"""
 
 
 class Keeper:
@@ -34,10 +38,11 @@ class Keeper:
     def __init__(self) -> None:
         self._streams = Kept("encoded")
         self._derived = Kept("derived")
+        self._coding: dict[str, None] = {}
 
     def problems(self) -> list[str]:
-        """Return why streams or derived data could not be stored; empty if there was no problem."""
-        return [kept.problem for kept in (self._streams, self._derived) if kept.problem]
+        """Return why streams or derived data could not be stored, and what codecs have to say; usually nothing."""
+        return [*(kept.problem for kept in (self._streams, self._derived) if kept.problem), *self._coding]
 
     def encode(self, cell: Cell, source: ReadSample) -> tuple[Encoded, float]:
         """Encode a sample for a cell, or read its stream from the cache.
@@ -47,7 +52,9 @@ class Keeper:
             encoding.
         """
         frames, fps = source.sample.frames, source.sample.fps
-        return encode(cell.codec, frames, cell.level, fps, self._streams, lambda: _stream_key(cell, source))
+        coded = encode(cell.codec, frames, cell.level, fps, self._streams, lambda: _stream_key(cell, source))
+        self._coding |= dict.fromkeys(cell.codec.problems())
+        return coded
 
     def memo(self, cell: Cell, source: ReadSample) -> Memory:
         """Return the memo in which a model stores data derived from the decoded frames of a sample in a cell."""
@@ -55,7 +62,10 @@ class Keeper:
 
 
 class Memory:
-    """A memo (`harness.model.Memo`) on disk. Arrays that are cheaper to compute than to store are not stored."""
+    """A memo (`harness.model.Memo`) on disk, compressed.
+
+    Arrays that are cheaper to compute than to store are not stored.
+    """
 
     def __init__(self, kept: Kept, cell: Cell, source: ReadSample) -> None:
         self._kept = kept
@@ -65,16 +75,16 @@ class Memory:
     def __call__(self, name: str, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         import numpy as np
 
-        key = digest_of("derived 1", _stream_key(self._cell, self._source), name)
+        key = digest_of("derived 2", _stream_key(self._cell, self._source), name)
         if (payload := self._kept.get(key)) is not None:
-            array: NDArray[Any] = np.load(io.BytesIO(payload), allow_pickle=False)
+            array: NDArray[Any] = np.load(io.BytesIO(zlib.decompress(payload)), allow_pickle=False)
             return array
         started = time.process_time()  # CPU time, which does not depend on the load of the machine
         array = compute()
         if array.nbytes < WORTH * (time.process_time() - started):
             buffer = io.BytesIO()
             np.save(buffer, array, allow_pickle=False)
-            self._kept.put(key, buffer.getvalue())
+            self._kept.put(key, zlib.compress(buffer.getbuffer(), 1))
         return array
 
 

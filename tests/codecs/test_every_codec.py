@@ -4,6 +4,7 @@ import io
 import os
 import pickle
 import shutil
+import struct
 import subprocess
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -190,6 +191,44 @@ def test_notices_frames_lost_or_of_another_size() -> None:
         Jpeg().decode(Encoded(two.data, two.bits, 2, 8, 9))
     with pytest.raises(CodecError, match=r"uint8\[1, 2, 2, 3\] were coded, 11 bytes came back"):
         Uncompressed().decode(Encoded(bytes(11), 88, 1, 2, 2))
+
+
+class Given(ImageCodec):
+    """Decodes to the array that it was given."""
+
+    name, summary = "given", "of a test"
+    scale = Jpeg.scale
+
+    def __init__(self, image: np.ndarray) -> None:
+        super().__init__()
+        self.image = image
+
+    def encode_image(self, image: np.ndarray, level: float) -> bytes:
+        return b"stream"
+
+    def decode_image(self, data: bytes) -> np.ndarray:
+        assert data == b"stream"
+        return self.image
+
+
+def test_one_decoded_frame_is_not_copied_unless_it_has_to_be() -> None:
+    image = noise(6, 8, 3)
+    read_only, sparse = image.copy(), noise(6, 16, 3)[:, ::2]
+    read_only.setflags(write=False)
+    for given, copied in ((image, False), (read_only, True), (sparse, True)):
+        codec = Given(given)
+        decoded = codec.decode(codec.encode(image[None], 50))
+        np.testing.assert_array_equal(decoded[0], given)
+        assert (decoded.shape, decoded.flags.writeable, decoded.flags.c_contiguous) == ((1, 6, 8, 3), True, True)
+        assert np.shares_memory(decoded, given) != copied
+        two = codec.decode(codec.encode(np.stack([image, image]), 50))
+        assert not np.shares_memory(two, given)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x06", b"\x06" + bytes(7) + b"strea"], ids=["nothing", "cut", "short"])
+def test_joined_streams_that_end_too_soon_are_no_frame(data: bytes) -> None:
+    with pytest.raises((CodecError, struct.error)):
+        Jpeg().decode(Encoded(data, 8, 1, 6, 8))
 
 
 def test_none_is_bit_exact_at_24_bits_a_pixel() -> None:

@@ -100,7 +100,7 @@ def test_a_costly_codec_encodes_the_same_frames_once_and_tells_the_time_of_that(
 def test_a_cheap_codec_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     Keeper().encode(cell(Jpeg(), 50), source())
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "encoded").exists()
     Keeper().encode(cell(Counting(), 50), source())
     assert (tmp_path / "encoded").is_dir()
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from harness_tasks.action.sampling import Window, resized, scaled
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from harness.codec import Frames
@@ -93,6 +92,8 @@ class Flow:
             cv2.setNumThreads(threads)
 
     def _fields(self, frames: Frames, pairs: Sequence[int], window: Window, shape: tuple[int, int]) -> NDArray[np.int8]:
+        import numpy as np
+
         estimate = self._estimator()
         quantised = np.empty((len(pairs), 2, *shape), np.int8)
         grey: dict[int, NDArray[np.uint8]] = {}
@@ -101,11 +102,14 @@ class Flow:
                 number: grey[number] if number in grey else _grey(frames[number], window) for number in (pair, pair + 1)
             }
             field = estimate(grey[pair], grey[pair + 1])
-            if self.camera != "none":
-                centre = np.median if self.camera == "median" else np.mean
-                field = field - np.asarray(centre(field, axis=(0, 1)), np.float32)
-            seen = np.clip(scaled(field, shape), -self.bound, self.bound) * (127 / self.bound)
-            quantised[place] = np.moveaxis(np.rint(seen), -1, 0)
+            if self.camera == "median":
+                field -= _median(field)
+            elif self.camera == "mean":
+                field -= field.mean(axis=(0, 1))
+            seen = scaled(field, shape)
+            np.clip(seen, -self.bound, self.bound, out=seen)
+            seen *= 127 / self.bound
+            quantised[place] = np.moveaxis(np.rint(seen, out=seen), -1, 0)
         return quantised
 
     def _estimator(self) -> _Estimator:
@@ -126,14 +130,18 @@ def kept_fields(
     frames: Frames, flow: Flow, pairs: Sequence[int], window: Window, shape: tuple[int, int]
 ) -> NDArray[np.int8]:
     """Return the same as `Flow.fields`, cached on disk under the digest of the frames and the settings."""
+    import zlib
+
+    import numpy as np
+
     from harness.keep.kept import digest_of, frames_digest
 
     kept = _kept()
-    key = digest_of("flow 1", frames_digest(frames, None), flow.name(window, pairs, shape))
+    key = digest_of("flow 2", frames_digest(frames, None), flow.name(window, pairs, shape))
     if (payload := kept.get(key)) is not None:
-        return np.frombuffer(payload, np.int8).reshape(len(pairs), 2, *shape)
+        return np.frombuffer(zlib.decompress(payload), np.int8).reshape(len(pairs), 2, *shape)
     fields = flow.fields(frames, pairs, window, shape)
-    kept.put(key, fields.tobytes())
+    kept.put(key, zlib.compress(fields.tobytes(), 1))
     return fields
 
 
@@ -150,6 +158,8 @@ def less_camera(fields: NDArray[np.int8], camera: str) -> NDArray[np.int8]:
             here, because a part has another median or mean than the whole field.
         camera: one of CAMERA.
     """
+    import numpy as np
+
     if camera == "none":
         return fields
     centre = np.median if camera == "median" else np.mean
@@ -179,9 +189,28 @@ def why_missing(method: str) -> str | None:
     )
 
 
+def _median(field: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the medians of x and y of a flow field float32[h, w, 2].
+
+    They are those of `np.median`, bit for bit, which takes three times as long.
+    """
+    import numpy as np
+
+    if np.isnan(field).any():
+        return np.median(field, axis=(0, 1))
+    medians = np.empty(2, np.float32)
+    for axis, component in enumerate((field[..., 0].ravel(), field[..., 1].ravel())):
+        middle = component.size // 2
+        component.partition((max(0, middle - 1), middle))
+        lower = component[middle] if component.size % 2 else component[middle - 1]
+        medians[axis] = (lower + component[middle]) / np.float32(2)
+    return medians
+
+
 def _grey(frame: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
     """Return the window of a frame as a grey image."""
     import cv2
+    import numpy as np
 
     return resized(np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8), window)
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from harness_tasks.action.flow import METHODS, Flow, kept_fields, why_missing
+from harness_tasks.action.flow import METHODS, Flow, _median, kept_fields, why_missing
 from harness_tasks.action.models.two_stream import TwoStreamModel
 from harness_tasks.action.sampling import (
     Window,
@@ -73,6 +73,23 @@ def test_takes_off_the_camera_s_movement(camera: str) -> None:
     if camera == "median":
         assert np.median(field, axis=(1, 2)) == pytest.approx([0, 0], abs=STEP)
         assert np.median(field[:, 40:56, 56:72], axis=(1, 2)) == pytest.approx([-3, 2], abs=0.4)
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN")
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (3, 5), (4, 6), (96, 128), (95, 127)], ids=str)
+def test_the_median_is_numpys_bit_for_bit(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    smooth = rng.normal(0, 3, (*shape, 2)).astype(np.float32)
+    extreme = rng.choice(np.asarray([0.0, -0.0, 1e-45, 3e38, -3e38, 1 / 3], np.float32), (*shape, 2))
+    one_nan = smooth.copy()
+    one_nan[0, 0, 1] = np.nan
+    for field in (smooth, np.round(smooth), extreme, one_nan, smooth[:, ::-1]):
+        before = field.copy()
+        expected = np.asarray(np.median(field, axis=(0, 1)), np.float32)
+        found = _median(field)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(field, before)
 
 
 def test_cuts_off_at_the_bound() -> None:
