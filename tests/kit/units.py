@@ -107,13 +107,14 @@ def unit(
     reference: bool = False,
     dataset: Dataset | None = None,
     task: Task | None = None,
+    levels: tuple[float, float] = (50.0, 5.0),
 ) -> Unit:
     """The uncompressed cell and two levels of JPEG, over some images."""
     dataset = dataset or Numbered(count)
     none = cell("none", None, task="brightness", baseline=None)
     made = (
         Cell(none, Uncompressed(), None, True),
-        *(Cell(cell("jpeg", q, task="brightness", baseline=none.key), Jpeg(), q, False) for q in (50.0, 5.0)),
+        *(Cell(cell("jpeg", q, task="brightness", baseline=none.key), Jpeg(), q, False) for q in levels),
     )
     todo = tuple(
         Todo(Batch(number, tuple(range(start, min(start + batch, count)))), (0, 1, 2))
