@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness_tasks.weight_sums import accumulate, sums_up_to
+from harness_tasks.weight_sums import GapSums, accumulate, gap_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,13 +49,15 @@ class _Block:
     Args:
         curve: int64[C], the curves' numbers.
         points: L.
-        stops: for true, common and changed: int64[L * C], rows of the job's sums, point by point.
-        starts: for true, common and changed: int64[C], the rows of the sums before the curve.
+        true: int64[L * C], rows of the job's sums of true positives, point by point.
+        stops: for common and changed: int64[L * C], rows of the job's sums.
+        starts: for common and changed: int64[C], the rows of the sums before the curve.
         order: int64[2 * ceil((L - 1) / 2) * C], the order in which the terms are added up (`_order`); None: as it is.
     """
 
     curve: NDArray[np.intp]
     points: int
+    true: NDArray[np.intp]
     stops: tuple[NDArray[np.intp], ...]
     starts: tuple[NDArray[np.intp], ...]
     order: NDArray[np.intp] | None
@@ -66,15 +68,15 @@ class _Job:
     """Curves of neighbouring lists.
 
     Args:
-        chosen: for true, common and changed: int64[n], the frames whose weights are summed up.
-        stops: for true, common and changed: int64[d], the numbers of these frames of which the sum is needed.
-        sign: float32[n], the sign of each change.
+        true: for each point, the sum over the run of true positives that ends there; then a sum that is 0.
+        counted: for common and changed: sums between the places at which the sum is needed.
+        terms: the largest number of weights in a sum.
         blocks: the curves.
     """
 
-    chosen: tuple[NDArray[np.intp], ...]
-    stops: tuple[NDArray[np.intp], ...]
-    sign: NDArray[np.float32]
+    true: GapSums
+    counted: tuple[GapSums, ...]
+    terms: int
     blocks: tuple[_Block, ...]
 
 
@@ -99,7 +101,7 @@ class AveragePrecision:
     @property
     def terms(self) -> int:
         """The largest number of weights that are summed up (for `by_frame`)."""
-        return max((len(chosen) for job in self._jobs for chosen in job.chosen), default=0)
+        return max((job.terms for job in self._jobs), default=0)
 
     def __call__(self, weights: NDArray[Any], positives: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the AP of R weighted sets.
@@ -117,11 +119,13 @@ class AveragePrecision:
         result = np.zeros((self.curves.lists, int(firsts[-1]), weights.shape[1]))
         objects = np.where(positives > 0, positives, 1.0)
         for job in self._jobs:
-            signs = (None, None, job.sign)
-            sums = [sums_up_to(weights, *args) for args in zip(job.chosen, job.stops, signs, strict=True)]
+            true = job.true(weights)
+            counted = [sums(weights).take(sums.row, axis=0) for sums in job.counted]
+            for totals in counted:
+                accumulate(np.add, totals)
             for block in job.blocks:
                 of_list, threshold = block.curve // thresholds, block.curve % thresholds
-                found = _block_ap(block, sums, objects[of_list], self.rules[int(threshold[0])])
+                found = _block_ap(block, true, counted, objects[of_list], self.rules[int(threshold[0])])
                 for rank, values in enumerate(found):
                     result[of_list, firsts[threshold] + rank] = values
         np.copyto(result, np.nan, where=(positives <= 0)[:, None])
@@ -143,33 +147,35 @@ def _ranges(curves: PrecisionRecallCurves) -> Iterator[tuple[int, int]]:
 
 def _job(curves: PrecisionRecallCurves, first: int, last: int, kind: NDArray[np.intp]) -> _Job:
     bounds = curves.bounds[first : last + 1]
-    chosen, needed, points, starts = [], [], [], []
-    for place, frames in enumerate((curves.true, curves.common, curves.changed)):
+    counted, points, starts = [], [], []
+    terms = [int(curves.stops[0, bounds[-1] - 1] - curves.starts[0, first])]
+    for place, frames, factors in ((1, curves.common, None), (2, curves.changed, curves.sign)):
         before, at = curves.starts[place, first:last], curves.stops[place, bounds[0] : bounds[-1]]
         stops, row = np.unique(np.concatenate([before, at]), return_inverse=True)
-        chosen.append(frames[stops[0] : stops[-1]])
-        needed.append(stops - stops[0])
+        part = slice(int(stops[0]), int(stops[-1]))
+        counted.append(gap_sums(frames[part], stops - stops[0], None if factors is None else factors[part]))
         starts.append(row[: len(before)])
         points.append(row[len(before) :])
-    begin = int(curves.starts[2, first])
+        terms.append(part.stop - part.start)
+    true_stops = curves.stops[0, bounds[0] : bounds[-1]] - curves.starts[0, first]
+    true = gap_sums(curves.true[curves.starts[0, first] :], np.append(true_stops, true_stops[-1]))
     numbers, lengths, firsts = curves.curve[first:last], np.diff(bounds), bounds[:-1] - bounds[0]
     blocks = []
     for members in _similar(lengths, kind[numbers % curves.thresholds]):
-        longest = int(lengths[members].max())
-        at = firsts[members] + np.minimum(np.arange(longest)[:, None], lengths[members] - 1)
-        moved = (points[2][at] != starts[2][members]).any()
-        parts = (0, 1, 2) if moved else (0, 1)
+        place = np.arange(int(lengths[members].max()))[:, None]
+        at = firsts[members] + np.minimum(place, lengths[members] - 1)
+        parts = (0, 1) if (points[1][at] != starts[1][members]).any() else (0,)
         blocks.append(
             _Block(
                 curve=numbers[members],
-                points=longest,
+                points=len(place),
+                true=true.row[np.where(place < lengths[members], at, len(true_stops))].ravel(),
                 stops=tuple(points[part][at].ravel() for part in parts),
                 starts=tuple(starts[part][members] for part in parts),
                 order=_order(lengths[members] - 1),
             )
         )
-    sign = curves.sign[begin : begin + len(chosen[2])]
-    return _Job(tuple(chosen), tuple(needed), sign, tuple(blocks))
+    return _Job(true, tuple(counted), max(terms), tuple(blocks))
 
 
 def _similar(lengths: NDArray[np.intp], kind: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
@@ -211,25 +217,34 @@ def _order(terms: NDArray[np.intp]) -> NDArray[np.intp] | None:
 
 
 def _block_ap(
-    block: _Block, sums: Sequence[NDArray[Any]], objects: NDArray[np.float64], rules: Sequence[Rule]
+    block: _Block,
+    true_sums: NDArray[Any],
+    counted: Sequence[NDArray[Any]],
+    objects: NDArray[np.float64],
+    rules: Sequence[Rule],
 ) -> list[NDArray[np.float64]]:
     """Return the AP of a block's curves by each of K rules, float64[C, R] each."""
-    shape = (block.points, len(block.curve), sums[0].shape[1])
-    true, kept, *changes = (
-        total.take(stops, axis=0).reshape(shape) for total, stops in zip(sums, block.stops, strict=False)
+    count, sets = objects.shape
+    shape = (block.points, count, sets)
+    true = true_sums.take(block.true, axis=0)
+    accumulate(np.add, true.reshape(block.points, -1))
+    true = true.reshape(shape)
+    kept, *changes = (
+        sums.take(stops, axis=0).reshape(shape) for sums, stops in zip(counted, block.stops, strict=False)
     )
-    for total, values, starts in zip(sums, (true, kept, *changes), block.starts, strict=False):
-        values -= total.take(starts, axis=0)
+    for values, sums, starts in zip((kept, *changes), counted, block.starts, strict=False):
+        values -= sums.take(starts, axis=0)
     for change in changes:
         kept += change
     np.maximum(kept, np.finfo(kept.dtype).tiny, out=kept)
-    result = [np.empty(shape[1:]) for _ in rules]
-    step = max(1, _VALUES // (shape[0] * shape[1]))
-    for start in range(0, shape[2], step):
+    result = [np.empty((count, sets)) for _ in rules]
+    step = max(1, _VALUES // (block.points * count))
+    for start in range(0, sets, step):
         part = (..., slice(start, start + step))
         recall = true[part].astype(np.float64, order="C")
-        precision = recall / kept[part]
-        accumulate(np.maximum, precision.reshape(len(precision), -1)[::-1])
+        precision = kept[part].astype(np.float64, order="C")
+        np.divide(recall, precision, out=precision)
+        accumulate(np.maximum, precision.reshape(block.points, -1)[::-1])
         recall /= objects[part]
         for values, rule in zip(result, rules, strict=True):
             values[part] = _area_under(rule(recall), precision, block.order)
@@ -269,8 +284,11 @@ def interpolated(points: int) -> Rule:
         reached = recall * (points - 1)
         reached += 0.5
         np.floor(reached, out=reached)
-        level = reached * step  # as np.linspace computes the level nearest to the recall
-        reached += recall >= level
+        above = reached * step  # the nearest level, as np.linspace computes it
+        np.subtract(recall, above, out=above)
+        np.floor(above, out=above)  # 0 if the level is reached, otherwise -1
+        reached += above
+        reached += 1.0
         reached /= points
         return reached
 

@@ -7,7 +7,8 @@ exact in any order, and also in float32 as long as they stay below 2^24.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +16,14 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["accumulate", "by_frame", "list_sums", "sums_up_to"]
+__all__ = ["GapSums", "ListSums", "accumulate", "by_frame", "gap_sums", "list_sums"]
 
 _EXACT = 1 << 24
 """Whole numbers below it, and their sums, are exact in float32."""
-_BLOCK = 1 << 18
-"""Number of weights that are summed up at once: 1 MiB, so that they stay in the CPU cache."""
-_NARROW = 8
-"""With fewer columns than this, a plain `ufunc.accumulate` is faster."""
+_ROWS = 1 << 10
+"""The number of frames whose weights are added up at once, so that they stay in the CPU cache."""
+_NARROW, _WIDE = 8, 1024
+"""Numbers of columns up to which a plain `ufunc.accumulate` is fastest, and from which one row after the other is."""
 
 
 def by_frame(weights: NDArray[np.float64], terms: int) -> NDArray[Any]:
@@ -33,31 +34,30 @@ def by_frame(weights: NDArray[np.float64], terms: int) -> NDArray[Any]:
         terms: the largest number of weights that are summed up.
     """
     rows = weights.T
-    largest = float(weights.max(initial=0.0))
-    exact = largest * terms < _EXACT and float(weights.min(initial=0.0)) >= 0 and bool((weights == np.rint(weights)).all())
+    smallest, largest = float(weights.min(initial=0.0)), float(weights.max(initial=0.0))
+    exact = smallest >= 0 and largest * terms < _EXACT and bool((rows == np.rint(rows)).all())
     return np.ascontiguousarray(rows, np.float32 if exact else np.float64)
 
 
 def accumulate(operation: np.ufunc, rows: NDArray[Any]) -> None:
     """Replace each row by the operation's result over all rows up to it (in place), as `operation.accumulate` does.
 
-    First groups of rows are accumulated, all groups at once, then each group is combined with the one before it. This
-    is faster, because each step works on whole rows, and gives the same if the operation is exact.
+    Rows that are not wide are accumulated in groups, all groups at once; then each group is combined with the one
+    before it. That is faster, because each step works on more numbers, and gives the same if the operation is exact.
 
     Args:
         operation: an associative operation of two arrays: `np.add` or `np.maximum`.
-        rows: float[n, R]; rows may be in reverse order in memory.
+        rows: float[n, R]; they may be in reverse order in memory.
     """
     count, width = rows.shape
-    if width < _NARROW:
+    if width <= _NARROW:
         rows[:] = operation.accumulate(rows, axis=0)
         return
-    size = max(1, round((count / 2) ** 0.5)) if count > 2 * _NARROW else count
-    groups = count // size
-    grouped = np.lib.stride_tricks.as_strided(
-        rows, (groups, size, width), (size * rows.strides[0], *rows.strides), writeable=True
-    )
+    size = count if width >= _WIDE or count < 2 * _NARROW else round((count / 2) ** 0.5)
+    groups = count // size if count else 0
     if groups > 1:
+        strides = (size * rows.strides[0], *rows.strides)
+        grouped = np.lib.stride_tricks.as_strided(rows, (groups, size, width), strides)
         for place in range(1, size):
             operation(grouped[:, place], grouped[:, place - 1], out=grouped[:, place])
         for group in range(1, groups):
@@ -66,49 +66,100 @@ def accumulate(operation: np.ufunc, rows: NDArray[Any]) -> None:
         operation(rows[row], rows[row - 1], out=rows[row])
 
 
-def sums_up_to(
-    weights: NDArray[Any], chosen: NDArray[np.intp], stops: NDArray[np.intp], sign: NDArray[Any] | None = None
-) -> NDArray[Any]:
-    """Return [d, R]: for each of d stops, the sums of the weights of the first `stop` of the chosen frames.
+@dataclass(frozen=True)
+class GapSums:
+    """Sums over gaps: over the chosen frames between each stop and the one before it. See `gap_sums`.
 
     Args:
-        weights: [N, R], the weight of each frame in each set.
+        parts: gaps of the same length g: g, their number n, the frames int64[g * n] (the first of each gap, then the
+            second of each, ...), and their factors (or None).
+        row: int64[D], the row of each gap's sum in the result: gaps of equal length are neighbours.
+    """
+
+    parts: tuple[tuple[int, int, NDArray[np.intp], NDArray[Any] | None], ...]
+    row: NDArray[np.intp]
+
+    def __call__(self, weights: NDArray[Any]) -> NDArray[Any]:
+        """Return the sums [D, R] for weights [N, R], in the rows `row`; 0 for an empty gap."""
+        width = weights.shape[1]
+        result = np.zeros((len(self.row), width), weights.dtype)
+        first = 0
+        for length, count, frames, factors in self.parts:
+            sums = result[first : first + count]
+            first += count
+            if length == 1 and factors is None:
+                weights.take(frames, axis=0, out=sums, mode="clip")
+                continue
+            step = max(1, _ROWS // count) * count
+            for start in range(0, len(frames), step):
+                rows = weights.take(frames[start : start + step], axis=0)
+                if factors is not None:
+                    rows *= factors[start : start + step, None]
+                sums += np.add.reduce(rows.reshape(-1, count * width), axis=0).reshape(count, width)
+        return result
+
+
+def gap_sums(chosen: NDArray[np.intp], stops: NDArray[np.intp], factors: NDArray[Any] | None = None) -> GapSums:
+    """Prepare the sums of the weights of chosen frames, from each stop to the next.
+
+    Args:
         chosen: int64[n], indices of frames; a frame may occur several times.
-        stops: int64[d], ascending, 0 to n.
-        sign: float[n], a factor for each chosen frame; 1 by default.
+        stops: int64[D], ascending, 0 to n: the first gap is from 0 to the first stop, and so on.
+        factors: [n], a factor for the weight of each chosen frame; 1 by default.
     """
-    width = weights.shape[1]
-    result = np.empty((len(stops), width), weights.dtype)
-    step = max(32, _BLOCK // max(1, width))
-    last = int(stops[-1]) if len(stops) else 0
-    block = np.zeros((min(step, last) + 1, width), weights.dtype)
-    for start in range(0, max(1, last), step):
-        end = min(start + step, last)
-        sums = block[: end - start + 1]
-        weights.take(chosen[start:end], axis=0, out=sums[1:], mode="clip")
-        if sign is not None:
-            sums[1:] *= sign[start:end, None]
-        accumulate(np.add, sums)
-        first, after = np.searchsorted(stops, [start, end if end < last else end + 1])
-        sums.take(stops[first:after] - start, axis=0, out=result[first:after], mode="clip")
-        block[0] = sums[-1]
-    return result
+    lengths = np.diff(stops, prepend=0)
+    order = np.lexsort((lengths, lengths == 0))
+    row = np.empty(len(order), np.intp)
+    row[order] = np.arange(len(order))
+    order = order[: np.count_nonzero(lengths)]
+    firsts = [*np.flatnonzero(np.diff(lengths[order], prepend=0)).tolist(), len(order)]
+    parts = []
+    for first, last in itertools.pairwise(firsts):
+        length = int(lengths[order[first]])
+        step = max(1, _ROWS // length)
+        for start in range(first, last, step):
+            gaps = order[start : min(start + step, last)]
+            places = (stops[gaps] - length + np.arange(length)[:, None]).ravel()
+            parts.append((length, len(gaps), chosen[places], None if factors is None else factors[places]))
+    return GapSums(tuple(parts), row)
 
 
-def list_sums(
-    weights: NDArray[Any], chosen: NDArray[np.intp], counts: NDArray[Any], bounds: Sequence[int]
-) -> NDArray[np.float64]:
-    """Return float64[U, K, R]: for each of U lists of frames, K sums of counts times the frames' weights.
+@dataclass(frozen=True)
+class ListSums:
+    """Sums over lists of frames of counts times the frames' weights. See `list_sums`.
 
     Args:
-        weights: [N, R], the weight of each frame in each set.
-        chosen: int64[n], indices of frames, list by list.
-        counts: [n, K], the counts of each chosen frame.
-        bounds: U + 1 positions in `chosen`, where a list begins, and the last one ends.
+        lists: the number of lists (U).
+        kinds: for each kind of count, the sums over its frames.
+        terms: the largest sum if each frame has the weight 1.
     """
-    sums = np.zeros((len(bounds) - 1, counts.shape[1], weights.shape[1]))
-    factors = np.ascontiguousarray(counts.T, weights.dtype)
-    for place, (start, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
-        if start < end:
-            sums[place] = factors[:, start:end] @ weights.take(chosen[start:end], axis=0)
-    return sums
+
+    lists: int
+    kinds: tuple[GapSums, ...]
+    terms: int
+
+    def __call__(self, weights: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the sums float64[K, U, R] for weights [N, R]."""
+        sums = np.empty((len(self.kinds), self.lists, weights.shape[1]))
+        for kind, of_kind in zip(self.kinds, sums, strict=True):
+            of_kind[:] = kind(weights)[kind.row]
+        return sums
+
+
+def list_sums(chosen: NDArray[np.intp], member: NDArray[np.intp], counts: NDArray[Any], lists: int) -> ListSums:
+    """Prepare the sums of counts times the weights of frames, for each list of frames and each kind of count.
+
+    Args:
+        chosen: int64[n], indices of frames.
+        member: int64[n], the number of each frame's list, ascending.
+        counts: int or bool[n, K], the counts of each frame.
+        lists: U, the number of lists.
+    """
+    kinds, largest = [], 0
+    for count in counts.T:
+        some = np.flatnonzero(count)
+        factors = count[some].astype(np.float32)
+        stops = np.searchsorted(member[some], np.arange(1, lists + 1))
+        kinds.append(gap_sums(chosen[some], stops, factors if (factors != 1).any() else None))
+        largest = max(largest, int(np.bincount(member, count, lists).max(initial=0.0)))
+    return ListSums(lists, tuple(kinds), largest)

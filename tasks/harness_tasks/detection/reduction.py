@@ -12,7 +12,7 @@ from harness_tasks.average_precision import AveragePrecision, area, interpolated
 from harness_tasks.detection.matching import AREAS, MAX_DETECTIONS, THRESHOLDS, unpack
 from harness_tasks.detection.voc import TRUE, VOID
 from harness_tasks.precision_recall import curves, joined
-from harness_tasks.weight_sums import by_frame, list_sums
+from harness_tasks.weight_sums import ListSums, by_frame, list_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,24 +33,16 @@ class ClassLists:
         sizes: the size ranges (indices of `AREAS`) whose AP is computed; "all" is the first.
         voc: whether VOC's AP is computed.
         precision: computes the AP of each class, one size range after the other.
-        objects: int64[m], the frame of each object, class by class.
-        counted: bool[m, S], whether it counts, in each of the S size ranges of AREAS.
-        object_bounds: C + 1 positions in `objects`.
-        hits: int64[h], the frame of each detection that is a true positive anywhere, class by class.
-        reached: uint8[h, 6], at how many thresholds it is one, for each kind of recall; None if it is not computed.
-        hit_bounds: C + 1 positions in `hits`.
+        positives: sums up the objects that count, in each of the size ranges of `AREAS`.
+        reached: sums up at how many thresholds detections are true positives (`_reached`); None without recall.
     """
 
     classes: int
     sizes: tuple[int, ...]
     voc: bool
     precision: AveragePrecision
-    objects: NDArray[np.intp]
-    counted: NDArray[np.bool_]
-    object_bounds: Sequence[int]
-    hits: NDArray[np.intp]
-    reached: NDArray[np.uint8] | None
-    hit_bounds: Sequence[int]
+    positives: ListSums
+    reached: ListSums | None
 
 
 def class_lists(
@@ -91,18 +83,23 @@ def class_lists(
     group = group[: np.searchsorted(objects["object_label"][group], classes)]
     flags = objects["object_flags"][group, None]
     counted = (flags & 3 == 0) & (np.right_shift(flags, np.array([2, 3, 4])) & 1).astype(np.bool_)
-    matched = np.flatnonzero(hit.any(axis=(1, 2))) if recall else np.zeros(0, np.intp)
+    reached = None
+    if recall:
+        matched = np.flatnonzero(hit.any(axis=(1, 2)))
+        counts = _reached(hit[matched], _ranks(label * frames.count + frame)[matched])
+        reached = list_sums(frame[matched], label[matched], counts, classes)
     return ClassLists(
         classes=classes,
         sizes=tuple(sizes),
         voc=voc,
         precision=AveragePrecision(joined(lists), rules),
-        objects=frames.object_frame[group],
-        counted=np.column_stack([flags & 3 == 0, counted]),
-        object_bounds=_bounds(objects["object_label"][group], classes),
-        hits=frame[matched],
-        reached=_reached(hit[matched], _ranks(label * frames.count + frame)[matched]) if recall else None,
-        hit_bounds=_bounds(label[matched], classes),
+        positives=list_sums(
+            frames.object_frame[group],
+            objects["object_label"][group],
+            np.column_stack([flags & 3 == 0, counted]),
+            classes,
+        ),
+        reached=reached,
     )
 
 
@@ -111,42 +108,40 @@ def class_metrics(lists: ClassLists, weights: NDArray[np.float64]) -> dict[str, 
 
     Returns:
         "precision": float64[S, C, R, 10], AP by size range (of `ClassLists.sizes`) and overlap threshold. "voc07" and
-        "voc": float64[C, R], if VOC's AP is computed. "recall": float64[C, R, 6], if recall is computed: the mean over
+        "voc": float64[C, R], if VOC's AP is computed. "recall": float64[6, C, R], if recall is computed: the mean over
         the thresholds with at most 1, 10 and 100 detections per frame, and for small, medium and large objects. NaN
         where there is no object.
     """
-    largest = max(np.diff(lists.object_bounds).max(), len(THRESHOLDS) * np.diff(lists.hit_bounds).max())
-    rows = by_frame(weights, max(int(largest), lists.precision.terms))
-    positives = list_sums(rows, lists.objects, lists.counted, lists.object_bounds)
-    of_sizes = np.concatenate([positives[:, size] for size in lists.sizes])
+    terms = [part.terms for part in (lists.precision, lists.positives, lists.reached) if part]
+    rows = by_frame(weights, max(terms))
+    positives = lists.positives(rows)
+    of_sizes = np.concatenate([positives[size] for size in lists.sizes])
     found = lists.precision(rows, of_sizes).reshape(len(lists.sizes), lists.classes, -1, len(weights))
     thresholds = len(THRESHOLDS)
     metrics = {"precision": np.ascontiguousarray(found[:, :, :thresholds].swapaxes(2, 3))}
     if lists.voc:
         metrics |= {"voc07": found[0, :, thresholds].copy(), "voc": found[0, :, thresholds + 1].copy()}
     if lists.reached is not None:
-        objects = positives[:, [0, 0, 0, 1, 2, 3]] * thresholds
-        sums = list_sums(rows, lists.hits, lists.reached, lists.hit_bounds)
-        recall = sums / np.where(objects > 0, objects, np.nan)
-        metrics["recall"] = np.ascontiguousarray(recall.swapaxes(1, 2))
+        sums = lists.reached(rows)
+        sums[:3] = np.cumsum(sums[:3], axis=0)
+        objects = positives[[0, 0, 0, 1, 2, 3]] * thresholds
+        metrics["recall"] = sums / np.where(objects > 0, objects, np.nan)
     return metrics
 
 
 def _reached(hit: NDArray[np.bool_], rank: NDArray[np.intp]) -> NDArray[np.uint8]:
-    """Return uint8[h, 6]: at how many thresholds each detection counts as a hit, for each kind of recall.
+    """Return uint8[h, 6]: at how many thresholds each detection is a true positive.
+
+    The first three are for objects of all sizes, if the detection is the first of its frame and class, one of the next
+    9, or one of the next 90. The others are for small, medium and large objects.
 
     Args:
         hit: bool[h, 4, 10], whether it is a true positive, by size range and overlap threshold.
         rank: int64[h], the number of more confident detections of the class in the same frame.
     """
     reached = hit.sum(axis=2, dtype=np.uint8)
-    limited = reached[:, :1] * (rank[:, None] < np.array([1, 10, MAX_DETECTIONS]))
-    return np.concatenate([limited, reached[:, 1:]], axis=1)
-
-
-def _bounds(labels: NDArray[Any], classes: int) -> list[int]:
-    """Return where each class begins in sorted labels, and where the last one ends: C + 1 positions."""
-    return [int(bound) for bound in np.searchsorted(labels, np.arange(classes + 1))]
+    among = np.searchsorted(np.array([1, 10, MAX_DETECTIONS]), rank, side="right")
+    return np.concatenate([reached[:, :1] * (among[:, None] == np.arange(3)), reached[:, 1:]], axis=1)
 
 
 def _ranks(groups: NDArray[np.intp]) -> NDArray[np.intp]:

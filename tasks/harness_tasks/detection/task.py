@@ -160,7 +160,7 @@ class Detection(Task):
             values["AP75"] = _mean(precision[:, :, int(np.searchsorted(THRESHOLDS, 0.75 - 1e-9))])
             of_classes = {f"AP[{name}]": class_ap[index] for index, name in enumerate(self.classes)}
         if "recall" in found:
-            values |= {name: _mean(found["recall"][:, :, i]) for i, name in enumerate(_RECALLS)}
+            values |= {name: _mean(recall) for name, recall in zip(_RECALLS, found["recall"], strict=True)}
         if "voc" in found:
             values |= {"AP50_voc07": _mean(found["voc07"]), "AP50_voc": _mean(found["voc"])}
         return values | of_classes

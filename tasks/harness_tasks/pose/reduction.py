@@ -12,7 +12,7 @@ from harness_tasks.average_precision import AveragePrecision, interpolated
 from harness_tasks.pose.oks import AREAS
 from harness_tasks.precision_recall import curves, joined
 from harness_tasks.ranking import STEPS, THRESHOLDS, unpack
-from harness_tasks.weight_sums import by_frame, list_sums
+from harness_tasks.weight_sums import ListSums, by_frame, list_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,18 +30,16 @@ class FoundPersons:
 
     Args:
         precision: computes the AP of each size range.
-        persons: uint8[N, 3], the number of annotated persons that count in each frame, by size range.
-        matched: int64[h], the frame of each found person who is true anywhere.
-        hits: bool[h, 30], whether that person is true, by size range and OKS threshold.
+        positives: sums up the annotated persons that count, by size range.
+        reached: sums up the found persons who are true, by size range and OKS threshold.
         counts: float64[N, 6], sums over each frame: found persons of at least the confidence, the false ones of them,
             annotated persons that none of them matches, the mislocated ones; true persons of any score, and the sum of
             their scores.
     """
 
     precision: AveragePrecision
-    persons: NDArray[np.intp]
-    matched: NDArray[np.intp]
-    hits: NDArray[np.bool_]
+    positives: ListSums
+    reached: ListSums
     counts: NDArray[np.float64]
 
 
@@ -73,9 +71,8 @@ def found_persons(statistics: Sequence[Statistics], confidence: float) -> FoundP
     missed = persons[:, 0] - sure_true
     return FoundPersons(
         precision=AveragePrecision(joined(by_size), [(_COCO,)] * len(THRESHOLDS)),
-        persons=persons,
-        matched=frame_of[matched],
-        hits=hit[matched].reshape(-1, len(AREAS) * len(THRESHOLDS)),
+        positives=list_sums(np.arange(len(persons)), np.zeros(len(persons), np.intp), persons, 1),
+        reached=list_sums(frame_of[matched], one_list[: len(matched)], hit[matched].reshape(len(matched), -1), 1),
         counts=np.column_stack([sure_count, sure_false, missed, mislocated, trues, scores]).astype(np.float64),
     )
 
@@ -90,13 +87,11 @@ def recalls_and_precisions(
     Returns:
         float64[R, 3, 10] each: AP first. NaN where there is no person of the size.
     """
-    shape = (len(weights), len(AREAS), len(THRESHOLDS))
-    rows = by_frame(weights, max(int(found.persons.sum()), len(found.hits), found.precision.terms))
-    positives = list_sums(rows, np.arange(rows.shape[0]), found.persons, [0, rows.shape[0]])[0]
-    precision = np.moveaxis(found.precision(rows, positives), 2, 0)
-    reached = list_sums(rows, found.matched, found.hits, [0, len(found.matched)])[0].T.reshape(shape)
-    recall = reached / np.where(positives > 0, positives, np.nan).T[:, :, None]
-    return np.ascontiguousarray(precision), recall
+    rows = by_frame(weights, max(found.precision.terms, found.positives.terms, found.reached.terms))
+    positives = found.positives(rows)[:, 0]
+    precision = found.precision(rows, positives)
+    recall = found.reached(rows).reshape(precision.shape) / np.where(positives > 0, positives, np.nan)[:, None]
+    return np.ascontiguousarray(np.moveaxis(precision, 2, 0)), np.ascontiguousarray(np.moveaxis(recall, 2, 0))
 
 
 def _persons(statistics: Sequence[Statistics]) -> NDArray[np.intp]:
