@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.progress import Progress
     from harness.records import Claim
     from harness.store import Store
-    from harness.task import Task
+    from harness.task import Metric, Task
     from harness.unit import Cell, Subject
 
 __all__ = ["FinishedExperiment", "Finisher", "totals_of"]
@@ -123,7 +123,7 @@ class Finisher:
             interval_seed=self.seed,
         )
         resampled = self._resample(key, task)
-        metrics = [self._metric(task, resampled, m.name) for m in task.all_metrics()]
+        metrics = [_metric_value(metric, resampled) for metric in task.all_metrics()]
         failed = self._failure_reason(cell, totals, max_failures, resampled)
         if totals.bits is not None and totals.bits >= MOST_BITS:
             failed = f"the rates of {totals.samples} samples sum to {totals.bits} bits: a sum below 2^63 is expected."
@@ -153,21 +153,6 @@ class Finisher:
         frames = [frame for sample in ordered for frame in sample.statistics]
         groups = [sample.group for sample in ordered for _ in sample.statistics]
         return _Resampled(key, samples, replicates(task, frames, groups, self.resamples, self.seed))
-
-    def _metric(self, task: Task, resampled: _Resampled, name: str) -> MetricValue:
-        metric = next(m for m in task.all_metrics() if m.name == name)
-        estimate = interval(resampled.replicates, name)
-        return MetricValue(
-            metric=name,
-            value=estimate.value,
-            ci_low=estimate.low,
-            ci_high=estimate.high,
-            n=resampled.judged,
-            is_primary=metric.primary,
-            higher_is_better=metric.higher_is_better,
-            unit=metric.unit,
-            reason=estimate.reason,
-        )
 
     def _failure_reason(self, cell: Cell, totals: Totals, max_failures: int, resampled: _Resampled) -> str | None:
         """Return a sentence if more samples failed than are allowed, all failed, or none was judged; otherwise None."""
@@ -257,6 +242,22 @@ class Finisher:
                 warnings.text = warnings.text or text
         if warnings.count:
             self.progress.warning(f"{cell.experiment.label}: {warnings.count} samples, e.g.: {warnings.text}")
+
+
+def _metric_value(metric: Metric, resampled: _Resampled) -> MetricValue:
+    """Return a metric's value with its interval."""
+    estimate = interval(resampled.replicates, metric.name)
+    return MetricValue(
+        metric=metric.name,
+        value=estimate.value,
+        ci_low=estimate.low,
+        ci_high=estimate.high,
+        n=resampled.judged,
+        is_primary=metric.primary,
+        higher_is_better=metric.higher_is_better,
+        unit=metric.unit,
+        reason=estimate.reason,
+    )
 
 
 def _same(some: Mapping[int, SampleStatistics], whole: Mapping[int, SampleStatistics]) -> bool:

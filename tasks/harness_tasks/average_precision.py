@@ -36,7 +36,7 @@ _ROWS = 384
 """The number of points in a block, if it has several curves."""
 _VALUES = 1 << 17
 """The number of values float64[L, C, R] that are processed at once, so that they stay in the CPU cache."""
-_SIMILAR = 0.8
+_SIMILAR = 0.75
 """The length of the shortest curve in a block, relative to the longest."""
 _ALONE = 8192
 """The number of terms of a sum that are added up together if there is a single set."""
