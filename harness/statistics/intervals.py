@@ -131,11 +131,11 @@ def replicates(
     values = {metric.name: math.nan for metric in metrics}
     wanted = [metric.name for metric in metrics if metric.interval] if len(names) > 1 else []
     resampled = {name: np.full(resamples, math.nan) for name in wanted}
-    if statistics:
+    if statistics and values:
         reduce = task.reducer(statistics, None if only is None else list(values))
         values |= {name: float(value[0]) for name, value in reduce(None).items() if only is None or name in only}
     if wanted:
-        drawn = subsets(len(names), seed, resamples)
+        drawn = subsets(len(names), seed, range(resamples))
 
         def reduce_part(part: range) -> None:
             chosen = drawn[part.start : part.stop]
@@ -201,18 +201,25 @@ def subset(groups: int, seed: int, number: int) -> NDArray[np.bool_]:
     return chosen
 
 
-@lru_cache(maxsize=4)
-def subsets(groups: int, seed: int, resamples: int) -> NDArray[np.bool_]:
-    """Return all resamples: bool[R, G], read-only. They are kept, because the next experiment mostly has the same.
+def subsets(groups: int, seed: int, numbers: range) -> NDArray[np.bool_]:
+    """Draw several resamples (`subset`), or take those that were drawn before: bool[R, G].
 
     Args:
         groups: the number of groups (G).
         seed: the seed of all resamples.
-        resamples: the number of resamples (R).
+        numbers: the numbers of the resamples.
     """
-    chosen = np.array([subset(groups, seed, number) for number in range(resamples)]).reshape(resamples, groups)
-    chosen.flags.writeable = False
-    return chosen
+    bits = _bits(groups, seed, numbers.stop)[numbers.start : numbers.stop]
+    return np.unpackbits(bits, axis=1, count=groups).view(np.bool_)
+
+
+@lru_cache(maxsize=4)
+def _bits(groups: int, seed: int, resamples: int) -> NDArray[np.uint8]:
+    """Return the first resamples as bits, uint8[R, ceil(G / 8)]. The next experiment mostly has the same."""
+    bits = np.empty((resamples, -(-groups // 8)), np.uint8)
+    for number in range(resamples):
+        bits[number] = np.packbits(subset(groups, seed, number))
+    return bits
 
 
 def standard_error(resampled: NDArray[np.float64], groups: int) -> float:

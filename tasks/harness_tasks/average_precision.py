@@ -162,14 +162,14 @@ def _job(curves: PrecisionRecallCurves, first: int, last: int, kind: NDArray[np.
     numbers, lengths, firsts = curves.curve[first:last], np.diff(bounds), bounds[:-1] - bounds[0]
     blocks = []
     for members in _similar(lengths, kind[numbers % curves.thresholds]):
-        place = np.arange(int(lengths[members].max()))[:, None]
-        at = firsts[members] + np.minimum(place, lengths[members] - 1)
+        step = np.arange(int(lengths[members].max()))[:, None]
+        at = firsts[members] + np.minimum(step, lengths[members] - 1)
         parts = (0, 1) if (points[1][at] != starts[1][members]).any() else (0,)
         blocks.append(
             _Block(
                 curve=numbers[members],
-                points=len(place),
-                true=true.row[np.where(place < lengths[members], at, len(true_stops))].ravel(),
+                points=len(step),
+                true=true.row[np.where(step < lengths[members], at, len(true_stops))].ravel(),
                 stops=tuple(points[part][at].ravel() for part in parts),
                 starts=tuple(starts[part][members] for part in parts),
                 order=_order(lengths[members] - 1),
@@ -226,9 +226,8 @@ def _block_ap(
     """Return the AP of a block's curves by each of K rules, float64[C, R] each."""
     count, sets = objects.shape
     shape = (block.points, count, sets)
-    true = true_sums.take(block.true, axis=0)
+    true = true_sums.take(block.true, axis=0).reshape(shape)
     accumulate(np.add, true.reshape(block.points, -1))
-    true = true.reshape(shape)
     kept, *changes = (
         sums.take(stops, axis=0).reshape(shape) for sums, stops in zip(counted, block.stops, strict=False)
     )
@@ -261,9 +260,8 @@ def _area_under(
     np.subtract(reached[1:], reached[:-1], out=terms[: points - 1])
     terms[: points - 1] *= precision[1:]
     terms[points - 1 :] = 0.0
-    if order is not None:
-        terms = terms.reshape(-1, sets).take(order, axis=0)
-    pairs = terms.reshape(-1, 2 * count * sets)
+    rows = terms.reshape(-1, sets)
+    pairs = (rows if order is None else rows.take(order, axis=0)).reshape(-1, 2 * count * sets)
     step = _ALONE // 2 if sets == 1 else max(1, len(pairs))
     total = np.zeros((count, sets))
     for start in range(0, len(pairs), step):

@@ -108,7 +108,9 @@ class Action(Task):
             values["confidence"] = ratio(set_weights @ chances, total)
             by_label = dict(zip(occurring.tolist(), accuracy.T, strict=True))
             undefined = np.full(len(set_weights), np.nan)
-            values |= {f"fusion_top1[{name}]": by_label.get(place, undefined) for place, name in enumerate(self.classes)}
+            values |= {
+                f"fusion_top1[{name}]": by_label.get(place, undefined) for place, name in enumerate(self.classes)
+            }
             return {metric.name: values[metric.name] for metric in self.all_metrics()}
 
         return reduce

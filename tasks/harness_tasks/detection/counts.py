@@ -54,14 +54,14 @@ def count_totals(frames: JoinedFrames, confidence: float) -> NDArray[np.float64]
         frames: the frames' statistics.
         confidence: the smallest score of a detection that counts. The true detections are those of any score.
     """
-    score = frames.detections["score"].astype(np.float64)
+    score = frames.column("score").astype(np.float64)
     confident, true = score >= confidence, frames.first("hit")
-    overlapping = confident & (frames.detections["any"] >= _HALF)
+    overlapping = confident & (frames.column("any") >= _HALF)
     count = frames.per_frame(true)
     of_true = score[true]
     ends = np.cumsum(count).tolist()
     scores = [of_true[start:end].sum() for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-    correct = overlapping & (frames.nearest_label == frames.detections["label"])
+    correct = overlapping & (frames.nearest_label == frames.column("label"))
     return np.column_stack(
         [frames.per_frame(confident), count, scores, frames.per_frame(overlapping), frames.per_frame(correct)]
     ).astype(np.float64)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
     from harness.task import Statistics
 
-__all__ = ["JoinedFrames", "joined_frames"]
-
-_DETECTIONS = ("score", "label", "hit", "void", "voc", "own", "any", "object")
-_OBJECTS = ("object_label", "object_flags")
+__all__ = ["JoinedFrames"]
 
 
 @dataclass(frozen=True)
@@ -27,22 +24,36 @@ class JoinedFrames:
     """The n detections and m objects of N frames, in the order of the frames.
 
     Args:
-        count: N.
-        detections: name -> an array [n, ...] (see `frame_statistics`).
-        objects: name -> an array [m, ...].
-        frame: int64[n], the frame of each detection.
-        object_frame: int64[m], the frame of each object.
+        statistics: results of `frame_statistics`, of at least one frame.
     """
 
-    count: int
-    detections: Mapping[str, NDArray[Any]]
-    objects: Mapping[str, NDArray[Any]]
-    frame: NDArray[np.intp]
-    object_frame: NDArray[np.intp]
+    statistics: Sequence[Statistics]
+    _columns: dict[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+
+    @property
+    def count(self) -> int:
+        """N."""
+        return len(self.statistics)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return [n, ...] or [m, ...]: the statistics of a name, of all detections or all objects."""
+        if name not in self._columns:
+            self._columns[name] = np.concatenate([frame[name] for frame in self.statistics])
+        return self._columns[name]
+
+    @cached_property
+    def frame(self) -> NDArray[np.intp]:
+        """int64[n]: the frame of each detection."""
+        return np.repeat(np.arange(self.count), [len(frame["label"]) for frame in self.statistics])
+
+    @cached_property
+    def object_frame(self) -> NDArray[np.intp]:
+        """int64[m]: the frame of each object."""
+        return np.repeat(np.arange(self.count), [len(frame["object_label"]) for frame in self.statistics])
 
     def first(self, name: str) -> NDArray[np.bool_]:
         """Return bool[n]: the packed bits of a name, at the first overlap threshold and in the size range "all"."""
-        return unpack(self.detections[name])[:, 0, 0]
+        return unpack(self.column(name))[:, 0, 0]
 
     def per_frame(self, chosen: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Return int64[N]: the number of chosen detections (bool[n]) in each frame."""
@@ -51,7 +62,7 @@ class JoinedFrames:
     @cached_property
     def positives(self) -> NDArray[np.intp]:
         """int64[N]: the number of objects in each frame that are neither a crowd nor difficult."""
-        return np.bincount(self.object_frame[self.objects["object_flags"] & 3 == 0], minlength=self.count)
+        return np.bincount(self.object_frame[self.column("object_flags") & 3 == 0], minlength=self.count)
 
     @cached_property
     def has_objects(self) -> NDArray[np.bool_]:
@@ -61,21 +72,8 @@ class JoinedFrames:
     @cached_property
     def nearest_label(self) -> NDArray[Any]:
         """[n]: the class of the object that each detection overlaps most; 0 in frames without objects."""
-        labels = self.objects["object_label"]
+        labels = self.column("object_label")
         nearest = np.zeros(len(self.frame), labels.dtype)
-        first = np.searchsorted(self.object_frame, self.frame) + self.detections["object"]
+        first = np.searchsorted(self.object_frame, self.frame) + self.column("object")
         nearest[self.has_objects] = labels[first[self.has_objects]]
         return nearest
-
-
-def joined_frames(statistics: Sequence[Statistics]) -> JoinedFrames:
-    """Join the results of `frame_statistics`, of at least one frame."""
-    detections, objects = (
-        {name: np.concatenate([frame[name] for frame in statistics]) for name in names}
-        for names in (_DETECTIONS, _OBJECTS)
-    )
-    frame, object_frame = (
-        np.repeat(np.arange(len(statistics)), [len(one[name]) for one in statistics])
-        for name in ("label", "object_label")
-    )
-    return JoinedFrames(len(statistics), detections, objects, frame, object_frame)

@@ -56,10 +56,10 @@ def mistake_totals(frames: JoinedFrames, confidence: float) -> NDArray[np.float6
         confidence: the smallest score of a detection that counts.
     """
     hit, void = frames.first("hit"), frames.first("void")
-    confident = frames.detections["score"] >= confidence
+    confident = frames.column("score") >= confidence
     rest = confident & ~hit & ~void
-    own, nearest = frames.detections["own"], frames.detections["any"]
-    other_class = frames.has_objects & (frames.nearest_label != frames.detections["label"])
+    own, nearest = frames.column("own"), frames.column("any")
+    other_class = frames.has_objects & (frames.nearest_label != frames.column("label"))
     kinds = [frames.positives - frames.per_frame(confident & hit)]
     for fits in ((own > _TENTH) & (own < _HALF), other_class & (nearest >= _HALF), own >= _HALF, nearest <= _TENTH):
         kinds.append(frames.per_frame(rest & fits))

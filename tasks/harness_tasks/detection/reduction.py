@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -63,31 +63,30 @@ def class_lists(
         voc: whether VOC's AP is computed; only together with the size range "all".
         recall: whether recall is computed.
     """
-    detections, objects = frames.detections, frames.objects
-    order = np.lexsort((-detections["score"], detections["label"]))
-    order = order[: np.searchsorted(detections["label"][order], classes)]
-    label, frame = detections["label"][order].astype(np.intp), frames.frame[order]
-    hit, kept = unpack(detections["hit"][order]), ~unpack(detections["void"][order])
-    of_voc = detections["voc"][order]
+    order = np.lexsort((-frames.column("score"), frames.column("label")))
+    order = order[: np.searchsorted(frames.column("label")[order], classes)]
+    label, frame = frames.column("label")[order].astype(np.intp), frames.frame[order]
+    hit, kept = unpack(frames.column("hit")[order]), ~unpack(frames.column("void")[order])
+    of_voc = frames.column("voc")[order] if voc else None
     lists = []
     for size in sizes:
         hits, counts = hit[:, size], kept[:, size]
-        if voc:
+        if of_voc is not None:
             with_size = of_voc if size == 0 else np.full_like(of_voc, VOID)
             hits = np.column_stack([hits, with_size == TRUE])
             counts = np.column_stack([counts, with_size != VOID if size == 0 else counts[:, 0]])
         chosen = np.flatnonzero(counts.any(axis=1))
         lists.append(curves(frame[chosen], label[chosen], hits[chosen], counts[chosen], classes))
     rules = [(_COCO,)] * len(THRESHOLDS) + [(_VOC07, area)] * voc
-    group = np.argsort(objects["object_label"], kind="stable")
-    group = group[: np.searchsorted(objects["object_label"][group], classes)]
-    flags = objects["object_flags"][group, None]
+    group = np.argsort(frames.column("object_label"), kind="stable")
+    group = group[: np.searchsorted(frames.column("object_label")[group], classes)]
+    flags = frames.column("object_flags")[group, None]
     counted = (flags & 3 == 0) & (np.right_shift(flags, np.array([2, 3, 4])) & 1).astype(np.bool_)
     reached = None
     if recall:
         matched = np.flatnonzero(hit.any(axis=(1, 2)))
-        counts = _reached(hit[matched], _ranks(label * frames.count + frame)[matched])
-        reached = list_sums(frame[matched], label[matched], counts, classes)
+        at_thresholds = _reached(hit[matched], _ranks(label * frames.count + frame)[matched])
+        reached = list_sums(frame[matched], label[matched], at_thresholds, classes)
     return ClassLists(
         classes=classes,
         sizes=tuple(sizes),
@@ -95,7 +94,7 @@ def class_lists(
         precision=AveragePrecision(joined(lists), rules),
         positives=list_sums(
             frames.object_frame[group],
-            objects["object_label"][group],
+            frames.column("object_label")[group],
             np.column_stack([flags & 3 == 0, counted]),
             classes,
         ),

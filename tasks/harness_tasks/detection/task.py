@@ -12,7 +12,7 @@ from harness.options import Option
 from harness.task import Metric, Task
 from harness_tasks.detection.classes import Translation, some, translation
 from harness_tasks.detection.counts import COUNTS, count_metrics, count_totals
-from harness_tasks.detection.joined import joined_frames
+from harness_tasks.detection.joined import JoinedFrames
 from harness_tasks.detection.matching import THRESHOLDS, frame_statistics, unpack
 from harness_tasks.detection.mistakes import MISTAKES, mistake_metrics, mistake_totals
 from harness_tasks.detection.reduction import ClassLists, class_lists, class_metrics
@@ -106,15 +106,17 @@ class Detection(Task):
 
     def reducer(self, statistics: Sequence[Statistics], metrics: Collection[str] | None = None) -> Reducer:
         """Return `reduce` for these frames, prepared for several calls; it computes the wanted metrics, and others."""
-        wanted = {metric.name for metric in self.all_metrics()} if metrics is None else set(metrics)
+        names = [metric.name for metric in self.all_metrics()]
+        wanted = set(names) if metrics is None else set(metrics)
         if not statistics or not self.classes:
-            return self._undefined(len(statistics))
-        frames = joined_frames(statistics)
-        sizes = tuple(number for number, names in enumerate(self._names_by_size()) if wanted & names)
+            return lambda weights: {name: np.full(1 if weights is None else len(weights), np.nan) for name in names}
+        frames = JoinedFrames(statistics)
+        sizes = {number for number, of_size in enumerate(self._names_by_size()) if wanted & of_size}
         voc, recall = bool(wanted & _VOC), bool(wanted & {*_RECALLS})
         lists = None
         if sizes or voc or recall:
-            lists = class_lists(frames, len(self.classes), sorted({*sizes, *((0,) if voc or not sizes else ())}), voc, recall)
+            sizes |= {0} if voc or not sizes else set()
+            lists = class_lists(frames, len(self.classes), sorted(sizes), voc, recall)
         counts, mistakes = (
             totals(frames, self.option("confidence")) if wanted & {metric.name for metric in group} else None
             for totals, group in ((count_totals, COUNTS), (mistake_totals, MISTAKES))
@@ -127,16 +129,7 @@ class Detection(Task):
                 values |= count_metrics(counts, set_weights)
             if mistakes is not None:
                 values |= mistake_metrics(mistakes, set_weights)
-            return values
-
-        return reduce
-
-    def _undefined(self, frames: int) -> Reducer:
-        """Return a function that returns NaN for each metric."""
-        names = [metric.name for metric in self.all_metrics()]
-
-        def reduce(weights: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
-            return {name: np.full(1 if weights is None else len(weights), np.nan) for name in names}
+            return {name: values[name] for name in names if name in values}
 
         return reduce
 
@@ -149,7 +142,6 @@ class Detection(Task):
         """Return the metrics that are means over classes, and those of the classes, each float64[R]."""
         found = class_metrics(lists, weights)
         values: dict[str, NDArray[np.float64]] = {}
-        of_classes: dict[str, NDArray[np.float64]] = {}
         for number, precision in zip(lists.sizes, found["precision"], strict=True):
             class_ap = precision.mean(axis=2)
             if number:
@@ -158,12 +150,12 @@ class Detection(Task):
             values["AP"] = _mean(class_ap)
             values["AP50"] = _mean(precision[:, :, 0])
             values["AP75"] = _mean(precision[:, :, int(np.searchsorted(THRESHOLDS, 0.75 - 1e-9))])
-            of_classes = {f"AP[{name}]": class_ap[index] for index, name in enumerate(self.classes)}
+            values |= {f"AP[{name}]": class_ap[index] for index, name in enumerate(self.classes)}
         if "recall" in found:
             values |= {name: _mean(recall) for name, recall in zip(_RECALLS, found["recall"], strict=True)}
         if "voc" in found:
             values |= {"AP50_voc07": _mean(found["voc07"]), "AP50_voc": _mean(found["voc"])}
-        return values | of_classes
+        return values
 
     def translator(self, model_classes: tuple[str, ...], dataset: str) -> Translation:
         """Return a function that converts the model's labels to the dataset's, by class name and known synonyms.

@@ -14,7 +14,7 @@ from harness.task import Metric, Task
 from harness_tasks.pose.oks import AREAS, frame_statistics
 from harness_tasks.pose.reduction import found_persons, recalls_and_precisions
 from harness_tasks.pose.types import Persons, Poses
-from harness_tasks.ranking import STEPS, THRESHOLDS, unpack
+from harness_tasks.ranking import STEPS, THRESHOLDS
 from harness_tasks.ratios import ratio
 
 if TYPE_CHECKING:
@@ -170,4 +170,3 @@ class Pose(Task):
         if isinstance(result, Poses):
             return replace(result, keypoints=keypoints)
         return replace(result, keypoints=keypoints, boxes=result.boxes * times, area=result.area * times**2)
-
