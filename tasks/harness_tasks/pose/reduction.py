@@ -72,7 +72,9 @@ def found_persons(statistics: Sequence[Statistics], confidence: float) -> FoundP
     return FoundPersons(
         precision=AveragePrecision(joined(by_size), [(_COCO,)] * len(THRESHOLDS)),
         positives=list_sums(np.arange(len(persons)), np.zeros(len(persons), np.intp), persons, 1),
-        reached=list_sums(frame_of[matched], one_list[: len(matched)], hit[matched].reshape(len(matched), -1), 1),
+        reached=list_sums(
+            frame_of[matched], one_list[: len(matched)], hit[matched].reshape(-1, len(AREAS) * len(THRESHOLDS)), 1
+        ),
         counts=np.column_stack([sure_count, sure_false, missed, mislocated, trues, scores]).astype(np.float64),
     )
 
