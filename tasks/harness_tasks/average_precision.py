@@ -245,8 +245,8 @@ def _block_ap(
         np.divide(recall, precision, out=precision)
         accumulate(np.maximum, precision.reshape(block.points, -1)[::-1])
         recall /= objects[part]
-        for values, rule in zip(result, rules, strict=True):
-            values[part] = _area_under(rule(recall), precision, block.order)
+        for found, rule in zip(result, rules, strict=True):
+            found[part] = _area_under(rule(recall), precision, block.order)
     return result
 
 
