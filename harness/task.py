@@ -21,7 +21,7 @@ intervals can be computed by resampling without running the model again. A compl
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
@@ -31,10 +31,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Metric", "Statistics", "Task", "class_metrics"]
+__all__ = ["Metric", "Reducer", "Statistics", "Task", "class_metrics"]
 
 Statistics: TypeAlias = "Mapping[str, NDArray[Any]]"
 """The sufficient statistics of one scored frame: named arrays of plain dtypes. At run time the alias is a string."""
+
+Reducer: TypeAlias = "Callable[[NDArray[np.float64] | None], dict[str, NDArray[np.float64]]]"
+"""`Task.reduce` for certain frames: a function of the weights, float64[R, N] or None. At run time it is a string."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,19 @@ class Task(Configured, ABC):
             float64[R] for each name in `all_metrics`; NaN where a metric is undefined (for example, a class without
             any object).
         """
+
+    def reducer(self, statistics: Sequence[Statistics], metrics: Collection[str] | None = None) -> Reducer:
+        """Return a function that calls `reduce` with these frames, for several calls with different weights.
+
+        The default does only that. A task can override it, to prepare the frames once, or to compute only the metrics
+        that are wanted. The values must be those of `reduce`, to the last bit. Several threads call the function at
+        the same time.
+
+        Args:
+            statistics: the statistics of the N frames, in dataset order.
+            metrics: the names of the metrics that are wanted; None for all. The function may return other ones too.
+        """
+        return lambda weights: self.reduce(statistics, weights)
 
     def translator(self, model_classes: tuple[str, ...], dataset: str) -> Callable[[Any], Any]:
         """Return a function that converts a prediction from the model's classes to the dataset's (`self.classes`).

@@ -1,9 +1,13 @@
-"""Resamples the metrics of several experiments together, on the frames that were judged in all of them."""
+"""Resamples the metrics of several experiments together, on the frames that were judged in all of them.
+
+Of an experiment only the metrics that are asked for are computed. An experiment of which another metric is asked for
+later is resampled for all its metrics, because then it is likely that more will be asked for.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +25,7 @@ from harness.statistics.intervals import (
     interval,
     replicates,
     standard_error,
-    subset,
+    subsets,
 )
 from harness.statistics.judged import last_frames
 
@@ -96,7 +100,7 @@ class ResampledMetric:
 
 @dataclass
 class Resampler:
-    """Resamples the metrics of experiments. Resamples on the same set of samples are computed only once.
+    """Resamples the metrics of experiments. What was resampled on the same set of samples is not computed again.
 
     Args:
         home: experiment key -> the store that contains the experiment.
@@ -111,7 +115,9 @@ class Resampler:
     plugins: Plugins
     resamples: int
     seed: int
-    _known: dict[tuple[str, bool, frozenset[tuple[int, float]]], Replicates] = field(default_factory=dict)
+    _known: dict[tuple[str, frozenset[tuple[int, float]]], tuple[Replicates, bool]] = field(default_factory=dict)
+    """(experiment key, samples) -> the metrics that were asked for, and whether these are all."""
+    _rates: dict[tuple[str, frozenset[tuple[int, float]]], Replicates] = field(default_factory=dict)
     _classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _finished: dict[str, tuple[str, Judged]] = field(default_factory=dict)
     _resampled: dict[tuple[str, frozenset[tuple[int, float]]], tuple[tuple[str, ...], str]] = field(
@@ -131,7 +137,11 @@ class Resampler:
                 data, judged = self._samples(cell)
                 before = shared.get(data, judged)
                 shared[data] = {index: min(before[index], judged[index]) for index in before if index in judged}
-        return [self._mean(cells, metric, shared) for cells, metric in measures]
+        wanted: dict[str, set[str]] = {}
+        for cells, metric in measures:
+            for cell in cells:
+                wanted.setdefault(cell.facts["experiment"], set()).update({metric} - {RATE})
+        return [self._mean(cells, metric, shared, wanted) for cells, metric in measures]
 
     def _samples(self, cell: ResultCell) -> tuple[str, Judged]:
         """Return an experiment's data (dataset and limit, as text) and its samples that did not fail."""
@@ -145,9 +155,20 @@ class Resampler:
             self._finished[key] = data, judged
         return self._finished[key]
 
-    def _mean(self, cells: Sequence[ResultCell], metric: str, shared: Mapping[str, Judged]) -> ResampledMetric:
+    def _mean(
+        self,
+        cells: Sequence[ResultCell],
+        metric: str,
+        shared: Mapping[str, Judged],
+        wanted: Mapping[str, Collection[str]],
+    ) -> ResampledMetric:
         samples = [shared[self._samples(cell)[0]] for cell in cells]
-        drawn = [self._replicates(cell, metric == RATE, indices) for cell, indices in zip(cells, samples, strict=True)]
+        drawn = [
+            self._rate(cell, judged)
+            if metric == RATE
+            else self._metrics(cell, judged, wanted[cell.facts["experiment"]])
+            for cell, judged in zip(cells, samples, strict=True)
+        ]
         undefined = np.full(self.resamples, math.nan)
         value = float(np.mean([of_cell.values.get(metric, math.nan) for of_cell in drawn]))
         resampled = np.mean([of_cell.resampled.get(metric, undefined) for of_cell in drawn], axis=0)
@@ -156,14 +177,13 @@ class Resampler:
         mean = Replicates({metric: value}, {metric: resampled}, groups, ratios, drawn[0].source)
         return ResampledMetric(metric, mean, min(map(len, samples)))
 
-    def _replicates(self, cell: ResultCell, rate: bool, samples: Judged) -> Replicates:
-        which = cell.facts["experiment"], rate, frozenset(samples.items())
-        if which not in self._known:
-            self._known[which] = (self._rate_replicates if rate else self._metric_replicates)(cell, samples)
-        return self._known[which]
-
-    def _metric_replicates(self, cell: ResultCell, samples: Judged) -> Replicates:
+    def _metrics(self, cell: ResultCell, samples: Judged, wanted: Collection[str]) -> Replicates:
+        """Resample the wanted metrics of an experiment, or all of them if it was resampled for others before."""
         key = cell.facts["experiment"]
+        which = key, frozenset(samples.items())
+        known, complete = self._known.get(which, (None, False))
+        if known is not None and (complete or known.values.keys() >= set(wanted)):
+            return known
         if key not in self._classes:
             self._classes |= classes_of(self.home[key], [cell])
         task = task_of(self.identities[key], self._classes[key], self.plugins)
@@ -172,9 +192,17 @@ class Resampler:
         kept.sort(key=lambda sample: sample.index)
         frames = [frame for sample in kept for frame in sample.statistics]
         groups = [sample.group for sample in kept for _ in sample.statistics]
-        drawn = replicates(task, frames, groups, self.resamples, self.seed)
-        self._resampled[key, frozenset(samples.items())] = tuple(dict.fromkeys(groups)), drawn.source
+        only = wanted if known is None or not known.values else None
+        drawn = replicates(task, frames, groups, self.resamples, self.seed, only=only)
+        self._known[which] = drawn, only is None
+        self._resampled[which] = tuple(dict.fromkeys(groups)), drawn.source
         return drawn
+
+    def _rate(self, cell: ResultCell, samples: Judged) -> Replicates:
+        which = cell.facts["experiment"], frozenset(samples.items())
+        if which not in self._rates:
+            self._rates[which] = self._rate_replicates(cell, samples)
+        return self._rates[which]
 
     def _rate_replicates(self, cell: ResultCell, samples: Judged) -> Replicates:
         """Resample the rate. The value is over all samples.
@@ -184,7 +212,7 @@ class Resampler:
         key = cell.facts["experiment"]
         which = key, frozenset(samples.items())
         if which not in self._resampled:
-            self._replicates(cell, rate=False, samples=samples)
+            self._metrics(cell, samples, ())
         groups, source = self._resampled[which]
         totals: dict[str, NDArray[np.float64]] = {}
         for row in self.home[key].rows(key):
@@ -195,8 +223,8 @@ class Resampler:
         sums = np.array([totals[name] for name in groups]).reshape(-1, 2)
         resampled = np.full(self.resamples, math.nan)
         if len(sums) > 1:
-            for number in range(self.resamples):
-                resampled[number] = _ratio(sums[subset(len(sums), self.seed, number)])
+            for number, chosen in enumerate(subsets(len(sums), self.seed, range(self.resamples))):
+                resampled[number] = _ratio(sums[chosen])
         return Replicates({RATE: whole}, {RATE: resampled}, len(sums), frozenset(), source)
 
 

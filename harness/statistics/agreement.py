@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from harness.task import Statistics
+    from harness.task import Reducer, Statistics
 
 __all__ = ["PREFIX", "Agreement"]
 
@@ -52,6 +52,11 @@ class Agreement(Task):
         self, statistics: Sequence[Statistics], weights: NDArray[np.float64] | None = None
     ) -> dict[str, NDArray[np.float64]]:
         return {PREFIX + name: values for name, values in self.task.reduce(statistics, weights).items()}
+
+    def reducer(self, statistics: Sequence[Statistics], metrics: Collection[str] | None = None) -> Reducer:
+        wanted = None if metrics is None else {name.removeprefix(PREFIX) for name in metrics}
+        reduce = self.task.reducer(statistics, wanted)
+        return lambda weights: {PREFIX + name: values for name, values in reduce(weights).items()}
 
     def translator(self, model_classes: tuple[str, ...], dataset: str) -> Callable[[Any], Any]:
         return self.task.translator(model_classes, dataset)

@@ -23,9 +23,10 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,7 @@ __all__ = [
     "standard_error",
     "student",
     "subset",
+    "subsets",
 ]
 
 CONFIDENCE = 0.95
@@ -104,6 +106,7 @@ def replicates(
     resamples: int = 1000,
     seed: int = 0,
     threads: int | None = None,
+    only: Collection[str] | None = None,
 ) -> Replicates:
     """Compute the task's metrics on all frames and on R resamples.
 
@@ -114,26 +117,29 @@ def replicates(
         resamples: the number of resamples (R).
         seed: the seed of the resamples.
         threads: the number of threads; default: one for each core. The results do not depend on it.
+        only: the names of the metrics that are computed; None for all.
 
     Raises:
         ValueError: `statistics` and `groups` differ in length.
     """
     if len(groups) != len(statistics):
         raise ValueError(f"{len(statistics)} frames but {len(groups)} groups")
-    metrics = task.all_metrics()
+    metrics = [metric for metric in task.all_metrics() if only is None or metric.name in only]
     names = list(dict.fromkeys(groups))
     numbers = {name: number for number, name in enumerate(names)}
     group_of_frame = np.array([numbers[name] for name in groups], np.int64)
     values = {metric.name: math.nan for metric in metrics}
     wanted = [metric.name for metric in metrics if metric.interval] if len(names) > 1 else []
     resampled = {name: np.full(resamples, math.nan) for name in wanted}
-    if statistics:
-        values |= {name: float(value[0]) for name, value in task.reduce(statistics).items()}
+    if statistics and values:
+        reduce = task.reducer(statistics, None if only is None else list(values))
+        values |= {name: float(value[0]) for name, value in reduce(None).items() if only is None or name in only}
     if wanted:
+        drawn = subsets(len(names), seed, range(resamples))
 
-        def reduce(part: range) -> None:
-            chosen = np.array([subset(len(names), seed, number) for number in part])
-            reduced = task.reduce(statistics, chosen[:, group_of_frame].astype(np.float64))
+        def reduce_part(part: range) -> None:
+            chosen = drawn[part.start : part.stop]
+            reduced = reduce(chosen[:, group_of_frame].astype(np.float64))
             for name in wanted:
                 resampled[name][part.start : part.stop] = reduced[name]
 
@@ -141,7 +147,7 @@ def replicates(
         size = max(1, min(_CHUNK, _CHUNK_BYTES // (8 * len(statistics))))
         parts = [range(start, min(start + size, resamples)) for start in range(0, resamples, size)]
         with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-            for _ in pool.map(reduce, parts):
+            for _ in pool.map(reduce_part, parts):
                 pass
     source = hashlib.sha256("\0".join([*groups, str(resamples), str(seed)]).encode()).hexdigest()
     ratios = frozenset(metric.name for metric in metrics if not metric.unit and metric.higher_is_better)
@@ -193,6 +199,27 @@ def subset(groups: int, seed: int, number: int) -> NDArray[np.bool_]:
     chosen = np.zeros(groups, np.bool_)
     chosen[random.permutation(groups)[: _kept(groups)]] = True
     return chosen
+
+
+def subsets(groups: int, seed: int, numbers: range) -> NDArray[np.bool_]:
+    """Draw several resamples (`subset`), or take those that were drawn before: bool[R, G].
+
+    Args:
+        groups: the number of groups (G).
+        seed: the seed of all resamples.
+        numbers: the numbers of the resamples.
+    """
+    bits = _bits(groups, seed, numbers.stop)[numbers.start : numbers.stop]
+    return np.unpackbits(bits, axis=1, count=groups).view(np.bool_)
+
+
+@lru_cache(maxsize=4)
+def _bits(groups: int, seed: int, resamples: int) -> NDArray[np.uint8]:
+    """Return the first resamples as bits, uint8[R, ceil(G / 8)]. The next experiment mostly has the same."""
+    bits = np.empty((resamples, -(-groups // 8)), np.uint8)
+    for number in range(resamples):
+        bits[number] = np.packbits(subset(groups, seed, number))
+    return bits
 
 
 def standard_error(resampled: NDArray[np.float64], groups: int) -> float:

@@ -14,10 +14,10 @@ zlib's checksum detects altered bytes.
 from __future__ import annotations
 
 import json
-import math
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, overload
 
 from harness.errors import StoreError
@@ -99,7 +99,8 @@ def pack(frames: Sequence[Statistics]) -> bytes:
     """
     if isinstance(frames, Packed):
         return frames.data
-    header, parts = [], []
+    header: list[Any] = []
+    parts: list[bytes] = []
     for frame in frames:
         layout = []
         for name, value in frame.items():
@@ -126,13 +127,7 @@ def unpack(data: bytes) -> list[dict[str, NDArray[Any]]]:
     try:
         (length,) = _LENGTH.unpack_from(body)
         header = json.loads(body[8 : 8 + length])
-        position = 8 + length
-        frames = []
-        for layout in header:
-            frame = {}
-            for name, dtype, shape in layout:
-                frame[_text(name)], position = _array(body, position, dtype, shape)
-            frames.append(frame)
+        frames, position = _frames(body, header, 8 + length)
     except (ValueError, TypeError, OverflowError, RecursionError, struct.error) as error:
         raise _damaged(str(error)) from error
     if position != len(body):
@@ -176,31 +171,42 @@ def _inflated(data: bytes) -> bytes:
     return body
 
 
-def _array(body: bytes, position: int, dtype: Any, shape: Any) -> tuple[NDArray[Any], int]:
-    """Return the array that begins at a position of the body, and the position of the next array.
+def _frames(body: bytes, header: Any, position: int) -> tuple[list[dict[str, NDArray[Any]]], int]:
+    """Return the arrays of each frame, and the position after the last one. Most of the time of reading is spent here.
 
     Raises:
-        ValueError: the dtype or the shape is not valid, or the body ends before the array does.
+        ValueError: a name, a dtype or a shape is not valid, or the body ends before an array does.
+        TypeError: the header is not what `pack` writes.
     """
+    from numpy import frombuffer
+
+    kinds, frames = _kinds(), []
+    for layout in header:
+        frame: dict[str, NDArray[Any]] = {}
+        for name, dtype, shape in layout:
+            if type(name) is not str or type(shape) is not list or dtype not in kinds:
+                raise ValueError(f"name {name!r}, dtype {dtype!r}, shape {shape!r}")
+            count = 1
+            for size in shape:
+                if type(size) is not int or not 0 <= size <= _LARGEST:
+                    raise ValueError(f"shape {shape!r}")
+                count *= size
+            kind, item = kinds[dtype]
+            if position + count * item > len(body):
+                raise ValueError("an array is cut short")
+            array = frombuffer(body, kind, count, position)
+            frame[name] = array if len(shape) == 1 else array.reshape(shape)
+            position += -(-count * item // 8) * 8
+        frames.append(frame)
+    return frames, position
+
+
+@cache
+def _kinds() -> dict[str, tuple[np.dtype[Any], int]]:
+    """Return each dtype that can be stored, with its number of bytes, by its name in the header."""
     import numpy as np
 
-    if dtype not in _DTYPES:
-        raise ValueError(f"dtype {dtype!r}")
-    if not isinstance(shape, list) or not all(type(size) is int and 0 <= size <= _LARGEST for size in shape):
-        raise ValueError(f"shape {shape!r}")
-    kind: np.dtype[Any] = np.dtype(dtype)
-    count = math.prod(shape)
-    end = position + count * kind.itemsize
-    if end > len(body):
-        raise ValueError("an array is cut short")
-    array = np.frombuffer(body, kind, count, position).reshape(shape)
-    return array, position + -(-(end - position) // 8) * 8
-
-
-def _text(name: Any) -> str:
-    if not isinstance(name, str):
-        raise ValueError(f"name {name!r}")
-    return name
+    return {name: (np.dtype(name), np.dtype(name).itemsize) for name in _DTYPES}
 
 
 def _damaged(what: str) -> StoreError:

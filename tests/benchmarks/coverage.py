@@ -28,7 +28,9 @@ from statistics import NormalDist
 import numpy as np
 
 from harness.statistics.intervals import size_bias, standard_error, student, subset
-from harness_tasks.average_precision import PrecisionRecallCurves, average_precision, curves, interpolated
+from harness_tasks.average_precision import AveragePrecision, interpolated
+from harness_tasks.precision_recall import curves
+from harness_tasks.weight_sums import by_frame
 
 IMAGES = 40_000
 RESAMPLES = 200
@@ -127,26 +129,23 @@ def population(name: str) -> tuple[Answers, Answers]:
 
 
 @dataclass(frozen=True)
-class Table:
-    """One class in a sample: the image of each detection (the most confident first), curves, objects by image."""
+class Classes:
+    """The classes in a sample: what computes their AP, and their objects by image, int64[classes, images]."""
 
-    image: Floats
-    shape: PrecisionRecallCurves
+    precision: AveragePrecision
     objects: Floats
 
 
-def tables(answers: Answers, chosen: Floats, classes: int) -> list[Table]:
-    """The classes' tables in a sample of images (an image drawn twice counts as two)."""
+def classes_of(answers: Answers, chosen: Floats, classes: int) -> Classes:
+    """The classes in a sample of images (an image drawn twice counts as two)."""
     detection, image = _ranges(answers.starts, chosen)
     thing, home = _ranges(answers.object_starts, chosen)
-    found = []
-    for label in range(classes):
-        rows = np.flatnonzero(answers.label[detection] == label)
-        rows = rows[np.argsort(-answers.score[detection[rows]], kind="stable")]
-        hits = answers.reached[detection[rows], None] > np.arange(10)
-        objects = np.bincount(home[answers.object_label[thing] == label], minlength=len(chosen)).astype(np.float64)
-        found.append(Table(image[rows], curves(hits, np.ones_like(hits)), objects))
-    return found
+    order = np.lexsort((-answers.score[detection], answers.label[detection]))
+    hits = answers.reached[detection[order], None] > np.arange(10)
+    found = curves(image[order], answers.label[detection[order]], hits, np.ones_like(hits), classes)
+    place = answers.object_label[thing] * len(chosen) + home
+    objects = np.bincount(place, minlength=classes * len(chosen)).reshape(classes, len(chosen))
+    return Classes(AveragePrecision(found, [(interpolated(101),)] * 10), objects)
 
 
 def _ranges(starts: Floats, chosen: Floats) -> tuple[Floats, Floats]:
@@ -158,12 +157,11 @@ def _ranges(starts: Floats, chosen: Floats) -> tuple[Floats, Floats]:
     ), place
 
 
-def reduced(found: list[Table], weights: Floats) -> Floats:
+def reduced(found: Classes, weights: Floats) -> Floats:
     """AP and AP50, float64[R, 2]: means over the classes that have an object."""
-    rule = (interpolated(101),)
-    by_class = [average_precision(weights.take(t.image, axis=1), t.shape, weights @ t.objects, rule) for t in found]
-    values = np.stack(by_class)[..., 0]  # classes, R, thresholds
-    return np.stack([np.nanmean(values.mean(axis=2), axis=0), np.nanmean(values[:, :, 0], axis=0)], axis=1)
+    rows = by_frame(weights, found.precision.terms)
+    values = found.precision(rows, found.objects @ weights.T)  # classes, thresholds, R
+    return np.stack([np.nanmean(values.mean(axis=1), axis=0), np.nanmean(values[:, 0], axis=0)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -247,7 +245,7 @@ METHODS: dict[str, Callable[[Drawn], tuple[float, float]]] = {
 def truth(name: str) -> Floats:
     """The four measures of the whole population."""
     whole, every = np.ones((1, IMAGES)), np.arange(IMAGES)
-    before, after = (reduced(tables(a, every, POPULATIONS[name].classes), whole)[0] for a in population(name))
+    before, after = (reduced(classes_of(a, every, POPULATIONS[name].classes), whole)[0] for a in population(name))
     return np.concatenate([before, before - after])
 
 
@@ -257,7 +255,7 @@ def simulate(name: str, images: int, seed: int) -> list[Drawn]:
     rng = np.random.default_rng([seed, images])
     groups = images // kind.group
     chosen = rng.integers(0, IMAGES // kind.group, groups)[:, None] * kind.group + np.arange(kind.group)
-    versions = [tables(answers, chosen.ravel(), kind.classes) for answers in population(name)]
+    versions = [classes_of(answers, chosen.ravel(), kind.classes) for answers in population(name)]
 
     def measures(weights: Floats) -> Floats:
         by_image = np.repeat(np.asarray(weights, np.float64), kind.group, axis=1)

@@ -18,6 +18,7 @@ from harness.statistics.intervals import (
     standard_error,
     student,
     subset,
+    subsets,
 )
 from harness.task import Metric, Task
 from harness_tasks.detection.task import Detection
@@ -261,3 +262,22 @@ def test_intervals_of_ratios_stay_between_0_and_1() -> None:
     assert low.low == 0
     drop = paired_interval(found, found, "share", higher_is_better=True)
     assert (drop.low, drop.high) == (0, 0)
+
+
+def test_wanted_metrics_alone_are_those_of_all() -> None:
+    task, statistics = detection_statistics(6, 30)
+    every = replicates(task, statistics, alone(30), resamples=300)
+    for wanted in (["AP"], ["AP_small", "AP[b]"], ["AR10"], ["AP50_voc"], ["missed", "confidence"], []):
+        found = replicates(task, statistics, alone(30), resamples=300, only=wanted)
+        assert sorted(found.values) == sorted(found.resampled) == sorted(wanted)
+        assert found.source == every.source
+        for name in wanted:
+            np.testing.assert_array_equal(found.values[name], every.values[name], err_msg=name)
+            np.testing.assert_array_equal(found.resampled[name], every.resampled[name], err_msg=name)
+
+
+def test_resamples_that_were_kept_are_those_that_are_drawn() -> None:
+    for _ in range(2):
+        for groups in (2, 7, 8, 65):
+            drawn = subsets(groups, 3, range(5, 20))
+            np.testing.assert_array_equal(drawn, [subset(groups, 3, number) for number in range(5, 20)])

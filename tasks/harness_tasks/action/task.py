@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from harness_tasks.ratios import ratio
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.task import Statistics
+    from harness.task import Reducer, Statistics
 
 __all__ = ["STREAMS", "Action", "fusion"]
 
@@ -83,26 +83,37 @@ class Action(Task):
         self, statistics: Sequence[Statistics], weights: NDArray[np.float64] | None = None
     ) -> dict[str, NDArray[np.float64]]:
         """Return all metrics, each float64[R], of R weighted sets of N clips; NaN for a set without any clip."""
-        set_weights = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
+        return self.reducer(statistics)(weights)
+
+    def reducer(self, statistics: Sequence[Statistics], metrics: Collection[str] | None = None) -> Reducer:
+        """Return `reduce` for these clips, prepared for several calls; it computes all metrics."""
         ranks = np.array([clip["ranks"] for clip in statistics], np.int64).reshape(-1, len(STREAMS))
         labels = np.array([clip["label"] for clip in statistics], np.int64)
-        total = set_weights.sum(axis=1)
-        values = {
-            f"{name}_top{count}": ratio(set_weights @ (ranks[:, index] < count), total)
-            for index, name in enumerate(STREAMS)
-            for count in (1, 5)
-        }
-        one_hot = labels[:, None] == np.unique(labels)
-        of_class = set_weights @ one_hot
-        accuracy = ratio(set_weights @ (one_hot & (ranks[:, 2:] < 1)), of_class)
-        occurs = of_class > 0
-        values["mean_class_accuracy"] = ratio(np.where(occurs, accuracy, 0.0).sum(axis=1), occurs.sum(axis=1))
         chances = np.array([clip["probability"] for clip in statistics], np.float64)
-        values["confidence"] = ratio(set_weights @ chances, total)
-        by_label = dict(zip(np.unique(labels).tolist(), accuracy.T, strict=True))
-        undefined = np.full(len(set_weights), np.nan)
-        values |= {f"fusion_top1[{name}]": by_label.get(number, undefined) for number, name in enumerate(self.classes)}
-        return {metric.name: values[metric.name] for metric in self.all_metrics()}
+        occurring = np.unique(labels)
+        one_hot = labels[:, None] == occurring
+
+        def reduce(weights: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
+            set_weights = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
+            total = set_weights.sum(axis=1)
+            values = {
+                f"{name}_top{count}": ratio(set_weights @ (ranks[:, index] < count), total)
+                for index, name in enumerate(STREAMS)
+                for count in (1, 5)
+            }
+            of_class = set_weights @ one_hot
+            accuracy = ratio(set_weights @ (one_hot & (ranks[:, 2:] < 1)), of_class)
+            occurs = of_class > 0
+            values["mean_class_accuracy"] = ratio(np.where(occurs, accuracy, 0.0).sum(axis=1), occurs.sum(axis=1))
+            values["confidence"] = ratio(set_weights @ chances, total)
+            by_label = dict(zip(occurring.tolist(), accuracy.T, strict=True))
+            undefined = np.full(len(set_weights), np.nan)
+            values |= {
+                f"fusion_top1[{name}]": by_label.get(place, undefined) for place, name in enumerate(self.classes)
+            }
+            return {metric.name: values[metric.name] for metric in self.all_metrics()}
+
+        return reduce
 
     def breakdowns(self) -> dict[str, tuple[str, ...]]:
         """Return groups of metrics for reports: top-1 of each class, top-1 of each stream, and the confidence."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from harness.task import Statistics
 
-__all__ = ["NAMES", "crop_window", "frame_statistics", "metrics_of", "rmse_of"]
+__all__ = ["NAMES", "crop_window", "frame_statistics", "frame_sums", "metrics_of", "rmse_of"]
 
 NAMES = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta1", "delta2", "delta3")
 """The names of the metrics, in the order of a frame's `sums`."""
@@ -109,11 +109,21 @@ def frame_statistics(
     return {"pixels": np.array(len(truth), np.int64), "sums": np.array(sums, np.float64)}
 
 
-def metrics_of(statistics: Sequence[Statistics], weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Return all metrics of weighted sets of frames.
+def frame_sums(statistics: Sequence[Statistics]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the evaluated pixels float64[N] and the error sums float64[N, 7] of N results of `frame_statistics`."""
+    pixels = np.array([frame["pixels"] for frame in statistics], np.float64).reshape(-1)
+    sums = np.array([frame["sums"] for frame in statistics], np.float64).reshape(-1, len(NAMES))
+    return pixels, sums
+
+
+def metrics_of(
+    pixels: NDArray[np.float64], sums: NDArray[np.float64], weights: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """Return all metrics of weighted sets of N frames.
 
     Args:
-        statistics: N results of `frame_statistics`.
+        pixels: float64[N], the number of evaluated pixels of each frame.
+        sums: float64[N, 7], the error sums of each frame.
         weights: float64[R, N], the weight of each frame in each set.
 
     Returns:
@@ -121,8 +131,6 @@ def metrics_of(statistics: Sequence[Statistics], weights: NDArray[np.float64]) -
         an evaluated pixel are left out. And float64[R] under each "NAME_pooled": the metric over the pixels of all
         frames together. NaN if no frame has an evaluated pixel.
     """
-    pixels = np.array([frame["pixels"] for frame in statistics], np.float64).reshape(-1)
-    sums = np.array([frame["sums"] for frame in statistics], np.float64).reshape(-1, len(NAMES))
     evaluated = pixels > 0
     pixels, sums, weights = pixels[evaluated], sums[evaluated], weights[:, evaluated]
     means = ratio(weights @ _rooted(sums / pixels[:, None]), weights.sum(axis=1)[:, None])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,12 +11,12 @@ import numpy as np
 from harness.errors import UsageError
 from harness.options import Option
 from harness.task import Metric, Task
-from harness_tasks.depth.errors import frame_statistics, metrics_of, rmse_of
+from harness_tasks.depth.errors import frame_statistics, frame_sums, metrics_of, rmse_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.task import Statistics
+    from harness.task import Reducer, Statistics
 
 __all__ = ["Depth"]
 
@@ -106,8 +106,17 @@ class Depth(Task):
         self, statistics: Sequence[Statistics], weights: NDArray[np.float64] | None = None
     ) -> dict[str, NDArray[np.float64]]:
         """Return all metrics, each float64[R], of R weighted sets of N frames; NaN where no frame has a valid pixel."""
-        set_weights = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
-        return metrics_of(statistics, set_weights)
+        return self.reducer(statistics)(weights)
+
+    def reducer(self, statistics: Sequence[Statistics], metrics: Collection[str] | None = None) -> Reducer:
+        """Return `reduce` for these frames, prepared for several calls; it computes all metrics."""
+        pixels, sums = frame_sums(statistics)
+
+        def reduce(weights: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
+            set_weights = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
+            return metrics_of(pixels, sums, set_weights)
+
+        return reduce
 
     def sample_score(self, statistics: Sequence[Statistics]) -> float | None:
         """Return the RMSE over the sample's pixels, in the metric's unit; lower is better. None without a valid

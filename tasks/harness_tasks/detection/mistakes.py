@@ -8,22 +8,20 @@ stored in 1/200.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.task import Metric
-from harness_tasks.detection.matching import unpack
 from harness_tasks.ranking import STEPS
 from harness_tasks.ratios import ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.task import Statistics
+    from harness_tasks.detection.joined import JoinedFrames
 
-__all__ = ["MISTAKES", "mistake_metrics"]
+__all__ = ["MISTAKES", "mistake_metrics", "mistake_totals"]
 
 _TIDE = "an image; TIDE's kinds"
 MISTAKES = (
@@ -37,36 +35,33 @@ MISTAKES = (
 _HALF, _TENTH = STEPS // 2, STEPS // 10
 
 
-def mistake_metrics(
-    statistics: Sequence[Statistics], weights: NDArray[np.float64], confidence: float
-) -> dict[str, NDArray[np.float64]]:
+def mistake_metrics(totals: NDArray[np.float64], weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Return the metrics `MISTAKES`, each float64[R], of R weighted sets of N frames.
 
     Args:
-        statistics: results of `frame_statistics`.
+        totals: the result of `mistake_totals`.
         weights: float64[R, N], the weight of each frame in each set.
-        confidence: the smallest score of a detection that counts.
     """
-    counts = np.array([_mistakes(frame, confidence) for frame in statistics], np.float64)
-    means = ratio(weights @ counts, weights.sum(axis=1)[:, None])
+    means = ratio(weights @ totals, weights.sum(axis=1)[:, None])
     return {metric.name: means[:, place] for place, metric in enumerate(MISTAKES)}
 
 
-def _mistakes(frame: Statistics, confidence: float) -> tuple[int, ...]:
-    """Return the number of mistakes of each kind in a frame, in the order of `MISTAKES`.
+def mistake_totals(frames: JoinedFrames, confidence: float) -> NDArray[np.float64]:
+    """Return float64[N, 6], the number of mistakes of each kind in each of N frames, in the order of `MISTAKES`.
 
     A false detection counts only for the first kind that fits.
+
+    Args:
+        frames: the frames' statistics.
+        confidence: the smallest score of a detection that counts.
     """
-    confident = frame["score"] >= confidence
-    hit, void = (unpack(frame[name])[:, 0, 0] for name in ("hit", "void"))
-    positives = int((frame["object_flags"] & 3 == 0).sum())
-    missed = positives - int((confident & hit).sum())
-    false = confident & ~hit & ~void
-    own, nearest, label = (frame[name][false] for name in ("own", "any", "label"))
-    other_class = frame["object_label"][frame["object"][false]] != label if len(frame["object_label"]) else own < own
-    rest = np.ones(len(own), np.bool_)
-    kinds = []
+    hit, void = frames.first("hit"), frames.first("void")
+    confident = frames.column("score") >= confidence
+    rest = confident & ~hit & ~void
+    own, nearest = frames.column("own"), frames.column("any")
+    other_class = frames.has_objects & (frames.nearest_label != frames.column("label"))
+    kinds = [frames.positives - frames.per_frame(confident & hit)]
     for fits in ((own > _TENTH) & (own < _HALF), other_class & (nearest >= _HALF), own >= _HALF, nearest <= _TENTH):
-        kinds.append(int((rest & fits).sum()))
-        rest &= ~fits
-    return missed, *kinds, int(rest.sum())
+        kinds.append(frames.per_frame(rest & fits))
+        rest = rest & ~fits
+    return np.column_stack([*kinds, frames.per_frame(rest)]).astype(np.float64)

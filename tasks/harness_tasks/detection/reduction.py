@@ -2,136 +2,150 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness_tasks.average_precision import area, average_precision, curves, interpolated
+from harness_tasks.average_precision import AveragePrecision, area, interpolated
 from harness_tasks.detection.matching import AREAS, MAX_DETECTIONS, THRESHOLDS, unpack
 from harness_tasks.detection.voc import TRUE, VOID
+from harness_tasks.precision_recall import curves, joined
+from harness_tasks.weight_sums import ListSums, by_frame, list_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.task import Statistics
+    from harness_tasks.detection.joined import JoinedFrames
 
-__all__ = ["ClassTable", "class_metrics", "class_tables"]
+__all__ = ["ClassLists", "class_lists", "class_metrics"]
 
-_BLOCK = 1 << 17
-"""Number of weights that are processed at once: 1 MiB, so that intermediate results stay in the CPU cache."""
 _COCO, _VOC07 = interpolated(101), interpolated(11)
 
 
 @dataclass(frozen=True)
-class ClassTable:
-    """The n detections and the objects of one class in F frames.
+class ClassLists:
+    """The detections and the objects of C classes in N frames, prepared for `class_metrics`.
+
+    Args:
+        classes: C.
+        sizes: the size ranges (indices of `AREAS`) whose AP is computed; "all" is the first.
+        voc: whether VOC's AP is computed.
+        precision: computes the AP of each class, one size range after the other.
+        positives: sums up the objects that count, in each of the size ranges of `AREAS`.
+        reached: sums up at how many thresholds detections are true positives (`_reached`); None without recall.
+    """
+
+    classes: int
+    sizes: tuple[int, ...]
+    voc: bool
+    precision: AveragePrecision
+    positives: ListSums
+    reached: ListSums | None
+
+
+def class_lists(
+    frames: JoinedFrames,
+    classes: int,
+    sizes: Sequence[int] = tuple(range(len(AREAS))),
+    voc: bool = True,
+    recall: bool = True,
+) -> ClassLists:
+    """Return the lists of all classes from the frames, which must be in dataset order.
 
     Detections are sorted from the highest score to the lowest; equal scores are in dataset order.
 
     Args:
-        frames: int64[F], indices of the frames with a detection or an object of the class.
-        detection: int64[n], position in `frames` of each detection's frame.
-        hit: bool[n, 4, 10], whether it is a true positive, by size range and overlap threshold.
-        void: bool[n, 4, 10], whether it counts neither as true nor as false.
-        voc: uint8[n], VOC's outcome.
-        rank: int64[n], number of more confident detections of the class in the same frame.
-        objects: float64[F, 4], number of objects that count, by size range.
+        frames: the frames' statistics.
+        classes: C.
+        sizes: the size ranges (indices of `AREAS`) whose AP is computed, in ascending order.
+        voc: whether VOC's AP is computed; only together with the size range "all".
+        recall: whether recall is computed.
     """
+    order = np.lexsort((-frames.column("score"), frames.column("label")))
+    order = order[: np.searchsorted(frames.column("label")[order], classes)]
+    label, frame = frames.column("label")[order].astype(np.intp), frames.frame[order]
+    hit, kept = unpack(frames.column("hit")[order]), ~unpack(frames.column("void")[order])
+    of_voc = frames.column("voc")[order] if voc else None
+    lists = []
+    for size in sizes:
+        hits, counts = hit[:, size], kept[:, size]
+        if of_voc is not None:
+            with_size = of_voc if size == 0 else np.full_like(of_voc, VOID)
+            hits = np.column_stack([hits, with_size == TRUE])
+            counts = np.column_stack([counts, with_size != VOID if size == 0 else counts[:, 0]])
+        chosen = np.flatnonzero(counts.any(axis=1))
+        lists.append(curves(frame[chosen], label[chosen], hits[chosen], counts[chosen], classes))
+    rules = [(_COCO,)] * len(THRESHOLDS) + [(_VOC07, area)] * voc
+    group = np.argsort(frames.column("object_label"), kind="stable")
+    group = group[: np.searchsorted(frames.column("object_label")[group], classes)]
+    flags = frames.column("object_flags")[group, None]
+    counted = (flags & 3 == 0) & (np.right_shift(flags, np.array([2, 3, 4])) & 1).astype(np.bool_)
+    reached = None
+    if recall:
+        matched = np.flatnonzero(hit.any(axis=(1, 2)))
+        at_thresholds = _reached(hit[matched], _ranks(label * frames.count + frame)[matched])
+        reached = list_sums(frame[matched], label[matched], at_thresholds, classes)
+    return ClassLists(
+        classes=classes,
+        sizes=tuple(sizes),
+        voc=voc,
+        precision=AveragePrecision(joined(lists), rules),
+        positives=list_sums(
+            frames.object_frame[group],
+            frames.column("object_label")[group],
+            np.column_stack([flags & 3 == 0, counted]),
+            classes,
+        ),
+        reached=reached,
+    )
 
-    frames: NDArray[np.int64]
-    detection: NDArray[np.int64]
-    hit: NDArray[np.bool_]
-    void: NDArray[np.bool_]
-    voc: NDArray[np.uint8]
-    rank: NDArray[np.int64]
-    objects: NDArray[np.float64]
 
-
-def class_tables(statistics: Sequence[Statistics], classes: int) -> list[ClassTable]:
-    """Return the table of each class from the statistics of the frames, which must be in dataset order."""
-    detections, detection_frame = _concatenated(statistics, ("label", "score", "hit", "void", "voc"))
-    objects, object_frame = _concatenated(statistics, ("object_label", "object_flags"))
-    order = np.lexsort((-detections["score"], detections["label"]))
-    bounds = np.searchsorted(detections["label"][order], np.arange(classes + 1))
-    group = np.argsort(objects["object_label"], kind="stable")
-    object_bounds = np.searchsorted(objects["object_label"][group], np.arange(classes + 1))
-    flags = objects["object_flags"][:, None]
-    counts = (flags & 3 == 0) & (np.right_shift(flags, np.array([2, 3, 4])) & 1).astype(np.bool_)
-    counts = np.column_stack([flags & 3 == 0, counts])
-    tables = []
-    for index in range(classes):
-        rows = order[bounds[index] : bounds[index + 1]]
-        members = group[object_bounds[index] : object_bounds[index + 1]]
-        frames, position = np.unique(
-            np.concatenate([detection_frame[rows], object_frame[members]]), return_inverse=True
-        )
-        detection, object_position = position[: len(rows)], position[len(rows) :]
-        object_counts = np.zeros((len(frames), len(AREAS)))
-        np.add.at(object_counts, object_position, counts[members])
-        hit, void = unpack(detections["hit"][rows]), unpack(detections["void"][rows])
-        rank = _ranks(detection)
-        tables.append(ClassTable(frames, detection, hit, void, detections["voc"][rows], rank, object_counts))
-    return tables
-
-
-def class_metrics(table: ClassTable, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Return the metrics of one class for R weighted sets; `weights` is float64[R, F], for the table's frames.
+def class_metrics(lists: ClassLists, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return the metrics of each class for R weighted sets; `weights` is float64[R, N].
 
     Returns:
-        "precision": float64[R, 4, 10], AP by size range and overlap threshold. "recall": float64[R, 6], the mean over
-        the thresholds with at most 1, 10 and 100 detections per frame, and for small, medium and large objects. "voc07"
-        and "voc": float64[R]. NaN where there is no object.
+        "precision": float64[S, C, R, 10], AP by size range (of `ClassLists.sizes`) and overlap threshold. "voc07" and
+        "voc": float64[C, R], if VOC's AP is computed. "recall": float64[6, C, R], if recall is computed: the mean over
+        the thresholds with at most 1, 10 and 100 detections per frame, and for small, medium and large objects. NaN
+        where there is no object.
     """
-    kept = ~table.void
-    sizes = [np.flatnonzero(kept[:, size].any(axis=1)) for size in range(len(AREAS))]
-    shapes = [curves(table.hit[chosen, size], kept[chosen, size]) for size, chosen in enumerate(sizes)]
-    voc = curves((table.voc == TRUE)[:, None], (table.voc != VOID)[:, None])
-    reached = _reached(table)
-    precision = np.empty((len(weights), len(AREAS), len(THRESHOLDS)))
-    recall = np.empty((len(weights), reached.shape[1]))
-    pascal = np.empty((len(weights), 2))
-    step = max(1, _BLOCK // max(1, len(table.detection)))
-    for start in range(0, len(weights), step):
-        part = slice(start, start + step)
-        positives = weights[part] @ table.objects
-        detection_weights = weights[part].take(table.detection, axis=1)
-        for size, chosen in enumerate(sizes):
-            if not table.objects[:, size].any():
-                precision[part, size] = np.nan
-                continue
-            chosen_weights = (
-                detection_weights
-                if len(chosen) == detection_weights.shape[1]
-                else detection_weights.take(chosen, axis=1)
-            )
-            ap = average_precision(chosen_weights, shapes[size], positives[:, size], (_COCO,))
-            precision[part, size] = ap[:, :, 0]
-        pascal[part] = average_precision(detection_weights, voc, positives[:, 0], (_VOC07, area))[:, 0]
-        objects = positives[:, [0, 0, 0, 1, 2, 3]] * len(THRESHOLDS)
-        recall[part] = (detection_weights @ reached) / np.where(objects > 0, objects, np.nan)
-    return {"precision": precision, "recall": recall, "voc07": pascal[:, 0], "voc": pascal[:, 1]}
+    terms = [part.terms for part in (lists.precision, lists.positives, lists.reached) if part]
+    rows = by_frame(weights, max(terms))
+    positives = lists.positives(rows)
+    of_sizes = np.concatenate([positives[size] for size in lists.sizes])
+    found = lists.precision(rows, of_sizes).reshape(len(lists.sizes), lists.classes, -1, len(weights))
+    thresholds = len(THRESHOLDS)
+    metrics = {"precision": np.ascontiguousarray(found[:, :, :thresholds].swapaxes(2, 3))}
+    if lists.voc:
+        metrics |= {"voc07": found[0, :, thresholds].copy(), "voc": found[0, :, thresholds + 1].copy()}
+    if lists.reached is not None:
+        sums = lists.reached(rows)
+        sums[:3] = np.cumsum(sums[:3], axis=0)
+        objects = positives[[0, 0, 0, 1, 2, 3]] * thresholds
+        metrics["recall"] = sums / np.where(objects > 0, objects, np.nan)
+    return metrics
 
 
-def _reached(table: ClassTable) -> NDArray[np.float64]:
-    """Return float64[n, 6]: at how many thresholds each detection counts as a hit, for each kind of recall."""
-    reached = table.hit.sum(axis=2, dtype=np.float64)
-    limited = reached[:, :1] * (table.rank[:, None] < np.array([1, 10, MAX_DETECTIONS]))
-    return np.concatenate([limited, reached[:, 1:]], axis=1)
+def _reached(hit: NDArray[np.bool_], rank: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Return uint8[h, 6]: at how many thresholds each detection is a true positive.
+
+    The first three are for objects of all sizes, if the detection is the first of its frame and class, one of the next
+    9, or one of the next 90. The others are for small, medium and large objects.
+
+    Args:
+        hit: bool[h, 4, 10], whether it is a true positive, by size range and overlap threshold.
+        rank: int64[h], the number of more confident detections of the class in the same frame.
+    """
+    reached = hit.sum(axis=2, dtype=np.uint8)
+    among = np.searchsorted(np.array([1, 10, MAX_DETECTIONS]), rank, side="right")
+    return np.concatenate([reached[:, :1] * (among[:, None] == np.arange(3)), reached[:, 1:]], axis=1)
 
 
-def _concatenated(
-    statistics: Sequence[Statistics], names: Sequence[str]
-) -> tuple[Mapping[str, NDArray[Any]], NDArray[Any]]:
-    """Concatenate the named arrays of all frames, and return them with the frame index of each row."""
-    joined = {name: np.concatenate([frame[name] for frame in statistics]) for name in names}
-    return joined, np.repeat(np.arange(len(statistics)), [len(frame[names[0]]) for frame in statistics])
-
-
-def _ranks(frames: NDArray[np.int64]) -> NDArray[np.int64]:
+def _ranks(groups: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return for each entry the number of earlier entries with the same value."""
-    order = np.argsort(frames, kind="stable")
-    ranks = np.empty(len(frames), np.int64)
-    ranks[order] = np.arange(len(frames)) - np.searchsorted(frames[order], frames[order])
+    order = np.argsort(groups, kind="stable")
+    ranks = np.empty(len(groups), np.intp)
+    ranks[order] = np.arange(len(groups)) - np.searchsorted(groups[order], groups[order])
     return ranks

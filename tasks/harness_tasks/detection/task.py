@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,16 +11,17 @@ import numpy as np
 from harness.options import Option
 from harness.task import Metric, Task
 from harness_tasks.detection.classes import Translation, some, translation
-from harness_tasks.detection.counts import COUNTS, count_metrics
+from harness_tasks.detection.counts import COUNTS, count_metrics, count_totals
+from harness_tasks.detection.joined import JoinedFrames
 from harness_tasks.detection.matching import THRESHOLDS, frame_statistics, unpack
-from harness_tasks.detection.mistakes import MISTAKES, mistake_metrics
-from harness_tasks.detection.reduction import class_metrics, class_tables
+from harness_tasks.detection.mistakes import MISTAKES, mistake_metrics, mistake_totals
+from harness_tasks.detection.reduction import ClassLists, class_lists, class_metrics
 from harness_tasks.detection.types import Boxes, Detections
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.task import Statistics
+    from harness.task import Reducer, Statistics
 
 __all__ = ["Detection"]
 
@@ -44,6 +45,8 @@ _METRICS = (
     *MISTAKES,
 )
 _SIZES = ("small", "medium", "large")
+_RECALLS = ("AR1", "AR10", "AR100", *(f"AR_{size}" for size in _SIZES))
+_VOC = {"AP50_voc07", "AP50_voc"}
 
 
 class Detection(Task):
@@ -99,27 +102,60 @@ class Detection(Task):
 
         The frames must be in dataset order, because it decides between detections of equal score.
         """
-        set_weights = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
-        tables = class_tables(statistics, len(self.classes)) if statistics else []
-        per_class = [class_metrics(table, set_weights.take(table.frames, axis=1)) for table in tables]
-        if not per_class:
-            return {metric.name: np.full(len(set_weights), np.nan) for metric in self.all_metrics()}
-        precision = np.stack([result["precision"] for result in per_class])
-        recall = np.stack([result["recall"] for result in per_class])
-        class_ap = precision[:, :, 0].mean(axis=2)
-        values = {
-            "AP": _mean(class_ap),
-            "AP50": _mean(precision[:, :, 0, 0]),
-            "AP75": _mean(precision[:, :, 0, int(np.searchsorted(THRESHOLDS, 0.75 - 1e-9))]),
-        }
-        values |= {f"AP_{size}": _mean(precision[:, :, i + 1].mean(axis=2)) for i, size in enumerate(_SIZES)}
-        names = ("AR1", "AR10", "AR100", *(f"AR_{size}" for size in _SIZES))
-        values |= {name: _mean(recall[:, :, i]) for i, name in enumerate(names)}
-        values["AP50_voc07"] = _mean(np.stack([result["voc07"] for result in per_class]))
-        values["AP50_voc"] = _mean(np.stack([result["voc"] for result in per_class]))
-        values |= count_metrics(statistics, set_weights, self.option("confidence"))
-        values |= mistake_metrics(statistics, set_weights, self.option("confidence"))
-        return values | {f"AP[{name}]": class_ap[index] for index, name in enumerate(self.classes)}
+        return self.reducer(statistics)(weights)
+
+    def reducer(self, statistics: Sequence[Statistics], metrics: Collection[str] | None = None) -> Reducer:
+        """Return `reduce` for these frames, prepared for several calls; it computes the wanted metrics, and others."""
+        names = [metric.name for metric in self.all_metrics()]
+        wanted = set(names) if metrics is None else set(metrics)
+        if not statistics or not self.classes:
+            return lambda weights: {name: np.full(1 if weights is None else len(weights), np.nan) for name in names}
+        frames = JoinedFrames(statistics)
+        sizes = {number for number, of_size in enumerate(self._names_by_size()) if wanted & of_size}
+        voc, recall = bool(wanted & _VOC), bool(wanted & {*_RECALLS})
+        lists = None
+        if sizes or voc or recall:
+            sizes |= {0} if voc or not sizes else set()
+            lists = class_lists(frames, len(self.classes), sorted(sizes), voc, recall)
+        counts, mistakes = (
+            totals(frames, self.option("confidence")) if wanted & {metric.name for metric in group} else None
+            for totals, group in ((count_totals, COUNTS), (mistake_totals, MISTAKES))
+        )
+
+        def reduce(weights: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
+            set_weights = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
+            values = self._class_values(lists, set_weights) if lists else {}
+            if counts is not None:
+                values |= count_metrics(counts, set_weights)
+            if mistakes is not None:
+                values |= mistake_metrics(mistakes, set_weights)
+            return {name: values[name] for name in names if name in values}
+
+        return reduce
+
+    def _names_by_size(self) -> list[set[str]]:
+        """Return the names of the metrics that need the AP of each size range."""
+        every = {"AP", "AP50", "AP75", *(f"AP[{name}]" for name in self.classes)}
+        return [every, *({f"AP_{size}"} for size in _SIZES)]
+
+    def _class_values(self, lists: ClassLists, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Return the metrics that are means over classes, and those of the classes, each float64[R]."""
+        found = class_metrics(lists, weights)
+        values: dict[str, NDArray[np.float64]] = {}
+        for number, precision in zip(lists.sizes, found["precision"], strict=True):
+            class_ap = precision.mean(axis=2)
+            if number:
+                values[f"AP_{_SIZES[number - 1]}"] = _mean(class_ap)
+                continue
+            values["AP"] = _mean(class_ap)
+            values["AP50"] = _mean(precision[:, :, 0])
+            values["AP75"] = _mean(precision[:, :, int(np.searchsorted(THRESHOLDS, 0.75 - 1e-9))])
+            values |= {f"AP[{name}]": class_ap[index] for index, name in enumerate(self.classes)}
+        if "recall" in found:
+            values |= {name: _mean(recall) for name, recall in zip(_RECALLS, found["recall"], strict=True)}
+        if "voc" in found:
+            values |= {"AP50_voc07": _mean(found["voc07"]), "AP50_voc": _mean(found["voc"])}
+        return values
 
     def translator(self, model_classes: tuple[str, ...], dataset: str) -> Translation:
         """Return a function that converts the model's labels to the dataset's, by class name and known synonyms.

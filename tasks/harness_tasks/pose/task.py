@@ -3,7 +3,7 @@ similarity."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,15 +12,15 @@ import numpy as np
 from harness.options import Option
 from harness.task import Metric, Task
 from harness_tasks.pose.oks import AREAS, frame_statistics
-from harness_tasks.pose.reduction import recalls_and_precisions
+from harness_tasks.pose.reduction import found_persons, recalls_and_precisions
 from harness_tasks.pose.types import Persons, Poses
-from harness_tasks.ranking import STEPS, THRESHOLDS, unpack
+from harness_tasks.ranking import STEPS, THRESHOLDS
 from harness_tasks.ratios import ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.task import Statistics
+    from harness.task import Reducer, Statistics
 
 __all__ = ["Pose"]
 
@@ -91,23 +91,31 @@ class Pose(Task):
 
         The frames must be in dataset order, because it decides between persons of equal score.
         """
-        set_weights = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
-        if not statistics:
-            return {metric.name: np.full(len(set_weights), np.nan) for metric in _METRICS}
-        precision, recall = recalls_and_precisions(statistics, set_weights)
+        return self.reducer(statistics)(weights)
+
+    def reducer(self, statistics: Sequence[Statistics], metrics: Collection[str] | None = None) -> Reducer:
+        """Return `reduce` for these frames, prepared for several calls; it computes all metrics."""
+        found = found_persons(statistics, self.option("confidence")) if statistics else None
         middle = int(np.searchsorted(THRESHOLDS, 0.75 - 1e-9))
-        values: dict[str, NDArray[np.float64]] = {}
-        for name, values_of in (("AP", precision), ("AR", recall)):
-            values |= {
-                name: values_of[:, 0].mean(axis=1),
-                f"{name}50": values_of[:, 0, 0],
-                f"{name}75": values_of[:, 0, middle],
-            }
-            values |= {f"{name}_{size}": values_of[:, i].mean(axis=1) for i, size in enumerate(AREAS) if i}
-        counts = set_weights @ np.array([_counts(frame, self.option("confidence")) for frame in statistics])
-        *numbers, true, scores = counts.T
-        values |= dict(zip(_COUNTS, (number / set_weights.sum(axis=1) for number in numbers), strict=True))
-        return values | {"confidence": ratio(scores, true)}
+
+        def reduce(weights: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
+            set_weights = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
+            if found is None:
+                return {metric.name: np.full(len(set_weights), np.nan) for metric in _METRICS}
+            precision, recall = recalls_and_precisions(found, set_weights)
+            values: dict[str, NDArray[np.float64]] = {}
+            for name, values_of in (("AP", precision), ("AR", recall)):
+                values |= {
+                    name: values_of[:, 0].mean(axis=1),
+                    f"{name}50": values_of[:, 0, 0],
+                    f"{name}75": values_of[:, 0, middle],
+                }
+                values |= {f"{name}_{size}": values_of[:, i].mean(axis=1) for i, size in enumerate(AREAS) if i}
+            *numbers, true, scores = (set_weights @ found.counts).T
+            values |= dict(zip(_COUNTS, (number / set_weights.sum(axis=1) for number in numbers), strict=True))
+            return values | {"confidence": ratio(scores, true)}
+
+        return reduce
 
     def breakdowns(self) -> dict[str, tuple[str, ...]]:
         """Return groups of metrics for reports: AP per person size, kinds of mistakes, and confidence."""
@@ -162,15 +170,3 @@ class Pose(Task):
         if isinstance(result, Poses):
             return replace(result, keypoints=keypoints)
         return replace(result, keypoints=keypoints, boxes=result.boxes * times, area=result.area * times**2)
-
-
-def _counts(frame: Statistics, confidence: float) -> tuple[float, ...]:
-    """Return a frame's counts in the order of `_COUNTS`; then the number of true persons, and the sum of their
-    scores."""
-    sure = frame["score"] >= confidence
-    hit, void = (unpack(frame[name], len(AREAS))[:, 0, 0] for name in ("hit", "void"))
-    false = sure & ~hit & ~void
-    missed = (frame["person_flags"] & 1 == 0).sum() - (sure & hit).sum()
-    near = false & (frame["oks"] > STEPS // 10) & (frame["oks"] < STEPS // 2)
-    counts = (sure.sum(), false.sum(), missed, near.sum(), hit.sum(), frame["score"][hit].astype(np.float64).sum())
-    return tuple(float(count) for count in counts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from harness_tasks.segmentation.types import IGNORE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.task import Statistics
+    from harness.task import Reducer, Statistics
 
 __all__ = ["Segmentation", "confusion_matrix"]
 
@@ -65,12 +65,25 @@ class Segmentation(Task):
 
         The counts are whole numbers, so their sums do not depend on the order of the frames.
         """
+        return self.reducer(statistics)(weights)
+
+    def reducer(self, statistics: Sequence[Statistics], metrics: Collection[str] | None = None) -> Reducer:
+        """Return `reduce` for these frames, prepared for several calls; it computes all metrics."""
         classes = len(self.classes)
         frames = np.zeros((len(statistics), classes * (classes + 1)))
         for row, frame in zip(frames, statistics, strict=True):
             row[:] = frame["confusion"].reshape(-1)
-        set_weights = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
-        counts = (set_weights @ frames).reshape(len(set_weights), classes, classes + 1)
+
+        def reduce(weights: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
+            set_weights = np.ones((1, len(statistics))) if weights is None else np.asarray(weights, np.float64)
+            return self._values(set_weights @ frames)
+
+        return reduce
+
+    def _values(self, sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Return all metrics, each float64[R], from the confusion matrices of R sets, float64[R, C * (C + 1)]."""
+        classes = len(self.classes)
+        counts = sums.reshape(len(sums), classes, classes + 1)
         hits = counts[:, np.arange(classes), np.arange(classes)]
         truth, predicted = counts.sum(axis=2), counts.sum(axis=1)[:, :classes]
         overlap = _ratio(hits, truth + predicted - hits, truth > 0)
