@@ -78,11 +78,11 @@ class TwoStream(nn.Module):
                 backbone's own weights require. Flow is scaled so that a quarter of the bound becomes 1.
         """
         if part == "motion":
-            prepared = inputs.float() * (4 / 127)
+            prepared = inputs * (4 / 127)
         elif isinstance(self.spatial, SmallStream):
             prepared = normalised(inputs)
         else:
-            prepared = (inputs.float() / 255 - self.mean) / self.deviation
+            prepared = (inputs.float() / 255).sub_(self.mean).div_(self.deviation)
         logits: torch.Tensor = self.get_submodule(part)(prepared)
         return logits
 
