@@ -23,12 +23,14 @@ def float_images(frames: torch.Tensor, device: str) -> torch.Tensor:
     return moved.reshape(-1, *moved.shape[-3:]).permute(0, 3, 1, 2).to(torch.float32)
 
 
-def normalise_(images: torch.Tensor, mean: Sequence[float], deviation: Sequence[float]) -> torch.Tensor:
+def normalise_(
+    images: torch.Tensor, mean: Sequence[float] | torch.Tensor, deviation: Sequence[float] | torch.Tensor
+) -> torch.Tensor:
     """Compute (images - mean) / deviation in place, and return the images.
 
     Args:
         images: float[N, C, H, W]. Channels last is fastest.
-        mean: the mean of each channel.
+        mean: the mean of each channel, C numbers.
         deviation: the standard deviation of each channel.
     """
     import torch
