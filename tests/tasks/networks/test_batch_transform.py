@@ -55,6 +55,21 @@ def test_equals_torchvisions(setting: str, size: tuple[int, int], count: int, pr
     assert torch.equal(decoded, torch.from_numpy(frames)), "the decoded frames were written to"
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_equals_torchvisions_on_a_gpu(setting: str) -> None:
+    """There a batch is resized at once."""
+    theirs = GeneralizedRCNNTransform(image_mean=IMAGENET[0], image_std=IMAGENET[1], **SETTINGS[setting]).eval()
+    for size in SIZES:
+        frames = frames_of(3, *size)
+        with torch.inference_mode():
+            decoded = torch.from_numpy(frames).to("cuda")
+            images = list((decoded.permute(0, 3, 1, 2).contiguous().to(torch.float32) / 255).unbind(0))
+            expected, found = theirs(images)[0], BatchTransform.of(theirs)(decoded.permute(0, 3, 1, 2))[0]
+        assert torch.equal(found.tensors, expected.tensors), size
+        assert found.image_sizes == expected.image_sizes
+
+
 def test_lists_and_training_are_torchvisions() -> None:
     theirs = GeneralizedRCNNTransform(40, 60, *IMAGENET).train()
     ours, frames = BatchTransform.of(theirs), frames_of(2, 33, 47)
