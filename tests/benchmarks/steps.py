@@ -50,7 +50,7 @@ def measured(name: str, count: int) -> dict[str, float]:
         return kept[key]
 
     subject, spent = SUBJECTS[name](), np.zeros(len(STEPS))
-    rounds = max(1, count // len(subject.frames) // subject.frames[0].shape[0])
+    rounds = max(3, count // len(subject.frames) // len(subject.frames[0]))
     with torch.inference_mode():
         for number in range(rounds + 1):
             for frames in subject.frames:
