@@ -11,7 +11,7 @@ from harness.model import Precision, Weights
 from harness.options import Option
 from harness_tasks.images import channels_first, resized
 from harness_tasks.networks.dense import DenseModel
-from harness_tasks.networks.pixels import float_images, normalise_
+from harness_tasks.networks.pixels import normalise_
 from harness_tasks.segmentation.models.augmentation import Augmentation, resized_pair
 from harness_tasks.segmentation.models.label_maps import label_maps
 from harness_tasks.segmentation.types import IGNORE
@@ -119,7 +119,8 @@ class PixelClassifier(DenseModel):
         import torch
 
         count, scored, height, width, _ = batch.shape
-        images = self._normalised(float_images(batch, self._device))
+        frames = batch.to(self._device, non_blocking=True).flatten(0, 1)
+        images = self._normalised(frames.permute(0, 3, 1, 2))
         with (
             torch.no_grad(),
             torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._precision == "bf16"),
@@ -137,10 +138,10 @@ class PixelClassifier(DenseModel):
         return scores
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:
-        """Return images float32[N, 3, H, W], 0-255, normalised by the option `normalise`, in place, channels last."""
+        """Convert uint8[N, 3, H, W] to float32, channels last, normalised by the option `normalise`."""
         import torch
 
-        pixels = images.contiguous(memory_format=torch.channels_last)
+        pixels = images.to(torch.float32, copy=True, memory_format=torch.channels_last)
         return normalise_(pixels.div_(255), *_NORMALISATIONS[self.option("normalise")])
 
     def prepare_train(
@@ -172,11 +173,9 @@ class PixelClassifier(DenseModel):
     def losses(self, batch: Mapping[str, torch.Tensor], part: str) -> Mapping[str, torch.Tensor]:
         """Return the cross entropy over all labelled pixels of the batch, and the Dice loss if the option `dice` is not
         0."""
-        import torch
-
         device = next(self.network.parameters()).device
         labels = batch["labels"].to(device).long()
-        scores = self.scores(self._normalised(batch["image"].to(device, torch.float32))).float()
+        scores = self.scores(self._normalised(batch["image"].to(device))).float()
         losses = {"cross_entropy": _cross_entropy(scores, labels, self._class_weights)}
         if self.option("dice"):
             losses["dice"] = self.option("dice") * _dice(scores, labels)
