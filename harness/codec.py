@@ -159,7 +159,10 @@ class Codec(Configured, ABC):
 
     @abstractmethod
     def decode(self, encoded: Encoded) -> Frames:
-        """Return the decoded frames, uint8[T, H, W, 3] (RGB): as many as the source has, at the source's size."""
+        """Return the decoded frames, uint8[T, H, W, 3] (RGB): as many as the source has, at the source's size.
+
+        The codec does not write to the array afterwards: the next decoded sample has an array of its own.
+        """
 
     def fingerprint(self) -> Mapping[str, Value]:
         """Return what else, apart from the options, can change pixels or bytes.

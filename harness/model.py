@@ -146,10 +146,13 @@ class Model(Configured, ABC):
     def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> Any:
         """Convert decoded frames to the network's input for one sample (tensors).
 
-        Runs in a worker, without the network.
+        Runs in a worker, without the network. What it returns travels to the device, so uint8 as decoded is best: a
+        quarter of float32. Where no pixel has to be resized, the frames themselves can be returned, as a tensor that
+        shares their memory; `collate` then makes the first copy. `predict` does the rest on the device: float, channels
+        first, normalisation.
 
         Args:
-            frames: the decoded frames, uint8[T, H, W, 3].
+            frames: the decoded frames, uint8[T, H, W, 3]. They may be read-only, and must not be written to.
             scored: the numbers of the frames that are scored.
             memo: a cache for data derived from the frames.
         """
@@ -181,7 +184,8 @@ class Model(Configured, ABC):
 
         The engine moves the batch's tensors to the device before the call, and calls under `torch.inference_mode`.
         Predictions have the type that the task defines. They are on the CPU, in the coordinates of the source frame.
-        Labels are indices into `self.classes`.
+        Labels are indices into `self.classes`. Results should leave the device in one copy for the whole batch: each
+        `.cpu()` and each `.item()` waits for a GPU.
         """
 
     # Training. A model that cannot be trained does not override what follows.

@@ -139,6 +139,8 @@ def _plain(name: str, value: Any) -> NDArray[Any]:
     """Return the array in C order and little-endian; refuse dtypes that cannot be stored."""
     import numpy as np
 
+    if type(value) is np.ndarray and value.flags.c_contiguous and value.dtype.str in _DTYPES:
+        return value
     array = np.ascontiguousarray(value).reshape(np.shape(value))
     array = array.astype(array.dtype.newbyteorder("<"), copy=False)
     if array.dtype.str not in _DTYPES:

@@ -1,7 +1,8 @@
-"""Convert images to the form that networks need: channels first, and in a given size."""
+"""Convert images to the form that networks need: tensors, channels first, and in a given size."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,7 +10,23 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-__all__ = ["channels_first", "resized", "resized_frame"]
+__all__ = ["channels_first", "frames_tensor", "resized", "resized_frame"]
+
+
+def frames_tensor(frames: NDArray[np.uint8], scored: Sequence[int]) -> torch.Tensor:
+    """Return the scored frames as they were decoded, as a tensor uint8[S, H, W, 3].
+
+    If all frames are scored, the tensor shares their memory (unless they are read-only).
+
+    Args:
+        frames: uint8[T, H, W, 3].
+        scored: the numbers of the scored frames.
+    """
+    import torch
+
+    chosen = frames if list(scored) == list(range(len(frames))) else frames[list(scored)]
+    shared = chosen.flags.c_contiguous and chosen.flags.writeable
+    return torch.from_numpy(chosen if shared else chosen.copy())
 
 
 def channels_first(frames: NDArray[np.uint8]) -> torch.Tensor:

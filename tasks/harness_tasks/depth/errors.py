@@ -16,6 +16,7 @@ et al. 2016, Godard et al. 2017) uses the same errors:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,8 @@ __all__ = ["NAMES", "crop_window", "frame_statistics", "frame_sums", "metrics_of
 NAMES = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta1", "delta2", "delta3")
 """The names of the metrics, in the order of a frame's `sums`."""
 
+_PART = 1 << 15
+"""The largest number of pixels whose errors are computed at once."""
 _ROOTS = np.array([name.startswith("rmse") for name in NAMES])
 _CROPS = {
     "garg": (0.40810811, 0.99189189, 0.03594771, 0.96405229),
@@ -92,21 +95,67 @@ def frame_statistics(
     if prediction.shape != target.shape:
         raise ValueError(f"the prediction has {list(prediction.shape)} pixels, the target {list(target.shape)}")
     window = crop_window(crop, *target.shape)
-    truth = target[window].astype(np.float64)
+    truth, predicted = target[window], prediction[window]
     with np.errstate(invalid="ignore"):
-        evaluated = (truth > nearest) & (truth < farthest)
-    truth, predicted = truth[evaluated], prediction[window][evaluated].astype(np.float64)
-    if not np.isfinite(predicted).all() or not (predicted > 0).all():
+        evaluated = (truth > np.float64(nearest)) & (truth < np.float64(farthest))
+    places = np.flatnonzero(evaluated)
+    truth, predicted = truth.reshape(-1).take(places), predicted.reshape(-1).take(places)
+    if len(places) and not (predicted.min() > 0 and predicted.max() < np.inf):  # NaN is neither
         raise ValueError("the predicted depth is not positive and finite everywhere")
-    if align == "median" and len(truth):
-        predicted *= np.median(truth) / np.median(predicted)
-    predicted = np.clip(predicted, nearest, farthest)
-    truth, predicted = truth / unit, predicted / unit
-    error, quotient = truth - predicted, np.maximum(truth / predicted, predicted / truth)
-    logs = np.log(truth) - np.log(predicted)
-    sums = [(np.abs(error) / truth).sum(), (error**2 / truth).sum(), (error**2).sum(), (logs**2).sum()]
-    sums += [float((quotient < 1.25**power).sum()) for power in (1, 2, 3)]
-    return {"pixels": np.array(len(truth), np.int64), "sums": np.array(sums, np.float64)}
+    scale = None
+    if align == "median" and len(places):
+        scale = np.median(truth.astype(np.float64)) / np.median(predicted.astype(np.float64))
+    pixels = _Pixels(truth, predicted, scale, (nearest, farthest), unit)
+    return {"pixels": np.array(len(places), np.int64), "sums": pixels.sums(0, len(places))}
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    """The evaluated pixels of one frame.
+
+    Args:
+        truth: float32[n].
+        predicted: float32[n], positive.
+        scale: predictions are multiplied by it; None to leave them.
+        limits: the range that predictions are then clipped to.
+        unit: true and predicted depths are then divided by it.
+    """
+
+    truth: NDArray[np.float32]
+    predicted: NDArray[np.float32]
+    scale: np.float64 | None
+    limits: tuple[float, float]
+    unit: float
+
+    def sums(self, start: int, stop: int) -> NDArray[np.float64]:
+        """Return the error sums float64[7] of the pixels from `start` to before `stop`.
+
+        They are summed in pairs: the sum of two halves, each of which is the sum of its halves. NumPy sums an array in
+        this order too, so the sums have the same bits as those of whole arrays, but the arrays of a part stay in the
+        CPU cache.
+        """
+        count = stop - start
+        if count <= _PART:
+            return self._sums_of_part(slice(start, stop))
+        middle = start + count // 2 - count // 2 % 8
+        return self.sums(start, middle) + self.sums(middle, stop)
+
+    def _sums_of_part(self, part: slice) -> NDArray[np.float64]:
+        truth, predicted = self.truth[part].astype(np.float64), self.predicted[part].astype(np.float64)
+        if self.scale is not None:
+            predicted *= self.scale
+        np.clip(predicted, *self.limits, out=predicted)
+        if self.unit != 1:
+            truth /= self.unit
+            predicted /= self.unit
+        error = truth - predicted
+        squared = error * error
+        logs = np.log(truth)
+        logs -= np.log(predicted)
+        quotient = np.maximum(truth / predicted, predicted / truth)
+        sums = [(np.abs(error) / truth).sum(), (squared / truth).sum(), squared.sum(), (logs * logs).sum()]
+        sums += [np.count_nonzero(quotient < 1.25**power) for power in (1, 2, 3)]
+        return np.array(sums, np.float64)
 
 
 def frame_sums(statistics: Sequence[Statistics]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

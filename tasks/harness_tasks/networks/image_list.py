@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.errors import WeightsError
 from harness.model import PRECISIONS, Memo, Model, Precision, Weights, autocast
 from harness.options import Value
-from harness_tasks.images import channels_first
+from harness_tasks.images import frames_tensor
 from harness_tasks.library import library_version
+from harness_tasks.networks.to_cpu import on_cpu
 
 if TYPE_CHECKING:
     import torch
@@ -70,9 +71,11 @@ class ImageListModel(Model):
     """A model whose network has torchvision's calling convention. A subclass builds the network and converts its
     output.
 
-    A prepared sample is uint8[S, 3, H, W], the S scored frames as they were decoded; a batch is uint8[B, S, 3, H, W]. A
-    training example is a dict of `image` (uint8[3, H, W]) and the network's targets for it. A training batch is a dict
-    of two lists, `images` and `targets`.
+    A prepared sample is uint8[S, H, W, 3], the S scored frames as they were decoded; a batch is uint8[B, S, H, W, 3].
+    Frames become float images on the device. If the network's first step is torchvision's transform, it is done for the
+    whole batch at once (`BatchTransform`); other networks get a list of float images. A training example is a dict of
+    `image` (uint8[3, H, W]) and the network's targets for it. A training batch is a dict of two lists, `images` and
+    `targets`.
     """
 
     trainable: ClassVar[bool] = True
@@ -92,10 +95,10 @@ class ImageListModel(Model):
         return {name: library_version(name) for name in ("torch", "torchvision")}
 
     def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
-        return (len(outline.scored), 3, outline.height, outline.width)
+        return (len(outline.scored), outline.height, outline.width, 3)
 
     def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> torch.Tensor:
-        return channels_first(frames[list(scored)])
+        return frames_tensor(frames, scored)
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         network = self.make(len(classes) + 1)
@@ -164,15 +167,19 @@ class ImageListModel(Model):
         import torch
 
         count, scored = batch.shape[:2]
-        images = batch.to(self._device, non_blocking=True).flatten(0, 1).to(torch.float32) / 255
+        frames = batch.to(self._device, non_blocking=True).flatten(0, 1)
         with torch.no_grad(), autocast(self._device, self._precision):
-            outputs = self.network(list(images.unbind(0)))
-        predictions = [self.found(output) for output in outputs]
+            outputs = self.network(self._images(frames))
+        predictions = [self.found(output) for output in on_cpu([self.needed(output) for output in outputs])]
         return [predictions[i * scored : (i + 1) * scored] for i in range(count)]
+
+    def needed(self, output: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+        """Return what `found` needs of the network's output for one frame, on the device. The default returns all."""
+        return output
 
     @abstractmethod
     def found(self, output: Mapping[str, torch.Tensor]) -> Any:
-        """Convert the network's output for one frame to a prediction of the task's type."""
+        """Convert what `needed` returned for one frame, now on the CPU, to a prediction of the task's type."""
 
     def collate_train(self, examples: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, list[Any]]:
         targets = [{name: value for name, value in example.items() if name != "image"} for example in examples]
@@ -192,8 +199,26 @@ class ImageListModel(Model):
         return network
 
     def _place(self, network: torch.nn.Module, device: str, precision: Precision) -> None:
+        from torchvision.models.detection.transform import GeneralizedRCNNTransform
+
+        from harness_tasks.networks.batch_transform import BatchTransform
+
+        transform = getattr(network, "transform", None)
+        if type(transform) is GeneralizedRCNNTransform:
+            network.transform = BatchTransform.of(transform)
         network.eval().to(device)
         self._device, self._precision = device, precision
+
+    def _images(self, frames: torch.Tensor) -> Any:
+        """Return the network's argument for frames uint8[N, H, W, 3] on the device."""
+        import torch
+
+        from harness_tasks.networks.batch_transform import BatchTransform
+
+        images = frames.permute(0, 3, 1, 2)
+        if isinstance(getattr(self.network, "transform", None), BatchTransform):
+            return images
+        return list((images.contiguous().to(torch.float32) / 255).unbind(0))
 
 
 def check_head(initial: Weights, found: int, classes: Sequence[str]) -> None:

@@ -77,7 +77,7 @@ class SmallFront(nn.Module):
 
 def normalised(images: torch.Tensor) -> torch.Tensor:
     """Normalise RGB images 0-255 of any dtype for the front: float32 of about zero mean and unit variance."""
-    return (images.to(torch.float32) / 255 - _MEAN) / _DEVIATION
+    return images.to(torch.float32, copy=True).div_(255).sub_(_MEAN).div_(_DEVIATION)
 
 
 def front_of(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -125,9 +125,10 @@ def test_averages_the_softmax_of_the_samples(tmp_path: Path) -> None:
     batch = model.collate([model.prepare(clip(9), (0,), NoMemo()), model.prepare(255 - clip(9), (0,), NoMemo())])
     with torch.inference_mode():
         (first,), (second,) = model.predict(batch)
+        seen = {"spatial": batch["spatial"].permute(0, 1, 4, 2, 3), "motion": batch["motion"]}
         for place, scores in enumerate((first, second)):
             for part, found in (("spatial", scores.spatial), ("motion", scores.motion)):
-                one_by_one = [model.network(part, sample[None]).softmax(1)[0] for sample in batch[part][place]]
+                one_by_one = [model.network(part, sample[None]).softmax(1)[0] for sample in seen[part][place]]
                 assert found == pytest.approx(torch.stack(one_by_one).mean(0).numpy(), abs=1e-5)
                 assert found.sum() == pytest.approx(1, abs=1e-5)
                 assert found.dtype == np.float32

@@ -210,6 +210,33 @@ def test_a_prediction_can_be_the_reference() -> None:
     assert task.reduce([task.score(found, task.as_target(found))])["rmse"][0] == 0
 
 
+@pytest.mark.parametrize("options", [{}, {"align": "median", "crop": "garg"}, {"normalised": True, "max_depth": 10.0}])
+@pytest.mark.parametrize("missing", [0.0, 0.3, 1.0])
+def test_sums_are_those_of_whole_arrays(missing: float, options: dict[str, object]) -> None:
+    """To the bit, although large frames are summed part by part. Depths at the limits are compared as float64."""
+    task, rng = Depth(**options), np.random.default_rng(0)
+    near, far = float(task.option("min_depth")), float(task.option("max_depth"))
+    for shape in ((1, 1), (7, 19), (181, 182), (257, 511), (480, 640)):
+        truth, found = (np.exp(rng.uniform(-2, 5, shape)).astype(np.float32) for _ in range(2))
+        truth[rng.random(shape) < missing] = np.nan
+        truth.flat[: min(2, truth.size)] = np.array([near, far], np.float32)[: truth.size]
+        window = crop_window(task.option("crop"), *shape)
+        t, p = truth[window].astype(np.float64).reshape(-1), found[window].astype(np.float64).reshape(-1)
+        kept = (t > near) & (t < far)
+        t, p = t[kept], p[kept]
+        if task.option("align") == "median" and len(t):
+            p *= np.median(t) / np.median(p)
+        p = np.clip(p, near, far)
+        if task.option("normalised"):
+            t, p = t / far, p / far
+        quotient = np.maximum(t / p, p / t)
+        sums = [(np.abs(t - p) / t).sum(), ((t - p) ** 2 / t).sum(), ((t - p) ** 2).sum()]
+        sums += [((np.log(t) - np.log(p)) ** 2).sum(), *((quotient < 1.25**power).sum() for power in (1, 2, 3))]
+        statistics = task.score(found, truth)
+        assert statistics["pixels"] == len(t)
+        np.testing.assert_array_equal(statistics["sums"], np.array(sums, np.float64))
+
+
 def test_drawings_are_brighter_where_it_is_nearer() -> None:
     depth = np.tile(np.geomspace(1, 100, 256).astype(np.float32), (192, 1))
     depth[:20, :30] = np.nan

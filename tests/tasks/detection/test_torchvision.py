@@ -161,7 +161,7 @@ def test_batches_and_workers(tmp_path: Path) -> None:
     model = loaded(file_of(tmp_path, 4), CLASSES)
     worker = pickle.loads(pickle.dumps(Torchvision(arch=SMALL)))  # noqa: S301 (its own)
     prepared = worker.prepare(IMAGE, (0,), NoMemo())
-    assert tuple(prepared.shape) == worker.prepared_shape(Outline("a", 90, 120)) == (1, 3, 90, 120)
+    assert tuple(prepared.shape) == worker.prepared_shape(Outline("a", 90, 120)) == (1, 90, 120, 3)
     assert prepared.dtype == torch.uint8
     other = IMAGE[:, ::-1]
     both, alone = predicted(model, IMAGE, other), predicted(model, other)[0]

@@ -1,5 +1,6 @@
 """The maps that OpenPose is to learn, and the parsing of maps into persons."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,76 @@ def test_only_the_most_confident_candidates_count() -> None:
     found = peaks(noise, Parsing(most=5))
     assert len(found) == 18 * 5
     assert all((np.diff(found[found[:, 0] == part, 3]) <= 0).all() for part in range(18))
+
+
+def plain(confidence: np.ndarray, affinity: np.ndarray, rules: Parsing) -> list[tuple[dict[int, int], float]]:
+    """The persons, by loops over limbs and pairs of candidates: their candidates by part, and their sums."""
+    candidates = peaks(confidence, rules)
+    place, scores = candidates[:, 1:3], candidates[:, 3]
+    persons: list[tuple[dict[int, int], float]] = []
+    for limb, (start, end) in enumerate(LIMBS):
+        pairs = []
+        for a in np.flatnonzero(candidates[:, 0] == start):
+            for b in np.flatnonzero(candidates[:, 0] == end):
+                length = math.dist(place[a], place[b])
+                unit = (place[b] - place[a]) / max(length, 1e-4)
+                points = [place[a] + share * (place[b] - place[a]) for share in np.linspace(0, 1, 10)]
+                fields = [affinity[2 * FIELDS[limb] + axis] for axis in (0, 1)]
+                vectors = [[bilinear(field, *point) for field in fields] for point in points]
+                along = [float(np.dot(vector, unit)) for vector in vectors]
+                value = np.mean(along) + min(0.5 * affinity.shape[1] / max(length, 1e-4) - 1, 0)
+                joined = sum(one > rules.affinity for one in along) > rules.share * 10 and value > 0
+                if length <= rules.near:
+                    value, joined = max(value, np.mean([math.hypot(*vector) for vector in vectors])), True
+                if joined:
+                    pairs.append((-value, a, b))
+        used: set[int] = set()
+        for negative, a, b in sorted(pairs):
+            if {a, b} & used:
+                continue
+            used |= {a, b}
+            owners = [n for n, (parts, _) in enumerate(persons) if parts.get(start) == a or parts.get(end) == b]
+            if not owners and limb < 17:
+                persons.append(({start: a, end: b}, scores[a] + scores[b] - negative))
+            elif len(owners) == 1:
+                parts, total = persons[owners[0]]
+                for number, candidate in ((start, a), (end, b)):
+                    if number not in parts:
+                        parts[number], total = candidate, total + scores[candidate] - negative
+                persons[owners[0]] = (parts, total)
+            elif len(owners) == 2 and not persons[owners[0]][0].keys() & persons[owners[1]][0].keys():
+                parts, total = persons.pop(owners[1])
+                persons[owners[0]] = (persons[owners[0]][0] | parts, persons[owners[0]][1] + total - negative)
+    return [(p, t) for p, t in persons if len(p) >= rules.parts and t >= rules.mean * len(p)]
+
+
+def bilinear(field: np.ndarray, x: float, y: float) -> float:
+    x, y = min(max(x, 0), field.shape[1] - 1), min(max(y, 0), field.shape[0] - 1)
+    left, top = int(x), int(y)
+    right, bottom = min(left + 1, field.shape[1] - 1), min(top + 1, field.shape[0] - 1)
+    upper = field[top, left] * (left + 1 - x) + field[top, right] * (x - left)
+    lower = field[bottom, left] * (left + 1 - x) + field[bottom, right] * (x - left)
+    return float(upper * (top + 1 - y) + lower * (y - top))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_persons_are_those_of_a_plain_parsing(seed: int) -> None:
+    """In noise, with parts that compete for limbs, persons that are joined, and few that are whole."""
+    rng = np.random.default_rng(seed)
+    confidence = np.abs(rng.normal(0, 0.02, (18, 20, 24))).astype(np.float32)
+    for _ in range(90):
+        confidence[rng.integers(18), rng.integers(20), rng.integers(24)] = rng.uniform(0.3, 1)
+    affinity = rng.normal(0.2, 0.5, (38, 20, 24)).astype(np.float32)
+    rules = Parsing(share=0.45, near=1.5, parts=2, mean=0.1, most=(64, 3)[seed % 2])
+    expected = plain(confidence, affinity, rules)
+    found, totals = assemble(confidence, affinity, rules)
+    assert len(expected) > 3
+    assert totals == pytest.approx([total for _, total in expected])
+    candidates = peaks(confidence, rules)
+    for points, (parts, _) in zip(found, expected, strict=True):
+        assert sorted(parts) == np.flatnonzero(points[:, 2]).tolist()
+        for part, candidate in parts.items():
+            np.testing.assert_array_equal(points[part], candidates[candidate, 1:])
 
 
 def test_fields_point_along_limbs_and_average_where_they_meet() -> None:

@@ -171,8 +171,8 @@ def test_predictions_are_in_the_frames_coordinates() -> None:
     seen[..., :2] += [100.0, 5.0]
     model._network = TrueMaps(seen, 4, 1.25)
     prepared = [model.prepare(frames, (0, 2), NoMemo()) for _ in range(2)]
-    assert prepared[0]["images"].shape == (2, 3, 192, 272)
-    assert model.prepared_shape(Outline("a", 90, 131, 3, (0, 2))) == (2, 3, 90, 131)
+    assert prepared[0]["images"].shape == (2, 192, 272, 3)
+    assert model.prepared_shape(Outline("a", 90, 131, 3, (0, 2))) == (2, 90, 131, 3)
     found = model.predict(model.collate(prepared))
     assert [len(sample) for sample in found] == [2, 2]
     for poses in (poses for sample in found for poses in sample):

@@ -118,6 +118,30 @@ def test_statistics_are_small() -> None:
     assert (unpack(kept)[0]["confusion"] == confusion_matrix(guess, truth, 19)).all()
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+@pytest.mark.parametrize("classes", [1, 11, 19, 254])
+def test_every_pixel_is_counted_once(classes: int, dtype: type) -> None:
+    """Against a count of one pixel at a time, with arrays in any order in memory."""
+    rng = np.random.default_rng(classes)
+    truth, guess = rng.integers(0, classes, (61, 47)), rng.integers(0, classes + 1, (61, 47))
+    truth[rng.random(truth.shape) < 0.2] = IGNORE
+    expected = np.zeros((classes, classes + 1), np.int64)
+    kept = truth != IGNORE
+    np.add.at(expected, (truth[kept], guess[kept]), 1)
+    found = confusion_matrix(guess.astype(dtype)[:, ::-1], np.asfortranarray(truth.astype(np.uint8))[:, ::-1], classes)
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_large_maps_are_counted_exactly() -> None:
+    """OpenCV returns counts as float32, which has no 2^24 + 1."""
+    truth = np.zeros((4097, 4099), np.uint8)
+    guess = np.zeros_like(truth)
+    guess[0, 0] = 1
+    assert truth.size > 2**24 + 2
+    assert confusion_matrix(guess, truth, 1).tolist() == [[truth.size - 1, 1]]
+
+
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(PluginError, match=r"\[2, 3\]; given: \[3, 2\]"):
         confusion_matrix(np.zeros((3, 2), np.uint8), np.zeros((2, 3), np.uint8), 2)
@@ -140,6 +164,11 @@ def test_classes_are_translated_by_name() -> None:
     (note,) = task.translation_notes(CITYSCAPES_CLASSES, "camvid")
     assert "lacks 5 of its 11 classes (Pavement, Tree, SignSymbol, Pedestrian, Bicyclist)" in note
     assert task.translation_notes(CAMVID_CLASSES, "camvid") == []
+    same = np.random.default_rng(0).integers(0, len(CITYSCAPES_CLASSES), (30, 40))
+    np.testing.assert_array_equal(translate(same.astype(np.uint8)), translate(same))
+    assert translate(same.astype(np.uint8)).dtype == np.uint8
+    with pytest.raises(IndexError):
+        translate(np.array([[len(CITYSCAPES_CLASSES)]], np.uint8))
     with pytest.raises(WeightsError, match="not one name is the same"):
         task.translator(("cat", "dog"), "camvid")
 

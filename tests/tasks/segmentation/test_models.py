@@ -107,7 +107,7 @@ def test_imagenet_weights_fill_the_encoder(tmp_path: Path) -> None:
 
 def test_predictions_have_the_size_of_the_source(tmp_path: Path) -> None:
     model = random_model(SegNet(width=0.05, size="48x32"), tmp_path / "w.safetensors")
-    assert model.prepared_shape(Outline("a", 50, 70, 3, (0, 2))) == (2, 3, 50, 70)
+    assert model.prepared_shape(Outline("a", 50, 70, 3, (0, 2))) == (2, 50, 70, 3)
     maps = predicted(model, noise(2, 50, 70, 3))
     assert [(found.shape, found.dtype) for found in maps] == [((50, 70), np.uint8)] * 2
     assert max(found.max() for found in maps) < len(CLASSES)

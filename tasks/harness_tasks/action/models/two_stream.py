@@ -63,7 +63,7 @@ __all__ = ["TwoStreamModel"]
 class TwoStreamModel(Model):
     """A two-stream model for clips. Each stream is a part that can be trained separately.
 
-    A prepared sample is a dict of `spatial` (uint8[S, 3, h, w], RGB) and `motion` (int8[M, 2 L, h', w'], flow in units
+    A prepared sample is a dict of `spatial` (uint8[S, h, w, 3], RGB) and `motion` (int8[M, 2 L, h', w'], flow in units
     of `bound` / 127 pixels). A batch has an additional first dimension B. A training batch has `spatial`
     (uint8[B, 3, h, w]), `motion` (int8[B, 2 L, h', w']) and `label` (int64[B]).
     """
@@ -103,7 +103,7 @@ class TwoStreamModel(Model):
         motion = self._window(outline.height, outline.width, "motion_size").shape
         starts = spread(outline.frames - self.option("length"), self.option("stacks"))
         frames = spread(outline.frames, self.option("samples"))
-        return (len(frames), 3, *spatial, len(starts), 2 * self.option("length"), *motion)
+        return (len(frames), *spatial, 3, len(starts), 2 * self.option("length"), *motion)
 
     def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> dict[str, torch.Tensor]:
         """Return evenly spaced frames and flow stacks of a clip, cropped and scaled.
@@ -128,7 +128,7 @@ class TwoStreamModel(Model):
         shape = self._window(height, width, "motion_size").shape
         fields = memo(flow.name(window, pairs, shape), lambda: flow.fields(frames, pairs, window, shape))
         motion = fields[np.searchsorted(pairs, stacks)].reshape(len(stacks), -1, *shape)
-        return {"spatial": channels_first(chosen), "motion": torch.from_numpy(np.ascontiguousarray(motion))}
+        return {"spatial": torch.from_numpy(chosen), "motion": torch.from_numpy(np.ascontiguousarray(motion))}
 
     def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
         import torch
@@ -151,18 +151,23 @@ class TwoStreamModel(Model):
         self._device, self._precision = device, precision
 
     def predict(self, batch: Mapping[str, torch.Tensor]) -> list[list[ClipScores]]:
-        spatial, motion = (self._probabilities(part, batch[part]) for part in self.parts)
+        import torch
+
+        inputs = (batch["spatial"].permute(0, 1, 4, 2, 3), batch["motion"])
+        streams = [self._probabilities(part, given) for part, given in zip(self.parts, inputs, strict=True)]
+        spatial, motion = torch.stack(streams).cpu().numpy()
         return [[ClipScores(frame, stack)] for frame, stack in zip(spatial, motion, strict=True)]
 
-    def _probabilities(self, part: str, inputs: torch.Tensor) -> NDArray[np.float32]:
-        """Return the softmax of one stream, averaged over the frames or stacks of each clip: float32[B, C]."""
+    def _probabilities(self, part: str, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the softmax of one stream, averaged over the frames or stacks of each clip: float32[B, C], on the
+        device."""
         import torch
 
         count, samples = inputs.shape[:2]
         flat = inputs.to(self._device, non_blocking=True).flatten(0, 1)
         with torch.no_grad(), autocast(self._device, self._precision):
             logits = self.network(part, flat)
-        mean: NDArray[np.float32] = logits.float().softmax(1).view(count, samples, -1).mean(1).cpu().numpy()
+        mean: torch.Tensor = logits.float().softmax(1).view(count, samples, -1).mean(1)
         return mean
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:

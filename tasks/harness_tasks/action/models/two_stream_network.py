@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from harness_tasks.networks.pixels import normalise_
 from harness_tasks.networks.small import CHANNELS, Convolution, Residual, SmallFront, front_of, normalised
 
 __all__ = ["HEADS", "SmallStream", "TwoStream", "adapt_to_stack", "head_outputs", "stream"]
@@ -78,11 +79,12 @@ class TwoStream(nn.Module):
                 backbone's own weights require. Flow is scaled so that a quarter of the bound becomes 1.
         """
         if part == "motion":
-            prepared = inputs.float() * (4 / 127)
+            prepared = inputs.to(torch.float32, copy=True).mul_(4 / 127)
         elif isinstance(self.spatial, SmallStream):
             prepared = normalised(inputs)
         else:
-            prepared = (inputs.float() / 255 - self.mean) / self.deviation
+            pixels = inputs.to(torch.float32, copy=True).div_(255)
+            prepared = normalise_(pixels, self.mean.flatten(), self.deviation.flatten())
         logits: torch.Tensor = self.get_submodule(part)(prepared)
         return logits
 

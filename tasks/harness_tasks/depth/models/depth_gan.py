@@ -19,6 +19,7 @@ from harness.model import PRECISIONS, Model, Precision, Weights, autocast
 from harness.options import Option
 from harness_tasks.images import channels_first, resized, resized_frame
 from harness_tasks.networks.dense import DenseModel
+from harness_tasks.networks.pixels import float_images
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,7 @@ class DepthGan(DenseModel):
     pixels the true map gets the predicted values before the discriminator sees it, so that the discriminator cannot
     recognise it by its holes.
 
-    A prepared sample is uint8[S, 3, H, W], the S scored frames as they were decoded; a batch is uint8[B, S, 3, H, W]. A
+    A prepared sample is uint8[S, H, W, 3], the S scored frames as they were decoded; a batch is uint8[B, S, H, W, 3]. A
     training example is a dict of `image` (uint8[3, H, W]) and `depth` (float32[H, W], NaN where missing).
 
     A weights file has generator and discriminator. Inference needs only the generator. Training can start from a file
@@ -97,9 +98,8 @@ class DepthGan(DenseModel):
         import torch
         from torch.nn import functional
 
-        count, scored, _, height, width = batch.shape
-        images = batch.to(self._device, non_blocking=True).flatten(0, 1).to(torch.float32) / 255
-        images = images.contiguous(memory_format=torch.channels_last)
+        count, scored, height, width, _ = batch.shape
+        images = float_images(batch, self._device).div_(255)
         size = _scaled((height, width), self.option("input_scale"))
         with torch.no_grad(), autocast(self._device, self._precision):
             if size != (height, width):
@@ -114,8 +114,8 @@ class DepthGan(DenseModel):
         """Convert the network's outputs (0-1) to depths."""
         near, far = self._limits()
         if self.option("output") == "inverse":
-            return 1 / (near + shares * (far - near))
-        return (near + shares * (far - near)).exp()
+            return (shares * (far - near)).add_(near).reciprocal_()
+        return (shares * (far - near)).add_(near).exp_()
 
     def share_of(self, depth: torch.Tensor) -> torch.Tensor:
         """Convert depths to the network's outputs (0-1); NaN for a depth that is missing or outside `min_depth` to

@@ -70,7 +70,7 @@ class Generator(nn.Module):
         Whether 0 means near or far depends on how the network was trained.
         """
         height, width = images.shape[-2:]
-        features = self.stem(_padded((images - 0.5) * 4))
+        features = self.stem(_padded((images - 0.5).mul_(4)))
         skips = []
         for step in self.down:
             skips.append(features)

@@ -27,13 +27,16 @@ class ImageListDetector(ImageListModel):
 
     task: ClassVar[str] = "detection"
 
+    def needed(self, output: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+        return {name: output[name] for name in ("boxes", "scores", "labels")}
+
     def found(self, output: Mapping[str, torch.Tensor]) -> Detections:
         import numpy as np
 
-        labels = np.asarray(self._labels.index, np.int64)[output["labels"].cpu().numpy()]
+        labels = np.asarray(self._labels.index, np.int64)[output["labels"].numpy()]
         known = labels >= 0
-        boxes = output["boxes"].float().cpu().numpy()
-        return Detections(boxes[known], output["scores"].float().cpu().numpy()[known], labels[known])
+        boxes, scores = (output[name].float().numpy() for name in ("boxes", "scores"))
+        return Detections(boxes[known], scores[known], labels[known])
 
     def prepare_train(
         self, frames: Frames, targets: Mapping[int, Boxes], rng: np.random.Generator

@@ -30,6 +30,7 @@ from harness_tasks.detection.types import Boxes, Detections
 from harness_tasks.images import channels_first
 from harness_tasks.library import library_version
 from harness_tasks.networks.image_list import check_head
+from harness_tasks.networks.to_cpu import on_cpu
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,7 +172,8 @@ class Detectron2(Model):
         ]
         device = next(self.network.parameters()).device.type
         with quiet(), torch.no_grad(), autocast(device, self._precision):
-            detections = [_detections(output["instances"]) for output in self.network(inputs)]
+            outputs = [_results(output["instances"]) for output in self.network(inputs)]
+        detections = [_detections(output) for output in on_cpu(outputs)]
         return [detections[i * scored : (i + 1) * scored] for i in range(count)]
 
     def prepare_train(self, frames: Frames, targets: Mapping[int, Boxes], rng: np.random.Generator) -> dict[str, Any]:
@@ -261,9 +263,14 @@ def _new_network(cfg: Any, device: str) -> torch.nn.Module:
     return network
 
 
-def _detections(instances: Any) -> Detections:
-    boxes = instances.pred_boxes.tensor.float().cpu().numpy()
-    return Detections(boxes, instances.scores.float().cpu().numpy(), instances.pred_classes.cpu().numpy())
+def _results(instances: Any) -> dict[str, torch.Tensor]:
+    """Return what is needed of the network's output for one frame, on the device."""
+    boxes, scores = instances.pred_boxes.tensor.float(), instances.scores.float()
+    return {"boxes": boxes, "scores": scores, "labels": instances.pred_classes}
+
+
+def _detections(output: Mapping[str, torch.Tensor]) -> Detections:
+    return Detections(*(output[name].numpy() for name in ("boxes", "scores", "labels")))
 
 
 @hookimpl

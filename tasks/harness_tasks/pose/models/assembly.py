@@ -13,6 +13,8 @@ field cannot show a direction between them.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,8 @@ __all__ = ["Parsing", "assemble", "peaks"]
 
 _SAMPLES = 10
 _TINY = 1e-4
+_STEPS = np.linspace(0.0, 1.0, _SAMPLES)[:, None]
+_FIELDS = np.array(FIELDS)
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,10 @@ def assemble(
     """
     candidates = peaks(confidence[: len(PARTS)], rules)
     part, positions, score = candidates[:, 0].astype(int), candidates[:, 1:3], candidates[:, 3]
-    candidates_of = [np.flatnonzero(part == number) for number in range(len(PARTS))]
-    persons: list[_Person] = []
-    for limb, (start, end) in enumerate(LIMBS):
-        field = affinity[2 * FIELDS[limb] : 2 * FIELDS[limb] + 2]
-        for first, second, value in _limb_pairs(field, candidates_of[start], candidates_of[end], positions, rules):
-            _add(persons, limb, (first, second), value, score)
-    kept = [p for p in persons if len(p.parts) >= rules.parts and p.total >= rules.mean * len(p.parts)]
+    persons = _Persons(score.tolist())
+    for limb, pair, value in _joined_pairs(affinity, part, positions, rules):
+        persons.add(limb, pair, value)
+    kept = [p for p in persons.found() if len(p.parts) >= rules.parts and p.total >= rules.mean * len(p.parts)]
     keypoints = np.zeros((len(kept), len(PARTS), 3))
     for row, person in enumerate(kept):
         for number, candidate in person.parts.items():
@@ -88,10 +89,11 @@ def peaks(maps: NDArray[np.float32], rules: Parsing) -> NDArray[np.float64]:
     x and y are in cells, with fractions.
     """
     padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
-    centre = padded[:, 1:-1, 1:-1]
-    highest = (centre > rules.part) & (centre >= padded[:, :-2, 1:-1]) & (centre > padded[:, 2:, 1:-1])
-    highest &= (centre >= padded[:, 1:-1, :-2]) & (centre > padded[:, 1:-1, 2:])
-    part, row, column = np.nonzero(highest)
+    part, row, column = np.nonzero(maps > rules.part)
+    centre = maps[part, row, column]
+    highest = (centre >= padded[part, row, column + 1]) & (centre > padded[part, row + 2, column + 1])
+    highest &= (centre >= padded[part, row + 1, column]) & (centre > padded[part, row + 1, column + 2])
+    part, row, column = part[highest], row[highest], column[highest]
     value = maps[part, row, column].astype(np.float64)
     order = np.lexsort((-value, part))
     order = order[np.arange(len(order)) - np.searchsorted(part[order], part[order]) < rules.most]
@@ -111,49 +113,75 @@ def _offset(value: NDArray[np.float64], before: NDArray[np.float32], after: NDAr
     return np.where(curvature > 1e-9, np.clip(0.5 * (right - left) / np.maximum(curvature, 1e-9), -0.5, 0.5), 0.0)
 
 
-def _limb_pairs(
-    field: NDArray[np.float32],
-    starts: NDArray[np.intp],
-    ends: NDArray[np.intp],
-    positions: NDArray[np.float64],
-    rules: Parsing,
-) -> list[tuple[int, int, float]]:
-    """Return the pairs of candidates that a limb joins, each with its affinity: the best first, each candidate once."""
-    if not len(starts) or not len(ends):
-        return []
-    origin, direction = positions[starts][:, None], positions[ends][None] - positions[starts][:, None]
-    length = np.hypot(direction[..., 0], direction[..., 1])
-    unit = direction / np.maximum(length, _TINY)[..., None]
-    steps = np.linspace(0.0, 1.0, _SAMPLES)[:, None]
-    vectors = _interpolated(field, origin[:, :, None] + steps * direction[:, :, None])
-    along = (vectors * unit[:, :, None]).sum(axis=-1)
-    value = along.mean(axis=-1) + np.minimum(0.5 * field.shape[1] / np.maximum(length, _TINY) - 1.0, 0.0)
+def _joined_pairs(
+    affinity: NDArray[np.float32], part: NDArray[np.intp], positions: NDArray[np.float64], rules: Parsing
+) -> Iterator[tuple[int, tuple[int, int], float]]:
+    """Yield the pairs of candidates that limbs join: (limb, candidates, affinity).
+
+    The limbs are in their order; of each limb the best pairs come first, and each candidate comes once.
+
+    Args:
+        affinity: float32[38, h, w].
+        part: int[n], the part of each candidate, ascending.
+        positions: float64[n, 2], x and y of each candidate in cells.
+        rules: the thresholds.
+    """
+    limb, first, second = _all_pairs(part)
+    if not len(limb):
+        return
+    origin, direction = positions[first], positions[second] - positions[first]
+    length = np.hypot(direction[:, 0], direction[:, 1])
+    unit = direction / np.maximum(length, _TINY)[:, None]
+    vectors = _interpolated(affinity, _FIELDS[limb], origin[:, None] + _STEPS * direction[:, None])
+    along = (vectors * unit[:, None]).sum(axis=-1)
+    value = along.mean(axis=-1) + np.minimum(0.5 * affinity.shape[1] / np.maximum(length, _TINY) - 1.0, 0.0)
     joined = ((along > rules.affinity).sum(axis=-1) > rules.share * _SAMPLES) & (value > 0)
     near = length <= rules.near
     strength = np.hypot(vectors[..., 0], vectors[..., 1]).mean(axis=-1)
     value = np.where(near, np.maximum(value, strength), value)
-    joined |= near
-    rows, columns = np.nonzero(joined)
-    pairs = []
-    free_start, free_end = [True] * len(starts), [True] * len(ends)
-    for index in np.argsort(-value[rows, columns], kind="stable").tolist():
-        row, column = int(rows[index]), int(columns[index])
-        if free_start[row] and free_end[column]:
-            free_start[row] = free_end[column] = False
-            pairs.append((int(starts[row]), int(ends[column]), float(value[row, column])))
-    return pairs
+    chosen = np.flatnonzero(joined | near)
+    chosen = chosen[np.lexsort((-value[chosen], limb[chosen]))]
+    pairs = zip(*(numbers[chosen].tolist() for numbers in (limb, first, second, value)), strict=True)
+    used: set[tuple[int, int]] = set()
+    for number, start, end, strongest in pairs:
+        if (number, start) not in used and (number, end) not in used:
+            used |= {(number, start), (number, end)}
+            yield number, (start, end), strongest
 
 
-def _interpolated(field: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the field float32[2, h, w] at points float64[..., 2] (x, y in cells), interpolated bilinearly:
-    float64[..., 2]."""
-    height, width = field.shape[1:]
+def _all_pairs(part: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return all pairs of candidates that could be the ends of a limb: limb, first and second candidate, each int[p].
+
+    `part` is int[n], the part of each candidate, ascending.
+    """
+    begin = np.searchsorted(part, np.arange(len(PARTS) + 1))
+    count = np.diff(begin)
+    starts, ends = np.array(LIMBS).T
+    pairs = count[starts] * count[ends]
+    limb = np.repeat(np.arange(len(LIMBS)), pairs)
+    place = np.arange(len(limb)) - np.repeat(np.cumsum(pairs) - pairs, pairs)
+    across = count[ends][limb]
+    return limb, begin[starts][limb] + place // across, begin[ends][limb] + place % across
+
+
+def _interpolated(
+    affinity: NDArray[np.float32], field: NDArray[np.intp], points: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return affinity fields at points, interpolated bilinearly: float64[p, n, 2], x and y.
+
+    Args:
+        affinity: float32[38, h, w].
+        field: int[p], the number of each field.
+        points: float64[p, n, 2], x and y in cells.
+    """
+    height, width = affinity.shape[1:]
+    channels = np.stack([2 * field, 2 * field + 1])[:, :, None]
     x, y = np.clip(points[..., 0], 0, width - 1), np.clip(points[..., 1], 0, height - 1)
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)
     right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
     u, v = x - left, y - top
-    upper = field[:, top, left] * (1 - u) + field[:, top, right] * u
-    lower = field[:, bottom, left] * (1 - u) + field[:, bottom, right] * u
+    upper = affinity[channels, top, left] * (1 - u) + affinity[channels, top, right] * u
+    lower = affinity[channels, bottom, left] * (1 - u) + affinity[channels, bottom, right] * u
     return np.moveaxis(upper * (1 - v) + lower * v, 0, -1)
 
 
@@ -165,24 +193,45 @@ class _Person:
     total: float
 
 
-def _add(persons: list[_Person], limb: int, pair: tuple[int, int], value: float, score: NDArray[np.float64]) -> None:
-    """Add a limb to the person that has one of its ends; join two persons that have one end each; or start a new
-    person."""
-    ends = dict(zip(LIMBS[limb], pair, strict=True))
-    owners = [p for p in persons if any(p.parts.get(number) == candidate for number, candidate in ends.items())]
-    if not owners:
-        if limb < TREE:
-            persons.append(_Person(ends, value + float(score[list(pair)].sum())))
-        return
-    first = owners[0]
-    if len(owners) == 1:
-        for number, candidate in ends.items():
-            if number not in first.parts:
-                first.parts[number] = candidate
-                first.total += value + float(score[candidate])
-        return
-    second = owners[1]
-    if not first.parts.keys() & second.parts.keys():
-        first.parts |= second.parts
-        first.total += second.total + value
-        persons.remove(second)
+class _Persons:
+    """The unfinished persons of one image. A candidate belongs to one person at most.
+
+    Args:
+        scores: the confidence of each candidate.
+    """
+
+    def __init__(self, scores: Sequence[float]) -> None:
+        self._scores = scores
+        self._persons: dict[int, _Person] = {}
+        self._numbers = itertools.count()
+        self._owner: dict[int, int] = {}
+
+    def found(self) -> list[_Person]:
+        """Return the persons, the oldest first."""
+        return list(self._persons.values())
+
+    def add(self, limb: int, pair: tuple[int, int], value: float) -> None:
+        """Add a limb to the person that has one of its ends; join two persons that have one end each; or start a new
+        person."""
+        ends = dict(zip(LIMBS[limb], pair, strict=True))
+        owners = sorted({self._owner[candidate] for candidate in pair if candidate in self._owner})
+        if not owners:
+            if limb < TREE:
+                number = next(self._numbers)
+                self._persons[number] = _Person(ends, value + (self._scores[pair[0]] + self._scores[pair[1]]))
+                self._owner |= dict.fromkeys(pair, number)
+            return
+        first = self._persons[owners[0]]
+        if len(owners) == 1:
+            for number, candidate in ends.items():
+                if number not in first.parts:
+                    first.parts[number] = candidate
+                    first.total += value + self._scores[candidate]
+                    self._owner[candidate] = owners[0]
+            return
+        second = self._persons[owners[1]]
+        if not first.parts.keys() & second.parts.keys():
+            first.parts |= second.parts
+            first.total += second.total + value
+            del self._persons[owners[1]]
+            self._owner |= dict.fromkeys(second.parts.values(), owners[0])

@@ -12,8 +12,9 @@ from harness import hookimpl
 from harness.errors import WeightsError
 from harness.model import PRECISIONS, Memo, Model, Precision, Weights, autocast
 from harness.options import Option, Value
-from harness_tasks.images import channels_first
+from harness_tasks.images import channels_first, frames_tensor
 from harness_tasks.library import library_version
+from harness_tasks.networks.pixels import float_images
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +69,7 @@ class OpenPose(Model):
     The losses are the squared errors of the fields and of the maps, summed over the stages. Boxes of crowds and of
     persons without key points are masked out of the losses (the published code uses masks for them).
 
-    A prepared sample is a dict of `images` uint8[S, 3, h, w] and `size` int64[2], the frame's height and width.
+    A prepared sample is a dict of `images` uint8[S, h, w, 3] and `size` int64[2], the frame's height and width.
     """
 
     name = "openpose"
@@ -116,7 +117,7 @@ class OpenPose(Model):
         return {**{name: library_version(name) for name in ("torch", "numpy")}, "opencv": opencv_version()}
 
     def prepared_shape(self, outline: Outline) -> tuple[int, ...]:
-        return (len(outline.scored), 3, outline.height, outline.width)
+        return (len(outline.scored), outline.height, outline.width, 3)
 
     def prepare(self, frames: Frames, scored: tuple[int, ...], memo: Memo) -> dict[str, torch.Tensor]:
         import numpy as np
@@ -124,8 +125,9 @@ class OpenPose(Model):
 
         from harness_tasks.pose.models.views import fitted
 
-        inputs = np.stack([fitted(frames[number], self.height) for number in scored])
-        return {"images": channels_first(inputs), "size": torch.tensor(frames.shape[1:3])}
+        inputs = [fitted(frames[number], self.height)[None] for number in scored]
+        images = np.concatenate(inputs) if len(inputs) > 1 else inputs[0]
+        return {"images": frames_tensor(images, range(len(images))), "size": torch.tensor(frames.shape[1:3])}
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> torch.nn.Module:
         from harness_tasks.pose.models.openpose_network import new_network
@@ -163,8 +165,7 @@ class OpenPose(Model):
         import torch
 
         count, scored = batch["images"].shape[:2]
-        images = batch["images"].to(self._device, non_blocking=True).flatten(0, 1).to(torch.float32)
-        images = images.contiguous(memory_format=torch.channels_last)
+        images = float_images(batch["images"], self._device)
         with torch.no_grad(), autocast(self._device, self._precision):
             affinity, confidence = (maps.float().cpu().numpy() for maps in self.network(images)[-1])
         sizes = [tuple(size) for size in batch["size"].tolist() for _ in range(scored)]

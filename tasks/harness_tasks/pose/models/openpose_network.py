@@ -54,7 +54,7 @@ class OpenPoseNetwork(nn.Module):
     def forward(self, images: torch.Tensor) -> list[Maps]:
         """Compute the fields and maps of each stage. The images are converted to BGR / 256 - 0.5, as in the Caffe
         model."""
-        features = self.front(images.flip(1) / 256 - 0.5)
+        features = self.front(images.flip(1).div_(256).sub_(0.5))
         stage_input, maps = features, []
         for affinity, confidence in zip(self.affinity, self.confidence, strict=True):
             maps.append((affinity(stage_input), confidence(stage_input)))

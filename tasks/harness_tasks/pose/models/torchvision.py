@@ -99,16 +99,21 @@ class TorchvisionKeypoints(TorchvisionDetector):
         super().load(weights, _PERSON, device, precision)
         self.classes = ()
 
-    def found(self, output: Mapping[str, torch.Tensor]) -> Poses:
+    def needed(self, output: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
         import torch
 
+        keypoints, logits, scores = (output[name] for name in ("keypoints", "keypoints_scores", "scores"))
+        if self._labels.outputs > 2:  # other classes than persons; a selection waits for the device
+            persons = output["labels"] == 1
+            keypoints, logits, scores = keypoints[persons], logits[persons], scores[persons]
+        confidences = torch.sigmoid(logits.float())
+        placed = torch.cat([keypoints[:, :, :2].float(), confidences[:, :, None]], dim=2).reshape(-1, 17, 3)
+        return {"keypoints": placed, "scores": scores.float()}
+
+    def found(self, output: Mapping[str, torch.Tensor]) -> Poses:
         from harness_tasks.pose.types import Poses
 
-        persons = output["labels"] == 1
-        positions = output["keypoints"][persons][:, :, :2].float()
-        confidences = torch.sigmoid(output["keypoints_scores"][persons].float())
-        keypoints = torch.cat([positions, confidences[:, :, None]], dim=2).reshape(-1, 17, 3)
-        return Poses(keypoints.cpu().numpy(), output["scores"][persons].float().cpu().numpy())
+        return Poses(output["keypoints"].numpy(), output["scores"].numpy())
 
     def prepare_train(
         self, frames: Frames, targets: Mapping[int, Any], rng: np.random.Generator

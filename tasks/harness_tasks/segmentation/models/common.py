@@ -11,7 +11,9 @@ from harness.model import PRECISIONS, Precision, Weights, autocast
 from harness.options import Option
 from harness_tasks.images import channels_first, resized
 from harness_tasks.networks.dense import DenseModel
+from harness_tasks.networks.pixels import normalise_
 from harness_tasks.segmentation.models.augmentation import Augmentation, resized_pair
+from harness_tasks.segmentation.models.label_maps import label_maps
 from harness_tasks.segmentation.types import IGNORE
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ SHARED_OPTIONS = (
 class PixelClassifier(DenseModel):
     """A network that computes scores float[B, classes, H, W] from float[B, 3, H, W] (normalised RGB).
 
-    A prepared sample is uint8[S, 3, H, W], the S scored frames as they were decoded; a batch is uint8[B, S, 3, H, W].
+    A prepared sample is uint8[S, H, W, 3], the S scored frames as they were decoded; a batch is uint8[B, S, H, W, 3].
     With the option `size`, frames are resized for the network (bilinear, with antialiasing when they shrink), and the
     scores are interpolated back. So label maps always have the size of the source frame. A training example is a dict
     of `image` (uint8[3, H, W]) and `labels` (uint8[H, W], 255 for pixels that are not used in training).
@@ -117,11 +119,12 @@ class PixelClassifier(DenseModel):
         """Return the label map uint8[H, W] of each scored frame, in the size of the frame."""
         import torch
 
-        count, scored, _, height, width = batch.shape
-        images = self._normalised(batch.to(self._device, non_blocking=True).flatten(0, 1))
+        count, scored, height, width, _ = batch.shape
+        frames = batch.to(self._device, non_blocking=True).flatten(0, 1)
+        images = self._normalised(frames.permute(0, 3, 1, 2))
         with torch.no_grad(), autocast(self._device, self._precision):
             scores = self.scores(resized(images, self._size or (height, width)))
-        labels = resized(scores.float(), (height, width)).argmax(dim=1).to(torch.uint8).cpu().numpy()
+        labels = label_maps(resized(scores.float(), (height, width)))
         return [list(labels[i * scored : (i + 1) * scored]) for i in range(count)]
 
     def scores(self, images: torch.Tensor) -> torch.Tensor:
@@ -133,15 +136,11 @@ class PixelClassifier(DenseModel):
         return scores
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:
-        """Convert uint8[N, 3, H, W] to float32, normalised by the option `normalise`."""
+        """Convert uint8[N, 3, H, W] to float32, channels last, normalised by the option `normalise`."""
         import torch
 
-        mean, deviation = (
-            torch.tensor(values, device=images.device)[:, None, None]
-            for values in _NORMALISATIONS[self.option("normalise")]
-        )
-        pixels = images.to(torch.float32).contiguous(memory_format=torch.channels_last)
-        return (pixels / 255 - mean) / deviation
+        pixels = images.to(torch.float32, copy=True, memory_format=torch.channels_last)
+        return normalise_(pixels.div_(255), *_NORMALISATIONS[self.option("normalise")])
 
     def prepare_train(
         self, frames: Frames, targets: Mapping[int, NDArray[np.uint8]], rng: np.random.Generator
