@@ -36,7 +36,7 @@ __all__ = [
     "statistics",
 ]
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest revision in `migrations/versions`. Revisions are numbers, so that they can be compared."""
 
 metadata = MetaData()
@@ -125,6 +125,8 @@ experiments = Table(
     Index("ix_experiments_baseline", "baseline", "training", "codec", "level"),
     Index("ix_experiments_status", "status"),
     Index("ix_experiments_cell", "cell", "training"),
+    Index("ix_experiments_ladder", "ladder", "training", "status", "bpp", "key", "level"),
+    Index("ix_experiments_subject", "task", "model", "dataset"),
 )
 
 metrics = Table(

@@ -120,8 +120,8 @@ def test_an_older_file_is_upgraded_with_its_views(store: SqlStore, tmp_path: Pat
     before = rows_of(store.view("results"))
     further = tmp_path / "further"
     further.mkdir()
-    (further / "r0006_more.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0006'\ndown_revision = '0005'\n\n"
+    (further / "r0007_more.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0007'\ndown_revision = '0006'\n\n"
         "def upgrade():\n"
         "    op.add_column('samples', sa.Column('lost', sa.Float))\n"
         "    with op.batch_alter_table('metrics') as table:\n"
@@ -129,8 +129,8 @@ def test_an_older_file_is_upgraded_with_its_views(store: SqlStore, tmp_path: Pat
     )
     database = store._database
     with database.writing() as connection:
-        upgrade.to_newest(connection, "it", "0006", further)
-    assert store.select("SELECT version_num FROM alembic_version")[1] == [("0006",)]
+        upgrade.to_newest(connection, "it", "0007", further)
+    assert store.select("SELECT version_num FROM alembic_version")[1] == [("0007",)]
     assert store.select("SELECT lost FROM samples")[1] == []
     assert store.select("SELECT sum(count) FROM metrics")[1] == [(20,)]
     assert rows_of(store.view("results")) == before
@@ -212,7 +212,7 @@ def test_a_newer_file_is_refused_and_left_alone(store: SqlStore, tmp_path: Path,
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0007'")
     store.close()
     before = (tmp_path / "harness.db").read_bytes()
-    with pytest.raises(StoreError, match=r"schema version 0007.*up to 0005.*[Uu]pgrade"):
+    with pytest.raises(StoreError, match=r"schema version 0007.*up to 0006.*[Uu]pgrade"):
         SqlStore(str(tmp_path / "harness.db")).open(write)
     assert (tmp_path / "harness.db").read_bytes() == before
 
