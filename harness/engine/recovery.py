@@ -56,15 +56,16 @@ def missing_recoveries(store: Store, experiments: Sequence[Experiment]) -> Itera
         experiments: the experiments of the plan.
     """
     baselines = {e.key: e.baseline for e in experiments if e.baseline and e.training.kind == "pretrained"}
-    columns, rows = store.view("recovery", Filters({"experiment": sorted(baselines)})) if baselines else ([], [])
-    place = {name: columns.index(name) for name in columns}
+    if not baselines:
+        return
+    columns = ("experiment", "retrained_experiment", "clean_experiment")
+    primary = Filters({"experiment": sorted(baselines), "is_primary": [True]})
     seen: set[tuple[str, str | None]] = set()
-    for row in rows:
-        retrained, clean = row[place["retrained_experiment"]], row[place["clean_experiment"]]
-        if retrained is None or not row[place["is_primary"]] or (retrained, clean) in seen:
+    # All rows before the first quartet: what is made of it is written into the store.
+    for pretrained, retrained, clean in list(store.read("recovery", columns, primary)):
+        if retrained is None or (retrained, clean) in seen:
             continue
         seen.add((retrained, clean))
-        pretrained = row[place["experiment"]]
         done = {(comparison.other, comparison.kind) for comparison in store.comparisons(retrained)}
         required = {(pretrained, kind) for kind in KINDS} | ({(clean, "net_recovery")} if clean else set())
         if not required <= done:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import marshal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.discovery.plugins import installed
@@ -56,7 +58,7 @@ class ResultCell:
     def options(self) -> dict[str, Any]:
         """The codec's options."""
         try:
-            return dict(json.loads(self.facts["codec_options"]))
+            return dict(_parsed(self.facts["codec_options"]))
         except (ValueError, TypeError) as error:
             raise StoreError(
                 f"the database is damaged: codec_options of experiment {self.facts['experiment']} is no JSON object."
@@ -101,16 +103,18 @@ def read_cells(
     )
     if metrics == "headline":
         metrics = headline(store, filters, [cell.facts for cell in cells])
-    for key, name, metric in read_measured(store, filters, metrics):
+    for key, name, metric, source_bpp in read_measured(store, filters, metrics):
         measured[key][name] = metric
+        facts[key]["source_bpp"] = source_bpp
     if metrics is not None:
         bare = [key for key, names in measured.items() if all(m.metric.low is None for m in names.values())]
         for start in range(0, len(bare), _MANY):
             keys = bare[start : start + _MANY]
             for key in keys:
                 measured[key].clear()  # so that all are in the task's order
-            for key, name, metric in read_measured(store, Filters({"experiment": keys}), None):
+            for key, name, metric, source_bpp in read_measured(store, Filters({"experiment": keys}), None):
                 measured[key][name] = metric
+                facts[key]["source_bpp"] = source_bpp
     return cells
 
 
@@ -118,12 +122,7 @@ def _facts(store: Store, filters: Filters) -> dict[str, dict[str, Any]]:
     """Return the columns that describe experiments, by the experiment's key, in the order of the view `results`."""
     columns = [name for name in view_columns()["results"] if name not in _OF_METRICS]
     rows = (dict(zip(columns, row, strict=True)) for row in checked(store, "results", columns, filters, distinct=True))
-    facts = {row["experiment"]: {**row, "source_bpp": None} for row in rows}
-    without_status = Filters({column: allowed for column, allowed in filters.columns.items() if column != "status"})
-    for key, source_bpp in checked(store, "curves", ("experiment", "source_bpp"), without_status, distinct=True):
-        if key in facts:
-            facts[key]["source_bpp"] = source_bpp
-    return facts
+    return {row["experiment"]: {**row, "source_bpp": None} for row in rows}
 
 
 def _identities(store: Store, keys: Sequence[str]) -> dict[str, tuple[str, str, str | None]]:
@@ -132,11 +131,23 @@ def _identities(store: Store, keys: Sequence[str]) -> dict[str, tuple[str, str, 
     Identities are large, so only some are in memory at a time.
     """
     plugins = installed()
-    found = {}
+    found: dict[str, tuple[str, str, str | None]] = {}
+    of_ladders: dict[bytes, tuple[str, str, str | None]] = {}
     for start in range(0, len(keys), _MANY):
         for key, identity in store.identities(keys[start : start + _MANY]).items():
-            found[key] = subject_key(identity), ladder_key(identity), superseded(identity, plugins)
+            codec = {name: value for name, value in identity["codec"].items() if name != "level"}
+            # Equal bytes mean equal values. They are made much faster than the canonical text that is hashed.
+            same = marshal.dumps({**identity, "codec": codec, "training": None})
+            if same not in of_ladders:
+                of_ladders[same] = subject_key(identity), ladder_key(identity), superseded(identity, plugins)
+            found[key] = of_ladders[same]
     return found
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> tuple[tuple[str, Any], ...]:
+    """Return the items of a JSON object. Few options are in many experiments."""
+    return tuple(dict(json.loads(text)).items())
 
 
 def _reason(state: State, planned: int) -> str | None:

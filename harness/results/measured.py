@@ -24,7 +24,7 @@ _MANY = 500
 """The number of experiments that are looked up together."""
 
 _VALUES = ("experiment", "metric", "value", "ci_low", "ci_high", "is_primary", "higher_is_better")
-_DROPS = ("experiment", "metric", "drop", "drop_ci_low", "drop_ci_high")
+_DROPS = ("experiment", "metric", "drop", "drop_ci_low", "drop_ci_high", "source_bpp")
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,12 @@ class MeasuredMetric:
         return self.metric.value
 
 
-def read_measured(store: Store, filters: Filters, metrics: Sequence[str] | None) -> Iterator[tuple[str, str, Any]]:
-    """Yield the metrics of experiments: the experiment's key, the metric's name, and a `MeasuredMetric`.
+def read_measured(
+    store: Store, filters: Filters, metrics: Sequence[str] | None
+) -> Iterator[tuple[str, str, MeasuredMetric, float | None]]:
+    """Yield the metrics of experiments: the experiment's key, the metric's name, the metric, and the source's rate.
+
+    The rate is that of the source files in bits per pixel; None if it is unknown or the experiment is not finished.
 
     Args:
         store: an open store.
@@ -65,15 +69,15 @@ def read_measured(store: Store, filters: Filters, metrics: Sequence[str] | None)
     drops = _drops(store, chosen)
     for key, name, value, low, high, primary, higher in checked(store, "results", _VALUES, chosen):
         if name is not None:
-            drop = drops.get((key, name), UNKNOWN)
-            yield key, name, MeasuredMetric(Estimate(value, low, high), bool(primary), bool(higher), drop)
+            drop, source = drops.get((key, name), (UNKNOWN, None))
+            yield key, name, MeasuredMetric(Estimate(value, low, high), bool(primary), bool(higher), drop), source
 
 
-def _drops(store: Store, filters: Filters) -> dict[tuple[str, str], Estimate]:
-    """Return the drop of each metric of each experiment, by the experiment's key and the metric's name."""
+def _drops(store: Store, filters: Filters) -> dict[tuple[str, str], tuple[Estimate, float | None]]:
+    """Return the drop of each metric and the source's rate, by the experiment's key and the metric's name."""
     without_status = Filters({column: allowed for column, allowed in filters.columns.items() if column != "status"})
     rows = checked(store, "curves", _DROPS, without_status)
-    return {(key, name): Estimate(*drop) for key, name, *drop in rows}
+    return {(key, name): (Estimate(value, low, high), source) for key, name, value, low, high, source in rows}
 
 
 def headline(store: Store, filters: Filters, facts: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -119,9 +123,12 @@ def checked(
     """
     known = view_columns()[view]
     expected = [known[column].type in NUMERIC for column in columns]
+    sound: set[tuple[type, ...]] = set()
     for row in store.read(view, columns, filters, distinct):
-        for value, number in zip(row, expected, strict=True):
-            if value is not None and isinstance(value, int | float) != number:
-                column = columns[row.index(value)]
-                raise StoreError(f"the database is damaged: column {column} of view {view} holds {value!r:.50}.")
+        types = tuple(map(type, row))
+        if types not in sound:
+            for column, value, number in zip(columns, row, expected, strict=True):
+                if value is not None and isinstance(value, int | float) != number:
+                    raise StoreError(f"the database is damaged: column {column} of view {view} holds {value!r:.50}.")
+            sound.add(types)
         yield row

@@ -69,7 +69,8 @@ def read_columns(
         wanted = [*values, *_CLAIMED] if claimed and column == "status" and values else values
         if wanted:
             query = query.where(_is_one_of(view.c[column], wanted))
-    found: Iterator[Sequence[Any]] = iter(connection.execute(query, execution_options={"yield_per": _PAGE}))
+    result = connection.execute(query, execution_options={"yield_per": _PAGE})
+    found: Iterator[Sequence[Any]] = (row for page in result.partitions() for row in page)
     if claimed:
         found = _with_status(found, read, claimed, allowed)
     rows = _plain(found, columns)
@@ -119,6 +120,9 @@ def _plain(rows: Iterator[Sequence[Any]], columns: Sequence[str]) -> Iterator[tu
     """Return the first values of each row, one for each column. SQLite's 0 and 1 become booleans."""
     count, booleans = len(columns), [place for place, column in enumerate(columns) if column in BOOLEANS]
     for row in rows:
+        if not booleans:
+            yield tuple(row[:count])
+            continue
         values = list(row[:count])
         for place in booleans:
             values[place] = None if values[place] is None else bool(values[place])
