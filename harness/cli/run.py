@@ -21,7 +21,6 @@ from harness.planning.grammar import parse
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
-    from harness.engine.session import Resampling
     from harness.planning.plan import Plan
     from harness.store import Store
     from harness.unit import Settings
@@ -65,7 +64,6 @@ def run(
     was cut off is continued.
     """
     from harness.engine import machine
-    from harness.engine.session import Resampling
     from harness.planning.preflight import prepare
     from harness.results.tables.results import print_table, results_table
 
@@ -75,7 +73,7 @@ def run(
     parsed_executor = parse(executor, levels=False)
     plugins.get("executor", parsed_executor.name).resolve(parsed_executor.options)
     request = make_request(options, device)
-    run_options = _RunOptions(settings, executor, Resampling(resamples, request.seed), max_failures, quiet)
+    run_options = _RunOptions(settings, executor, resamples, request.seed, max_failures, quiet)
     plan, store = prepare(request, plugins, make_registry(registries), db, write=True)
     assert store is not None
     for note in () if quiet else plan.notes:
@@ -95,7 +93,8 @@ class _RunOptions:
 
     settings: Settings
     executor: str
-    resampling: Resampling
+    resamples: int
+    seed: int
     max_failures: int
     quiet: bool
 
@@ -109,12 +108,7 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     from rich.console import Console
 
     from harness.cli.planned import in_words, planned_trainings
-    from harness.cli.progress import make_progress
-    from harness.engine.recovery import unrecovered
-    from harness.engine.runner import too_many_failures
-    from harness.engine.session import carry_out
-    from harness.planning.preflight import check_weights
-    from harness.progress import Progress, Silence
+    from harness.engine.found import too_many_failures, unrecovered
 
     console = Console(stderr=True, quiet=run_options.quiet)
     keys = [experiment.key for experiment in plan.experiments]
@@ -124,6 +118,13 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     if complete and not store.uncompared(keys) and not unrecovered(store, plan.experiments):
         console.print(f"{len(keys)} experiments, all found in the database.", highlight=False)
         return too_many_failures(states, run_options.max_failures)
+    if len(finished) < len(keys):  # said before torch is imported, which takes seconds
+        console.print("loading the models to check their weights.", highlight=False)
+    from harness.cli.progress import make_progress
+    from harness.engine.session import Resampling, carry_out
+    from harness.planning.preflight import check_weights
+    from harness.progress import Progress, Silence
+
     check_weights(plan, finished)
     if trainings := planned_trainings(plan, finished):
         console.print(in_words(trainings), highlight=False)
@@ -136,7 +137,7 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
             plugins,
             watcher,
             ["harness", *sys.argv[1:]],
-            run_options.resampling,
+            Resampling(run_options.resamples, run_options.seed),
             run_options.max_failures,
             run_options.executor,
         )

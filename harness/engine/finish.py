@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.engine.chance import chance_warning
-from harness.engine.recovery import missing_recoveries, recoveries
+from harness.engine.found import missing_recoveries
+from harness.engine.recovery import recoveries
 from harness.engine.worker import reason
 from harness.media.contract import MOST_BITS
 from harness.media.levers import drops_frames

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.engine.finish import Finisher
+from harness.engine.found import too_many_failures
 from harness.engine.heartbeat import Heartbeat
 from harness.engine.trainer import Trainer
 from harness.engine.worker import reason
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from harness.store import Store
     from harness.unit import Cell
 
-__all__ = ["Outcome", "Runner", "too_many_failures"]
+__all__ = ["Outcome", "Runner"]
 
 CHUNK_ROWS = 1000
 CHUNK_SECONDS = 5.0
@@ -238,15 +239,3 @@ class Runner:
         self._claimed -= set(keys)
         self.outcome.failed.update(dict.fromkeys(keys, reason))
         self.progress.warning(reason)
-
-
-def too_many_failures(states: Mapping[str, State], allowed: int) -> dict[str, str]:
-    """Return the finished experiments that have more failed samples than are allowed now: key -> reason.
-
-    Such experiments were finished by a run that allowed more failures.
-    """
-    return {
-        key: f"{state.failed} of {state.samples} samples failed (allowed: {allowed})"
-        for key, state in states.items()
-        if state.status == "finished" and state.failed > allowed
-    }

@@ -33,7 +33,8 @@ def export_view(store: Store, view: str, experiments: Sequence[str] | None, targ
     """Write a view of the database to a file.
 
     In CSV, NULL is an empty field. JSON is a list of objects. Parquet has the columns' types, and their units and
-    descriptions as metadata of the fields. The rows are read and written in pages, to save memory; `per_sample` one experiment at a time.
+    descriptions as metadata of the fields. To save memory, rows are read and written in pages, and
+    `per_sample` one experiment at a time.
 
     Args:
         store: an open store.

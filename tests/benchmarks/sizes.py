@@ -127,9 +127,13 @@ def put(connection: Any, cells: Sequence[Experiment], run: int, names: Sequence[
         lost = 0.0 if cell.codec == "none" else 1 / (2 + (cell.level or 0))
         for place, name in enumerate(names):
             value = 0.8 - lost - place / 1000
-            values.append((cell.key, name, place, value, value - 0.05, value + 0.05, cell.samples, place == 0, 1, "", None))
+            values.append(
+                (cell.key, name, place, value, value - 0.05, value + 0.05, cell.samples, place == 0, 1, "", None)
+            )
             if cell.baseline:
-                drops.append((cell.key, cell.baseline, name, "drop", lost, lost - 0.01, lost + 0.01, cell.samples, None))
+                drops.append(
+                    (cell.key, cell.baseline, name, "drop", lost, lost - 0.01, lost + 0.01, cell.samples, None)
+                )
     insert(connection, metrics, values, [column.name for column in metrics.columns])
     insert(connection, comparisons, drops, [column.name for column in comparisons.columns])
 

@@ -16,7 +16,8 @@ import pytest
 
 from harness.discovery.plugins import installed
 from harness.discovery.registry import load_registry
-from harness.engine.recovery import Quartet, recoveries, unrecovered
+from harness.engine.found import Quartet, unrecovered
+from harness.engine.recovery import recoveries
 from harness.experiment import Experiment, Training
 from harness.keep.processes import this_process
 from harness.planning.plan import make_plan

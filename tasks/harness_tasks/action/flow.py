@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from harness_tasks.action.sampling import Window, resized, scaled
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from harness.codec import Frames
@@ -93,6 +92,8 @@ class Flow:
             cv2.setNumThreads(threads)
 
     def _fields(self, frames: Frames, pairs: Sequence[int], window: Window, shape: tuple[int, int]) -> NDArray[np.int8]:
+        import numpy as np
+
         estimate = self._estimator()
         quantised = np.empty((len(pairs), 2, *shape), np.int8)
         grey: dict[int, NDArray[np.uint8]] = {}
@@ -126,6 +127,8 @@ def kept_fields(
     frames: Frames, flow: Flow, pairs: Sequence[int], window: Window, shape: tuple[int, int]
 ) -> NDArray[np.int8]:
     """Return the same as `Flow.fields`, cached on disk under the digest of the frames and the settings."""
+    import numpy as np
+
     from harness.keep.kept import digest_of, frames_digest
 
     kept = _kept()
@@ -150,6 +153,8 @@ def less_camera(fields: NDArray[np.int8], camera: str) -> NDArray[np.int8]:
             here, because a part has another median or mean than the whole field.
         camera: one of CAMERA.
     """
+    import numpy as np
+
     if camera == "none":
         return fields
     centre = np.median if camera == "median" else np.mean
@@ -182,6 +187,7 @@ def why_missing(method: str) -> str | None:
 def _grey(frame: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
     """Return the window of a frame as a grey image."""
     import cv2
+    import numpy as np
 
     return resized(np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8), window)
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = [
@@ -102,12 +101,16 @@ def stacked_pairs(frames: int, length: int, starts: Sequence[int]) -> NDArray[np
     Returns:
         int64[stacks, length].
     """
+    import numpy as np
+
     pairs = np.asarray(starts, np.int64)[:, None] + np.arange(length)
     return np.asarray(np.minimum(pairs, frames - 2), np.int64)
 
 
 def resized(image: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
     """Cut the window out of an image, and scale it."""
+    import numpy as np
+
     part = image[window.top : window.top + window.height, window.left : window.left + window.width]
     return np.asarray(scaled(np.ascontiguousarray(part), window.shape), np.uint8)
 
@@ -115,6 +118,7 @@ def resized(image: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
 def scaled(image: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
     """Scale an image to (height, width): by pixel areas when it becomes smaller, bilinearly when it becomes larger."""
     import cv2
+    import numpy as np
 
     if image.shape[:2] == shape:
         return image
@@ -135,6 +139,7 @@ def cut_out(
         zoom: factor on the displacements, because they grow with the frames; the result is clipped to the int8 range.
     """
     import cv2
+    import numpy as np
 
     channels = np.moveaxis(fields[(..., *part)].reshape(-1, *fields[(0, 0, *part)].shape), 0, -1)
     # Not with INTER_AREA: OpenCV supports it for at most four channels.
@@ -145,11 +150,15 @@ def cut_out(
 
 def mirrored_fields(fields: NDArray[np.int8]) -> NDArray[np.int8]:
     """Mirror flow fields int8[P, 2, h, w] horizontally; the x displacements change their sign."""
+    import numpy as np
+
     return np.stack([-fields[:, 0, :, ::-1], fields[:, 1, :, ::-1]], axis=1)
 
 
 def relit(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Change an image's brightness and contrast at random, each by up to 30 %. The image is uint8[H, W, 3]."""
+    import numpy as np
+
     brightness, contrast = rng.uniform(0.7, 1.3, 2)
     mean = float(image.mean())
     changed = (image.astype(np.float32) - mean) * contrast + mean * brightness
