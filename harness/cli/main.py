@@ -81,10 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # This must be set before torch is loaded: its threads then sleep while they wait for each other. Busy waiting costs
     # many times the actual work if other programs use the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    words = sys.argv[1:] if arguments is None else arguments
+    words, usual = sys.argv[1:] if arguments is None else arguments, gc.get_threshold()
     if words and words[0] in _READING:
         gc.set_threshold(_COLLECT_AFTER)
-    sys.exit(_run(arguments))
+    try:
+        sys.exit(_run(arguments))
+    finally:
+        gc.set_threshold(*usual)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

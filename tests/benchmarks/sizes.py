@@ -101,8 +101,6 @@ def fill(file: Path, cells: Sequence[Experiment], count: int, rows: int) -> None
             put(connection, subject, run, names)
             if each:
                 put_samples(connection, [cell.key for cell in subject], each, pool)
-    with store._database.writing() as connection:
-        connection.exec_driver_sql("ANALYZE") if False else None
     store.close()
 
 
