@@ -108,6 +108,7 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     from rich.console import Console
 
     from harness.cli.planned import in_words, planned_trainings
+    from harness.engine.allocator import keep_memory
     from harness.engine.found import too_many_failures, unrecovered
 
     console = Console(stderr=True, quiet=run_options.quiet)
@@ -120,6 +121,7 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
         return too_many_failures(states, run_options.max_failures)
     if len(finished) < len(keys):  # said before torch is imported, which takes seconds
         console.print("loading the models to check their weights.", highlight=False)
+    keep_memory()  # before torch takes memory
     from harness.cli.progress import make_progress
     from harness.engine.session import Resampling, carry_out
     from harness.planning.preflight import check_weights

@@ -95,6 +95,9 @@ def evaluate(folder: Path, samples: int, batch: int, workers: int) -> dict[str, 
     """Run the evaluation in this process; gives the peak resident sizes in MB, CPU seconds, and page faults."""
     from importlib.metadata import EntryPoint, entry_points
 
+    from harness.engine.allocator import keep_memory
+
+    keep_memory()  # as `harness run` does, before torch is imported
     import harness
     from harness.discovery.plugins import Plugins
     from harness.discovery.registry import load_registry
