@@ -176,9 +176,12 @@ def variant(codec: str, changed: Mapping[str, Any]) -> str:
     return f"{codec}:{options}" if options else codec
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+
+
 def canonical(identity: Mapping[str, Any]) -> str:
     """Return the canonical JSON text of plain values: keys sorted, no spaces, no NaN. Equal values give equal texts."""
-    return json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+    return _CANONICAL.encode(identity)
 
 
 def key_of(identity: Mapping[str, Any]) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.errors import StoreError
+
 if TYPE_CHECKING:
     from harness.experiment import Experiment
     from harness.records import (
@@ -219,6 +221,30 @@ class Store(ABC):
 
         The views are `results`, `curves`, `recovery`, `seeds`, `per_sample` and `profile`.
         """
+
+    def read(
+        self, name: str, columns: Sequence[str], filters: Filters = Filters(), distinct: bool = False
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield some columns of the rows of a public view.
+
+        A store can override this method to read only these columns, row by row; this one calls `view`.
+
+        Args:
+            name: the view's name.
+            columns: the names of the columns to read, in the order of the yielded values.
+            filters: selects rows; its columns need not be among those that are read.
+            distinct: whether rows with equal values are yielded only once. Only rows with the column `experiment` are
+                then in the order of `view`.
+
+        Raises:
+            StoreError: there is no such view, or it lacks one of the columns.
+        """
+        known, rows = self.view(name, filters)
+        if unknown := [column for column in (*columns, *filters.columns) if column not in known]:
+            raise StoreError(f"view {name} has no column {unknown[0]!r}. Its columns: {', '.join(known)}.")
+        places = [known.index(column) for column in columns]
+        chosen = (tuple(row[place] for place in places) for row in rows)
+        yield from dict.fromkeys(chosen) if distinct else chosen
 
     @abstractmethod
     def select(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:

@@ -6,7 +6,6 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -132,8 +131,8 @@ def _files(plugins: Plugins, db: str) -> None:
     except HarnessError as error:
         _line("database", str(error))
     else:
-        rows: list[Any] = store.view("results")[1]
-        _line("database", f"{db}: {len(rows)} results", True)
+        count = sum(1 for _ in store.read("results", ("experiment",)))
+        _line("database", f"{db}: {count} results", True)
         store.close()
 
 

@@ -13,6 +13,7 @@ from harness.cli.once import Command
 from harness.cli.options.common import make_registry
 from harness.cli.options.request import batch_sizes, make_request, request_options
 from harness.discovery.plugins import installed
+from harness.store import Filters
 
 if TYPE_CHECKING:
     from harness.cli.planned import PlannedTraining
@@ -42,13 +43,12 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
     states, measured = {}, {}
     if store is not None:
         states = store.states([e.key for e in planned.experiments])
-        columns, rows = store.view("results")
-        for row in rows:
-            record = dict(zip(columns, row, strict=True))
-            if record["status"] == "finished" and record["seconds"] and record["samples"]:
-                per_sample = record["seconds"] / record["samples"]
-                measured[record["model"], record["dataset"], record["codec"]] = per_sample
-                measured.setdefault((record["model"], record["dataset"], None), per_sample)
+        columns = ("experiment", "model", "dataset", "codec", "seconds", "samples")
+        finished = Filters({"status": ["finished"]})
+        for _, model, dataset, codec, taken, count in store.read("results", columns, finished, distinct=True):
+            if taken and count:
+                measured[model, dataset, codec] = taken / count
+                measured.setdefault((model, dataset, None), taken / count)
         store.close()
     records, samples, seconds, unknown = [], 0, 0.0, 0
     for experiment in planned.experiments:

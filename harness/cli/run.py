@@ -22,7 +22,6 @@ from harness.planning.grammar import parse
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
-    from harness.engine.session import Resampling
     from harness.planning.plan import Plan
     from harness.store import Store
     from harness.unit import Settings
@@ -68,7 +67,6 @@ def run(
     was cut off is continued.
     """
     from harness.engine import machine
-    from harness.engine.session import Resampling
     from harness.planning.preflight import prepare
     from harness.results.tables.results import print_table, results_table
 
@@ -78,7 +76,7 @@ def run(
     parsed_executor = parse(executor, levels=False)
     plugins.get("executor", parsed_executor.name).resolve(parsed_executor.options)
     request = make_request(options)
-    run_options = _RunOptions(settings, executor, Resampling(resamples, request.seed), max_failures, quiet)
+    run_options = _RunOptions(settings, executor, resamples, request.seed, max_failures, quiet)
     sizes = batch_sizes(settings, quiet=quiet)
     plan, store = prepare(request, plugins, make_registry(registries), db, write=True, sized=sizes)
     assert store is not None
@@ -103,7 +101,8 @@ class _RunOptions:
 
     settings: Settings
     executor: str
-    resampling: Resampling
+    resamples: int
+    seed: int
     max_failures: int
     quiet: bool
 
@@ -117,13 +116,8 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     from rich.console import Console
 
     from harness.cli.planned import in_words, planned_trainings
-    from harness.cli.progress import make_progress
-    from harness.engine.compiling import check_compiler
-    from harness.engine.runner import too_many_failures
-    from harness.engine.session import carry_out
-    from harness.finish.recovery import unrecovered
-    from harness.planning.preflight import check_weights
-    from harness.progress import Progress, Silence
+    from harness.engine.allocator import keep_memory
+    from harness.finish.found import too_many_failures, unrecovered
 
     console = Console(stderr=True, quiet=run_options.quiet)
     keys = [experiment.key for experiment in plan.experiments]
@@ -133,6 +127,15 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     if complete and not store.uncompared(keys) and not unrecovered(store, plan.experiments):
         console.print(f"{len(keys)} experiments, all found in the database.", highlight=False)
         return too_many_failures(states, run_options.max_failures)
+    if len(finished) < len(keys):  # said before torch is imported, which takes seconds
+        console.print("loading the models to check their weights.", highlight=False)
+    keep_memory()  # before torch takes memory
+    from harness.cli.progress import make_progress
+    from harness.engine.compiling import check_compiler
+    from harness.engine.session import Resampling, carry_out
+    from harness.planning.preflight import check_weights
+    from harness.progress import Progress, Silence
+
     check_weights(plan, finished)
     if run_options.settings.compiled:
         check_compiler(run_options.settings.device)
@@ -147,7 +150,7 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
             plugins,
             watcher,
             ["harness", *sys.argv[1:]],
-            run_options.resampling,
+            Resampling(run_options.resamples, run_options.seed),
             run_options.max_failures,
             run_options.executor,
         )

@@ -16,6 +16,7 @@ from harness.engine.work import Work, known_parts, plan_work
 from harness.errors import HarnessError, PluginError, StoreError
 from harness.finish.background import Finishing
 from harness.finish.finisher import Finisher
+from harness.finish.found import too_many_failures
 from harness.keep.processes import describe
 from harness.records import Claim, SampleRow, State
 from harness.unit import Settings
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from harness.store import Store
     from harness.unit import Cell, Unit
 
-__all__ = ["Outcome", "Runner", "too_many_failures"]
+__all__ = ["Outcome", "Runner"]
 
 POLL_SECONDS = 2.0
 
@@ -300,15 +301,3 @@ class Runner:
         self._claimed -= set(keys)
         self.outcome.failed.update(dict.fromkeys(keys, reason))
         self.progress.warning(reason)
-
-
-def too_many_failures(states: Mapping[str, State], allowed: int) -> dict[str, str]:
-    """Return the finished experiments that have more failed samples than are allowed now: key -> reason.
-
-    Such experiments were finished by a run that allowed more failures.
-    """
-    return {
-        key: f"{state.failed} of {state.samples} samples failed (allowed: {allowed})"
-        for key, state in states.items()
-        if state.status == "finished" and state.failed > allowed
-    }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.engine import machine
+from harness.engine import allocator, machine
 from harness.engine.runner import Outcome, Runner
 from harness.finish.finisher import Finisher
 from harness.keep.processes import this_process
@@ -63,6 +63,7 @@ def carry_out(
     Raises:
         KeyboardInterrupt: the user interrupted the run. The computed rows have been written.
     """
+    allocator.keep_memory()
     parsed = parse(executor, levels=False)
     info = RunInfo(
         command=" ".join(command),

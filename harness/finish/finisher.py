@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.finish.found import missing_recoveries
 from harness.finish.metrics import Calculated, Calculator, Samples
-from harness.finish.recovery import missing_recoveries, recoveries
+from harness.finish.recovery import recoveries
 from harness.media.contract import MOST_BITS
 from harness.media.levers import drops_frames
 from harness.media.quality import psnr_of

@@ -2,73 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from harness.records import Comparison
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import Replicates
 from harness.statistics.ratios import Difference, difference, ratio_interval
-from harness.store import Filters
 
 if TYPE_CHECKING:
-    from harness.experiment import Experiment
-    from harness.store import Store
+    from harness.finish.found import Quartet
     from harness.task import Task
 
-__all__ = ["Quartet", "missing_recoveries", "recoveries", "unrecovered"]
-
-KINDS = ("gain", "recovery", "study_gain")
-
-
-@dataclass(frozen=True)
-class Quartet:
-    """The keys of the experiments that measure the effect of one retraining at one codec and level.
-
-    Args:
-        baseline: the pretrained model on uncompressed data.
-        pretrained: the pretrained model at the level.
-        retrained: the retrained model at the level.
-        clean: the model retrained on uncompressed data with the same number of iterations, at the level; None if there
-            is no such experiment.
-    """
-
-    baseline: str
-    pretrained: str
-    retrained: str
-    clean: str | None
-
-
-def unrecovered(store: Store, experiments: Sequence[Experiment]) -> bool:
-    """Return whether finished experiments of a plan lack a comparison of a retrained model.
-
-    This happens if a run was killed after it finished the experiments and before it compared them.
-    """
-    return next(missing_recoveries(store, experiments), None) is not None
-
-
-def missing_recoveries(store: Store, experiments: Sequence[Experiment]) -> Iterator[Quartet]:
-    """Yield the quartets of a plan whose experiments are finished but lack a comparison.
-
-    Args:
-        store: the opened store.
-        experiments: the experiments of the plan.
-    """
-    baselines = {e.key: e.baseline for e in experiments if e.baseline and e.training.kind == "pretrained"}
-    columns, rows = store.view("recovery", Filters({"experiment": sorted(baselines)})) if baselines else ([], [])
-    place = {name: columns.index(name) for name in columns}
-    seen: set[tuple[str, str | None]] = set()
-    for row in rows:
-        retrained, clean = row[place["retrained_experiment"]], row[place["clean_experiment"]]
-        if retrained is None or not row[place["is_primary"]] or (retrained, clean) in seen:
-            continue
-        seen.add((retrained, clean))
-        pretrained = row[place["experiment"]]
-        done = {(comparison.other, comparison.kind) for comparison in store.comparisons(retrained)}
-        required = {(pretrained, kind) for kind in KINDS} | ({(clean, "net_recovery")} if clean else set())
-        if not required <= done:
-            yield Quartet(baselines[pretrained], pretrained, retrained, clean)
+__all__ = ["recoveries"]
 
 
 def recoveries(

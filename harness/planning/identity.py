@@ -12,10 +12,10 @@ from harness.planning.batches import PLANNER_VERSION
 if TYPE_CHECKING:
     from harness.codec import Codec, Level
     from harness.experiment import Training
-    from harness.planning.grid import CodecChoice, Grid
+    from harness.planning.grid import Grid
     from harness.unit import Subject
 
-__all__ = ["changed_options", "codec_identity", "experiment_identity"]
+__all__ = ["changed_options", "codec_identity", "experiment_identity", "subject_identity"]
 
 
 def codec_identity(codec: Codec, plugin: str) -> dict[str, Any]:
@@ -39,12 +39,12 @@ def changed_options(codec: Codec) -> dict[str, Any]:
     return {name: value for name, value in codec.config.items() if (name, value) not in defaults}
 
 
-def experiment_identity(
-    grid: Grid, subject: Subject, choice: CodecChoice, level: Level, training: Training
-) -> dict[str, Any]:
-    """Return everything that determines the result of one experiment. The experiment's key is its hash."""
+def subject_identity(grid: Grid, subject: Subject) -> dict[str, Any]:
+    """Return the part of an experiment's identity that is equal for all codecs, levels and trainings of a subject.
+
+    It is made once for a subject, because it asks libraries and files for their versions.
+    """
     return {
-        "codec": {**codec_identity(choice.codec, choice.plugin), "level": level},
         "task": {
             "name": subject.task.name,
             "options": dict(subject.task.config),
@@ -71,8 +71,25 @@ def experiment_identity(
         "batch": {"size": subject.batch, "planner": PLANNER_VERSION},
         "precision": grid.precision,
         **({"compiled": True} if grid.compiled else {}),
-        "training": {"kind": training.kind, **({"job": training.checkpoint} if training.checkpoint else {})},
         "reference": grid.reference,
+    }
+
+
+def experiment_identity(
+    subject: Mapping[str, Any], codec: Mapping[str, Any], level: Level, training: Training
+) -> dict[str, Any]:
+    """Return everything that determines the result of one experiment. The experiment's key is its hash.
+
+    Args:
+        subject: the identity of task, model and dataset (`subject_identity`).
+        codec: the identity of the codec (`codec_identity`).
+        level: the level.
+        training: how the weights were trained.
+    """
+    return {
+        **subject,
+        "codec": {**codec, "level": level},
+        "training": {"kind": training.kind, **({"job": training.checkpoint} if training.checkpoint else {})},
     }
 
 

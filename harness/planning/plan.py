@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.experiment import Experiment, Training, key_of, variant
-from harness.planning.identity import changed_options, codec_identity, experiment_identity
+from harness.planning.identity import changed_options, codec_identity, experiment_identity, subject_identity
 from harness.unit import Cell
 
 if TYPE_CHECKING:
@@ -138,9 +138,12 @@ def _cells(
     """
     cells: list[Cell] = []
     training = trained.training if trained else Training()
+    shared = subject_identity(grid, subject)
     for choice in sorted(grid.codecs if choices is None else choices, key=lambda c: not c.baseline):
+        codec, changed = codec_identity(choice.codec, choice.plugin), changed_options(choice.codec)
         for level in choice.levels:
-            experiment = _experiment(grid, subject, choice, level, training)
+            identity = experiment_identity(shared, codec, level, training)
+            experiment = _experiment(grid, subject, choice, level, training, identity, changed)
             if choice.baseline and trained is None:
                 baseline = experiment.key
             else:
@@ -151,9 +154,16 @@ def _cells(
     return tuple(cells)
 
 
-def _experiment(grid: Grid, subject: Subject, choice: CodecChoice, level: Level, training: Training) -> Experiment:
+def _experiment(
+    grid: Grid,
+    subject: Subject,
+    choice: CodecChoice,
+    level: Level,
+    training: Training,
+    identity: Mapping[str, Any],
+    changed: Mapping[str, Any],
+) -> Experiment:
     codec = choice.codec
-    identity = experiment_identity(grid, subject, choice, level, training)
     return Experiment(
         key=key_of(identity),
         identity=identity,
@@ -173,7 +183,7 @@ def _experiment(grid: Grid, subject: Subject, choice: CodecChoice, level: Level,
         training=training,
         reference=grid.reference,
         seed=grid.seed if training.seed is None else training.seed,
-        changed=changed_options(codec),
+        changed=changed,
         classes=tuple(subject.task.classes),
         compiled=grid.compiled,
     )

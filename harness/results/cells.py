@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import marshal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.discovery.plugins import installed
 from harness.errors import StoreError
 from harness.experiment import ladder_key, subject_key
+from harness.results.measured import MeasuredMetric, checked, headline, read_measured
 from harness.results.superseded import superseded
-from harness.results.view_columns import NUMERIC, view_columns
-from harness.statistics.estimate import UNKNOWN, Estimate
+from harness.results.view_columns import view_columns
 from harness.store import Filters
 
 if TYPE_CHECKING:
@@ -21,31 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MeasuredMetric", "ResultCell", "matching_names", "read_cells", "sort_cells"]
 
+_OF_METRICS = frozenset({"metric", "value", "ci_low", "ci_high", "is_primary", "higher_is_better"})
+"""The columns of the view `results` that differ between the metrics of an experiment."""
 
-@dataclass(frozen=True)
-class MeasuredMetric:
-    """One metric of one experiment.
-
-    Args:
-        metric: the value, with its 95% interval over the samples.
-        is_primary: whether the metric is the task's primary metric.
-        higher_is_better: whether a larger value is better.
-        drop: the drop against the baseline, with its paired 95% interval; positive if the model got worse.
-        margin: half the width of the 95% interval of the value over the seeds of a training; None for a single seed.
-        drop_margin: half the width of the 95% interval of the drop over the seeds; None for a single seed.
-    """
-
-    metric: Estimate
-    is_primary: bool
-    higher_is_better: bool
-    drop: Estimate = UNKNOWN
-    margin: float | None = None
-    drop_margin: float | None = None
-
-    @property
-    def value(self) -> float | None:
-        """The metric's value; None if it is undefined."""
-        return self.metric.value
+_MANY = 500
+"""The number of experiments that are looked up together."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +58,7 @@ class ResultCell:
     def options(self) -> dict[str, Any]:
         """The codec's options."""
         try:
-            return dict(json.loads(self.facts["codec_options"]))
+            return dict(_parsed(self.facts["codec_options"]))
         except (ValueError, TypeError) as error:
             raise StoreError(
                 f"the database is damaged: codec_options of experiment {self.facts['experiment']} is no JSON object."
@@ -99,49 +81,73 @@ class ResultCell:
         return 24.0 / bpp if bpp else None
 
 
-def read_cells(store: Store, filters: Filters) -> list[ResultCell]:
+def read_cells(
+    store: Store, filters: Filters, metrics: Sequence[str] | Literal["headline"] | None = None
+) -> list[ResultCell]:
     """Read experiments with their metrics from a store, sorted for display.
 
     Args:
         store: an open store.
         filters: selects experiments by columns of the view `results`.
+        metrics: which metrics to read: None for all; "headline" for those that a table shows by default; or names. An
+            experiment that has an interval of none of these is read with all its metrics.
     """
-    without_status = {column: allowed for column, allowed in filters.columns.items() if column != "status"}
-    drops = {(row["experiment"], row["metric"]): row for row in _view(store, "curves", Filters(without_status))}
-    facts: dict[str, dict[str, Any]] = {}
-    measured: dict[str, dict[str, MeasuredMetric]] = {}
-    for row in _view(store, "results", filters):
-        key, metric = row["experiment"], row["metric"]
-        facts.setdefault(key, {**row, "source_bpp": None})
-        measured.setdefault(key, {})
-        if metric is not None:
-            drop = drops.get((key, metric), {})
-            facts[key]["source_bpp"] = drop.get("source_bpp")
-            measured[key][metric] = MeasuredMetric(
-                Estimate(row["value"], row["ci_low"], row["ci_high"]),
-                bool(row["is_primary"]),
-                bool(row["higher_is_better"]),
-                Estimate(drop.get("drop"), drop.get("drop_ci_low"), drop.get("drop_ci_high")),
-            )
-    identities = store.identities(list(facts))
-    plugins = installed()
+    facts = _facts(store, filters)
+    measured: dict[str, dict[str, MeasuredMetric]] = {key: {} for key in facts}
     unfinished = [key for key, row in facts.items() if row["status"] != "finished"]
     states = store.states(unfinished) if unfinished else {}
     reasons = {key: _reason(state, facts[key]["planned_samples"]) for key, state in states.items()}
-    return sort_cells(
-        [
-            ResultCell(
-                row,
-                measured[key],
-                reasons.get(key),
-                1,
-                subject_key(identities[key]),
-                ladder_key(identities[key]),
-                superseded(identities[key], plugins),
-            )
-            for key, row in facts.items()
-        ]
+    identities = _identities(store, list(facts))
+    cells = sort_cells(
+        [ResultCell(row, measured[key], reasons.get(key), 1, *identities[key]) for key, row in facts.items()]
     )
+    if metrics == "headline":
+        metrics = headline(store, filters, [cell.facts for cell in cells])
+    for key, name, metric, source_bpp in read_measured(store, filters, metrics):
+        measured[key][name] = metric
+        facts[key]["source_bpp"] = source_bpp
+    if metrics is not None:
+        bare = [key for key, names in measured.items() if all(m.metric.low is None for m in names.values())]
+        for start in range(0, len(bare), _MANY):
+            keys = bare[start : start + _MANY]
+            for key in keys:
+                measured[key].clear()  # so that all are in the task's order
+            for key, name, metric, source_bpp in read_measured(store, Filters({"experiment": keys}), None):
+                measured[key][name] = metric
+                facts[key]["source_bpp"] = source_bpp
+    return cells
+
+
+def _facts(store: Store, filters: Filters) -> dict[str, dict[str, Any]]:
+    """Return the columns that describe experiments, by the experiment's key, in the order of the view `results`."""
+    columns = [name for name in view_columns()["results"] if name not in _OF_METRICS]
+    rows = (dict(zip(columns, row, strict=True)) for row in checked(store, "results", columns, filters, distinct=True))
+    return {row["experiment"]: {**row, "source_bpp": None} for row in rows}
+
+
+def _identities(store: Store, keys: Sequence[str]) -> dict[str, tuple[str, str, str | None]]:
+    """Return what the identity of each experiment says of it: its subject, its ladder, and what is superseded.
+
+    Identities are large, so only some are in memory at a time.
+    """
+    plugins = installed()
+    found: dict[str, tuple[str, str, str | None]] = {}
+    of_ladders: dict[bytes, tuple[str, str, str | None]] = {}
+    for start in range(0, len(keys), _MANY):
+        for key, identity in store.identities(keys[start : start + _MANY]).items():
+            codec = {name: value for name, value in identity["codec"].items() if name != "level"}
+            # Equal bytes mean equal values. They are made much faster than the canonical text that is hashed.
+            same = marshal.dumps({**identity, "codec": codec, "training": None})
+            if same not in of_ladders:
+                of_ladders[same] = subject_key(identity), ladder_key(identity), superseded(identity, plugins)
+            found[key] = of_ladders[same]
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> tuple[tuple[str, Any], ...]:
+    """Return the items of a JSON object. Few options are in many experiments."""
+    return tuple(dict(json.loads(text)).items())
 
 
 def _reason(state: State, planned: int) -> str | None:
@@ -199,14 +205,3 @@ def _rate_rises(points: Sequence[tuple[float, float]]) -> bool:
     mean_level = sum(level for level, _ in points) / len(points)
     mean_rate = sum(rate for _, rate in points) / len(points)
     return sum((level - mean_level) * (rate - mean_rate) for level, rate in points) >= 0
-
-
-def _view(store: Store, name: str, filters: Filters) -> list[dict[str, Any]]:
-    columns, rows = store.view(name, filters)
-    numeric = {column for column, facts in view_columns()[name].items() if facts.type in NUMERIC}
-    records = [dict(zip(columns, row, strict=True)) for row in rows]
-    for record in records:
-        for column, value in record.items():
-            if value is not None and isinstance(value, int | float) != (column in numeric):
-                raise StoreError(f"the database is damaged: column {column} of view {name} holds {value!r:.50}.")
-    return records

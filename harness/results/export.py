@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -22,6 +23,9 @@ __all__ = ["FORMATS", "Format", "export_view"]
 Format = Literal["parquet", "csv", "json"]
 FORMATS: tuple[Format, ...] = ("parquet", "csv", "json")
 
+_PAGE = 50_000
+"""The number of rows that are in memory at a time."""
+
 _Rows = Iterator[Sequence[tuple[Any, ...]]]
 
 
@@ -29,7 +33,8 @@ def export_view(store: Store, view: str, experiments: Sequence[str] | None, targ
     """Write a view of the database to a file.
 
     In CSV, NULL is an empty field. JSON is a list of objects. Parquet has the columns' types, and their units and
-    descriptions as metadata of the fields. The view `per_sample` is read one experiment at a time, to save memory.
+    descriptions as metadata of the fields. To save memory, rows are read and written in pages, and
+    `per_sample` one experiment at a time.
 
     Args:
         store: an open store.
@@ -51,7 +56,7 @@ def export_view(store: Store, view: str, experiments: Sequence[str] | None, targ
         except ImportError as error:
             raise HarnessError("Parquet needs PyArrow: pip install 'codec-harness[frames]'") from error
     columns = store.view(view, Filters({"experiment": [""]}))[0]
-    chunks = _chunks(store, view, experiments)
+    chunks = _chunks(store, view, columns, experiments)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     writers = {"parquet": _parquet, "csv": _csv, "json": _json}
     try:
@@ -66,18 +71,21 @@ def export_view(store: Store, view: str, experiments: Sequence[str] | None, targ
     return count
 
 
-def _chunks(store: Store, view: str, experiments: Sequence[str] | None) -> _Rows:
+def _chunks(store: Store, view: str, columns: Sequence[str], experiments: Sequence[str] | None) -> _Rows:
     if view != "per_sample":
         # An empty filter would select all rows; the key "" selects none, because no experiment's key is empty.
         chosen = {} if experiments is None else {"experiment": list(experiments) or [""]}
-        yield store.view(view, Filters(chosen))[1]
+        yield from _pages(store.read(view, columns, Filters(chosen)))
         return
     if experiments is None:
-        columns, rows = store.view("results")
-        place = columns.index("experiment")
-        experiments = list(dict.fromkeys(row[place] for row in rows))
+        experiments = [key for (key,) in store.read("results", ("experiment",), distinct=True)]
     for key in experiments:
-        yield store.view(view, Filters({"experiment": [key]}))[1]
+        yield from _pages(store.read(view, columns, Filters({"experiment": [key]})))
+
+
+def _pages(rows: Iterator[tuple[Any, ...]]) -> _Rows:
+    while page := list(islice(rows, _PAGE)):
+        yield page
 
 
 def _csv(path: Path, view: str, columns: Sequence[str], chunks: _Rows) -> int:

@@ -62,10 +62,11 @@ def codec_names(cells: Sequence[ResultCell]) -> list[str]:
         cells: the experiments of one table.
     """
     options = [cell.options for cell in cells]
+    every = {name for of_cell in options for name in of_cell}
     values: dict[tuple[str, str], set[object]] = {}
-    for cell in cells:
-        for name in {name for of_cell in options for name in of_cell}:
-            values.setdefault((cell.facts["codec"], name), set()).add(str(cell.options.get(name)))
+    for cell, of_cell in zip(cells, options, strict=True):
+        for name in every:
+            values.setdefault((cell.facts["codec"], name), set()).add(str(of_cell.get(name)))
     names = []
     for cell, of_cell in zip(cells, options, strict=True):
         codec = cell.facts["codec"]

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["UNKNOWN", "Estimate", "fixed_point"]
+__all__ = ["GROUPS_FROM", "HOLDS_FROM", "UNKNOWN", "Estimate", "fixed_point"]
+
+HOLDS_FROM = 66
+"""The smallest number of samples for which simulations showed reliable intervals of AP, AP50 and their drops.
+
+For fewer samples it is unknown whether the intervals are reliable. `docs/explanation/statistics.md` describes the
+simulations, and what they showed for other metrics."""
+GROUPS_FROM = 13
+"""The smallest number of groups of samples for which simulations showed reliable confidence intervals.
+
+`HOLDS_FROM` is the same limit for the number of samples."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.statistics.estimate import Estimate
+from harness.statistics.estimate import GROUPS_FROM, HOLDS_FROM, Estimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,15 +59,6 @@ CONFIDENCE = 0.95
 """The confidence level of every interval."""
 KEPT = 2 / 3
 """The share of the groups that a resample contains."""
-HOLDS_FROM = 66
-"""The smallest number of samples for which simulations showed reliable intervals of AP, AP50 and their drops.
-
-For fewer samples it is unknown whether the intervals are reliable. `docs/explanation/statistics.md` describes the
-simulations, and what they showed for other metrics."""
-GROUPS_FROM = 13
-"""The smallest number of groups of samples for which simulations showed reliable confidence intervals.
-
-`HOLDS_FROM` is the same limit for the number of samples."""
 UNDEFINED_ALLOWED = 0.05
 """The share of resamples in which a metric may be undefined. If it is undefined in more, it gets no interval."""
 

@@ -70,9 +70,8 @@ class Evidence:
         jobs = {key: identity["training"].get("job") for key, identity in self._identities.items()}
         controls: dict[str, str] = {}
         for store in stores:
-            columns, rows = store.view("recovery")
-            pair = [columns.index(name) for name in ("retrained_experiment", "clean_experiment")]
-            for retrained, clean in {tuple(row[place] for place in pair) for row in rows}:
+            pairs = ("retrained_experiment", "clean_experiment")
+            for retrained, clean in set(store.read("recovery", pairs, distinct=True)):
                 if retrained in jobs and clean in jobs:
                     controls[jobs[retrained]] = jobs[clean]
         origins = {}

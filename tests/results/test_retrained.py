@@ -17,7 +17,8 @@ import pytest
 from harness.discovery.plugins import installed
 from harness.discovery.registry import load_registry
 from harness.experiment import Experiment, Training
-from harness.finish.recovery import Quartet, recoveries, unrecovered
+from harness.finish.found import Quartet, unrecovered
+from harness.finish.recovery import recoveries
 from harness.keep.processes import this_process
 from harness.planning.plan import make_plan
 from harness.planning.request import Request

@@ -158,11 +158,11 @@ def filters_of(store: Store, wanted: Mapping[str, Sequence[str]]) -> Filters:
 
     if not any(wanted.values()):
         return Filters()
-    columns, rows = store.view("results")
     allowed: dict[str, list[str]] = {}
     for column, names in wanted.items():
-        place = columns.index(column)
-        known = sorted({str(row[place]) for row in rows})
+        if not names:
+            continue
+        known = sorted(str(value) for (value,) in store.read("results", (column,), distinct=True))
         for name in names:
             matching = matching_names(name, known)
             allowed.setdefault(column, []).extend(matching)

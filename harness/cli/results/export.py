@@ -82,6 +82,4 @@ def _targets(output: Path, views: Sequence[str], form: str) -> dict[str, Path]:
 
 def _experiments(store: Store, filters: dict[str, list[str]]) -> list[str]:
     """Return the keys of the experiments that pass the filters."""
-    columns, rows = store.view("results", filters_of(store, filters))
-    place = columns.index("experiment")
-    return list(dict.fromkeys(row[place] for row in rows))
+    return [key for (key,) in store.read("results", ("experiment",), filters_of(store, filters), distinct=True)]

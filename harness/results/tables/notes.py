@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from harness.statistics.estimate import GROUPS_FROM, HOLDS_FROM
+
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
 
@@ -50,8 +52,6 @@ def sample_count_notes(cells: Sequence[ResultCell]) -> list[str]:
 
 def few_samples_notes(cells: Sequence[ResultCell]) -> list[str]:
     """Return the note that warns if the intervals come from too few samples or groups to be known to be reliable."""
-    from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM  # imported here because it imports NumPy
-
     rows = [cell.facts for cell in cells if any(m.metric.low is not None for m in cell.metrics.values())]
     counts = []
     for name, least, words in (("samples", HOLDS_FROM, "samples"), ("groups", GROUPS_FROM, "groups of samples")):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import no_such_metric
 from harness.results.cells import MeasuredMetric, ResultCell, read_cells
+from harness.results.measured import HEADLINE
 from harness.results.seeds import average_over_seeds
 from harness.results.tables.task import metric_table, task_table
 from harness.results.tables.text import FORMATS, Table, render, show
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from harness.store import Store
 
 __all__ = ["FORMATS", "Results", "Table", "print_table", "results_table"]
-
-_HEADLINE = 2
-"""The number of metrics that are shown by default. A task lists its most important metrics first."""
 
 _ALL = Filters()
 
@@ -63,7 +61,7 @@ class Results:
         if self.every:
             return names
         primary = [name for name in names if any(name in c.metrics and c.metrics[name].is_primary for c in cells)]
-        return list(dict.fromkeys([*primary, *names]))[:_HEADLINE]
+        return list(dict.fromkeys([*primary, *names]))[:HEADLINE]
 
     def by_task(self) -> list[Table]:
         """Return one table for each task, for people. Trainings from several seeds are averaged."""
@@ -117,11 +115,13 @@ def results_table(
     if keys is not None and not keys:
         return Results(())
     selection = dict(filters.columns) | ({"experiment": list(keys)} if keys is not None else {})
-    cells = read_cells(store, Filters(selection))
-    known = dict.fromkeys(name for cell in cells for name in cell.metrics)
-    for name in metrics:
-        if known and name not in known:
-            raise no_such_metric(name, list(known))
+    chosen = metrics or (None if all_metrics else "headline")
+    cells = read_cells(store, Filters(selection), chosen)
+    if set(metrics) - {name for cell in cells for name in cell.metrics}:
+        cells = read_cells(store, Filters(selection))  # to name all that there are
+        known = dict.fromkeys(name for cell in cells for name in cell.metrics)
+        if known and (missing := [name for name in metrics if name not in known]):
+            raise no_such_metric(missing[0], list(known))
     return Results(tuple(cells), tuple(metrics), all_metrics)
 
 

@@ -175,4 +175,6 @@ def _numeric(table: Table) -> list[bool]:
 
 def clean(text: str) -> str:
     r"""Replace non-printable characters, which could move a terminal's cursor or break a line, by escapes (`\x1b`)."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

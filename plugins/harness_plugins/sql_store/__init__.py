@@ -4,7 +4,8 @@ SQLAlchemy is imported when a store is opened, so that listing the stores is fas
 
 - `schema`: the tables; `views`: the public views; `migrations` and `upgrade`: the schema versions;
 - `database`: the connection; `location` and `locks`: checks of the SQLite file and its locks;
-- `runs`, `claims`, `records`, `outcomes`, `stages` and `trainings`: reading and writing the rows;
+- `runs`, `claims`, `records`, `outcomes`, `stages` and `trainings`: reading and writing the rows; `viewed`: reading the
+  views;
 - `read_only`: the user's own queries; `merge`: joining several SQLite files.
 """
 
@@ -206,10 +207,18 @@ class SqlStore(Store):
             return trainings.read(connection, keys)
 
     def view(self, name: str, filters: Filters = _ALL) -> tuple[list[str], list[tuple[Any, ...]]]:
-        from harness_plugins.sql_store import outcomes
+        from harness_plugins.sql_store import viewed
 
         with self._database.reading() as connection:
-            return outcomes.read_view(connection, name, filters)
+            return viewed.read_view(connection, name, filters)
+
+    def read(
+        self, name: str, columns: Sequence[str], filters: Filters = _ALL, distinct: bool = False
+    ) -> Iterator[tuple[Any, ...]]:
+        from harness_plugins.sql_store import viewed
+
+        with self._database.reading() as connection:
+            yield from viewed.read_columns(connection, name, columns, filters, distinct)
 
     @classmethod
     def merge(

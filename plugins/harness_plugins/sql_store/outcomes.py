@@ -1,4 +1,4 @@
-"""The results of an experiment: totals, metrics and comparisons; and reading the views."""
+"""The results of an experiment: totals, metrics and comparisons."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from harness.errors import StoreError
 from harness.records import Comparison
-from harness_plugins.sql_store.claims import held_ids, status_now
+from harness_plugins.sql_store.claims import held_ids
 from harness_plugins.sql_store.database import chunks
 from harness_plugins.sql_store.runs import now_text
 from harness_plugins.sql_store.schema import comparisons, experiments, metrics
-from harness_plugins.sql_store.views import BOOLEANS, VIEWS, columns_of
 
 if TYPE_CHECKING:
     from harness.records import Claim, MetricValue, Totals
-    from harness.store import Filters
 
-__all__ = ["compare", "finish", "read_comparisons", "read_view", "uncompared"]
+__all__ = ["compare", "finish", "read_comparisons", "uncompared"]
 
 
 def finish(
@@ -111,65 +108,6 @@ def read_comparisons(connection: sa.Connection, key: str) -> list[Comparison]:
         values = dict(row._mapping)
         result.append(Comparison(key=values.pop("experiment"), **values))
     return result
-
-
-def read_view(connection: sa.Connection, name: str, filters: Filters) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Return the column names and the rows of a view.
-
-    Rows are in the order in which the experiments were registered, then in the order of the task's metrics. A running
-    experiment whose claim has lapsed has the status `interrupted`.
-
-    Raises:
-        StoreError: there is no such view, or a filter names a column that the view lacks.
-    """
-    if name not in VIEWS:
-        raise StoreError(f"there is no view {name!r}. There is: {', '.join(VIEWS)}.")
-    columns = columns_of(connection, name)
-    if unknown := [column for column in filters.columns if column not in columns]:
-        raise StoreError(f"view {name} has no column {unknown[0]!r}. Its columns: {', '.join(columns)}.")
-    view = sa.table(name, *(sa.column(column) for column in columns))
-    query = _ordered(sa.select(view), view)
-    for column, allowed in filters.columns.items():
-        if allowed and not (name == "results" and column == "status"):
-            query = query.where(_is_one_of(view.c[column], allowed))
-    rows = [list(row) for row in connection.execute(query)]
-    for place, column in enumerate(columns):
-        if column in BOOLEANS:
-            for row in rows:
-                row[place] = None if row[place] is None else bool(row[place])
-    if name == "results":
-        rows = _with_status(connection, columns, rows, filters.columns.get("status", ()))
-    return columns, [tuple(row) for row in rows]
-
-
-def _ordered(query: sa.Select[Any], view: sa.TableClause) -> sa.Select[Any]:
-    """Give the query a fixed order; the views themselves have no order."""
-    query = query.join(experiments, experiments.c.key == view.c.experiment)
-    if "metric" not in view.c:
-        return query.order_by(experiments.c.id)  # samples of one experiment are stored by index
-    same = sa.and_(metrics.c.experiment == view.c.experiment, metrics.c.metric == view.c.metric)
-    return query.outerjoin(metrics, same).order_by(experiments.c.id, metrics.c.position)
-
-
-def _is_one_of(column: sa.ColumnClause[Any], allowed: Sequence[object]) -> sa.ColumnElement[bool]:
-    """Return the condition that a column has one of the allowed values; None stands for NULL."""
-    non_null = [value for value in allowed if value is not None]
-    return sa.or_(column.in_(non_null), column.is_(None)) if len(non_null) < len(allowed) else column.in_(non_null)
-
-
-def _with_status(
-    connection: sa.Connection, columns: list[str], rows: list[list[Any]], allowed: Sequence[object]
-) -> list[list[Any]]:
-    """Set the current status of each row, and keep only rows with an allowed status (all, if `allowed` is empty)."""
-    e = experiments.c
-    query = sa.select(e.key, e.status, e.owner, e.lease, e.lease_until).where(e.status == "running")
-    current = {
-        row.key: status_now(row.status, row.owner, row.lease, row.lease_until) for row in connection.execute(query)
-    }
-    key, status = columns.index("experiment"), columns.index("status")
-    for row in rows:
-        row[status] = current.get(row[key], row[status])
-    return [row for row in rows if not allowed or row[status] in allowed]
 
 
 def _metric(key: str, place: int, value: MetricValue) -> dict[str, Any]:

@@ -48,10 +48,11 @@ WHERE e.status IS NOT NULL"""
 _IS_BASELINE = f"e.baseline IS NULL AND {_UNCOMPRESSED} AND e.training = 'pretrained' AND m.value IS NOT NULL"
 
 # The mildest tested level of the pretrained model. A study without uncompressed data uses it as its reference.
-_TOPS = """SELECT t.key AS key, t.ladder AS ladder, t.level AS level,
-    ROW_NUMBER() OVER (PARTITION BY t.ladder ORDER BY t.bpp DESC, t.key) AS place
-FROM experiments t
-WHERE t.status = 'finished' AND t.training = 'pretrained' AND t.level IS NOT NULL AND t.bpp IS NOT NULL"""
+# The database reads the index `ix_experiments_ladder` from its end, up to the first rate, instead of sorting a ladder.
+_TOP = """(SELECT t.key FROM experiments t
+    WHERE t.ladder = e.ladder AND t.training = 'pretrained' AND t.status = 'finished' AND t.level IS NOT NULL
+        AND t.bpp IS NOT NULL
+    ORDER BY t.bpp DESC, t.key LIMIT 1)"""
 
 _FROM_TOP = "(tm.value - m.value) * CASE WHEN m.higher_is_better THEN 1 ELSE -1 END"
 
@@ -71,7 +72,7 @@ FROM experiments e
 JOIN metrics m ON m.experiment = e.key
 LEFT JOIN experiments be ON be.key = e.baseline AND be.status = 'finished'
 LEFT JOIN metrics b ON b.experiment = be.key AND b.metric = m.metric
-LEFT JOIN ({_TOPS}) tops ON tops.ladder = e.ladder AND tops.place = 1
+LEFT JOIN experiments tops ON tops.key = {_TOP}
 LEFT JOIN metrics tm ON tm.experiment = tops.key AND tm.metric = m.metric
 LEFT JOIN comparisons c ON c.experiment = e.key AND c.metric = m.metric AND c.kind = 'drop' AND c.other = e.baseline
 WHERE e.status = 'finished'"""
