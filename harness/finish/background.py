@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import PluginError
 from harness.finish.metrics import Calculated, Calculator, Samples
-from harness.workers.preparing import quiet_signals
+from harness.workers.start import quiet_signals
 
 if TYPE_CHECKING:
     from harness.finish.finisher import Finisher

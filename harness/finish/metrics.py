@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.finish.chance import chance_warning
@@ -30,7 +31,7 @@ class Resampled:
     samples: Samples
     replicates: Replicates = field(repr=False)
 
-    @property
+    @cached_property
     def judged(self) -> int:
         """The number of samples of which a frame was judged."""
         return sum(bool(sample.statistics) for sample in self.samples.values())

@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any
 
-from harness.workers.preparing import quiet_signals
+from harness.workers.start import quiet_signals
 
 __all__ = ["Child", "Nursery", "nursery", "open_nursery"]
 

@@ -63,6 +63,7 @@ class _Partner:
     process: Child | _OwnChild
     connection: Connection
     slots: list[Mapped] = field(default_factory=lambda: [Mapped() for _ in range(SLOTS)])
+    done: bool = False
 
 
 class Pool:
@@ -128,7 +129,8 @@ class Pool:
         listener, writer = self._threads
         listener.join(_LAST_WORDS)
         for partner in self._partners:
-            partner.process.kill()
+            if not partner.done:
+                partner.process.kill()
         listener.join()
         self._outbox.put(None)
         writer.join()
@@ -181,7 +183,9 @@ class Pool:
             self.results.put(message)
         elif isinstance(message, Broken):
             raise message.error
-        return not isinstance(message, Done)
+        elif isinstance(message, Done):
+            partner.done = True
+        return not partner.done
 
     def _arrived(self, partner: _Partner, message: Input) -> Arrived:
         started = time.perf_counter()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.dataset import Outline
 from harness.errors import HarnessError
@@ -34,8 +31,6 @@ __all__ = [
     "STAGES",
     "PreparedBatch",
     "prepared_batches",
-    "quiet_signals",
-    "start_worker",
     "unseen_targets",
 ]
 
@@ -44,6 +39,12 @@ REFERENCE = -1
 """The value of `PreparedBatch.cell` for uncompressed frames, whose predictions become the targets."""
 STAGES = ("read", "encode", "decode", "prepare", "score")
 """The stages of a batch before it is predicted, whose times are measured."""
+_Shapes: TypeAlias = "dict[tuple[int, ...], list[tuple[SampleRow, list[Any], Any, NDArray[np.uint8]]]]"
+"""Prepared shape -> the samples that have it: row, targets, network's input, decoded frames."""
+MEMORY_AGAIN = (
+    "decode gave an array that it had given before, for another sample of the batch, whose frames are lost by that: a "
+    "codec has to return a new array each time."
+)
 
 
 @dataclass
@@ -74,40 +75,6 @@ class PreparedBatch:
     notes: list[str] = field(default_factory=list)
     batch: int = 0
     unseen: Mapping[int, int] = field(default_factory=dict)
-
-
-def start_worker(_: int) -> None:
-    """Set up a worker process: it ignores Ctrl-C, which the main process handles, and uses one thread."""
-    import cv2
-    import torch
-
-    quiet_signals()
-    sys.excepthook = _report_unless_pipe_closed
-    torch.set_num_threads(1)
-    cv2.setNumThreads(0)
-
-
-def quiet_signals() -> None:
-    """Let this process ignore Ctrl-C, which the main process handles, and the first SIGTERM."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _ignore_first_sigterm)
-
-
-def _ignore_first_sigterm(number: int, frame: FrameType | None) -> None:
-    """Ignore the first SIGTERM; a second one ends this process.
-
-    The first SIGTERM usually goes to the whole process group. Then the main process ends its workers itself.
-    """
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _report_unless_pipe_closed(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
-    """Print an uncaught error, except the error of a closed connection to the main process.
-
-    A worker gets that error if it sends a batch to a main process that was interrupted.
-    """
-    if not issubclass(kind, ConnectionError | EOFError):
-        sys.__excepthook__(kind, error, at)
 
 
 def prepared_batches(unit: Unit, todo: Iterable[Todo]) -> Iterator[PreparedBatch]:
@@ -187,38 +154,44 @@ def _code(
     """
     chosen = unit.cells[cell]
     model = unit.subject.model
-    shapes: dict[tuple[int, ...], list[tuple[SampleRow, list[Any], Any]]] = {}
+    shapes: _Shapes = {}
     seconds = dict.fromkeys(STAGES, 0.0) | {"read": read}
     unseen: dict[int, int] = {}
     for source in sources:
-        row, active = replace(source.row, key=chosen.experiment.key), f"codec {chosen.codec.name}"
+        facts: dict[str, Any] = {"key": chosen.experiment.key}
+        active, index = f"codec {chosen.codec.name}", source.row.index
         try:
-            phase = unit.phases.get(row.index, 0.0)
+            phase = unit.phases.get(index, 0.0)
             phased = replace(chosen, codec=at_phase(chosen.codec, phase)) if unit.phases else chosen
-            row, frames = _encode_decode(phased, source, row, keeper, seconds)
-            unseen[row.index] = unseen_targets(unit.subject.task, chosen.codec, source.sample)
+            frames = _encode_decode(phased, source, facts, keeper, seconds)
+            if lost := _taken_again(frames, shapes):
+                failed += [row.as_failed(f"codec {chosen.codec.name}: {MEMORY_AGAIN}") for row in lost]
+                raise HarnessError(MEMORY_AGAIN)
+            unseen[index] = unseen_targets(unit.subject.task, chosen.codec, source.sample)
             active = f"model {model.name}"
             started = time.perf_counter()
             prepared = model.prepare(frames, source.scored, keeper.memo(phased, source))
             seconds["prepare"] += time.perf_counter() - started
-            shape = model.prepared_shape(_outline(row, source))
+            shape = model.prepared_shape(_outline(source))
         except Exception as error:  # noqa: BLE001 - an error of a plugin fails one sample, and is recorded
-            failed.append(row.as_failed(reason(active, error)))
+            failed.append(replace(source.row, **facts).as_failed(reason(active, error)))
             continue
         targets = [source.sample.targets[frame] for frame in source.scored]
-        shapes.setdefault(shape, []).append((row, targets, prepared))
-    if not shapes:
+        # The frames are kept until the batch is collated: what was prepared may lie in their memory.
+        shapes.setdefault(shape, []).append((replace(source.row, **facts), targets, prepared, frames))
+    groups = [group for group in shapes.values() if group]
+    if not groups:
         yield PreparedBatch(cell, None, [], [], failed, seconds)
-    for group in shapes.values():
+    for group in groups:
         started = time.perf_counter()
         try:
-            inputs = model.collate([prepared for _, _, prepared in group])
+            inputs = model.collate([prepared for _, _, prepared, _ in group])
         except Exception as error:  # noqa: BLE001 - as above
-            rows = [r.as_failed(reason(f"model {model.name}", error)) for r, _, _ in group]
+            rows = [r.as_failed(reason(f"model {model.name}", error)) for r, *_ in group]
             yield PreparedBatch(cell, None, [], [], [*failed, *rows], seconds)
         else:
             seconds["prepare"] += time.perf_counter() - started
-            rows, targets = [r for r, _, _ in group], [t for _, t, _ in group]
+            rows, targets = [r for r, *_ in group], [t for _, t, *_ in group]
             yield PreparedBatch(cell, inputs, rows, targets, failed, seconds, unseen=unseen)
         failed, seconds = [], dict.fromkeys(STAGES, 0.0)
 
@@ -234,7 +207,7 @@ def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[Prepared
     for source in sources:
         try:
             prepared = model.prepare(source.sample.frames, source.scored, NoMemo())
-            shape = model.prepared_shape(_outline(source.row, source))
+            shape = model.prepared_shape(_outline(source))
         except Exception as error:  # noqa: BLE001 - an error of a model fails one sample, and is recorded
             failed.append(source.row.as_failed(reason(f"model {model.name}", error)))
             continue
@@ -267,11 +240,12 @@ def unseen_targets(task: Task, codec: Codec, sample: Sample) -> int:
 
 
 def _encode_decode(
-    cell: Cell, source: ReadSample, row: SampleRow, keeper: Keeper, seconds: dict[str, float]
-) -> tuple[SampleRow, NDArray[np.uint8]]:
-    """Encode and decode a sample; return its row with bits, squared error and times, and the decoded frames.
+    cell: Cell, source: ReadSample, facts: dict[str, Any], keeper: Keeper, seconds: dict[str, float]
+) -> NDArray[np.uint8]:
+    """Encode and decode a sample; return the decoded frames.
 
-    The times are added to `seconds` too. There a stream that was kept costs only its reading.
+    Bits, squared error and times are put into `facts`, the fields of the sample's row. The times are added to `seconds`
+    too. There a stream that was kept costs only its reading.
     """
     frames = source.sample.frames
     begun = time.perf_counter()
@@ -279,27 +253,29 @@ def _encode_decode(
     started = time.perf_counter()
     decoded = check_decoded(cell.codec.decode(encoded), frames, cell.codec.name)
     ended = time.perf_counter()
-    decode_ms = 1000 * (ended - started)
-    error = None if cell.exact else squared_error(frames, decoded)[0]
-    for stage, duration in (
-        ("encode", started - begun),
-        ("decode", ended - started),
-        ("score", time.perf_counter() - ended),
-    ):
-        seconds[stage] += duration
-    measured = replace(
-        row,
-        bits=encoded.bits,
-        squared_error=error,
-        encode_ms=encode_ms,
-        decode_ms=decode_ms,
-    )
-    return measured, decoded
+    facts["squared_error"] = None if cell.exact else squared_error(frames, decoded)[0]
+    facts |= {"bits": encoded.bits, "encode_ms": encode_ms, "decode_ms": 1000 * (ended - started)}
+    seconds["encode"] += started - begun
+    seconds["decode"] += ended - started
+    seconds["score"] += time.perf_counter() - ended
+    return decoded
 
 
-def _outline(row: SampleRow, source: ReadSample) -> Outline:
+def _outline(source: ReadSample) -> Outline:
     count, height, width, _ = source.sample.frames.shape
-    return Outline(row.id, height, width, count, source.scored, row.group)
+    return Outline(source.row.id, height, width, count, source.scored, source.row.group)
+
+
+def _taken_again(frames: NDArray[np.uint8], shapes: _Shapes) -> list[SampleRow]:
+    """Remove the samples of a batch whose frames lie in the same memory as these; return their rows."""
+    import numpy as np
+
+    lost = []
+    for shape, group in shapes.items():
+        kept = [entry for entry in group if not np.may_share_memory(entry[3], frames)]
+        lost += [entry[0] for entry in group if np.may_share_memory(entry[3], frames)]
+        shapes[shape] = kept
+    return lost
 
 
 def _check_frames(frames: NDArray[np.uint8]) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from harness.workers.preparing import REFERENCE, PreparedBatch, prepared_batches, start_worker
+from harness.workers.preparing import REFERENCE, PreparedBatch, prepared_batches
 from harness.workers.scoring import Predicted, Scorer
 from harness.workers.slots import Parcel, Slot, send_descriptor
+from harness.workers.start import start_worker
 
 if TYPE_CHECKING:
     from harness.unit import RowBatch, Todo, Unit
@@ -176,7 +177,8 @@ class _Worker:
             self._listen(block=True)
         number = self._free.popleft()
         parcel, descriptor = self._slots[number].put(coded.inputs)
-        self._under_way[number] = replace(coded, inputs=None)
+        coded.inputs = None
+        self._under_way[number] = coded
         self._connection.send(Input(number, parcel, coded.cell, len(coded.rows)))
         if descriptor is not None:
             send_descriptor(self._connection, descriptor)

@@ -40,7 +40,7 @@ from harness.planning.plan import Pass, Plan, make_plan
 from harness.planning.request import Request
 from harness.planning.resolve import resolve
 from harness.progress import Silence
-from harness.workers.preparing import start_worker
+from harness.workers.start import start_worker
 
 
 def by_harness(plan: Plan, settings: Any) -> float:

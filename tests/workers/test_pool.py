@@ -177,3 +177,31 @@ def test_each_batch_says_what_its_stages_took() -> None:
         assert set(batch.seconds) == stages
         assert all(seconds >= 0 for seconds in batch.seconds.values())
         assert {row.key for row in batch} == {batch.key}
+
+
+class Reusing(Jpeg):
+    """Decodes every image into the same array."""
+
+    def decode(self, encoded: Encoded) -> np.ndarray:
+        if not hasattr(self, "_buffer"):
+            self._buffer = np.empty((1, encoded.height, encoded.width, 3), np.uint8)
+        self._buffer[:] = super().decode(encoded)
+        return self._buffer
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_codec_that_gives_the_same_memory_again_is_found_out(workers: int) -> None:
+    work = unit(7)
+    cells = tuple(
+        cell if cell.exact else type(cell)(cell.experiment, Reusing(), cell.level, False) for cell in work.cells
+    )
+    found = rows(Unit(work.subject, cells, work.todo), Settings("cpu", "fp32", workers, 1))
+    assert len(found) == 21
+    right = {(row.key, row.index): values([row]) for row in rows(work)}
+    for row in found:
+        if row.status == "ok":
+            assert values([row]) == right[row.key, row.index]
+        else:
+            assert "a codec has to return a new array each time" in str(row.error)
+    coded = [row for row in found if row.key != work.cells[0].experiment.key]
+    assert [row.index for row in coded if row.status == "ok"] == [6, 6]  # the last batch has one sample
