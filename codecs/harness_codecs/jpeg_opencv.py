@@ -61,15 +61,19 @@ def encode(image: NDArray[np.uint8], quality: int, variant: JpegVariant) -> byte
     return stream
 
 
-def decode(data: bytes) -> NDArray[np.uint8] | None:
+def decode(data: bytes, known: bool = False) -> NDArray[np.uint8] | None:
     """Decode a stream of `encode` to a new array uint8[H, W, 3] (RGB) with OpenCV.
 
     Return None if the stream is not as `encode` writes it, or if OpenCV cannot decode it.
+
+    Args:
+        data: the stream.
+        known: whether the stream is known to be as `encode` wrote it, so that it need not be checked.
     """
     import cv2
     import numpy as np
 
-    if not is_as_written(data):
+    if not known and not is_as_written(data):
         return None
     in_rgb = getattr(cv2, "IMREAD_COLOR_RGB", None)  # since OpenCV 4.11
     flags = cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_COLOR if in_rgb is None else in_rgb)

@@ -109,6 +109,8 @@ class Jpeg(PillowCodec):
         Option("optimize", bool, False, "Huffman tables made for the image"),
     )
     file_format, feature, library, largest = "JPEG", "jpg", "libjpeg", 65500
+    _written: bytes | None = None
+    """The stream that OpenCV wrote last in this process: it need not be checked before it is decoded."""
 
     def arguments(self, level: float) -> dict[str, object]:
         return {"quality": int(level), **self.config}
@@ -123,10 +125,11 @@ class Jpeg(PillowCodec):
         plain = type(self).arguments is Jpeg.arguments and max(image.shape) <= self.largest
         if plain and self._self_test().equal:
             coded = jpeg_opencv.encode(image, int(level), self._variant())
+        self._written = coded
         return super().encode_image(image, level) if coded is None else coded
 
     def decode_image(self, data: bytes) -> NDArray[np.uint8]:
-        image = jpeg_opencv.decode(data) if self._self_test().equal else None
+        image = jpeg_opencv.decode(data, known=data == self._written) if self._self_test().equal else None
         return super().decode_image(data) if image is None else image
 
     def problems(self) -> Sequence[str]:

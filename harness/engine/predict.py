@@ -72,8 +72,9 @@ def _with_workers(
         while (result := pool.results.get()) is not None:
             if isinstance(result, BaseException):
                 raise result
-            thread.written()
-            yield result.rows, result.notes
+            for batch in result.batches:
+                thread.written()
+                yield batch
     finally:
         thread.stop()
         pool.close()

@@ -7,6 +7,7 @@ only the predictions come back. The rows that are left to write are small.
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ __all__ = ["Assigned", "Began", "Broken", "Classes", "Done", "Input", "Output", 
 
 SLOTS = 4
 """The number of batches of a worker that may be under way. Until one of them comes back, the worker waits."""
+HELD_ROWS = 16
+HELD_SECONDS = 0.5
+"""A worker sends the rows of at most so many batches at once, after at most so many seconds, to send fewer messages."""
 _PATIENCE = 5.0
 """After this many seconds without a message a worker looks whether the main process is still there."""
 
@@ -81,10 +85,9 @@ class Input:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one batch of one cell, and warnings for the user."""
+    """The rows of some batches, and for each batch warnings for the user."""
 
-    rows: RowBatch
-    notes: tuple[str, ...] = ()
+    batches: tuple[tuple[RowBatch, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,8 @@ class _Worker:
         self._assigned: deque[int | None] = deque()
         self._open: Counter[int] = Counter()
         self._preparing: int | None = None
+        self._rows: list[tuple[RowBatch, tuple[str, ...]]] = []
+        self._sent = time.monotonic()
 
     def run(self) -> None:
         """Do everything that is assigned, and wait until all of it is scored."""
@@ -149,6 +154,7 @@ class _Worker:
         while self._under_way or self._unscored:
             self._listen(block=True)
             self._score_unscored()
+        self._send_rows()
         self._connection.send(Done())
 
     def _todo(self) -> Iterator[Todo]:
@@ -189,6 +195,8 @@ class _Worker:
         Raises:
             EOFError: the main process has gone, or has hung up.
         """
+        if block and not self._connection.poll():
+            self._send_rows()
         while block and not self._connection.poll(_PATIENCE):
             if os.getppid() != self._parent:
                 raise EOFError
@@ -213,9 +221,18 @@ class _Worker:
         if coded.cell == REFERENCE:
             self._scorer.references.keep(coded, predicted.predictions, predicted.failure)
         else:
-            self._connection.send(Rows(self._scorer.rows(coded, predicted), tuple(coded.notes)))
+            self._rows.append((self._scorer.rows(coded, predicted), tuple(coded.notes)))
+            if len(self._rows) >= HELD_ROWS or time.monotonic() - self._sent > HELD_SECONDS:
+                self._send_rows()
         self._open[coded.batch] -= 1
         self._forget(coded.batch)
+
+    def _send_rows(self) -> None:
+        """Send the rows that are held."""
+        if self._rows:
+            self._connection.send(Rows(tuple(self._rows)))
+            self._rows.clear()
+        self._sent = time.monotonic()
 
     def _score_unscored(self) -> None:
         """Score the batches that need no device, once their references are there."""
