@@ -1,0 +1,228 @@
+"""CPU milliseconds for an image at a level, beside the network: the harness against the loop that a user would write.
+
+    python tests/benchmarks/image_level.py --images FOLDER [--task segmentation] [--samples 200] [--rounds 3]
+
+JPEG at six qualities, into torchvision's Faster R-CNN (80 classes) or a segmenter of 11 classes. FOLDER has
+photographs, which are resized to 640x480. The network is left out on both sides: torchvision's resizing and
+normalisation run and 20 made-up detections come out; of segmentation the normalisation runs and a made-up label map
+comes out. The harness does all that a run does: workers, PSNR, statistics, the database, intervals (1,000 resamples).
+
+Both take turns, each in a process of its own with one thread. CPU time is user and system time of the process and its
+children, without imports. Prints both, and the ratio of each round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from memory import ARCH, CLASSES, stub_models
+from PIL import Image, ImageOps
+
+LEVELS = (95, 75, 50, 15, 10, 5)
+REGIONS = 11
+"""The classes of CamVid."""
+
+
+def cpu() -> float:
+    """CPU seconds of this process and of its children that have ended."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def make_data(folder: Path, photographs: Path, samples: int) -> None:
+    """Photographs of 640x480 in COCO's and in CamVid's layout; the truth is made up, and equal for both sides."""
+    random = np.random.default_rng(0)
+    for name in ("annotations", "val2017", "test", "testannot"):
+        (folder / name).mkdir()
+    files = sorted(path for path in photographs.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    images, annotations, listed = [], [], []
+    for number in range(samples):
+        image = ImageOps.fit(Image.open(files[number % len(files)]).convert("RGB"), (640, 480))
+        image = ImageOps.mirror(image) if number // len(files) % 2 else image
+        image = ImageOps.flip(image) if number // len(files) % 4 > 1 else image
+        name = f"{number:012d}"
+        image.save(folder / "val2017" / f"{name}.jpg", quality=95)
+        os.link(folder / "val2017" / f"{name}.jpg", folder / "test" / f"{name}.jpg")
+        images.append({"id": number, "file_name": f"{name}.jpg", "width": 640, "height": 480})
+        for _ in range(7):
+            box = [*random.uniform(0, 300, 2), *random.uniform(10, 180, 2)]
+            told = {"id": len(annotations) + 1, "image_id": number, "iscrowd": 0, "area": box[2] * box[3]}
+            annotations.append({**told, "bbox": box, "category_id": int(random.integers(1, CLASSES + 1))})
+        small = Image.fromarray(random.integers(0, 12, (12, 16), dtype=np.uint8))
+        small.resize((640, 480), Image.Resampling.NEAREST).save(folder / "testannot" / f"{name}.png")
+        listed.append(f"/camvid/test/{name}.jpg /camvid/testannot/{name}.png")
+    categories = [{"id": number, "name": f"class {number}"} for number in range(1, CLASSES + 1)]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations/instances_val2017.json").write_text(json.dumps(content))
+    (folder / "test.txt").write_text("\n".join(listed) + "\n")
+
+
+def label_map() -> np.ndarray:
+    """What the segmenter without its network predicts: uint8[480, 640]."""
+    small = np.random.default_rng(1).integers(0, REGIONS, (12, 16), dtype=np.uint8)
+    return small.repeat(40, 0).repeat(40, 1)
+
+
+def stub_segmenters() -> Sequence[type]:
+    """A segmenter that only normalises."""
+    from harness.model import Weights
+    from harness_tasks.segmentation.models.smp import Smp
+
+    class StubSegmenter(Smp):
+        name = "stub-segmenter"
+
+        def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
+            return Weights("stub", None, "0" * 64, ())
+
+        def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: str = "fp32") -> None:
+            self.classes, self._labels = classes, label_map()
+
+        def predict(self, batch: Any) -> list[list[Any]]:
+            count, scored = batch.shape[:2]
+            self._normalised(batch.to(self._device).flatten(0, 1).permute(0, 3, 1, 2))
+            return [[self._labels] * scored for _ in range(count)]
+
+    return [StubSegmenter]
+
+
+def by_harness(folder: Path, given: argparse.Namespace) -> dict[str, float]:
+    """CPU and wall seconds of a run into a fresh database."""
+    from importlib.metadata import EntryPoint, entry_points
+
+    from harness.engine.allocator import keep_memory
+
+    keep_memory()  # as `harness run` does, before torch is imported
+    import cv2  # noqa: F401 - imports are not what is measured
+    import segmentation_models_pytorch  # noqa: F401
+    import torchvision.models.detection  # noqa: F401
+
+    import harness
+    from harness.discovery.plugins import Plugins
+    from harness.discovery.registry import load_registry
+    from harness.discovery.stores import open_store
+    from harness.engine import machine
+    from harness.engine.session import Resampling, carry_out
+    from harness.planning.plan import make_plan
+    from harness.planning.request import Request
+    from harness.planning.resolve import resolve
+    from harness.progress import Silence
+
+    module: Any = type(sys)("stub_models_plugin")
+    module.harness_models = harness.hookimpl(stub_models if given.task == "detection" else stub_segmenters)
+    sys.modules["stub_models_plugin"] = module
+    plugins = Plugins([*entry_points(group="harness"), EntryPoint("stub", "stub_models_plugin", "harness")])
+    model, dataset = (
+        ("stub-detector:arch=" + ARCH, "coco") if given.task == "detection" else ("stub-segmenter", "camvid")
+    )
+    levels = ",".join(map(str, LEVELS))
+    request = Request(
+        (f"jpeg@{levels}",),
+        (given.task,),
+        models=(model,),
+        datasets=(dataset,),
+        data_roots=(("", str(folder)),),
+        limit=given.samples,
+        baseline=False,
+        batch=given.batch,
+    )
+    plan = make_plan(resolve(request, plugins, load_registry()))
+    settings = machine.choose("cpu", "fp32", given.workers, 1)
+    with tempfile.TemporaryDirectory() as place:
+        store = open_store(str(Path(place) / "harness.db"), plugins)
+        own, started, wall = time.process_time(), cpu(), time.perf_counter()
+        outcome = carry_out(plan, store, settings, plugins, Silence(), ["benchmark"], Resampling(1000))
+        found = {"cpu": cpu() - started, "main": time.process_time() - own, "wall": time.perf_counter() - wall}
+        store.close()
+    assert len(outcome.finished) == len(plan.experiments), outcome
+    return found
+
+
+def by_user(folder: Path, given: argparse.Namespace) -> dict[str, float]:
+    """The same of the user's loop: level by level, open, save to memory, open, batch of one, torchmetrics."""
+    import torch
+    import torchvision
+    from torchmetrics import JaccardIndex
+    from torchmetrics.detection import MeanAveragePrecision
+    from torchvision.transforms.functional import normalize, to_tensor
+
+    torch.set_num_threads(1)
+    truth = json.loads((folder / "annotations/instances_val2017.json").read_text())
+    files = [folder / "val2017" / image["file_name"] for image in truth["images"][: given.samples]]
+    targets = []
+    for image in truth["images"][: given.samples]:
+        own = [entry for entry in truth["annotations"] if entry["image_id"] == image["id"]]
+        boxes = torch.tensor([entry["bbox"] for entry in own])
+        boxes[:, 2:] += boxes[:, :2]
+        targets.append({"boxes": boxes, "labels": torch.tensor([entry["category_id"] for entry in own])})
+    maps = [torch.from_numpy(np.array(Image.open(folder / "testannot" / f"{p.stem}.png"))).long() for p in files]
+    stub_models()[0]().load(None, tuple(map(str, range(CLASSES))), "cpu")  # type: ignore[call-arg] - patches torchvision
+    network = torchvision.models.get_model(ARCH, weights=None, weights_backbone=None, num_classes=CLASSES + 1).eval()
+    predicted = torch.from_numpy(label_map())[None].long()
+    started, wall = cpu(), time.perf_counter()
+    for level in LEVELS:
+        if given.task == "detection":
+            metric: Any = MeanAveragePrecision()
+        else:
+            metric = JaccardIndex(task="multiclass", num_classes=REGIONS, ignore_index=11)
+        for number, path in enumerate(files):
+            buffer = io.BytesIO()
+            Image.open(path).convert("RGB").save(buffer, "JPEG", quality=level)
+            buffer.seek(0)
+            tensor = to_tensor(Image.open(buffer).convert("RGB"))
+            if given.task == "detection":
+                with torch.no_grad():
+                    metric.update(network([tensor]), [targets[number]])
+            else:
+                normalize(tensor, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+                metric.update(predicted, maps[number][None])
+        metric.compute()
+    return {"cpu": cpu() - started, "main": cpu() - started, "wall": time.perf_counter() - wall}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=Path, required=True, help="a folder of photographs")
+    parser.add_argument("--task", choices=("detection", "segmentation"), default="detection")
+    parser.add_argument("--samples", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--way", choices=("harness", "user"), help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.way:
+        print(json.dumps((by_harness if given.way == "harness" else by_user)(given.folder, given)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        make_data(Path(folder), given.images, given.samples)
+        threads = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "HARNESS_CACHE": f"{folder}/cache"}
+        ratios = []
+        for _ in range(given.rounds):
+            found = {}
+            for way in ("harness", "user"):
+                words = [sys.executable, *sys.argv, "--way", way, "--folder", folder]
+                out = subprocess.run(
+                    words, env={**os.environ, **threads}, stdout=subprocess.PIPE, text=True, check=True
+                )
+                found[way] = json.loads(out.stdout.splitlines()[-1])
+                each = {name: 1000 * value / given.samples / len(LEVELS) for name, value in found[way].items()}
+                print(f"{way:8}" + ", ".join(f"{name} {value:.2f} ms" for name, value in each.items()), flush=True)
+            ratios.append(found["user"]["cpu"] / found["harness"]["cpu"])
+        print(f"user / harness: {statistics.median(ratios):.2f} ({', '.join(f'{ratio:.2f}' for ratio in ratios)})")
+
+
+if __name__ == "__main__":
+    main()
