@@ -37,7 +37,9 @@ class Executor(Configured, ABC):
         """Run the units, in any order.
 
         Yields:
-            all rows of one planned batch of one cell, as soon as they are computed.
+            all rows of one planned batch of one cell, as soon as they are computed, in any order of batches. Hand on
+            what `run_unit` yields (`harness.unit.RowBatch`), which has the times of the stages too. Rows that are
+            missing at the end are asked for once more, by another call.
 
         Args:
             units: the units of work.

@@ -107,7 +107,7 @@ class Task(Configured, ABC):
 
     @abstractmethod
     def score(self, prediction: Any, target: Any) -> Statistics:
-        """Return the sufficient statistics of one scored frame."""
+        """Return the sufficient statistics of one scored frame. Runs in a worker, beside the device."""
 
     @abstractmethod
     def reduce(
