@@ -182,11 +182,11 @@ class Model(Configured, ABC):
     def predict(self, batch: Any) -> list[list[Any]]:
         """Return, for each sample of a collated batch, a list with one prediction for each scored frame.
 
-        The engine moves the batch's tensors to the device before the call, and calls under `torch.inference_mode`.
-        Predictions have the type that the task defines. They are on the CPU, in the coordinates of the source frame, and
-        can be pickled: they travel to the worker that scores them. Labels are indices into `self.classes`. The call may
-        come from any thread, always the same one as that of `load`. Results should leave the device in one copy for the whole batch: each
-        `.cpu()` and each `.item()` waits for a GPU.
+        The engine moves the batch's tensors to the device before the call, and calls under `torch.inference_mode`, in
+        the thread that called `load`, which need not be the main thread. Predictions have the type that the task
+        defines, in the coordinates of the source frame. Labels are indices into `self.classes`. Predictions are on the
+        CPU and can be pickled, because they travel to the worker that scores them. They should leave the device in one
+        copy for the whole batch: each `.cpu()` and each `.item()` waits for a GPU.
         """
 
     # Training. A model that cannot be trained does not override what follows.
