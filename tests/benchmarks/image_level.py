@@ -137,6 +137,7 @@ def by_harness(folder: Path, given: argparse.Namespace) -> dict[str, float]:
         limit=given.samples,
         baseline=False,
         batch=given.batch,
+        weights=str(folder / "weights.pth") if given.network else None,
     )
     plan = make_plan(resolve(request, plugins, load_registry()))
     settings = machine.choose("cpu", "fp32", given.workers, 1)
@@ -168,8 +169,11 @@ def by_user(folder: Path, given: argparse.Namespace) -> dict[str, float]:
         boxes[:, 2:] += boxes[:, :2]
         targets.append({"boxes": boxes, "labels": torch.tensor([entry["category_id"] for entry in own])})
     maps = [torch.from_numpy(np.array(Image.open(folder / "testannot" / f"{p.stem}.png"))).long() for p in files]
-    stub_models()[0]().load(None, tuple(map(str, range(CLASSES))), "cpu")  # type: ignore[call-arg] - patches torchvision
     network = torchvision.models.get_model(ARCH, weights=None, weights_backbone=None, num_classes=CLASSES + 1).eval()
+    if given.network:
+        network.load_state_dict(torch.load(folder / "weights.pth", weights_only=True))
+    else:
+        stub_models()[0]().load(None, tuple(map(str, range(CLASSES))), "cpu")  # patches torchvision
     predicted = torch.from_numpy(label_map())[None].long()
     started, wall = cpu(), time.perf_counter()
     for level in LEVELS:
@@ -200,6 +204,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--batch", type=int)
+    parser.add_argument("--network", action="store_true", help="with the detector's real network, of random weights")
     parser.add_argument("--way", choices=("harness", "user"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -208,6 +213,13 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         make_data(Path(folder), given.images, given.samples)
+        if given.network:
+            import torch
+            from torchvision.models import get_model
+
+            torch.manual_seed(0)
+            made = get_model(ARCH, weights=None, weights_backbone=None, num_classes=CLASSES + 1)
+            torch.save(made.state_dict(), Path(folder) / "weights.pth")
         threads = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "HARNESS_CACHE": f"{folder}/cache"}
         ratios = []
         for _ in range(given.rounds):
