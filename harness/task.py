@@ -88,6 +88,12 @@ class Task(Configured, ABC):
         "0-255), the order of the colours (RGB or BGR), or the weights (of another network or data set)"
     )
 
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if "reduce" in vars(cls) and "reducer" not in vars(cls):
+            # A parent's `reducer` does not know the `reduce` of this class.
+            cls.reducer = Task.reducer  # type: ignore[method-assign]
+
     def __init__(self, classes: tuple[str, ...] = (), **options: object) -> None:
         super().__init__(**options)
         self.classes = classes

@@ -83,16 +83,16 @@ def run(
     for note in () if quiet else plan.notes:
         click.echo(f"warning: {note}", err=True)
     with closing(store), _stop_on_sigterm():
-        failed = _carry_out(plan, store, plugins, run_options)
+        unfinished = _carry_out(plan, store, plugins, run_options)
         keys = [experiment.key for experiment in plan.experiments]
         print_table(results_table(store, keys=keys), "table")
         if profile:
             click.echo()
             print_profile(store, keys=keys)
-    for key, reason in failed.items():
+    for key, (status, reason) in unfinished.items():
         label = next(e.label for e in plan.experiments if e.key == key)
-        click.echo(f"failed: {label}: {reason}", err=True)
-    return 1 if failed else 0
+        click.echo(f"{status}: {label}: {reason}", err=True)
+    return 1 if unfinished else 0
 
 
 @dataclass(frozen=True)
@@ -107,11 +107,11 @@ class _RunOptions:
     quiet: bool
 
 
-def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOptions) -> Mapping[str, str]:
+def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOptions) -> Mapping[str, tuple[str, str]]:
     """Run the experiments that the database does not have yet.
 
     Returns:
-        The keys of the experiments that failed or are incomplete, with the reasons.
+        The keys of the experiments that failed or were interrupted, with this status and the reason.
     """
     from rich.console import Console
 
@@ -126,7 +126,7 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     complete = len(finished) == len(keys) == len(store.classes(keys))
     if complete and not store.uncompared(keys) and not unrecovered(store, plan.experiments):
         console.print(f"{len(keys)} experiments, all found in the database.", highlight=False)
-        return too_many_failures(states, run_options.max_failures)
+        return _with_status("failed", too_many_failures(states, run_options.max_failures))
     if len(finished) < len(keys):  # said before torch is imported, which takes seconds
         console.print("loading the models to check their weights.", highlight=False)
     keep_memory()  # before torch takes memory
@@ -154,7 +154,11 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
             run_options.max_failures,
             run_options.executor,
         )
-    return outcome.failed | outcome.interrupted
+    return {**_with_status("failed", outcome.failed), **_with_status("interrupted", outcome.interrupted)}
+
+
+def _with_status(status: str, reasons: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    return {key: (status, reason) for key, reason in reasons.items()}
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from harness.errors import HarnessError
+from harness.workers.nursery import how_ended
+from harness.workers.transport import portable
 
 __all__ = ["in_own_process"]
 
@@ -36,13 +38,13 @@ def in_own_process(device: str, compute: Callable[[], T]) -> T:
     process = context.Process(target=_answer, args=(compute, its))
     process.start()
     its.close()
-    try:
-        returned, value = mine.recv()
-    except EOFError:
+    with mine:
+        try:
+            returned, value = mine.recv()
+        except EOFError:
+            process.join()
+            raise HarnessError(f"the process that used {device} {how_ended(process.exitcode)}") from None
         process.join()
-        raise HarnessError(f"the process that used {device} ended with exit status {process.exitcode}") from None
-    process.join()
-    mine.close()
     if not returned:
         raise value
     result: T = value
@@ -50,8 +52,9 @@ def in_own_process(device: str, compute: Callable[[], T]) -> T:
 
 
 def _answer(compute: Callable[[], Any], connection: Connection) -> None:
+    answer: tuple[bool, Any]
     try:
         answer = (True, compute())
     except Exception as error:  # noqa: BLE001 - the main process raises it
-        answer = (False, error)
+        answer = (False, portable(error))
     connection.send(answer)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from harness.records import SampleRow
+from harness.store import STAGES
 from harness.unit import RowBatch
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class Collector:
         last, count = time.monotonic(), 0
         try:
             for rows in results:
-                if isinstance(rows, RowBatch):
-                    self._seconds.add(rows.key, rows.seconds)
+                if isinstance(rows, RowBatch) and rows.key in kept:
+                    self._seconds.add(rows.key, {name: rows.seconds[name] for name in STAGES if name in rows.seconds})
                 new = [row for row in rows if self._is_new(row, asked, kept)]
                 chunk += new
                 count += len(rows)
@@ -75,7 +76,7 @@ class Collector:
                     work.done[row.key].add(row.index)
                     self._progress.advanced(row.key, 1, int(row.status == "failed"))
                     self._finisher.see(row)
-                if len(chunk) >= CHUNK_ROWS or time.monotonic() - last > CHUNK_SECONDS:
+                if chunk and (len(chunk) >= CHUNK_ROWS or time.monotonic() - last > CHUNK_SECONDS):
                     # The chunk is emptied first, so that an interruption after the transaction cannot write it twice.
                     full_chunk, chunk = chunk, []
                     self._write(full_chunk)

@@ -13,6 +13,7 @@ from harness.engine.compiling import compile_network
 from harness.errors import PluginError
 from harness.training.transfer import to_device
 from harness.workers.preparing import REFERENCE, reason
+from harness.workers.process import HELD_ROWS
 from harness.workers.scoring import Predicted
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Device", "DeviceThread", "set_up_torch"]
 
 UNWRITTEN = 256
-"""With this many batches of rows that are not written yet, the device waits, so that rows do not fill the memory."""
+"""With this many batches of rows that are not written yet, the device waits, so that rows do not fill the memory.
+
+With many workers it is twice the number that they may hold back."""
 
 
 def set_up_torch(settings: Settings) -> None:
@@ -98,7 +101,7 @@ class DeviceThread:
     def __init__(self, unit: Unit, settings: Settings, pool: Pool) -> None:
         self._unit, self._settings, self._pool = unit, settings, pool
         self._loaded: queue.SimpleQueue[list[str] | BaseException] = queue.SimpleQueue()
-        self._unwritten = threading.Semaphore(UNWRITTEN)
+        self._unwritten = threading.Semaphore(max(UNWRITTEN, 2 * HELD_ROWS * settings.workers))
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
 
@@ -118,7 +121,7 @@ class DeviceThread:
         return result
 
     def written(self) -> None:
-        """Note that the rows of one batch were taken."""
+        """Note that the rows of one batch that was predicted were taken."""
         self._unwritten.release()
 
     def stop(self) -> None:
@@ -126,7 +129,8 @@ class DeviceThread:
         self._stopped = True
         self._unwritten.release()
         self._pool.inputs.put(None)
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         try:
@@ -137,11 +141,15 @@ class DeviceThread:
         self._loaded.put(device.notes)
         self._pool.loaded(self._unit.subject.model.classes)
         free = time.perf_counter()
-        while (arrived := self._pool.inputs.get()) is not None:
+        while True:
+            asked = time.perf_counter()
+            if (arrived := self._pool.inputs.get()) is None:
+                return
             begun = time.perf_counter()
             predicted = device.predict(arrived.inputs, arrived.samples)
             ended = time.perf_counter()
-            stages = {"hand_over": arrived.hand_over, "wait": begun - free, "wall": ended - free}
+            # The rest of the wall time is waiting for the rows to be written, before the batch was asked for.
+            stages = {"hand_over": arrived.hand_over, "wait": begun - asked, "wall": ended - free}
             stages |= predicted.seconds or {}
             self._pool.answer(arrived, replace(predicted, seconds=stages))
             if arrived.cell != REFERENCE:  # of which no row is written

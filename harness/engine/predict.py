@@ -10,6 +10,7 @@ Each of these has a process or a thread of its own, and none waits for another o
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +20,7 @@ from harness.engine.device import Device, DeviceThread
 from harness.records import SampleRow
 from harness.unit import RowBatch, Settings, Unit
 from harness.workers.pool import Pool
-from harness.workers.preparing import REFERENCE, PreparedBatch, prepared_batches
+from harness.workers.preparing import REFERENCE, prepared_batches
 from harness.workers.scoring import Scorer
 
 if TYPE_CHECKING:
@@ -62,22 +63,22 @@ def _with_workers(
 ) -> Iterator[tuple[RowBatch, Sequence[str]]]:
     """Yield the rows of each batch, with warnings for the user."""
     # Workers start before the network is loaded: they work meanwhile, and do not get a copy of the network.
-    pool = pool or Pool(unit, settings)
-    thread = DeviceThread(unit, settings, pool)
-    try:
-        thread.start()
-        for note in thread.loaded():
-            progress.warning(note)
-        progress.status("")
-        while (result := pool.results.get()) is not None:
-            if isinstance(result, BaseException):
-                raise result
-            for batch in result.batches:
-                thread.written()
-                yield batch
-    finally:
-        thread.stop()
-        pool.close()
+    with contextlib.closing(pool or Pool(unit, settings)) as started:
+        thread = DeviceThread(unit, settings, started)
+        try:
+            thread.start()
+            for note in thread.loaded():
+                progress.warning(note)
+            progress.status("")
+            while (result := started.results.get()) is not None:
+                if isinstance(result, BaseException):
+                    raise result
+                for batch in result.batches:
+                    if batch.on_device:
+                        thread.written()
+                    yield batch.rows, batch.notes
+        finally:
+            thread.stop()
 
 
 def _alone(unit: Unit, settings: Settings, progress: Progress) -> Iterator[tuple[RowBatch, Sequence[str]]]:
@@ -88,22 +89,20 @@ def _alone(unit: Unit, settings: Settings, progress: Progress) -> Iterator[tuple
     progress.status("")
     scorer = Scorer(unit, unit.subject.model.classes)
     number: int | None = None
-    free = time.perf_counter()
+    free = resumed = time.perf_counter()
     for coded in prepared_batches(unit, unit.todo):
         if number is not None and number != coded.batch:
             scorer.references.forget(number)
         number = coded.batch
+        predicted = scorer.known(coded) or device.predict(coded.inputs, len(coded.rows))
         if coded.cell == REFERENCE:
-            _keep_reference(scorer, device, coded)
+            scorer.keep(coded, predicted)
             continue
-        rows = scorer.rows(coded, scorer.known(coded) or device.predict(coded.inputs, len(coded.rows)))
-        wall = time.perf_counter() - free
-        # The device waits for everything that this process does besides.
-        stages = {**rows.seconds, "wall": wall, "wait": wall - rows.seconds.get("predict", 0.0)}
+        rows = scorer.rows(coded, predicted)
+        ended = time.perf_counter()
+        # The device waits for everything that this process does besides. The rest of the wall time is the caller's.
+        wait = max(0.0, ended - resumed - rows.seconds.get("predict", 0.0))
+        stages = {**rows.seconds, "wall": ended - free, "wait": wait}
+        free = ended
         yield replace(rows, seconds=stages), coded.notes
-        free = time.perf_counter()
-
-
-def _keep_reference(scorer: Scorer, device: Device, coded: PreparedBatch) -> None:
-    predicted = scorer.known(coded) or device.predict(coded.inputs, len(coded.rows))
-    scorer.references.keep(coded, predicted.predictions, predicted.failure)
+        resumed = time.perf_counter()

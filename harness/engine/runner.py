@@ -171,7 +171,14 @@ class Runner:
         """Claim what can be claimed of a pass, and plan its batches."""
         obtained = self.store.claim([cell.experiment.key for cell in open_cells], self.claim)
         self._claimed |= obtained
-        return plan_work(a_pass, [cell for cell in open_cells if cell.experiment.key in obtained], self.store)
+        cells = [cell for cell in open_cells if cell.experiment.key in obtained]
+        try:
+            return plan_work(a_pass, cells, self.store)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an error of a dataset or a model fails its cells, and is recorded
+            self._fail(cells, reason("planning the batches", error))
+            return plan_work(a_pass, [], self.store)
 
     def _look_ahead(self, a_pass: Pass) -> None:
         """Let the executor begin with the pass after this one. A pass that has to be trained first is not begun."""
@@ -179,9 +186,12 @@ class Runner:
         following = next((other for other in after if self._open(other)), None)
         if following is not None and following.job is None:
             work = self._claim(following, self._open(following))
-            if work.unit.todo:
-                self.executor.prepare(work.unit, self.settings)
             self._ahead = work if work.cells else None
+            try:
+                if work.unit.todo:
+                    self.executor.prepare(work.unit, self.settings)
+            except Exception as error:  # noqa: BLE001 - the pass is begun later, and an error that stays fails it then
+                self.progress.warning(reason(f"the pass after {a_pass.subject.task.name} was not begun ahead", error))
 
     def _work(self, work: Work) -> None:
         """Compute claimed cells of one pass: train if necessary, and run missing batches."""

@@ -1,24 +1,26 @@
 """Finishes experiments while the run goes on: a process of its own computes, this one reads and writes the database.
 
-The process is forked before the run has threads and before its device is used. It gets an experiment's statistics as
-the bytes in which they are stored, and gives back metrics and drops. It touches neither the database nor the device.
-Without worker processes, and where processes are not forked, everything is computed here, when it is asked for.
+The process comes from the run's nursery, as the workers do, so it has neither threads nor a device. It gets an
+experiment's statistics as the bytes in which they are stored, and gives back metrics and drops. It touches neither the
+database nor the device. Without worker processes, and where processes are not forked, everything is computed here, when
+it is asked for.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import PluginError
 from harness.finish.metrics import Calculated, Calculator, Samples
+from harness.workers.nursery import Child, OwnChild, how_ended, start_process
 from harness.workers.start import quiet_signals
+from harness.workers.transport import portable
 
 if TYPE_CHECKING:
     from harness.finish.finisher import Finisher
@@ -69,8 +71,7 @@ class Finishing:
         self._queue: deque[tuple[Subject, Cell]] = deque()
         self._baseline: str | None = None
         self._calculator = Calculator(finisher.resamples, finisher.seed)
-        self._connection: Connection | None = None
-        self._process: Any = None
+        self._partner: tuple[Connection, Child | OwnChild] | None = None
         self._busy = False
         if apart and sys.platform == "linux":
             self._start()
@@ -78,7 +79,7 @@ class Finishing:
     @property
     def apart(self) -> bool:
         """Whether a process of its own computes, so that nobody need wait."""
-        return self._connection is not None
+        return self._partner is not None
 
     @property
     def keys(self) -> set[str]:
@@ -96,32 +97,46 @@ class Finishing:
             wait: whether to wait until all are computed.
         """
         while self._queue:
-            if self._connection is None:
+            if self._partner is None:
                 if not wait:
                     return
                 yield self._compute_here()
                 continue
+            connection = self._partner[0]
             if not self._busy:
-                self._connection.send(self._job(*self._queue[0]))
-                self._busy = True
-            if not wait and not self._connection.poll():
+                self._send(self._job(*self._queue[0]))
+                continue
+            if not wait and not connection.poll():
                 return
-            yield self._received(self._connection)
+            yield self._received(connection)
 
     def close(self) -> None:
         """End the process. What it was computing is lost; the next run computes it from the stored statistics."""
-        if self._connection is not None:
-            self._connection.close()
-            self._process.kill()
-            self._process.join()
-            self._connection = None
+        if self._partner is not None:
+            self._end()
 
     def _start(self) -> None:
-        context = multiprocessing.get_context("fork")
-        self._connection, its = context.Pipe()
-        self._process = context.Process(target=self._work, args=(its, self._connection), daemon=True)
-        self._process.start()
-        its.close()
+        self._partner = start_process(compute, (self._cells, self._finisher.resamples, self._finisher.seed))
+        self._busy, self._baseline = False, None
+
+    def _end(self) -> int | None:
+        """End the process; return how it ended."""
+        assert self._partner is not None
+        connection, process = self._partner
+        self._partner = None
+        connection.close()
+        process.kill()
+        return process.ended()
+
+    def _send(self, job: _Job) -> None:
+        """Send a job; if the process died while it had nothing to do, another one takes its place."""
+        assert self._partner is not None
+        try:
+            self._partner[0].send(job)
+            self._busy = True
+        except OSError:
+            self._end()
+            self._start()
 
     def _job(self, subject: Subject, cell: Cell) -> _Job:
         """Read the statistics of an experiment, and of its baseline if they are not known."""
@@ -142,11 +157,8 @@ class Finishing:
         self._busy = False
         try:
             calculated, seconds = connection.recv()
-        except (EOFError, ConnectionError):
-            self._process.join()
-            code = self._process.exitcode
-            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"
-            self._baseline = None
+        except (EOFError, OSError):
+            how = how_ended(self._end())
             self._start()
             return Ready(subject, cell, PluginError(f"the process that computes its metrics {how}"), 0.0)
         return Ready(subject, cell, calculated, seconds)
@@ -157,16 +169,23 @@ class Finishing:
         self._queue.popleft()
         return Ready(subject, cell, *_computed(self._calculator, subject, cell, job))
 
-    def _work(self, connection: Connection, other: Connection) -> None:
-        """The process: compute what comes, until the other side hangs up."""
-        other.close()
-        quiet_signals()
-        try:
-            while True:
-                job = connection.recv()
-                connection.send(_computed(self._calculator, *self._cells[job.key], job))
-        except (EOFError, ConnectionError):
-            return
+
+def compute(given: tuple[Mapping[str, tuple[Subject, Cell]], int, int], connection: Connection) -> None:
+    """Be the process that computes: take what comes, until the other side hangs up.
+
+    Args:
+        given: the subject and the cell of each experiment, by its key; the number of resamples; their seed.
+        connection: this process's end of its pipe.
+    """
+    quiet_signals()
+    cells, resamples, seed = given
+    calculator = Calculator(resamples, seed)
+    try:
+        while True:
+            job = connection.recv()
+            connection.send(_computed(calculator, *cells[job.key], job))
+    except (EOFError, OSError):
+        return
 
 
 def _computed(calculator: Calculator, subject: Subject, cell: Cell, job: _Job) -> tuple[Calculated | Exception, float]:
@@ -177,5 +196,5 @@ def _computed(calculator: Calculator, subject: Subject, cell: Cell, job: _Job) -
             calculator.keep_baseline(subject.task, *job.baseline)
         calculated: Calculated | Exception = calculator.calculate(subject, cell, job.samples)
     except Exception as error:  # noqa: BLE001 - an error of a task fails the experiment, and is recorded
-        calculated = error
+        calculated = portable(error)
     return calculated, time.perf_counter() - started

@@ -3,9 +3,10 @@
 The stages are those of `harness.store.STAGES`. Workers read, encode, decode, prepare and score. The main process waits
 for them, takes their batches over, predicts and writes; some of it overlaps in threads.
 
-The device idles in the rest of the wall time beside `predict`. That rest has three parts: `wait`, in which the workers
-held it back; `hand_over`; and what remains, in which the main process wrote or finished experiments. The
-bottleneck is the largest of the three, or the device itself if it was busy for nine tenths of the time.
+The device idles in the rest of the wall time beside `predict`. That has two parts: `wait`, in which no batch had
+arrived, and what remains, in which the rows of earlier batches were not written yet. The larger part names the
+bottleneck, or it is the device itself if it was busy for nine tenths of the time. A batch may not have arrived because
+the workers have not made it, or because the thread that receives batches has not handed it over: who had more to do?
 """
 
 from __future__ import annotations
@@ -77,12 +78,10 @@ class StageProfile:
             return None
         if busy >= BUSY:
             return "device"
-        wait, hand_over = self.seconds.get("wait", 0.0), self.seconds.get("hand_over", 0.0)
-        rest = self.seconds["wall"] - self.seconds.get("predict", 0.0) - wait - hand_over
-        if wait >= hand_over and wait >= rest:
-            return self._of_workers()
-        if hand_over >= rest:
-            return "hand-over"
+        wait = self.seconds.get("wait", 0.0)
+        if wait >= self.seconds["wall"] - self.seconds.get("predict", 0.0) - wait:
+            handing = self.seconds.get("hand_over", 0.0) * max(1, self.workers or 1)
+            return "hand-over" if handing > self.worker_seconds else self._of_workers()
         return "store" if self.share("write", "finish") else "other"
 
     def _of_workers(self) -> str:

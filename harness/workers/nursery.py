@@ -24,8 +24,9 @@ from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any
 
 from harness.workers.start import quiet_signals
+from harness.workers.transport import portable
 
-__all__ = ["Child", "Nursery", "nursery", "open_nursery"]
+__all__ = ["Child", "Nursery", "OwnChild", "how_ended", "nursery", "open_nursery", "start_process"]
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,35 @@ class Child:
     nursery: Nursery
 
     def kill(self) -> None:
-        """End the process at once. A process that has ended already is left alone."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, 9)
+        """End the process at once. A process whose end is known is left alone: its number may be another's by now."""
+        if self.pid not in self.nursery.statuses:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, 9)
 
-    def ended(self) -> int:
-        """Wait until the process has ended; return its exit status, or the negative number of the signal."""
+    def ended(self) -> int | None:
+        """Wait until the process has ended; return its exit status, or the negative number of the signal.
+
+        None if the nursery itself has died, so that nobody knows.
+        """
         return self.nursery.ended(self.pid)
+
+
+class OwnChild:
+    """A process that this one has started itself, where there is no nursery."""
+
+    def __init__(self, process: Any) -> None:
+        self._process = process
+        self.pid: int = process.pid
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+
+    def ended(self) -> int | None:
+        """Wait until the process has ended; return its exit status, or the negative number of the signal."""
+        self._process.join()
+        code: int | None = self._process.exitcode
+        return code
 
 
 class Nursery:
@@ -55,13 +78,16 @@ class Nursery:
 
     Args:
         known: the objects that messages need not copy, in any order.
+
+    Attributes:
+        statuses: process id -> how the process ended, once that was asked.
     """
 
     def __init__(self, known: Sequence[object]) -> None:
         self._known = list(known)
         self._numbers = {id(thing): number for number, thing in enumerate(self._known)}
         self._lock = threading.Lock()
-        self._statuses: dict[int, int] = {}
+        self.statuses: dict[int, int] = {}
         context = multiprocessing.get_context("fork")
         self._connection, its = context.Pipe()
         self._process = context.Process(target=self._serve, args=(its, self._connection), name="nursery")
@@ -78,25 +104,42 @@ class Nursery:
 
         Raises:
             OSError, EOFError: the nursery has died, or the system has no room for another process.
+            Exception: the nursery could not read the arguments.
         """
         text = io.BytesIO()
         _Writer(text, self._numbers).dump((work, arguments))
-        with self._lock:
+        with self._lock, self._exchange():
             self._connection.send_bytes(text.getvalue())
             send_handle(self._connection, connection.fileno(), self._process.pid)
-            pid = self._connection.recv()
+            answer = self._connection.recv()
         connection.close()
-        if isinstance(pid, OSError):
-            raise pid
-        return Child(pid, self)
+        if isinstance(answer, Exception):
+            raise answer
+        return Child(answer, self)
 
-    def ended(self, pid: int) -> int:
-        """Wait until one of the processes has ended; return its exit status, or the negative number of the signal."""
+    def ended(self, pid: int) -> int | None:
+        """Wait until one of the processes has ended; return its exit status, or the negative number of the signal.
+
+        None if the nursery has died.
+        """
         with self._lock:
-            if pid not in self._statuses:
-                self._connection.send_bytes(pickle.dumps(pid))
-                self._statuses[pid] = self._connection.recv()
-            return self._statuses[pid]
+            if pid not in self.statuses:
+                try:
+                    with self._exchange():
+                        self._connection.send_bytes(pickle.dumps(pid))
+                        self.statuses[pid] = self._connection.recv()
+                except (OSError, EOFError):
+                    return None
+            return self.statuses[pid]
+
+    @contextlib.contextmanager
+    def _exchange(self) -> Iterator[None]:
+        """A question with its answer. If it is interrupted, no answer may be taken for that to another question."""
+        try:
+            yield
+        except BaseException:
+            self._connection.close()
+            raise
 
     def close(self) -> None:
         """End the process. Workers that are still there notice that the main process has hung up."""
@@ -109,18 +152,18 @@ class Nursery:
         quiet_signals()
         with contextlib.suppress(EOFError, ConnectionError):
             while True:
-                asked = _Reader(io.BytesIO(connection.recv_bytes()), self._known).load()
-                if isinstance(asked, int):
+                text = connection.recv_bytes()
+                if isinstance(asked := _plain(text), int):
                     connection.send(os.waitstatus_to_exitcode(os.waitpid(asked, 0)[1]))
                     continue
                 handle = recv_handle(connection)
                 try:
+                    work, arguments = _Reader(io.BytesIO(text), self._known).load()
                     pid = os.fork()
-                except OSError as error:
-                    connection.send(error)
+                except Exception as error:  # noqa: BLE001 - the main process raises it
+                    connection.send(portable(error))
                 else:
                     if not pid:
-                        work, arguments = asked
                         _run(work, arguments, handle, connection)
                     connection.send(pid)
                 os.close(handle)
@@ -139,6 +182,21 @@ def _run(work: Callable[..., None], arguments: object, handle: int, inherited: C
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def how_ended(code: int | None) -> str:
+    """Say how a process ended: its exit status, or the negative number of the signal; None if that is not known."""
+    if code is None:
+        return "ended, and it is not known how"
+    return f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"
+
+
+def _plain(text: bytes) -> object:
+    """Return the number that a text holds; None if it holds something else."""
+    try:
+        return pickle.loads(text)  # noqa: S301 - the text comes from the main process
+    except pickle.UnpicklingError:  # it mentions known objects
+        return None
 
 
 class _Writer(pickle.Pickler):
@@ -161,6 +219,42 @@ class _Reader(pickle.Unpickler):
 
     def persistent_load(self, number: Any) -> object:
         return self._known[number]
+
+
+def start_process(
+    work: Callable[..., None], arguments: object, others: Sequence[Connection] = ()
+) -> tuple[Connection, Child | OwnChild]:
+    """Start a process that calls `work(arguments, connection)`: from the run's nursery, else from this process.
+
+    Args:
+        work: a function of a module.
+        arguments: what it is given.
+        others: this process's ends of other pipes. A process that this one forks itself closes them: whoever holds an
+            end of a pipe keeps the other side from noticing that its partner has died.
+
+    Returns:
+        This process's end of the pipe, and the new process.
+    """
+    home = nursery()
+    # Forked processes start at once and share the parent's data. Other platforms use their own start method.
+    forked = sys.platform == "linux"
+    context: Any = multiprocessing.get_context("fork" if forked else None)
+    mine, its = context.Pipe()
+    if home is not None:
+        return mine, home.start(work, arguments, its)
+    inherited = (mine, *others) if forked else ()
+    process = context.Process(target=_begin, args=(work, arguments, its, inherited), daemon=True)
+    process.start()
+    its.close()
+    return mine, OwnChild(process)
+
+
+def _begin(
+    work: Callable[..., None], arguments: object, connection: Connection, inherited: Sequence[Connection]
+) -> None:
+    for other in inherited:
+        other.close()
+    work(arguments, connection)
 
 
 _open: list[Nursery] = []

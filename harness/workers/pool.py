@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import queue
 import socket
 import sys
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import PluginError
 from harness.media.opencv import end_threads
 from harness.training.transfer import pin
-from harness.workers.nursery import Child, nursery
+from harness.workers.nursery import Child, OwnChild, how_ended, start_process
 from harness.workers.preparing import reason
 from harness.workers.process import SLOTS, Assigned, Began, Broken, Classes, Done, Input, Output, Rows, work
 from harness.workers.scoring import Predicted
@@ -60,7 +59,7 @@ class _Partner:
     """One worker, as the main process sees it."""
 
     number: int
-    process: Child | _OwnChild
+    process: Child | OwnChild
     connection: Connection
     slots: list[Mapped] = field(default_factory=lambda: [Mapped() for _ in range(SLOTS)])
     done: bool = False
@@ -88,6 +87,7 @@ class Pool:
         self._pinned = settings.device.startswith("cuda")
         self._next = iter(range(len(unit.todo)))
         self._closing = False
+        self._device = settings.device
         self._partners = _start(unit, min(settings.workers, len(unit.todo)))
         self._threads = [
             threading.Thread(target=self._listen, name="from workers", daemon=True),
@@ -148,14 +148,21 @@ class Pool:
 
     def _write(self) -> None:
         """Send what is in the outbox. A worker that has died is noticed by the other thread."""
-        while (send := self._outbox.get()) is not None:
-            with contextlib.suppress(OSError):
-                send()
+        try:
+            while (send := self._outbox.get()) is not None:
+                with contextlib.suppress(OSError):
+                    send()
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
+            self.results.put(error)
 
     def _listen(self) -> None:
         """Read what the workers send, until all are done."""
         waiting: dict[Any, _Partner] = {partner.connection: partner for partner in self._partners}
         try:
+            if self._pinned:
+                import torch
+
+                torch.cuda.set_device(self._device)  # memory is pinned for this device, not for the first one
             while waiting:
                 for connection in wait(list(waiting)):
                     if not self._heard(waiting[connection]):
@@ -171,13 +178,14 @@ class Pool:
         """Act on a message of a worker; return whether it will send more."""
         try:
             message = partner.connection.recv()
-            if isinstance(message, Input):
-                self.inputs.put(self._arrived(partner, message))
         except (EOFError, OSError) as error:
             if self._closing:
                 return False
-            raise PluginError(f"worker process {partner.process.pid} {_how(partner.process.ended())}") from error
-        if isinstance(message, Began):
+            partner.process.kill()  # it has hung up, and may still be there
+            raise PluginError(f"worker process {partner.process.pid} {how_ended(partner.process.ended())}") from error
+        if isinstance(message, Input):
+            self.inputs.put(self._arrived(partner, message))
+        elif isinstance(message, Began):
             self._assign(partner)
         elif isinstance(message, Rows):
             self.results.put(message)
@@ -196,40 +204,13 @@ class Pool:
         return Arrived(partner.number, message.slot, message.cell, message.samples, inputs, took)
 
 
-class _OwnChild:
-    """A worker that this process has started itself, for a unit outside a run."""
-
-    def __init__(self, process: Any) -> None:
-        self._process = process
-        self.pid: int = process.pid
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def ended(self) -> int:
-        self._process.join()
-        return int(self._process.exitcode)
-
-
 def _start(unit: Unit, workers: int) -> list[_Partner]:
-    """Start the worker processes: from the run's nursery if there is one, else from this process."""
-    home = nursery()
+    """Start the worker processes."""
+    end_threads()
     partners: list[_Partner] = []
-    # Forked workers start at once and share the parent's data. Other platforms use their own start method.
-    forked = sys.platform == "linux"
-    context: Any = multiprocessing.get_context("fork" if forked else None)
-    if home is None:
-        end_threads()
     for number in range(workers):
-        mine, its = context.Pipe()
-        if home is not None:
-            partners.append(_Partner(number, home.start(work, unit, its), mine))
-            continue
-        inherited = (mine, *(partner.connection for partner in partners)) if forked else ()
-        process = context.Process(target=work, args=(unit, its, inherited), daemon=True)
-        process.start()
-        its.close()
-        partners.append(_Partner(number, _OwnChild(process), mine))
+        mine, process = start_process(work, unit, [partner.connection for partner in partners])
+        partners.append(_Partner(number, process, mine))
     return partners
 
 
@@ -241,8 +222,3 @@ def _hang_up(partner: _Partner) -> None:
     descriptor = partner.connection.fileno()
     with contextlib.suppress(OSError), socket.fromfd(descriptor, socket.AF_UNIX, socket.SOCK_STREAM) as end:
         end.shutdown(socket.SHUT_WR)
-
-
-def _how(code: int) -> str:
-    """Say how a process ended."""
-    return f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"

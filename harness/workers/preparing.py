@@ -204,6 +204,7 @@ def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[Prepared
     model = unit.subject.model
     shapes: dict[tuple[int, ...], list[tuple[SampleRow, Any]]] = {}
     failed: list[SampleRow] = []
+    started = time.perf_counter()
     for source in sources:
         try:
             prepared = model.prepare(source.sample.frames, source.scored, NoMemo())
@@ -218,7 +219,9 @@ def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[Prepared
         except Exception as error:  # noqa: BLE001 - as above
             failed += [row.as_failed(reason(f"model {model.name}", error)) for row, _ in group]
             continue
-        yield PreparedBatch(REFERENCE, inputs, [row for row, _ in group], [], [])
+        seconds = {"prepare": time.perf_counter() - started}
+        yield PreparedBatch(REFERENCE, inputs, [row for row, _ in group], [], [], seconds)
+        started = time.perf_counter()
     if failed:
         yield PreparedBatch(REFERENCE, None, [], [], failed)
 

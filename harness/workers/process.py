@@ -6,11 +6,12 @@ only the predictions come back. The rows that are left to write are small.
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,12 @@ from harness.workers.preparing import REFERENCE, PreparedBatch, prepared_batches
 from harness.workers.scoring import Predicted, Scorer
 from harness.workers.slots import Parcel, Slot, send_descriptor
 from harness.workers.start import start_worker
+from harness.workers.transport import portable
 
 if TYPE_CHECKING:
     from harness.unit import RowBatch, Todo, Unit
 
-__all__ = ["Assigned", "Began", "Broken", "Classes", "Done", "Input", "Output", "Rows", "work"]
+__all__ = ["Assigned", "Began", "Broken", "Classes", "Done", "Input", "Output", "Rows", "Scored", "work"]
 
 SLOTS = 4
 """The number of batches of a worker that may be under way. Until one of them comes back, the worker waits."""
@@ -84,10 +86,25 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The rows of some batches, and for each batch warnings for the user."""
+class Scored:
+    """The rows of one batch of one cell.
 
-    batches: tuple[tuple[RowBatch, tuple[str, ...]], ...]
+    Args:
+        rows: the rows.
+        notes: warnings for the user.
+        on_device: whether the batch was predicted for these rows.
+    """
+
+    rows: RowBatch
+    notes: tuple[str, ...]
+    on_device: bool
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of some batches."""
+
+    batches: tuple[Scored, ...]
 
 
 @dataclass(frozen=True)
@@ -102,24 +119,20 @@ class Broken:
     error: BaseException
 
 
-def work(unit: Unit, connection: Connection, others: tuple[Connection, ...] = ()) -> None:
+def work(unit: Unit, connection: Connection) -> None:
     """Run a worker process until everything that is assigned to it is done.
 
     Args:
         unit: the unit of work.
         connection: the worker's end of its pipe.
-        others: ends of other pipes that a forked worker has inherited. They are closed: a process that holds an end of
-            a pipe keeps the other side from noticing that its partner has died.
     """
-    for inherited in others:
-        inherited.close()
     start_worker(0)
     try:
         _Worker(unit, connection).run()
     except (ConnectionError, EOFError):
         return  # the main process has gone, or has closed the pipe because the run was interrupted
     except Exception as error:  # noqa: BLE001 - the main process raises it
-        connection.send(Broken(error))
+        connection.send(Broken(portable(error)))
 
 
 class _Worker:
@@ -137,7 +150,7 @@ class _Worker:
         self._assigned: deque[int | None] = deque()
         self._open: Counter[int] = Counter()
         self._preparing: int | None = None
-        self._rows: list[tuple[RowBatch, tuple[str, ...]]] = []
+        self._rows: list[Scored] = []
         self._sent = time.monotonic()
 
     def run(self) -> None:
@@ -146,6 +159,8 @@ class _Worker:
             self._open[coded.batch] += 1
             if coded.rows and not self._waits(coded):
                 self._post(coded)
+            elif coded.cell == REFERENCE and self._scorer is not None:
+                self._close(coded, Predicted([]))
             else:
                 self._unscored.append(coded)
             self._listen(block=False)
@@ -208,6 +223,10 @@ class _Worker:
             self._assigned.append(message.position)
         elif isinstance(message, Classes):
             self._scorer = Scorer(self._unit, message.names)
+            # What has no reference says why, before anything that is compared with it.
+            for coded in [coded for coded in self._unscored if coded.cell == REFERENCE]:
+                self._unscored.remove(coded)
+                self._close(coded, Predicted([]))
         elif isinstance(message, Output):
             coded = self._under_way.pop(message.slot)
             predicted = self._slots[message.slot].take(message.parcel)
@@ -219,9 +238,11 @@ class _Worker:
         """Score a batch, or keep it as a reference."""
         assert self._scorer is not None
         if coded.cell == REFERENCE:
-            self._scorer.references.keep(coded, predicted.predictions, predicted.failure)
+            # They are used until the whole batch is scored, and their memory is the slot's, which is used again.
+            self._scorer.keep(coded, replace(predicted, predictions=copy.deepcopy(predicted.predictions)))
         else:
-            self._rows.append((self._scorer.rows(coded, predicted), tuple(coded.notes)))
+            on_device = predicted.seconds is not None
+            self._rows.append(Scored(self._scorer.rows(coded, predicted), tuple(coded.notes), on_device))
             if len(self._rows) >= HELD_ROWS or time.monotonic() - self._sent > HELD_SECONDS:
                 self._send_rows()
         self._open[coded.batch] -= 1

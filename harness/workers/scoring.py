@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,12 @@ class Scorer:
         self._task = unit.subject.task
         self._translate: Callable[[Any], Any] = self._task.translator(classes, unit.subject.dataset_name)
         self.references = References(self._task, self._translate)
+        self._seconds: dict[int, dict[str, float]] = {}
+
+    def keep(self, coded: PreparedBatch, predicted: Predicted) -> None:
+        """Keep predictions on uncompressed frames as references. Their time counts with the next rows of the batch."""
+        self.references.keep(coded, predicted.predictions, predicted.failure)
+        _add(self._seconds.setdefault(coded.batch, {}), coded.seconds, predicted.seconds or {})
 
     def known(self, coded: PreparedBatch) -> Predicted | None:
         """Return the predictions of a batch if they need not be made.
@@ -71,18 +77,19 @@ class Scorer:
     def rows(self, coded: PreparedBatch, predicted: Predicted) -> RowBatch:
         """Score a batch, and return the rows of all its samples."""
         started = time.perf_counter()
-        seconds = coded.seconds | (predicted.seconds or {})
+        own = coded.seconds | (predicted.seconds or {})
         targets = self.references.targets(coded) if self._unit.reference else coded.targets
         if predicted.predictions is None:
             rows = [row.as_failed(predicted.failure) for row in coded.rows]
         else:
             # A sample's share of its batch's time. Its own times for encoding and decoding are added below.
-            shared = sum(seconds.get(stage, 0.0) for stage in ("predict", "read", "prepare")) / max(1, len(coded.rows))
+            shared = sum(own.get(stage, 0.0) for stage in ("predict", "read", "prepare")) / max(1, len(coded.rows))
             rows = [
                 self._row(row, coded.unseen.get(row.index, 0), target, prediction, shared)
                 for row, target, prediction in zip(coded.rows, targets, predicted.predictions, strict=True)
             ]
-        seconds["score"] = seconds.get("score", 0.0) + time.perf_counter() - started
+        seconds = self._seconds.pop(coded.batch, {})
+        _add(seconds, own, {"score": time.perf_counter() - started})
         return RowBatch(self._unit.cells[coded.cell].experiment.key, (*coded.failed, *rows), seconds)
 
     def _row(
@@ -110,3 +117,10 @@ class Scorer:
         coding = ((row.encode_ms or 0) + (row.decode_ms or 0)) / 1000
         took = shared + coding + time.perf_counter() - begun
         return replace(row, statistics=packed, score=score, seconds=took)
+
+
+def _add(sums: dict[str, float], *more: Mapping[str, float]) -> None:
+    """Add seconds of stages to others."""
+    for seconds in more:
+        for stage, duration in seconds.items():
+            sums[stage] = sums.get(stage, 0.0) + duration

@@ -23,7 +23,7 @@ from harness.workers.transport import flattened, offsets, restored
 __all__ = ["Mapped", "Parcel", "Slot", "send_descriptor"]
 
 _ROOM = 1 << 20
-"""Bytes that a slot has for small predictions, beside as much again as its batch."""
+"""Bytes that a slot has for predictions, beside three times the size of its batch."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Slot:
         *places, end = offsets(sizes)
         descriptor = None
         if self.memory is None or len(self.memory) < end:
-            size = 2 * end + _ROOM
+            size = 4 * end + _ROOM
             descriptor = os.memfd_create("harness batch", os.MFD_CLOEXEC)
             os.ftruncate(descriptor, size)
             self.memory = mmap.mmap(descriptor, size)

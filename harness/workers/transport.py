@@ -1,8 +1,8 @@
 """Turns messages between processes into a small text of pickle and large buffers, which need not be copied to be read.
 
 A batch of frames is large. `flattened` leaves the memory of its tensors and arrays out of the pickled text, so that it
-can lie in shared memory; `restored` builds tensors and arrays on top of that memory. A tensor keeps its dtype, shape,
-strides and alignment, so that a network computes the same bits from it.
+can lie in shared memory; `restored` builds tensors and arrays on top of that memory. A tensor keeps its dtype, shape
+and strides, and in shared memory its alignment, so that a network computes the same bits from it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import pickle
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import HarnessError
+
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ALIGNMENT", "flattened", "offsets", "restored"]
+__all__ = ["ALIGNMENT", "flattened", "offsets", "portable", "restored"]
 
 ALIGNMENT = 64
 """Buffers begin at multiples of this number of bytes, as torch's own memory does."""
@@ -34,6 +36,15 @@ def flattened(message: Any) -> tuple[bytes, list[memoryview]]:
 def restored(text: bytes, buffers: Sequence[memoryview | bytes | bytearray]) -> Any:
     """Return the message of `flattened`. Its tensors and arrays lie in the buffers, without a copy."""
     return pickle.loads(text, buffers=buffers)  # noqa: S301 - the text comes from a process of this run
+
+
+def portable(error: Exception) -> Exception:
+    """Return an error that can be sent to another process: itself, or one of the harness that says the same."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - it was made here
+    except Exception:  # noqa: BLE001 - an error of a plugin may fail in any way to be pickled or to be made again
+        return HarnessError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def offsets(sizes: Sequence[int], start: int = 0) -> list[int]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +89,55 @@ def test_a_second_pass_that_cannot_be_run_costs_its_cells_alone(store: SqlStore)
     assert len(outcome.finished) == 3
     assert len(outcome.failed) == 3
     assert "no such layer" in next(iter(outcome.failed.values()))
+
+
+def test_a_pass_that_cannot_be_begun_ahead_is_run_when_it_is_its_turn(store: SqlStore) -> None:
+    class Refusing(Watched):
+        def prepare(self, unit: Unit, settings: Settings) -> None:
+            raise OSError("no room for another process")
+
+    assert len(run(two_passes(unit(20)), store, Refusing()).finished) == 6
+
+
+def test_a_slow_store_is_named(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.engine.device.UNWRITTEN", 4)
+    monkeypatch.setattr("harness.engine.device.HELD_ROWS", 1)
+    monkeypatch.setattr("harness.workers.process.HELD_ROWS", 1)
+    monkeypatch.setattr("harness.engine.collecting.CHUNK_ROWS", 1)
+    write = store.write
+
+    def slowly(rows: Sequence[SampleRow], claim: Claim) -> None:
+        time.sleep(0.03)
+        write(rows, claim)
+
+    monkeypatch.setattr(store, "write", slowly)
+    run(two_passes(unit(20)), store, Watched())
+    columns, rows = store.view("profile")
+    assert {row[columns.index("bottleneck")] for row in rows} == {"store"}
+
+
+def test_the_seconds_of_references_count(store: SqlStore) -> None:
+    def slow(batch: Any) -> list[list[Any]]:
+        time.sleep(0.05)
+        return [[0.5] for _ in batch]
+
+    plan = two_passes(unit(4, Brightness(slow), reference=True))
+    run(replace(plan, passes=plan.passes[1:]), store, Watched())
+    columns, rows = store.view("profile")
+    # Two batches for each of two levels, and two of uncompressed frames.
+    assert sum(row[columns.index("predict_seconds")] for row in rows) >= 6 * 0.05
+
+
+def test_rows_that_the_store_has_already_are_no_error(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.engine.collecting.CHUNK_SECONDS", 0.0)
+
+    class Twice(Watched):
+        def run(self, units: Sequence[Unit], settings: Settings, progress: Progress) -> Iterator[Sequence[SampleRow]]:
+            for batch in super().run(units, settings, progress):
+                yield batch
+                yield batch
+
+    assert len(run(two_passes(unit(6)), store, Twice()).finished) == 6
 
 
 @pytest.mark.parametrize("when", [3, 55])

@@ -36,7 +36,8 @@ LOSES_ONCE = "return batches[::2] if Odd.calls == 1 else batches"
 LOSES_ALWAYS = "return batches[:-2]"
 TWICE = "return [*batches, *batches[:2]]"
 ANOTHER_ORDER = "return batches[::-1]"
-FOREIGN = "return [*batches, [replace(row, key='0' * 64) for row in batches[0]]]"
+FOREIGN = """odd = replace(batches[0], key='0' * 64, rows=tuple(replace(row, key='0' * 64) for row in batches[0]))
+        return [*batches, odd, replace(batches[0], rows=(), seconds={'brewing': 1.0})]"""
 QUICK = ("run", "--task", "detection", "--codec", "jpeg@15", "--limit", "6", "--resamples", "100", "--workers", "0")
 
 

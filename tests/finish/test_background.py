@@ -118,6 +118,39 @@ def test_what_dies_or_raises_costs_its_experiment(store: SqlStore, how: str, mes
         assert message in str(failed)
 
 
+class UnsendableError(Exception):
+    """Can be pickled, but not made again."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first} {second}")
+
+
+class Raising(Difference):
+    """Raises an error that cannot travel."""
+
+    def reduce(self, statistics: Any, weights: Any = None) -> dict[str, np.ndarray]:
+        raise UnsendableError("no", "sum")
+
+
+def test_an_error_that_cannot_travel_is_told_all_the_same(store: SqlStore) -> None:
+    work = unit(20, task=Raising(("light",)))
+    plan, finisher, _ = computed(work, store)
+    for ready in results(work, plan, finisher, True):
+        assert str(ready.calculated) == "UnsendableError: no sum"
+
+
+def test_a_process_that_died_while_it_had_nothing_to_do_is_replaced(store: SqlStore) -> None:
+    work = unit(20)
+    plan, finisher, _ = computed(work, store)
+    expected = [ready.calculated for ready in results(work, plan, finisher, False)]
+    with closing(Finishing(plan, finisher, True)) as finishing:
+        assert finishing._partner is not None
+        finishing._partner[1].kill()
+        finishing._partner[1].ended()
+        finishing.add(work.subject, work.cells)
+        assert [ready.calculated for ready in finishing.ready(wait=True)] == expected
+
+
 def test_nothing_waits_for_a_process_that_computes(store: SqlStore) -> None:
     work = unit(20)
     plan, finisher, _ = computed(work, store)

@@ -26,11 +26,14 @@ BOTTLENECKS = [
     ({**WORK, "wait": 60.0, "encode": 30.0, "decode": 25.0, "read": 50.0, "prepare": 40.0}, "codec"),
     ({**WORK, "wait": 60.0, "encode": 30.0, "decode": 15.0, "read": 50.0, "prepare": 40.0}, "read"),
     ({**WORK, "wait": 60.0, "encode": 30.0, "read": 20.0, "prepare": 40.0}, "prepare"),
-    ({**WORK, "wait": 20.0, "hand_over": 40.0, "encode": 99.0, "score": 5.0}, "hand-over"),
-    ({**WORK, "wait": 5.0, "hand_over": 5.0, "score": 40.0, "write": 5.0, "finish": 10.0}, "score"),
+    ({**WORK, "wait": 60.0, "hand_over": 60.0, "encode": 40.0, "score": 15.0}, "hand-over"),
+    ({**WORK, "wait": 60.0, "hand_over": 60.0, "encode": 99.0, "score": 5.0, "workers": 2.0}, "hand-over"),
+    ({**WORK, "wait": 60.0, "hand_over": 60.0, "encode": 119.0, "score": 5.0, "workers": 2.0}, "codec"),
+    ({**WORK, "wait": 60.0, "encode": 30.0, "read": 20.0, "prepare": 40.0, "score": 41.0}, "score"),
+    ({**WORK, "wait": 5.0, "hand_over": 5.0, "score": 40.0, "write": 5.0, "finish": 10.0}, "store"),
     ({**WORK, "wait": 5.0, "hand_over": 5.0, "score": 10.0, "write": 25.0, "finish": 20.0}, "store"),
-    ({**WORK, "wait": 30.0, "hand_over": 5.0}, "other"),
-    # Scoring that goes on beside the rest, in a thread, does not hold the device up.
+    ({**WORK, "wait": 10.0, "hand_over": 5.0}, "other"),
+    # Scoring that goes on beside the rest, in the workers, does not hold the device up.
     ({"predict": 80.0, "wait": 15.0, "hand_over": 2.0, "score": 70.0, "encode": 300.0, "wall": 100.0}, "codec"),
 ]
 """Seconds of stages, and what held the others up."""

@@ -107,9 +107,9 @@ def unit(
     reference: bool = False,
     dataset: Dataset | None = None,
     task: Task | None = None,
-    levels: tuple[float, float] = (50.0, 5.0),
+    levels: Sequence[float] = (50.0, 5.0),
 ) -> Unit:
-    """The uncompressed cell and two levels of JPEG, over some images."""
+    """The uncompressed cell and some levels of JPEG, over some images."""
     dataset = dataset or Numbered(count)
     none = cell("none", None, task="brightness", baseline=None)
     made = (
@@ -117,7 +117,7 @@ def unit(
         *(Cell(cell("jpeg", q, task="brightness", baseline=none.key), Jpeg(), q, False) for q in levels),
     )
     todo = tuple(
-        Todo(Batch(number, tuple(range(start, min(start + batch, count)))), (0, 1, 2))
+        Todo(Batch(number, tuple(range(start, min(start + batch, count)))), tuple(range(len(made))))
         for number, start in enumerate(range(0, count, batch))
     )
     subject = Subject(

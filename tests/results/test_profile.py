@@ -76,7 +76,7 @@ def test_with_the_cores_that_lack_workers_keep_pace_with_the_device() -> None:
             "enough on average: it waited for first or slow batches",
         ),
         (
-            {"hand_over": 50.0, "wait": 10.0, "predict": 20.0, "wall": 100.0},
+            {"hand_over": 50.0, "wait": 75.0, "predict": 20.0, "encode": 60.0, "wall": 100.0},
             "hand-over-bound: the device was busy 20% of the time, and 50% went into receiving batches; smaller inputs "
             "would help",
         ),

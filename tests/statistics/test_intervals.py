@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -281,3 +282,21 @@ def test_resamples_that_were_kept_are_those_that_are_drawn() -> None:
         for groups in (2, 7, 8, 65):
             drawn = subsets(groups, 3, range(5, 20))
             np.testing.assert_array_equal(drawn, [subset(groups, 3, number) for number in range(5, 20)])
+
+
+def test_a_task_that_inherits_and_has_its_own_reduce_is_reduced_by_it() -> None:
+    from harness_tasks.detection.task import Detection
+
+    class Own(Detection):
+        name = "own"
+
+        def reduce(self, statistics: Any, weights: Any = None) -> dict[str, Any]:
+            count = 1 if weights is None else len(weights)
+            return {metric.name: np.full(count, 0.25) for metric in self.all_metrics()}
+
+    class Further(Own):
+        name = "further"
+
+    for kind in (Own, Further):
+        reduced = kind(("car",)).reducer([], None)(None)
+        assert set(reduced.values().__iter__().__next__().tolist()) == {0.25}

@@ -21,7 +21,7 @@ from harness.progress import Silence
 from harness.records import SampleRow
 from harness.unit import RowBatch, Settings, Unit
 from harness_codecs.pillow_family import Jpeg
-from kit.units import SETTINGS, Brightness, Numbered, unit
+from kit.units import SETTINGS, Brightness, Difference, Numbered, unit
 
 ALONE = Settings("cpu", "fp32", 0, 1)
 
@@ -89,6 +89,32 @@ def test_references_are_the_models_own_predictions(workers: int) -> None:
         uncompressed = work.subject.dataset[row.index].frames.astype(np.float64).mean()
         assert row.statistics[0]["number"] == round(1000 * uncompressed)
     assert sum(counted) == 36  # the uncompressed frames are predicted once
+
+
+class Maps(Difference):
+    """Compares maps with maps: a prediction is a target as it is."""
+
+    def score(self, prediction: np.ndarray, target: Any) -> dict[str, np.ndarray]:
+        return {"value": np.array([float(prediction.sum()), float(np.abs(prediction - target).sum())])}
+
+    def as_target(self, prediction: np.ndarray) -> np.ndarray:
+        return prediction
+
+
+def as_maps(batch: torch.Tensor) -> list[list[Any]]:
+    return [[image.float().mean(dim=2).numpy()] for image in batch]
+
+
+def test_references_that_are_arrays_outlive_the_memory_they_came_in() -> None:
+    work = unit(
+        24, Brightness(as_maps), reference=True, task=Maps(("light",)), levels=(95.0, 70.0, 50.0, 30.0, 10.0, 5.0)
+    )
+    alone, beside = (values(rows(work, settings)) for settings in (ALONE, SETTINGS))
+    assert len(alone) == 7 * 24
+    assert beside == alone
+    exact = work.cells[0].experiment.key
+    assert {row[5][0][1] for row in beside if row[0] == exact} == {0.0}
+    assert all(row[5][0][1] > 0 for row in beside if row[0] != exact)
 
 
 def test_large_predictions_come_back_whole() -> None:

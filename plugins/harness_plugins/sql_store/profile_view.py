@@ -47,13 +47,15 @@ def _known(*names: str) -> str:
 _SAMPLES = """COALESCE(e.samples + e.failed_samples, (SELECT COUNT(*) FROM samples p WHERE p.experiment_id = e.id))"""
 
 # As `harness.results.profile` computes it. A test holds both together.
-_REST = "(t.wall_seconds - t.predict - t.wait - t.hand_over)"
+_REST = "(t.wall_seconds - t.predict - t.wait)"
+_WORKERS = "(t.coding + t.preparing + t.reading + t.scoring)"
+_HANDING = "(t.hand_over * CASE WHEN t.workers > 1 THEN t.workers ELSE 1 END)"
 _BOTTLENECK = f"""CASE
     WHEN t.wall_seconds IS NULL OR t.wall_seconds <= 0 THEN NULL
     WHEN t.predict / t.wall_seconds >= 0.9 THEN 'device'
-    WHEN t.wait >= t.hand_over AND t.wait >= {_REST} THEN CASE
+    WHEN t.wait >= {_REST} THEN CASE
+        WHEN {_HANDING} > {_WORKERS} THEN 'hand-over'
         WHEN t.coding >= t.preparing AND t.coding >= t.reading AND t.coding >= t.scoring THEN 'codec'
         WHEN t.preparing >= t.reading AND t.preparing >= t.scoring THEN 'prepare'
         WHEN t.reading >= t.scoring THEN 'read' ELSE 'score' END
-    WHEN t.hand_over >= {_REST} THEN 'hand-over'
     WHEN t.storing > 0 THEN 'store' ELSE 'other' END"""
