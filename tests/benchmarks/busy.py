@@ -133,18 +133,11 @@ def unit(codec: str, samples: int, seconds: float) -> Unit:
 
 
 def measured(work: Unit, settings: Settings) -> tuple[float, float]:
-    """Seconds of the device's pass, from the first batch that arrives to the last row, and seconds of prediction."""
-    predicting, first, ended, batches = 0.0, None, 0.0, 0
-    for batch in run_unit(work, settings, Silence()):
-        assert isinstance(batch, RowBatch)
-        ended = time.perf_counter()
-        if first is None:
-            first = ended
-            continue
-        batches += 1
-        predicting += batch.seconds["predict"]
-    assert first is not None
-    return (ended - first) / batches, predicting / batches
+    """Seconds of the device's pass for a batch, and those that it predicts, without the batch that starts the pass."""
+    batches = [batch for batch in run_unit(work, settings, Silence()) if isinstance(batch, RowBatch)]
+    batches.remove(max(batches, key=lambda batch: batch.seconds["wait"]))  # the first: the workers were starting
+    wall, predicting = (sum(batch.seconds[stage] for batch in batches) for stage in ("wall", "predict"))
+    return wall / len(batches), predicting / len(batches)
 
 
 def main() -> None:

@@ -124,9 +124,8 @@ def by_harness(folder: Path, given: argparse.Namespace) -> dict[str, float]:
     module.harness_models = harness.hookimpl(stub_models if given.task == "detection" else stub_segmenters)
     sys.modules["stub_models_plugin"] = module
     plugins = Plugins([*entry_points(group="harness"), EntryPoint("stub", "stub_models_plugin", "harness")])
-    model, dataset = (
-        ("stub-detector:arch=" + ARCH, "coco") if given.task == "detection" else ("stub-segmenter", "camvid")
-    )
+    detector = f"torchvision:arch={ARCH}" if given.network else f"stub-detector:arch={ARCH}"
+    model, dataset = (detector, "coco") if given.task == "detection" else ("stub-segmenter", "camvid")
     levels = ",".join(map(str, LEVELS))
     request = Request(
         (f"jpeg@{levels}",),
