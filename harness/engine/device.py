@@ -139,7 +139,16 @@ class DeviceThread:
             self._loaded.put(error)
             return
         self._loaded.put(device.notes)
-        self._pool.loaded(self._unit.subject.model.classes)
+        try:
+            self._pool.loaded(self._unit.subject.model.classes)
+            self._predict(device)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._pool.results.put(error)
+        except BaseException as error:  # noqa: BLE001 - a plugin that ends its thread fails its cells, not the run
+            self._pool.results.put(PluginError(reason(f"model {self._unit.subject.model.name}", error)))
+
+    def _predict(self, device: Device) -> None:
+        """Predict what arrives, until nothing more does."""
         free = time.perf_counter()
         while True:
             asked = time.perf_counter()

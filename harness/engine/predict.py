@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -50,17 +50,18 @@ def run_unit(
     progress.status(f"loading model {unit.subject.model_name}")
     rows = _with_workers(unit, settings, progress, pool) if settings.workers else _alone(unit, settings, progress)
     reported: set[str] = set()
-    for batch, notes in rows:
-        for note in notes:
-            if note not in reported:
-                reported.add(note)
-                progress.warning(note)
-        yield batch
+    with contextlib.closing(rows):
+        for batch, notes in rows:
+            for note in notes:
+                if note not in reported:
+                    reported.add(note)
+                    progress.warning(note)
+            yield batch
 
 
 def _with_workers(
     unit: Unit, settings: Settings, progress: Progress, pool: Pool | None
-) -> Iterator[tuple[RowBatch, Sequence[str]]]:
+) -> Generator[tuple[RowBatch, Sequence[str]]]:
     """Yield the rows of each batch, with warnings for the user."""
     # Workers start before the network is loaded: they work meanwhile, and do not get a copy of the network.
     with contextlib.closing(pool or Pool(unit, settings)) as started:
@@ -81,7 +82,7 @@ def _with_workers(
             thread.stop()
 
 
-def _alone(unit: Unit, settings: Settings, progress: Progress) -> Iterator[tuple[RowBatch, Sequence[str]]]:
+def _alone(unit: Unit, settings: Settings, progress: Progress) -> Generator[tuple[RowBatch, Sequence[str]]]:
     """Do everything in this process, one thing after the other."""
     device = Device(unit, settings)
     for note in device.notes:

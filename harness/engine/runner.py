@@ -287,7 +287,13 @@ class Runner:
                 self._fail([cell], reason(f"task {ready.subject.task.name}", ready.calculated))
                 continue
             started = time.perf_counter()
-            result = self.finisher.write(cell, self.claim, self.max_failures, ready.calculated)
+            try:
+                result = self.finisher.write(cell, self.claim, self.max_failures, ready.calculated)
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with this experiment costs no other one
+                self._fail([cell], reason("writing the results", error))
+                continue
             self._seconds.add(key, {"finish": ready.seconds + time.perf_counter() - started})
             self._store_seconds(key)
             self._claimed.discard(key)

@@ -105,6 +105,8 @@ class Finishing:
             connection = self._partner[0]
             if not self._busy:
                 self._send(self._job(*self._queue[0]))
+                if not self._busy:
+                    yield self._lost()
                 continue
             if not wait and not connection.poll():
                 return
@@ -116,8 +118,13 @@ class Finishing:
             self._end()
 
     def _start(self) -> None:
-        self._partner = start_process(compute, (self._cells, self._finisher.resamples, self._finisher.seed))
+        """Start the process. Where it cannot be started, everything is computed here."""
         self._busy, self._baseline = False, None
+        try:
+            self._partner = start_process(compute, (self._cells, self._finisher.resamples, self._finisher.seed))
+        except (EOFError, OSError) as error:
+            self._partner = None
+            self._finisher.progress.warning(f"intervals are computed in the main process: {error}")
 
     def _end(self) -> int | None:
         """End the process; return how it ended."""
@@ -129,14 +136,21 @@ class Finishing:
         return process.ended()
 
     def _send(self, job: _Job) -> None:
-        """Send a job; if the process died while it had nothing to do, another one takes its place."""
-        assert self._partner is not None
-        try:
-            self._partner[0].send(job)
-            self._busy = True
-        except OSError:
-            self._end()
-            self._start()
+        """Send a job; if the process died while it had nothing to do, another one takes its place and gets it."""
+        for last in (False, True):
+            if self._partner is None:
+                return
+            try:
+                self._partner[0].send(job)
+            except OSError:
+                if last:
+                    return
+                self._end()
+                self._start()
+                job = self._job(*self._queue[0])  # the new process knows no baseline
+            else:
+                self._busy = True
+                return
 
     def _job(self, subject: Subject, cell: Cell) -> _Job:
         """Read the statistics of an experiment, and of its baseline if they are not known."""
@@ -158,10 +172,16 @@ class Finishing:
         try:
             calculated, seconds = connection.recv()
         except (EOFError, OSError):
-            how = how_ended(self._end())
-            self._start()
-            return Ready(subject, cell, PluginError(f"the process that computes its metrics {how}"), 0.0)
+            self._queue.appendleft((subject, cell))
+            return self._lost()
         return Ready(subject, cell, calculated, seconds)
+
+    def _lost(self) -> Ready:
+        """Give up the first experiment, whose process has died, and start another process."""
+        subject, cell = self._queue.popleft()
+        how = "cannot be started" if self._partner is None else how_ended(self._end())
+        self._start()
+        return Ready(subject, cell, PluginError(f"the process that computes its metrics {how}"), 0.0)
 
     def _compute_here(self) -> Ready:
         subject, cell = self._queue[0]

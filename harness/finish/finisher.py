@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.errors import StoreError
 from harness.finish.found import missing_recoveries
 from harness.finish.metrics import Calculated, Calculator, Samples
 from harness.finish.recovery import recoveries
@@ -16,6 +17,7 @@ from harness.media.quality import psnr_of
 from harness.records import Comparison, MetricValue, SampleRow, Totals
 from harness.statistics.intervals import Replicates
 from harness.statistics.judged import judged_in_all
+from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
@@ -159,15 +161,29 @@ class Finisher:
         for experiment in experiments:
             if experiment.key not in uncompared or experiment.baseline is None:
                 continue
-            if self._calculator.baseline != experiment.baseline:
-                self._calculator.keep_baseline(task, experiment.baseline, self.samples(experiment.baseline))
-            resampled = self._calculator.resample(task, experiment.key, self.samples(experiment.key))
-            self.store.compare(self._calculator.drops(task, resampled))
+            try:
+                if self._calculator.baseline != experiment.baseline:
+                    self._calculator.keep_baseline(task, experiment.baseline, self.samples(experiment.baseline))
+                resampled = self._calculator.resample(task, experiment.key, self.samples(experiment.key))
+                drops = self._calculator.drops(task, resampled)
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - an error of a task costs this comparison, and is told
+                self.progress.warning(f"{experiment.label}: no drop: {reason(f'task {task.name}', error)}")
+                continue
+            self.store.compare(drops)
 
     def recover(self, task: Task, experiments: Sequence[Experiment]) -> None:
         """Compute the missing comparisons of retrained experiments (gain, recovery, ...) for a plan's experiments."""
         for quartet in missing_recoveries(self.store, experiments):
-            self.store.compare(recoveries(quartet, task, lambda keys: self._resample_shared(task, keys)))
+            try:
+                found = recoveries(quartet, task, lambda keys: self._resample_shared(task, keys))
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - as above
+                self.progress.warning(f"no recovery of a retrained model: {reason(f'task {task.name}', error)}")
+                continue
+            self.store.compare(found)
 
     def _resample_shared(self, task: Task, keys: Sequence[str]) -> tuple[list[Replicates], int]:
         """Resample several experiments on the frames that were judged in all of them.
@@ -183,7 +199,12 @@ class Finisher:
         """Warn, once for a cell, of source files that are already compressed more strongly than the cell's level."""
         warnings = _SourceWarnings()
         for source_format, quality in self._sources.pop(cell.experiment.key, []):
-            if text := cell.codec.warn(cell.level, source_format, quality):
+            try:
+                text = cell.codec.warn(cell.level, source_format, quality)
+            except Exception as error:  # noqa: BLE001 - results are whole without a codec's warning; the error is told
+                self.progress.warning(f"{cell.experiment.label}: {reason(f'codec {cell.codec.name}', error)}")
+                return
+            if text:
                 warnings.count += 1
                 warnings.text = warnings.text or text
         if warnings.count:

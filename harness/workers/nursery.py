@@ -15,6 +15,7 @@ import io
 import multiprocessing
 import os
 import pickle
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,12 @@ from typing import Any
 from harness.workers.start import quiet_signals
 from harness.workers.transport import portable
 
-__all__ = ["Child", "Nursery", "OwnChild", "how_ended", "nursery", "open_nursery", "start_process"]
+__all__ = ["Child", "Nursery", "OwnChild", "hang_up", "how_ended", "nursery", "open_nursery", "start_process"]
+
+_START, _ENDED = b"start ", b"ended "
+"""How the two questions to the nursery begin."""
+_LAST_WORDS = 5.0
+"""How many seconds the nursery has to end, before it is killed."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,7 @@ class Nursery:
 
     Attributes:
         statuses: process id -> how the process ended, once that was asked.
+        owner: the id of the process that may use the nursery. A process that this one forks may not.
     """
 
     def __init__(self, known: Sequence[object]) -> None:
@@ -88,9 +95,10 @@ class Nursery:
         self._numbers = {id(thing): number for number, thing in enumerate(self._known)}
         self._lock = threading.Lock()
         self.statuses: dict[int, int] = {}
+        self.owner = os.getpid()
         context = multiprocessing.get_context("fork")
         self._connection, its = context.Pipe()
-        self._process = context.Process(target=self._serve, args=(its, self._connection), name="nursery")
+        self._process = context.Process(target=self._serve, args=(its, self._connection), name="nursery", daemon=True)
         self._process.start()
         its.close()
 
@@ -107,6 +115,7 @@ class Nursery:
             Exception: the nursery could not read the arguments.
         """
         text = io.BytesIO()
+        text.write(_START)
         _Writer(text, self._numbers).dump((work, arguments))
         with self._lock, self._exchange():
             self._connection.send_bytes(text.getvalue())
@@ -126,7 +135,7 @@ class Nursery:
             if pid not in self.statuses:
                 try:
                     with self._exchange():
-                        self._connection.send_bytes(pickle.dumps(pid))
+                        self._connection.send_bytes(_ENDED + str(pid).encode())
                         self.statuses[pid] = self._connection.recv()
                 except (OSError, EOFError):
                     return None
@@ -138,13 +147,17 @@ class Nursery:
         try:
             yield
         except BaseException:
-            self._connection.close()
+            hang_up(self._connection)
             raise
 
     def close(self) -> None:
         """End the process. Workers that are still there notice that the main process has hung up."""
+        hang_up(self._connection)
+        self._process.join(_LAST_WORDS)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
         self._connection.close()
-        self._process.join()
 
     def _serve(self, connection: Connection, other: Connection) -> None:
         """Fork what is asked for, until the main process hangs up."""
@@ -153,12 +166,12 @@ class Nursery:
         with contextlib.suppress(EOFError, ConnectionError):
             while True:
                 text = connection.recv_bytes()
-                if isinstance(asked := _plain(text), int):
-                    connection.send(os.waitstatus_to_exitcode(os.waitpid(asked, 0)[1]))
+                if text.startswith(_ENDED):
+                    connection.send(os.waitstatus_to_exitcode(os.waitpid(int(text[len(_ENDED) :]), 0)[1]))
                     continue
                 handle = recv_handle(connection)
                 try:
-                    work, arguments = _Reader(io.BytesIO(text), self._known).load()
+                    work, arguments = _Reader(io.BytesIO(text[len(_START) :]), self._known).load()
                     pid = os.fork()
                 except Exception as error:  # noqa: BLE001 - the main process raises it
                     connection.send(portable(error))
@@ -184,19 +197,25 @@ def _run(work: Callable[..., None], arguments: object, handle: int, inherited: C
         os._exit(status)
 
 
+def hang_up(connection: Connection, say_only: bool = False) -> None:
+    """End a pipe. The other side notices at once, also while it waits, and also if others hold this end too.
+
+    Args:
+        connection: this side's end.
+        say_only: whether the other side may still send.
+    """
+    if sys.platform == "win32":
+        connection.close()
+        return
+    with contextlib.suppress(OSError), socket.fromfd(connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as end:
+        end.shutdown(socket.SHUT_WR if say_only else socket.SHUT_RDWR)
+
+
 def how_ended(code: int | None) -> str:
     """Say how a process ended: its exit status, or the negative number of the signal; None if that is not known."""
     if code is None:
         return "ended, and it is not known how"
     return f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"
-
-
-def _plain(text: bytes) -> object:
-    """Return the number that a text holds; None if it holds something else."""
-    try:
-        return pickle.loads(text)  # noqa: S301 - the text comes from the main process
-    except pickle.UnpicklingError:  # it mentions known objects
-        return None
 
 
 class _Writer(pickle.Pickler):
@@ -261,8 +280,8 @@ _open: list[Nursery] = []
 
 
 def nursery() -> Nursery | None:
-    """Return the nursery of the run, if there is one."""
-    return _open[-1] if _open else None
+    """Return the nursery of the run, if there is one. A process that was forked has none: it is its parent's."""
+    return _open[-1] if _open and _open[-1].owner == os.getpid() else None
 
 
 @contextlib.contextmanager

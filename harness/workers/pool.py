@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import socket
 import sys
 import threading
 import time
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import PluginError
 from harness.media.opencv import end_threads
 from harness.training.transfer import pin
-from harness.workers.nursery import Child, OwnChild, how_ended, start_process
+from harness.workers.nursery import Child, OwnChild, hang_up, how_ended, start_process
 from harness.workers.preparing import reason
 from harness.workers.process import SLOTS, Assigned, Began, Broken, Classes, Done, Input, Output, Rows, work
 from harness.workers.scoring import Predicted
@@ -29,6 +28,8 @@ __all__ = ["Arrived", "Pool"]
 
 AHEAD = 2
 """The number of entries of `todo` that are assigned to a worker at a time: one that it does, and the next one."""
+_FILES, _FILES_OF_WORKER = 512, 2 * (1 + SLOTS)
+"""Open files of a run, and of each worker: its pipe and its slots, also of the next pass."""
 _LAST_WORDS = 2.0
 """How many seconds a worker of an interrupted run has to end, before it is killed."""
 
@@ -125,12 +126,11 @@ class Pool:
         """End the workers and the threads. Workers that are not done lose what they were doing."""
         self._closing = True
         for partner in self._partners:
-            _hang_up(partner)
+            hang_up(partner.connection, say_only=True)
         listener, writer = self._threads
         listener.join(_LAST_WORDS)
         for partner in self._partners:
-            if not partner.done:
-                partner.process.kill()
+            partner.process.kill()  # of those that are done nothing is awaited
         listener.join()
         self._outbox.put(None)
         writer.join()
@@ -207,6 +207,7 @@ class Pool:
 def _start(unit: Unit, workers: int) -> list[_Partner]:
     """Start the worker processes."""
     end_threads()
+    _allow_files(_FILES + _FILES_OF_WORKER * workers)
     partners: list[_Partner] = []
     for number in range(workers):
         mine, process = start_process(work, unit, [partner.connection for partner in partners])
@@ -214,11 +215,13 @@ def _start(unit: Unit, workers: int) -> list[_Partner]:
     return partners
 
 
-def _hang_up(partner: _Partner) -> None:
-    """Send nothing more to a worker, which notices at once, also while it waits."""
+def _allow_files(count: int) -> None:
+    """Raise this process's own limit of open files to `count`, as far as the system allows it."""
     if sys.platform == "win32":
-        partner.process.kill()
         return
-    descriptor = partner.connection.fileno()
-    with contextlib.suppress(OSError), socket.fromfd(descriptor, socket.AF_UNIX, socket.SOCK_STREAM) as end:
-        end.shutdown(socket.SHUT_WR)
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from harness.workers.preparing import REFERENCE, PreparedBatch, prepared_batches
+from harness.workers.preparing import REFERENCE, PreparedBatch, prepared_batches, reason
 from harness.workers.scoring import Predicted, Scorer
 from harness.workers.slots import Parcel, Slot, send_descriptor
 from harness.workers.start import start_worker
@@ -239,7 +239,11 @@ class _Worker:
         assert self._scorer is not None
         if coded.cell == REFERENCE:
             # They are used until the whole batch is scored, and their memory is the slot's, which is used again.
-            self._scorer.keep(coded, replace(predicted, predictions=copy.deepcopy(predicted.predictions)))
+            try:
+                own = replace(predicted, predictions=copy.deepcopy(predicted.predictions))
+            except Exception as error:  # noqa: BLE001 - predictions of a plugin that cannot be copied fail their batch
+                own = Predicted(None, reason("a prediction cannot be copied", error), predicted.seconds)
+            self._scorer.keep(coded, own)
         else:
             on_device = predicted.seconds is not None
             self._rows.append(Scored(self._scorer.rows(coded, predicted), tuple(coded.notes), on_device))

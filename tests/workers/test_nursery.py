@@ -90,6 +90,50 @@ def test_a_unit_runs_with_workers_of_the_nursery() -> None:
     assert nursery() is None
 
 
+class Unreadable:
+    """Can be pickled, but not made again."""
+
+    def __reduce__(self) -> Any:
+        return _refuse, ()
+
+
+def _refuse() -> None:
+    raise ImportError("no such module there")
+
+
+def test_arguments_that_cannot_be_read_cost_nobody_else(made: tuple[Nursery, Unsendable]) -> None:
+    home, thing = made
+    with pytest.raises(ImportError, match="no such module there"):
+        home.start(answer, (Unreadable(), ""), Pipe()[1])
+    mine, its = Pipe()
+    home.start(answer, (thing, "still here"), its)
+    assert mine.recv()[1] == "still here"
+
+
+def test_a_forked_process_does_not_use_its_parents_nursery() -> None:
+    import multiprocessing
+
+    with open_nursery([]):
+        mine, its = Pipe()
+        process = multiprocessing.get_context("fork").Process(target=lambda: its.send(nursery() is None))
+        process.start()
+        assert mine.recv()
+        process.join()
+        assert nursery() is not None
+
+
+def test_a_process_that_holds_an_end_of_the_pipe_does_not_keep_the_nursery() -> None:
+    import multiprocessing
+
+    with open_nursery([]):
+        holder = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        holder.start()
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 4
+    holder.kill()
+    holder.join()
+
+
 RUN = """
     import os, sys, time
     from harness.engine.predict import run_unit

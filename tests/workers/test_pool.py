@@ -188,6 +188,30 @@ def test_weights_that_do_not_fit_end_the_unit() -> None:
         rows(unit(12, Unfit()))
 
 
+def test_a_model_that_ends_its_thread_is_told() -> None:
+    def leaves(batch: torch.Tensor) -> list[list[Any]]:
+        raise SystemExit(3)
+
+    with pytest.raises(PluginError, match="model brightness: SystemExit: 3"):
+        rows(unit(12, Brightness(leaves)))
+
+
+class Uncopied(float):
+    """Can be pickled, but not copied."""
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        raise TypeError("one of a kind")
+
+    def __reduce__(self) -> Any:
+        return Uncopied, (float(self),)
+
+
+def test_references_that_cannot_be_copied_fail_their_batch() -> None:
+    found = rows(unit(4, Brightness(lambda batch: [[Uncopied(1.0)] for _ in batch]), reference=True))
+    assert {row.status for row in found} == {"failed"}
+    assert "a prediction cannot be copied: TypeError: one of a kind" in str(found[0].error)
+
+
 @pytest.mark.parametrize("taken", [0, 1, 5])
 def test_a_caller_that_stops_leaves_nothing_behind(taken: int) -> None:
     results = run_unit(unit(40), SETTINGS, Silence())
