@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from harness_codecs.av_colour import Colour
 
-__all__ = ["Encoder", "decode", "encode", "nvidia", "refusal", "versions"]
+__all__ = ["Encoder", "decode", "encode", "nvidia", "refusal", "same_priority", "versions"]
 
 # By default SVT-AV1 logs its settings to stderr. With this variable at 0 it logs fatal errors only.
 _QUIET = ("SVT_LOG", "0")
@@ -49,6 +50,21 @@ class Encoder:
     smallest: int = 2
 
 
+@contextlib.contextmanager
+def same_priority() -> Iterator[None]:
+    """Keep this thread's scheduling: SVT-AV1 makes the thread of root that calls it a real-time thread."""
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    before, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != before:
+            os.sched_setscheduler(0, before, parameters)
+
+
+@same_priority()
 def encode(
     encoder: str,
     frames: Iterable[av.VideoFrame],
@@ -178,6 +194,7 @@ def nvidia() -> Mapping[str, str]:
 
 
 @cache
+@same_priority()
 def refusal(encoder: str) -> str | None:
     """Encode one test frame on this machine: return libav's error message, or None when the encoder works."""
     import av

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import subprocess
@@ -486,3 +487,10 @@ def test_works_in_forked_processes_in_silence(codec: AvCodec, capfd: pytest.Capt
             assert other == encoded
             np.testing.assert_array_equal(shown, decoded)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="scheduling is set on Linux")
+def test_an_encoder_leaves_its_callers_scheduling_alone() -> None:
+    before = os.sched_getscheduler(0)
+    Av1().encode(np.zeros((2, 64, 64, 3), np.uint8), 50.0, 10.0)
+    assert os.sched_getscheduler(0) == before
