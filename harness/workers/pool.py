@@ -63,7 +63,6 @@ class _Partner:
     process: Child | OwnChild
     connection: Connection
     slots: list[Mapped] = field(default_factory=lambda: [Mapped() for _ in range(SLOTS)])
-    done: bool = False
 
 
 class Pool:
@@ -191,9 +190,7 @@ class Pool:
             self.results.put(message)
         elif isinstance(message, Broken):
             raise message.error
-        elif isinstance(message, Done):
-            partner.done = True
-        return not partner.done
+        return not isinstance(message, Done)
 
     def _arrived(self, partner: _Partner, message: Input) -> Arrived:
         started = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -30,8 +31,6 @@ ALONE = Settings("cpu", "fp32", 0, 1)
 def no_process_and_no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
-    import multiprocessing
-
     assert not multiprocessing.active_children()
     assert set(threading.enumerate()) <= before
 
@@ -214,10 +213,13 @@ def test_references_that_cannot_be_copied_fail_their_batch() -> None:
 
 @pytest.mark.parametrize("taken", [0, 1, 5])
 def test_a_caller_that_stops_leaves_nothing_behind(taken: int) -> None:
+    before = threading.active_count()
     results = run_unit(unit(40), SETTINGS, Silence())
     for _ in range(taken):
         next(results)
     results.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+    assert multiprocessing.active_children() == []
 
 
 def test_each_batch_says_what_its_stages_took() -> None:
