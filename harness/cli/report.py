@@ -43,6 +43,13 @@ _OTHER_ENDINGS = (".pdf", ".md", ".txt", ".csv", ".json", ".png", ".svg", ".zip"
     type=click.Choice(["ms-ssim", "vmaf"]),
     help="A measure of the picture beside PSNR, made on up to 20 samples; repeatable.",
 )
+@click.option(
+    "--provenance",
+    type=click.Choice(["short", "full"]),
+    default="short",
+    show_default=True,
+    help="short: no names of hosts, and of files only the last part; full: as they are.",
+)
 @click.option("--weights", help="The file the experiments were run with, where it is not the model's own.")
 @click.option("--device", help="cpu, cuda, cuda:N or mps, for the pictures; default: the best there is.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but where the page is.")
@@ -61,6 +68,7 @@ def report(
     fps: float | None,
     resolution: str | None,
     measures: tuple[str, ...],
+    provenance: str,
     weights: str | None,
     device: str | None,
     quiet: bool,
@@ -102,6 +110,7 @@ def report(
             samples=samples,
             limit=limit,
             camera=camera,
+            full=provenance == "full",
             measures=measures,
             settings=machine.choose(torch_device, "fp32"),
             status=status,

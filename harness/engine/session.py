@@ -81,6 +81,7 @@ def carry_out(
             "resamples": resampling.resamples,
             "interval_seed": resampling.seed,
             "max_failures": max_failures,
+            "warnings": list(plan.notes),
         },
     )
     run = store.begin_run(info)

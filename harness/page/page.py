@@ -69,7 +69,7 @@ def page(store: Store, environment: Environment, asked: PageOptions) -> str:
     rest = {
         "title": asked.title,
         "summary": _summary(cells, cases),
-        "provenance": provenance(store, cells, cases),
+        "provenance": provenance(store, cells, cases, asked.full),
         "data": [section.data for section in sections],
         "specs": chart_specs(),
         "vega": vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # optional, unlike its stub says

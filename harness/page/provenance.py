@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
+from harness.page.private import without_paths
 from harness.results.tables.profile import profile_table
 from harness.results.tables.text import Table
 from harness.store import Filters
@@ -42,6 +43,7 @@ class Provenance:
     """The origin of the results, shown at the end of the page.
 
     Args:
+        warnings: what the runs warned of before they began, such as a demo model on real data.
         runs: the runs that made the experiments, with their commands.
         versions: the versions of libraries and plugins; all versions if runs differ.
         datasets: the datasets with their fingerprints.
@@ -52,6 +54,7 @@ class Provenance:
         departures: sentences about how the experiments differ from the study's.
     """
 
+    warnings: tuple[str, ...]
     runs: Table
     versions: Table
     datasets: Table
@@ -62,23 +65,28 @@ class Provenance:
     departures: tuple[str, ...]
 
 
-def provenance(store: Store, cells: Sequence[ResultCell], cases: Sequence[Case]) -> Provenance:
+def provenance(
+    store: Store, cells: Sequence[ResultCell], cases: Sequence[Case], full: bool = False
+) -> Provenance:
     """Gather the provenance of some experiments.
 
     Args:
         store: the store that has the experiments.
         cells: the experiments.
         cases: the cases of these experiments, which are compared with the study.
+        full: whether the names of hosts and the folders of files are shown. Without them, only the names of files are.
     """
+    shown: Callable[[str], str] = str if full else without_paths
     used = {cell.facts["run"] for cell in cells}
     runs = [run for run in store.runs() if run.id in used]
     identities = store.identities([cell.facts["experiment"] for cell in cells])
     failed = sum(cell.facts["failed_samples"] or 0 for cell in cells)
     return Provenance(
-        _runs(runs),
+        tuple(dict.fromkeys(shown(text) for run in runs for text in run.info.settings.get("warnings", ()))),
+        _runs(runs, full),
         _versions(runs),
         _datasets(cells, identities),
-        _troubles(store, cells),
+        _with_texts(_troubles(store, cells), shown),
         failed,
         _times(store, cells),
         _READINGS,
@@ -96,10 +104,20 @@ def _times(store: Store, cells: Sequence[ResultCell]) -> Table:
     return replace(found, title=title)
 
 
-def _runs(runs: Sequence[RecordedRun]) -> Table:
-    columns = ("run", "command", "status", "started (UTC)", "host", "device", "revision")
-    rows = [(r.id, r.info.command, r.status, r.started_at, r.info.host, r.info.device, r.info.git) for r in runs]
-    return Table(columns, tuple(rows), "Commands")
+def _runs(runs: Sequence[RecordedRun], full: bool) -> Table:
+    columns = ("run", "command", "status", "started (UTC)", *(("host",) if full else ()), "device", "revision")
+    rows = []
+    for r in runs:
+        command, host = (r.info.command, (r.info.host,)) if full else (without_paths(r.info.command), ())
+        rows.append((r.id, command, r.status, r.started_at, *host, r.info.device, r.info.git))
+    notes = () if full else ("Hosts and folders are left out; `harness report --provenance full` has them.",)
+    return Table(columns, tuple(rows), "Commands", notes)
+
+
+def _with_texts(table: Table, change: Callable[[str], str]) -> Table:
+    """Return the table with all its texts changed by a function."""
+    rows = tuple(tuple(change(v) if isinstance(v, str) else v for v in row) for row in table.rows)
+    return replace(table, rows=rows)
 
 
 def _versions(runs: Sequence[RecordedRun]) -> Table:

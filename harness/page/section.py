@@ -18,11 +18,13 @@ from harness.page.curves import case_data
 from harness.page.fidelity import measure_samples
 from harness.page.gallery import Budget, Gallery, gallery
 from harness.page.heat import HeatTable, heat_of_matrix, level_words
+from harness.page.private import without_paths
 from harness.page.rates import rates_table
 from harness.page.sample_losses import losses_of, slices
 from harness.planning.batches import stratified_subset
 from harness.results.ladders import Case
 from harness.results.tables.matrix import matrices
+from harness.results.tables.notes import sample_counts
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.recovery import read_recovery, recovery_tables
 from harness.results.tables.task import task_table
@@ -58,6 +60,7 @@ class PageOptions:
         samples: the number of samples of each codec for which pictures are shown.
         limit: the largest drop that recommendations allow.
         camera: the camera that recommendations are for.
+        full: whether the page tells the names of hosts and the folders of files.
         measures: measures of picture quality besides PSNR, keys of `harness.page.fidelity.MEASURES`.
         settings: the device, precision and threads for the pictures and measures.
         status: called with a text about the current step.
@@ -69,6 +72,7 @@ class PageOptions:
     samples: int
     limit: Limit
     camera: Camera
+    full: bool
     measures: tuple[str, ...]
     settings: Settings
     status: Callable[[str], None]
@@ -81,6 +85,7 @@ class Section:
 
     Args:
         case: the experiments.
+        counts: on how many samples its values stand, for the titles of its tables.
         data: the data of the charts.
         recommended: the recommended level of each codec; None if there is no recommendation.
         rates: Bjontegaard differences between codecs; None if there is nothing to compare.
@@ -94,6 +99,7 @@ class Section:
     """
 
     case: Case
+    counts: str
     data: dict[str, Any]
     recommended: Table | None
     rates: Table | None
@@ -142,6 +148,7 @@ def section_of(
     shown = list(dict.fromkeys([*primary, *names]))[:2]
     return Section(
         case=case,
+        counts=sample_counts([cell.facts for cell in cells]),
         data={**case_data(case, task, fidelity), "recovery": _shares(recovered, case)},
         recommended=_recommended(case, asked),
         rates=rates_table(case),
@@ -150,8 +157,8 @@ def section_of(
         heats=tuple(heat_of_matrix(matrix) for matrix in matrices(cells)),
         falls=tuple(drop_tables(case, task)),
         slices=tuple(slices(losses, score) for losses in found),
-        gallery=pictures,
-        notes=tuple(notes),
+        gallery=pictures if asked.full else replace(pictures, problems=tuple(map(without_paths, pictures.problems))),
+        notes=tuple(notes if asked.full else map(without_paths, notes)),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.results.cells import ResultCell
 from harness.results.figures.lines import can_draw, group_by_line, is_baseline_row, line_family
 from harness.results.naming import codec_names, conditions, training_words
+from harness.results.tables.notes import sample_counts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,10 +62,18 @@ def curve_figure(records: Sequence[dict[str, Any]], against: str = "bpp") -> Fig
         figure.legend(loc="outside right upper", frameon=False)
     else:
         axes.legend(frameon=False)
-    axes.set_title(f"{records[0]['task']}: {title}".removesuffix(": "), size=10)
+    axes.set_title(_title(records, [p for points in (*lines, *baselines) for p in points], title), size=10)
     if against != "level":
         _write_levels(figure, axes, lines, looks, against)
     return figure
+
+
+def _title(records: Sequence[dict[str, Any]], drawn: Sequence[dict[str, Any]], common: str) -> str:
+    """Return the title: the task, what all lines have in common, what they are judged by, and on how many samples."""
+    parts = [f"{records[0]['task']}: {common}".removesuffix(": ")]
+    if {row["reference"] for row in drawn} == {"predictions"}:
+        parts.append("reference: its own predictions")
+    return ", ".join([*parts, sample_counts(drawn)])
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from harness.results.tables.matrix import UNCOMPRESSED
+from harness.results.tables.notes import sample_counts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +61,8 @@ def heat_map(matrix: Matrix) -> Figure:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     figure.colorbar(image, ax=axes, label=matrix.metric)
-    axes.set_title(matrix.title, size=9)
+    counts = sample_counts([entry.cell.facts for entry in matrix.entries.values()])
+    axes.set_title(", ".join(part for part in (matrix.title, counts) if part), size=9)
     return figure
 
 

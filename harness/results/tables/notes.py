@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from harness.statistics.estimate import GROUPS_FROM, HOLDS_FROM
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
 
-__all__ = ["few_samples_notes", "sample_count_notes", "seeds_note", "unjudged_frames_note"]
+__all__ = ["few_samples_notes", "sample_count_notes", "sample_counts", "seeds_note", "unjudged_frames_note"]
 
 
 def unjudged_frames_note(cells: Sequence[ResultCell]) -> list[str]:
@@ -48,6 +49,38 @@ def sample_count_notes(cells: Sequence[ResultCell]) -> list[str]:
     if len(counts) == len(failed) == 1:
         return [f"Metrics stand on {counts[0]} samples; {failed[0]} more failed."]
     return [f"Metrics stand on {_range(counts)} samples: those that did not fail ({_range(failed)} did)."]
+
+
+def sample_counts(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return on how many samples some experiments stand, for a title; "" if none has finished a sample.
+
+    Args:
+        rows: rows of the view `results`.
+
+    >>> sample_counts([{"samples": 200, "groups": 40, "dataset_options": '{"every": 5}'}, {"samples": 198, "groups": 40}])
+    'n = 198 to 200 in 40 groups, every=5'
+    >>> sample_counts([{"samples": 8, "groups": 8}])
+    'n = 8 (few)'
+    """
+    counts = sorted({row["samples"] for row in rows if row["samples"]})
+    if not counts:
+        return ""
+    groups = sorted({row["groups"] for row in rows if row.get("groups") is not None})
+    text = f"n = {_range(counts)}"
+    if groups and groups != counts:
+        text += f" in {_range(groups)} group{'' if groups == [1] else 's'}"
+    if counts[0] < HOLDS_FROM or (groups and groups[0] < GROUPS_FROM):
+        text += " (few)"
+    steps = {_step(row.get("dataset_options")) for row in rows} - {None, 1}
+    return text + (f", every={'/'.join(str(step) for step in sorted(steps, key=str))}" if steps else "")
+
+
+def _step(options: str | None) -> Any:
+    """Return which frames of videos are judged (the dataset's option `every`); None if the dataset has no such option.
+
+    A store may not have the options of its datasets.
+    """
+    return json.loads(options).get("every") if options else None
 
 
 def few_samples_notes(cells: Sequence[ResultCell]) -> list[str]:
