@@ -45,18 +45,18 @@ class Training:
 
     @property
     def label(self) -> str:
-        """A short readable name: "retrained on jpeg@15", "retrained on uncompressed data, seed 1"; "" if pretrained.
+        """The training's name: "jpeg@15", "mixed jpeg", "clean", "jpeg@15 (encoder only), seed 1"; "" if pretrained.
 
-        Seed 0 is not mentioned.
+        Seed 0 is not mentioned. Tables of results use the same names; there, a model that is tested on what it was
+        trained on is called "matched jpeg@15".
         """
         if self.kind == "pretrained":
             return ""
         level = "" if self.level is None else f"@{self.level:g}"
-        data = "uncompressed data" if self.codec is None else f"{self.codec}{level}"
-        mixed = " at mixed levels" if self.mode == "mixed" else ""
-        parts = f" ({self.parts} only)" if self.parts else ""
-        seed = f", seed {self.seed}" if self.seed else ""
-        return f"retrained on {data}{mixed}{parts}{seed}"
+        words = [str(self.mode)] if self.mode != "level" else []
+        words += [f"{self.codec}{level}"] if self.codec else []
+        words += [f"({self.parts} only)"] if self.parts else []
+        return " ".join(words) + (f", seed {self.seed}" if self.seed else "")
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Experiment:
     def label(self) -> str:
         """A short readable name of the experiment: "jpeg:scale=0.5@50 detection"."""
         level = "" if self.level is None else f"@{self.level:g}"
-        training = f", {self.training.label}" if self.training.label else ""
+        training = f", retrained: {self.training.label}" if self.training.label else ""
         return f"{self.variant}{level} {self.task}{training}"
 
 

@@ -13,10 +13,11 @@ from harness.cli.once import Command
 from harness.cli.options.common import make_registry
 from harness.cli.options.request import batch_sizes, make_request, request_options
 from harness.discovery.plugins import installed
-from harness.store import Filters
 
 if TYPE_CHECKING:
     from harness.cli.planned import PlannedTraining
+    from harness.experiment import Experiment
+    from harness.records import State
 
 __all__ = ["plan"]
 
@@ -27,10 +28,11 @@ __all__ = ["plan"]
 def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) -> None:
     """Show what a run would do; run nothing.
 
-    Takes the arguments of `harness run`. The time is estimated from what the database has of the same model and
-    dataset.
+    Takes the arguments of `harness run`. Time and size are estimated from what the database has of the same model and
+    dataset; what it has nothing of is counted beside the estimate.
     """
     from harness.cli.planned import in_words, planned_trainings
+    from harness.cli.todo import Measured, Todo, database_size
     from harness.engine import machine
     from harness.planning.preflight import prepare
 
@@ -40,62 +42,43 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
     planned, store = prepare(make_request(options), installed(), make_registry(registries), db, False, sizes)
     for note in planned.notes:
         click.echo(f"warning: {note}", err=True)
-    states, measured = {}, {}
+    states, measured, size = {}, Measured(), None
     if store is not None:
         states = store.states([e.key for e in planned.experiments])
-        columns = ("experiment", "model", "dataset", "codec", "seconds", "samples")
-        finished = Filters({"status": ["finished"]})
-        for _, model, dataset, codec, taken, count in store.read("results", columns, finished, distinct=True):
-            if taken and count:
-                measured[model, dataset, codec] = taken / count
-                measured.setdefault((model, dataset, None), taken / count)
+        measured, size = Measured.of(store), database_size(db)
         store.close()
-    records, samples, seconds, unknown = [], 0, 0.0, 0
-    for experiment in planned.experiments:
-        state = states.get(experiment.key)
-        status = state.status if state else "to do"
-        kept = state.samples if state else 0
-        missing = 0 if status == "finished" else experiment.samples - kept
-        per_sample = measured.get(
-            (experiment.model, experiment.dataset, experiment.codec),
-            measured.get((experiment.model, experiment.dataset, None)),
-        )
-        samples += missing
-        seconds += missing * (per_sample or 0)
-        unknown += missing if per_sample is None else 0
-        records.append(
-            {
-                "key": experiment.key,
-                "task": experiment.task,
-                "model": experiment.model,
-                "dataset": f"{experiment.dataset}/{experiment.split}",
-                "codec": experiment.variant,
-                "level": experiment.level,
-                "training": experiment.training.label or "pretrained",
-                "precision": experiment.precision,
-                "compiled": experiment.compiled,
-                "batch": experiment.batch,
-                "samples": experiment.samples,
-                "status": status,
-                "kept": kept,
-            }
-        )
-    estimate = None if unknown else round(seconds, 1)
+    todo = Todo.of(planned, states, measured, size)
+    records = [_record(experiment, states.get(experiment.key)) for experiment in planned.experiments]
     trainings = planned_trainings(planned)
     if as_json:
         content = {"experiments": records, "trainings": [asdict(training) for training in trainings]}
-        click.echo(json.dumps({**content, "samples_to_do": samples, "seconds": estimate}, indent=2))
+        click.echo(json.dumps({**content, **todo.record()}, indent=2))
         return
     _print(records)
     if trainings:
         _print_trainings(trainings)
         click.echo(in_words(trainings))
-    todo = sum(1 for row in records if row["status"] != "finished")
-    click.echo(f"{len(records)} experiments, {todo} to do: {samples} predictions.")
-    if samples:
-        known = f"about {seconds:.0f} s of work" if not unknown else "not known: nothing like it has been measured yet"
-        without = ", trainings not counted" if any(training.status != "done" for training in trainings) else ""
-        click.echo(f"Estimated time: {known}{without}. Database rows: {samples}.")
+    left = any(training.status != "done" for training in trainings)
+    for line in todo.in_words(len(records), left):
+        click.echo(line)
+
+
+def _record(experiment: Experiment, state: State | None) -> dict[str, Any]:
+    return {
+        "key": experiment.key,
+        "task": experiment.task,
+        "model": experiment.model,
+        "dataset": f"{experiment.dataset}/{experiment.split}",
+        "codec": experiment.variant,
+        "level": experiment.level,
+        "training": experiment.training.label or "pretrained",
+        "precision": experiment.precision,
+        "compiled": experiment.compiled,
+        "batch": experiment.batch,
+        "samples": experiment.samples,
+        "status": state.status if state else "to do",
+        "kept": state.samples if state else 0,
+    }
 
 
 def _print_trainings(trainings: Sequence[PlannedTraining]) -> None:

@@ -22,7 +22,7 @@ class PlannedTraining:
         key: the key of the training.
         task: the task of the model.
         model: the model's name in results.
-        training: a description of the training, such as "retrained on jpeg@15".
+        training: a description of the training, such as "jpeg@15".
         seed: the seed of the training.
         iterations: the total number of iterations.
         status: "done", "begun" or "to do", from the training's files in the cache folder.
@@ -67,7 +67,7 @@ def planned_trainings(plan: Plan, found: Collection[str] = ()) -> list[PlannedTr
 def in_words(trainings: Sequence[PlannedTraining]) -> str:
     """Return a sentence with the number of trainings, how many are done, and how many iterations are to do.
 
-    >>> todo = PlannedTraining("k", "detection", "demo-detector", "retrained on jpeg@15", 0, 160, "to do")
+    >>> todo = PlannedTraining("k", "detection", "demo-detector", "jpeg@15", 0, 160, "to do")
     >>> in_words([todo])
     '1 training: 0 found, 1 to do (160 iterations).'
     """

@@ -48,6 +48,7 @@ class _Counts:
         self.experiments: dict[str, Experiment] = {}
         self.done: dict[str, int] = {}
         self.failed: dict[str, int] = {}
+        self.continued: list[Experiment] = []
 
     def planned(self, experiments: Sequence[Experiment], found: Sequence[str]) -> None:
         self.experiments = {e.key: e for e in experiments if e.key not in set(found)}
@@ -58,17 +59,27 @@ class _Counts:
 
     def resumed(self, experiment: Experiment, samples: int) -> None:
         self.done[experiment.key] = samples
-        self.console.print(
-            f"{experiment.label}: continued, {samples} of {experiment.samples} samples were done.",
-            highlight=False,
-            markup=False,
-        )
+        self.continued.append(experiment)
+
+    def _say_what_continues(self) -> None:
+        """Write one line about all experiments that were continued since the last such line."""
+        if not self.continued:
+            return
+        first, more = self.continued[0], len(self.continued) - 1
+        name = first.label + (f" and {more} more" if more else "")
+        done = sum(self.done[e.key] for e in self.continued)
+        planned = sum(e.samples for e in self.continued)
+        self.continued = []
+        text = f"{name}: continued, {done} of {planned} samples were done."
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def advanced(self, key: str, samples: int, failed: int) -> None:
+        self._say_what_continues()
         self.done[key] += samples
         self.failed[key] += failed
 
     def finished(self, experiment: Experiment, totals: Totals, metrics: Sequence[MetricValue]) -> None:
+        self._say_what_continues()
         primary = next((m for m in metrics if m.is_primary), None)
         value = "" if primary is None or primary.value is None else f", {primary.metric} {primary.value:.4f}"
         failures = f", {totals.failed} failed" if totals.failed else ""
@@ -77,6 +88,7 @@ class _Counts:
         )
 
     def warning(self, text: str) -> None:
+        self._say_what_continues()
         self.console.print(f"warning: {text}", style="yellow", highlight=False, markup=False)
 
 

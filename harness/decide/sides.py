@@ -11,7 +11,7 @@ from harness.errors import UsageError, did_you_mean
 from harness.experiment import canonical
 from harness.planning.grammar import ParsedName, is_written, parse
 from harness.results.cells import matching_names
-from harness.results.trainings import codec_defaults
+from harness.results.trained import codec_defaults
 
 if TYPE_CHECKING:
     from harness.results.ladders import Case, Ladder

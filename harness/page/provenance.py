@@ -65,9 +65,7 @@ class Provenance:
     departures: tuple[str, ...]
 
 
-def provenance(
-    store: Store, cells: Sequence[ResultCell], cases: Sequence[Case], full: bool = False
-) -> Provenance:
+def provenance(store: Store, cells: Sequence[ResultCell], cases: Sequence[Case], full: bool = False) -> Provenance:
     """Gather the provenance of some experiments.
 
     Args:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.results.naming import codec_names
-from harness.results.trainings import differences, kind_of, newest_series, newest_trainings, trained_on
+from harness.results.trained import kind_of, trained_on
+from harness.results.trainings import differences, newest_series, newest_trainings
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.media.levers import LEVER_NAMES
+from harness.results.trained import is_matched
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
@@ -44,15 +45,20 @@ def conditions(cells: Sequence[ResultCell]) -> tuple[list[str], list[Column]]:
 
 
 def training_words(cell: ResultCell) -> str:
-    """Return how a model's weights were trained, in words: "pretrained", "retrained jpeg@15 (level)"."""
+    """Return the name of a model's training, the same in all tables and figures.
+
+    It is "pretrained", "clean" (on uncompressed data), "mixed jpeg" (at random levels), "jpeg@15" (on data at one
+    level), or "matched jpeg@15" (on data with the codec, options and level of its test). The parts of the model that
+    were retrained follow in brackets, if it was not the whole model. `--training` takes these names.
+    """
     row = cell.facts
     if row["training"] == "pretrained":
         return "pretrained"
     level = "" if row["train_level"] is None else f"@{row['train_level']:g}"
-    coded = f" {row['train_codec']}{level}" if row["train_codec"] else ""
-    mode = f" ({row['train_mode']})" if row["train_mode"] else ""
-    parts = f", {row['parts']} only" if row["parts"] else ""
-    return f"{row['training']}{coded}{mode}{parts}"
+    kind = "matched" if row["train_mode"] == "level" and is_matched(cell) else row["train_mode"]
+    words = [kind] if kind != "level" else []
+    words += [f"{row['train_codec']}{level}"] if row["train_codec"] else []
+    return " ".join([*words, *([f"({row['parts']} only)"] if row["parts"] else [])])
 
 
 def codec_names(cells: Sequence[ResultCell]) -> list[str]:

@@ -2,79 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
-from harness.media.levers import LEVER_NAMES
-from harness.planning.grammar import parse
 from harness.results.naming import conditions
+from harness.results.trained import is_matched, kind_of, trained_on
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
 
 __all__ = [
     "TRAINING_KINDS",
-    "codec_defaults",
     "differences",
-    "is_matched",
-    "kind_of",
     "newest_series",
     "newest_trainings",
-    "trained_on",
     "training_filter",
 ]
 
 TRAINING_KINDS = ("pretrained", "matched", "mixed", "clean")
 """The words that select kinds of trainings. A level, or codec@level, is also allowed (see `training_filter`)."""
-
-
-def kind_of(cell: ResultCell) -> str:
-    """Return the kind of training: `pretrained`, `clean`, `mixed`, or `level` (the training data had one level)."""
-    return str(cell.facts["train_mode"]) if cell.facts["training"] == "retrained" else "pretrained"
-
-
-def is_matched(cell: ResultCell) -> bool:
-    """Return whether the whole model was retrained on data with the same codec, options and level as in its test."""
-    row = cell.facts
-    if kind_of(cell) != "level" or row["parts"] or row["train_level"] != row["level"]:
-        return False
-    return trained_on(cell, row["codec"], cell.options)
-
-
-def trained_on(cell: ResultCell, codec: str, options: Mapping[str, Any]) -> bool:
-    """Return whether the training data of a model were coded by a codec with exactly these options.
-
-    The name of a training contains only the options that differ from the codec's defaults. If no installed plugin has
-    the codec, its defaults are unknown. The values in `options` are then assumed to be the defaults, except for levers,
-    which have no default.
-
-    Args:
-        cell: an experiment of a retrained model.
-        codec: the codec's name.
-        options: all options of the codec, as they are in results. `intra` is ignored, because it is no option: it says
-            whether single images were coded.
-    """
-    if cell.facts["train_codec"] is None:
-        return False
-    training_codec = parse(cell.facts["train_codec"], levels=False)
-    values = {name: value for name, value in options.items() if name != "intra"}
-    defaults = codec_defaults(codec)
-    if defaults is None:
-        defaults = {name: value for name, value in values.items() if name not in LEVER_NAMES}
-    changed = {name: str(value) for name, value in values.items() if name not in defaults or defaults[name] != value}
-    trained = {name: text for name, text in training_codec.options.items() if str(defaults.get(name)) != text}
-    return training_codec.name == codec and changed == trained
-
-
-def codec_defaults(codec: str) -> dict[str, Any] | None:
-    """Return the default of each option of a codec; None if the codec is not installed."""
-    from harness.discovery.plugins import installed
-
-    plugins = installed()
-    if codec not in plugins.names("codec"):
-        return None
-    return {option.name: option.default for option in plugins.get("codec", codec).options}
 
 
 def differences(groups: Sequence[Sequence[ResultCell]]) -> list[str]:
@@ -138,8 +85,9 @@ def training_filter(word: str) -> Callable[[ResultCell], bool]:
     """Return a function that says whether an experiment belongs to the kind of training that a word names.
 
     Args:
-        word: one of `TRAINING_KINDS`, a level, or `codec@level`. A level without a codec selects models whose training
-            data were coded at this level by the codec that is tested, with the same options.
+        word: one of `TRAINING_KINDS`, a level, `codec@level`, or a name as tables show it ("matched jpeg@15", "mixed
+            jpeg"). A level without a codec selects models whose training data were coded at this level by the codec
+            that is tested, with the same options.
 
     Raises:
         UsageError: the word is none of these.
@@ -148,6 +96,12 @@ def training_filter(word: str) -> Callable[[ResultCell], bool]:
         return is_matched
     if word in TRAINING_KINDS:
         return lambda cell: kind_of(cell) == word
+    kind, _, data = word.partition(" ")
+    if kind == "mixed":
+        return lambda cell: kind_of(cell) == kind and cell.facts["train_codec"] == data
+    if kind == "matched":
+        at_level = training_filter(data)
+        return lambda cell: is_matched(cell) and at_level(cell)
     codec, _, level = word.rpartition("@")
     try:
         number = float(level)

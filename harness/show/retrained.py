@@ -9,7 +9,8 @@ from harness.errors import UsageError, WeightsError
 from harness.files import sha256_file
 from harness.model import Weights
 from harness.results.naming import training_words
-from harness.results.trainings import kind_of, newest_trainings, training_filter
+from harness.results.trained import kind_of
+from harness.results.trainings import newest_trainings, training_filter
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,8 @@ from typing import Any
 from harness.errors import StoreError
 from harness.media.levers import LEVER_NAMES
 from harness.results.cells import ResultCell
-from harness.results.trainings import newest_trainings, trained_on
+from harness.results.trained import trained_on
+from harness.results.trainings import newest_trainings
 
 __all__ = ["ExperimentOrigin", "ModelResults"]
 

@@ -10,7 +10,8 @@ from harness.results.naming import codec_names
 from harness.results.seeds import average_over_seeds
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
-from harness.results.trainings import differences, is_matched, kind_of, newest_trainings
+from harness.results.trained import is_matched, kind_of
+from harness.results.trainings import differences, newest_trainings
 from harness.statistics.estimate import Estimate
 from harness.study.published import PublishedTable, published_tables
 

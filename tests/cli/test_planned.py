@@ -29,9 +29,7 @@ def test_trainings_are_listed_once_with_what_is_done_of_them(tmp_path: Path, mon
     plan = plan_of(RETRAINED)
     listed = planned_trainings(plan)
     assert [(one.training, one.seed, one.iterations, one.status) for one in listed] == [
-        (f"retrained on {data}{', seed 1' * seed}", seed, 7, "to do")
-        for data in ("jpeg@15", "uncompressed data")
-        for seed in (0, 1)
+        (f"{data}{', seed 1' * seed}", seed, 7, "to do") for data in ("jpeg@15", "clean") for seed in (0, 1)
     ]
     assert in_words(listed) == "4 trainings: 0 found, 4 to do (28 iterations)."
     first, second, *_ = [place_of(a_pass.job) for a_pass in plan.passes if a_pass.job]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import re
 import signal
 import time
 from contextlib import closing
@@ -105,7 +107,7 @@ def test_a_killed_run_continues_and_gives_the_same_numbers(session: Session, und
     statuses = session.run_process("results", "--format", "csv", "--failed").stdout
     assert "interrupted" in statuses
     continued = session.run(*JPEG)
-    assert "continued" in continued.stderr
+    assert len([line for line in continued.stderr.splitlines() if ": continued, " in line]) == 1
     assert held >= 20
     assert session.values() == undisturbed.values()
     assert session.select("select count(*), count(distinct experiment_id || '/' || sample_index) from samples") == [
@@ -202,6 +204,19 @@ def test_plan_runs_nothing_and_tells_what_is_done(session: Session, undisturbed:
     out = undisturbed.run("plan", *JPEG[1:3], "--codec", "jpeg@50,20", "--limit", "12").stdout
     assert "3 experiments, 1 to do: 12 predictions" in out
     assert "Estimated time: about" in out
+    assert re.search(r"The database has [\d.]+ [kM]B, and will grow by about [\d.]+ [kM]B\.", out)
+    more = ("--task", "pose", "--limit", "12", "--json")
+    known = json.loads(undisturbed.run("plan", *JPEG[1:3], "--codec", "jpeg@50,20", *more).stdout)
+    assert known["samples_to_do"] == 12 + 3 * 12
+    assert known["samples_not_measured"] == 3 * 12
+    assert known["seconds"] is None
+    assert known["seconds_of_known"] > 0
+
+
+def test_plan_counts_the_frames_that_are_judged(session: Session) -> None:
+    options = ("--task", "detection", "--dataset", "demo-clips", "--codec", "h264@30", "--limit", "3")
+    clips = json.loads(session.run("plan", *options, "--json").stdout)
+    assert (clips["samples_to_do"], clips["judged_frames"]) == (2 * 3, 2 * 3 * 4)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import pytest
 
 from harness.discovery.plugins import installed
 from harness.discovery.stores import open_store
+from harness.page.private import without_paths
 from harness.page.provenance import provenance
 from harness.page.rates import rates_table
 from harness.results.cells import read_cells
@@ -80,7 +81,7 @@ def test_the_page_needs_nothing_from_elsewhere(text: str) -> None:
 
 def test_what_falls_first_comes_first(session: Session, text: str) -> None:
     detection = text.partition('id="case-0"')[2].partition('id="case-1"')[0]
-    (table,) = re.findall(r"<caption>classes, jpeg</caption>.*?</table>", detection, re.DOTALL)
+    (table,) = re.findall(r"<caption>classes, jpeg <small>[^<]*</small></caption>.*?</table>", detection, re.DOTALL)
     rows = re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', table, re.DOTALL)
     firsts = [[("▼" in cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", cells)] for _, cells in rows]
     places = [marks.index(True) if True in marks else len(marks) for marks in firsts]
@@ -95,11 +96,38 @@ def test_what_falls_first_comes_first(session: Session, text: str) -> None:
 
 def test_provenance_names_commands_data_and_departures(session: Session, text: str) -> None:
     for (command,) in session.select("SELECT command FROM runs"):
-        assert html.escape(command, quote=False).replace("'", "&#39;") in text
+        assert html.escape(without_paths(command), quote=False).replace("'", "&#39;") in text
     for (identity,) in session.select("SELECT identity FROM experiments"):
         assert json.loads(identity)["dataset"]["fingerprint"] in text
     assert "the study tests Faster R-CNN on" in text
     assert "Nothing: every experiment finished" in text
+
+
+def test_hosts_and_folders_are_told_only_if_asked(session: Session, tmp_path: Path) -> None:
+    other = Session(tmp_path, Path(session.env["HARNESS_CACHE"]))
+    shutil.copy(session.database, other.database)
+    warning = "model m was trained on rendered scenes: what it scores on /srv/ann/coco says little"
+    with closing(sqlite3.connect(other.database)) as connection, connection:
+        connection.execute("UPDATE runs SET host = 'anns-laptop', command = 'harness run --data-root /home/ann/coco'")
+        connection.execute("UPDATE runs SET settings = json_set(settings, '$.warnings', json_array(?))", (warning,))
+    other.run("report", "-o", "short.html", "--samples", "0", "--task", "segmentation")
+    short = (tmp_path / "short.html").read_text("utf-8")
+    assert "anns-laptop" not in short
+    assert "/home/ann" not in short
+    assert "harness run --data-root …/coco" in short
+    assert "<strong>Warning:</strong> model m was trained on rendered scenes: what it scores on …/coco says" in short
+    other.run("report", "-o", "full.html", "--samples", "0", "--task", "segmentation", "--provenance", "full")
+    full = (tmp_path / "full.html").read_text("utf-8")
+    assert "anns-laptop" in full
+    assert "harness run --data-root /home/ann/coco" in full
+    assert warning in full
+
+
+def test_every_table_of_values_says_on_how_many_samples(text: str) -> None:
+    results = text.partition('id="provenance"')[0]
+    captions = re.findall(r"<caption>(.*?)</caption>", results)
+    assert len(captions) > 10
+    assert all("<small>n = 18 (few)</small>" in caption for caption in captions), captions
 
 
 def test_provenance_shows_where_the_time_went(session: Session, tmp_path: Path) -> None:

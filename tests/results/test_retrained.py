@@ -113,12 +113,12 @@ def rows_of(text: str) -> list[dict[str, str]]:
 def test_the_table_has_one_row_for_the_seeds_of_a_training(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = run(capsys, "results", "--db", database)
     (matched,) = [
-        line for line in text.splitlines() if "jpeg@5 (level)" in line and f"0.410 [0.310, 0.510] ±{HALF:.3f}" in line
+        line for line in text.splitlines() if "matched jpeg@5" in line and f"0.410 [0.310, 0.510] ±{HALF:.3f}" in line
     ]
     assert matched.split()[0] == "0,"
     assert "Means over 2 seeds of each training; ±: half their 95% interval (Student's)" in text
     (old,) = [line for line in text.splitlines() if "old reci" in line]
-    assert "jpeg@5 (level)" in old
+    assert "matched jpeg@5" in old
     assert "old reci" not in matched
     assert "series: tells trainings of one name apart" in text
     long = json.loads(run(capsys, "results", "--db", database, "-f", "json", "--metric", "AP"))
@@ -135,7 +135,7 @@ def test_recovery_is_read_in_a_table(database: Path, capsys: pytest.CaptureFixtu
     assert (one["cost_on_none"], one["cost_on_none_ci_high"]) == ("0.01", "0.04")
     lines = run(capsys, "results", "recovery", "--db", database).splitlines()
     assert lines[0] == "detection: rcnn on streets/test: AP"
-    (row,) = [line for line in lines if "jpeg@5 (level)" in line and "0.410" in line]
+    (row,) = [line for line in lines if "matched jpeg@5" in line and "0.410" in line]
     for words in (
         *("0.100", f"0.410 ±{HALF:.3f}", f"0.120 ±{HALF:.3f}"),
         *(
@@ -211,18 +211,18 @@ def drawn(database: Path, *words: str) -> dict[str, Any]:
 def test_pretrained_and_retrained_are_told_apart(database: Path) -> None:
     lines = drawn(database)
     assert set(lines) == {
-        *("jpeg, pretrained", "jpeg, retrained (clean)", "jpeg, retrained jpeg (matched)"),
-        *("jpeg, retrained jpeg (mixed)", "jpeg, retrained jpeg@5 (level)", "uncompressed"),
+        *("jpeg, pretrained", "jpeg, clean", "jpeg, matched jpeg"),
+        *("jpeg, mixed jpeg", "jpeg, jpeg@5", "uncompressed"),
     }
-    assert list(lines["jpeg, retrained jpeg (matched)"].get_ydata()) == [pytest.approx(0.41)]
-    assert list(lines["jpeg, retrained jpeg@5 (level)"].get_ydata()) == [pytest.approx(0.41), pytest.approx(0.71)]
+    assert list(lines["jpeg, matched jpeg"].get_ydata()) == [pytest.approx(0.41)]
+    assert list(lines["jpeg, jpeg@5"].get_ydata()) == [pytest.approx(0.41), pytest.approx(0.71)]
     styles = {name: (line.get_linestyle(), line.get_markerfacecolor()) for name, line in lines.items()}
     assert styles["jpeg, pretrained"][0] == "-"
-    assert styles["jpeg, retrained (clean)"] == ("--", "white")
+    assert styles["jpeg, clean"] == ("--", "white")
     assert set(drawn(database, "pretrained", "matched")) == {
-        *("jpeg, pretrained", "jpeg, retrained jpeg (matched)", "uncompressed"),
+        *("jpeg, pretrained", "jpeg, matched jpeg", "uncompressed"),
     }
-    assert set(drawn(database, "jpeg@5")) == {"jpeg, retrained jpeg@5 (level)", "uncompressed"}
+    assert set(drawn(database, "jpeg@5")) == {"jpeg, jpeg@5", "uncompressed"}
 
 
 def test_plots_and_bad_requests(database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from harness.discovery.plugins import installed
 from harness.results.cells import ResultCell
-from harness.results.trainings import is_matched, training_filter
+from harness.results.trained import is_matched
+from harness.results.trainings import training_filter
 
 
 def cell(train_codec: str, codec: str, level: float = 50.0, **options: Any) -> ResultCell:

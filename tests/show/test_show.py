@@ -222,7 +222,7 @@ def test_a_retrained_model_beside_the_pretrained_one(
     pretrained, after = (pixels[below:, MARGIN + n * (512 + GAP) :][:384, :512] for n in (0, 1))
     assert 1 < np.abs(pretrained.astype(int) - source(ids(retrained)[0]).repeat(2, 0).repeat(2, 1)).mean() < 30
     assert np.array_equal(pretrained, after)  # the same picture, decoded
-    there = "--training clean: the database has no such experiment at these levels. Trainings it has: retrained jpeg@50"
+    there = "--training clean: the database has no such experiment at these levels. Trainings it has: jpeg@50"
     assert there in run(capsys, *common, "--training", "clean", status=2)
     weights = Path(path).read_bytes()
     Path(path).write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))

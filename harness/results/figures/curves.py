@@ -198,7 +198,8 @@ def _line_names(lines: Sequence[list[dict[str, Any]]]) -> tuple[str, list[str]]:
     """
     if not lines:
         return "", []
-    cells = [ResultCell(points[0], {}) for points in lines]
+    # A line is of many levels, so its name does not say that its training matches that of its first point.
+    cells = [ResultCell({**points[0], "level": None}, {}) for points in lines]
     same, differing = conditions(cells)
     names = codec_names(cells)
     for title, values in differing:

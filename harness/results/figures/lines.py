@@ -8,7 +8,8 @@ from typing import Any
 from harness.results.cells import MeasuredMetric, ResultCell
 from harness.results.naming import training_words
 from harness.results.seeds import average_over_seeds
-from harness.results.trainings import TRAINING_KINDS, is_matched, kind_of, newest_trainings, training_filter
+from harness.results.trained import is_matched, kind_of
+from harness.results.trainings import TRAINING_KINDS, newest_trainings, training_filter
 from harness.statistics.estimate import Estimate
 
 __all__ = ["can_draw", "group_by_line", "is_baseline_row", "line_family", "trainings_drawn"]

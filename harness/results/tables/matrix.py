@@ -11,7 +11,8 @@ from harness.results.seeds import average_over_seeds
 from harness.results.tables.notes import seeds_note
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
-from harness.results.trainings import differences, is_matched, kind_of, newest_series, trained_on
+from harness.results.trained import is_matched, kind_of, trained_on
+from harness.results.trainings import differences, newest_series
 from harness.statistics.estimate import Estimate
 
 if TYPE_CHECKING:

@@ -57,8 +57,8 @@ def sample_counts(rows: Sequence[Mapping[str, Any]]) -> str:
     Args:
         rows: rows of the view `results`.
 
-    >>> sample_counts([{"samples": 200, "groups": 40, "dataset_options": '{"every": 5}'}, {"samples": 198, "groups": 40}])
-    'n = 198 to 200 in 40 groups, every=5'
+    >>> sample_counts([{"samples": 9, "groups": 4, "dataset_options": '{"every": 5}'}, {"samples": 8, "groups": 4}])
+    'n = 8 to 9 in 4 groups (few), every=5'
     >>> sample_counts([{"samples": 8, "groups": 8}])
     'n = 8 (few)'
     """

@@ -27,6 +27,8 @@ def record(codec: str, level: float | None, bpp: float, value: float | None, **m
         "precision": "fp32",
         "batch": 1,
         "compiled": False,
+        "samples": 9,
+        "groups": 9,
     }
     common |= dict.fromkeys(("train_codec", "train_level", "train_mode", "parts"))
     ends = {"ci_low": None if value is None else value - 0.1, "ci_high": None if value is None else value + 0.1}
@@ -57,6 +59,14 @@ def test_a_line_a_codec_with_its_points_and_the_baseline(against: str) -> None:
     assert (low, high) == pytest.approx((0.6, 0.8))
 
 
+def test_the_title_says_on_how_many_samples_and_by_what_reference() -> None:
+    (axes,) = curve_figure(RECORDS).axes
+    assert axes.get_title() == "detection: m on d/test, n = 9 (few)"
+    clips = {"reference": "predictions", "samples": 100, "groups": 20, "dataset_options": '{"every": 5}'}
+    (axes,) = curve_figure([{**record, **clips} for record in RECORDS]).axes
+    assert axes.get_title() == "detection: m on d/test, reference: its own predictions, n = 100 in 20 groups, every=5"
+
+
 def test_lines_never_look_alike() -> None:
     many = [record("jpeg", q, q / 30, 0.6, weights=f"w{n:02d}") for n in range(28) for q in (10.0, 95.0)]
     (axes,) = curve_figure(many).axes
@@ -73,7 +83,7 @@ def test_a_codec_has_one_colour_and_its_trainings_differ_otherwise() -> None:
     assert len({line.get_color() for line in jpeg}) == 1
     assert len({line.get_linestyle() for line in jpeg}) == len({line.get_marker() for line in jpeg}) == 3
     assert [line.get_markerfacecolor() == "white" for line in jpeg] == [
-        ", retrained" in str(line.get_label()) for line in jpeg
+        ", pretrained" not in str(line.get_label()) for line in jpeg
     ]
     (webp,) = [line for line in axes.get_lines() if str(line.get_label()).startswith("webp")]
     assert webp.get_color() != jpeg[0].get_color()
@@ -133,7 +143,7 @@ def test_levers_and_training_make_lines_of_their_own() -> None:
     found = labels([*RECORDS, small, *trained])
     assert sorted(found) == sorted(
         [
-            *("jpeg, pretrained", "jpeg, retrained jpeg (matched)", "webp, pretrained"),
+            *("jpeg, pretrained", "jpeg, matched jpeg", "webp, pretrained"),
             *("none:scale=0.25, pretrained", "uncompressed"),
         ]
     )

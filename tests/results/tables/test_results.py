@@ -205,7 +205,7 @@ def test_differences_become_columns_and_what_is_equal_the_title(tmp_path: Path) 
     rows = {tuple(cells[:3]) for cells in table.rows}
     assert ("pretrained", "jpeg:optimize=true,subsampling=4:4:4", "quality 50") in rows
     assert ("pretrained", "h264 (intra)", "crf 23") in rows
-    assert ("retrained jpeg@15 (level)", "jpeg", "quality 50") in rows
+    assert ("jpeg@15", "jpeg", "quality 50") in rows
     assert ("pretrained", "none", "") in rows
     assert none.key
 
