@@ -28,6 +28,7 @@ _READING = frozenset({"results", "recommend", "compare", "plan"})
 _COMMANDS = {
     "run": "Run a cross product of codecs, levels, tasks, models and datasets.",
     "plan": "Show what a run would do; run nothing.",
+    "init": "Write a commented experiment file, to be edited and run.",
     "list": "List codecs, tasks, models, datasets, stores, executors or plugins.",
     "results": "Show results, or query the database.",
     "recommend": "The cheapest level at which a model loses no more than is allowed.",

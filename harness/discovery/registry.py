@@ -30,10 +30,16 @@ from typing import Any
 from harness.discovery.kinds import KINDS
 from harness.errors import RegistryError, closest
 
-__all__ = ["Registry", "load_registry", "package_hint", "shipped"]
+__all__ = [
+    *("PROFILE", "REQUIRED", "SCORE", "SECTIONS", "Keys"),
+    *("Registry", "load_registry", "package_hint", "shipped"),
+]
 
 _NUMBER = (int, float)
-_SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
+Keys = Mapping[str, type | tuple[type, ...]]
+"""The keys of a table, with the type of each value."""
+
+SECTIONS: Mapping[str, Keys] = {
     "tasks": {"model": str, "dataset": str, "recipe": str, "retrain": str},
     "codecs": {"ladder": list, "profiles": dict},
     "models": {
@@ -63,9 +69,11 @@ _SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
         "summary": str,
     },
 }
-_REQUIRED = {"models": ("kind",), "datasets": ("kind",)}
-_PROFILE: dict[str, type | tuple[type, ...]] = {"options": dict, "ladder": list}
-_SCORE: dict[str, type | tuple[type, ...]] = {
+"""The sections of named things, with the keys of each thing."""
+REQUIRED = {"models": ("kind",), "datasets": ("kind",)}
+"""The keys that a thing must have, after all files were merged."""
+PROFILE: Keys = {"options": dict, "ladder": list}
+SCORE: Keys = {
     "metric": str,
     "dataset": str,
     "split": str,
@@ -150,7 +158,7 @@ def load_registry(overlays: Iterable[Path] | None = None) -> Registry:
             for name in entries:
                 origins[section, name] = file.resolve().parent
             sections[section] = _merge(sections.get(section, {}), entries)
-    for section, keys in _REQUIRED.items():
+    for section, keys in REQUIRED.items():
         for name, facts in sections.get(section, {}).items():
             if missing := [key for key in keys if key not in facts]:
                 raise RegistryError(f"{files[-1]}: [{section}.{name}] lacks {', '.join(missing)}.")
@@ -186,7 +194,7 @@ class _Checker:
         self.lines = text.splitlines()
 
     def check(self, data: Mapping[str, Any]) -> None:
-        allowed = [*_SCHEMA, "packages", "recipes"]
+        allowed = [*SECTIONS, "packages", "recipes"]
         for section, entries in data.items():
             if section not in allowed:
                 raise self.error((section,), f"no such section{self.near(section, allowed)}")
@@ -207,7 +215,7 @@ class _Checker:
                 if not isinstance(values, dict):
                     raise self.error((section, name, recipe), "a table is expected")
         else:
-            self.typed((section, name), facts, _SCHEMA[section])
+            self.typed((section, name), facts, SECTIONS[section])
             if section == "checkpoints":
                 self.checkpoint((section, name), facts)
             if section == "codecs":
@@ -219,7 +227,7 @@ class _Checker:
             profile_path = (*where, "profiles", name)
             if not isinstance(profile, dict):
                 raise self.error(profile_path, "a table is expected")
-            self.typed(profile_path, profile, _PROFILE)
+            self.typed(profile_path, profile, PROFILE)
             self.ladder(profile_path, profile)
 
     def ladder(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
@@ -230,11 +238,9 @@ class _Checker:
     def checkpoint(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", facts.get("sha256", "0" * 64)):
             raise self.error((*where, "sha256"), "64 hexadecimal digits are expected")
-        self.typed((*where, "score"), facts.get("score", {}), _SCORE)
+        self.typed((*where, "score"), facts.get("score", {}), SCORE)
 
-    def typed(
-        self, where: tuple[str, ...], facts: Mapping[str, Any], schema: Mapping[str, type | tuple[type, ...]]
-    ) -> None:
+    def typed(self, where: tuple[str, ...], facts: Mapping[str, Any], schema: Keys) -> None:
         for key, value in facts.items():
             if key not in schema:
                 raise self.error((*where, key), f"no such key{self.near(key, list(schema))}")

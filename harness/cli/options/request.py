@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 else:
     _SizeType = click.ParamType
 
-__all__ = ["batch_sizes", "make_request", "request_options"]
+__all__ = ["batch_sizes", "file_keys", "make_request", "request_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,19 +61,42 @@ def _read_file(ctx: click.Context, _: click.Parameter, value: Path | None) -> Pa
         data = tomllib.loads(value.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"experiment file {value}: {error}") from error
-    options = {p.name: p for p in ctx.command.params if isinstance(p, click.Option) and p.name}
+    options = file_keys(ctx.command)
+    elsewhere = _keys_of_run(ctx)  # keys of a run alone (workers, resamples) say nothing to `harness plan`
     defaults: dict[str, Any] = {}
     for key, content in data.items():
-        name = key.replace("-", "_")
-        name = f"{name}_" if f"{name}_" in options else name  # --from and --set: Python's own words, so from_, set_
+        name = key.replace("_", "-")
         if name not in options:
+            if name in elsewhere:
+                continue
             hint = did_you_mean(name, list(options))
-            known = ", ".join(option.rstrip("_") for option in options)
+            known = ", ".join(options)
             raise UsageError(f"experiment file {value}: no option {key!r}.{hint} There is: {known}.")
+        option = options[name]
+        assert option.name is not None
         values = content if isinstance(content, list) else [content]
-        defaults[name] = [str(v) for v in values] if options[name].multiple else content
+        defaults[option.name] = [str(v) for v in values] if option.multiple else content
     ctx.default_map = {**defaults}
     return value
+
+
+def file_keys(command: click.Command) -> dict[str, click.Option]:
+    """Return the keys that an experiment file may have, with the options whose values they give.
+
+    The keys are the options' long names without dashes in front: "codec", "data-root", "from".
+
+    Args:
+        command: the command that reads the file.
+    """
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    return {max(option.opts, key=len).removeprefix("--"): option for option in options}
+
+
+def _keys_of_run(ctx: click.Context) -> dict[str, click.Option]:
+    """Return the keys that a file may have for `harness run`, from within another command."""
+    group = ctx.parent.command if ctx.parent else None
+    command = group.get_command(ctx, "run") if isinstance(group, click.Group) else None
+    return file_keys(command) if command else {}
 
 
 def request_options(command: F) -> F:
