@@ -55,10 +55,10 @@ def compare(
     matched, mixed, clean or codec@level for a retrained model.
 
     \b
-    harness compare jpeg avif --task detection
-    harness compare jpeg jpeg:subsampling=4:4:4 --task segmentation
-    harness compare jpeg jpeg/matched --task pose
-    harness compare jpeg jpeg --task detection --model demo-detector --model faster-rcnn
+        harness compare jpeg avif --task detection
+        harness compare jpeg jpeg:subsampling=4:4:4 --task segmentation
+        harness compare jpeg jpeg/matched --task pose
+        harness compare jpeg jpeg --task detection --model demo-detector --model faster-rcnn
     """
     from harness.decide.compared import comparison_data, comparison_tables
     from harness.decide.rows import comparison_rows

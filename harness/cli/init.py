@@ -31,7 +31,7 @@ def init(file: Path, codec: tuple[str, ...], task: tuple[str, ...], schema: bool
     """Write an experiment file with every option of `harness run`, each with its meaning and its default.
 
     \b
-    harness init && harness plan experiment.toml && harness run experiment.toml
+        harness init && harness plan experiment.toml && harness run experiment.toml
 
     Files that exist are left as they are.
     """

@@ -72,8 +72,8 @@ def cli() -> None:
     """How far can the images and video that feed a vision model be compressed before it gets worse?
 
     \b
-    harness run --codec jpeg --task detection
-    harness run --codec jpeg:subsampling=4:4:4@95,50,10 --task detection --dataset voc --data-root VOCdevkit
+        harness run --codec jpeg --task detection
+        harness run --codec jpeg:subsampling=4:4:4@95,50,10 --task detection --dataset voc --data-root VOCdevkit
     """
 
 

@@ -61,8 +61,8 @@ def plot(
     """Draw a metric against rate, PSNR or level, with 95% intervals and the uncompressed baseline.
 
     \b
-    harness plot --task detection -o curve.png
-    harness plot --task segmentation --codec jpeg --kind matrix -o matrix.png
+        harness plot --task detection -o curve.png
+        harness plot --task segmentation --codec jpeg --kind matrix -o matrix.png
     """
     if output.suffix not in FORMATS:
         raise UsageError(f"--output {output}: the file's ending must be {', '.join(FORMATS)}.")

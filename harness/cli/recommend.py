@@ -64,8 +64,8 @@ def recommend(
     """The cheapest level of each codec at which the model loses no more than is allowed.
 
     \b
-    harness recommend --task detection --max-drop 2%
-    harness recommend --task detection --max-drop 0.01 --metric AP50 --fps 25 --resolution 1920x1080
+        harness recommend --task detection --max-drop 2%
+        harness recommend --task detection --max-drop 0.01 --metric AP50 --fps 25 --resolution 1920x1080
 
     Each codec is walked from its mildest level to its strongest, up to the first at which a one-sided bound on the
     paired drop is beyond the limit. Exit status: 0 when a level was found, 1 when none holds.

@@ -79,8 +79,8 @@ def report(
     """Write the results of a database as one page: curves, tables, recovery, a failure atlas, provenance.
 
     \b
-    harness report -o report/
-    harness report --task detection --samples 5 -o detection.html
+        harness report -o report/
+        harness report --task detection --samples 5 -o detection.html
 
     The page needs no network and no other file. Its pictures are made anew from the data and the models that the
     experiments were run with; where these are not here any more, it says so and has none.

@@ -59,9 +59,9 @@ def run(
     """Run a cross product of codecs, levels, tasks, models and datasets.
 
     \b
-    harness run --codec jpeg --task detection
-    harness run --codec jpeg@95,10 --codec webp --task detection --limit 50
-    harness run experiment.toml
+        harness run --codec jpeg --task detection
+        harness run --codec jpeg@95,10 --codec webp --task detection --limit 50
+        harness run experiment.toml
 
     FILE is a TOML file with any of these options as keys. What the database already has is not computed again, and what
     was cut off is continued.

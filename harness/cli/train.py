@@ -45,8 +45,8 @@ def train(registries: tuple[Path, ...], output: Path | None, threads: int | None
     """Train a model and save a checkpoint.
 
     \b
-    harness train --task detection --dataset demo
-    harness train --task detection --dataset voc --data-root VOCdevkit --set iterations=2000 -o voc.safetensors
+        harness train --task detection --dataset demo
+        harness train --task detection --dataset voc --data-root VOCdevkit --set iterations=2000 -o voc.safetensors
 
     Checkpoints, the loss curve and the weights (safetensors) are kept in the cache folder under the training's
     identity: the same command continues what was cut off, and finds what is done.

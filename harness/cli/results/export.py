@@ -46,8 +46,8 @@ def export(
     """Write views of the database as Parquet, CSV or JSON, a file each.
 
     \b
-    harness results export --format parquet -o tables/
-    harness results export --format csv --view curves --task detection -o curves.csv
+        harness results export --format parquet -o tables/
+        harness results export --format csv --view curves --task detection -o curves.csv
 
     Types, units and descriptions of the columns are in Parquet's metadata, and in the documentation of the database.
     """

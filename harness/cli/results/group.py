@@ -66,9 +66,9 @@ def results(
     """Show results, or query the database.
 
     \b
-    harness results --task detection --metric AP50
-    harness results --format csv > results.csv
-    harness results sql "select codec, level, value from results where metric = 'AP50'"
+        harness results --task detection --metric AP50
+        harness results --format csv > results.csv
+        harness results sql "select codec, level, value from results where metric = 'AP50'"
     """
     ctx.obj = db
     if ctx.invoked_subcommand is not None:
@@ -103,7 +103,7 @@ def sql(ctx: click.Context, query: str, format_: str | None, db: str | None) -> 
     per_sample, profile.
 
     \b
-    harness results sql "select codec, level, value, bpp from results where metric = 'AP50'"
+        harness results sql "select codec, level, value, bpp from results where metric = 'AP50'"
     """
     from harness.results.tables.results import print_table
 

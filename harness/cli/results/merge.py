@@ -30,8 +30,8 @@ def merge(sources: tuple[Path, ...], output: Path, into: bool, resamples: int) -
     """Join databases (SQLite files) from several machines. Equal cells are taken once.
 
     \b
-    harness results merge a.db b.db -o all.db
-    harness results merge c.db -o all.db --into
+        harness results merge a.db b.db -o all.db
+        harness results merge c.db -o all.db --into
 
     A finished cell wins over one that is not, and the first of two finished ones is kept. Drops and recoveries of
     experiments that meet for the first time are computed from the stored statistics. The sources are not changed.

@@ -31,8 +31,8 @@ def recovery(
     """What retraining won back at each level, with paired 95% intervals.
 
     \b
-    harness results recovery --task segmentation
-    harness results recovery --format csv > recovery.csv
+        harness results recovery --task segmentation
+        harness results recovery --format csv > recovery.csv
 
     CSV and JSON have the rows of the view `recovery`, one for each seed.
     """
@@ -63,7 +63,7 @@ def matrix(
     """Train level by test level: every training, tested on uncompressed data and at every level.
 
     \b
-    harness results matrix --task segmentation --codec jpeg
+        harness results matrix --task segmentation --codec jpeg
 
     Of trainings from several seeds it has the means; of several recipes, those that finished last. `harness plot --kind
     matrix` draws it.

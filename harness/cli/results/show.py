@@ -64,9 +64,9 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
     """Draw samples at several levels, with the model's predictions, side by side.
 
     \b
-    harness results show --task detection --codec jpeg --sample 3 -o panel.png
-    harness results show --task detection --codec jpeg@50,5 --worst 2 -o worst.png
-    harness results show --task pose --codec jpeg@10,5 --training matched -o retrained.png
+        harness results show --task detection --codec jpeg --sample 3 -o panel.png
+        harness results show --task detection --codec jpeg@50,5 --worst 2 -o worst.png
+        harness results show --task pose --codec jpeg@10,5 --training matched -o retrained.png
 
     Codec and model are run again on these samples, with exactly what the experiments in the database were run with;
     where that is not here any more (another version of a library, other weights), the command says so and draws

@@ -33,8 +33,8 @@ def study(default: str, /, output: Path | None, resamples: int, db: tuple[str, .
     """Set the study's claims beside the results in a database, or several, with a verdict by a stated rule for each.
 
     \b
-    harness results study -o study.md
-    harness results study --db harness.db --db more.db
+        harness results study -o study.md
+        harness results study --db harness.db --db more.db
 
     What they lack is undecided. Every interval is computed anew from the samples' statistics: some seconds for
     each experiment.
