@@ -8,27 +8,32 @@ A plugin is a module named by an entry point of the group `harness`::
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pluggy
 
 if TYPE_CHECKING:
+    import click
+
     from harness.codec import Codec
     from harness.dataset import Dataset
     from harness.executor import Executor
     from harness.experiment import Experiment
     from harness.model import Model
+    from harness.pages import PageSection
     from harness.records import MetricValue, RunInfo, Status, Totals
     from harness.store import Store
     from harness.task import Task
 
 __all__ = [
     "harness_codecs",
+    "harness_commands",
     "harness_datasets",
     "harness_executors",
     "harness_experiment_finished",
     "harness_models",
+    "harness_report_sections",
     "harness_run_finished",
     "harness_run_started",
     "harness_stores",
@@ -258,3 +263,47 @@ def harness_run_finished(run: int, status: Status) -> None:
         def harness_run_finished(run, status):
             print(f"run {run}: {status}")
     """
+
+
+@hookspec
+def harness_commands() -> Mapping[str, click.Command]:
+    """Provide commands: "NAME" for `harness NAME`, or "results NAME" for `harness results NAME`.
+
+    The hook is called when commands are listed, or one is given that the harness does not have: import click in it, and
+    what the command needs only in the command. Within `harness results`, `click.Context.obj` is the database's URL.
+
+    Example::
+
+        import click
+        import harness
+
+        @harness.hookimpl
+        def harness_commands():
+            @click.command(help="Say how many experiments the database has.")
+            @click.pass_obj
+            def count(url):
+                click.echo(harness.load(url).results["experiment"].nunique())
+
+            return {"results count": count}
+    """
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def harness_report_sections(store: Store, experiments: Sequence[str]) -> Iterable[PageSection]:
+    """Provide sections of the report's page, which stand behind the harness's own.
+
+    Args:
+        store: the open store, which can only be read.
+        experiments: the keys of the experiments on the page.
+
+    Example::
+
+        import harness
+        from harness.pages import PageSection
+
+        @harness.hookimpl
+        def harness_report_sections(store, experiments):
+            return [PageSection("How many", f"The page has {len(experiments)} experiments.")]
+    """
+    raise AssertionError("a specification is never called")

@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 
 from harness import __version__
+from harness.cli.added import added_commands
 from harness.errors import HarnessError, did_you_mean
 from harness.results.tables.text import clean
 
@@ -44,11 +45,11 @@ class _Commands(click.Group):
     """Imports a command's module only when the command is called. Listing the commands imports no module."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return [*_COMMANDS, *added_commands()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
-            return None
+            return added_commands().get(cmd_name)
         module = importlib.import_module(f"harness.cli.{cmd_name}")
         command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
         return command
@@ -56,14 +57,17 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], list(_COMMANDS))
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS and args[0] not in added_commands():
+            hint = did_you_mean(args[0], self.list_commands(ctx))
             ctx.fail(f"no such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
+        if added := added_commands():
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(name, command.get_short_help_str(80)) for name, command in added.items()])
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -130,7 +130,7 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     if len(finished) < len(keys):  # said before torch is imported, which takes seconds
         console.print("loading the models to check their weights.", highlight=False)
     keep_memory()  # before torch takes memory
-    from harness.cli.progress import make_progress
+    from harness.cli.progress.runs import make_progress
     from harness.engine.compiling import check_compiler
     from harness.engine.session import Resampling, carry_out
     from harness.planning.preflight import check_weights

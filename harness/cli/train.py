@@ -139,7 +139,7 @@ def _request(options: Mapping[str, Any], selection: Mapping[str, str]) -> Reques
 
 def make_watcher(console: Console) -> Any:
     """Return a progress bar if the console is a terminal, else progress as lines."""
-    from harness.cli.training_progress import TrainingBar, TrainingLines
+    from harness.cli.progress.trainings import TrainingBar, TrainingLines
 
     return TrainingBar(console) if console.is_terminal else TrainingLines(console)
 

@@ -33,7 +33,7 @@ def plugin_records(plugins: Plugins) -> list[Record]:
             "distribution": plugin.origin.distribution,
             "version": plugin.origin.version,
             "provides": list(plugin.provides),
-            "state": f"broken: {plugin.error}" if plugin.error else "ok",
+            "state": f"broken: {plugin.error}" if plugin.error else "left out" if plugin.left_out else "ok",
         }
         for plugin in plugins.plugins.values()
     ]

@@ -7,6 +7,7 @@ provide the name.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +26,13 @@ from harness.errors import CollisionError, PluginError, UnknownNameError
 __all__ = ["Origin", "Plugin", "Plugins", "Provided", "installed"]
 
 GROUP = "harness"
+"""The group of entry points that name plugins."""
+OWN = "codec-harness"
+"""The distribution of the harness and its own plugins."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_COMMAND = re.compile(r"(?:results )?[a-z][a-z0-9-]*")
+DISABLE = "HARNESS_DISABLE"
+"""The environment variable that names plugins, by their entry points and with commas between, that are not loaded."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +61,20 @@ class Plugin:
 
     Args:
         origin: where the plugin comes from.
-        error: why the plugin is disabled; None if it works.
-        provides: the classes that the plugin provides, each as "kind name" ("codec jpeg").
+        error: why the plugin is disabled; None if it works, or is left out.
+        provides: what the plugin provides, each as "kind name" ("codec jpeg").
+        left_out: whether the user left the plugin out (`DISABLE`).
     """
 
     origin: Origin
     error: str | None = None
     provides: list[str] = field(default_factory=list)
+    left_out: bool = False
+
+    @property
+    def works(self) -> bool:
+        """Whether the plugin was loaded, and has had no error so far."""
+        return not self.error and not self.left_out
 
 
 @dataclass(frozen=True)
@@ -101,6 +115,7 @@ class Plugins:
         self._manager.add_hookspecs(hookspecs)
         self._classes: dict[tuple[str, str], list[Provided]] = {}
         self._queried: set[str] = set()
+        self._commands: dict[str, Any] | None = None
         self._hint = hint
         self._distributions: dict[Distribution | None, tuple[str, str]] = {}
         self.plugins: dict[str, Plugin] = {}
@@ -118,7 +133,10 @@ class Plugins:
             )
         origin = Origin(point.name, point.value, *self._distributions[point.dist])
         label = f"{origin.distribution}:{point.name}"
-        self.plugins[label] = Plugin(origin)
+        left_out = point.name in os.environ.get(DISABLE, "").split(",")
+        self.plugins[label] = Plugin(origin, left_out=left_out)
+        if left_out:
+            return
         try:
             self._register(point.load(), label)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an error of a plugin disables only that plugin
@@ -148,7 +166,7 @@ class Plugins:
             return
         self._queried.add(kind)
         for label, plugin in self.plugins.items():
-            if plugin.error:
+            if not plugin.works:
                 continue
             try:
                 items = self._provided(kind, label, plugin.origin)
@@ -194,6 +212,7 @@ class Plugins:
         """
         for kind in KINDS:
             self._query(kind)
+        self.commands()
 
     @property
     def broken(self) -> list[Plugin]:
@@ -237,13 +256,74 @@ class Plugins:
         hints = []
         if self._hint and (package := self._hint(kind, name)):
             hints.append(f"It comes with the package {package}: pip install {package}")
+        left_out = [plugin.origin.entry_point for plugin in self.plugins.values() if plugin.left_out]
+        if left_out:
+            hints.append(f"{DISABLE} leaves out {', '.join(left_out)}.")
         for plugin in self.broken:
             hints.append(f"Plugin {plugin.origin.entry_point!r} of {plugin.origin} is broken: {plugin.error}.")
         return " ".join(hints)
 
     def versions(self) -> dict[str, str]:
         """Return distribution -> version for every plugin that works."""
-        return {p.origin.distribution: p.origin.version for p in self.plugins.values() if not p.error}
+        return {p.origin.distribution: p.origin.version for p in self.plugins.values() if p.works}
+
+    def commands(self) -> Mapping[str, Any]:
+        """Return the commands that plugins add (`harness.hookspecs.harness_commands`), by their names.
+
+        A plugin is disabled if its hook fails, gives what is no command, or a name that another plugin gives too.
+        """
+        if self._commands is None:
+            self._commands = {}
+            for label in [label for label, plugin in self.plugins.items() if plugin.works]:
+                try:
+                    found = self._commands_of(label)
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
+                    self._disable(label, error)
+                    continue
+                self._commands |= found
+                self.plugins[label].provides += [f"command {name}" for name in found]
+        return self._commands
+
+    def _commands_of(self, label: str) -> dict[str, Any]:
+        """Return the commands of one plugin, after checking them.
+
+        Raises:
+            PluginError: something is no command, has an invalid name, or a name that another plugin gives too.
+        """
+        import click
+
+        commands: dict[str, Any] = {}
+        for implementation in self._implementations("harness_commands", label):
+            commands |= implementation() or {}
+        for name, command in commands.items():
+            if not isinstance(command, click.Command):
+                raise PluginError(f"harness_commands gave {command!r} for {name!r}, which is no click.Command")
+            if not _COMMAND.fullmatch(name):
+                raise PluginError(f"harness_commands gave the name {name!r}: NAME or 'results NAME' is expected")
+            if name in (self._commands or {}):
+                raise PluginError(f"another plugin has the command {name!r}")
+        return commands
+
+    def gather(self, hook: str, arguments: Mapping[str, Any]) -> tuple[list[tuple[str, Any]], list[str]]:
+        """Call a hook that gives several things in every plugin.
+
+        Args:
+            hook: the hook's name ("harness_report_sections").
+            arguments: the hook's arguments by name.
+
+        Returns:
+            the things, each with the plugin's key in `plugins`; and a sentence for each plugin that raised an error.
+        """
+        things: list[tuple[str, Any]] = []
+        problems = []
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            name = implementation.plugin_name
+            try:
+                given = implementation.function(*(arguments[name] for name in implementation.argnames))
+                things += [(name, thing) for thing in given or ()]
+            except Exception as error:  # noqa: BLE001 - the rest of the page is shown without it
+                problems.append(f"plugin {name}: {hook}: {type(error).__name__}: {error}")
+        return things, problems
 
     def emit(self, event: str, arguments: Mapping[str, Any]) -> list[str]:
         """Call the hook of an event in every plugin; return a sentence for each plugin that raised an error.

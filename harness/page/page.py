@@ -12,6 +12,7 @@ from harness.errors import UnknownNameError, UsageError
 from harness.page.gallery import NO_ROOM, Budget
 from harness.page.provenance import provenance
 from harness.page.section import PageOptions, Section, section_of
+from harness.pages import PageSection
 from harness.planning.recorded_task import task_of
 from harness.results.cells import read_cells
 from harness.results.classes import classes_of
@@ -20,6 +21,7 @@ from harness.results.ladders import Case, cases_of
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from harness.discovery.plugins import Plugins
     from harness.results.cells import ResultCell
     from harness.show.remake import Environment
     from harness.store import Store
@@ -69,7 +71,8 @@ def page(store: Store, environment: Environment, asked: PageOptions) -> str:
     rest = {
         "title": asked.title,
         "summary": _summary(cells, cases),
-        "provenance": provenance(store, cells, cases, asked.full),
+        "provenance": provenance(store, cells, asked.full),
+        "more": _added(store, cells, environment.plugins, asked),
         "data": [section.data for section in sections],
         "specs": chart_specs(),
         "vega": vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # optional, unlike its stub says
@@ -80,6 +83,21 @@ def page(store: Store, environment: Environment, asked: PageOptions) -> str:
     if (excess := len(text.encode()) - LARGEST) > 0:
         text = template.render(sections=_with_fewer_pictures(sections, excess), **rest)
     return text
+
+
+def _added(store: Store, cells: Sequence[ResultCell], plugins: Plugins, asked: PageOptions) -> list[PageSection]:
+    """Return the sections that plugins add. A plugin that fails adds none, which is told."""
+    keys = [str(cell.facts["experiment"]) for cell in cells]
+    found, problems = plugins.gather("harness_report_sections", {"store": store, "experiments": keys})
+    sections = []
+    for label, section in found:
+        if isinstance(section, PageSection):
+            sections.append(section)
+        else:
+            problems.append(f"plugin {label}: harness_report_sections gave {section!r}, which is no PageSection")
+    for problem in problems:
+        asked.warning(problem)
+    return sections
 
 
 def _with_fewer_pictures(sections: Sequence[Section], excess: int) -> list[Section]:

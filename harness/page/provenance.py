@@ -1,4 +1,4 @@
-"""The origin of a report's numbers: commands, versions, data, failures, and differences from the published study."""
+"""The origin of a report's numbers: commands, versions, data and failures."""
 
 from __future__ import annotations
 
@@ -11,31 +11,16 @@ from harness.page.private import without_paths
 from harness.results.tables.profile import profile_table
 from harness.results.tables.text import Table
 from harness.store import Filters
-from harness.study.published import published_tables
 
 if TYPE_CHECKING:
     from harness.records import RecordedRun
     from harness.results.cells import ResultCell
-    from harness.results.ladders import Case
     from harness.store import Store
 
-__all__ = ["Provenance", "departures", "provenance"]
+__all__ = ["Provenance", "provenance"]
 
 _MOST = 200
 """The maximum number of failed samples that are listed."""
-
-_READINGS = (
-    "The study's compression rate is the codec's own level: JPEG's quality, H.264's CRF. What was spent is "
-    "measured as bits per pixel of the coded stream, without containers.",
-    "Drops are against the pretrained model on uncompressed frames, in pairs by sample. The study's tables begin at "
-    "quality 95 and CRF 23; `relative_drop_from_top` in the view `curves` is against that.",
-    "Retraining goes on from the pretrained weights, unless --from scratch was given; the study does not say which of "
-    "the two it did, nor how many seeds.",
-    "AP is the mean over overlaps of .5 to .95. What the study prints for detection is, by its size, AP at an overlap "
-    "of one half; that stands here as AP50, AP50_voc07 and AP50_voc.",
-    "Depth is in metres. The study's errors are of normalised depths, without a unit: normalised=true.",
-    "Its 20 frames of optical flow are read as ten fields of x and y.",
-)
 
 
 @dataclass(frozen=True)
@@ -50,8 +35,6 @@ class Provenance:
         troubles: the experiments that did not finish, and the first failed predictions.
         failed: the total number of failed predictions, which may be more than are listed.
         times: where the time of the experiments went; without rows if no stages were measured.
-        readings: sentences about how the study was interpreted.
-        departures: sentences about how the experiments differ from the study's.
     """
 
     warnings: tuple[str, ...]
@@ -61,17 +44,14 @@ class Provenance:
     troubles: Table
     failed: int
     times: Table
-    readings: tuple[str, ...]
-    departures: tuple[str, ...]
 
 
-def provenance(store: Store, cells: Sequence[ResultCell], cases: Sequence[Case], full: bool = False) -> Provenance:
+def provenance(store: Store, cells: Sequence[ResultCell], full: bool = False) -> Provenance:
     """Gather the provenance of some experiments.
 
     Args:
         store: the store that has the experiments.
         cells: the experiments.
-        cases: the cases of these experiments, which are compared with the study.
         full: whether the names of hosts and the folders of files are shown. Without them, only the names of files are.
     """
     shown: Callable[[str], str] = str if full else without_paths
@@ -87,8 +67,6 @@ def provenance(store: Store, cells: Sequence[ResultCell], cases: Sequence[Case],
         _with_texts(_troubles(store, cells), shown),
         failed,
         _times(store, cells),
-        _READINGS,
-        departures(cases),
     )
 
 
@@ -160,29 +138,3 @@ def _description(cell: ResultCell) -> str:
     facts = cell.facts
     level = "" if facts["level"] is None else f"@{facts['level']:g}"
     return f"{facts['task']}, {facts['codec']}{level}, {facts['model']}, {facts['training']}"
-
-
-def departures(cases: Sequence[Case]) -> tuple[str, ...]:
-    """Return a sentence for each case that compares its network, data, codec and levels with the study's.
-
-    Cases of tasks that the study does not have are left out.
-    """
-    sentences: dict[str, None] = {}
-    for case in cases:
-        task = case.facts["task"]
-        known = published_tables().get(task)
-        if known is None:
-            continue
-        own = next(
-            (ladder for ladder in case.ladders if ladder.codec.partition(":")[0].split(" ")[0] == known.codec), None
-        )
-        levels = [cell.facts["level"] for cell in own.cells] if own else []
-        tested = ", ".join(f"{level:g}" for level in known.levels)
-        text = f"{task}: the study tests {known.model} on {known.dataset} with {known.codec} at {tested}; here it is "
-        text += f"{case.facts['model']} on {case.facts['dataset']}/{case.facts['split']}, "
-        if own is None:
-            text += f"without {known.codec}"
-        else:
-            text += f"{known.codec} at {', '.join(f'{level:g}' for level in levels if level is not None)}"
-        sentences[f"{text}."] = None
-    return tuple(sentences)

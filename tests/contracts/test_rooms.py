@@ -29,10 +29,10 @@ ROOMS = (
     "results/figures",
     "show",
     "decide",
-    "study",
     "page",
     "cli",
     "cli/options",
+    "cli/progress",
     "cli/results",
 )
 """In the order of the way that a request takes: a module imports from its own room and from those before it.
@@ -42,7 +42,7 @@ The folders of `cli` are one room: its commands import them, and `cli/results` i
 PUBLIC_PACKAGES = ("files", "images", "video", "weights")
 DOORS = ("harness", "harness.__main__")
 """What users open the package by: `harness.load` and `python -m harness` reach for everything."""
-MOST_IN_ROOT = 17
+MOST_IN_ROOT = 18
 MOST_IN_FOLDER = 18
 VERBS = ("run", "plan", "recommend", "compare", "report", "plot", "search")
 """Names that are kept free for the Python interface: no room and no module of the root has one."""
@@ -90,7 +90,7 @@ def room_of(path: Path, core: Path) -> str:
 def upward(core: Path) -> list[str]:
     """Imports from a room that comes later."""
     place = {room: number for number, room in enumerate(ROOMS)}
-    place |= dict.fromkeys(("cli/options", "cli/results"), place["cli"])
+    place |= dict.fromkeys(("cli/options", "cli/progress", "cli/results"), place["cli"])
     stage = {name: place[room_of(path, core)] for name, path in modules(core).items()}
     return [
         f"{name} -> {other}"

@@ -16,8 +16,8 @@ from harness.discovery.plugins import installed
 from harness.discovery.registry import load_registry
 from harness.planning.request import Request
 from harness.planning.resolve import Resolver
-from harness.study.published import published_tables
 from harness.training.recipe import Recipe
+from harness_plugins.study.published import published_tables
 
 FOLDER = Path(__file__).parents[2] / "docs/studies"
 FILES = {path.stem.rpartition("-")[2]: path for path in sorted(FOLDER.glob("table-*.toml"))}

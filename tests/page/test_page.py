@@ -198,7 +198,7 @@ def test_an_experiment_that_failed_is_shown_before_any_number_of_samples(
     monkeypatch.setattr("harness.page.provenance._MOST", most)
     with closing(open_store(str(tmp_path / "harness.db"), installed(), write=False)) as store:
         cells = read_cells(store, Filters())
-        found = provenance(store, cells, cases_of(cells))
+        found = provenance(store, cells)
     assert found.failed == 10 * len([cell for cell in cells if cell.facts["failed_samples"]]) > 100
     assert found.troubles.rows[0][2:] == ("failed", "the very reason")
     assert [row[3] for row in found.troubles.rows[1:]] == ["unreadable"] * most

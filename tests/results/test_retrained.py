@@ -33,8 +33,8 @@ from harness.results.tables.matrix import matrices
 from harness.results.tables.results import FORMATS
 from harness.statistics.intervals import Replicates
 from harness.store import Filters
-from harness.study.published import published_tables
 from harness_plugins.sql_store import SqlStore
+from harness_plugins.study.published import published_tables
 from kit.command import run
 from kit.store_rows import INFO, NONE_KEY, cell, metric, put_results
 

@@ -21,8 +21,8 @@ from click.testing import CliRunner
 from rich.console import Console
 from safetensors import safe_open
 
+from harness.cli.progress.trainings import TrainingLines
 from harness.cli.train import train as train_command
-from harness.cli.training_progress import TrainingLines
 from harness.dataset import Dataset, Outline, Sample
 from harness.errors import RegistryError, SampleError, TrainingError, UsageError
 from harness.model import Model, Weights

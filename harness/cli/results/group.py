@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.added import added_commands
 from harness.cli.once import Command, Group
 from harness.cli.options.common import database_option
 from harness.cli.options.results import (
@@ -23,8 +24,6 @@ from harness.cli.results.export import export
 from harness.cli.results.merge import merge
 from harness.cli.results.retrained import matrix, recovery
 from harness.cli.results.show import show
-from harness.cli.results.study import study
-from harness.cli.results.tables import tables
 from harness.errors import UsageError
 from harness.results.tables.text import FORMATS, Table
 from harness.store import Filters
@@ -39,7 +38,18 @@ _format_option = click.option(
 )
 
 
-@click.group(cls=Group, invoke_without_command=True)
+class _Results(Group):
+    """The commands of `harness results`, with those that plugins add."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        own = super().list_commands(ctx)
+        return [*own, *(name for name in added_commands("results") if name not in own)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or added_commands("results").get(cmd_name)
+
+
+@click.group(cls=_Results, invoke_without_command=True)
 @filter_options
 @click.option("--metric", multiple=True, help="Show this metric; default: the primary one and the task's second.")
 @click.option("--all-metrics", is_flag=True, help="Show every metric, each in rows of its own.")
@@ -119,8 +129,6 @@ results.add_command(matrix)
 results.add_command(merge)
 results.add_command(recovery)
 results.add_command(show)
-results.add_command(tables)
-results.add_command(study)
 
 
 def _print_failed(store: Store, filters: Filters, format_: str) -> None:

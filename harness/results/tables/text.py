@@ -7,8 +7,9 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from harness.pages import Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,23 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Table", "clean", "render", "show"]
 
 FORMATS = ("table", "csv", "json", "markdown", "latex")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table with named columns, a title and notes.
-
-    Args:
-        columns: the names of the columns.
-        rows: the rows. Each has one value for each column: a text, a number, a boolean or None.
-        title: the text above the table; CSV and JSON leave it out.
-        notes: the texts below the table; CSV and JSON leave them out.
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    title: str = ""
-    notes: tuple[str, ...] = ()
 
 
 def render(table: Table, format: str) -> str:

@@ -16,8 +16,8 @@ from harness.records import Claim, Totals
 from harness.results.cells import ResultCell, read_cells
 from harness.results.tables.matrix import Matrix, matrices
 from harness.store import Filters
-from harness.study.tables import study_tables
 from harness_plugins.sql_store import SqlStore
+from harness_plugins.study.tables import study_tables
 from kit.store_rows import INFO, cell, metric
 
 LEVELS = (None, 95.0, 50.0, 5.0)

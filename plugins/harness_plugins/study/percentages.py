@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.results.tables.text import Table
+from harness.pages import Table
 from harness.statistics.estimate import Estimate
-from harness.study.evidence import Evidence
-from harness.study.finding import UNMEASURED, Finding, verdict_of
-from harness.study.published import PublishedTable, published_tables
+from harness_plugins.study.evidence import Evidence
+from harness_plugins.study.finding import UNMEASURED, Finding, verdict_of
+from harness_plugins.study.published import PublishedTable, published_tables
 
 __all__ = ["percentages"]
 

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from itertools import combinations
 from typing import Any
 
-from harness.results.tables.text import Table
+from harness.pages import Table
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import CONFIDENCE
-from harness.study.evidence import Evidence
-from harness.study.finding import UNMEASURED, Finding, Verdict, verdict_of
-from harness.study.model_results import ModelResults
-from harness.study.published import PublishedTable, published_tables
+from harness_plugins.study.evidence import Evidence
+from harness_plugins.study.finding import UNMEASURED, Finding, Verdict, verdict_of
+from harness_plugins.study.model_results import ModelResults
+from harness_plugins.study.published import PublishedTable, published_tables
 
 __all__ = ["METRICS", "bends", "knees", "loss_from_top", "study_values", "uniform"]
 

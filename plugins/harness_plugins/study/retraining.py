@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.results.tables.text import Table
+from harness.pages import Table
 from harness.statistics.estimate import Estimate
-from harness.study.evidence import Evidence, Measure
-from harness.study.finding import UNMEASURED, Finding, verdict_of
-from harness.study.published import published_tables
-from harness.study.shape import METRICS, loss_from_top, study_values
+from harness_plugins.study.evidence import Evidence, Measure
+from harness_plugins.study.finding import UNMEASURED, Finding, verdict_of
+from harness_plugins.study.published import published_tables
+from harness_plugins.study.shape import METRICS, loss_from_top, study_values
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell

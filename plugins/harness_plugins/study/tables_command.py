@@ -14,7 +14,7 @@ from harness.results.tables.text import FORMATS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.study.tables import Against
+    from harness_plugins.study.tables import Against
 
 __all__ = ["tables"]
 
@@ -44,7 +44,7 @@ def tables(
     from harness.results.cells import read_cells
     from harness.results.tables.results import print_table
     from harness.store import Filters
-    from harness.study.tables import study_tables
+    from harness_plugins.study.tables import study_tables
 
     task = merged_filters(ctx, {"task": task})["task"]
     outer_format = ctx.parent.params["format_"] if ctx.parent else "table"

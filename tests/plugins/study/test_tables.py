@@ -6,8 +6,8 @@ from typing import Any
 
 from harness.results.cells import MeasuredMetric, ResultCell
 from harness.statistics.estimate import Estimate
-from harness.study.published import published_tables
-from harness.study.tables import study_tables
+from harness_plugins.study.published import published_tables
+from harness_plugins.study.tables import study_tables
 
 
 def cell(level: float | None, value: float, **changes: Any) -> ResultCell:

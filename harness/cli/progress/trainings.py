@@ -11,7 +11,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from harness.cli.plain_lines import PlainLines
+from harness.cli.progress.lines import PlainLines
 
 __all__ = ["PATIENCE", "TrainingBar", "TrainingLines"]
 

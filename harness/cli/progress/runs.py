@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from harness.cli.plain_lines import PlainLines
+from harness.cli.progress.lines import PlainLines
 from harness.experiment import Experiment
 from harness.records import MetricValue, Totals
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.results.tables.text import Table
+from harness.pages import Table
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import CONFIDENCE
-from harness.study.evidence import Evidence
-from harness.study.finding import UNMEASURED, Finding, Verdict, verdict_of
-from harness.study.model_results import ModelResults
+from harness_plugins.study.evidence import Evidence
+from harness_plugins.study.finding import UNMEASURED, Finding, Verdict, verdict_of
+from harness_plugins.study.model_results import ModelResults
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell

@@ -41,8 +41,8 @@ def study(default: str, /, output: Path | None, resamples: int, db: tuple[str, .
     """
     from harness.discovery.plugins import installed
     from harness.discovery.stores import open_store
-    from harness.study.evidence import Evidence
-    from harness.study.page import study_page
+    from harness_plugins.study.evidence import Evidence
+    from harness_plugins.study.page import study_page
 
     if output is not None and not output.absolute().parent.is_dir():
         raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}.")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.results.tables.text import Table
+from harness.pages import Table
 from harness.statistics.estimate import Estimate
-from harness.study.evidence import Evidence
-from harness.study.finding import UNMEASURED, Finding, verdict_of
-from harness.study.published import published_tables
+from harness_plugins.study.evidence import Evidence
+from harness_plugins.study.finding import UNMEASURED, Finding, verdict_of
+from harness_plugins.study.published import published_tables
 
 __all__ = ["motion", "spatial_only"]
 

@@ -37,7 +37,7 @@ class PublishedTable:
 @cache
 def published_tables() -> Mapping[str, PublishedTable]:
     """Return the study's tables by task, from published.toml."""
-    content = tomllib.loads(files("harness.study").joinpath("published.toml").read_text("utf-8"))
+    content = tomllib.loads(files("harness_plugins.study").joinpath("published.toml").read_text("utf-8"))
     return {task: _table(facts) for task, facts in content.items()}
 
 

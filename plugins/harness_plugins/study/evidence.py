@@ -21,7 +21,7 @@ from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import CONFIDENCE, student
 from harness.statistics.ratios import fieller
 from harness.store import Filters
-from harness.study.model_results import ExperimentOrigin, ModelResults
+from harness_plugins.study.model_results import ExperimentOrigin, ModelResults
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

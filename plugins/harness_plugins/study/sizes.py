@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.results.tables.text import Table
+from harness.pages import Table
 from harness.statistics.estimate import Estimate
-from harness.study.evidence import RATE, Evidence
-from harness.study.finding import UNMEASURED, Finding, verdict_of
-from harness.study.model_results import ModelResults
+from harness_plugins.study.evidence import RATE, Evidence
+from harness_plugins.study.finding import UNMEASURED, Finding, verdict_of
+from harness_plugins.study.model_results import ModelResults
 
 __all__ = ["CLAIMED", "sizes"]
 

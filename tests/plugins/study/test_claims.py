@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 
 from harness.cli import main
-from harness.cli.results.study import _command
 from harness.discovery.plugins import installed
 from harness.experiment import Experiment, Training, key_of
 from harness.keep.processes import this_process
 from harness.records import Claim, MetricValue, SampleRow, Totals
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import paired_interval, replicates
-from harness.study.evidence import RATE, Evidence
-from harness.study.finding import Finding, Verdict, claims
-from harness.study.page import findings, study_page
-from harness.study.percentages import _compared, _near
 from harness.task import Task
 from harness_plugins.sql_store import SqlStore
+from harness_plugins.study.evidence import RATE, Evidence
+from harness_plugins.study.finding import Finding, Verdict, claims
+from harness_plugins.study.page import findings, study_page
+from harness_plugins.study.percentages import _compared, _near
+from harness_plugins.study.study_command import _command
 from harness_tasks.action.task import Action
 from harness_tasks.action.types import ClipScores
 from harness_tasks.depth.task import Depth
@@ -536,4 +536,4 @@ def check_page(page: str) -> None:
 
 
 def test_the_page_in_the_documentation_asks_every_claim_as_the_code_does() -> None:
-    check_page((Path(__file__).parents[2] / "docs/explanation/study.md").read_text(encoding="utf-8"))
+    check_page((Path(__file__).parents[3] / "docs/explanation/study.md").read_text(encoding="utf-8"))

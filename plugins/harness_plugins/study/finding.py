@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.results.tables.text import Table
+    from harness.pages import Table
     from harness.statistics.estimate import Estimate
 
 __all__ = ["UNMEASURED", "Finding", "StudyClaim", "Verdict", "claims", "verdict_of"]
@@ -77,7 +77,7 @@ class Finding:
 @cache
 def claims() -> Mapping[str, StudyClaim]:
     """Return the study's claims by name, from claims.toml."""
-    content = tomllib.loads(files("harness.study").joinpath("claims.toml").read_text("utf-8"))
+    content = tomllib.loads(files("harness_plugins.study").joinpath("claims.toml").read_text("utf-8"))
     return {name: StudyClaim(**texts) for name, texts in content.items()}
 
 

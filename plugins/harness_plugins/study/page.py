@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.results.tables.text import Table, render
-from harness.study import behaviour, delay, percentages, resilience, retraining, shape, sizes, streams
-from harness.study.evidence import Evidence
-from harness.study.finding import claims
+from harness.pages import Table
+from harness.results.tables.text import render
+from harness_plugins.study import behaviour, delay, percentages, resilience, retraining, shape, sizes, streams
+from harness_plugins.study.evidence import Evidence
+from harness_plugins.study.finding import claims
 
 if TYPE_CHECKING:
-    from harness.study.finding import Finding
+    from harness_plugins.study.finding import Finding
 
 __all__ = ["findings", "study_page"]
 

@@ -16,8 +16,8 @@ from harness.experiment import Experiment, Training, key_of
 from harness.keep.processes import this_process
 from harness.records import Claim, MetricValue, SampleRow, Totals
 from harness.statistics.intervals import interval, replicates
-from harness.study.evidence import RATE, Evidence
 from harness_plugins.sql_store import SqlStore
+from harness_plugins.study.evidence import RATE, Evidence
 from harness_tasks.action.task import Action
 from harness_tasks.action.types import ClipScores
 from kit.store_rows import INFO

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.results.tables.text import Table
+from harness.pages import Table
 from harness.statistics.estimate import Estimate
-from harness.study.evidence import Evidence
-from harness.study.finding import UNMEASURED, Finding, Verdict
-from harness.study.published import PublishedTable, published_tables
-from harness.study.shape import METRICS, loss_from_top, study_values
+from harness_plugins.study.evidence import Evidence
+from harness_plugins.study.finding import UNMEASURED, Finding, Verdict
+from harness_plugins.study.published import PublishedTable, published_tables
+from harness_plugins.study.shape import METRICS, loss_from_top, study_values
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
-    from harness.study.model_results import ModelResults
+    from harness_plugins.study.model_results import ModelResults
 
 __all__ = ["delayed"]
 

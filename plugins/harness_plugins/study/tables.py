@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from harness.pages import Table
 from harness.results.naming import codec_names
 from harness.results.seeds import average_over_seeds
 from harness.results.tables.numbers import interval_text
-from harness.results.tables.text import Table
 from harness.results.trained import is_matched, kind_of
 from harness.results.trainings import differences, newest_trainings
 from harness.statistics.estimate import Estimate
-from harness.study.published import PublishedTable, published_tables
+from harness_plugins.study.published import PublishedTable, published_tables
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
