@@ -17,6 +17,7 @@ from harness.cli.options.results import (
     form_of,
     form_options,
     open_for_reading,
+    warn,
     warn_superseded,
     warn_unfinished,
 )
@@ -96,7 +97,7 @@ def recommend(
         cells = [cell for case in cases for cell in case.cells]
         identities = store.identities([cell.facts["experiment"] for cell in cells])
         stores = {cell.facts["experiment"]: store for cell in cells}
-        resampler = Resampler(stores, identities, installed(), resamples, 0)
+        resampler = Resampler(stores, identities, installed(), resamples, 0, warn)
         found = [
             (case, walk(case, by_resampling(resampler), limit, metric, confidence / 100, camera)) for case in cases
         ]
