@@ -69,10 +69,10 @@ def recommend(
     harness recommend --task detection --max-drop 0.01 --metric AP50 --fps 25 --resolution 1920x1080
 
     Each codec is walked from its mildest level to its strongest, up to the first at which a one-sided bound on the
-    paired drop is beyond the limit. Exit status: 0 when a level was found, 1 when none holds.
+    paired drop is beyond the limit. Exit status: 0 when a level was found, 1 when none was.
     """
     from harness.decide.cost import Camera
-    from harness.decide.judges import by_resampling
+    from harness.decide.judges import judge_of
     from harness.decide.limit import Limit
     from harness.decide.recommended import recommendation_data, recommendation_table
     from harness.decide.rows import recommendation_rows
@@ -80,7 +80,6 @@ def recommend(
     from harness.discovery.plugins import installed
     from harness.results.cells import read_cells
     from harness.results.ladders import cases_of
-    from harness.results.resampled import Resampler
     from harness.results.tables.results import print_table
 
     form = form_of(as_json, format_)
@@ -95,12 +94,8 @@ def recommend(
         warn_unfinished(every)
         _check_cases(cases, metric, db)
         cells = [cell for case in cases for cell in case.cells]
-        identities = store.identities([cell.facts["experiment"] for cell in cells])
-        stores = {cell.facts["experiment"]: store for cell in cells}
-        resampler = Resampler(stores, identities, installed(), resamples, 0, warn)
-        found = [
-            (case, walk(case, by_resampling(resampler), limit, metric, confidence / 100, camera)) for case in cases
-        ]
+        judge = judge_of(store, cells, installed(), resamples, warn)
+        found = [(case, walk(case, judge, limit, metric, confidence / 100, camera)) for case in cases]
     found = [(case, recommendations) for case, recommendations in found if recommendations]
     if form == "json":
         click.echo(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.decide.judges import by_stored_intervals
+from harness.decide.judges import judge_of
 from harness.decide.recommended import recommendation_table
 from harness.decide.walk import recommend
 from harness.errors import HarnessError
@@ -136,6 +136,8 @@ def section_of(
             pictures = gallery(case, found, store, remade, asked.settings, asked.samples, budget)
             fidelity, problems = _measured(case, found, remade, asked.measures)
             notes += problems
+    recommended, missing = _recommended(case, store, environment, asked)
+    notes += missing
     score = task.sample_metric.name if task else ""
     names = list(dict.fromkeys(name for cell in cells for name in cell.metrics))
     primary = [name for name in names if any(name in c.metrics and c.metrics[name].is_primary for c in cells)]
@@ -143,7 +145,7 @@ def section_of(
     return Section(
         case=case,
         data={**case_data(case, task, fidelity), "recovery": _shares(recovered, case)},
-        recommended=_recommended(case, asked),
+        recommended=recommended,
         rates=rates_table(case),
         results=task_table(cells, shown),
         recovery=tuple(recovery_tables(recovered)) if recovered else (),
@@ -190,16 +192,25 @@ def _measured(
     return means, [*problems, *notes]
 
 
-def _recommended(case: Case, options: PageOptions) -> Table | None:
-    """Return the table of the recommended level of each codec; None if there is no recommendation."""
-    recommendations = recommend(case, by_stored_intervals, options.limit, camera=options.camera)
+def _recommended(
+    case: Case, store: Store, environment: Environment, options: PageOptions
+) -> tuple[Table | None, list[str]]:
+    """Return the table of the recommended level of each codec, which is that of `harness recommend`.
+
+    Returns:
+        The table, None if there is no recommendation; and sentences for the page about what is missing.
+    """
+    options.status(f"testing the levels of {case.title}")
+    judge = judge_of(store, case.cells, environment.plugins, warn=options.warning)
+    try:
+        recommendations = recommend(case, judge, options.limit, camera=options.camera)
+    except HarnessError as error:
+        options.warning(f"{case.title}: no recommendations: {error}")
+        return None, [f"No recommendations: {error}"]
     if not recommendations:
-        return None
+        return None, []
     table = recommendation_table(case, recommendations)
-    note = (
-        "The bounds are from stored intervals, with some care; `harness recommend` resamples anew, and may go further."
-    )
-    return replace(table, title=table.title.removeprefix(f"{case.title}: "), notes=(*table.notes, note))
+    return replace(table, title=table.title.removeprefix(f"{case.title}: ")), []
 
 
 def _shares(rows: Sequence[Any], case: Case) -> list[dict[str, Any]]:
