@@ -72,7 +72,7 @@ def recommend(
     paired drop is beyond the limit. Exit status: 0 when a level was found, 1 when none was.
     """
     from harness.decide.cost import Camera
-    from harness.decide.judges import judge_of
+    from harness.decide.judges import by_resampling
     from harness.decide.limit import Limit
     from harness.decide.recommended import recommendation_data, recommendation_table
     from harness.decide.rows import recommendation_rows
@@ -80,6 +80,7 @@ def recommend(
     from harness.discovery.plugins import installed
     from harness.results.cells import read_cells
     from harness.results.ladders import cases_of
+    from harness.results.resampled import Resampler
     from harness.results.tables.results import print_table
 
     form = form_of(as_json, format_)
@@ -94,7 +95,7 @@ def recommend(
         warn_unfinished(every)
         _check_cases(cases, metric, db)
         cells = [cell for case in cases for cell in case.cells]
-        judge = judge_of(store, cells, installed(), resamples, warn)
+        judge = by_resampling(Resampler.of(store, cells, installed(), resamples, warn))
         found = [(case, walk(case, judge, limit, metric, confidence / 100, camera)) for case in cases]
     found = [(case, recommendations) for case, recommendations in found if recommendations]
     if form == "json":

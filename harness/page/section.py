@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.decide.judges import judge_of
+from harness.decide.judges import by_resampling
 from harness.decide.recommended import recommendation_table
 from harness.decide.walk import recommend
 from harness.errors import HarnessError
@@ -22,6 +22,7 @@ from harness.page.rates import rates_table
 from harness.page.sample_losses import losses_of, slices
 from harness.planning.batches import stratified_subset
 from harness.results.ladders import Case
+from harness.results.resampled import Resampler
 from harness.results.tables.matrix import matrices
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.recovery import read_recovery, recovery_tables
@@ -136,7 +137,7 @@ def section_of(
             pictures = gallery(case, found, store, remade, asked.settings, asked.samples, budget)
             fidelity, problems = _measured(case, found, remade, asked.measures)
             notes += problems
-    recommended, missing = _recommended(case, store, environment, asked)
+    recommended, rates, missing = _decided(case, store, environment, asked)
     notes += missing
     score = task.sample_metric.name if task else ""
     names = list(dict.fromkeys(name for cell in cells for name in cell.metrics))
@@ -146,7 +147,7 @@ def section_of(
         case=case,
         data={**case_data(case, task, fidelity), "recovery": _shares(recovered, case)},
         recommended=recommended,
-        rates=rates_table(case),
+        rates=rates,
         results=task_table(cells, shown),
         recovery=tuple(recovery_tables(recovered)) if recovered else (),
         heats=tuple(heat_of_matrix(matrix) for matrix in matrices(cells)),
@@ -192,25 +193,27 @@ def _measured(
     return means, [*problems, *notes]
 
 
-def _recommended(
+def _decided(
     case: Case, store: Store, environment: Environment, options: PageOptions
-) -> tuple[Table | None, list[str]]:
-    """Return the table of the recommended level of each codec, which is that of `harness recommend`.
+) -> tuple[Table | None, Table | None, list[str]]:
+    """Return what `harness recommend` and `harness compare` say of a case.
 
     Returns:
-        The table, None if there is no recommendation; and sentences for the page about what is missing.
+        The table of the recommended level of each codec, and the table of Bjontegaard differences between codecs; None
+        if there is none. And sentences for the page about what is missing.
     """
-    options.status(f"testing the levels of {case.title}")
-    judge = judge_of(store, case.cells, environment.plugins, warn=options.warning)
+    options.status(f"resampling the metrics of {case.title}")
+    resampler = Resampler.of(store, case.cells, environment.plugins, warn=options.warning)
+    recommended = rates = None
     try:
-        recommendations = recommend(case, judge, options.limit, camera=options.camera)
+        if found := recommend(case, by_resampling(resampler), options.limit, camera=options.camera):
+            table = recommendation_table(case, found)
+            recommended = replace(table, title=table.title.removeprefix(f"{case.title}: "))
+        rates = rates_table(case, resampler)
     except HarnessError as error:
-        options.warning(f"{case.title}: no recommendations: {error}")
-        return None, [f"No recommendations: {error}"]
-    if not recommendations:
-        return None, []
-    table = recommendation_table(case, recommendations)
-    return replace(table, title=table.title.removeprefix(f"{case.title}: ")), []
+        options.warning(f"{case.title}: no recommendations, or no comparison of codecs: {error}")
+        return recommended, rates, [f"No recommendations, or no comparison of codecs: {error}"]
+    return recommended, rates, []
 
 
 def _shares(rows: Sequence[Any], case: Case) -> list[dict[str, Any]]:

@@ -136,6 +136,29 @@ class Resampler:
         settings = (self.plugins, self.resamples, self.seed)
         self._kept = KeptMetrics(self.home, self.identities, *settings, self.warn)
 
+    @classmethod
+    def of(
+        cls,
+        store: Store,
+        cells: Sequence[ResultCell],
+        plugins: Plugins,
+        resamples: int = 1000,
+        warn: Callable[[str], None] = warnings.warn,
+    ) -> Resampler:
+        """Return what resamples the experiments of one store, with the seed of a run's intervals.
+
+        Every command uses it with the same number of resamples, so that all give the same intervals.
+
+        Args:
+            store: the open store, which must stay open.
+            cells: the experiments, with the baselines.
+            plugins: the plugins that provide the tasks.
+            resamples: the number of resamples.
+            warn: as above.
+        """
+        keys = [cell.facts["experiment"] for cell in cells]
+        return cls(dict.fromkeys(keys, store), store.identities(keys), plugins, resamples, 0, warn)
+
     def together(self, measures: Sequence[Measure]) -> list[ResampledMetric]:
         """Resample each measure, on the frames that were judged in all of the measures' experiments on the same data.
 
