@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         Totals,
     )
 
-__all__ = ["STAGES", "Filters", "Store"]
+__all__ = ["STAGES", "Filters", "KeptResamples", "Store"]
 
 STAGES = ("read", "encode", "decode", "prepare", "hand_over", "wait", "predict", "score", "write", "finish", "wall")
 """The stages of an experiment whose seconds are stored (`Store.add_stages`).
@@ -51,6 +51,28 @@ class Filters:
     """
 
     columns: Mapping[str, Sequence[object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class KeptResamples:
+    """The resampled metrics of one experiment, which a store keeps so that they need not be computed again.
+
+    They can be computed from the experiment's statistics at any time. `harness.statistics.kept` makes and reads them,
+    and believes them only if `origin` is what it would be now.
+
+    Args:
+        key: the experiment's key.
+        resamples: the number of resamples (R).
+        seed: the seed of the resamples.
+        origin: a digest (SHA-256 in hex) of all that they were computed from.
+        data: the values, as bytes.
+    """
+
+    key: str
+    resamples: int
+    seed: int
+    origin: str
+    data: bytes = field(repr=False)
 
 
 class Store(ABC):
@@ -202,6 +224,15 @@ class Store(ABC):
             seconds: stage -> seconds; the stages are `STAGES`. `workers`, the number of worker processes, is kept too:
                 it replaces an earlier number of that run.
         """
+
+    # Resampled metrics. A store that does not override these keeps none: they are computed whenever they are asked for.
+
+    def keep_resamples(self, kept: KeptResamples) -> None:  # noqa: B027 - optional
+        """Keep the resampled metrics of an experiment. They replace those that were kept before."""
+
+    def resamples(self, key: str) -> KeptResamples | None:
+        """Return the resampled metrics that are kept of an experiment; None if there are none."""
+        return None
 
     # Checkpoints
 

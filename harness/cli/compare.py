@@ -11,7 +11,7 @@ import click
 
 from harness.cli.once import Command
 from harness.cli.options.common import database_option, resamples_option
-from harness.cli.options.results import form_of, form_options, open_for_reading, warn_superseded, warn_unfinished
+from harness.cli.options.results import form_of, form_options, open_for_reading, warn, warn_superseded, warn_unfinished
 from harness.errors import HarnessError, UsageError, did_you_mean
 from harness.results.tables.text import clean
 
@@ -88,7 +88,7 @@ def compare(
         identities = store.identities([cell.facts["experiment"] for cell in cells])
         sides = sides_of(cases_of(cells), (wanted[0], wanted[1]), identities)
         warn_unfinished(every, {side.codec.name for side in wanted})
-        resampler = Resampler(dict.fromkeys(identities, store), identities, installed(), resamples, 0)
+        resampler = Resampler.of(store, cells, installed(), resamples, warn)
         found = both(*sides, _metric(sides, metric), resampler, method)
     if form == "json":
         click.echo(json.dumps(comparison_data(found), indent=2, allow_nan=False))

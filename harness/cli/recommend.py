@@ -17,6 +17,7 @@ from harness.cli.options.results import (
     form_of,
     form_options,
     open_for_reading,
+    warn,
     warn_superseded,
     warn_unfinished,
 )
@@ -68,7 +69,7 @@ def recommend(
         harness recommend --task detection --max-drop 0.01 --metric AP50 --fps 25 --resolution 1920x1080
 
     Each codec is walked from its mildest level to its strongest, up to the first at which a one-sided bound on the
-    paired drop is beyond the limit. Exit status: 0 when a level was found, 1 when none holds.
+    paired drop is beyond the limit. Exit status: 0 when a level was found, 1 when none was.
     """
     from harness.decide.cost import Camera
     from harness.decide.judges import by_resampling
@@ -94,12 +95,8 @@ def recommend(
         warn_unfinished(every)
         _check_cases(cases, metric, db)
         cells = [cell for case in cases for cell in case.cells]
-        identities = store.identities([cell.facts["experiment"] for cell in cells])
-        stores = {cell.facts["experiment"]: store for cell in cells}
-        resampler = Resampler(stores, identities, installed(), resamples, 0)
-        found = [
-            (case, walk(case, by_resampling(resampler), limit, metric, confidence / 100, camera)) for case in cases
-        ]
+        judge = by_resampling(Resampler.of(store, cells, installed(), resamples, warn))
+        found = [(case, walk(case, judge, limit, metric, confidence / 100, camera)) for case in cases]
     found = [(case, recommendations) for case, recommendations in found if recommendations]
     if form == "json":
         click.echo(

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from harness.decide.rows import levels_text
-from harness.results.tables.numbers import interval_text
+from harness.results.tables.numbers import interval_text, supported_text
 from harness.results.tables.text import Table
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import GROUPS_FROM, HOLDS_FROM
@@ -43,7 +43,8 @@ def _bjontegaard(found: LadderComparison) -> Table:
         rows.append(
             (
                 title,
-                _text(estimate) + (f" {unit}" if unit and estimate.value is not None else ""),
+                ("-" if estimate.value is None else supported_text(estimate))
+                + (f" {unit}" if unit and estimate.value is not None else ""),
                 over,
                 share,
                 estimate.reason or "",

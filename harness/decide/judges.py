@@ -1,13 +1,11 @@
-"""Functions that test a level's drop against a limit, from resampled statistics or from the stored intervals."""
+"""Functions that test a level's drop against a limit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.decide.within_limit import Bound, bound_of, needed_groups, one_sided_quantile, zero_drop_bound
-from harness.statistics.intervals import student
+from harness.decide.within_limit import Bound, bound_of
 
 if TYPE_CHECKING:
     from harness.decide.limit import Limit
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     Its arguments are the experiment at the level, the baseline, a metric that both have, the limit and the confidence.
     It returns the bound, the number of samples that it was computed from, and the number of their groups."""
 
-__all__ = ["by_resampling", "by_stored_intervals"]
+__all__ = ["by_resampling"]
 
 
 def by_resampling(resampler: Resampler) -> Judge:
@@ -38,48 +36,3 @@ def by_resampling(resampler: Resampler) -> Judge:
         return bound, level.samples, level.groups
 
     return judge
-
-
-def by_stored_intervals(
-    cell: ResultCell, baseline: ResultCell, metric: str, limit: Limit, confidence: float
-) -> tuple[Bound, int, int]:
-    """Test whether a metric's drop at a compression level stays within a limit, without reading any samples.
-
-    The test uses the stored intervals of the drop and of the uncompressed value. For a relative limit r, the sum of the
-    standard errors of the drop and of r |value| replaces the standard error of drop - r |value|, which is never larger.
-    So a level that holds by this test also holds by resampling. A metric is assumed to lie in 0-1 if higher is better
-    and its uncompressed value lies in 0-1.
-    """
-    measured, base = cell.metrics[metric], baseline.metrics[metric]
-    samples, groups = cell.facts["samples"] or 0, cell.facts["groups"] or 0
-    drop = measured.drop.value
-    if drop is None or base.value is None:
-        return Bound("unknown", reason="its drop is not known"), samples, groups
-    share = drop / abs(base.value) if base.value else None
-    bound = Bound("unknown", drop=measured.drop, share=share)
-    if measured.drop.high is None or groups < 2:
-        return replace(bound, reason="its drop has no interval"), samples, groups
-    two_sided, t = student(groups - 1), one_sided_quantile(groups - 1, confidence)
-    width = 0.0
-    if limit.relative:
-        if not base.value or base.metric.low is None or base.metric.high is None:
-            return replace(bound, reason="a share of a value that is 0, or has no interval"), samples, groups
-        width = max(base.metric.high - base.value, base.value - base.metric.low)
-        if abs(base.value) <= t * width / two_sided:
-            reason = "the uncompressed value cannot be told from 0: no share of it"
-            return replace(bound, reason=reason), samples, groups
-    if drop == measured.drop.high == 0:
-        if measured.higher_is_better and 0 <= base.value <= 1 and not cell.is_lossless:
-            return zero_drop_bound(bound, groups, base.value, limit, confidence), samples, groups
-        return replace(bound, verdict="holds", value=0.0), samples, groups
-    error = (measured.drop.high - drop) / two_sided
-    excess, value = drop - limit.allowed(base.value), drop + t * error
-    if limit.relative:
-        error += limit.value * width / two_sided
-        value = (excess + t * error) / abs(base.value) + limit.value
-    if excess + t * error <= 1e-9:
-        return replace(bound, verdict="holds", value=value), samples, groups
-    if excess - t * error > 1e-9:
-        return replace(bound, verdict="fails", value=value), samples, groups
-    needed = needed_groups(groups, excess, error, confidence) if excess < 0 else None
-    return replace(bound, verdict="undecided", value=value, groups_needed=needed), samples, groups

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.decide.walk import Recommendation, Step
     from harness.results.ladders import Case
 
-__all__ = ["recommendation_data", "recommendation_table"]
+__all__ = ["go_to", "recommendation_data", "recommendation_table"]
 
 
 def recommendation_table(case: Case, found: Sequence[Recommendation]) -> Table:
@@ -32,7 +32,7 @@ def recommendation_table(case: Case, found: Sequence[Recommendation]) -> Table:
     columns: list[tuple[str, list[str]]] = [
         ("codec", [one.ladder.codec for one in found]),
         ("training", [one.ladder.training for one in found]),
-        ("go to", [_level(one, one.chosen, True) if one.chosen else _no_level_text(one) for one in found]),
+        ("go to", [go_to(one) for one in found]),
     ]
     columns += [(title, [_cost_text(one.chosen, name, form) for one in found]) for title, name, form in _COSTS]
     columns.append((f"{first.metric} drop", [_drop(one.chosen) for one in found]))
@@ -59,17 +59,18 @@ def _cost_text(step: Step | None, name: str, form: str) -> str:
     return "" if value is None else form.format(value)
 
 
-def _no_level_text(recommendation: Recommendation) -> str:
-    """Return the text for a ladder in which no level holds.
+def go_to(recommendation: Recommendation) -> str:
+    """Return the recommended level as text, or why there is none: `none holds`, `undecided` or `not known`.
 
-    The ladders of retrained models often do not begin at the codec's mildest level. The text then names the ladder's
-    first level.
+    The ladders of retrained models often do not begin at the codec's mildest level. A text without a level then names
+    the ladder's first level.
     """
-    step = recommendation.next
-    if step and step.bound.verdict == "unknown":
-        return "not known"
-    begins_later = step and step.cost.of_mildest is not None and step.cost.of_mildest < 1
-    return f"none holds (from {_level(recommendation, step)} on)" if begins_later else "none holds"
+    if recommendation.chosen:
+        return _level(recommendation, recommendation.chosen, True)
+    outcome, step = recommendation.outcome, recommendation.next
+    if outcome != "not known" and step and step.cost.of_mildest is not None and step.cost.of_mildest < 1:
+        return f"{outcome} (from {_level(recommendation, step)} on)"
+    return outcome
 
 
 def _level(recommendation: Recommendation, step: Step | None, of_camera: bool = False) -> str:
@@ -118,6 +119,8 @@ def _notes(found: Sequence[Recommendation]) -> list[str]:
         notes.append("(as tested): a level in kbit/s for frames as they were tested; the camera's is not known.")
     if any(one.chosen and one.chosen.cost.of_source is None for one in found):
         notes.append("of source: not known, the frames were rendered or their files' sizes are not recorded.")
+    if any(one.outcome == "undecided" for one in found):
+        notes.append("undecided: no level is sure to hold, and not every level is beyond the limit for sure.")
     if any(one.next and one.next.samples_needed for one in found):
         notes.append(f"would do: with a chance of {POWER:.0%}, if the drop is what it was measured to be.")
     failed = sum(cell.facts["failed_samples"] or 0 for one in found for cell in one.ladder.cells)
@@ -141,6 +144,7 @@ def recommendation_data(case: Case, found: Sequence[Recommendation]) -> dict[str
                 "max_drop": one.limit.value,
                 "relative": one.limit.relative,
                 "confidence": one.confidence,
+                "go_to": go_to(one),
                 "chosen": _step(one.chosen),
                 "next": _step(one.next),
                 "why_not": one.why if one.next else None,

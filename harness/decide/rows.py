@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.decide.recommended import go_to
 from harness.results.ladders import CASE_FACTS
 from harness.results.tables.text import Table
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["comparison_rows", "levels_text", "recommendation_rows"]
 
-_SETTINGS = ("codec", "training", "level_name", "levels", "metric", "max_drop", "relative", "confidence")
+_SETTINGS = ("codec", "training", "level_name", "levels", "metric", "max_drop", "relative", "confidence", "go_to")
 _STEP = (
     *("level", "verdict", "drop", "drop_ci_low", "drop_ci_high", "bound", "samples", "groups", "samples_needed"),
     *("bpp", "compression_ratio", "of_source", "of_mildest", "kbps", "gb_per_day", "camera_level", "experiment"),
@@ -46,7 +47,7 @@ def _recommended(case: Case, found: Recommendation) -> tuple[Any, ...]:
     ladder, limit = found.ladder, found.limit
     levels = levels_text([cell.facts["level"] for cell in ladder.cells])
     settings = (ladder.codec, ladder.training, ladder.level_name, levels, found.metric)
-    criterion = (limit.value, limit.relative, found.confidence)
+    criterion = (limit.value, limit.relative, found.confidence, go_to(found))
     why = found.why if found.next else None
     facts = (case.facts[name] for name in CASE_FACTS)
     return (*facts, *settings, *criterion, *_step(found.chosen), *_step(found.next), why, " ".join(found.notes))

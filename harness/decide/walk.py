@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.decide.cost import Camera, Cost, cost_of
 from harness.decide.limit import percent
@@ -73,6 +73,7 @@ class Recommendation:
         next: the next cheaper level, which does not hold; None if all levels hold. It can be a level without any drop
             on too few samples; there can be more such levels after it.
         notes: notes for the reader, one sentence each.
+        all_fail: whether every level of the ladder is beyond the limit for sure.
     """
 
     ladder: Ladder
@@ -82,6 +83,16 @@ class Recommendation:
     chosen: Step | None
     next: Step | None
     notes: tuple[str, ...] = ()
+    all_fail: bool = False
+
+    @property
+    def outcome(self) -> Literal["holds", "none holds", "undecided", "not known"]:
+        """What was found: a level that holds; that none does, for sure; neither; or that no level could be tested."""
+        if self.chosen:
+            return "holds"
+        if self.next and self.next.bound.verdict == "unknown":
+            return "not known"
+        return "none holds" if self.all_fail else "undecided"
 
     @property
     def why(self) -> str:
@@ -159,15 +170,19 @@ def _walk_ladder(
     chosen: Step | None = None
     next_cheaper: Step | None = None
     settings = (ladder, criteria.metric, criteria.limit, criteria.confidence)
-    for cell in ladder.cells:
-        step = _step(baseline, cell, mildest, judge, criteria)
+    steps = (_step(baseline, cell, mildest, judge, criteria) for cell in ladder.cells)
+    for step in steps:
         if step.bound.verdict == "holds":
             chosen, next_cheaper = step, None
             continue
         next_cheaper = next_cheaper or step
         if not step.bound.is_unmoved:  # an undecided level without any drop does not stop the walk
             break
-    return Recommendation(*settings, chosen, next_cheaper, _notes(ladder, chosen or next_cheaper, criteria.confidence))
+    # The other levels are tested only to know whether all are beyond the limit: none of them can be chosen any more.
+    first_fails = chosen is None and next_cheaper is not None and next_cheaper.bound.verdict == "fails"
+    all_fail = first_fails and all(step.bound.verdict == "fails" for step in steps)
+    notes = _notes(ladder, chosen or next_cheaper, criteria.confidence)
+    return Recommendation(*settings, chosen, next_cheaper, notes, all_fail)
 
 
 def _step(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.errors import StoreError
+from harness.errors import StoreError, UnknownNameError
 from harness.finish.found import missing_recoveries
 from harness.finish.metrics import Calculated, Calculator, Samples
 from harness.finish.recovery import recoveries
 from harness.media.contract import MOST_BITS
 from harness.media.levers import drops_frames
 from harness.media.quality import psnr_of
+from harness.planning.recorded_task import made_by
 from harness.records import Comparison, MetricValue, SampleRow, Totals
 from harness.statistics.intervals import Replicates
 from harness.statistics.judged import judged_in_all
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from harness.experiment import Experiment
     from harness.progress import Progress
     from harness.records import Claim
+    from harness.statistics.kept import Draft
     from harness.store import Store
     from harness.task import Task
     from harness.unit import Cell
@@ -119,6 +122,8 @@ class Finisher:
         self.store.finish(key, claim, totals, calculated.metrics, failed)
         if calculated.drops:
             self._write_drops(key, calculated.drops)
+        if calculated.draft and failed is None:
+            self.keep(experiment, calculated.draft)
         if failed is None and calculated.warning:
             self.progress.warning(f"{experiment.label}: {calculated.warning}")
         status = "failed" if failed else "finished"
@@ -135,6 +140,13 @@ class Finisher:
         for problem in problems:
             self.progress.warning(problem)
         return FinishedExperiment(totals, calculated.metrics, failed)
+
+    def keep(self, experiment: Experiment, draft: Draft) -> None:
+        """Let the store keep the resampled metrics of an experiment, unless no installed plugin has its task."""
+        with suppress(UnknownNameError):
+            version = made_by(experiment.identity, self.plugins)
+            facts = (experiment.key, experiment.identity, experiment.classes, version)
+            self.store.keep_resamples(draft.of_experiment(*facts, self.resamples, self.seed))
 
     def _write_drops(self, key: str, drops: Sequence[Comparison]) -> None:
         """Write an experiment's drops, unless it or its baseline failed, or they are there already."""
@@ -166,12 +178,15 @@ class Finisher:
                     self._calculator.keep_baseline(task, experiment.baseline, self.samples(experiment.baseline))
                 resampled = self._calculator.resample(task, experiment.key, self.samples(experiment.key))
                 drops = self._calculator.drops(task, resampled)
+                draft = self._calculator.draft(task, resampled)
             except StoreError:
                 raise
             except Exception as error:  # noqa: BLE001 - an error of a task costs this comparison, and is told
                 self.progress.warning(f"{experiment.label}: no drop: {reason(f'task {task.name}', error)}")
                 continue
             self.store.compare(drops)
+            if draft and self.store.resamples(experiment.key) is None:
+                self.keep(experiment, draft)
 
     def recover(self, task: Task, experiments: Sequence[Experiment]) -> None:
         """Compute the missing comparisons of retrained experiments (gain, recovery, ...) for a plan's experiments."""

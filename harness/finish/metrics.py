@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from harness.finish.chance import chance_warning
 from harness.records import Comparison, MetricValue, SampleStatistics
 from harness.statistics.intervals import Replicates, interval, paired_interval, replicates
 from harness.statistics.judged import judged_in_all
+from harness.statistics.kept import Draft, draft_of
 from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
@@ -46,12 +47,14 @@ class Calculated:
         drops: the drops against the baseline; empty if its statistics were not given.
         judged: the number of samples of which a frame was judged.
         warning: a warning for the user; empty for none.
+        draft: the resampled metrics that a store can keep; None if nothing was resampled.
     """
 
     metrics: Sequence[MetricValue]
     drops: Sequence[Comparison]
     judged: int
     warning: str = ""
+    draft: Draft | None = None
 
 
 class Calculator:
@@ -74,12 +77,12 @@ class Calculator:
     def baseline(self) -> str | None:
         return self._baseline.key if self._baseline else None
 
-    def resample(self, task: Task, key: str, samples: Samples) -> Resampled:
-        """Compute the metrics of an experiment on all resamples of its samples."""
+    def resample(self, task: Task, key: str, samples: Samples, only: Collection[str] | None = None) -> Resampled:
+        """Compute the metrics of an experiment, or only some of them, on all resamples of its samples."""
         ordered = [samples[index] for index in sorted(samples)]
         frames = [frame for sample in ordered for frame in sample.statistics]
         groups = [sample.group for sample in ordered for _ in sample.statistics]
-        return Resampled(key, samples, replicates(task, frames, groups, self._resamples, self._seed))
+        return Resampled(key, samples, replicates(task, frames, groups, self._resamples, self._seed, only=only))
 
     def keep_baseline(self, task: Task, key: str, samples: Samples) -> None:
         """Keep the resamples of a baseline, for the cells that follow."""
@@ -101,7 +104,12 @@ class Calculator:
             warning = _chance(subject, resampled, metrics)
             if experiment.baseline is None:
                 self._baseline = resampled
-        return Calculated(metrics, drops, resampled.judged, warning)
+        return Calculated(metrics, drops, resampled.judged, warning, self.draft(task, resampled))
+
+    def draft(self, task: Task, resampled: Resampled) -> Draft | None:
+        """Return the resampled metrics of an experiment that are worth keeping."""
+        ordered = [resampled.samples[index] for index in sorted(resampled.samples)]
+        return draft_of(resampled.replicates, ordered, task, self._resamples)
 
     def drops(self, task: Task, resampled: Resampled) -> list[Comparison]:
         """Compute the drops against the kept baseline, on the frames that both judged; positive is worse."""

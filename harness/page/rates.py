@@ -1,27 +1,37 @@
-"""Bjontegaard differences between the codecs of a case, from the stored values."""
+"""Bjontegaard differences between the codecs of a case, with the intervals of `harness compare`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from harness.decide.bjontegaard import Delta, RateCurve, bd_quality, bd_rate, pareto_front
+from harness.decide.comparison import compare
+from harness.decide.paired import Side
+from harness.results.tables.numbers import supported_text
 from harness.results.tables.text import Table
+from harness.statistics.estimate import GROUPS_FROM, HOLDS_FROM, Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from harness.results.ladders import Case, Ladder
+    from harness.results.resampled import Resampler
 
 __all__ = ["rates_table"]
 
+_FIRST = ("jpeg", "h264")
+"""The codecs that others are compared with, where they were tested: the most used ones, of images and of video."""
 
-def rates_table(case: Case) -> Table | None:
+
+def rates_table(case: Case, resampler: Resampler) -> Table | None:
     """Return a table of Bjontegaard differences between one codec and every other codec, for the pretrained model.
 
-    The reference codec is JPEG if it was tested, else the first codec. Returns None if there are fewer than two codecs,
-    if no metric is primary, or if the library `bjontegaard` is not installed.
+    The reference is JPEG or else H.264 if it was tested, otherwise the codec that was tested at the most levels.
+    Returns None if there are fewer than two codecs, if no metric is primary, or if the library `bjontegaard` is not
+    installed.
+
+    Args:
+        case: the experiments.
+        resampler: resamples their metrics and rates.
     """
     ladders = [ladder for ladder in case.ladders if ladder.training == "pretrained" and len(ladder.cells) > 1]
     metric = next(
@@ -29,23 +39,41 @@ def rates_table(case: Case) -> Table | None:
     )
     if len(ladders) < 2 or metric is None or not _installed():
         return None
-    anchor = next((ladder for ladder in ladders if ladder.cells[0].facts["codec"] == "jpeg"), ladders[0])
-    first = _curve(anchor, metric)
-    rows = []
+    anchor = _anchor(ladders)
+    rows, few = [], False
     for ladder in ladders:
-        if ladder is not anchor:
-            rate, quality = (compute(first, _curve(ladder, metric)) for compute in (bd_rate, bd_quality))
-            why = _reasons({"BD-rate": rate, f"BD-{metric}": quality})
-            rows.append((ladder.codec, _text(rate, "{:+.1f} %"), _text(quality, "{:+.4g}"), why))
-    columns = ("codec", "BD-rate", f"BD-{metric}", "why not")
+        if ladder is anchor:
+            continue
+        if not all(metric in cell.metrics for cell in (*anchor.cells, *ladder.cells)):
+            rows.append((ladder.codec, "", "", "", f"not every level has the metric {metric}"))
+            continue
+        first, second = (Side(one.codec, one, case.baseline) for one in (anchor, ladder))
+        found = compare(first, second, metric, resampler)
+        has_few = found.samples < HOLDS_FROM or found.groups < GROUPS_FROM
+        few |= has_few
+        why = _reasons({"BD-rate": found.rate, f"BD-{metric}": found.quality})
+        texts = (_text(found.rate, has_few, " %"), _text(found.quality, has_few))
+        rows.append((ladder.codec, *texts, str(found.samples), why))
+    columns = ("codec", "BD-rate", f"BD-{metric}", "n", "why not")
     keep = [n for n in range(len(columns)) if n < 3 or any(row[n] for row in rows)]
-    note = (
+    notes = [
         f"Against {anchor.codec}. BD-rate: the mean difference in rate at equal {metric}, negative where less is "
         f"needed; BD-{metric}: that in {metric} at equal rate, positive where it is better. Akima's interpolation, of "
-        "the points that no cheaper one matches or beats. `harness compare` has overlaps, intervals and the points."
-    )
+        "the points that no cheaper one matches or beats. [ ]: 95% interval, paired by sample; n: the number of "
+        "samples. `harness compare` has overlaps and the points."
+    ]
+    if few:
+        notes.append(f"(few): below {HOLDS_FROM} samples, or {GROUPS_FROM} groups, nobody knows if intervals hold.")
     shown = tuple(tuple(row[n] for n in keep) for row in rows)
-    return Table(tuple(columns[n] for n in keep), shown, f"Codecs against {anchor.codec}", (note,))
+    return Table(tuple(columns[n] for n in keep), shown, f"Codecs against {anchor.codec}", tuple(notes))
+
+
+def _anchor(ladders: Sequence[Ladder]) -> Ladder:
+    """Return the ladder that the others are compared with."""
+    names = [ladder.cells[0].facts["codec"] for ladder in ladders]
+    name = next((name for name in _FIRST if name in names), None)
+    fitting = [ladder for ladder in ladders if name in (None, ladder.cells[0].facts["codec"])]
+    return max(fitting, key=lambda ladder: len(ladder.cells))
 
 
 def _installed() -> bool:
@@ -54,25 +82,15 @@ def _installed() -> bool:
     return find_spec("bjontegaard") is not None
 
 
-def _curve(ladder: Ladder, metric: str) -> RateCurve:
-    """Return a metric against the rate (bpp) as a curve; a metric that is better when lower is negated."""
-    pairs = [
-        (cell.facts["bpp"], measured.value if measured.higher_is_better else -measured.value)
-        for cell in ladder.cells
-        if (measured := cell.metrics.get(metric)) and measured.value is not None and cell.facts["bpp"]
-    ]
-    points = np.array(pairs, np.float64).reshape(-1, 2)
-    curve = RateCurve(points[:, 0], points[:, 1])
-    return curve.only(pareto_front(curve))
-
-
-def _reasons(deltas: Mapping[str, Delta]) -> str:
+def _reasons(found: Mapping[str, Estimate]) -> str:
     """Return why differences are missing: one reason if all have the same, else each reason with the name before it."""
-    reasons = {name: delta.reason for name, delta in deltas.items() if delta.reason}
-    if len(reasons) == len(deltas) and len(set(reasons.values())) == 1:
+    reasons = {name: estimate.reason for name, estimate in found.items() if estimate.reason}
+    if len(reasons) == len(found) and len(set(reasons.values())) == 1:
         return next(iter(reasons.values()))
     return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
 
 
-def _text(delta: Delta, form: str) -> str:
-    return "" if delta.value is None else form.format(delta.value)
+def _text(estimate: Estimate, few: bool, unit: str = "") -> str:
+    if estimate.value is None:
+        return ""
+    return f"{supported_text(estimate)}{unit}{' (few)' if few else ''}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.decide.judges import by_stored_intervals
+from harness.decide.judges import by_resampling
 from harness.decide.recommended import recommendation_table
 from harness.decide.walk import recommend
 from harness.errors import HarnessError
@@ -23,6 +23,7 @@ from harness.page.rates import rates_table
 from harness.page.sample_losses import losses_of, slices
 from harness.planning.batches import stratified_subset
 from harness.results.ladders import Case
+from harness.results.resampled import Resampler
 from harness.results.tables.matrix import matrices
 from harness.results.tables.notes import sample_counts
 from harness.results.tables.numbers import interval_text
@@ -142,6 +143,8 @@ def section_of(
             pictures = gallery(case, found, store, remade, asked.settings, asked.samples, budget)
             fidelity, problems = _measured(case, found, remade, asked.measures)
             notes += problems
+    recommended, rates, missing = _decided(case, store, environment, asked)
+    notes += missing
     score = task.sample_metric.name if task else ""
     names = list(dict.fromkeys(name for cell in cells for name in cell.metrics))
     primary = [name for name in names if any(name in c.metrics and c.metrics[name].is_primary for c in cells)]
@@ -150,8 +153,8 @@ def section_of(
         case=case,
         counts=sample_counts([cell.facts for cell in cells]),
         data={**case_data(case, task, fidelity), "recovery": _shares(recovered, case)},
-        recommended=_recommended(case, asked),
-        rates=rates_table(case),
+        recommended=recommended,
+        rates=rates,
         results=task_table(cells, shown),
         recovery=tuple(recovery_tables(recovered)) if recovered else (),
         heats=tuple(heat_of_matrix(matrix) for matrix in matrices(cells)),
@@ -197,16 +200,27 @@ def _measured(
     return means, [*problems, *notes]
 
 
-def _recommended(case: Case, options: PageOptions) -> Table | None:
-    """Return the table of the recommended level of each codec; None if there is no recommendation."""
-    recommendations = recommend(case, by_stored_intervals, options.limit, camera=options.camera)
-    if not recommendations:
-        return None
-    table = recommendation_table(case, recommendations)
-    note = (
-        "The bounds are from stored intervals, with some care; `harness recommend` resamples anew, and may go further."
-    )
-    return replace(table, title=table.title.removeprefix(f"{case.title}: "), notes=(*table.notes, note))
+def _decided(
+    case: Case, store: Store, environment: Environment, options: PageOptions
+) -> tuple[Table | None, Table | None, list[str]]:
+    """Return what `harness recommend` and `harness compare` say of a case.
+
+    Returns:
+        The table of the recommended level of each codec, and the table of Bjontegaard differences between codecs; None
+        if there is none. And sentences for the page about what is missing.
+    """
+    options.status(f"resampling the metrics of {case.title}")
+    resampler = Resampler.of(store, case.cells, environment.plugins, warn=options.warning)
+    recommended = rates = None
+    try:
+        if found := recommend(case, by_resampling(resampler), options.limit, camera=options.camera):
+            table = recommendation_table(case, found)
+            recommended = replace(table, title=table.title.removeprefix(f"{case.title}: "))
+        rates = rates_table(case, resampler)
+    except HarnessError as error:
+        options.warning(f"{case.title}: no recommendations, or no comparison of codecs: {error}")
+        return recommended, rates, [f"No recommendations, or no comparison of codecs: {error}"]
+    return recommended, rates, []
 
 
 def _shares(rows: Sequence[Any], case: Case) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
     from harness.task import Task
 
-__all__ = ["task_of"]
+__all__ = ["made_by", "task_of"]
 
 
 def task_of(identity: Mapping[str, Any], classes: Sequence[str], plugins: Plugins) -> Task:
@@ -30,3 +30,12 @@ def task_of(identity: Mapping[str, Any], classes: Sequence[str], plugins: Plugin
     recorded = identity["task"]
     task: Task = plugins.get("task", recorded["name"])(classes=tuple(classes), **recorded["options"])
     return Agreement(task) if identity.get("reference") == "predictions" else task
+
+
+def made_by(identity: Mapping[str, Any], plugins: Plugins) -> str:
+    """Return the distribution that provides the task of a recorded experiment, with its version, as text.
+
+    Raises:
+        UnknownNameError: no installed plugin has the task.
+    """
+    return str(plugins.provided("task", identity["task"]["name"]).origin)

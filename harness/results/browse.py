@@ -34,7 +34,10 @@ _SORTED = {
     **{"results": "task", "curves": "task", "recovery": "task", "seeds": "task"},
     **{"per_sample": "experiment", "profile": "task"},
 }
-_HIDDEN = ("statistics", "samples", "metrics", "comparisons", "experiments", "checkpoints", "stages", "alembic_version")
+_HIDDEN = (
+    *("statistics", "samples", "metrics", "comparisons", "experiments", "checkpoints", "stages", "resamples"),
+    "alembic_version",
+)
 _QUERY_LIMIT_MS = 20_000
 
 

@@ -1,13 +1,16 @@
 """Resamples the metrics of several experiments together, on the frames that were judged in all of them.
 
-Of an experiment only the metrics that are asked for are computed. An experiment of which another metric is asked for
-later is resampled for all its metrics, because then it is likely that more will be asked for.
+What a store keeps of the resampled metrics is used if it is right (`harness.statistics.kept`) and if all frames that
+the experiment judged are asked for. Otherwise the statistics are resampled, with the same result. Of an experiment only
+the metrics that are asked for are computed. An experiment of which another metric is asked for later is resampled for
+all its metrics, because then it is likely that more will be asked for.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,7 @@ import numpy as np
 from harness.experiment import canonical
 from harness.planning.recorded_task import task_of
 from harness.results.classes import classes_of
+from harness.results.kept import KeptMetrics
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import (
     GROUPS_FROM,
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 
     from harness.discovery.plugins import Plugins
     from harness.results.cells import ResultCell
+    from harness.statistics.kept import Restored
     from harness.store import Store
 
 __all__ = ["RATE", "Measure", "ResampledMetric", "Resampler"]
@@ -108,6 +113,7 @@ class Resampler:
         plugins: the plugins that provide the tasks.
         resamples: the number of resamples (R).
         seed: the seed of the resamples.
+        warn: is called with a sentence if resampled metrics are kept, but cannot be used.
     """
 
     home: Mapping[str, Store]
@@ -115,6 +121,7 @@ class Resampler:
     plugins: Plugins
     resamples: int
     seed: int
+    warn: Callable[[str], None] = warnings.warn
     _known: dict[tuple[str, frozenset[tuple[int, float]]], tuple[Replicates, bool]] = field(default_factory=dict)
     """(experiment key, samples) -> the metrics that were asked for, and whether these are all."""
     _rates: dict[tuple[str, frozenset[tuple[int, float]]], Replicates] = field(default_factory=dict)
@@ -124,6 +131,33 @@ class Resampler:
         default_factory=dict
     )
     """(experiment key, samples) -> the groups that have judged frames, in resampling order, and `Replicates.source`."""
+
+    def __post_init__(self) -> None:
+        settings = (self.plugins, self.resamples, self.seed)
+        self._kept = KeptMetrics(self.home, self.identities, *settings, self.warn)
+
+    @classmethod
+    def of(
+        cls,
+        store: Store,
+        cells: Sequence[ResultCell],
+        plugins: Plugins,
+        resamples: int = 1000,
+        warn: Callable[[str], None] = warnings.warn,
+    ) -> Resampler:
+        """Return what resamples the experiments of one store, with the seed of a run's intervals.
+
+        Every command uses it with the same number of resamples, so that all give the same intervals.
+
+        Args:
+            store: the open store, which must stay open.
+            cells: the experiments, with the baselines.
+            plugins: the plugins that provide the tasks.
+            resamples: the number of resamples.
+            warn: as above.
+        """
+        keys = [cell.facts["experiment"] for cell in cells]
+        return cls(dict.fromkeys(keys, store), store.identities(keys), plugins, resamples, 0, warn)
 
     def together(self, measures: Sequence[Measure]) -> list[ResampledMetric]:
         """Resample each measure, on the frames that were judged in all of the measures' experiments on the same data.
@@ -149,11 +183,28 @@ class Resampler:
         if key not in self._finished:
             identity = self.identities[key]
             data = canonical({name: identity[name] for name in ("dataset", "limit")})
-            judged: Judged = {row.index: math.inf for row in self.home[key].rows(key) if row.status == "ok"}
-            if identity.get("codec", {}).get("options", {}).get("fps") is not None:
-                judged = {s.index: len(s.statistics) for s in self.home[key].statistics(key) if s.statistics}
-            self._finished[key] = data, judged
+            self._finished[key] = data, self._judged(cell)
         return self._finished[key]
+
+    def _judged(self, cell: ResultCell) -> Judged:
+        key, kept = cell.facts["experiment"], self._restored(cell)
+        drops_frames = self.identities[key].get("codec", {}).get("options", {}).get("fps") is not None
+        if kept is not None and drops_frames:
+            return {index: frames for index, frames in kept.frames.items() if frames}
+        if kept is not None:
+            return dict.fromkeys(kept.frames, math.inf)
+        if drops_frames:
+            return {s.index: len(s.statistics) for s in self.home[key].statistics(key) if s.statistics}
+        return {row.index: math.inf for row in self.home[key].rows(key) if row.status == "ok"}
+
+    def _restored(self, cell: ResultCell) -> Restored | None:
+        return self._kept.of(cell.facts["experiment"], lambda: self._classes_of(cell))
+
+    def _classes_of(self, cell: ResultCell) -> tuple[str, ...]:
+        key = cell.facts["experiment"]
+        if key not in self._classes:
+            self._classes |= classes_of(self.home[key], [cell])
+        return self._classes[key]
 
     def _mean(
         self,
@@ -184,14 +235,17 @@ class Resampler:
         known, complete = self._known.get(which, (None, False))
         if known is not None and (complete or known.values.keys() >= set(wanted)):
             return known
-        if key not in self._classes:
-            self._classes |= classes_of(self.home[key], [cell])
-        task = task_of(self.identities[key], self._classes[key], self.plugins)
+        if known is None and (found := self._restored(cell)) is not None and found.covers(samples):
+            self._resampled[which] = found.groups, found.replicates.source
+            if found.replicates.values.keys() >= set(wanted):
+                self._known[which] = found.replicates, False
+                return found.replicates
+        task = task_of(self.identities[key], self._classes_of(cell), self.plugins)
         stored = self.home[key].statistics(key)
-        kept = [last_frames(sample, samples[sample.index]) for sample in stored if sample.index in samples]
-        kept.sort(key=lambda sample: sample.index)
-        frames = [frame for sample in kept for frame in sample.statistics]
-        groups = [sample.group for sample in kept for _ in sample.statistics]
+        used = [last_frames(sample, samples[sample.index]) for sample in stored if sample.index in samples]
+        used.sort(key=lambda sample: sample.index)
+        frames = [frame for sample in used for frame in sample.statistics]
+        groups = [sample.group for sample in used for _ in sample.statistics]
         only = wanted if known is None or not known.values else None
         drawn = replicates(task, frames, groups, self.resamples, self.seed, only=only)
         self._known[which] = drawn, only is None
@@ -214,13 +268,13 @@ class Resampler:
         if which not in self._resampled:
             self._metrics(cell, samples, ())
         groups, source = self._resampled[which]
-        totals: dict[str, NDArray[np.float64]] = {}
+        totals: dict[str, tuple[float, float]] = {}
         for row in self.home[key].rows(key):
             if row.index in samples:
-                bits_pixels = np.array([row.bits or 0, row.pixels or 0], np.float64)
-                totals[row.group] = totals.get(row.group, np.zeros(2)) + bits_pixels
-        whole = _ratio(np.array(list(totals.values())).reshape(-1, 2))
-        sums = np.array([totals[name] for name in groups]).reshape(-1, 2)
+                bits, pixels = totals.get(row.group, (0.0, 0.0))
+                totals[row.group] = bits + float(row.bits or 0), pixels + float(row.pixels or 0)
+        whole = _ratio(np.array(list(totals.values()), np.float64).reshape(-1, 2))
+        sums = np.array([totals[name] for name in groups], np.float64).reshape(-1, 2)
         resampled = np.full(self.resamples, math.nan)
         if len(sums) > 1:
             for number, chosen in enumerate(subsets(len(sums), self.seed, range(self.resamples))):

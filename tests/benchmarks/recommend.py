@@ -5,7 +5,8 @@
     python tests/benchmarks/recommend.py --keep FOLDER  # keeps the database, and uses it again
 
 The database is made up: at stronger levels more detections are missing. The limit is so wide that every level is
-tested. Prints seconds on the clock and of all cores, of the command and of its process's start.
+tested. Prints seconds on the clock and of all cores: of the start of a command, of the command where the database keeps
+no resampled metrics and where it does, and of keeping them (with the drops, where the database lacks them).
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,13 +122,27 @@ def main() -> None:
         if not database.exists():
             make(database, samples)
         print(f"{len(LEVELS)} experiments of {samples} samples, {database.stat().st_size / 1e6:.0f} MB")
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("DELETE FROM resamples")
         start, _ = timed(["results", "sql", "select 1", "--db", str(database)])
-        cost, printed = timed(["recommend", "--db", str(database), "--max-drop", "50%"])
+        asked = ["recommend", "--db", str(database), "--max-drop", "50%"]
+        computed, printed = timed(asked)
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        refresh, _ = timed(["results", "refresh", "--db", str(database)])
+        kept, same = timed(asked)
+        with closing(sqlite3.connect(database)) as connection:
+            ((sizes,),) = connection.execute("SELECT avg(length(data)) FROM resamples").fetchall()
+    assert same == printed
     print(printed)
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"{os.cpu_count()} cores; peak memory {memory:.0f} MiB")
-    for name, each in (("a command that only starts", start), ("recommend", cost)):
-        print(f"{name:28s}{each.wall:7.2f} s on the clock{each.cpu:9.2f} s of CPU")
+    print(f"{os.cpu_count()} cores; peak memory {memory:.0f} MiB; {sizes / 1000:.0f} kB kept of each experiment")
+    costs = {
+        "a command that only starts": start,
+        "recommend, from statistics": computed,
+        "recommend, from what is kept": kept,
+        "results refresh": refresh,
+    }
+    for name, each in costs.items():
+        print(f"{name:30s}{each.wall:7.2f} s on the clock{each.cpu:9.2f} s of CPU")
 
 
 if __name__ == "__main__":

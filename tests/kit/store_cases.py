@@ -13,7 +13,7 @@ from harness.experiment import Training
 from harness.keep.processes import this_process
 from harness.records import Checkpoint, Claim, Comparison, Totals
 from harness.results.profile import profile_of
-from harness.store import STAGES, Filters
+from harness.store import STAGES, Filters, KeptResamples
 from harness_plugins.sql_store import SqlStore
 from kit.store_rows import INFO, NONE_KEY, cell, failed, metric, put_results, row, rows_of
 
@@ -139,6 +139,20 @@ class StoreCases:
         store.write([row(key, index) for index in range(600)], mine)
         assert [r.index for r in store.rows(key)] == list(range(600))
         assert [s.index for s in store.statistics(key)] == list(range(600))
+
+    def test_resampled_metrics_are_kept_once_for_each_experiment(self, store: SqlStore, run: int) -> None:
+        key, other = cell().key, cell("none", None).key
+        store.register([cell(), cell("none", None)], run)
+        assert store.resamples(key) is None
+        first = KeptResamples(key, 1000, 0, "ab", b"\x00\xff bytes")
+        again = KeptResamples(key, 100, 2**40, "cd", b"others")
+        store.keep_resamples(first)
+        store.keep_resamples(KeptResamples(other, 200, 3, "ef", b""))
+        assert store.resamples(key) == first
+        store.keep_resamples(again)
+        assert store.resamples(key) == again
+        assert store.resamples(other) == KeptResamples(other, 200, 3, "ef", b"")
+        assert store.resamples("unknown") is None
 
     def test_a_chunk_is_written_whole_or_not_at_all(self, store: SqlStore, mine: Claim) -> None:
         key = cell().key

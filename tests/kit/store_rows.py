@@ -12,13 +12,13 @@ from harness.store import Store
 
 INFO = RunInfo("harness run --codec jpeg", "here", "cpu", {"codec-harness": "0.1"}, None, {"workers": 2})
 
-NONE_KEY = key_of({"codec": {"name": "none"}, "task": "detection"})
+NONE_KEY = key_of({"codec": {"name": "none"}, "task": {"name": "detection"}})
 
 
 def cell(codec: str = "jpeg", level: float | None = 50.0, **changes: Any) -> Experiment:
     """An experiment whose baseline is `cell("none", None)`."""
     coded = {"name": codec} | ({} if level is None else {"level": level})
-    identity = {"codec": coded, "task": changes.get("task", "detection")}
+    identity = {"codec": coded, "task": {"name": changes.get("task", "detection")}}
     identity |= {name: repr(value) for name, value in changes.items() if name not in ("task", "baseline")}
     made = Experiment(
         key=key_of(identity),

@@ -8,7 +8,6 @@ import re
 import shutil
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,10 @@ from harness.discovery.plugins import installed
 from harness.discovery.stores import open_store
 from harness.page.private import without_paths
 from harness.page.provenance import provenance
-from harness.page.rates import rates_table
 from harness.results.cells import read_cells
 from harness.results.ladders import cases_of
 from harness.store import Filters
 from kit.command import Session
-from kit.ladders import cell
 from kit.report import made_page, made_results, with_a_failed_sample
 
 
@@ -233,20 +230,6 @@ def test_wrong_places_and_empty_databases_are_told(session: Session, tmp_path: P
     assert "no folder" in session.run("report", "-o", str(tmp_path / "no/page.html"), status=2).stderr
     assert "no results of task 'pose'" in session.run("report", "-o", "x.html", "--task", "pose", status=2).stderr
     assert (tmp_path / "file.txt").read_text() == "mine"
-
-
-def test_codecs_are_compared_with_jpeg_whatever_its_options() -> None:
-    names = (("avif", "{}"), ("jpeg", '{"subsampling": "4:2:0"}'), ("jpeg", '{"subsampling": "4:4:4"}'))
-    made = [
-        replace(cell(level, codec=codec, codec_options=options, bpp=level / 30), ladder=f"{codec}{options}")
-        for codec, options in names
-        for level in (90.0, 50.0)
-    ]
-    (case,) = cases_of([cell(None), *made])
-    table = rates_table(case)
-    assert table is not None
-    assert table.title == "Codecs against jpeg:subsampling=4:2:0"
-    assert [row[0] for row in table.rows] == ["avif", "jpeg:subsampling=4:4:4"]
 
 
 def test_marks_stand_over_the_middle_of_their_level() -> None:

@@ -40,6 +40,9 @@ class Store:
             scored = [] if n in self.unscored else [{"value": np.array(SCORES[n])}]
             yield SimpleNamespace(index=n, group=f"g{n}", statistics=scored)
 
+    def resamples(self, _: str) -> None:
+        return None
+
     def classes(self, keys: list[str]) -> dict[str, tuple[str, ...]]:
         return dict.fromkeys(keys, ("any",))
 

@@ -28,6 +28,7 @@ __all__ = [
     "merged_filters",
     "open_for_reading",
     "print_profile",
+    "warn",
     "warn_superseded",
     "warn_unfinished",
 ]
@@ -113,6 +114,11 @@ def print_profile(
         print_table(table, form)
     else:
         click.echo("no stages were measured of these experiments.", err=True)
+
+
+def warn(text: str) -> None:
+    """Print a warning on the standard error."""
+    click.echo(clean(f"warning: {text}"), err=True)
 
 
 def warn_unfinished(cells: Sequence[ResultCell], codecs: Collection[str] = ()) -> None:

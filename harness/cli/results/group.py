@@ -22,6 +22,7 @@ from harness.cli.options.results import (
 from harness.cli.results.browse import browse
 from harness.cli.results.export import export
 from harness.cli.results.merge import merge
+from harness.cli.results.refresh import refresh
 from harness.cli.results.retrained import matrix, recovery
 from harness.cli.results.show import show
 from harness.errors import UsageError
@@ -128,6 +129,7 @@ results.add_command(export)
 results.add_command(matrix)
 results.add_command(merge)
 results.add_command(recovery)
+results.add_command(refresh)
 results.add_command(show)
 
 

@@ -4,8 +4,8 @@ SQLAlchemy is imported when a store is opened, so that listing the stores is fas
 
 - `schema`: the tables; `views`: the public views; `migrations` and `upgrade`: the schema versions;
 - `database`: the connection; `location` and `locks`: checks of the SQLite file and its locks;
-- `runs`, `claims`, `records`, `outcomes`, `stages` and `trainings`: reading and writing the rows; `viewed`: reading the
-  views;
+- `runs`, `claims`, `records`, `outcomes`, `stages`, `resamples`, `trainings`: reading and writing the rows; `viewed`:
+  reading the views;
 - `read_only`: the user's own queries; `merge`: joining several SQLite files.
 """
 
@@ -30,7 +30,7 @@ from harness.records import (
     Status,
     Totals,
 )
-from harness.store import Filters, Store
+from harness.store import Filters, KeptResamples, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,6 +193,18 @@ class SqlStore(Store):
 
         with self._database.writing() as connection:
             stages.add(connection, key, run, seconds)
+
+    def keep_resamples(self, kept: KeptResamples) -> None:
+        from harness_plugins.sql_store import resamples
+
+        with self._database.writing() as connection:
+            resamples.keep(connection, kept)
+
+    def resamples(self, key: str) -> KeptResamples | None:
+        from harness_plugins.sql_store import resamples
+
+        with self._database.reading() as connection:
+            return resamples.read(connection, key)
 
     def keep_checkpoint(self, checkpoint: Checkpoint, run: int) -> None:
         from harness_plugins.sql_store import trainings

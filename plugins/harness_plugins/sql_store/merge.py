@@ -26,6 +26,7 @@ from harness_plugins.sql_store.schema import (
     comparisons,
     experiments,
     metrics,
+    resamples,
     runs,
     samples,
     stages,
@@ -250,12 +251,11 @@ def _copy_runs(connection: sa.Connection) -> dict[int, int]:
 def _copy_experiment(
     connection: sa.Connection, key: str, theirs: int, mine: int | None, run_of: Mapping[int, int]
 ) -> None:
-    """Copy an experiment with its samples, statistics, metrics and comparisons, and delete what this database had of
-    it."""
+    """Copy an experiment with all that belongs to it, and delete what this database had of it."""
     if mine is not None:
         for table in (statistics, samples):
             connection.execute(sa.delete(table).where(table.c.experiment_id == mine))
-        for table in (metrics, comparisons, stages):
+        for table in (metrics, comparisons, stages, resamples):
             connection.execute(sa.delete(table).where(table.c.experiment == key))
         connection.execute(sa.delete(comparisons).where(comparisons.c.other == key))
         connection.execute(sa.delete(experiments).where(experiments.c.id == mine))
@@ -272,7 +272,7 @@ def _copy_experiment(
         query = f"""INSERT INTO main.{table.name} (experiment_id, {names})
             SELECT :mine, {names} FROM {_OTHER}.{table.name} WHERE experiment_id = :theirs"""
         connection.execute(sa.text(query), {"mine": int(inserted[0]), "theirs": theirs})
-    for table in (metrics, comparisons):
+    for table in (metrics, comparisons, resamples):
         names = ", ".join(_names(table))
         query = (
             f"INSERT INTO main.{table.name} ({names}) SELECT {names} FROM {_OTHER}.{table.name} WHERE experiment = :key"

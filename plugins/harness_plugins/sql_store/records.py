@@ -71,6 +71,7 @@ def read_statistics(database: Database, key: str) -> Iterator[SampleStatistics]:
     query = sa.select(s.sample_index, s.group, t.data).join(
         statistics, sa.and_(t.experiment_id == s.experiment_id, t.sample_index == s.sample_index)
     )
+    query = query.where(s.status == "ok")
     for row in _pages(database, key, query):
         yield SampleStatistics(row.sample_index, row.group, Packed(row.data))
 

@@ -32,13 +32,14 @@ __all__ = [
     "experiments",
     "metadata",
     "metrics",
+    "resamples",
     "runs",
     "samples",
     "stages",
     "statistics",
 ]
 
-REVISION = "0007"
+REVISION = "0008"
 """The newest revision in `migrations/versions`. Revisions are numbers, so that they can be compared."""
 
 metadata = MetaData()
@@ -166,6 +167,18 @@ comparisons = Table(
     PrimaryKeyConstraint("experiment", "metric", "kind", "other", name="pk_comparisons"),
     Index("ix_comparisons_other", "other"),
     sqlite_with_rowid=False,
+)
+
+# The resampled metrics of an experiment, as bytes. They are made of its statistics, and can be made again.
+resamples = Table(
+    "resamples",
+    metadata,
+    Column("experiment", Text, ForeignKey("experiments.key", ondelete="CASCADE"), nullable=False),
+    Column("resamples", Integer, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("experiment", name="pk_resamples"),
 )
 
 samples = Table(

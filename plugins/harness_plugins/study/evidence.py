@@ -9,6 +9,7 @@ samples are paired.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -44,9 +45,17 @@ class Evidence:
         plugins: the installed plugins; their tasks reduce the samples' statistics to metrics.
         resamples: the number of resamples for the intervals.
         seed: the seed of the resamples.
+        warn: is called with a sentence if resampled metrics are kept, but cannot be used.
     """
 
-    def __init__(self, stores: Sequence[Store], plugins: Plugins, resamples: int = 1000, seed: int = 0) -> None:
+    def __init__(
+        self,
+        stores: Sequence[Store],
+        plugins: Plugins,
+        resamples: int = 1000,
+        seed: int = 0,
+        warn: Callable[[str], None] = warnings.warn,
+    ) -> None:
         self._plugins = plugins
         home: dict[str, Store] = {}
         self._identities: dict[str, Mapping[str, Any]] = {}
@@ -57,7 +66,7 @@ class Evidence:
             home |= dict.fromkeys(keys, store)
             self._identities |= store.identities(keys)
             cells += new
-        self._resampler = Resampler(home, self._identities, plugins, resamples, seed)
+        self._resampler = Resampler(home, self._identities, plugins, resamples, seed, warn)
         groups: dict[str, list[ResultCell]] = {}
         for cell in cells:
             groups.setdefault(cell.subject, []).append(cell)

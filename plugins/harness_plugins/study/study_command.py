@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from harness.cli.once import Command
+from harness.cli.options.results import warn
 from harness.errors import UsageError
 
 __all__ = ["study"]
@@ -36,8 +37,8 @@ def study(default: str, /, output: Path | None, resamples: int, db: tuple[str, .
         harness results study -o study.md
         harness results study --db harness.db --db more.db
 
-    What they lack is undecided. Every interval is computed anew from the samples' statistics: some seconds for
-    each experiment.
+    What they lack is undecided. Every interval is computed from the samples' statistics: some seconds for each
+    experiment whose resampled metrics the database does not keep (`harness results refresh`).
     """
     from harness.discovery.plugins import installed
     from harness.discovery.stores import open_store
@@ -50,7 +51,8 @@ def study(default: str, /, output: Path | None, resamples: int, db: tuple[str, .
     urls = db or (default,)
     with ExitStack() as stack:
         stores = [stack.enter_context(closing(open_store(url, plugins, write=False))) for url in urls]
-        page = study_page(Evidence(stores, plugins, resamples), _command(urls, resamples, output), resamples, len(urls))
+        evidence = Evidence(stores, plugins, resamples, warn=warn)
+        page = study_page(evidence, _command(urls, resamples, output), resamples, len(urls))
     if output is None:
         click.echo(page, nl=False)
     else:

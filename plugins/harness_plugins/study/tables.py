@@ -1,10 +1,14 @@
-"""Your own results in the layout of the study's Tables I-V: (A) pretrained and (B) retrained models, side by side."""
+"""Your own results in the layout of the study's Tables I-V: (A) pretrained and (B) retrained models, side by side.
+
+Every value has its interval, the number of its samples, and a mark if these are too few for the interval to be sure, so
+that a value from eight images does not look like one of the study's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.pages import Table
 from harness.results.naming import codec_names
@@ -12,7 +16,7 @@ from harness.results.seeds import average_over_seeds
 from harness.results.tables.numbers import interval_text
 from harness.results.trained import is_matched, kind_of
 from harness.results.trainings import differences, newest_trainings
-from harness.statistics.estimate import Estimate
+from harness.statistics.estimate import GROUPS_FROM, HOLDS_FROM, Estimate, fixed_point
 from harness_plugins.study.published import PublishedTable, published_tables
 
 if TYPE_CHECKING:
@@ -26,7 +30,9 @@ Against = Literal["top", "none"]
 _SIDES = ("(A)", "(B)")
 
 
-def study_tables(cells: Sequence[ResultCell], beside: bool = False, drops: Against | None = None) -> list[Table]:
+def study_tables(
+    cells: Sequence[ResultCell], beside: bool = False, drops: Against | None = None, long: bool = False
+) -> list[Table]:
     """Return a table in the study's layout for each task, model, dataset and codec of some results.
 
     (A) is the pretrained model at each level. (B) is the model retrained at a level and tested at the same level. At
@@ -39,6 +45,7 @@ def study_tables(cells: Sequence[ResultCell], beside: bool = False, drops: Again
         beside: whether to add columns with the study's published figures.
         drops: if given, the table has drops in percent instead of metrics, from the mildest level of (A) ("top") or
             from uncompressed data ("none").
+        long: whether the values are for programs: numbers, with the ends of their intervals in columns of their own.
     """
     ladders: dict[str, list[ResultCell]] = {}
     clean: dict[str, ResultCell] = {}
@@ -55,7 +62,7 @@ def study_tables(cells: Sequence[ResultCell], beside: bool = False, drops: Again
     codecs = codec_names([group[0] for group in groups])
     for group, codec, conditions in zip(groups, codecs, differences(groups), strict=True):
         sides = _Sides.of(group, published_tables()[group[0].facts["task"]], f"{codec}{conditions}")
-        tables.append(_table(sides, clean.get(group[0].subject), beside, drops))
+        tables.append(_table(sides, clean.get(group[0].subject), beside, drops, long))
     return tables
 
 
@@ -86,38 +93,102 @@ class _Sides:
         return cls(study, codec, cells[0].facts, levels, pretrained, retrained)
 
 
-def _table(sides: _Sides, clean: ResultCell | None, beside: bool, drops: Against | None) -> Table:
+@dataclass(frozen=True)
+class _Shown:
+    """A value of an experiment in a table.
+
+    Args:
+        estimate: the value with its interval: a metric, or a drop in percent.
+        margin: half the width of the interval over seeds; None for a single seed.
+        is_drop: whether it is a drop in percent.
+    """
+
+    estimate: Estimate
+    margin: float | None
+    is_drop: bool
+
+    @property
+    def text(self) -> str:
+        """The value with its interval and the mark `(few)`."""
+        found = self.estimate
+        if self.is_drop:
+            ends = (fixed_point(end, 1) for end in (found.low, found.high) if end is not None)
+            interval = "" if found.low is None or found.high is None else f" [{', '.join(ends)}]"
+            margin = "" if self.margin is None else f" ±{self.margin:.1f}"
+            text = f"{fixed_point(found.value or 0.0, 1)}{interval}{margin}"
+        else:
+            text = interval_text(found, self.margin)
+        return f"{text} (few)" if found.few else text
+
+
+_ENDS = ("ci_low", "ci_high", "seeds_margin")
+
+
+def _table(sides: _Sides, clean: ResultCell | None, beside: bool, drops: Against | None, long: bool) -> Table:
     study, facts = sides.study, sides.facts
     metrics = list(study.pretrained)
     reference = sides.pretrained.get(sides.levels[0]) if drops == "top" else clean if drops == "none" else None
     printed = beside and study.codec == facts["codec"]
     unit = " drop, %" if drops else ""
     columns = [str(facts["level_name"] or "level")]
-    columns += [f"{side} {metric}{unit}" for side in _SIDES for metric in metrics]
+    for side in _SIDES:
+        for metric in metrics:
+            columns += [f"{side} {metric}{unit}", *(f"{side} {metric} {end}" for end in _ENDS if long)]
+        columns += [f"{side} n", *([f"{side} few"] if long else [])]
     columns += [f"study {side} {metric}{unit}" for side in _SIDES for metric in metrics] if printed else []
     rows = []
     for level in sides.levels:
-        row = [f"{level:g}"]
+        row: list[Any] = [f"{level:g}"]
         for cell in (sides.pretrained.get(level), sides.retrained.get(level)):
-            row += [_own(cell, metric, reference, drops) for metric in metrics]
+            for metric in metrics:
+                row += _values(_own(cell, metric, reference, drops), long)
+            row += [cell.facts.get("samples") if cell else None, *([_has_few(cell) if cell else None] if long else [])]
         if printed:
             row += [_printed(sides, level, side, metric, drops) for side in (0, 1) for metric in metrics]
         rows.append(tuple(row))
     return Table(tuple(columns), tuple(rows), _title(sides), _notes(sides, beside, drops))
 
 
-def _own(cell: ResultCell | None, metric: str, reference: ResultCell | None, drops: Against | None) -> str:
-    """Return an experiment's metric, or its drop from the reference experiment, as text; "" if it is missing."""
+def _values(shown: _Shown | None, long: bool) -> list[Any]:
+    """Return the values of the columns of one metric."""
+    if not long:
+        return [shown.text if shown else ""]
+    found = shown.estimate if shown else Estimate(None)
+    return [found.value, found.low, found.high, shown.margin if shown else None]
+
+
+def _has_few(cell: ResultCell) -> bool:
+    """Return whether an experiment has too few samples, or groups of them, for its intervals to be sure."""
+    samples, groups = cell.facts.get("samples"), cell.facts.get("groups")
+    return (samples is not None and samples < HOLDS_FROM) or (groups is not None and groups < GROUPS_FROM)
+
+
+def _own(cell: ResultCell | None, metric: str, reference: ResultCell | None, drops: Against | None) -> _Shown | None:
+    """Return an experiment's metric, or its drop from the reference experiment; None if it is missing.
+
+    The drop from uncompressed data is the paired one, with its interval. The drop from the mildest level is the
+    difference of the two values, whose interval is not known.
+    """
     measured = cell.metrics.get(metric) if cell else None
-    if measured is None or measured.value is None:
-        return ""
+    if cell is None or measured is None or measured.value is None:
+        return None
+    few = _has_few(cell)
     if drops is None:
-        return interval_text(Estimate(measured.value), measured.margin)
+        found = measured.metric
+        return _Shown(Estimate(found.value, found.low, found.high, few=few), measured.margin, False)
     base = reference.metrics[metric].value if reference and metric in reference.metrics else None
     if not base:
-        return ""
-    margin = "" if measured.margin is None else f" ±{100 * measured.margin / abs(base):.1f}"
-    return f"{_percent(measured.value, base, measured.higher_is_better)}{margin}"
+        return None
+    scale = 100 / abs(base)
+    margin = None if measured.margin is None else scale * measured.margin
+    sign = 1 if measured.higher_is_better else -1
+    drop = (
+        measured.drop
+        if drops == "none" and measured.drop.value is not None
+        else Estimate(sign * (base - measured.value))
+    )
+    value, low, high = (None if end is None else scale * end for end in (drop.value, drop.low, drop.high))
+    return _Shown(Estimate(value, low, high, few=few), margin, True)
 
 
 def _percent(value: float, base: float, higher_is_better: bool) -> str:
@@ -156,6 +227,16 @@ def _notes(sides: _Sides, beside: bool, drops: Against | None) -> tuple[str, ...
     if drops:
         base = "uncompressed data" if drops == "none" else f"the mildest level of (A), {sides.levels[0]:g}"
         notes.append(f"drop: in percent of the pretrained model's value on {base}; positive is worse.")
+    cells = [*sides.pretrained.values(), *sides.retrained.values()]
+    if drops == "top":
+        notes.append("n: the number of samples. The drops from the mildest level have no intervals here.")
+    else:
+        notes.append("n: the number of samples. [ ]: 95% interval over the samples.")
+    if any(map(_has_few, cells)):
+        notes.append(
+            f"(few): with fewer than {HOLDS_FROM} samples, or {GROUPS_FROM} groups of them, nobody can be sure that an "
+            "interval holds."
+        )
     most = max((cell.seeds for cell in sides.retrained.values()), default=1)
     if most > 1:
         notes.append(

@@ -51,10 +51,11 @@ def tables(
     with closing(open_store(db or ctx.obj, installed(), write=False)) as store:
         cells = read_cells(store, Filters({"task": list(task)} if task else {}))
         warn_superseded(cells)
-    results = study_tables(cells, published, drops)
+    form = format_ or outer_format
+    results = study_tables(cells, published, drops, long=form in ("csv", "json"))
     if not results:
         click.echo("no results of a codec with levels.", err=True)
     for number, table in enumerate(results):
         if number:
             click.echo()
-        print_table(table, format_ or outer_format)
+        print_table(table, form)
