@@ -45,6 +45,8 @@ class Subject:
         indices: the indices of the samples, ascending; a subset of the dataset if `--limit` is given.
         batch: the number of samples in a batch.
         plugins: distributions and versions that provide the task, the model and the dataset.
+        sources: the digests of the plugins' sources, by "task", "model" and "dataset". A plugin of the harness itself
+            has none.
     """
 
     task: Task
@@ -57,6 +59,7 @@ class Subject:
     indices: tuple[int, ...]
     batch: int
     plugins: tuple[str, ...]
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice
     if "ladder" in profile:
         ladders.insert(0, (with_levers(provided.cls, preset).scale, profile))
     fitting = [entry["ladder"] for scale, entry in ladders if scale == codec.scale and "ladder" in entry]
-    return CodecChoice(codec, _levels(codec, parsed, fitting), str(provided.origin), is_baseline(codec))
+    levels = _levels(codec, parsed, fitting)
+    return CodecChoice(codec, levels, str(provided.origin), is_baseline(codec), provided.source)
 
 
 def refused_images(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Dataset]]) -> list[str]:

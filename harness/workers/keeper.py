@@ -75,7 +75,9 @@ class Memory:
     def __call__(self, name: str, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         import numpy as np
 
-        key = digest_of("derived 2", _stream_key(self._cell, self._source), name)
+        # What a third-party model derives depends on its source too; other models share what has the same name.
+        edited = self._cell.experiment.identity.get("model", {}).get("source")
+        key = digest_of("derived 2", _stream_key(self._cell, self._source), name, *([edited] if edited else []))
         if (payload := self._kept.get(key)) is not None:
             array: NDArray[Any] = np.load(io.BytesIO(zlib.decompress(payload)), allow_pickle=False)
             return array
