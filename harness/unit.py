@@ -71,12 +71,14 @@ class Cell:
         codec: the codec, including its levers (`scale`, `fps`).
         level: the level on the codec's scale.
         exact: whether the codec is the bit-exact baseline.
+        fresh: whether streams and derived data that are kept in the cache folder are made anew (`--again`).
     """
 
     experiment: Experiment
     codec: Codec
     level: Level
     exact: bool
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
