@@ -22,6 +22,7 @@ what the harness found, what is available, and what to do next.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 __all__ = [
@@ -45,8 +46,17 @@ __all__ = [
 ]
 
 
+_LONG = re.compile(r"\S{1001,}|\s{1001,}")
+
+
 class HarnessError(Exception):
-    """Base of all errors that the harness raises on purpose."""
+    """Base of all errors that the harness raises on purpose.
+
+    Of a word of more than 1,000 characters the message shows the beginning and the end.
+    """
+
+    def __str__(self) -> str:
+        return _LONG.sub(lambda found: _shortened(found[0]), super().__str__())
 
 
 class UsageError(HarnessError):
@@ -125,6 +135,10 @@ class TrainingError(HarnessError):
 
 class BusyError(TrainingError):
     """Another process is running the same training. The caller can wait until it ends."""
+
+
+def _shortened(word: str) -> str:
+    return f"{word[:60]}...{word[-20:]} ({len(word)} characters)"
 
 
 def closest(name: str, names: Sequence[str]) -> str | None:
