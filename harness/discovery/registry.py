@@ -19,6 +19,7 @@ working directory, or the files given by `--registry`. Sections:
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -30,9 +31,11 @@ from typing import Any
 from harness.discovery.kinds import KINDS
 from harness.errors import RegistryError, closest
 
-__all__ = ["Registry", "load_registry", "package_hint", "shipped"]
+__all__ = ["Registry", "load_registry", "package_hint", "read_toml", "shipped"]
 
 _NUMBER = (int, float)
+_DEEPEST = 50
+"""The deepest nesting of a TOML file."""
 _SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
     "tasks": {"model": str, "dataset": str, "recipe": str, "retrain": str},
     "codecs": {"ladder": list, "profiles": dict},
@@ -171,11 +174,33 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise RegistryError(f"registry {file} cannot be read: {error}.") from error
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = read_toml(text)
+    except ValueError as error:
         raise RegistryError(f"registry {file} is no valid TOML: {error}.") from error
     _Checker(file, text).check(data)
     return data
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """Parse TOML.
+
+    Raises:
+        ValueError: the text is no TOML, a number has too many digits, or tables or lists are nested too deeply.
+    """
+    try:
+        data = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    level: list[Any] = [data]
+    for _ in range(_DEEPEST):
+        level = [inner for value in level for inner in _inner(value)]
+        if not level:
+            return data
+    raise ValueError("it is nested too deeply")
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 class _Checker:
@@ -226,11 +251,19 @@ class _Checker:
         for level in facts.get("ladder", []):
             if isinstance(level, bool) or not isinstance(level, _NUMBER):
                 raise self.error((*where, "ladder"), "levels are numbers")
+            if not _is_finite(level):
+                raise self.error((*where, "ladder"), "levels are finite numbers")
 
     def checkpoint(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", facts.get("sha256", "0" * 64)):
             raise self.error((*where, "sha256"), "64 hexadecimal digits are expected")
+        for name in facts.get("classes", []):
+            if not isinstance(name, str):
+                raise self.error((*where, "classes"), f"str expected, found {type(name).__name__}")
         self.typed((*where, "score"), facts.get("score", {}), _SCORE)
+        for key in ("value", "tolerance"):
+            if not _is_finite(facts.get("score", {}).get(key, 0)):
+                raise self.error((*where, "score", key), "a finite number is expected")
 
     def typed(
         self, where: tuple[str, ...], facts: Mapping[str, Any], schema: Mapping[str, type | tuple[type, ...]]
@@ -261,6 +294,14 @@ class _Checker:
                     best = number
                     break
         return best
+
+
+def _is_finite(number: float) -> bool:
+    """Return whether a number is finite as a float; an int may be too large for one."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 @cache

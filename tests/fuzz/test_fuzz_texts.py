@@ -205,3 +205,18 @@ def test_options_of_other_plugins(kind: str) -> None:
         return st.tuples(st.just(name), st.lists(st.tuples(keys, PIECES), max_size=3))
 
     fuzz(st.sampled_from(names).flatmap(options_of), check)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "told"),
+    [
+        ("task", "depth:max_depth=1e999", "option max_depth=1e999: float expected."),
+        ("dataset", "rgbd:offset=-inf", "option offset=-inf: float expected."),
+        ("dataset", f"ucf101:frames=1{'0' * 400}", f"option frames=1{'0' * 400}: int expected."),
+    ],
+)
+def test_finds(kind: str, text: str, told: str) -> None:
+    """No key can be made of an infinite number, and no library takes such an int."""
+    parsed = parse(text, levels=False)
+    with pytest.raises(HarnessError, match=re.escape(told)):
+        PLUGINS.get(kind, parsed.name).resolve(parsed.options)
