@@ -71,12 +71,13 @@ class UnknownNameError(UsageError):
         name: the requested name.
         known: the available names.
         hint: one more sentence for the message, e.g. the package that provides the name.
+        meant: the name that is meant, if it is known; otherwise the most similar one is suggested.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "", meant: str | None = None) -> None:
         names = sorted(known)
         message = f"unknown {kind} {name!r}."
-        if match := closest(name, names):
+        if match := meant or closest(name, names):
             message += f" Did you mean {match!r}?"
         if hint:
             message += f" {hint}"

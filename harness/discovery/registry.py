@@ -5,7 +5,7 @@ working directory, or the files given by `--registry`. Sections:
 
 - `[tasks.NAME]`: `model`, `dataset`, `recipe` (for `train`), `retrain` (the recipe for `run --retrain`): the defaults
   of a task
-- `[codecs.NAME]`: `ladder`: the levels that are tested by default
+- `[codecs.NAME]`: `ladder`: the levels that are tested by default; `aliases`: other names of it, which are suggested
 - `[codecs.NAME.profiles.PROFILE]`: `options`, `ladder`: a name for a set of options (`h264:profile=surveillance`), and
   the levels that are tested with it, if they differ from the codec's own
 - `[models.NAME]`: `kind`, `options`, `weights`, `checkpoint`: a named model
@@ -38,7 +38,7 @@ _DEEPEST = 50
 """The deepest nesting of a TOML file."""
 _SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
     "tasks": {"model": str, "dataset": str, "recipe": str, "retrain": str},
-    "codecs": {"ladder": list, "profiles": dict},
+    "codecs": {"ladder": list, "profiles": dict, "aliases": list},
     "models": {
         "kind": str,
         "options": dict,
@@ -238,7 +238,13 @@ class _Checker:
             if section == "codecs":
                 self.codec((section, name), facts)
 
+    def texts(self, where: tuple[str, ...], values: Iterable[object]) -> None:
+        for value in values:
+            if not isinstance(value, str):
+                raise self.error(where, f"str expected, found {type(value).__name__}")
+
     def codec(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
+        self.texts((*where, "aliases"), facts.get("aliases", []))
         self.ladder(where, facts)
         for name, profile in facts.get("profiles", {}).items():
             profile_path = (*where, "profiles", name)
@@ -257,9 +263,7 @@ class _Checker:
     def checkpoint(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", facts.get("sha256", "0" * 64)):
             raise self.error((*where, "sha256"), "64 hexadecimal digits are expected")
-        for name in facts.get("classes", []):
-            if not isinstance(name, str):
-                raise self.error((*where, "classes"), f"str expected, found {type(name).__name__}")
+        self.texts((*where, "classes"), facts.get("classes", []))
         self.typed((*where, "score"), facts.get("score", {}), _SCORE)
         for key in ("value", "tolerance"):
             if not _is_finite(facts.get("score", {}).get(key, 0)):
