@@ -163,3 +163,43 @@ def test_a_store_without_superseded_records_is_refused() -> None:
 
     with pytest.raises(StoreError, match="store sql keeps no superseded records"):
         Plain("nothing.db").begin_again([])
+
+
+def test_what_fails_leaves_the_old_record_and_is_tried_again(session: Session) -> None:
+    session.run(*TUNED)
+    before, values = records(session), session.values()
+    shift = session.folder / "plugins/shift.txt"
+    shift.write_text("no number")
+    failed = session.run(*TUNED, "--again", status=1)
+    assert set(again(failed.stderr)) == {"none detection"}, "only what is whole takes the place of its record"
+    assert "failed: tuned@50 detection: 6 of 6 samples failed" in failed.stderr
+    assert records(session)[0] == before[0]
+    assert session.values() == values
+    assert {row[1] for row in records(session)[1]} == {"none"}
+    shift.write_text("0")
+    done = session.run(*TUNED, "--again")
+    assert again(done.stderr) == dict.fromkeys(
+        ("none detection", "tuned@50 detection", "tuned@10 detection"), "equal in every digit (6 samples)"
+    )
+    assert session.values() == values
+
+
+def test_retrained_models_and_what_they_recover(session: Session) -> None:
+    """The trainings are not run again, and every comparison of the database is as it was."""
+    short = ("--set", "iterations=2", "--set", "batch=2", "--set", "checkpoint=2", "--set", "warmup=1")
+    run = ("run", "--codec", "jpeg@60,5", "--task", "detection", "--limit", "6", "--resamples", "100")
+    asked = (*run, "--retrain", "matched", "--retrain", "clean", *short)
+    session.run(*asked)
+    compared = (
+        "select experiment, other, metric, kind, value, ci_low, ci_high, n, reason from comparisons order by 1, 2, 3, 4"
+    )
+    before, values = session.select(compared), session.values()
+    said = session.run(*asked, "--again")
+    told = again(said.stderr)
+    assert len(told) == len(session.select("select distinct experiment from results"))
+    assert set(told.values()) == {"equal in every digit (6 samples)"}
+    assert any("retrained on jpeg@5" in label for label in told)
+    assert session.values() == values
+    current = {key for (key,) in session.select("select distinct experiment from results")}
+    assert [row for row in session.select(compared) if row[0] in current] == before
+    assert any(row[3] == "net_recovery" for row in before)
