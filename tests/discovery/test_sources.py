@@ -6,6 +6,7 @@ import json
 import site
 import sys
 from collections.abc import Iterator
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,24 @@ def test_packages_without_a_module_of_their_own(path: Path) -> None:
     )
     for name in ("plugin", "deep/far", "near"):
         assert changes(path / "bare_cut" / f"{name}.py", "bare_cut.plugin", "bare-cut"), name
+
+
+def test_an_editable_install_that_maps_names_to_folders(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As setuptools writes it for a project whose folders have other names: a finder instead of a path."""
+    write(path / "project", lib__="", lib__plugin="def f():\n    from .helper import A\n", lib__helper="A = 1\n")
+    folder = path / "project/lib"
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, search: object = None, target: object = None) -> object:
+            if name != "mapped_cut":
+                return None
+            places = [str(folder)]
+            return spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=places)
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    for name in ("__init__", "plugin", "helper"):
+        assert changes(folder / f"{name}.py", "mapped_cut.plugin", "mapped-cut"), name
 
 
 def test_an_extension_module_counts_with_its_bytes(path: Path) -> None:
