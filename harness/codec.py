@@ -167,7 +167,8 @@ class Codec(Configured, ABC):
     def fingerprint(self) -> Mapping[str, Value]:
         """Return what else, apart from the options, can change pixels or bytes.
 
-        For example: library versions, thread counts, build flags.
+        For example: library versions, thread counts, build flags, and the digest of a data file that the codec reads.
+        The plugin's own source need not be here (`harness.discovery.sources`).
         """
         return {}
 

@@ -22,6 +22,7 @@ what the harness found, what is available, and what to do next.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 __all__ = [
@@ -45,8 +46,17 @@ __all__ = [
 ]
 
 
+_LONG = re.compile(r"\S{1001,}|\s{1001,}")
+
+
 class HarnessError(Exception):
-    """Base of all errors that the harness raises on purpose."""
+    """Base of all errors that the harness raises on purpose.
+
+    Of a word of more than 1,000 characters the message shows the beginning and the end.
+    """
+
+    def __str__(self) -> str:
+        return _LONG.sub(lambda found: _shortened(found[0]), super().__str__())
 
 
 class UsageError(HarnessError):
@@ -61,12 +71,13 @@ class UnknownNameError(UsageError):
         name: the requested name.
         known: the available names.
         hint: one more sentence for the message, e.g. the package that provides the name.
+        meant: the name that is meant, if it is known; otherwise the most similar one is suggested.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "", meant: str | None = None) -> None:
         names = sorted(known)
         message = f"unknown {kind} {name!r}."
-        if match := closest(name, names):
+        if match := meant or closest(name, names):
             message += f" Did you mean {match!r}?"
         if hint:
             message += f" {hint}"
@@ -125,6 +136,10 @@ class TrainingError(HarnessError):
 
 class BusyError(TrainingError):
     """Another process is running the same training. The caller can wait until it ends."""
+
+
+def _shortened(word: str) -> str:
+    return f"{word[:60]}...{word[-20:]} ({len(word)} characters)"
 
 
 def closest(name: str, names: Sequence[str]) -> str | None:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Experiment", "Training", "canonical", "cell_key", "key_of", "ladder_key", "subject_key", "variant"]
+__all__ = [
+    "Experiment",
+    "Training",
+    "as_written_now",
+    "canonical",
+    "cell_key",
+    "key_of",
+    "ladder_key",
+    "subject_key",
+    "variant",
+]
 
 
 @dataclass(frozen=True)
@@ -171,9 +182,25 @@ def variant(codec: str, changed: Mapping[str, Any]) -> str:
 
     >>> variant("jpeg", {"scale": 0.5})
     'jpeg:scale=0.5'
+    >>> variant("h264", {"fps": 5.0})
+    'h264:fps=5'
     """
-    options = ",".join(f"{name}={value}" for name, value in changed.items())
+    options = ",".join(f"{name}={_written(value)}" for name, value in changed.items())
     return f"{codec}:{options}" if options else codec
+
+
+def as_written_now(name: str) -> str:
+    """Return a name that `variant` gave, as it gives it now: earlier versions wrote whole numbers as 5.0.
+
+    >>> as_written_now("h264:scale=0.5,fps=5.0")
+    'h264:scale=0.5,fps=5'
+    """
+    return re.sub(r"(=-?\d+)\.0(?=,|$)", r"\1", name)
+
+
+def _written(value: object) -> str:
+    """Return an option's value in command-line form, with all its digits: 5 for 5.0."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else str(value)
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -12,6 +13,9 @@ __all__ = ["Configured", "Option", "Phase", "Value"]
 
 Value = bool | int | float | str | None
 """The type of an option's value. JSON and a command line can both express it."""
+
+_LARGEST: dict[type, float] = {int: 2**63 - 1, float: sys.float_info.max}
+"""The largest numbers of options: those that databases and libraries can hold too. NaN is none."""
 
 Phase = Literal["training", "prediction"]
 """The two phases in which a model works."""
@@ -79,7 +83,7 @@ class Option:
             except (ValueError, TypeError, OverflowError):
                 pass
             else:
-                if not isinstance(number, float) or number == number:
+                if not isinstance(number, int | float) or abs(number) <= _LARGEST[self.type]:
                     return number
         raise UsageError(f"option {self.name}={value}: {self.type.__name__} expected.")
 

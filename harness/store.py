@@ -211,6 +211,31 @@ class Store(ABC):
     def comparisons(self, key: str) -> list[Comparison]:
         """Return all comparisons of one experiment with other experiments."""
 
+    # Computing again. A store that does not override both cannot be used with `harness run --again`.
+
+    def begin_again(self, keys: Sequence[str]) -> dict[str, str]:
+        """Give finished experiments a second record each, under a provisional key; return key -> provisional key.
+
+        All methods above take provisional keys. The second record is in no view, and `experiments` leaves it out. A
+        second record that an interrupted run left is continued.
+
+        Raises:
+            StoreError: the store keeps no superseded records, an experiment is not finished, or another process
+                computes one of them again at this time.
+        """
+        raise StoreError(f"store {self.name} keeps no superseded records, so nothing can be computed again in it.")
+
+    def supersede(self, keys: Sequence[str]) -> dict[str, str]:
+        """Put second records (`begin_again`) in the place of the experiments' records, if they are finished.
+
+        The record of before is kept under a key of its own, with its rows and metrics. It is in the view `superseded`,
+        and in no other view. Comparisons with it are deleted, so that they are computed anew.
+
+        Returns:
+            key -> the key of the record that is superseded; experiments without a finished second record are left out.
+        """
+        raise StoreError(f"store {self.name} keeps no superseded records, so nothing can be computed again in it.")
+
     # Where the time went. A store that does not override this keeps no seconds, and has no view `profile`.
 
     def add_stages(self, key: str, run: int, seconds: Mapping[str, float]) -> None:  # noqa: B027 - optional
@@ -250,7 +275,7 @@ class Store(ABC):
     def view(self, name: str, filters: Filters = Filters()) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Return the columns and rows of a public view.
 
-        The views are `results`, `curves`, `recovery`, `seeds`, `per_sample` and `profile`.
+        The views are `results`, `curves`, `recovery`, `seeds`, `per_sample`, `profile` and `superseded`.
         """
 
     def read(

@@ -45,6 +45,8 @@ class Subject:
         indices: the indices of the samples, ascending; a subset of the dataset if `--limit` is given.
         batch: the number of samples in a batch.
         plugins: distributions and versions that provide the task, the model and the dataset.
+        sources: the digests of the plugins' sources, by "task", "model" and "dataset". A plugin of the harness itself
+            has none.
     """
 
     task: Task
@@ -57,6 +59,7 @@ class Subject:
     indices: tuple[int, ...]
     batch: int
     plugins: tuple[str, ...]
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,14 @@ class Cell:
         codec: the codec, including its levers (`scale`, `fps`).
         level: the level on the codec's scale.
         exact: whether the codec is the bit-exact baseline.
+        fresh: whether streams and derived data that are kept in the cache folder are made anew (`--again`).
     """
 
     experiment: Experiment
     codec: Codec
     level: Level
     exact: bool
+    fresh: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ HEAVY = (
     "engine/test_trainer.py",
     "engine/test_references.py",
     "engine/test_faults.py",
+    "engine/test_again.py",
     "tasks/segmentation/test_real.py",
     "results/test_merge.py",
     "decide/test_comparison.py",

@@ -52,7 +52,7 @@ def compare(
     """Which of two is better: at equal quality, at equal level, and over all levels.
 
     A and B are CODEC[:key=value,...][/TRAINING]: a codec, its options where there are several, and behind a slash
-    matched, mixed, clean or codec@level for a retrained model.
+    matched, mixed, clean or codec@level for a retrained model. Or a label as any command shows it: "jpeg, matched".
 
     \b
         harness compare jpeg avif --task detection
@@ -87,7 +87,7 @@ def compare(
             raise UsageError(f"{db} has no finished experiments of task {task!r}.")
         identities = store.identities([cell.facts["experiment"] for cell in cells])
         sides = sides_of(cases_of(cells), (wanted[0], wanted[1]), identities)
-        warn_unfinished(every, {side.codec.name for side in wanted})
+        warn_unfinished(every, {side.ladder.cells[0].facts["codec"] for side in sides})
         resampler = Resampler.of(store, cells, installed(), resamples, warn)
         found = both(*sides, _metric(sides, metric), resampler, method)
     if form == "json":

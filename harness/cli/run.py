@@ -19,6 +19,7 @@ from harness.cli.options.request import batch_sizes, make_request, request_optio
 from harness.cli.options.results import print_profile
 from harness.discovery.plugins import installed
 from harness.planning.grammar import parse
+from harness.results.tables.text import clean
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
@@ -42,6 +43,7 @@ __all__ = ["run"]
     help="Failed samples with which an experiment still counts as finished.",
 )
 @resamples_option
+@click.option("--again", is_flag=True, help="Compute what the database has again, and say what differs.")
 @click.option("--profile", is_flag=True, help="Show where the time of these experiments went, too.")
 @click.option("--quiet", "-q", is_flag=True, help="Only the table.")
 def run(
@@ -50,6 +52,7 @@ def run(
     executor: str,
     max_failures: int,
     resamples: int,
+    again: bool,
     profile: bool,
     quiet: bool,
     registries: tuple[Any, ...],
@@ -64,7 +67,7 @@ def run(
         harness run experiment.toml
 
     FILE is a TOML file with any of these options as keys. What the database already has is not computed again, and what
-    was cut off is continued.
+    was cut off is continued. With --again it is computed again; the record of before is kept as superseded.
     """
     from harness.engine import machine
     from harness.planning.preflight import prepare
@@ -76,7 +79,7 @@ def run(
     parsed_executor = parse(executor, levels=False)
     plugins.get("executor", parsed_executor.name).resolve(parsed_executor.options)
     request = make_request(options)
-    run_options = _RunOptions(settings, executor, resamples, request.seed, max_failures, quiet)
+    run_options = _RunOptions(settings, executor, resamples, request.seed, max_failures, again, quiet)
     sizes = batch_sizes(settings, quiet=quiet)
     plan, store = prepare(request, plugins, make_registry(registries), db, write=True, sized=sizes)
     assert store is not None
@@ -104,6 +107,7 @@ class _RunOptions:
     resamples: int
     seed: int
     max_failures: int
+    again: bool
     quiet: bool
 
 
@@ -123,20 +127,25 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     keys = [experiment.key for experiment in plan.experiments]
     states = store.states(keys)
     finished = {key for key in keys if key in states and states[key].status == "finished"}
-    complete = len(finished) == len(keys) == len(store.classes(keys))
+    complete = len(finished) == len(keys) == len(store.classes(keys)) and not run_options.again
     if complete and not store.uncompared(keys) and not unrecovered(store, plan.experiments):
         console.print(f"{len(keys)} experiments, all found in the database.", highlight=False)
         return _with_status("failed", too_many_failures(states, run_options.max_failures))
+    if run_options.again:
+        finished = set()
     if len(finished) < len(keys):  # said before torch is imported, which takes seconds
         console.print("loading the models to check their weights.", highlight=False)
     keep_memory()  # before torch takes memory
     from harness.cli.progress.runs import make_progress
+    from harness.engine.again import Again, begin_again, put_in_place
     from harness.engine.compiling import check_compiler
     from harness.engine.session import Resampling, carry_out
     from harness.planning.preflight import check_weights
     from harness.progress import Progress, Silence
 
     check_weights(plan, finished)
+    work = begin_again(plan, store) if run_options.again else Again(plan, {})
+    resampling = Resampling(run_options.resamples, run_options.seed)
     if run_options.settings.compiled:
         check_compiler(run_options.settings.device)
     if trainings := planned_trainings(plan, finished):
@@ -144,17 +153,22 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     with make_progress(console) as progress:
         watcher: Progress = Silence() if run_options.quiet else progress
         outcome = carry_out(
-            plan,
+            work.plan,
             store,
             run_options.settings,
             plugins,
             watcher,
             ["harness", *sys.argv[1:]],
-            Resampling(run_options.resamples, run_options.seed),
+            resampling,
             run_options.max_failures,
             run_options.executor,
         )
-    return {**_with_status("failed", outcome.failed), **_with_status("interrupted", outcome.interrupted)}
+        differing = put_in_place(work, store, plugins, watcher, resampling) if run_options.again else {}
+    labels = {experiment.key: experiment.label for experiment in plan.experiments}
+    for key, found in differing.items():
+        console.print(clean(f"again: {labels[key]}: {found.words}"), highlight=False, markup=False, soft_wrap=True)
+    unfinished = {**_with_status("failed", outcome.failed), **_with_status("interrupted", outcome.interrupted)}
+    return {work.own_key(key): reason for key, reason in unfinished.items()}
 
 
 def _with_status(status: str, reasons: Mapping[str, str]) -> dict[str, tuple[str, str]]:

@@ -119,7 +119,9 @@ def _job(options: Mapping[str, Any], registries: tuple[Path, ...]) -> Job:
     initial = None
     if options["weights"]:
         initial = model.resolve_weights(options["weights"], dataset.classes)
-    job = Job(model, dataset, recipe, options["seed"], initial, parts=tuple(options["parts"]))
+    provided = {"model": plugins.provided("model", model.name), "dataset": plugins.provided("dataset", dataset.name)}
+    sources = {kind: source for kind, one in provided.items() if (source := one.source)}
+    job = Job(model, dataset, recipe, options["seed"], initial, parts=tuple(options["parts"]), sources=sources)
     job.check()
     return job
 

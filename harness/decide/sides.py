@@ -11,6 +11,7 @@ from harness.errors import UsageError, did_you_mean
 from harness.experiment import canonical
 from harness.planning.grammar import ParsedName, is_written, parse
 from harness.results.cells import matching_names
+from harness.results.naming import training_words
 from harness.results.trained import codec_defaults
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class SideQuery:
     """The user's description of one side of a comparison.
 
     Args:
-        text: the codec and the training: `CODEC[:key=value,...][/TRAINING]`.
+        text: the codec and the training: `CODEC[:key=value,...][/TRAINING]`, or a label as an output shows it:
+            `h264 (intra)`, `jpeg, matched`, `jpeg (superseded)`.
         model: the model: `name[:options]`; None for any model.
         weights: the name of the weights; None for any weights.
         dataset: the dataset: `name[:options]`; None for any dataset.
@@ -64,7 +66,7 @@ def sides_of(
     Raises:
         UsageError: no ladder or several ladders fit a description; the message lists them.
     """
-    matches = [[(case, ladder) for case in cases for ladder in _matching_ladders(case, query)] for query in wanted]
+    matches = [_matches(cases, query) for query in wanted]
     for query, ladders in zip(wanted, matches, strict=True):
         if not ladders:
             raise _no_match_error(query, cases)
@@ -94,11 +96,27 @@ def sides_of(
     return Side(names[0], first[1], first[0].baseline), Side(names[1], second[1], second[0].baseline)
 
 
-def _matching_ladders(case: Case, query: SideQuery) -> list[Ladder]:
+def _matches(cases: Sequence[Case], query: SideQuery) -> list[tuple[Case, Ladder]]:
+    """Return the ladders that fit a description. Those with exactly this label win over those that it fits in part."""
+    fitting = [case for case in cases if _has_facts(case, query)]
+    labelled = [(case, ladder) for case in fitting for ladder in case.ladders if query.text.strip() in _labels(ladder)]
+    return labelled or [(case, ladder) for case in fitting for ladder in _matching_ladders(case, query)]
+
+
+def _labels(ladder: Ladder) -> set[str]:
+    """Return the texts by which tables, figures and messages name a ladder."""
+    labels = {ladder.name, _ladder_text(ladder)}
+    words = {ladder.training, *(() if ladder.is_matched else (training_words(ladder.cells[0]),))}
+    return labels | {f"{ladder.codec}{mark}{word}" for word in words for mark in ("/", ", ")}
+
+
+def _has_facts(case: Case, query: SideQuery) -> bool:
     facts = case.facts
-    for name, value in (("model", query.model), ("weights", query.weights), ("dataset", query.dataset)):
-        if value is not None and not matching_names(value, [facts[name]]):
-            return []
+    given = (("model", query.model), ("weights", query.weights), ("dataset", query.dataset))
+    return all(value is None or bool(matching_names(value, [facts[name]])) for name, value in given)
+
+
+def _matching_ladders(case: Case, query: SideQuery) -> list[Ladder]:
     codec = query.codec
     ladders = [
         ladder

@@ -21,6 +21,7 @@ import pluggy
 from harness import hookspecs
 from harness.discovery.kinds import KINDS, base_of
 from harness.discovery.registry import package_hint
+from harness.discovery.sources import source_digest
 from harness.errors import CollisionError, PluginError, UnknownNameError
 
 __all__ = ["Origin", "Plugin", "Plugins", "Provided", "installed"]
@@ -94,6 +95,15 @@ class Provided:
     cls: type[Any]
     origin: Origin
     label: str
+
+    @property
+    def source(self) -> str | None:
+        """The digest of the plugin's source (`harness.discovery.sources`); None for a plugin of the harness itself.
+
+        Raises:
+            PluginError: the source cannot be read.
+        """
+        return source_digest(self.origin.module.partition(":")[0], self.cls.__module__, self.origin.distribution)
 
 
 class Hint(Protocol):

@@ -5,7 +5,7 @@ working directory, or the files given by `--registry`. Sections:
 
 - `[tasks.NAME]`: `model`, `dataset`, `recipe` (for `train`), `retrain` (the recipe for `run --retrain`): the defaults
   of a task
-- `[codecs.NAME]`: `ladder`: the levels that are tested by default
+- `[codecs.NAME]`: `ladder`: the levels that are tested by default; `aliases`: other names of it, which are suggested
 - `[codecs.NAME.profiles.PROFILE]`: `options`, `ladder`: a name for a set of options (`h264:profile=surveillance`), and
   the levels that are tested with it, if they differ from the codec's own
 - `[models.NAME]`: `kind`, `options`, `weights`, `checkpoint`: a named model
@@ -19,6 +19,7 @@ working directory, or the files given by `--registry`. Sections:
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -32,16 +33,18 @@ from harness.errors import RegistryError, closest
 
 __all__ = [
     *("PROFILE", "REQUIRED", "SCORE", "SECTIONS", "Keys"),
-    *("Registry", "load_registry", "package_hint", "shipped"),
+    *("Registry", "load_registry", "package_hint", "read_toml", "shipped"),
 ]
 
 _NUMBER = (int, float)
+_DEEPEST = 50
+"""The deepest nesting of a TOML file."""
 Keys = Mapping[str, type | tuple[type, ...]]
 """The keys of a table, with the type of each value."""
 
 SECTIONS: Mapping[str, Keys] = {
     "tasks": {"model": str, "dataset": str, "recipe": str, "retrain": str},
-    "codecs": {"ladder": list, "profiles": dict},
+    "codecs": {"ladder": list, "profiles": dict, "aliases": list},
     "models": {
         "kind": str,
         "options": dict,
@@ -179,11 +182,33 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise RegistryError(f"registry {file} cannot be read: {error}.") from error
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = read_toml(text)
+    except ValueError as error:
         raise RegistryError(f"registry {file} is no valid TOML: {error}.") from error
     _Checker(file, text).check(data)
     return data
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """Parse TOML.
+
+    Raises:
+        ValueError: the text is no TOML, a number has too many digits, or tables or lists are nested too deeply.
+    """
+    try:
+        data = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    level: list[Any] = [data]
+    for _ in range(_DEEPEST):
+        level = [inner for value in level for inner in _inner(value)]
+        if not level:
+            return data
+    raise ValueError("it is nested too deeply")
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 class _Checker:
@@ -221,7 +246,13 @@ class _Checker:
             if section == "codecs":
                 self.codec((section, name), facts)
 
+    def texts(self, where: tuple[str, ...], values: Iterable[object]) -> None:
+        for value in values:
+            if not isinstance(value, str):
+                raise self.error(where, f"str expected, found {type(value).__name__}")
+
     def codec(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
+        self.texts((*where, "aliases"), facts.get("aliases", []))
         self.ladder(where, facts)
         for name, profile in facts.get("profiles", {}).items():
             profile_path = (*where, "profiles", name)
@@ -234,11 +265,17 @@ class _Checker:
         for level in facts.get("ladder", []):
             if isinstance(level, bool) or not isinstance(level, _NUMBER):
                 raise self.error((*where, "ladder"), "levels are numbers")
+            if not _is_finite(level):
+                raise self.error((*where, "ladder"), "levels are finite numbers")
 
     def checkpoint(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", facts.get("sha256", "0" * 64)):
             raise self.error((*where, "sha256"), "64 hexadecimal digits are expected")
+        self.texts((*where, "classes"), facts.get("classes", []))
         self.typed((*where, "score"), facts.get("score", {}), SCORE)
+        for key in ("value", "tolerance"):
+            if not _is_finite(facts.get("score", {}).get(key, 0)):
+                raise self.error((*where, "score", key), "a finite number is expected")
 
     def typed(self, where: tuple[str, ...], facts: Mapping[str, Any], schema: Keys) -> None:
         for key, value in facts.items():
@@ -267,6 +304,14 @@ class _Checker:
                     best = number
                     break
         return best
+
+
+def _is_finite(number: float) -> bool:
+    """Return whether a number is finite as a float; an int may be too large for one."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 @cache

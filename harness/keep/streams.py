@@ -29,7 +29,13 @@ def stream_key(identity: Mapping[str, Any], frames: str, sent: Sequence[int] | N
 
 
 def encode(
-    codec: Codec, frames: Frames, level: Level, fps: float | None, kept: Kept, key: Callable[[], str]
+    codec: Codec,
+    frames: Frames,
+    level: Level,
+    fps: float | None,
+    kept: Kept,
+    key: Callable[[], str],
+    fresh: bool = False,
 ) -> tuple[Encoded, float]:
     """Encode frames, or read their stream from the cache if the codec is `costly` and the cache has it.
 
@@ -40,6 +46,7 @@ def encode(
         fps: frames per second; None for an image.
         kept: the cache for streams of codecs that are `costly`.
         key: returns the stream's cache key; called only if it is needed.
+        fresh: whether to encode even if the cache has the stream, and to replace it there.
 
     Returns:
         The stream, and its encoding time in milliseconds. For a cached stream this is the time of its first encoding.
@@ -48,7 +55,8 @@ def encode(
         CodecError: the codec refuses the frames, or what it gave is not what `harness.codec` asks for.
     """
     name = key() if codec.costly else None
-    if name and (payload := kept.get(name)) is not None and (cached := unpack_stream(payload)) is not None:
+    payload = kept.get(name) if name and not fresh else None
+    if payload is not None and (cached := unpack_stream(payload)) is not None:
         return check_encoded(cached[0], frames, fps, codec.name), cached[1]["encode_ms"]
     started = time.perf_counter()
     encoded = codec.encode(frames, level, fps)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.codec import Codec, Scale
 from harness.dataset import Dataset
-from harness.discovery.plugins import Plugins
+from harness.discovery.plugins import Plugins, Provided
 from harness.discovery.registry import Registry
-from harness.errors import UsageError, did_you_mean
+from harness.errors import UnknownNameError, UsageError, did_you_mean
 from harness.media.levers import ReducedCodec, is_baseline, with_levers
 from harness.planning.batches import outlines
 from harness.planning.grammar import ParsedName, parse
@@ -36,8 +37,7 @@ def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice
     Raises:
         UsageError: the codec, the profile, an option or a level is unknown, or this machine cannot run the codec.
     """
-    parsed = parse(text)
-    provided = plugins.provided("codec", parsed.name)
+    parsed, provided = _parsed(text, plugins, registry)
     profile, given = _profile(provided.cls, parsed, registry)
     preset = profile.get("options", {})
     scale = provided.cls().scale
@@ -57,7 +57,52 @@ def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice
     if "ladder" in profile:
         ladders.insert(0, (with_levers(provided.cls, preset).scale, profile))
     fitting = [entry["ladder"] for scale, entry in ladders if scale == codec.scale and "ladder" in entry]
-    return CodecChoice(codec, _levels(codec, parsed, fitting), str(provided.origin), is_baseline(codec))
+    levels = _levels(codec, parsed, fitting)
+    return CodecChoice(codec, levels, str(provided.origin), is_baseline(codec), provided.source)
+
+
+_BIT_RATE = re.compile(r"\d[\d.]*\s*([kmg]i?b?(it)?|bps)(ps|/s)?", re.IGNORECASE)
+"""A level with a unit: 500k, 2M, 500kbit/s, 800kbps."""
+_RATE_OPTIONS = frozenset({"bitrate", "bit_rate", "bit-rate", "kbps", "kbit", "kbits", "br", "b:v", "maxrate"})
+
+
+def _parsed(text: str, plugins: Plugins, registry: Registry) -> tuple[ParsedName, Provided]:
+    """Return a text's parts, and the codec that it names.
+
+    Raises:
+        UsageError: the text has not the expected form, names no codec, or gives a bit rate in another form than the
+            codec's.
+    """
+    name = re.split("[:@]", text, maxsplit=1)[0]
+    if name in plugins.names("codec"):
+        provided = plugins.provided("codec", name)
+        if _asks_for_bit_rate(text, provided.cls):
+            raise UsageError(f"{text!r}: a bit rate: {name}:rate=abr@500,250 (kbit/s).")
+        return parse(text), provided
+    parsed = parse(text)
+    named = registry.section("codecs").items()
+    meant = next((codec for codec, facts in named if parsed.name.casefold() in facts.get("aliases", ())), None)
+    if meant in plugins.names("codec"):
+        hint = plugins.why_unknown("codec", parsed.name)
+        raise UnknownNameError("codec", parsed.name, plugins.names("codec"), hint, meant)
+    return parsed, plugins.provided("codec", parsed.name)
+
+
+def _asks_for_bit_rate(text: str, codec: type[Codec]) -> bool:
+    """Return whether a text asks a codec that keeps bit rates for one, in a form that the codec does not have."""
+    options = {option.name: option for option in codec.options}
+    if "rate" not in options or "abr" not in options["rate"].choices:
+        return False
+    head, _, levels = text.rpartition("@")
+    if head and any(_BIT_RATE.fullmatch(level.strip()) for level in levels.split(",")):
+        return True
+    for item in (head or text).partition(":")[2].split(","):
+        key, _, value = item.partition("=")
+        if key.casefold() in _RATE_OPTIONS - options.keys():
+            return True
+        if key == "rate" and (value[:1].isdigit() or value.casefold() in {*_RATE_OPTIONS, "vbr"}):
+            return True
+    return False
 
 
 def refused_images(codecs: Iterable[Codec], datasets: Iterable[tuple[str, Dataset]]) -> list[str]:

@@ -26,12 +26,14 @@ class CodecChoice:
         levels: the levels, from the mildest to the strongest compression.
         plugin: the distribution that provides the codec, and its version.
         baseline: whether the codec is the bit-exact baseline.
+        source: the digest of the plugin's source; None for a plugin of the harness itself.
     """
 
     codec: Codec
     levels: tuple[Level, ...]
     plugin: str
     baseline: bool = False
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,13 @@ class TrainingData:
         codec: the codec, including its levers; None leaves the training data uncompressed.
         levels: the levels. With several levels, each example is coded at a random one of them.
         plugin: the distribution that provides the codec, and its version.
+        source: the digest of the plugin's source; None for a plugin of the harness itself.
     """
 
     codec: Codec | None = None
     levels: tuple[Level, ...] = ()
     plugin: str = ""
+    source: str | None = None
 
     @property
     def mode(self) -> str:

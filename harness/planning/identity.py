@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["changed_options", "codec_identity", "experiment_identity", "subject_identity"]
 
 
-def codec_identity(codec: Codec, plugin: str) -> dict[str, Any]:
-    """Return everything, apart from the frames and the level, that determines a codec's output."""
+def codec_identity(codec: Codec, plugin: str, source: str | None = None) -> dict[str, Any]:
+    """Return everything, apart from the frames and the level, that determines a codec's output.
+
+    Args:
+        codec: the codec, including its levers.
+        plugin: the distribution that provides the codec, and its version.
+        source: the digest of the plugin's source; None for a plugin of the harness itself.
+    """
     revisions = {"revision": codec.revision} if codec.revision > 1 else {}
     for (option, value), revision in codec.option_revisions.items():
         if codec.config.get(option) == value:
@@ -29,6 +35,7 @@ def codec_identity(codec: Codec, plugin: str) -> dict[str, Any]:
         "options": dict(codec.config),
         "fingerprint": {**codec.fingerprint(), **revisions},
         "plugin": plugin,
+        **_source(source),
     }
 
 
@@ -49,6 +56,7 @@ def subject_identity(grid: Grid, subject: Subject) -> dict[str, Any]:
             "name": subject.task.name,
             "options": dict(subject.task.config),
             "scoring": subject.task.scoring_version,
+            **_source(subject.sources.get("task")),
         },
         "model": {
             "kind": subject.model.name,
@@ -57,6 +65,7 @@ def subject_identity(grid: Grid, subject: Subject) -> dict[str, Any]:
             "weights": subject.weights.sha256,
             **({"key": subject.weights.key} if subject.weights.key is not None else {}),
             "classes": list(subject.weights.classes),
+            **_source(subject.sources.get("model")),
         },
         "dataset": {
             "kind": subject.dataset.name,
@@ -65,6 +74,7 @@ def subject_identity(grid: Grid, subject: Subject) -> dict[str, Any]:
             "fingerprint": subject.fingerprint,
             "decoders": dict(subject.dataset.decoders()),
             **({"revision": subject.dataset.revision} if subject.dataset.revision > 1 else {}),
+            **_source(subject.sources.get("dataset")),
         },
         "plugins": sorted(subject.plugins),
         "limit": _subset(subject, grid.seed),
@@ -91,6 +101,10 @@ def experiment_identity(
         "codec": {**codec, "level": level},
         "training": {"kind": training.kind, **({"job": training.checkpoint} if training.checkpoint else {})},
     }
+
+
+def _source(digest: str | None) -> dict[str, str]:
+    return {} if digest is None else {"source": digest}
 
 
 def _subset(subject: Subject, seed: int) -> Mapping[str, Any] | None:

@@ -100,10 +100,11 @@ def _trained(subject: Subject, setup: TrainingSetup, data: TrainingData, seed: i
     through = None
     name = None
     if data.codec is not None:
-        identity = codec_identity(data.codec, data.plugin)
+        identity = codec_identity(data.codec, data.plugin, data.source)
         through = codec_coding(data.codec, data.levels, identity, subject.task.judges == "clips")
         name = variant(data.codec.name, changed_options(data.codec))
-    job = Job(subject.model, setup.dataset, setup.recipe, seed, setup.initial, through, setup.parts)
+    parts, sources = setup.parts, subject.sources
+    job = Job(subject.model, setup.dataset, setup.recipe, seed, setup.initial, through, parts, sources)
     training = Training(
         "retrained",
         codec=name,
@@ -140,7 +141,7 @@ def _cells(
     training = trained.training if trained else Training()
     shared = subject_identity(grid, subject)
     for choice in sorted(grid.codecs if choices is None else choices, key=lambda c: not c.baseline):
-        codec, changed = codec_identity(choice.codec, choice.plugin), changed_options(choice.codec)
+        codec, changed = codec_identity(choice.codec, choice.plugin, choice.source), changed_options(choice.codec)
         for level in choice.levels:
             identity = experiment_identity(shared, codec, level, training)
             experiment = _experiment(grid, subject, choice, level, training, identity, changed)

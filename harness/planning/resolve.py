@@ -218,6 +218,7 @@ class Resolver(Names):
                 f"that were trained on such data.{self._default_model_hint(task_name, model_name)}"
             )
         kinds = [("task", task_name), ("model", model.name), ("dataset", dataset.name)]
+        provided = {kind: self.plugins.provided(kind, name) for kind, name in kinds}
         setup = self._setup(task_name, model, model_name, dataset_text, weights) if request.retrain else None
         subject = Subject(
             task=task,
@@ -231,7 +232,8 @@ class Resolver(Names):
             if request.limit
             else tuple(range(len(dataset))),
             batch=request.batch if isinstance(request.batch, int) else default_batch(model),
-            plugins=tuple({str(self.plugins.provided(kind, name).origin) for kind, name in kinds}),
+            plugins=tuple({str(one.origin) for one in provided.values()}),
+            sources={kind: source for kind, one in provided.items() if (source := one.source)},
         )
         return subject, setup
 

@@ -71,7 +71,7 @@ def _retrainings(text: str, codecs: Sequence[CodecChoice], find: Callable[[str],
             Retraining(_training_data(choice, level), (*clean, choice)) for choice in ladders for level in choice.levels
         ]
     if text == "mixed":
-        return [Retraining(TrainingData(c.codec, c.levels, c.plugin), (*clean, c)) for c in ladders]
+        return [Retraining(TrainingData(c.codec, c.levels, c.plugin, c.source), (*clean, c)) for c in ladders]
     try:
         level = float(text)
     except ValueError:
@@ -92,4 +92,4 @@ def _without_mildest(choice: CodecChoice) -> tuple[float | None, ...]:
 
 
 def _training_data(choice: CodecChoice, level: float | None) -> TrainingData:
-    return TrainingData(choice.codec, (level,), choice.plugin)
+    return TrainingData(choice.codec, (level,), choice.plugin, choice.source)

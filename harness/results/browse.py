@@ -29,10 +29,11 @@ _ABOUT = {
     "seeds": "Trainings from several seeds.",
     "per_sample": "One row for each experiment and sample.",
     "profile": "Where the time of each experiment went.",
+    "superseded": "Records of before of experiments that were computed again.",
 }
 _SORTED = {
     **{"results": "task", "curves": "task", "recovery": "task", "seeds": "task"},
-    **{"per_sample": "experiment", "profile": "task"},
+    **{"per_sample": "experiment", "profile": "task", "superseded": "task"},
 }
 _HIDDEN = (
     *("statistics", "samples", "metrics", "comparisons", "experiments", "checkpoints", "stages", "resamples"),

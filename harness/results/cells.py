@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.discovery.plugins import installed
 from harness.errors import StoreError
-from harness.experiment import ladder_key, subject_key
+from harness.experiment import as_written_now, ladder_key, subject_key
 from harness.results.measured import MeasuredMetric, checked, headline, read_measured
 from harness.results.superseded import superseded
 from harness.results.view_columns import view_columns
@@ -122,7 +122,11 @@ def _facts(store: Store, filters: Filters) -> dict[str, dict[str, Any]]:
     """Return the columns that describe experiments, by the experiment's key, in the order of the view `results`."""
     columns = [name for name in view_columns()["results"] if name not in _OF_METRICS]
     rows = (dict(zip(columns, row, strict=True)) for row in checked(store, "results", columns, filters, distinct=True))
-    return {row["experiment"]: {**row, "source_bpp": None} for row in rows}
+    return {row["experiment"]: {**row, **_train_codec(row), "source_bpp": None} for row in rows}
+
+
+def _train_codec(row: Mapping[str, Any]) -> dict[str, str]:
+    return {"train_codec": as_written_now(row["train_codec"])} if row["train_codec"] else {}
 
 
 def _identities(store: Store, keys: Sequence[str]) -> dict[str, tuple[str, str, str | None]]:

@@ -75,6 +75,11 @@ class Views:
         """Where the time of each experiment went."""
         return self._view("profile")
 
+    @cached_property
+    def superseded(self) -> pd.DataFrame:
+        """The records of before of experiments that were computed again, one row for each record and metric."""
+        return self._view("superseded")
+
     def samples_of(self, experiments: Sequence[str]) -> pd.DataFrame:
         """Read the rows of `per_sample` for some experiments; without experiments, no rows.
 

@@ -1,10 +1,14 @@
-"""Results that a newer revision of a codec, a lever, a dataset or a reader would give differently."""
+"""Results that a newer revision of a codec, a lever, a dataset or a reader would give differently.
+
+Third-party plugins have no revisions: what counts is whether the source of the same version was edited since.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import HarnessError
 from harness.images import reading as image_reading
 from harness.media.levers import LEVER_REVISIONS
 from harness.video import reading as video_reading
@@ -32,7 +36,34 @@ def superseded(identity: Mapping[str, Any], plugins: Plugins) -> str | None:
         for name, recorded, current in _revisions(identity, plugins)
         if current > recorded
     ]
-    return "; ".join(newer) or None
+    return "; ".join([*newer, *_edited(identity, plugins)]) or None
+
+
+def _edited(identity: Mapping[str, Any], plugins: Plugins) -> Iterator[str]:
+    """Yield a text for each third-party plugin that an experiment used, and whose source is another one now.
+
+    Another version of a plugin is no edit: its results are those of that version.
+    """
+    others = set(identity.get("plugins", ()))
+    for kind in ("codec", "task", "model", "dataset"):
+        versions = {identity["codec"].get("plugin", "")} - {""} if kind == "codec" else others
+        facts = identity.get(kind, {})
+        name = facts.get("kind", facts.get("name")) if isinstance(facts, dict) else None
+        # Plugins are asked only for what is not of the harness, because that imports their modules.
+        if name is None or all(version.startswith("codec-harness ") for version in versions):
+            continue
+        if name not in plugins.names(kind):
+            continue
+        try:
+            provided = plugins.provided(kind, name)
+            now = provided.source
+        except HarnessError:  # two plugins claim the name, or a file is gone: that is told where somebody runs it
+            continue
+        before = facts.get("source")
+        if now is None or before == now or str(provided.origin) not in versions:
+            continue
+        was = f"source {before[:8]}" if before else "without a digest of its source"
+        yield f"{kind} {name} of {provided.origin}: {was} (now {now[:8]})"
 
 
 def _revisions(identity: Mapping[str, Any], plugins: Plugins) -> Iterator[tuple[str, int, int]]:

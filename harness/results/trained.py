@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.media.levers import LEVER_NAMES
-from harness.planning.grammar import parse
+from harness.planning.grammar import is_written, parse
 
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
@@ -47,9 +47,11 @@ def trained_on(cell: ResultCell, codec: str, options: Mapping[str, Any]) -> bool
     defaults = codec_defaults(codec)
     if defaults is None:
         defaults = {name: value for name, value in values.items() if name not in LEVER_NAMES}
-    changed = {name: str(value) for name, value in values.items() if name not in defaults or defaults[name] != value}
-    trained = {name: text for name, text in training_codec.options.items() if str(defaults.get(name)) != text}
-    return training_codec.name == codec and changed == trained
+    changed = {name: value for name, value in values.items() if name not in defaults or defaults[name] != value}
+    trained = {name: text for name, text in training_codec.options.items() if not is_written(defaults.get(name), text)}
+    if training_codec.name != codec or changed.keys() != trained.keys():
+        return False
+    return all(is_written(changed[name], text) for name, text in trained.items())
 
 
 def codec_defaults(codec: str) -> dict[str, Any] | None:

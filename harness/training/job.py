@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ class Job:
         through: the coding of the frames before the model prepares them (a codec at a level); None for uncompressed
             frames.
         parts: the parts of the model to train; empty for all parts.
+        sources: the digests of the sources of third-party plugins, by "model" and "dataset"; others do not count.
     """
 
     model: Model
@@ -46,6 +48,7 @@ class Job:
     initial: Weights | None = None
     through: FrameCoding | None = None
     parts: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def trained_parts(self) -> tuple[str, ...]:
@@ -68,6 +71,7 @@ class Job:
 
     def facts(self) -> dict[str, Any]:
         """Return everything that determines the resulting weights (on one kind of machine)."""
+        sources = {f"{kind}_source": self.sources[kind] for kind in ("model", "dataset") if kind in self.sources}
         return {
             "loop": LOOP_VERSION,
             "model": self.model.name,
@@ -78,6 +82,7 @@ class Job:
             "dataset_fingerprint": self.dataset.fingerprint(),
             "decoders": dict(self.dataset.decoders()),
             **({"dataset_revision": self.dataset.revision} if self.dataset.revision > 1 else {}),
+            **sources,
             "classes": list(self.dataset.classes),
             "recipe": self.recipe.identity(),
             "seed": self.seed,

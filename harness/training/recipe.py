@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from math import inf
 from typing import Any
 
 from harness.errors import RegistryError, UsageError, did_you_mean
@@ -85,7 +85,7 @@ class Recipe:
         if missing := [name for name in ("iterations", "batch", "lr") if name not in values]:
             raise RegistryError(f"{where} lacks {', '.join(missing)}.")
         given = dict(values)
-        if "milestones" in given:
+        if isinstance(given.get("milestones"), list):
             given["milestones"] = tuple(given["milestones"])
         try:
             recipe = cls(**given)
@@ -109,10 +109,19 @@ class Recipe:
                 raise UsageError(f"{name} is {value!r}: a whole number of at least 1 is expected.")
         for name in ("lr", "weight_decay", "momentum", "warmup", "clip", "average"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
+            if not _is_rate(value):
                 raise UsageError(f"{name} is {value!r}: a number of at least 0 is expected.")
         if self.average >= 1:
             raise UsageError(f"average is {self.average}: it has to be below 1.")
+        if not isinstance(self.milestones, tuple) or not all(map(_is_rate, self.milestones)):
+            raise UsageError(f"milestones is {self.milestones!r}: fractions of the iterations are expected.")
+        if self.parts is not None and not (isinstance(self.parts, Mapping) and all(map(_is_rate, self.parts.values()))):
+            raise UsageError(f"parts is {self.parts!r}: a learning rate for each part is expected.")
+        if not isinstance(self.channels_last, bool):
+            raise UsageError(f"channels_last is {self.channels_last!r}: true or false is expected.")
+        for name in ("split", "source"):
+            if not isinstance(getattr(self, name), str):
+                raise UsageError(f"{name} is {getattr(self, name)!r}: a text is expected.")
 
     def changed(self, settings: Sequence[str]) -> Recipe:
         """Return a copy of the recipe with values changed on the command line, each "key=value".
@@ -156,6 +165,13 @@ class Recipe:
     def identity(self) -> dict[str, Any]:
         """Return all values that can change the result: every value except `source` and `checkpoint`."""
         return {key: value for key, value in asdict(self).items() if key not in ("source", "checkpoint")}
+
+
+def _is_rate(value: object) -> bool:
+    """Return whether a value is a number of at least 0 that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= sys.float_info.max
 
 
 def _parsed(key: str, text: str, old: Any) -> Any:

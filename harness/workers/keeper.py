@@ -52,7 +52,9 @@ class Keeper:
             encoding.
         """
         frames, fps = source.sample.frames, source.sample.fps
-        coded = encode(cell.codec, frames, cell.level, fps, self._streams, lambda: _stream_key(cell, source))
+        coded = encode(
+            cell.codec, frames, cell.level, fps, self._streams, lambda: _stream_key(cell, source), cell.fresh
+        )
         self._coding |= dict.fromkeys(cell.codec.problems())
         return coded
 
@@ -75,8 +77,11 @@ class Memory:
     def __call__(self, name: str, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         import numpy as np
 
-        key = digest_of("derived 2", _stream_key(self._cell, self._source), name)
-        if (payload := self._kept.get(key)) is not None:
+        # What a third-party model derives depends on its source too; other models share what has the same name.
+        edited = self._cell.experiment.identity.get("model", {}).get("source")
+        key = digest_of("derived 2", _stream_key(self._cell, self._source), name, *([edited] if edited else []))
+        payload = None if self._cell.fresh else self._kept.get(key)
+        if payload is not None:
             array: NDArray[Any] = np.load(io.BytesIO(zlib.decompress(payload)), allow_pickle=False)
             return array
         started = time.process_time()  # CPU time, which does not depend on the load of the machine

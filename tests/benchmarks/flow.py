@@ -84,7 +84,8 @@ def main() -> None:
 
 def memory(codec: H264, frames: Any) -> Memo:
     """The memo that a worker of a new run gives to the model for this clip."""
-    cell: Any = SimpleNamespace(codec=codec, level=LEVEL, experiment=SimpleNamespace(identity={"codec": "h264@30"}))
+    experiment = SimpleNamespace(identity={"codec": "h264@30"})
+    cell: Any = SimpleNamespace(codec=codec, level=LEVEL, experiment=experiment, fresh=False)
     row = SampleRow(key="", index=0, id="clip", group="clip", status="ok")
     return Keeper().memo(cell, ReadSample(Sample("clip", frames, {0: 0}, fps=float(FPS)), row, (0,)))
 

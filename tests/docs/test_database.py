@@ -57,7 +57,7 @@ def described(heading: str) -> set[str]:
     return {name for text in cells for name in re.findall(r"`(\w+)`", text)}
 
 
-@pytest.mark.parametrize("name", ["results", "curves", "recovery", "seeds", "per_sample", "profile"])
+@pytest.mark.parametrize("name", ["results", "curves", "recovery", "seeds", "per_sample", "profile", "superseded"])
 def test_every_column_of_a_view_is_described(store: SqlStore, name: str) -> None:
     columns = set(store.view(name)[0])
     if name == "curves":  # which says that the others are those of `results`
@@ -80,7 +80,7 @@ def plain(text: str) -> str:
     return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
 
 
-@pytest.mark.parametrize("view", ["results", "curves", "recovery", "seeds", "per_sample", "profile"])
+@pytest.mark.parametrize("view", ["results", "curves", "recovery", "seeds", "per_sample", "profile", "superseded"])
 def test_the_columns_that_files_and_browser_describe_are_those_of_the_page(store: SqlStore, view: str) -> None:
     columns = view_columns()[view]
     assert list(columns) == store.view(view)[0]

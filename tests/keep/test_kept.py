@@ -80,7 +80,7 @@ class Counting(Jpeg):
 
 def cell(codec: Jpeg, level: float) -> Any:
     identity = {"codec": {"name": codec.name, "options": dict(codec.config), "level": level}}
-    return SimpleNamespace(codec=codec, level=level, experiment=SimpleNamespace(identity=identity))
+    return SimpleNamespace(codec=codec, level=level, experiment=SimpleNamespace(identity=identity), fresh=False)
 
 
 def test_a_costly_codec_encodes_the_same_frames_once_and_tells_the_time_of_that() -> None:

@@ -20,10 +20,10 @@ __all__ = ["EACH_BATCH", "Session", "kill_after_rows", "run"]
 
 EACH_BATCH = """
 import time
-import harness.engine.runner
+import harness.engine.collecting
 from harness_plugins.sql_store import SqlStore
 
-harness.engine.runner.CHUNK_SECONDS = 0
+harness.engine.collecting.CHUNK_SECONDS = 0
 whole = SqlStore.write
 
 def write(self, *arguments):

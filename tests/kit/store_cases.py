@@ -516,3 +516,75 @@ class StoreCases:
         assert found == [(level, name) for level in (10.0, 95.0, 50.0) for name in ("b", "a")]
         ids = [r["level"] for r in rows_of(store.view("curves"))]
         assert sum(a != b for a, b in pairwise(ids)) == 2
+
+    def test_an_experiment_is_computed_again_beside_its_record(self, store: SqlStore, mine: Claim) -> None:
+        none, jpeg = put_results(store)
+        other = cell(level=10.0)
+        store.register([other], mine.run)
+        store.claim([other.key], mine)
+        store.write([row(other.key, 0)], mine)
+        store.finish(other.key, mine, Totals(1, 0), [metric("AP", 0.3)])
+        store.compare([Comparison(other.key, none.key, "AP", "drop", 0.2, 0.1, 0.3, 1)])
+        store.add_stages(jpeg.key, mine.run, {"wall": 1.0})
+        before = {name: rows_of(store.view(name)) for name in ("results", "curves", "profile", "per_sample")}
+        begun = store.begin_again([jpeg.key, none.key])
+        assert begun == store.begin_again([none.key, jpeg.key]), "what was interrupted is continued"
+        assert not set(begun.values()) & set(begun)
+        assert store.supersede(list(begun)) == {}, "nothing is finished"
+        store.claim(list(begun.values()), mine)
+        again = begun[jpeg.key]
+        store.write([row(again, index, bits=77) for index in range(3)], mine)
+        store.add_stages(again, mine.run, {"wall": 9.0})
+        with pytest.raises(StoreError, match=r"computed again by .* at this time"):
+            store.begin_again([jpeg.key])
+        assert {name: rows_of(store.view(name)) for name in before} == before, "views have the record of before"
+        assert [e.key for e in store.experiments()] == [none.key, jpeg.key, other.key]
+        store.finish(again, mine, Totals(3, 0, 231, 300, 0.77), [metric("AP", 0.375), metric("AP50", 0.7)])
+        assert {name: rows_of(store.view(name)) for name in before} == before
+        records = store.supersede(list(begun))
+        assert set(records) == {jpeg.key}, "the baseline is not finished"
+        record = records[jpeg.key]
+        assert store.supersede(list(begun)) == {}
+        now = {name: rows_of(store.view(name)) for name in before}
+        assert [r for r in now["results"] if r["experiment"] == none.key] == before["results"][:2]
+        found = {r["metric"]: r for r in now["results"] if r["experiment"] == jpeg.key}
+        assert {name: r["value"] for name, r in found.items()} == {"AP": 0.375, "AP50": 0.7}
+        assert (found["AP"]["bpp"], found["AP"]["samples"], found["AP"]["cell"]) == (0.77, 3, jpeg.cell)
+        assert {r["sample"] for r in now["per_sample"] if r["experiment"] == jpeg.key} == {"img0", "img1", "img2"}
+        assert [r["wall_seconds"] for r in now["profile"]] == [9.0]
+        old = {r["metric"]: r for r in rows_of(store.view("superseded"))}
+        assert set(old) == {"AP", "AP50", "AP_large"}
+        (first,) = (r for r in before["results"] if r["experiment"] == jpeg.key and r["metric"] == "AP")
+        assert {name: value for name, value in old["AP"].items() if name in first} == {
+            name: value for name, value in first.items() if name in old["AP"]
+        }
+        assert (old["AP"]["experiment"], old["AP"]["record"]) == (jpeg.key, record)
+        assert old["AP"]["superseded_at"] >= old["AP"]["finished_at"]
+        assert [c.other for c in store.comparisons(record)] == [none.key]
+        assert store.comparisons(jpeg.key) == [], "its drop is of the record of before"
+        assert store.uncompared([jpeg.key, other.key]) == {jpeg.key}
+        assert store.identities([record]) == {record: jpeg.identity}
+
+    def test_drops_against_a_superseded_baseline_are_forgotten(self, store: SqlStore, mine: Claim) -> None:
+        none, jpeg = put_results(store)
+        begun = store.begin_again([none.key])
+        store.claim(list(begun.values()), mine)
+        store.finish(begun[none.key], mine, Totals(4, 0), [metric("AP", 0.5)])
+        records = store.supersede([none.key])
+        assert store.comparisons(jpeg.key) == []
+        assert store.uncompared([jpeg.key]) == {jpeg.key}
+        assert rows_of(store.view("curves"))[0]["experiment"] in (none.key, jpeg.key)
+        second = store.begin_again([none.key])
+        store.claim(list(second.values()), mine)
+        store.finish(second[none.key], mine, Totals(4, 0), [metric("AP", 0.5)])
+        assert store.supersede([none.key]).keys() == records.keys()
+        assert {r["experiment"] for r in rows_of(store.view("superseded"))} == {none.key}
+
+    def test_only_finished_experiments_are_computed_again(self, store: SqlStore, mine: Claim) -> None:
+        none, _ = put_results(store)
+        new = cell(level=10.0)
+        store.register([new], mine.run)
+        for key in (new.key, "unknown"):
+            with pytest.raises(StoreError, match="is not finished, so it cannot be computed again"):
+                store.begin_again([none.key, key])
+        assert store.begin_again([]) == {}

@@ -193,7 +193,7 @@ def test_phases_that_send_the_same_frames_share_a_kept_stream(tmp_path: Path, mo
     for phase in (0.02, 0.15, 0.3, 0.33):  # 0 and 5 and ..., the same, 4 and 9 and ..., the same
         codec = at_phase(with_levers(Counting, {"fps": 5}), phase)
         identity = {"codec": {"name": codec.name, "options": dict(codec.config), "level": 50}}
-        cell: Any = SimpleNamespace(codec=codec, level=50, experiment=SimpleNamespace(identity=identity))
+        cell: Any = SimpleNamespace(codec=codec, level=50, experiment=SimpleNamespace(identity=identity), fresh=False)
         found.append(codec.decode(Keeper().encode(cell, source)[0])[:, 0, 0, 0].tolist())
     assert Counting.calls == 2
     assert found[0] == found[1] != found[2] == found[3]

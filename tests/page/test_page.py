@@ -18,7 +18,6 @@ from harness.discovery.stores import open_store
 from harness.page.private import without_paths
 from harness.page.provenance import provenance
 from harness.results.cells import read_cells
-from harness.results.ladders import cases_of
 from harness.store import Filters
 from kit.command import Session
 from kit.report import made_page, made_results, with_a_failed_sample

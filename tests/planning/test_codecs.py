@@ -8,7 +8,7 @@ import pytest
 
 from harness.discovery.plugins import installed
 from harness.discovery.registry import Registry, load_registry
-from harness.errors import PreflightError, RegistryError, UsageError
+from harness.errors import PreflightError, RegistryError, UnknownNameError, UsageError
 from harness.media.levers import with_levers
 from harness.planning.codecs import choose_codec
 from harness.planning.grid import CodecChoice
@@ -169,3 +169,40 @@ def test_images_through_a_video_codec_end_to_end(tmp_path: Path, cache: Path) ->
         ("none", None, None),
     ]
     assert '"bframes":0' in rows[0][1].replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        *(("h265", "hevc"), ("x265", "hevc"), ("x264", "h264"), ("jpg", "jpeg"), ("jp2", "jpeg2000"), ("JPG", "jpeg")),
+        *(("avc", "h264"), ("svtav1", "av1"), ("libvpx-vp9", "vp9"), ("mpeg2video", "mpeg2"), ("wepb", "webp")),
+    ],
+)
+def test_other_names_of_codecs_suggest_the_right_one(name: str, meant: str) -> None:
+    for text in (name, f"{name}:scale=0.5@50"):
+        with pytest.raises(UnknownNameError, match=rf"^unknown codec {name!r}\. Did you mean {meant!r}\?"):
+            choose_codec(text, installed(), load_registry(()))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("h264@500k", "h264@500k,250k", "h264@2M", "h264@500kbit/s", "h264@500kbps", "h264:gop=60@1.5M"),
+        *("h264:bitrate=500", "h264:bitrate=500k@23", "h264:rate=kbps@500", "h264:rate=500", "h264:rate=500k"),
+        *("h264:kbps=500", "h264:rate=vbr@500"),
+    ],
+)
+def test_a_bit_rate_in_another_form_gets_one_line(text: str) -> None:
+    with pytest.raises(UsageError) as told:
+        choose_codec(text, installed(), load_registry(()))
+    assert str(told.value) == f"{text!r}: a bit rate: h264:rate=abr@500,250 (kbit/s)."
+
+
+@pytest.mark.parametrize("text", ["h264:rate=abr@500,250", "h264@23", "h264:rate=cbr,buffer=2@800", "h264:gop=2s@30"])
+def test_a_bit_rate_as_it_is_asked_for_is_taken(text: str) -> None:
+    assert choose_codec(text, installed(), load_registry(())).codec.name == "h264"
+
+
+def test_a_codec_that_keeps_no_bit_rate_says_what_a_level_is() -> None:
+    with pytest.raises(UsageError, match="'500k' is no level"):
+        choose_codec("jpeg@500k", installed(), load_registry(()))

@@ -14,7 +14,7 @@ from harness.results.view_columns import view_columns
 from kit.command import Session
 from kit.report import made_results
 
-VIEWS = ("results", "curves", "recovery", "seeds", "per_sample", "profile")
+VIEWS = ("results", "curves", "recovery", "seeds", "per_sample", "profile", "superseded")
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_one_view_into_one_file_which_is_replaced_whole(session: Session, tmp_pa
 
 def test_wrong_places_are_told(session: Session, tmp_path: Path) -> None:
     export = ("results", "export", "-f", "csv")
-    assert "one file for 6 views" in session.run(*export, "-o", str(tmp_path / "x.csv"), status=2).stderr
+    assert "one file for 7 views" in session.run(*export, "-o", str(tmp_path / "x.csv"), status=2).stderr
     other = session.run(*export, "--view", "seeds", "-o", str(tmp_path / "x.parquet"), status=2).stderr
     assert "its ending is not that of --format csv" in other
     (tmp_path / "file").write_text("mine")

@@ -18,7 +18,7 @@ from kit.command import Session
 from kit.report import made_results
 from kit.store_rows import put_results
 
-VIEWS = ("results", "curves", "recovery", "seeds", "per_sample")
+VIEWS = ("results", "curves", "recovery", "seeds", "per_sample", "superseded")
 
 
 @pytest.fixture(scope="module")

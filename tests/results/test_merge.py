@@ -221,3 +221,80 @@ def test_what_cannot_be_merged_is_told_and_leaves_everything_as_it_was(files: Se
         assert digest(files.folder / target) == as_it_was
     assert digest(files.folder / "a.db") == before
     assert not [path for path in files.folder.iterdir() if path.name.startswith(".merge")]
+
+
+def superseding(folder: Path) -> tuple[Path, Path]:
+    """Two databases of one experiment and its baseline; in the second the experiment was computed again."""
+    first, second = folder / "first.db", folder / "second.db"
+    none, jpeg = cell("none", None), cell()
+    with closing(SqlStore(str(first))) as store:
+        store.open()
+        claim = Claim(this_process(), store.begin_run(INFO))
+        store.register([none, jpeg], claim.run)
+        store.claim([none.key, jpeg.key], claim)
+        for one, value in ((none, 0.5), (jpeg, 0.4)):
+            store.write([row(one.key, 0)], claim)
+            store.finish(one.key, claim, Totals(1, 0), [metric("AP", value)])
+    with closing(sqlite3.connect(first)) as connection, connection:
+        connection.execute("update experiments set finished_at = '2026-01-01T00:00:00Z'")
+    shutil.copy(first, second)
+    with closing(SqlStore(str(second))) as store:
+        store.open()
+        claim = Claim(this_process(), store.begin_run(INFO))
+        begun = store.begin_again([jpeg.key, none.key])
+        store.claim(list(begun.values()), claim)
+        store.write([row(begun[jpeg.key], index, bits=5) for index in range(2)], claim)
+        store.finish(begun[jpeg.key], claim, Totals(2, 0), [metric("AP", 0.3)])
+        assert len(store.supersede([jpeg.key])) == 1
+        store.release([begun[none.key]], claim, "interrupted")
+    return first, second
+
+
+def merged_values(path: Path) -> tuple[list[object], list[object], list[object]]:
+    with closing(sqlite3.connect(path)) as connection:
+        results = connection.execute("select codec, value from results order by codec").fetchall()
+        superseded = connection.execute("select codec, value, samples from superseded").fetchall()
+        samples = connection.execute(
+            "select codec, count(*) from per_sample join results using (experiment) group by 1"
+        )
+        return results, superseded, samples.fetchall()
+
+
+@pytest.mark.parametrize("order", [("first", "second"), ("second", "first"), ("second", "second"), ("first", "first")])
+@pytest.mark.parametrize("into", [False, True])
+def test_a_superseded_record_stays_superseded(tmp_path: Path, order: tuple[str, str], into: bool) -> None:
+    first, second = superseding(tmp_path)
+    files = {"first": first, "second": second}
+    if into:
+        target = Path(shutil.copy(files[order[0]], tmp_path / "all.db"))
+        merged = list(SqlStore.merge([files[order[1]]], target, True, lambda store: None))
+    else:
+        target = tmp_path / "all.db"
+        merged = list(SqlStore.merge([files[name] for name in order], target, False, lambda store: None))
+    if "second" in order:
+        assert merged_values(target) == (
+            [("jpeg", 0.3), ("none", 0.5)],
+            [("jpeg", 0.4, 1)],
+            [("jpeg", 2), ("none", 1)],
+        )
+    else:
+        assert merged_values(target) == ([("jpeg", 0.4), ("none", 0.5)], [], [("jpeg", 1), ("none", 1)])
+    assert not any(one.differing for one in merged), "one of them is the record of before of the other"
+    if order == ("first", "second"):
+        assert merged[-1].taken == 1
+        assert merged[-1].doubles == 1
+    with closing(SqlStore(str(target))) as store:
+        store.open()
+        begun = store.begin_again([cell("none", None).key])
+        assert len(begun) == 1, "what was begun in another file is begun anew"
+
+
+def test_records_that_superseded_the_same_one_on_two_machines_are_told_apart(tmp_path: Path) -> None:
+    _, second = superseding(tmp_path)
+    with closing(sqlite3.connect(shutil.copy(second, tmp_path / "third.db"))) as connection, connection:
+        connection.execute("update runs set host = 'there' where id = 2")
+        connection.execute("update metrics set value = 0.2 where value = 0.3")
+    target = tmp_path / "all.db"
+    merged = SqlStore.merge([second, tmp_path / "third.db"], target, False, lambda store: None)
+    assert merged_values(target)[:2] == ([("jpeg", 0.3), ("none", 0.5)], [("jpeg", 0.4, 1)])
+    assert [values[1:] for values in merged[-1].differing] == [("AP", 0.3, 0.2)]

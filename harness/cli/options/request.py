@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from harness.cli.options.common import data_root_option, database_option, registry_option
+from harness.discovery.registry import read_toml
 from harness.errors import UsageError, did_you_mean
 from harness.model import PRECISIONS
 from harness.planning.request import Request
@@ -58,8 +58,8 @@ def _read_file(ctx: click.Context, _: click.Parameter, value: Path | None) -> Pa
             f"any of the options of harness {ctx.info_name} as keys; a codec is named by --codec, a task by --task."
         )
     try:
-        data = tomllib.loads(value.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        data = read_toml(value.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise UsageError(f"experiment file {value}: {error}") from error
     options = file_keys(ctx.command)
     elsewhere = _keys_of_run(ctx)  # keys of a run alone (workers, resamples) say nothing to `harness plan`
@@ -70,12 +70,14 @@ def _read_file(ctx: click.Context, _: click.Parameter, value: Path | None) -> Pa
             if name in elsewhere:
                 continue
             hint = did_you_mean(name, list(options))
-            known = ", ".join(options)
-            raise UsageError(f"experiment file {value}: no option {key!r}.{hint} There is: {known}.")
+            raise UsageError(f"experiment file {value}: no option {key!r}.{hint} There is: {', '.join(options)}.")
         option = options[name]
         assert option.name is not None
-        values = content if isinstance(content, list) else [content]
-        defaults[option.name] = [str(v) for v in values] if option.multiple else content
+        try:
+            defaults[option.name] = _given(ctx, option, content)
+        except (click.BadParameter, UsageError, TypeError, ValueError, OverflowError) as error:
+            told = error.message if isinstance(error, click.BadParameter) else str(error)
+            raise UsageError(f"experiment file {value}: key {key!r}: {told}") from error
     ctx.default_map = {**defaults}
     return value
 
@@ -97,6 +99,30 @@ def _keys_of_run(ctx: click.Context) -> dict[str, click.Option]:
     group = ctx.parent.command if ctx.parent else None
     command = group.get_command(ctx, "run") if isinstance(group, click.Group) else None
     return file_keys(command) if command else {}
+
+
+def _given(ctx: click.Context, option: click.Option, content: object) -> object:
+    """Return what an experiment file gives for an option.
+
+    Raises:
+        UsageError: it is a table, a date, a list for an option that is given once, or a number of another kind.
+        click.BadParameter: the option refuses the value.
+    """
+    if option.is_flag:
+        if not isinstance(content, bool):
+            raise UsageError("true or false is expected.")
+        return content
+    values = content if isinstance(content, list) and option.multiple else [content]
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            found = type(value).__name__
+            expected = "a text, a number, or a list of them" if option.multiple else "a text or a number"
+            raise UsageError(f"{expected} is expected, found {found}.")
+        if isinstance(value, float) and not (option.multiple or isinstance(option.type, click.types.StringParamType)):
+            raise UsageError(f"a whole number or a text is expected, found {value}.")
+    given = [str(value) for value in values] if option.multiple else content
+    option.type_cast_value(ctx, given)
+    return given
 
 
 def request_options(command: F) -> F:

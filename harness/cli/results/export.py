@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["export"]
 
-_VIEWS = ("results", "curves", "recovery", "seeds", "per_sample", "profile")
+_VIEWS = ("results", "curves", "recovery", "seeds", "per_sample", "profile", "superseded")
 
 
 @click.command(cls=Command)

@@ -4,8 +4,8 @@ SQLAlchemy is imported when a store is opened, so that listing the stores is fas
 
 - `schema`: the tables; `views`: the public views; `migrations` and `upgrade`: the schema versions;
 - `database`: the connection; `location` and `locks`: checks of the SQLite file and its locks;
-- `runs`, `claims`, `records`, `outcomes`, `stages`, `resamples`, `trainings`: reading and writing the rows; `viewed`:
-  reading the views;
+- `runs`, `claims`, `records`, `outcomes`, `stages`, `resamples`, `trainings`: reading and writing the rows; `again`:
+  experiments that are computed again; `viewed`: reading the views;
 - `read_only`: the user's own queries; `merge`: joining several SQLite files.
 """
 
@@ -187,6 +187,18 @@ class SqlStore(Store):
 
         with self._database.reading() as connection:
             return outcomes.read_comparisons(connection, key)
+
+    def begin_again(self, keys: Sequence[str]) -> dict[str, str]:
+        from harness_plugins.sql_store import again
+
+        with self._database.writing() as connection:
+            return again.begin(connection, keys)
+
+    def supersede(self, keys: Sequence[str]) -> dict[str, str]:
+        from harness_plugins.sql_store import again
+
+        with self._database.writing() as connection:
+            return again.supersede(connection, keys)
 
     def add_stages(self, key: str, run: int, seconds: Mapping[str, float]) -> None:
         from harness_plugins.sql_store import stages

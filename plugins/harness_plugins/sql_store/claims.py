@@ -75,10 +75,12 @@ def register(connection: sa.Connection, cells: Sequence[Experiment], run: int) -
 
 
 def registered(connection: sa.Connection) -> list[Experiment]:
-    """Return all experiments as they were registered, in that order. The field `changed` is not stored."""
-    return [
-        _experiment(dict(row._mapping)) for row in connection.execute(sa.select(experiments).order_by(experiments.c.id))
-    ]
+    """Return all experiments as they were registered, in that order. The field `changed` is not stored.
+
+    Superseded records are left out.
+    """
+    query = sa.select(experiments).where(experiments.c.original.is_(None)).order_by(experiments.c.id)
+    return [_experiment(dict(row._mapping)) for row in connection.execute(query)]
 
 
 def states(connection: sa.Connection, keys: Sequence[str]) -> dict[str, State]:

@@ -2,7 +2,8 @@
 
 An experiment's key is the digest of everything that determines its result. So two experiments with equal keys are the
 same experiment, wherever they ran. When both files have it, a finished one is kept; if neither is finished, the one
-with more samples; if both are finished, the target's.
+with more samples; if both are finished, the target's. But a record that one file has as superseded (`again`) does not
+come back from another file: there the record that superseded it is kept.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sqlalchemy as sa
 from harness.errors import StoreError
 from harness.experiment import subject_key
 from harness.records import Merged
+from harness_plugins.sql_store.again import forget_stale, record_key
 from harness_plugins.sql_store.location import check_file, file_url
 from harness_plugins.sql_store.schema import (
     checkpoints,
@@ -168,13 +170,20 @@ def absorb(connection: sa.Connection) -> Merged:
     """
     run_of = _copy_runs(connection)
     mine, theirs = _experiments_in(connection, "main"), _experiments_in(connection, _OTHER)
+    superseded = {key for key, row in mine.items() if row["superseded_at"] is not None}
     taken: list[str] = []
     duplicates = 0
     differing: list[tuple[str, str, float | None, float | None]] = []
     for key, theirs_row in theirs.items():
+        if theirs_row["original"] is not None and theirs_row["superseded_at"] is None:
+            continue  # it is about to supersede a record, in that file
         mine_row = mine.get(key)
         if mine_row is not None and mine_row["status"] == "finished":
-            if theirs_row["status"] == "finished":
+            if _record(mine_row) in theirs:
+                forget_stale(connection, key)
+                _copy_experiment(connection, key, theirs_row["id"], mine_row["id"], run_of)
+                taken.append(key)
+            elif theirs_row["status"] == "finished" and not {key, _record(theirs_row)} & superseded:
                 duplicates += 1
                 differing += _differing_metrics(connection, key)
             continue
@@ -188,13 +197,15 @@ def absorb(connection: sa.Connection) -> Merged:
         connection.execute(sa.delete(comparisons).where(comparisons.c.experiment.in_(taken)))
     _fill_missing(connection)
     _copy_checkpoints(connection, run_of)
-    return Merged(len(taken), duplicates, tuple(differing))
+    current = [key for key in taken if theirs[key]["original"] is None]
+    return Merged(len(current), duplicates, tuple(differing))
 
 
 def link_baselines(connection: sa.Connection) -> int:
     """Set the missing baselines of experiments whose baseline came from another file. Return how many were set."""
     e = experiments.c
-    rows = connection.execute(sa.select(e.key, e.codec, e.codec_options, e.training, e.baseline, e.identity)).all()
+    described = sa.select(e.key, e.codec, e.codec_options, e.training, e.baseline, e.identity)
+    rows = connection.execute(described.where(e.original.is_(None))).all()
     baselines: dict[str, str] = {}
     without_baseline: list[tuple[str, str]] = []
     for row in rows:
@@ -213,11 +224,19 @@ def link_baselines(connection: sa.Connection) -> int:
 
 
 def _experiments_in(connection: sa.Connection, database: str) -> dict[str, Mapping[str, Any]]:
-    """Return the id, status and number of samples of each experiment in a database ("main" or "other"), by key."""
-    query = f"""SELECT e.key, e.id, e.status,
+    """Return the id, status and number of samples of each experiment in a database ("main" or "other"), by key.
+
+    With them comes what a record's own key is made of, and whether it is superseded.
+    """
+    query = f"""SELECT e.key, e.id, e.status, e.original, e.superseded_at, e.finished_at, r.host, r.process,
         (SELECT COUNT(*) FROM {database}.samples s WHERE s.experiment_id = e.id) AS held
-        FROM {database}.experiments e ORDER BY e.id"""
+        FROM {database}.experiments e JOIN {database}.runs r ON r.id = e.run ORDER BY e.id"""
     return {row["key"]: dict(row) for row in connection.execute(sa.text(query)).mappings()}
+
+
+def _record(row: Mapping[str, Any]) -> str:
+    """Return the key that a record has once it is superseded."""
+    return record_key(row["key"], row["finished_at"], row["host"], row["process"])
 
 
 def _completeness(row: Mapping[str, Any]) -> tuple[bool, int]:

@@ -7,11 +7,12 @@ from harness.store import STAGES
 __all__ = ["profile_view"]
 
 
-def profile_view(facts: str) -> str:
+def profile_view(facts: str, condition: str) -> str:
     """Return the SQL that creates the view.
 
     Args:
         facts: the columns that describe an experiment `e`, as SQL.
+        condition: which experiments the view has, as SQL.
     """
     seconds = ", ".join(f"t.{name}_seconds AS {name}_seconds" for name in STAGES)
     return f"""CREATE VIEW profile AS
@@ -29,7 +30,8 @@ JOIN (
         {_known("score")} AS scoring, {_known("write", "finish")} AS storing
     FROM stages s
     GROUP BY s.experiment
-) t ON t.experiment = e.key"""
+) t ON t.experiment = e.key
+WHERE {condition}"""
 
 
 def _measured(name: str) -> str:

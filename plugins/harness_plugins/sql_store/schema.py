@@ -39,7 +39,7 @@ __all__ = [
     "statistics",
 ]
 
-REVISION = "0008"
+REVISION = "0009"
 """The newest revision in `migrations/versions`. Revisions are numbers, so that they can be compared."""
 
 metadata = MetaData()
@@ -126,6 +126,11 @@ experiments = Table(
     Column("frames", BigInteger),
     # Whether torch compiled the network, which came later too.
     Column("compiled", Boolean, nullable=False, server_default=false()),
+    # Of a record that is none of the current results, the key of the experiment that it is of: an experiment that is
+    # computed again has a second record until it is finished, and then its first one is superseded (`again`). Such
+    # records have neither `cell`, `series` nor `ladder`, so no view joins them with current results.
+    Column("original", Text),
+    Column("superseded_at", Text),
     UniqueConstraint("key", name="uq_experiments_key"),
     Index("ix_experiments_baseline", "baseline", "training", "codec", "level"),
     Index("ix_experiments_status", "status"),

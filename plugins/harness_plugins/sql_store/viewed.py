@@ -62,7 +62,7 @@ def read_columns(
     query = sa.select(*(view.c[column] for column in read))
     if distinct and "experiment" in read:
         query = query.add_columns(experiments.c.id).distinct()
-        query = query.join_from(view, experiments, experiments.c.key == view.c.experiment).order_by(experiments.c.id)
+        query = query.join_from(view, experiments, experiments.c.key == _record(view)).order_by(experiments.c.id)
     else:
         query = query.distinct() if distinct else _ordered(query, view)
     for column, values in filters.columns.items():
@@ -85,11 +85,16 @@ def _columns(connection: sa.Connection, name: str) -> list[str]:
 
 def _ordered(query: sa.Select[Any], view: sa.TableClause) -> sa.Select[Any]:
     """Give the query a fixed order; the views themselves have no order."""
-    query = query.join_from(view, experiments, experiments.c.key == view.c.experiment)
+    query = query.join_from(view, experiments, experiments.c.key == _record(view))
     if "metric" not in view.c:
         return query.order_by(experiments.c.id)  # samples of one experiment are stored by index
-    same = sa.and_(metrics.c.experiment == view.c.experiment, metrics.c.metric == view.c.metric)
+    same = sa.and_(metrics.c.experiment == _record(view), metrics.c.metric == view.c.metric)
     return query.outerjoin(metrics, same).order_by(experiments.c.id, metrics.c.position)
+
+
+def _record(view: sa.TableClause) -> sa.ColumnClause[Any]:
+    """Return the column with the key of a row's record; of a superseded one this is not the experiment's key."""
+    return view.c.record if "record" in view.c else view.c.experiment
 
 
 def _is_one_of(column: sa.ColumnClause[Any], allowed: Sequence[object]) -> sa.ColumnElement[bool]:

@@ -12,7 +12,7 @@ from harness_plugins.sql_store.profile_view import profile_view
 
 __all__ = ["BOOLEANS", "VIEWS", "columns_of", "create_views", "drop_views"]
 
-VIEWS = ("results", "curves", "recovery", "seeds", "per_sample", "profile")
+VIEWS = ("results", "curves", "recovery", "seeds", "per_sample", "profile", "superseded")
 
 BOOLEANS = frozenset({"is_primary", "higher_is_better", "compiled"})
 """Boolean columns, which SQLite returns as 1 and 0."""
@@ -26,6 +26,9 @@ _CONDITIONS = "e.planned_samples AS planned_samples, e.precision AS precision, e
 
 # With options (a smaller image or a lower frame rate), `none` loses information.
 _UNCOMPRESSED = "e.codec = 'none' AND e.codec_options = '{}'"
+
+_CURRENT = "e.original IS NULL"
+"""Neither superseded nor about to supersede another record (`harness_plugins.sql_store.again`)."""
 
 _BPP = f"COALESCE(e.bpp, CASE WHEN {_UNCOMPRESSED} THEN 24.0 END)"
 
@@ -42,7 +45,7 @@ SELECT {_CELL},
     %DATASET_OPTIONS% AS dataset_options, e.compiled AS compiled
 FROM experiments e
 LEFT JOIN metrics m ON m.experiment = e.key
-WHERE e.status IS NOT NULL"""
+WHERE e.status IS NOT NULL AND {_CURRENT}"""
 
 # The baseline has no baseline of its own: its drop is 0 by definition.
 _IS_BASELINE = f"e.baseline IS NULL AND {_UNCOMPRESSED} AND e.training = 'pretrained' AND m.value IS NOT NULL"
@@ -75,7 +78,7 @@ LEFT JOIN metrics b ON b.experiment = be.key AND b.metric = m.metric
 LEFT JOIN experiments tops ON tops.key = {_TOP}
 LEFT JOIN metrics tm ON tm.experiment = tops.key AND tm.metric = m.metric
 LEFT JOIN comparisons c ON c.experiment = e.key AND c.metric = m.metric AND c.kind = 'drop' AND c.other = e.baseline
-WHERE e.status = 'finished'"""
+WHERE e.status = 'finished' AND {_CURRENT}"""
 
 # Each retrained experiment `r` is joined with the pretrained experiment `e` of the same cell. `k` is a model from the
 # same training on uncompressed data; `n` is the retrained model tested on uncompressed data.
@@ -118,7 +121,7 @@ LEFT JOIN metrics nm ON nm.experiment = n.key AND nm.metric = m.metric
 {_compared("cg", "gain")}
 {_compared("cs", "study_gain")}
 {_compared("cc", "drop", "n", "be")}
-WHERE e.status = 'finished' AND e.training = 'pretrained' AND NOT ({_UNCOMPRESSED})"""
+WHERE e.status = 'finished' AND e.training = 'pretrained' AND NOT ({_UNCOMPRESSED}) AND {_CURRENT}"""
 
 _SHARED = (
     *("codec", "codec_options", "level", "level_name", "task", "model", "weights", "dataset", "split", "reference"),
@@ -163,21 +166,35 @@ FROM (
     {_compared("cg", "gain")}
     {_compared("cr", "recovery")}
     {_compared("cn", "net_recovery", other="k")}
-    WHERE r.status = 'finished' AND r.training = 'retrained'
+    WHERE r.status = 'finished' AND r.training = 'retrained' AND r.original IS NULL
     WINDOW alike AS (PARTITION BY r.cell, r.series, m.metric)
 ) each_seed
 GROUP BY cell, each_seed.series, metric, is_primary, higher_is_better, compiled"""
 
-_PER_SAMPLE = """CREATE VIEW per_sample AS
+_PER_SAMPLE = f"""CREATE VIEW per_sample AS
 SELECT e.key AS experiment, s.sample AS sample, s."group" AS "group", (s.bits + 7) / 8 AS bytes, s.pixels AS pixels,
     s.psnr AS psnr, s.seconds AS seconds, s.status AS status, s.error AS error, s.score AS score
 FROM samples s
-JOIN experiments e ON e.id = s.experiment_id"""
+JOIN experiments e ON e.id = s.experiment_id
+WHERE {_CURRENT}"""
+
+_SUPERSEDED = f"""CREATE VIEW superseded AS
+SELECT {_CELL.replace("e.key AS experiment", "e.original AS experiment")},
+    m.metric AS metric, m.value AS value, m.ci_low AS ci_low, m.ci_high AS ci_high,
+    m.is_primary AS is_primary, m.higher_is_better AS higher_is_better,
+    {_BPP} AS bpp, e.kbps AS kbps, (e.bits + 7) / 8 AS bytes, e.psnr AS psnr,
+    e.encode_ms AS encode_ms, e.decode_ms AS decode_ms, e.samples AS samples, e.failed_samples AS failed_samples,
+    e.seconds AS seconds, e.finished_at AS finished_at, {_CONDITIONS}, e.compiled AS compiled,
+    e.superseded_at AS superseded_at, e.key AS record
+FROM experiments e
+LEFT JOIN metrics m ON m.experiment = e.key
+WHERE e.superseded_at IS NOT NULL"""
 
 
 _SQL = {
     **{"results": _RESULTS, "curves": _CURVES, "recovery": _RECOVERY, "seeds": _SEEDS},
-    **{"per_sample": _PER_SAMPLE, "profile": profile_view(f"{_CELL}, {_CONDITIONS}, e.compiled AS compiled")},
+    **{"per_sample": _PER_SAMPLE, "profile": profile_view(f"{_CELL}, {_CONDITIONS}, e.compiled AS compiled", _CURRENT)},
+    "superseded": _SUPERSEDED,
 }
 
 _NOW = {"sqlite": "CAST(strftime('%s', 'now') AS REAL)", "postgresql": "EXTRACT(EPOCH FROM CLOCK_TIMESTAMP())"}

@@ -22,7 +22,8 @@ from harness_plugins.sql_store.database import Database
 from kit.store_cases import StoreCases
 from kit.store_rows import INFO, cell, put_results, rows_of
 
-NEW = ("cell", "series", "ladder", "classes", "frames", "compiled")
+NEXT = f"{int(schema.REVISION) + 1:04}"
+NEW = ("cell", "series", "ladder", "classes", "frames", "compiled", "original", "superseded_at")
 """Columns of `experiments` that version 0002 did not have."""
 
 IDENTIFYING = [
@@ -52,6 +53,12 @@ COLUMNS = {
         *("read_seconds", "encode_seconds", "decode_seconds", "prepare_seconds", "hand_over_seconds", "wait_seconds"),
         *("predict_seconds", "score_seconds", "write_seconds", "finish_seconds", "wall_seconds"),
         *("image_levels_per_second", "busy_share", "bottleneck"),
+    ],
+    "superseded": [
+        *IDENTIFYING,
+        *("value", "ci_low", "ci_high", "is_primary", "higher_is_better", "bpp", "kbps", "bytes", "psnr", "encode_ms"),
+        *("decode_ms", "samples", "failed_samples", "seconds", "finished_at"),
+        *("planned_samples", "precision", "batch", "compiled", "superseded_at", "record"),
     ],
 }
 
@@ -127,8 +134,8 @@ def test_an_older_file_is_upgraded_with_its_views(store: SqlStore, tmp_path: Pat
     before = rows_of(store.view("results"))
     further = tmp_path / "further"
     further.mkdir()
-    (further / "r0009_more.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0009'\ndown_revision = '0008'\n\n"
+    (further / "further_more.py").write_text(
+        f"import sqlalchemy as sa\nfrom alembic import op\nrevision = '{NEXT}'\ndown_revision = '{schema.REVISION}'\n\n"
         "def upgrade():\n"
         "    op.add_column('samples', sa.Column('lost', sa.Float))\n"
         "    with op.batch_alter_table('metrics') as table:\n"
@@ -136,8 +143,8 @@ def test_an_older_file_is_upgraded_with_its_views(store: SqlStore, tmp_path: Pat
     )
     database = store._database
     with database.writing() as connection:
-        upgrade.to_newest(connection, "it", "0009", further)
-    assert store.select("SELECT version_num FROM alembic_version")[1] == [("0009",)]
+        upgrade.to_newest(connection, "it", NEXT, further)
+    assert store.select("SELECT version_num FROM alembic_version")[1] == [(NEXT,)]
     assert store.select("SELECT lost FROM samples")[1] == []
     assert store.select("SELECT sum(count) FROM metrics")[1] == [(20,)]
     assert rows_of(store.view("results")) == before
@@ -217,10 +224,10 @@ def test_a_file_without_any_revision_is_upgraded(tmp_path: Path) -> None:
 def test_a_newer_file_is_refused_and_left_alone(store: SqlStore, tmp_path: Path, write: bool) -> None:
     put_results(store)
     with store._database.writing() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0009'")
+        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{NEXT}'")
     store.close()
     before = (tmp_path / "harness.db").read_bytes()
-    with pytest.raises(StoreError, match=r"schema version 0009.*up to 0008.*[Uu]pgrade"):
+    with pytest.raises(StoreError, match=rf"schema version {NEXT}.*up to {schema.REVISION}.*[Uu]pgrade"):
         SqlStore(str(tmp_path / "harness.db")).open(write)
     assert (tmp_path / "harness.db").read_bytes() == before
 

@@ -1,0 +1,79 @@
+"""Computes experiments again that the database has (`harness run --again`), and says what came out otherwise.
+
+The plan is carried out under provisional keys (`Store.begin_again`), so that the records of before stay as they are
+until new ones are whole. Then these take their places, comparisons with them are computed, and both are compared.
+Streams and derived data of the cache folder are made anew; trained weights are used as they are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.finish.differences import Differences, differences
+from harness.finish.refresh import refresh
+from harness.planning.plan import Plan
+
+if TYPE_CHECKING:
+    from harness.discovery.plugins import Plugins
+    from harness.engine.session import Resampling
+    from harness.progress import Progress
+    from harness.store import Store
+    from harness.unit import Cell
+
+__all__ = ["Again", "begin_again", "put_in_place"]
+
+
+@dataclass(frozen=True)
+class Again:
+    """A plan whose finished experiments are computed again.
+
+    Args:
+        plan: the plan. Experiments that the database has are under provisional keys.
+        provisional: the provisional key of each such experiment, by its own key.
+    """
+
+    plan: Plan
+    provisional: Mapping[str, str]
+
+    def own_key(self, key: str) -> str:
+        """Return an experiment's own key; `key` may be a provisional one."""
+        return {provisional: own for own, provisional in self.provisional.items()}.get(key, key)
+
+
+def begin_again(plan: Plan, store: Store) -> Again:
+    """Return the plan with its finished experiments under provisional keys.
+
+    Raises:
+        StoreError: the store keeps no superseded records, or another process computes one of them again at this time.
+    """
+    states = store.states([experiment.key for experiment in plan.experiments])
+    finished = [key for key, state in states.items() if state.status == "finished"]
+    provisional = store.begin_again(finished)
+
+    def fresh(cell: Cell) -> Cell:
+        if cell.experiment.key not in provisional:
+            return cell
+        # Without a baseline, nothing is compared before the records are in their places.
+        experiment = replace(cell.experiment, key=provisional[cell.experiment.key], baseline=None)
+        return replace(cell, experiment=experiment, fresh=True)
+
+    passes = tuple(replace(a_pass, cells=tuple(map(fresh, a_pass.cells))) for a_pass in plan.passes)
+    return Again(replace(plan, passes=passes), provisional)
+
+
+def put_in_place(
+    again: Again, store: Store, plugins: Plugins, progress: Progress, resampling: Resampling
+) -> dict[str, Differences]:
+    """Let finished records supersede those of before; return what differs, by the experiment's own key.
+
+    Comparisons with what was superseded are computed for all experiments of the database.
+    """
+    records = store.supersede(list(again.provisional))
+    progress.status("comparing with the records of before" if records else "")
+    found = {key: differences(store, key, record) for key, record in records.items()}
+    if records:
+        refresh(store, plugins, progress, resampling.resamples, resampling.seed)
+    progress.status("")
+    return found
