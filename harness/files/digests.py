@@ -90,7 +90,9 @@ class _DigestCache:
     def _known(self, facts: _Facts) -> str | None:
         """Return the cached digest of a file; None if there is none, or if its row is damaged."""
         assert self._database is not None
-        query = "select sha256, seal from digests where path=? and device=? and inode=? and size=? and mtime=? and ctime=?"
+        query = (
+            "select sha256, seal from digests where path=? and device=? and inode=? and size=? and mtime=? and ctime=?"
+        )
         try:
             row = self._database.execute(query, facts).fetchone()
         except (sqlite3.Error, UnicodeError) as error:

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.files import cache_dir, read_sealed, write_sealed
 
@@ -49,7 +49,7 @@ def _packed(arrays: Arrays) -> list[bytes]:
     """Return the content of a file, in parts."""
     layout, parts = [], []
     for name, array in arrays.items():
-        order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+        order: Literal["C", "F"] = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
         layout.append([name, array.dtype.str, list(array.shape), order])
         parts.append(_padded(array.tobytes(order)))
     header = json.dumps(layout).encode()
