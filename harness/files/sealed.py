@@ -1,8 +1,9 @@
 """Files that are written whole or not at all, and files that are held against a digest before they are believed.
 
-A sealed file is 32 bytes, the SHA-256 of the rest, and the rest. Whoever reads it gets what was written, or is told that
-the file is damaged: a changed bit, a cut, and a file that something else wrote are all found. SHA-256 is the fastest
-digest of Python's library on processors that have instructions for it: 1.8 GB/s of one core, where BLAKE2b does 0.7.
+A sealed file is 32 bytes, the SHA-256 of the rest, and the rest. Whoever reads it gets what was written, or is told
+that the file is damaged: a changed bit, a cut, and a file that something else wrote are all found. On processors that
+have instructions for it, SHA-256 is faster than the other digests of Python's library: 1.8 GB/s of one core, where
+BLAKE2b does 0.7.
 """
 
 from __future__ import annotations

@@ -36,14 +36,18 @@ def test_a_sealed_file_may_be_empty_and_its_memory_written(tmp_path: Path) -> No
         read_sealed(tmp_path / "absent")
 
 
+def write_half(path: Path) -> None:
+    with whole_file(path) as part:
+        part.write_bytes(b"half")
+        raise RuntimeError
+
+
 def test_after_an_error_the_old_file_stands_alone(tmp_path: Path) -> None:
     path = tmp_path / "made" / "for" / "it" / "page.html"
-    with pytest.raises(RuntimeError), whole_file(path) as part:
-        part.write_bytes(b"half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        write_half(path)
     assert list(tmp_path.iterdir()) == []
     write_whole(path, b"old", durable=True)
-    with pytest.raises(RuntimeError), whole_file(path) as part:
-        part.write_bytes(b"half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        write_half(path)
     assert [(file.name, file.read_bytes()) for file in path.parent.iterdir()] == [("page.html", b"old")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,8 @@ def again(folder: Path) -> tuple[TrainingResult, list[str]]:
 
 
 @pytest.fixture
-def done(tmp_path: Path) -> Iterator[tuple[Path, TrainingResult]]:
-    yield tmp_path, train(job(), Place(tmp_path), Runtime(workers=0), Log())
+def done(tmp_path: Path) -> tuple[Path, TrainingResult]:
+    return tmp_path, train(job(), Place(tmp_path), Runtime(workers=0), Log())
 
 
 def test_damaged_weights_are_written_anew_from_the_checkpoint(done: tuple[Path, TrainingResult]) -> None:
