@@ -19,6 +19,7 @@ from harness.experiment import canonical
 from harness.keep.processes import describe, is_gone
 from harness.records import State
 from harness_plugins.sql_store.database import chunks
+from harness_plugins.sql_store.digests import seal_experiments
 from harness_plugins.sql_store.schema import comparisons, experiments, metrics, samples
 
 if TYPE_CHECKING:
@@ -161,7 +162,9 @@ def claim(connection: sa.Connection, keys: Sequence[str], wanted: Claim) -> set[
         connection.execute(
             sa.update(experiments)
             .where(e.id.in_(ids))
-            .values(status="running", reason=None, finished_at=None, run=wanted.run, **_lease(wanted))
+            .values(
+                status="running", reason=None, finished_at=None, digest=None, run=wanted.run, **_lease(wanted)
+            )
         )
     return set(obtained)
 
@@ -178,11 +181,12 @@ def release(connection: sa.Connection, keys: Sequence[str], claim: Claim, status
     """Give up claims and set a status. A key that another owner has claimed meanwhile stays unchanged."""
     e = experiments.c
     for batch in chunks(keys):
+        mine = (e.key.in_(batch), e.owner == claim.owner, e.status == "running")
+        ids = connection.scalars(sa.select(e.id).where(*mine)).all()
         connection.execute(
-            sa.update(experiments)
-            .where(e.key.in_(batch), e.owner == claim.owner, e.status == "running")
-            .values(status=status, reason=reason, lease_until=None)
+            sa.update(experiments).where(*mine).values(status=status, reason=reason, lease_until=None)
         )
+        seal_experiments(connection, ids)
 
 
 def held_ids(connection: sa.Connection, keys: Iterable[str], claim: Claim) -> dict[str, int]:

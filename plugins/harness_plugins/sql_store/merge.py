@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from harness.errors import StoreError
 from harness.experiment import subject_key
 from harness.records import Merged
+from harness_plugins.sql_store.digests import with_digest
 from harness_plugins.sql_store.location import check_file, file_url
 from harness_plugins.sql_store.schema import (
     checkpoints,
@@ -239,7 +240,10 @@ def _copy_runs(connection: sa.Connection) -> dict[int, int]:
         identity = tuple(row[column.name] for column in identifying)
         if identity not in known:
             values = {name: value for name, value in row.items() if name != "id"}
-            values["status"] = "interrupted" if values["status"] == "running" else values["status"]
+            if values["status"] == "running":
+                sound = with_digest(runs, row)["digest"] == row["digest"]
+                values["status"] = "interrupted"
+                values = with_digest(runs, values) if sound else values
             inserted = connection.execute(sa.insert(runs).values(values)).inserted_primary_key
             assert inserted is not None
             known[identity] = int(inserted[0])
@@ -278,7 +282,7 @@ def _copy_experiment(
             f"INSERT INTO main.{table.name} ({names}) SELECT {names} FROM {_OTHER}.{table.name} WHERE experiment = :key"
         )
         connection.execute(sa.text(query), {"key": key})
-    query = f"SELECT run, stage, seconds FROM {_OTHER}.stages WHERE experiment = :key"
+    query = f"SELECT run, stage, seconds, digest FROM {_OTHER}.stages WHERE experiment = :key"
     found = connection.execute(sa.text(query), {"key": key}).mappings().all()
     if found:
         rows = [{**stage, "experiment": key, "run": run_of[stage["run"]]} for stage in found]

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from harness.records import Comparison
 from harness_plugins.sql_store.claims import held_ids
 from harness_plugins.sql_store.database import chunks
+from harness_plugins.sql_store.digests import seal_experiments, with_digest
 from harness_plugins.sql_store.runs import now_text
 from harness_plugins.sql_store.schema import comparisons, experiments, metrics
 
@@ -55,6 +56,7 @@ def finish(
     connection.execute(sa.delete(metrics).where(metrics.c.experiment == key))
     if values:
         connection.execute(sa.insert(metrics), [_metric(key, place, value) for place, value in enumerate(values)])
+    seal_experiments(connection, [number])
 
 
 def uncompared(connection: sa.Connection, keys: Sequence[str]) -> set[str]:
@@ -97,7 +99,7 @@ def compare(connection: sa.Connection, found: Sequence[Comparison]) -> None:
     names = ("experiment", "other", "metric", "kind")
     same = sa.and_(*(c[name] == sa.bindparam(f"its_{name}") for name in names))
     connection.execute(sa.delete(comparisons).where(same), [{f"its_{n}": row[n] for n in names} for row in rows])
-    connection.execute(sa.insert(comparisons), rows)
+    connection.execute(sa.insert(comparisons), [with_digest(comparisons, row) for row in rows])
 
 
 def read_comparisons(connection: sa.Connection, key: str) -> list[Comparison]:
@@ -106,6 +108,7 @@ def read_comparisons(connection: sa.Connection, key: str) -> list[Comparison]:
     result = []
     for row in connection.execute(query):
         values = dict(row._mapping)
+        del values["digest"]
         result.append(Comparison(key=values.pop("experiment"), **values))
     return result
 

@@ -38,7 +38,7 @@ __all__ = [
     "statistics",
 ]
 
-REVISION = "0007"
+REVISION = "0011"
 """The newest revision in `migrations/versions`. Revisions are numbers, so that they can be compared."""
 
 metadata = MetaData()
@@ -57,6 +57,7 @@ runs = Table(
     Column("git", Text),
     Column("versions", Text, nullable=False),
     Column("settings", Text, nullable=False),
+    Column("digest", Text),
 )
 
 experiments = Table(
@@ -125,6 +126,8 @@ experiments = Table(
     Column("frames", BigInteger),
     # Whether torch compiled the network, which came later too.
     Column("compiled", Boolean, nullable=False, server_default=false()),
+    # Of the row, its metrics and its samples, once it is finished or given up (`digests`); of other tables, of the row.
+    Column("digest", Text),
     UniqueConstraint("key", name="uq_experiments_key"),
     Index("ix_experiments_baseline", "baseline", "training", "codec", "level"),
     Index("ix_experiments_status", "status"),
@@ -163,6 +166,7 @@ comparisons = Table(
     Column("ci_high", Float),
     Column("n", Integer, nullable=False),
     Column("reason", Text),
+    Column("digest", Text),
     PrimaryKeyConstraint("experiment", "metric", "kind", "other", name="pk_comparisons"),
     Index("ix_comparisons_other", "other"),
     sqlite_with_rowid=False,
@@ -216,6 +220,7 @@ stages = Table(
     Column("run", Integer, ForeignKey("runs.id"), nullable=False),
     Column("stage", Text, nullable=False),
     Column("seconds", Float, nullable=False),
+    Column("digest", Text),
     PrimaryKeyConstraint("experiment", "run", "stage", name="pk_stages"),
     sqlite_with_rowid=False,
 )
@@ -239,4 +244,5 @@ checkpoints = Table(
     Column("steps", Integer),
     Column("seconds", Float),
     Column("loss_curve", Text),
+    Column("digest", Text),
 )

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from harness.experiment import canonical
 from harness.records import Checkpoint
 from harness_plugins.sql_store.database import chunks
+from harness_plugins.sql_store.digests import with_digest
 from harness_plugins.sql_store.runs import now_text
 from harness_plugins.sql_store.schema import checkpoints
 
@@ -28,7 +29,7 @@ def keep(connection: sa.Connection, made: Checkpoint, run: int) -> None:
         "run": run,
         "finished_at": now_text(),
     }
-    connection.execute(sa.insert(checkpoints).values(row))
+    connection.execute(sa.insert(checkpoints).values(with_digest(checkpoints, row)))
 
 
 def read(connection: sa.Connection, keys: Sequence[str]) -> dict[str, Checkpoint]:

@@ -127,8 +127,8 @@ def test_an_older_file_is_upgraded_with_its_views(store: SqlStore, tmp_path: Pat
     before = rows_of(store.view("results"))
     further = tmp_path / "further"
     further.mkdir()
-    (further / "r0008_more.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0008'\ndown_revision = '0007'\n\n"
+    (further / "r0012_more.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0012'\ndown_revision = '0011'\n\n"
         "def upgrade():\n"
         "    op.add_column('samples', sa.Column('lost', sa.Float))\n"
         "    with op.batch_alter_table('metrics') as table:\n"
@@ -136,8 +136,8 @@ def test_an_older_file_is_upgraded_with_its_views(store: SqlStore, tmp_path: Pat
     )
     database = store._database
     with database.writing() as connection:
-        upgrade.to_newest(connection, "it", "0008", further)
-    assert store.select("SELECT version_num FROM alembic_version")[1] == [("0008",)]
+        upgrade.to_newest(connection, "it", "0012", further)
+    assert store.select("SELECT version_num FROM alembic_version")[1] == [("0012",)]
     assert store.select("SELECT lost FROM samples")[1] == []
     assert store.select("SELECT sum(count) FROM metrics")[1] == [(20,)]
     assert rows_of(store.view("results")) == before
@@ -173,7 +173,7 @@ def test_what_experiments_share_is_filled_in_when_an_older_file_is_upgraded(tmp_
 def test_classes_are_found_in_the_metrics_of_an_older_file(tmp_path: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{tmp_path}/old.db")
     with engine.begin() as connection:
-        later = ("classes", "frames", "compiled")
+        later = ("classes", "frames", "compiled", "digest")
         upgrade.to_newest(connection, "it", "0003")
         connection.exec_driver_sql(
             "INSERT INTO runs (id, command, status, started_at, host, process, device, versions, settings)"
@@ -217,10 +217,10 @@ def test_a_file_without_any_revision_is_upgraded(tmp_path: Path) -> None:
 def test_a_newer_file_is_refused_and_left_alone(store: SqlStore, tmp_path: Path, write: bool) -> None:
     put_results(store)
     with store._database.writing() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0008'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0012'")
     store.close()
     before = (tmp_path / "harness.db").read_bytes()
-    with pytest.raises(StoreError, match=r"schema version 0008.*up to 0007.*[Uu]pgrade"):
+    with pytest.raises(StoreError, match=r"schema version 0012.*up to 0011.*[Uu]pgrade"):
         SqlStore(str(tmp_path / "harness.db")).open(write)
     assert (tmp_path / "harness.db").read_bytes() == before
 
