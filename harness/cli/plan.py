@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import click
 from harness.cli.once import Command
 from harness.cli.options.common import make_registry
 from harness.cli.options.request import batch_sizes, make_request, request_options
+from harness.cli.options.results import damage_told
 from harness.discovery.plugins import installed
 from harness.store import Filters
 
@@ -42,14 +44,14 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
         click.echo(f"warning: {note}", err=True)
     states, measured = {}, {}
     if store is not None:
-        states = store.states([e.key for e in planned.experiments])
-        columns = ("experiment", "model", "dataset", "codec", "seconds", "samples")
-        finished = Filters({"status": ["finished"]})
-        for _, model, dataset, codec, taken, count in store.read("results", columns, finished, distinct=True):
-            if taken and count:
-                measured[model, dataset, codec] = taken / count
-                measured.setdefault((model, dataset, None), taken / count)
-        store.close()
+        with closing(store), damage_told(store):
+            states = store.states([e.key for e in planned.experiments])
+            columns = ("experiment", "model", "dataset", "codec", "seconds", "samples")
+            finished = Filters({"status": ["finished"]})
+            for _, model, dataset, codec, taken, count in store.read("results", columns, finished, distinct=True):
+                if taken and count:
+                    measured[model, dataset, codec] = taken / count
+                    measured.setdefault((model, dataset, None), taken / count)
     records, samples, seconds, unknown = [], 0, 0.0, 0
     for experiment in planned.experiments:
         state = states.get(experiment.key)

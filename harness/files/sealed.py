@@ -33,7 +33,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         OSError: a folder or the file cannot be written.
     """
     made = [folder for folder in path.parents if not folder.exists()]
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")  # libraries see the format by the suffix
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 
 from harness.cli.once import Command
+from harness.cli.options.results import open_for_reading
 from harness.errors import UsageError
+from harness.files import write_whole
 
 __all__ = ["study"]
 
@@ -40,7 +42,6 @@ def study(default: str, /, output: Path | None, resamples: int, db: tuple[str, .
     each experiment.
     """
     from harness.discovery.plugins import installed
-    from harness.discovery.stores import open_store
     from harness.study.evidence import Evidence
     from harness.study.page import study_page
 
@@ -49,12 +50,15 @@ def study(default: str, /, output: Path | None, resamples: int, db: tuple[str, .
     plugins = installed()
     urls = db or (default,)
     with ExitStack() as stack:
-        stores = [stack.enter_context(closing(open_store(url, plugins, write=False))) for url in urls]
+        stores = [stack.enter_context(open_for_reading(url)) for url in urls]
         page = study_page(Evidence(stores, plugins, resamples), _command(urls, resamples, output), resamples, len(urls))
     if output is None:
         click.echo(page, nl=False)
     else:
-        output.write_text(page, encoding="utf-8")
+        try:
+            write_whole(output, page.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            raise UsageError(f"--output {output} cannot be written: {error.strerror or error}.") from error
 
 
 def _command(urls: Sequence[str], resamples: int, output: Path | None) -> str:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from harness.experiment import key_of
 from harness_plugins.sql_store.digests import altered
-from harness_plugins.sql_store.schema import comparisons, experiments, metadata
+from harness_plugins.sql_store.schema import comparisons, experiments, metadata, samples
 
 __all__ = ["problems"]
 
@@ -30,10 +30,11 @@ def problems(connection: sa.Connection) -> Iterator[str]:
         yield from altered(connection)
         yield from _keys(connection)
         yield from _references(connection)
+        yield from _other_samples(connection)
 
 
 def _structure(connection: sa.Connection) -> Iterator[str]:
-    """Yield what SQLite itself finds: damaged pages, rows that an index lacks, references to rows that are not there."""
+    """Yield what SQLite itself finds: damaged pages, rows that an index lacks, references to missing rows."""
     for (text,) in connection.exec_driver_sql(f"PRAGMA integrity_check({_MOST})"):
         if text != "ok":
             yield f"the file's structure: {text}".replace("\n", " ")
@@ -82,3 +83,18 @@ def _references(connection: sa.Connection) -> Iterator[str]:
         yield f"experiment {key[:12]}: its baseline {str(baseline)[:12]} is not there"
     for key, other in connection.execute(sa.select(c.experiment, c.other).where(c.other.not_in(keys)).distinct()):
         yield f"experiment {key[:12]}: it is compared with {str(other)[:12]}, which is not there"
+
+
+def _other_samples(connection: sa.Connection) -> Iterator[str]:
+    """Yield experiments whose samples have other names or groups than those of their baseline, on the same dataset."""
+    one, base = samples.alias("one"), samples.alias("base")
+    experiment, baseline = experiments.alias("experiment"), experiments.alias("baseline")
+    query = (
+        sa.select(experiment.c.key, one.c.sample_index)
+        .join(baseline, baseline.c.key == experiment.c.baseline)
+        .join(one, one.c.experiment_id == experiment.c.id)
+        .join(base, sa.and_(base.c.experiment_id == baseline.c.id, base.c.sample_index == one.c.sample_index))
+        .where(sa.or_(one.c.sample != base.c.sample, one.c.group != base.c.group))
+    )
+    for key, index in connection.execute(query):
+        yield f"experiment {key[:12]}: sample {index} has another name or group than in its baseline"

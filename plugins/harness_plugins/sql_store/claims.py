@@ -162,9 +162,7 @@ def claim(connection: sa.Connection, keys: Sequence[str], wanted: Claim) -> set[
         connection.execute(
             sa.update(experiments)
             .where(e.id.in_(ids))
-            .values(
-                status="running", reason=None, finished_at=None, digest=None, run=wanted.run, **_lease(wanted)
-            )
+            .values(status="running", reason=None, finished_at=None, digest=None, run=wanted.run, **_lease(wanted))
         )
     return set(obtained)
 
@@ -183,9 +181,7 @@ def release(connection: sa.Connection, keys: Sequence[str], claim: Claim, status
     for batch in chunks(keys):
         mine = (e.key.in_(batch), e.owner == claim.owner, e.status == "running")
         ids = connection.scalars(sa.select(e.id).where(*mine)).all()
-        connection.execute(
-            sa.update(experiments).where(*mine).values(status=status, reason=reason, lease_until=None)
-        )
+        connection.execute(sa.update(experiments).where(*mine).values(status=status, reason=reason, lease_until=None))
         seal_experiments(connection, ids)
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from harness.errors import StoreError
+from harness.errors import NoResultsError, StoreError
 from harness_plugins.sql_store import locks, upgrade
 from harness_plugins.sql_store.check import problems
 from harness_plugins.sql_store.location import check_file, file_of, file_url, tidy
@@ -83,7 +83,7 @@ class Database:
                     "damaged. A command that writes, as `harness run`, makes them anew; the tables stay as they are."
                 )
             if state == "empty":
-                raise StoreError(f"the database {self.name} holds no results: nothing was ever written to it.")
+                raise NoResultsError(f"the database {self.name} holds no results: nothing was ever written to it.")
             Database(self._url, write=True).close()
             return
         with self.writing() as connection:
@@ -113,6 +113,8 @@ class Database:
                 yield from problems(connection)
         except StoreError as error:
             yield str(error)
+        except Exception as error:  # noqa: BLE001 - a damaged row can raise anything, and that it does is the answer
+            yield f"its rows cannot be read ({type(error).__name__}: {error})"
 
     @contextmanager
     def _readable_errors(self) -> Iterator[None]:

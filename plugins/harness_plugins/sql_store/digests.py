@@ -36,7 +36,10 @@ _SAMPLE = (
     *("source_bytes", "source_format", "source_quality", "encode_ms", "decode_ms", "seconds", "score", "frames"),
 )
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "runs": ("command", "status", "started_at", "finished_at", "host", "process", "device", "git", "versions", "settings"),
+    "runs": (
+        *("command", "status", "started_at", "finished_at", "host", "process", "device", "git", "versions"),
+        "settings",
+    ),
     "comparisons": ("experiment", "other", "metric", "kind", "value", "ci_low", "ci_high", "n", "reason"),
     "stages": ("experiment", "stage", "seconds"),
     "checkpoints": (
@@ -48,7 +51,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 _NAMES = {"comparisons": ("experiment", "metric"), "stages": ("experiment", "stage"), "runs": ("id",)}
 
 
-def with_digest(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
+def with_digest(table: sa.Table, row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return the columns of a row of one of the small tables, with its digest."""
     return {**row, "digest": _digest([row.get(name) for name in _COLUMNS[table.name]])}
 
@@ -69,7 +72,7 @@ def seal_experiments(connection: sa.Connection, ids: Iterable[int]) -> None:
         connection.execute(sa.update(experiments).where(experiments.c.id == number).values(digest=digest))
 
 
-def experiment_digest(connection: sa.Connection, row: Mapping[str, Any]) -> str:
+def experiment_digest(connection: sa.Connection, row: Mapping[Any, Any]) -> str:
     """Return the digest of an experiment.
 
     Args:
@@ -91,8 +94,8 @@ def altered(connection: sa.Connection) -> Iterator[str]:
     for row in connection.execute(sa.select(experiments).where(experiments.c.digest.is_not(None))).mappings().all():
         if experiment_digest(connection, row) != row["digest"]:
             yield (
-                f"experiment {str(row['key'])[:12]} ({row['task']}, {row['codec']}, level {row['level']}): its row, its "
-                "metrics or its samples are not as they were written"
+                f"experiment {str(row['key'])[:12]} ({row['task']}, {row['codec']}, level {row['level']}): its row, "
+                "its metrics or its samples are not as they were written"
             )
     for table in (runs, comparisons, stages, checkpoints):
         for row in connection.execute(sa.select(table).where(table.c.digest.is_not(None))).mappings():
