@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from harness.errors import StoreError
 from harness.experiment import canonical
 from harness.keep.processes import describe, is_gone
+from harness.keep.texts import MESSAGE, storable_values
 from harness.records import State
 from harness_plugins.sql_store.database import chunks
 from harness_plugins.sql_store.digests import seal_experiments
@@ -181,7 +182,8 @@ def release(connection: sa.Connection, keys: Sequence[str], claim: Claim, status
     for batch in chunks(keys):
         mine = (e.key.in_(batch), e.owner == claim.owner, e.status == "running")
         ids = connection.scalars(sa.select(e.id).where(*mine)).all()
-        connection.execute(sa.update(experiments).where(*mine).values(status=status, reason=reason, lease_until=None))
+        values = storable_values({"status": status, "reason": reason, "lease_until": None}, most=2 * MESSAGE)
+        connection.execute(sa.update(experiments).where(*mine).values(values))
         seal_experiments(connection, ids)
 
 
@@ -292,7 +294,7 @@ def _experiment(row: Mapping[str, Any]) -> Experiment:
 def _row(experiment: Experiment, run: int) -> dict[str, Any]:
     """Return the columns of the table `experiments` for an experiment."""
     options = dict(experiment.codec_options) | ({"intra": True} if experiment.intra else {})
-    return {
+    row = {
         **{
             name: getattr(experiment, name)
             for name in ("key", "codec", "level", "level_name", "intra", "task", "model")
@@ -317,3 +319,4 @@ def _row(experiment: Experiment, run: int) -> dict[str, Any]:
         "classes": json.dumps(experiment.classes),
         "run": run,
     }
+    return storable_values(row, whole=("codec_options", "identity", "classes"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from harness.keep.texts import MESSAGE, storable
 from harness.records import Comparison
 from harness_plugins.sql_store.claims import held_ids
 from harness_plugins.sql_store.database import chunks
@@ -37,7 +38,7 @@ def finish(
         .where(experiments.c.id == number)
         .values(
             status="failed" if failed is not None else "finished",
-            reason=failed,
+            reason=None if failed is None else storable(failed, 2 * MESSAGE),
             run=claim.run,
             finished_at=now_text(),
             lease_until=None,
@@ -86,7 +87,7 @@ def compare(connection: sa.Connection, found: Sequence[Comparison]) -> None:
         {
             "experiment": comparison.key,
             "other": comparison.other,
-            "metric": comparison.metric,
+            "metric": storable(comparison.metric),
             "kind": comparison.kind,
             "value": _finite(comparison.value),
             "ci_low": _finite(comparison.ci_low),
@@ -118,7 +119,7 @@ def _metric(key: str, place: int, value: MetricValue) -> dict[str, Any]:
     metrics."""
     return {
         "experiment": key,
-        "metric": value.metric,
+        "metric": storable(value.metric),
         "position": place,
         "value": _finite(value.value),
         "ci_low": _finite(value.ci_low),
@@ -138,4 +139,4 @@ def _finite(value: float | None) -> float | None:
 
 def _reason(reason: str | None, value: float | None) -> str | None:
     """Return the reason, or "undefined" for a missing value without a reason: NULL always has a reason."""
-    return reason or ("undefined" if _finite(value) is None else None)
+    return storable(reason, MESSAGE) if reason else ("undefined" if _finite(value) is None else None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from harness.keep.processes import is_gone, this_process
+from harness.keep.texts import MESSAGE, storable
 from harness.records import RecordedRun, RunInfo
 from harness_plugins.sql_store.digests import seal_rows, with_digest
 from harness_plugins.sql_store.schema import runs
@@ -25,13 +26,13 @@ def begin(connection: sa.Connection, info: RunInfo) -> int:
         if is_gone(process):
             end(connection, run, "interrupted")
     row = {
-        "command": info.command,
+        "command": storable(info.command, 10 * MESSAGE),
         "status": "running",
         "started_at": now_text(),
-        "host": info.host,
+        "host": storable(info.host),
         "process": this_process(),
-        "device": info.device,
-        "git": info.git,
+        "device": storable(info.device),
+        "git": None if info.git is None else storable(info.git),
         "versions": json.dumps(dict(info.versions), sort_keys=True),
         "settings": json.dumps(dict(info.settings), sort_keys=True, default=str),
     }

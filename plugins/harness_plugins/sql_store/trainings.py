@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from harness.experiment import canonical
+from harness.keep.texts import MESSAGE, storable
 from harness.records import Checkpoint
 from harness_plugins.sql_store.database import chunks
 from harness_plugins.sql_store.digests import with_digest
@@ -24,6 +25,7 @@ def keep(connection: sa.Connection, made: Checkpoint, run: int) -> None:
     connection.execute(sa.delete(checkpoints).where(checkpoints.c.key == made.key))
     row = {
         **{name: getattr(made, name) for name in _PLAIN},
+        "path": storable(made.path, MESSAGE),
         "identity": canonical(made.identity),
         "status": "finished",
         "run": run,
