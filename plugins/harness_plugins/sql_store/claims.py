@@ -294,14 +294,9 @@ def _experiment(row: Mapping[str, Any]) -> Experiment:
 def _row(experiment: Experiment, run: int) -> dict[str, Any]:
     """Return the columns of the table `experiments` for an experiment."""
     options = dict(experiment.codec_options) | ({"intra": True} if experiment.intra else {})
+    same = ("key", "codec", "level", "level_name", "intra", "task", "model", "weights", "dataset", "split", "reference")
     row = {
-        **{
-            name: getattr(experiment, name)
-            for name in ("key", "codec", "level", "level_name", "intra", "task", "model")
-        },
-        **{
-            name: getattr(experiment, name) for name in ("weights", "dataset", "split", "reference", "seed", "baseline")
-        },
+        **{name: getattr(experiment, name) for name in (*same, "seed", "baseline")},
         "codec_options": canonical(options),
         "planned_samples": experiment.samples,
         **{name: getattr(experiment, name) for name in ("precision", "batch", "compiled")},
