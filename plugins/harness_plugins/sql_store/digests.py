@@ -67,7 +67,9 @@ def seal_rows(connection: sa.Connection, table: sa.Table, *where: sa.ColumnEleme
 def seal_experiments(connection: sa.Connection, ids: Iterable[int]) -> None:
     """Write the digests of experiments, from what their rows, metrics and samples hold."""
     for number in ids:
-        row = connection.execute(sa.select(experiments).where(experiments.c.id == number)).mappings().one()
+        row = (
+            connection.execute(sa.select(*map(_raw, experiments.c)).where(experiments.c.id == number)).mappings().one()
+        )
         digest = experiment_digest(connection, row)
         connection.execute(sa.update(experiments).where(experiments.c.id == number).values(digest=digest))
 
@@ -80,8 +82,8 @@ def experiment_digest(connection: sa.Connection, row: Mapping[Any, Any]) -> str:
         row: the experiment's row of the table `experiments`.
     """
     digest = hashlib.sha256(_text([row[name] for name in _EXPERIMENT]))
-    of_metrics = sa.select(*(metrics.c[name] for name in _METRIC)).where(metrics.c.experiment == row["key"])
-    of_samples = sa.select(*(samples.c[name] for name in _SAMPLE)).where(samples.c.experiment_id == row["id"])
+    of_metrics = sa.select(*(_raw(metrics.c[name]) for name in _METRIC)).where(metrics.c.experiment == row["key"])
+    of_samples = sa.select(*(_raw(samples.c[name]) for name in _SAMPLE)).where(samples.c.experiment_id == row["id"])
     for query in (of_metrics.order_by(metrics.c.position), of_samples.order_by(samples.c.sample_index)):
         for values in connection.execute(query, execution_options={"yield_per": 1000}):
             digest.update(_text(values))
@@ -91,7 +93,11 @@ def experiment_digest(connection: sa.Connection, row: Mapping[Any, Any]) -> str:
 
 def altered(connection: sa.Connection) -> Iterator[str]:
     """Yield a sentence for each row whose digest is not the one of what it holds. Rows without one are passed over."""
-    for row in connection.execute(sa.select(experiments).where(experiments.c.digest.is_not(None))).mappings().all():
+    for row in (
+        connection.execute(sa.select(*map(_raw, experiments.c)).where(experiments.c.digest.is_not(None)))
+        .mappings()
+        .all()
+    ):
         if experiment_digest(connection, row) != row["digest"]:
             yield (
                 f"experiment {str(row['key'])[:12]} ({row['task']}, {row['codec']}, level {row['level']}): its row, "
@@ -102,6 +108,17 @@ def altered(connection: sa.Connection) -> Iterator[str]:
             if with_digest(table, row)["digest"] != row["digest"]:
                 names = ", ".join(str(row[name])[:12] for name in _NAMES.get(table.name, ("key",)))
                 yield f"table {table.name}, row {names}: it is not as it was written"
+
+
+def _raw_rows() -> sa.Select[Any]:
+    return sa.select(*map(_raw, experiments.c))
+
+
+def _raw(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """Return a column as it is stored: a boolean as a number, because SQLAlchemy takes a 2 for true, and views do
+    not."""
+    boolean = isinstance(column.type, sa.Boolean)
+    return sa.type_coerce(column, sa.Integer).label(column.name) if boolean else column
 
 
 def _digest(values: Iterable[Any]) -> str:
