@@ -6,10 +6,12 @@ A command that gives another answer than before is allowed only where `harness d
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,37 @@ def test_a_foreign_group_is_named(session: Session) -> None:
     told = session.run("doctor", "--database", status=1).stdout
     assert "its row, its metrics or its samples are not as they were written" in told
     assert "has another name or group than in its baseline" in told
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("update experiments set bits = bits + 80 where codec = 'webp'", r"(webp): bytes is \d+, its samples give"),
+        (
+            "update experiments set psnr = psnr * 1.001 where codec = 'webp'",
+            r"(webp): psnr is [\d.]+, its samples give",
+        ),
+        ("update samples set bits = bits + 8 where sample_index > 0", r": bytes is \d+, its samples give \d+"),
+        ("update metrics set value = value + 0.001 where metric = 'AP50'", r": AP50 is [\d.]+, its statistics give"),
+        ("update comparisons set value = -value where metric = 'AP'", r": the drop of AP is [-\d.]+, its statistics"),
+        ("update metrics set metric = 'AP51' where metric = 'AP50'", r": AP51 is [\d.]+, its statistics give None"),
+        ("update statistics set data = x'00'", r"it cannot be computed again: the database's statistics of a sample"),
+        ("delete from statistics where sample_index > 0", r": AP is [\d.]+, its statistics give|the drop of AP is"),
+    ],
+)
+def test_rows_without_digests_are_computed_again(session: Session, sql: str, told: str) -> None:
+    """A database of an earlier version has no digests."""
+    put(session, (session.folder / "whole.db").read_bytes())
+    with closing(sqlite3.connect(session.database)) as connection, connection:
+        for table in ("experiments", "comparisons", "runs", "stages", "checkpoints"):
+            connection.execute(f"update {table} set digest = null")
+    assert "Nothing differs." in session.run("doctor", "--database").stdout
+    with closing(sqlite3.connect(session.database)) as connection, connection:
+        assert connection.execute(sql).rowcount
+    done = session.run("doctor", "--database", status=1)
+    assert re.search(told.replace("(webp)", r"\(webp\)"), done.stdout), done.stdout
+    assert "things differ. Restore the file from a copy" in done.stderr
+
+
+def test_the_doctor_needs_a_database(session: Session) -> None:
+    assert "there is no results database" in session.run("doctor", "--database", "--db", "none.db", status=2).stderr
