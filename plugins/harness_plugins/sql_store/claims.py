@@ -20,7 +20,7 @@ from harness.keep.processes import describe, is_gone
 from harness.keep.texts import MESSAGE, storable_values
 from harness.records import State
 from harness_plugins.sql_store.database import chunks
-from harness_plugins.sql_store.digests import seal_experiments
+from harness_plugins.sql_store.digests import require_unaltered, seal_experiments
 from harness_plugins.sql_store.schema import comparisons, experiments, metrics, samples
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def claim(connection: sa.Connection, keys: Sequence[str], wanted: Claim) -> set[
     A failed experiment loses its failed samples and its results, so that those samples are tried again.
 
     Raises:
-        StoreError: a key was never registered.
+        StoreError: a key was never registered, or what the database has of it was altered.
     """
     e = experiments.c
     obtained: dict[str, int] = {}
@@ -158,6 +158,7 @@ def claim(connection: sa.Connection, keys: Sequence[str], wanted: Claim) -> set[
         raise StoreError(
             f"{len(unknown)} experiments were claimed before they were registered: {min(unknown)[:12]}, ..."
         )
+    require_unaltered(connection, obtained.values())
     _delete_results(connection, failed)
     for ids in chunks(list(obtained.values())):
         connection.execute(

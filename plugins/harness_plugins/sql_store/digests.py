@@ -16,9 +16,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from harness.errors import StoreError
 from harness_plugins.sql_store.schema import checkpoints, comparisons, experiments, metrics, runs, samples, stages
 
-__all__ = ["altered", "experiment_digest", "seal_experiments", "seal_rows", "with_digest"]
+__all__ = ["altered", "experiment_digest", "require_unaltered", "seal_experiments", "seal_rows", "with_digest"]
 
 _EXPERIMENT = (
     *("key", "codec", "codec_options", "level", "level_name", "intra", "task", "model", "weights", "dataset", "split"),
@@ -89,6 +90,22 @@ def experiment_digest(connection: sa.Connection, row: Mapping[Any, Any]) -> str:
             digest.update(_text(values))
         digest.update(b"\n")
     return digest.hexdigest()
+
+
+def require_unaltered(connection: sa.Connection, ids: Iterable[int]) -> None:
+    """Check experiments before they are continued: what was altered would get a digest as if it had been measured.
+
+    Raises:
+        StoreError: an experiment has a digest that is not the one of what it holds.
+    """
+    for number in ids:
+        row = connection.execute(_raw_rows().where(experiments.c.id == number)).mappings().one()
+        if row["digest"] is not None and experiment_digest(connection, row) != row["digest"]:
+            raise StoreError(
+                f"experiment {row['key'][:12]} was altered since it was interrupted or failed: its row or its samples "
+                "are not as they were written, so it is not continued. `harness doctor --database` says what else is "
+                "wrong. Restore the database from a copy, or name another with --db."
+            )
 
 
 def altered(connection: sa.Connection) -> Iterator[str]:

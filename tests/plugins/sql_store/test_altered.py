@@ -110,6 +110,14 @@ def one_row(connection: sqlite3.Connection, table: str, column: str, where: str)
     return connection.execute(f"SELECT {listed} FROM {table} WHERE {where} ORDER BY 1 DESC LIMIT 1").fetchone(), names
 
 
+def test_an_altered_experiment_is_not_continued(store: SqlStore, tmp_path: Path) -> None:
+    change(tmp_path / "harness.db", "UPDATE samples SET bits = bits + 1 WHERE sample_index = 1")
+    claim = Claim(this_process(), store.begin_run(INFO))
+    with pytest.raises(StoreError, match=r"was altered since it was interrupted .* not continued"):
+        store.claim([cell(level=10.0).key], claim)
+    assert store.states([cell(level=10.0).key])[cell(level=10.0).key].status == "interrupted"
+
+
 @pytest.mark.parametrize("table", ["metrics", "samples", "experiments"])
 def test_a_row_that_is_missing_is_found(store: SqlStore, tmp_path: Path, table: str) -> None:
     store.close()
