@@ -15,6 +15,7 @@ import click
 from harness import __version__
 from harness.cli.once import Command
 from harness.cli.options.common import data_root_option, database_option, make_registry, registry_option
+from harness.cli.options.results import open_for_reading
 from harness.codec import Codec
 from harness.discovery.extras import extras
 from harness.discovery.plugins import Plugins, installed
@@ -57,7 +58,7 @@ def doctor(db: str, data_root: tuple[tuple[str, str], ...], registries: tuple[Pa
     _available(plugins, "model")
     _datasets(plugins, registry, data_root)
     _extras()
-    _files(plugins, db)
+    _files(db)
     return _plugins(plugins)
 
 
@@ -164,22 +165,19 @@ def _extras() -> None:
         _line(extra.name, f"{purpose}{missing}", not extra.missing)
 
 
-def _files(plugins: Plugins, db: str) -> None:
-    from harness.discovery.stores import open_store
-
+def _files(db: str) -> None:
     _section("files")
     cache = cache_dir()
     _line("cache", f"{cache}{'' if cache.exists() else ' (not there yet)'}", _writable(cache))
     for part in sorted(path for path in cache.glob("*") if path.is_dir()):
         _line(f"  {part.name}", f"{size_of(part) / 1e6:.0f} MB; may be deleted, and is made again where it is wanted")
     try:
-        store = open_store(db, plugins, write=False)
+        with open_for_reading(db) as store:
+            count = sum(1 for _ in store.read("results", ("experiment",)))
     except HarnessError as error:
         _line("database", str(error))
     else:
-        count = sum(1 for _ in store.read("results", ("experiment",)))
         _line("database", f"{db}: {count} results", True)
-        store.close()
 
 
 def _writable(folder: Path) -> bool:

@@ -140,3 +140,19 @@ def test_rows_without_digests_are_computed_again(session: Session, sql: str, tol
 
 def test_the_doctor_needs_a_database(session: Session) -> None:
     assert "there is no results database" in session.run("doctor", "--database", "--db", "none.db", status=2).stderr
+
+
+def test_a_merge_tells_what_is_wrong_with_its_sources(session: Session) -> None:
+    put(session, (session.folder / "whole.db").read_bytes())
+    with closing(sqlite3.connect(session.database)) as connection, connection:
+        connection.execute("update metrics set value = value + 0.01")
+    merge = ("results", "merge", "harness.db", "-o")
+    told = session.run(*merge, "merged.db", "--resamples", "100").stderr
+    assert "warning: harness.db: experiment" in told
+    assert "are not as they were written" in told
+    assert session.run("doctor", "--database", "--db", "merged.db", status=1).stdout.count("as they were written") == 5
+    with closing(sqlite3.connect(session.database)) as connection, connection:
+        connection.execute("update experiments set identity = 'no JSON'")
+    told = session.run(*merge, "other.db", "--resamples", "100", status=2).stderr
+    assert "error: harness.db is damaged, and cannot be" in told
+    assert not (session.folder / "other.db").exists()

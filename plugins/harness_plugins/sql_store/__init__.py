@@ -7,7 +7,7 @@ SQLAlchemy is imported when a store is opened, so that listing the stores is fas
 - `runs`, `claims`, `records`, `outcomes`, `stages` and `trainings`: reading and writing the rows; `viewed`: reading the
   views;
 - `digests` and `check`: digests of the rows, and what was altered;
-- `read_only`: the user's own queries; `merge`: joining several SQLite files.
+- `read_only`: the user's own queries; `merge` with `copies`: joining several SQLite files.
 """
 
 from __future__ import annotations

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import sqlalchemy as sa
 
+from harness.errors import StoreError
 from harness.experiment import key_of
 from harness_plugins.sql_store.digests import altered
 from harness_plugins.sql_store.schema import comparisons, experiments, metadata, samples
 
-__all__ = ["problems"]
+__all__ = ["damage_told", "problems"]
 
 _MOST = 20
 """The number of problems of the structure that are told. One damaged page can give thousands."""
@@ -31,6 +34,27 @@ def problems(connection: sa.Connection) -> Iterator[str]:
         yield from _keys(connection)
         yield from _references(connection)
         yield from _other_samples(connection)
+
+
+@contextmanager
+def damage_told(found: Mapping[Path, Sequence[str]]) -> Iterator[None]:
+    """A context in which files are merged. An error that nobody expected is told as what is wrong with a file.
+
+    Args:
+        found: what is wrong with each file, a sentence each.
+
+    Raises:
+        StoreError: a file is damaged.
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        for source, sentences in found.items():
+            if sentences:
+                raise StoreError(f"{source} is damaged, and cannot be taken in: {sentences[0]}.") from error
+        raise
 
 
 def _structure(connection: sa.Connection) -> Iterator[str]:
