@@ -37,7 +37,7 @@ from kit.fuzzing import MINUTES
 from kit.small_training import Log, job
 from kit.units import coded_cell, read_sample
 
-FLIPS = 200
+FLIPS = 104
 """Changed bits without HARNESS_FUZZ_MINUTES."""
 FRAMES = np.random.default_rng(0).integers(0, 256, (3, 48, 64, 3)).astype(np.uint8)
 
