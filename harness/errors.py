@@ -11,6 +11,7 @@
     ├── CodecError               an encoder or decoder that refuses its input
     ├── WeightsError             weights that are missing, altered, or do not fit the network
     ├── StoreError               a results database that cannot be used
+    │   └── NoResultsError       there is no database yet, or nothing was ever written to it
     ├── PreflightError           everything that preflight found wrong, at once
     └── TrainingError            training that cannot start or continue
         └── BusyError            another process is running the same training
@@ -31,6 +32,7 @@ __all__ = [
     "CollisionError",
     "DatasetError",
     "HarnessError",
+    "NoResultsError",
     "PluginError",
     "PreflightError",
     "RegistryError",
@@ -115,6 +117,10 @@ class WeightsError(HarnessError):
 
 class StoreError(HarnessError):
     """A results database that cannot be opened, read or written."""
+
+
+class NoResultsError(StoreError):
+    """There is no results database yet, or nothing was ever written to it."""
 
 
 class PreflightError(HarnessError):

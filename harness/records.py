@@ -231,11 +231,13 @@ class Merged:
         doubles: number of experiments that were finished in both databases.
         differing: metrics of such doubles that differ between the databases. Each entry is the experiment's key, the
             metric's name, the value that was kept, and the other value.
+        problems: what is damaged in the source, or was altered: a sentence each, the first of them.
     """
 
     taken: int
     doubles: int
     differing: Sequence[tuple[str, str, float | None, float | None]] = ()
+    problems: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

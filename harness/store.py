@@ -269,6 +269,22 @@ class Store(ABC):
     def checkpoints(self, keys: Sequence[str]) -> dict[str, Checkpoint]:
         """Return the checkpoint of each training, by the training's key; unknown keys are left out."""
 
+    # Damage. A store that does not override these finds none.
+
+    def check(self) -> Iterator[str]:
+        """Yield a sentence for each thing in the database that was altered, or is damaged. The default yields nothing.
+
+        Metrics and totals are not computed again (`harness.finish.recheck` does that).
+        """
+        yield from ()
+
+    def why_not_writable(self) -> str | None:
+        """Return why the database could not be opened for writing, in a sentence; None if nothing is known against it.
+
+        Nothing is written to find out.
+        """
+        return None
+
     # Queries
 
     @abstractmethod

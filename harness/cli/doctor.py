@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import closing
 from importlib.metadata import PackageNotFoundError
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -12,6 +15,7 @@ import click
 from harness import __version__
 from harness.cli.once import Command
 from harness.cli.options.common import data_root_option, database_option, make_registry, registry_option
+from harness.cli.options.results import open_for_reading
 from harness.codec import Codec
 from harness.discovery.extras import extras
 from harness.discovery.plugins import Plugins, installed
@@ -19,18 +23,30 @@ from harness.discovery.registry import Registry, load_registry
 from harness.errors import HarnessError, RegistryError
 from harness.files import cache_dir
 from harness.keep.kept import size_of
+from harness.results.tables.text import clean
+from harness.store import Filters
 
 __all__ = ["doctor"]
+
+_FINISHED = Filters({"status": ["finished"]})
 
 
 @click.command(cls=Command)
 @database_option
 @data_root_option
 @registry_option
-def doctor(db: str, data_root: tuple[tuple[str, str], ...], registries: tuple[Path, ...]) -> int:
-    """Check this machine: devices, codecs, datasets, extras, plugins. Exit 1 when a plugin is broken."""
+@click.option("--database", is_flag=True, help="Check the results database alone, and compute what it holds again.")
+def doctor(db: str, data_root: tuple[tuple[str, str], ...], registries: tuple[Path, ...], database: bool) -> int:
+    """Check this machine: devices, codecs, datasets, extras, plugins. Exit 1 when a plugin is broken.
+
+    With --database, the database of --db is checked instead: its structure, its rows against their digests, and the
+    totals, metrics and drops of finished experiments, which are computed again from their samples. Exit 1 when
+    something differs.
+    """
     plugins = installed()
     plugins.ask_all()
+    if database:
+        return _database(plugins, db)
     _machine()
     try:
         registry = make_registry(registries)
@@ -42,8 +58,39 @@ def doctor(db: str, data_root: tuple[tuple[str, str], ...], registries: tuple[Pa
     _available(plugins, "model")
     _datasets(plugins, registry, data_root)
     _extras()
-    _files(plugins, db)
+    _files(db)
     return _plugins(plugins)
+
+
+def _database(plugins: Plugins, db: str) -> int:
+    """Print what is wrong with a database. The metrics are computed last, because that takes longest."""
+    from harness.discovery.stores import open_store
+    from harness.finish.recheck import recheck_metrics, recheck_totals
+
+    found: dict[str, None] = {}
+    with closing(open_store(db, plugins, write=False)) as store:
+        for problem in chain(
+            store.check(), _readable(recheck_totals(store)), _readable(recheck_metrics(store, plugins))
+        ):
+            if problem not in found:
+                click.echo(clean(problem))
+            found[problem] = None
+        if not found:
+            count = len({key for (key,) in store.read("results", ("experiment",), _FINISHED)})
+            click.echo(f"{db}: {count} finished experiments, computed again from their samples. Nothing differs.")
+            return 0
+    click.echo(f"{db}: {len(found)} things differ. Restore the file from a copy, or delete it and run again.", err=True)
+    return 1
+
+
+def _readable(problems: Iterator[str]) -> Iterator[str]:
+    """Yield problems; what is so damaged that they cannot be looked for is the last one."""
+    try:
+        yield from problems
+    except HarnessError as error:
+        yield str(error)
+    except Exception as error:  # noqa: BLE001 - a damaged row can raise anything, and that it does is the answer
+        yield f"experiments cannot be computed again ({type(error).__name__}: {error})"
 
 
 def _section(title: str) -> None:
@@ -118,22 +165,19 @@ def _extras() -> None:
         _line(extra.name, f"{purpose}{missing}", not extra.missing)
 
 
-def _files(plugins: Plugins, db: str) -> None:
-    from harness.discovery.stores import open_store
-
+def _files(db: str) -> None:
     _section("files")
     cache = cache_dir()
     _line("cache", f"{cache}{'' if cache.exists() else ' (not there yet)'}", _writable(cache))
     for part in sorted(path for path in cache.glob("*") if path.is_dir()):
         _line(f"  {part.name}", f"{size_of(part) / 1e6:.0f} MB; may be deleted, and is made again where it is wanted")
     try:
-        store = open_store(db, plugins, write=False)
+        with open_for_reading(db) as store:
+            count = sum(1 for _ in store.read("results", ("experiment",)))
     except HarnessError as error:
         _line("database", str(error))
     else:
-        count = sum(1 for _ in store.read("results", ("experiment",)))
         _line("database", f"{db}: {count} results", True)
-        store.close()
 
 
 def _writable(folder: Path) -> bool:

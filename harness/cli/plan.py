@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import click
 from harness.cli.once import Command
 from harness.cli.options.common import make_registry
 from harness.cli.options.request import batch_sizes, make_request, request_options
+from harness.cli.options.results import damage_told
 from harness.discovery.plugins import installed
 
 if TYPE_CHECKING:
@@ -44,9 +46,9 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
         click.echo(f"warning: {note}", err=True)
     states, measured, size = {}, Measured(), None
     if store is not None:
-        states = store.states([e.key for e in planned.experiments])
-        measured, size = Measured.of(store), database_size(db)
-        store.close()
+        with closing(store), damage_told(store):
+            states = store.states([e.key for e in planned.experiments])
+            measured, size = Measured.of(store), database_size(db)
     todo = Todo.of(planned, states, measured, size)
     records = [_record(experiment, states.get(experiment.key)) for experiment in planned.experiments]
     trainings = planned_trainings(planned)

@@ -14,6 +14,7 @@ from harness.cli.options.common import database_option
 from harness.cli.options.results import open_for_reading, warn_superseded
 from harness.discovery.plugins import installed
 from harness.errors import HarnessError, UsageError, no_such_metric
+from harness.files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +77,8 @@ def plot(
     except ImportError as error:
         raise HarnessError("harness plot needs matplotlib: pip install matplotlib") from error
     try:
-        figure.savefig(output, dpi=160)
+        with whole_file(output) as part:
+            figure.savefig(part, dpi=160)
     except OSError as error:
         raise UsageError(f"--output {output} cannot be written: {error.strerror or error}.") from error
     click.echo(f"{output}: {what}")

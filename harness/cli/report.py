@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 import click
 
 from harness.cli.once import Command
 from harness.cli.options.common import data_root_option, database_option, fps_option, make_registry, registry_option
-from harness.cli.options.results import FILTERS, filter_options, filters_of
+from harness.cli.options.results import FILTERS, filter_options, filters_of, open_for_reading
 from harness.discovery.plugins import installed
 from harness.errors import HarnessError, UsageError
+from harness.files import write_whole
 from harness.results.tables.text import clean
 
 __all__ = ["report"]
@@ -87,7 +87,6 @@ def report(
     """
     from harness.decide.cost import Camera
     from harness.decide.limit import Limit
-    from harness.discovery.stores import open_store
     from harness.engine import machine
     from harness.page.fidelity import unavailable_reason
     from harness.page.page import PageOptions, page
@@ -103,7 +102,7 @@ def report(
     wanted = dict(zip(FILTERS, (task, codec, dataset, model), strict=True))
     if codec:
         wanted["codec"] = [*codec, "none"]
-    with closing(open_store(db, environment.plugins, write=False)) as store:
+    with open_for_reading(db) as store:
         page_options = PageOptions(
             title=title,
             filters=filters_of(store, wanted),
@@ -145,15 +144,12 @@ def _target(output: Path) -> Path:
 
 
 def _write(target: Path, text: str) -> None:
-    """Write the page to a temporary file and rename it, so that a failure leaves no incomplete page.
+    """Write the page, whole or not at all: a failure leaves neither a file nor a folder.
 
     Raises:
         UsageError: the file cannot be written.
     """
-    part = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(target)
+        write_whole(target, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise UsageError(f"--output {target} cannot be written: {error.strerror or error}.") from error

@@ -14,6 +14,7 @@ import click
 from harness.cli.once import Command
 from harness.cli.options.common import data_root_option, make_registry, registry_option
 from harness.errors import DatasetError, UsageError
+from harness.files import whole_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,8 +81,13 @@ def train(registries: tuple[Path, ...], output: Path | None, threads: int | None
         console.print("done before: nothing to do.", highlight=False)
     written = result.weights
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(result.weights, output)
+        try:
+            with whole_file(output.absolute()) as part:
+                shutil.copyfile(result.weights, part)
+        except OSError as error:
+            raise UsageError(
+                f"--output {output} cannot be written: {error.strerror or error}. The weights are in {result.weights}."
+            ) from error
         written = output
     if result.sha256:
         click.echo(f"weights {written}\nsha256 {result.sha256}\ncurve {result.curve}")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
     from harness.store import Store
 
-__all__ = ["open_store"]
+__all__ = ["open_store", "store_of"]
 
 
 def open_store(url: str, plugins: Plugins, write: bool = True) -> Store:
@@ -23,6 +23,18 @@ def open_store(url: str, plugins: Plugins, write: bool = True) -> Store:
 
     Raises:
         StoreError: no store supports the URL's scheme, or the database cannot be used.
+        CollisionError: more than one store supports the URL's scheme.
+    """
+    store = store_of(url, plugins)
+    store.open(write)
+    return store
+
+
+def store_of(url: str, plugins: Plugins) -> Store:
+    """Return the store of a results database, which is not opened.
+
+    Raises:
+        StoreError: no store supports the URL's scheme.
         CollisionError: more than one store supports the URL's scheme.
     """
     scheme = url.partition("://")[0].partition("+")[0] if "://" in url else "sqlite"
@@ -39,5 +51,4 @@ def open_store(url: str, plugins: Plugins, write: bool = True) -> Store:
         owners = " and ".join(f"{p.name} of {p.origin}" for p in fitting)
         raise CollisionError(f"{scheme}:// is opened by {owners}. Uninstall one of them.")
     store: Store = fitting[0].cls(url)
-    store.open(write)
     return store

@@ -10,7 +10,6 @@ import copy
 import gc
 import itertools
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from harness.engine.compiling import compile_network
 from harness.engine.device import set_up_torch
 from harness.errors import HarnessError, UsageError
 from harness.experiment import canonical, key_of
-from harness.files import cache_dir
+from harness.files import cache_dir, read_sealed, write_sealed
 from harness.model import NoMemo
 from harness.planning.batches import outlines
 from harness.training.transfer import to_device
@@ -84,7 +83,7 @@ def sized(grid: Grid, settings: Settings, say: Callable[[str], None], measure: b
         largest, indices = _largest(subject)
         facts = _facts(subject.model, largest, settings)
         key, name = key_of(facts), f"model {subject.model_name} on {subject.dataset_name}"
-        path = cache_dir() / "batches" / f"{key}.json"
+        path = cache_dir() / "batches" / key
         choice, told = known.get(key) or _kept(path), "as measured before"
         if choice is None:
             if not measure:
@@ -254,9 +253,10 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def _kept(path: Path) -> BatchChoice | None:
-    """Return the choice that is kept in a file; None if there is none that can be read."""
+    """Return the choice that is kept in a file; None if there is none, or if the file is damaged."""
     try:
-        content = json.loads(path.read_text("utf-8"))
+        sealed = read_sealed(path)
+        content = json.loads(bytes(sealed or b"null"))
         speeds = tuple((int(size), float(speed)) for size, speed in content["samples_per_second"])
         batch = int(content["batch"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -271,11 +271,8 @@ def _keep(path: Path, choice: BatchChoice, facts: Mapping[str, Any]) -> None:
         HarnessError: the cache folder cannot be written.
     """
     content = {"batch": choice.batch, "samples_per_second": choice.speeds, "of": json.loads(canonical(facts))}
-    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-        part.replace(path)
+        write_sealed(path, json.dumps(content).encode())
     except OSError as error:
         raise HarnessError(
             f"--batch auto: {path} cannot be written ({error.strerror}), and a later run would not find these "

@@ -78,6 +78,12 @@ class Trainer:
         key = job.key()
         known = self.store.checkpoints([key]).get(key)
         seconds = time.monotonic() - started if result.iterations == job.recipe.iterations else None
+        if known is not None and known.sha256 != result.sha256:
+            self.progress.warning(
+                f"training {label} gave weights with SHA-256 {result.sha256}; {known.sha256} was recorded, with which "
+                "finished experiments of this training were measured. It was made anew, on another machine or with "
+                "other libraries. The new ones are recorded now; another --db measures all with them."
+            )
         if known is None or known.sha256 != result.sha256:
             self.store.keep_checkpoint(
                 Checkpoint(

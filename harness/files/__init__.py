@@ -1,6 +1,7 @@
-"""SHA-256 digests of files, and the location of the cache folder."""
+"""Digests of files, files that are written whole and read back only if they are undamaged, and the cache folder."""
 
 from harness.files.cache import cache_dir
 from harness.files.digests import digest_files, sha256_file
+from harness.files.sealed import read_sealed, whole_file, write_sealed, write_whole
 
-__all__ = ["cache_dir", "digest_files", "sha256_file"]
+__all__ = ["cache_dir", "digest_files", "read_sealed", "sha256_file", "whole_file", "write_sealed", "write_whole"]

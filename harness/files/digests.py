@@ -4,8 +4,9 @@ The cache (`files.sqlite` in the cache folder) stores a digest under the file's 
 change of the content) and ctime (last change of the metadata), both in nanoseconds. A program cannot set the ctime, so
 the cache also detects a file that was replaced by another one of equal size and equal mtime. A file that was changed
 within the last two seconds is always hashed again: another change could leave its times unchanged, because the clocks
-of file systems have a resolution of milliseconds to seconds. If the cache cannot be read or written, every file is
-hashed.
+of file systems have a resolution of milliseconds to seconds. Each row has a digest of itself, without which it is not
+believed, and the file is hashed again. If the cache cannot be read or written, every file is hashed; a cache that is
+damaged is deleted, and begun anew by the next command.
 """
 
 from __future__ import annotations
@@ -58,8 +59,14 @@ class _DigestCache:
         self._database: sqlite3.Connection | None = None
 
     def __enter__(self) -> _DigestCache:
-        with suppress(OSError, sqlite3.Error):
-            self._database = _open(cache_dir() / "files.sqlite")
+        path = cache_dir() / "files.sqlite"
+        try:
+            self._database = _open(path)
+        except (sqlite3.Error, UnicodeError) as error:
+            if _is_damage(error):
+                _delete(path)
+        except OSError:
+            self._database = None  # the folder cannot be made: every file is hashed
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -71,22 +78,47 @@ class _DigestCache:
         facts = _facts(path)
         if self._database is None or not _settled(facts):
             return _hash(path)
-        with suppress(sqlite3.Error):
-            query = "select sha256 from files where path=? and device=? and inode=? and size=? and mtime=? and ctime=?"
-            if row := self._database.execute(query, facts).fetchone():
-                return str(row[0])
+        if (known := self._known(facts)) is not None:
+            return known
         digest = _hash(path)
         if _facts(path) == facts:
-            self._unwritten.append((*facts, digest))
+            self._unwritten.append((*facts, digest, _seal(facts, digest)))
             if len(self._unwritten) >= 1000:
                 self._write()
         return digest
 
+    def _known(self, facts: _Facts) -> str | None:
+        """Return the cached digest of a file; None if there is none, or if its row is damaged."""
+        assert self._database is not None
+        query = (
+            "select sha256, seal from digests where path=? and device=? and inode=? and size=? and mtime=? and ctime=?"
+        )
+        try:
+            row = self._database.execute(query, facts).fetchone()
+        except (sqlite3.Error, UnicodeError) as error:
+            self._give_up(error)
+            return None
+        return str(row[0]) if row and row[1] == _seal(facts, row[0]) else None
+
     def _write(self) -> None:
         if self._database is not None and self._unwritten:
-            with suppress(sqlite3.Error), self._database:
-                self._database.executemany("insert or replace into files values (?, ?, ?, ?, ?, ?, ?)", self._unwritten)
+            try:
+                with self._database:
+                    self._database.executemany(
+                        "insert or replace into digests values (?, ?, ?, ?, ?, ?, ?, ?)", self._unwritten
+                    )
+            except (sqlite3.Error, UnicodeError) as error:
+                self._give_up(error)
         self._unwritten = []
+
+    def _give_up(self, error: Exception) -> None:
+        """Delete the cache if it is damaged. One that is locked, full or read-only stays."""
+        if not _is_damage(error):
+            return
+        assert self._database is not None
+        self._database.close()
+        self._database = None
+        _delete(cache_dir() / "files.sqlite")
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -95,13 +127,30 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         with connection:
             connection.execute(
-                "create table if not exists files (path blob primary key, device integer, inode integer, "
-                "size integer, mtime integer, ctime integer, sha256 text not null)"
+                "create table if not exists digests (path blob primary key, device integer, inode integer, "
+                "size integer, mtime integer, ctime integer, sha256 text not null, seal blob not null)"
             )
+            connection.execute("drop table if exists files")  # of earlier versions, whose rows have no seal
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def _is_damage(error: Exception) -> bool:
+    """Return whether an error of SQLite says that the file is damaged, no database, or has other tables."""
+    words = ("malformed", "not a database", "no such", "has no column", "already exists", "syntax error", "incomplete")
+    return isinstance(error, UnicodeError) or any(word in str(error) for word in words)
+
+
+def _delete(path: Path) -> None:
+    for name in (path.name, f"{path.name}-journal"):
+        with suppress(OSError):
+            path.with_name(name).unlink()
+
+
+def _seal(facts: _Facts, digest: str) -> bytes:
+    return hashlib.sha256(repr((facts, digest)).encode()).digest()
 
 
 def _hash(path: Path) -> str:

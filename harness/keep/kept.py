@@ -1,7 +1,7 @@
 """A cache on disk for results that are expensive to compute. The key is the digest of everything they depend on.
 
-Each entry is one file, which is written completely or not at all. Its first 32 bytes are the SHA-256 of the rest. An
-entry that was truncated or changed counts as missing, and is computed again. Users may delete any entry at any time.
+Each entry is one sealed file (`harness.files.sealed`), which is written completely or not at all. An entry that was
+truncated or changed counts as missing, and is computed again. Users may delete any entry at any time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.codec import Encoded
 from harness.errors import UsageError
-from harness.files import cache_dir
+from harness.files import cache_dir, read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Kept", "digest_of", "frames_digest", "pack_stream", "size_of", "unpack_stream"]
 
-_DIGEST = 32
 _LIMIT = 20.0
 """The default limit for each kind of entry, in gigabytes. `HARNESS_CACHE_LIMIT` in the environment overrides it."""
 _RECOUNT = 1e9
@@ -56,26 +55,19 @@ class Kept:
     def get(self, key: str) -> bytes | None:
         """Return the entry with this key; None if there is none, or if its file is damaged."""
         try:
-            content = self._path(key).read_bytes()
+            content = read_sealed(self._path(key))
         except OSError:
             return None
-        payload = content[_DIGEST:]
-        return payload if hashlib.sha256(payload).digest() == content[:_DIGEST] else None
+        return None if content is None else bytes(content)
 
     def put(self, key: str, payload: bytes) -> None:
         """Store an entry. If it cannot be stored, set `problem` instead of raising an error."""
         if self.problem or self._full(len(payload)):
             return
-        path = self._path(key)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(hashlib.sha256(payload).digest() + payload)
-            part.replace(path)
+            write_sealed(self._path(key), payload)
         except OSError as error:
             self.problem = f"nothing can be kept in {self.folder}, and is made anew each time: {error}"
-            with suppress(OSError):
-                part.unlink()
 
     def _full(self, more: int) -> bool:
         """Return whether `more` additional bytes would exceed the limit; if so, set `problem`."""

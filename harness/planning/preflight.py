@@ -6,8 +6,8 @@ import copy
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from harness.discovery.stores import open_store
-from harness.errors import HarnessError, PreflightError, StoreError, UsageError
+from harness.discovery.stores import store_of
+from harness.errors import HarnessError, NoResultsError, PreflightError, StoreError, UsageError
 from harness.planning.plan import Plan, make_plan
 from harness.planning.resolve import resolve
 
@@ -57,11 +57,16 @@ def prepare(
     except HarnessError as error:
         problems.append(str(error))
     try:
+        found = store_of(database, plugins)
+        if why := found.why_not_writable():  # a plan refuses what a run would refuse
+            raise StoreError(why)
         # After a problem nothing will be written, so no new database is created.
-        store = open_store(database, plugins, write=write and not problems)
+        found.open(write=write and not problems)
+        store = found
+    except NoResultsError:
+        store = None
     except StoreError as error:
-        if write and not problems:
-            problems.append(str(error))
+        problems.append(str(error))
     if problems:
         if store:
             store.close()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from harness.errors import HarnessError, UsageError
+from harness.files import whole_file
 from harness.results.view_columns import view_columns
 from harness.store import Filters
 
@@ -57,18 +56,12 @@ def export_view(store: Store, view: str, experiments: Sequence[str] | None, targ
             raise HarnessError("Parquet needs PyArrow: pip install 'codec-harness[frames]'") from error
     columns = store.view(view, Filters({"experiment": [""]}))[0]
     chunks = _chunks(store, view, columns, experiments)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     writers = {"parquet": _parquet, "csv": _csv, "json": _json}
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        count = writers[form](temporary, view, columns, chunks)
-        temporary.replace(target)
+        with whole_file(target) as part:
+            return writers[form](part, view, columns, chunks)
     except OSError as error:
         raise UsageError(f"{target} cannot be written: {error.strerror or error}.") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-    return count
 
 
 def _chunks(store: Store, view: str, columns: Sequence[str], experiments: Sequence[str] | None) -> _Rows:
@@ -90,7 +83,7 @@ def _pages(rows: Iterator[tuple[Any, ...]]) -> _Rows:
 
 def _csv(path: Path, view: str, columns: Sequence[str], chunks: _Rows) -> int:
     count = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         for rows in chunks:
@@ -101,7 +94,7 @@ def _csv(path: Path, view: str, columns: Sequence[str], chunks: _Rows) -> int:
 
 def _json(path: Path, view: str, columns: Sequence[str], chunks: _Rows) -> int:
     count = 0
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.write("[")
         for rows in chunks:
             for row in rows:

@@ -14,7 +14,15 @@ from harness.errors import TrainingError
 from harness.media.opencv import end_threads
 from harness.training.examples import Collate, Examples, Order, set_up_worker
 from harness.training.learner import Average, Learner, optimizer
-from harness.training.state import LossCurve, Place, export_weights, load_checkpoint, save_checkpoint, write_unreadable
+from harness.training.state import (
+    LossCurve,
+    Place,
+    export_weights,
+    exported_digest,
+    load_checkpoint,
+    save_checkpoint,
+    write_unreadable,
+)
 
 if TYPE_CHECKING:
     from harness.training.job import Job
@@ -100,19 +108,19 @@ def train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Trainin
 def _train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> TrainingResult:
     key = job.key()
     state = load_checkpoint(place.checkpoint, key)
-    if state is not None and place.weights.is_file() and state["iteration"] == job.recipe.iterations:
-        from harness.files import sha256_file
-
-        return TrainingResult(place.weights, sha256_file(place.weights), place.curve, 0, len(state["unreadable"]))
+    end = job.recipe.iterations
+    mends = state is not None and state["iteration"] == end and place.weights.is_file()
+    if state is not None and mends and (known := exported_digest(place.weights)) is not None:
+        LossCurve(place.curve, state["curve"])
+        return TrainingResult(place.weights, known, place.curve, 0, len(state["unreadable"]))
     session = _Session(job, key, runtime)
     begin = session.restore(state) if state is not None else 0
-    end = job.recipe.iterations
     watcher.started(begin, end)
     for note in job.initial.notes if job.initial else ():
         watcher.warning(note)
-    curve = LossCurve(place.curve, begin) if session.first else None
+    curve = LossCurve(place.curve, state["curve"] if state else ()) if session.first else None
     tally = _Tally()
-    for iteration, batch in session.batches(begin, end):
+    for iteration, batch in session.batches(begin, end) if begin < end else ():
         tally.add(session.step(iteration, batch))
         done = iteration + 1
         watcher.stepped(done)
@@ -126,9 +134,11 @@ def _train(job: Job, place: Place, runtime: Runtime, watcher: Watcher) -> Traini
             watcher.advanced(done, {f"{part} {loss}".removeprefix("model "): value for part, loss, value in rows})
         if due:
             _report_unreadable(session, place, watcher)
-        if due and session.first:
-            save_checkpoint(place.checkpoint, session.state(done))
+        if due and curve is not None:
+            save_checkpoint(place.checkpoint, {**session.state(done), "curve": curve.rows})
     digest = session.export(place) if session.first else ""
+    if mends and session.first:
+        watcher.warning(f"weights {place.weights} or their digest were damaged; the checkpoint gave them anew.")
     return TrainingResult(place.weights, digest, place.curve, end - begin, len(session.unreadable))
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import BusyError, SampleError, TrainingError
+from harness.files import read_sealed, write_sealed, write_whole
 from harness.keep.processes import describe, this_process
 
 if TYPE_CHECKING:
@@ -20,7 +22,15 @@ if TYPE_CHECKING:
 
     from harness.dataset import Dataset
 
-__all__ = ["LossCurve", "Place", "export_weights", "load_checkpoint", "save_checkpoint", "write_unreadable"]
+__all__ = [
+    "LossCurve",
+    "Place",
+    "export_weights",
+    "exported_digest",
+    "load_checkpoint",
+    "save_checkpoint",
+    "write_unreadable",
+]
 
 
 class Place:
@@ -68,7 +78,9 @@ class Place:
         import fcntl
 
         path = self.folder / "lock"
-        with path.open("a+", encoding="utf-8") as file:
+        with _writing(path):
+            opened = path.open("a+", encoding="utf-8", errors="replace")
+        with opened as file:
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -84,16 +96,34 @@ class Place:
             yield
 
 
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """A context in which a file of a training is written; an error of the disk becomes a sentence.
+
+    Raises:
+        TrainingError: the file cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(
+            f"training cannot write {path}: {error.strerror or error}. The last checkpoint is kept: make room, or make "
+            "the folder writable, and run the same command again."
+        ) from error
+
+
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint. If the process is killed at any moment, a complete file remains, the old or the new one."""
+    """Write a checkpoint. If the process is killed at any moment, a complete file remains, the old or the new one.
+
+    Raises:
+        TrainingError: the file cannot be written; the old one remains.
+    """
     import torch
 
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        torch.save(dict(state), file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    with _writing(path):
+        write_sealed(path, buffer.getbuffer(), durable=True)
 
 
 def load_checkpoint(path: Path, key: str) -> dict[str, Any] | None:
@@ -113,7 +143,10 @@ def load_checkpoint(path: Path, key: str) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content = read_sealed(path)
+        if content is None:
+            raise ValueError("it is damaged, or was written by an earlier version")
+        state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         owner = state["key"]
     except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
         raise TrainingError(f"checkpoint {path} cannot be read ({error}). Delete it to train anew.") from error
@@ -129,37 +162,42 @@ def write_unreadable(path: Path, dataset: Dataset, counts: Mapping[int, int]) ->
         path: the file.
         dataset: the dataset of the samples.
         counts: index of a sample -> number of attempts to read it.
+
+    Raises:
+        TrainingError: the file cannot be written.
     """
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("index", "sample", "times"))
-        for index in sorted(counts):
-            try:
-                name = dataset.outline(index).id
-            except SampleError:
-                name = ""
-            writer.writerow((index, name, counts[index]))
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(("index", "sample", "times"))
+    for index in sorted(counts):
+        try:
+            name = dataset.outline(index).id
+        except SampleError:
+            name = ""
+        writer.writerow((index, name, counts[index]))
+    with _writing(path):
+        write_whole(path, text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 class LossCurve:
     """Writes the losses of a training to a CSV file: iteration, part, loss, value.
 
-    A training that continues at iteration `begin` removes the rows after `begin` first, so that no row is written
-    twice.
+    The rows are a part of the checkpoint too, and the file is written from it when a training continues. So it has no
+    row twice, and nothing that was changed in it is believed.
+
+    Attributes:
+        rows: all rows, with the values as text.
     """
 
     COLUMNS = ("iteration", "part", "loss", "value")
 
-    def __init__(self, path: Path, begin: int) -> None:
+    def __init__(self, path: Path, rows: Iterable[tuple[int, str, str, str]] = ()) -> None:
         self._path = path
-        rows = []
-        if begin and path.is_file():
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = [row for row in csv.DictReader(file) if int(row["iteration"]) <= begin]
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
+        self.rows = [tuple(row) for row in rows]
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([self.COLUMNS, *self.rows])
+        with _writing(path):
+            write_whole(path, text.getvalue().encode())
 
     def add(self, iteration: int, rows: Sequence[tuple[str, str, float]]) -> None:
         """Append rows for an iteration.
@@ -167,11 +205,14 @@ class LossCurve:
         Args:
             iteration: the iteration, counted from 1.
             rows: part, name of the loss, and the loss's mean value since the previous rows.
+
+        Raises:
+            TrainingError: the file cannot be written.
         """
-        with self._path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            for part, loss, value in rows:
-                writer.writerow((iteration, part, loss, f"{value:.6g}"))
+        new = [(iteration, part, loss, f"{value:.6g}") for part, loss, value in rows]
+        self.rows += new
+        with _writing(self._path), self._path.open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(new)
 
 
 def export_weights(
@@ -185,21 +226,48 @@ def export_weights(
         classes: the names of the classes, written to the metadata.
         half: whether fp32 tensors are stored as fp16.
         facts: further metadata.
+
+    Raises:
+        TrainingError: the file cannot be written.
     """
     import torch
 
-    from harness.weights import save_state
+    from harness.weights import packed_state
 
     stored = {
         name: tensor.to(torch.float16) if half and tensor.dtype == torch.float32 else tensor
         for name, tensor in state.items()
     }
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    save_state(part, stored, classes, **facts)
-    content = _ordered(part.read_bytes())
-    part.write_bytes(content)
-    part.replace(path)
-    return hashlib.sha256(content).hexdigest()
+    content = _ordered(packed_state(stored, classes, **facts))
+    digest = hashlib.sha256(content).hexdigest()
+    with _writing(path):
+        write_whole(path, content, durable=True)
+        write_whole(_digest_file(path), f"{digest}  {path.name}\n".encode())
+    return digest
+
+
+def exported_digest(path: Path) -> str | None:
+    """Return the SHA-256 (hex) of exported weights; None if it is not the one that stands in the file beside them.
+
+    The file of weights itself has no seal, because other programs read it. The one beside it, `NAME.sha256`, is as
+    the program `sha256sum` writes it.
+
+    Raises:
+        TrainingError: a file is there, and cannot be read.
+    """
+    try:
+        stated = _digest_file(path).read_bytes()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise TrainingError(f"weights {path} cannot be read: {error.strerror or error}.") from error
+    return digest if stated == f"{digest}  {path.name}\n".encode() else None
+
+
+def _digest_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
 
 
 def _ordered(content: bytes) -> bytes:

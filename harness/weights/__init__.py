@@ -22,6 +22,7 @@ from harness.weights.loading import (
     from_file,
     load_into,
     load_state,
+    packed_state,
     read_classes,
     save_state,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "from_file",
     "load_into",
     "load_state",
+    "packed_state",
     "read_classes",
     "save_state",
     "split_key",

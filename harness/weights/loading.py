@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import struct
@@ -10,14 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import WeightsError
-from harness.files import sha256_file
+from harness.files import sha256_file, write_whole
 from harness.weights.choosing import choose_state, first_names, shared_prefix
 from harness.weights.identity import Weights, split_key
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["check_sha256", "count_parameters", "from_file", "load_into", "load_state", "read_classes", "save_state"]
+__all__ = [
+    "check_sha256",
+    "count_parameters",
+    "from_file",
+    "load_into",
+    "load_state",
+    "packed_state",
+    "read_classes",
+    "save_state",
+]
 
 _COUNT = "num_batches_tracked"
 _STATISTICS = ("running_mean", "running_var", _COUNT)
@@ -64,6 +74,24 @@ def check_sha256(weights: Weights, expected: str) -> None:
         )
 
 
+def _check_content(path: Path, expected: str) -> None:
+    """Compare the SHA-256 of a file, computed anew, with the one by which the file was identified.
+
+    Raises:
+        WeightsError: they differ, or the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"weights {path} cannot be read: {error.strerror or type(error).__name__}.") from error
+    if found != expected:
+        raise WeightsError(
+            f"weights {path}: SHA-256 is {found}, {expected} was expected. The file was damaged or replaced since it "
+            "was identified: get it again."
+        )
+
+
 def read_classes(path: Path) -> tuple[str, ...]:
     """Return the class names that a file of weights (or the JSON file beside it) states; empty if it states none.
 
@@ -107,11 +135,20 @@ def count_parameters(path: Path) -> int | None:
 
 
 def save_state(path: Path, state: Mapping[str, torch.Tensor], classes: tuple[str, ...], **facts: str) -> None:
-    """Write a state dict as a safetensors file, with the class names and further facts in its metadata."""
-    from safetensors.torch import save_file
+    """Write a state dict as a safetensors file, with the class names and further facts in its metadata.
+
+    Raises:
+        OSError: the file cannot be written; then nothing of it remains.
+    """
+    write_whole(path, packed_state(state, classes, **facts))
+
+
+def packed_state(state: Mapping[str, torch.Tensor], classes: tuple[str, ...], **facts: str) -> bytes:
+    """Return the content of the file that `save_state` writes."""
+    from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
-    save_file(tensors, path, metadata={"format": "pt", "classes": json.dumps(list(classes)), **facts})
+    return save(tensors, metadata={"format": "pt", "classes": json.dumps(list(classes)), **facts})
 
 
 def load_state(weights: Weights | Path) -> dict[str, torch.Tensor]:
@@ -124,13 +161,17 @@ def load_state(weights: Weights | Path) -> dict[str, torch.Tensor]:
     Args:
         weights: the weights, whose key says which entry of the file is read; or the path of a file.
 
+    The content of the file is held against the SHA-256 of the weights, which is a part of every experiment's key.
+
     Raises:
-        WeightsError: the file has an unknown format, is damaged, has no named tensors, or contains objects that only
-            code could make.
+        WeightsError: the file is not the one that was identified, has an unknown format, is damaged, has no named
+            tensors, or contains objects that only code could make.
     """
     path = weights.path if isinstance(weights, Weights) else weights
     if path is None:
         raise WeightsError(f"weights {weights} are no file.")
+    if isinstance(weights, Weights):
+        _check_content(path, weights.sha256)
     key, notes = (weights.key, weights.notes) if isinstance(weights, Weights) else (None, list[str]())
     content = _read(path)
     try:

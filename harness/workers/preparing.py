@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.dataset import Outline
 from harness.errors import HarnessError
+from harness.keep.texts import MESSAGE, storable
 from harness.media.contract import check_decoded
 from harness.media.levers import at_phase, unseen_frames
 from harness.media.quality import squared_error
@@ -117,7 +118,7 @@ def _read(unit: Unit, index: int) -> ReadSample | SampleRow:
     row = SampleRow(key="", index=index, id=str(index), group=str(index), status="failed")
     try:
         outline = dataset.outline(index)
-        row = replace(row, id=outline.id, group=outline.group or outline.id)
+        row = replace(row, id=storable(outline.id), group=storable(outline.group or outline.id))
         sample = dataset[index]
         _check_frames(sample.frames)
     except Exception as error:  # noqa: BLE001 - an error of a dataset fails one sample, and is recorded
@@ -287,6 +288,6 @@ def _check_frames(frames: NDArray[np.uint8]) -> None:
 
 
 def reason(where: str, error: BaseException) -> str:
-    """Describe an error in one sentence, for the database."""
+    """Describe an error in one sentence, for the database, which keeps texts of any content but not of any length."""
     kind = "" if isinstance(error, HarnessError) else f"{type(error).__name__}: "
-    return f"{where}: {kind}{error}"
+    return f"{where}: {kind}{storable(error, MESSAGE)}"

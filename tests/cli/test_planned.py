@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from harness.planning.plan import Plan, make_plan
 from harness.planning.request import Request
 from harness.planning.resolve import resolve
 from harness.training.job import place_of
+from kit.command import Session
 
 DETECTION = Request(codecs=("jpeg@50,15",), tasks=("detection",), limit=2)
 RETRAINED = replace(DETECTION, retrain=("matched", "clean"), settings=("iterations=7",), seeds=2)
@@ -72,3 +75,19 @@ def test_more_fps_than_the_clips_have_are_refused_before_the_run() -> None:
     asked = Request(codecs=("h264:fps=500@30",), tasks=("action",), limit=2)
     with pytest.raises(PreflightError, match=r"codec h264 on dataset demo: fps=500 is above the clip's own"):
         plan_of(asked)
+
+
+def test_a_plan_refuses_the_databases_that_a_run_refuses(tmp_path: Path, cache: Path) -> None:
+    session = Session(tmp_path, cache)
+    (tmp_path / "notes.db").write_text("no database" * 100)
+    with closing(sqlite3.connect(tmp_path / "other.db")) as connection, connection:
+        connection.execute("create table bookmarks (url text)")
+    before = (tmp_path / "other.db").read_bytes()
+    words = ("--codec", "jpeg@50", "--task", "detection", "--limit", "2")
+    for name in ("notes.db", "other.db", ".", "nowhere/harness.db", "nosuch://server/db"):
+        told = [session.run(command, *words, "--db", name, status=2).stderr for command in ("plan", "run")]
+        assert told[0] == told[1]
+        assert "1 problem before the run could start" in told[0]
+    assert (tmp_path / "other.db").read_bytes() == before
+    assert "3 experiments, 3 to do" in session.run("plan", *words, "--codec", "webp@50").stdout  # a run makes the file
+    assert not session.database.exists()

@@ -70,6 +70,8 @@ def test_the_same_again_is_equal_in_every_digit(session: Session) -> None:
     assert "3 experiments, all found in the database." in session.run(*RUN, "--codec", "jpeg@50,10").stderr
     session.run(*RUN, "--codec", "jpeg@50", "--again")
     assert len(session.select("select distinct record from superseded")) == 5, "each record of before is kept"
+    assert session.select("select count(*) from experiments where digest is null") == [(0,)]
+    assert "altered" not in session.run("doctor", "--database").stdout
 
 
 def test_what_differs_is_said_and_compared_anew(session: Session) -> None:

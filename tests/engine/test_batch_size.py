@@ -16,6 +16,7 @@ from harness.discovery.registry import load_registry
 from harness.engine import batch_size, machine
 from harness.engine.batch_size import BatchChoice, choose_size, sized
 from harness.errors import HarnessError, UsageError
+from harness.files import read_sealed, write_sealed
 from harness.planning.grid import Grid
 from harness.planning.plan import make_plan
 from harness.planning.request import Request
@@ -75,7 +76,7 @@ def test_it_is_measured_once_and_then_found(quick: Path, monkeypatch: pytest.Mon
     said: list[str] = []
     first = sized(grid_of(), SETTINGS, said.append)
     (path,) = (quick / "batches").iterdir()
-    kept = json.loads(path.read_text("utf-8"))
+    kept = json.loads(bytes(read_sealed(path) or b""))
     assert kept["batch"] == first.subjects[0].batch
     assert re.fullmatch(
         r"batch \d for model demo-detector on demo, measured now \(samples/s: .* with 1, .*\)\.", said[0]
@@ -84,7 +85,7 @@ def test_it_is_measured_once_and_then_found(quick: Path, monkeypatch: pytest.Mon
     def measured(*_: Any) -> BatchChoice:
         raise AssertionError("it was measured again")
 
-    path.write_text(json.dumps({**kept, "batch": 3}))
+    write_sealed(path, json.dumps({**kept, "batch": 3}).encode())
     monkeypatch.setattr(batch_size, "_measured", measured)
     again = sized(grid_of(), SETTINGS, said.append, measure=False)
     assert again.subjects[0].batch == 3
@@ -117,9 +118,13 @@ def test_a_damaged_file_is_measured_anew(quick: Path, monkeypatch: pytest.Monkey
         '{"batch": "x", "samples_per_second": []}',
         "[]",
     ):
-        path.write_text(content)
+        write_sealed(path, content.encode())
         assert sized(grid_of(), SETTINGS, lambda text: None).subjects[0].batch == 2
-        assert json.loads(path.read_text("utf-8"))["batch"] == 2
+        assert json.loads(bytes(read_sealed(path) or b""))["batch"] == 2
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"batch": 2', b'"batch": 3'))
+    assert sized(grid_of(), SETTINGS, lambda text: None).subjects[0].batch == 2
+    assert path.read_bytes() == whole
 
 
 def test_memory_that_does_not_suffice_ends_it(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -308,3 +308,55 @@ def test_a_plugin_that_raises_anywhere_gives_a_reason_and_no_traceback(session: 
     for command in (("list", "codecs"), ("doctor", "--db", "none.db")):
         shown = session.run(*command, status=None)
         assert "Traceback" not in shown.stderr
+
+
+ODD = r"""
+import dataclasses
+from harness import hookimpl
+from harness.dataset import Sample
+from harness.errors import SampleError
+from harness_plugins.demo_world.dataset import DemoWorld
+
+IDS = ["plain", "no UTF-8: \udcff\udcfe", "a NUL: \0.", "long" * 500_000, "\ud800", 7, "\x1b[2J\n", "raises"]
+
+class Odd(DemoWorld):
+    name = "odd"
+    splits = ("test",)
+    def __len__(self):
+        return len(IDS)
+    def outline(self, index):
+        return dataclasses.replace(super().outline(index), id=IDS[index], group=IDS[index])
+    def __getitem__(self, index):
+        if IDS[index] == "raises":
+            raise SampleError("a message with \udcff, \0 and much more: " + "x" * 3_000_000)
+        return super().__getitem__(index)
+
+@hookimpl
+def harness_datasets():
+    return [Odd]
+"""
+
+
+def test_odd_texts_cost_a_sample_at_most(session: Session) -> None:
+    write_distribution(session.folder / "plugins", "odd", "plugged_odd", ODD)
+    run = ("run", "-t", "detection", "-d", "odd", "-d", "demo", "--limit", "8", "-c", "jpeg@50", "--resamples", "100")
+    told = session.run(*run, "--workers", "2", status=1)
+    assert "Traceback" not in told.stderr
+    assert len(told.stderr) < 100_000
+    rows = session.select(
+        'select s.sample, s."group", s.status, s.error from samples s join experiments e on e.id = s.experiment_id '
+        "where e.dataset = 'odd' and e.codec = 'jpeg' order by s.sample_index"
+    )
+    names = [row[0] for row in rows]
+    assert names[:3] == ["plain", r"no UTF-8: \udcff\udcfe", r"a NUL: \x00."]
+    assert names[3].startswith("longlong")
+    assert "(2000000 characters, SHA-256 " in names[3]
+    assert names[4:] == [r"\ud800", "7", "\x1b[2J\n", "raises"]
+    assert [row[1] for row in rows] == names
+    assert [row[2] for row in rows] == ["ok"] * 7 + ["failed"]
+    assert rows[-1][3].startswith(r"reading the source: a message with \udcff, \x00 and much more: xxx")
+    assert len(rows[-1][3]) < 5000
+    finished = "select dataset, status, samples, failed_samples from experiments order by dataset, id"
+    assert session.select(finished) == [("demo", "finished", 8, 0)] * 2 + [("odd", "failed", 7, 1)] * 2
+    for command in (("results",), ("results", "--failed"), ("results", "--format", "json"), ("doctor", "--database")):
+        assert "Traceback" not in session.run(*command, status=0).stderr

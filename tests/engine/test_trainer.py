@@ -101,3 +101,33 @@ def test_one_stream_is_retrained_and_compared_with_the_control_of_the_same_strea
         ("clean", "spatial"): {"spatial"},
         ("level", "spatial"): {"spatial"},
     }
+
+
+def test_damaged_weights_are_made_anew_and_another_record_is_told(undisturbed: Session) -> None:
+    """One bit of the weights is changed: the results are those of the whole ones, and the record stays."""
+    query = "select c.key, c.sha256, c.path from checkpoints c join experiments e on e.checkpoint = c.key"
+    key, sha256, path = undisturbed.select(f"{query} where e.train_mode = 'level'")[0]
+    whole = Path(path).read_bytes()
+    changed = bytearray(whole)
+    changed[-1] ^= 0x40  # an exponent
+    Path(path).write_bytes(changed)
+    values = undisturbed.values()
+    with sqlite3.connect(undisturbed.database) as connection:  # as if this one were still to do
+        connection.execute(
+            "update experiments set status = 'interrupted', digest = null where train_mode = 'level' and codec = 'jpeg'"
+        )
+    connection.close()
+    told = undisturbed.run(*RUN, "--retrain", "15", "--retrain", "clean").stderr
+    assert "or their digest were damaged; the checkpoint gave them anew" in " ".join(told.split())
+    assert Path(path).read_bytes() == whole
+    assert undisturbed.values() == values
+    assert undisturbed.select(f"select sha256 from checkpoints where key = '{key}'") == [(sha256,)]
+    with sqlite3.connect(undisturbed.database) as connection:
+        connection.execute(
+            "update experiments set status = 'interrupted', digest = null where train_mode = 'level' and codec = 'jpeg'"
+        )
+        connection.execute("update checkpoints set sha256 = ?", ["0" * 64])
+    connection.close()
+    told = " ".join(undisturbed.run(*RUN, "--retrain", "15", "--retrain", "clean").stderr.split())
+    assert f"gave weights with SHA-256 {sha256}; {'0' * 64} was recorded" in told
+    assert undisturbed.select(f"select sha256 from checkpoints where key = '{key}'") == [(sha256,)]

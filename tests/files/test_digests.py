@@ -5,11 +5,12 @@ import multiprocessing
 import os
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from harness.files import cache_dir, digest_files, sha256_file
+from harness.files import cache_dir, digest_files, digests, sha256_file
 
 
 @pytest.fixture
@@ -26,9 +27,14 @@ def settle(path: Path) -> None:
 
 def rows(memo: Path) -> list[tuple[object, ...]]:
     connection = sqlite3.connect(memo)
-    found = connection.execute("select * from files").fetchall()
+    found = connection.execute("select * from digests").fetchall()
     connection.close()
     return found
+
+
+def change(memo: Path, sql: str, *values: object) -> None:
+    with closing(sqlite3.connect(memo)) as connection, connection:
+        connection.execute(sql, values)
 
 
 def digest(content: bytes) -> str:
@@ -49,12 +55,22 @@ def test_a_settled_file_is_hashed_once(tmp_path: Path, memo: Path) -> None:
     assert rows(memo) == []  # too new to be remembered
     settle(path)
     assert sha256_file(path) == digest(b"one")
-    assert len(rows(memo)) == 1
-    connection = sqlite3.connect(memo)
-    with connection:
-        connection.execute("update files set sha256 = 'remembered'")
-    connection.close()
+    [(*facts, _, _)] = rows(memo)
+    update = "update digests set sha256 = ?, seal = ?"
+    change(memo, update, "remembered", digests._seal(tuple(facts), "remembered"))
     assert sha256_file(path) == "remembered"
+
+
+def test_a_row_that_was_altered_is_not_believed(tmp_path: Path, memo: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
+    settle(path)
+    sha256_file(path)
+    change(memo, "update digests set sha256 = ?", digest(b"two"))
+    assert sha256_file(path) == digest(b"one")
+    change(memo, "update digests set seal = ?", b"")
+    assert sha256_file(path) == digest(b"one")
+    assert rows(memo)[0][-2:] == (digest(b"one"), digests._seal(rows(memo)[0][:-2], digest(b"one")))  # type: ignore[arg-type]
 
 
 def test_a_change_that_keeps_size_and_mtime_is_noticed(tmp_path: Path, memo: Path) -> None:
@@ -109,6 +125,9 @@ def test_a_damaged_memo_is_done_without(tmp_path: Path, memo: Path) -> None:
     path.write_bytes(b"one")
     settle(path)
     assert sha256_file(path) == digest(b"one")
+    assert not memo.exists()
+    assert sha256_file(path) == digest(b"one")
+    assert len(rows(memo)) == 1
 
 
 def test_a_cache_that_cannot_be_made_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

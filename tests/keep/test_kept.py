@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from harness.codec import Encoded
-from harness.dataset import Sample
 from harness.errors import UsageError
 from harness.files import cache_dir
 from harness.keep.kept import Kept, frames_digest
-from harness.records import SampleRow
 from harness.workers.keeper import Keeper
 from harness.workers.read_sample import ReadSample
 from harness_codecs.pillow_family import Jpeg
 from kit.command import Session
+from kit.units import coded_cell, read_sample
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (2, 24, 32, 3)).astype(np.uint8)
 
 
 def source(frames: Any = FRAMES) -> ReadSample:
-    row = SampleRow(key="", index=0, id="a", group="a", status="ok")
-    return ReadSample(Sample("a", frames, {0: None}, fps=10.0), row, (0,))
+    return read_sample(frames)
 
 
 def test_an_entry_that_was_altered_or_cut_short_is_none() -> None:
@@ -78,30 +75,25 @@ class Counting(Jpeg):
         return super().encode(frames, level, fps)
 
 
-def cell(codec: Jpeg, level: float) -> Any:
-    identity = {"codec": {"name": codec.name, "options": dict(codec.config), "level": level}}
-    return SimpleNamespace(codec=codec, level=level, experiment=SimpleNamespace(identity=identity), fresh=False)
-
-
 def test_a_costly_codec_encodes_the_same_frames_once_and_tells_the_time_of_that() -> None:
     Counting.calls = 0
     codec = Counting()
-    first, first_ms = Keeper().encode(cell(codec, 50), source())
-    again, again_ms = Keeper().encode(cell(codec, 50), source())
+    first, first_ms = Keeper().encode(coded_cell(codec, 50), source())
+    again, again_ms = Keeper().encode(coded_cell(codec, 50), source())
     assert (again, again_ms) == (first, first_ms)
     assert Counting.calls == 1
-    Keeper().encode(cell(codec, 40), source())
-    Keeper().encode(cell(Counting(subsampling="4:4:4"), 50), source())
-    Keeper().encode(cell(codec, 50), source(FRAMES[:1]))
+    Keeper().encode(coded_cell(codec, 40), source())
+    Keeper().encode(coded_cell(Counting(subsampling="4:4:4"), 50), source())
+    Keeper().encode(coded_cell(codec, 50), source(FRAMES[:1]))
     assert Counting.calls == 4
     assert frames_digest(FRAMES, 10.0) != frames_digest(FRAMES, 12.0)
 
 
 def test_a_cheap_codec_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
-    Keeper().encode(cell(Jpeg(), 50), source())
+    Keeper().encode(coded_cell(Jpeg(), 50), source())
     assert not (tmp_path / "encoded").exists()
-    Keeper().encode(cell(Counting(), 50), source())
+    Keeper().encode(coded_cell(Counting(), 50), source())
     assert (tmp_path / "encoded").is_dir()
 
 
@@ -113,7 +105,7 @@ def test_a_memo_keeps_what_was_slow_under_frames_codec_level_and_name(monkeypatc
         return np.arange(6.0).reshape(2, 3)
 
     def memo(level: float, frames: Any = FRAMES) -> Any:
-        return Keeper().memo(cell(Jpeg(), level), source(frames))
+        return Keeper().memo(coded_cell(Jpeg(), level), source(frames))
 
     monkeypatch.setattr("harness.workers.keeper.WORTH", 1e12)
     for level in (50, 50, 40):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 
+from harness.codec import Codec
 from harness.dataset import Dataset, Outline, Sample
 from harness.model import Model, Weights
+from harness.records import SampleRow
 from harness.task import Metric, Task
 from harness.unit import Batch, Cell, Settings, Subject, Todo, Unit
+from harness.workers.read_sample import ReadSample
 from harness_codecs.none import Uncompressed
 from harness_codecs.pillow_family import Jpeg
 from kit.pictures import textured
@@ -133,3 +137,15 @@ def unit(
         (),
     )
     return Unit(subject, made, todo, reference)
+
+
+def read_sample(frames: Any, fps: float | None = 10.0) -> ReadSample:
+    """A sample of some frames uint8[T, H, W, 3] that a worker has read."""
+    row = SampleRow(key="", index=0, id="a", group="a", status="ok")
+    return ReadSample(Sample("a", frames, {0: None}, fps=fps), row, (0,))
+
+
+def coded_cell(codec: Codec, level: float) -> Any:
+    """What the cache of a worker needs of a cell."""
+    identity = {"codec": {"name": codec.name, "options": dict(codec.config), "level": level}}
+    return SimpleNamespace(codec=codec, level=level, experiment=SimpleNamespace(identity=identity), fresh=False)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from harness.discovery.plugins import installed
-from harness.errors import UsageError, did_you_mean
+from harness.errors import HarnessError, StoreError, UsageError, did_you_mean
 from harness.results.tables.text import FORMATS, clean
 from harness.store import Filters
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FILTERS",
+    "damage_told",
     "filter_options",
     "filters_of",
     "form_of",
@@ -87,11 +89,35 @@ def inner_options(command: F) -> F:
 
 @contextmanager
 def open_for_reading(db: str) -> Iterator[Store]:
-    """Open the database for reading, and close it at the end of the context."""
+    """Open the database for reading, and close it at the end of the context. Damage ends in a sentence."""
     from harness.discovery.stores import open_store
 
-    with closing(open_store(db, installed(), write=False)) as store:
+    with closing(open_store(db, installed(), write=False)) as store, damage_told(store):
         yield store
+
+
+@contextmanager
+def damage_told(store: Store) -> Iterator[None]:
+    """A context in which a database is read. After an error that nobody expected, the database is searched for damage.
+
+    Raises:
+        StoreError: the database is damaged, which made the error. Without damage, the error itself is raised: it is one
+            of the program.
+    """
+    try:
+        yield
+    except (HarnessError, OSError, ImportError, click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:
+        from harness.finish.recheck import recheck_totals
+
+        damage = next(chain(store.check(), recheck_totals(store)), None)
+        if damage is None:
+            raise
+        raise StoreError(
+            f"the results database {store.url} is damaged: {damage}. Restore it from a copy, or name another file; "
+            "`harness doctor --database` says all that is wrong."
+        ) from error
 
 
 def print_profile(

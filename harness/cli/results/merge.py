@@ -9,6 +9,7 @@ import click
 from harness.cli.once import Command
 from harness.cli.options.common import resamples_option
 from harness.errors import UsageError
+from harness.results.tables.text import clean
 
 __all__ = ["merge"]
 
@@ -47,6 +48,8 @@ def merge(sources: tuple[Path, ...], output: Path, into: bool, resamples: int) -
     merged = merge_files(sources, output, into, resamples, lambda text: click.echo(text, err=True))
     for source, counts in zip(sources, merged, strict=True):
         click.echo(f"{source}: {counts.taken} experiments taken, {counts.doubles} were finished already")
+        for problem in counts.problems:
+            click.echo(clean(f"warning: {source}: {problem}."), err=True)
     differing = [row for counts in merged for row in counts.differing]
     for key, metric, kept, other in differing[:_SHOWN]:
         click.echo(f"warning: experiment {key[:12]}: {metric} is {kept} in the first, {other} in another.", err=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +10,10 @@ import click
 
 from harness.cli.once import Command
 from harness.cli.options.common import data_root_option, make_registry, registry_option
+from harness.cli.options.results import open_for_reading
 from harness.discovery.plugins import installed
 from harness.errors import UsageError
+from harness.files import whole_file
 
 __all__ = ["show"]
 
@@ -72,7 +72,6 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
     where that is not here any more (another version of a library, other weights), the command says so and draws
     nothing. Rates and scores are the samples' own.
     """
-    from harness.discovery.stores import open_store
     from harness.engine import machine
     from harness.show.panels import PanelOptions, draw_panel, find_samples, read_rows, worst_samples
     from harness.show.recorded import PanelQuery, find
@@ -101,7 +100,7 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
         options["model"],
         options["dataset"],
     )
-    with closing(open_store(db or default, environment.plugins, write=False)) as store:
+    with open_for_reading(db or default) as store:
         recorded = find(store, wanted)
         identities = store.identities([cell.facts["experiment"] for cell in recorded.cells])
         rows = read_rows(store, recorded)
@@ -118,9 +117,8 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
     settings = machine.choose(device, recorded.cells[0].facts["precision"])
     panel = draw_panel(recorded, remade, rows, samples, settings, look, _warn)
     try:
-        part = output.with_name(f".{output.stem}.{os.getpid()}{output.suffix}")
-        panel.save(part)
-        part.replace(output)
+        with whole_file(output) as part:
+            panel.save(part)
     except OSError as error:
         raise UsageError(f"--output {output} cannot be written: {error.strerror or error}.") from error
     click.echo(f"{output}: {len(samples)} samples, {panel.width}x{panel.height} pixels")

@@ -59,7 +59,7 @@ class DemoClips(Dataset):
         def make() -> Arrays:
             return render(kind, self.split, index)
 
-        path = Path(f"{kind}-clips-v{VERSION}", self.split, f"{index:05d}.npz")
+        path = Path(f"{kind}-clips-v{VERSION}", self.split, f"{index:05d}.scene")
         clip = kept(path, names(kind), make)
         truths = {frame: {name: clip[f"{name}_{frame}"] for name in KINDS[kind]} for frame in SCORED}
         targets = {frame: target(self.task, truth) for frame, truth in truths.items()}

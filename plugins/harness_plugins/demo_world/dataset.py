@@ -97,7 +97,7 @@ class DemoWorld(Dataset):
             scene = scenes.render(self.split, index)
             return {"frames": scene} if self.task == "action" else {name: getattr(scene, name) for name in names}
 
-        return kept(Path(folder, self.split, f"{index:05d}.npz"), names, make)
+        return kept(Path(folder, self.split, f"{index:05d}.scene"), names, make)
 
 
 _NAMES = {"pose": "close-ups", "action": "actions"}

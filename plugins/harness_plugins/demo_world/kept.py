@@ -1,19 +1,27 @@
-"""A cache of rendered arrays: lossless files in the cache folder."""
+"""A cache of rendered arrays: lossless files in the cache folder, which are rendered anew where they are damaged.
+
+A file is sealed (`harness.files.sealed`). Its content is the length of the header (uint64, little-endian), the header
+(JSON: of each array its name, dtype, shape and order), and the arrays. The arrays begin at multiples of 64 bytes.
+"""
 
 from __future__ import annotations
 
-import os
-import zipfile
+import json
+import struct
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from harness.files import cache_dir
+from harness.files import cache_dir, read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Arrays = dict[str, NDArray[Any]]
+
+_LENGTH = struct.Struct("<Q")
+_STEP = 64
 
 
 def kept(path: Path, names: tuple[str, ...], make: Callable[[], Arrays]) -> Arrays:
@@ -23,31 +31,50 @@ def kept(path: Path, names: tuple[str, ...], make: Callable[[], Arrays]) -> Arra
     The arrays are made again if the file is damaged or lacks one of them. If the file cannot be written, the arrays are
     returned without being stored.
     """
-    import numpy as np
-
-    cached = cache_dir() / "demo-world" / path
+    file = cache_dir() / "demo-world" / path
     try:
-        with cached.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return {name: file[name] for name in names}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        made = make()
-        arrays = {name: made[name] for name in names}
-        _keep(cached, arrays)
-        return arrays
-
-
-def _keep(path: Path, arrays: Arrays) -> None:
-    """Write a file atomically: another process sees either the complete file or none."""
-    import numpy as np
-
-    part = path.with_name(f"{path.stem}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        part.replace(path)
+        content = read_sealed(file)
     except OSError:
-        part.unlink(missing_ok=True)
+        content = None
+    if content is not None and (found := _unpacked(content)).keys() >= set(names):
+        return {name: found[name] for name in names}
+    made = make()
+    arrays = {name: made[name] for name in names}
+    with suppress(OSError):
+        write_sealed(file, *_packed(arrays))
+    return arrays
+
+
+def _packed(arrays: Arrays) -> list[bytes]:
+    """Return the content of a file, in parts."""
+    layout, parts = [], []
+    for name, array in arrays.items():
+        order: Literal["C", "F"] = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+        layout.append([name, array.dtype.str, list(array.shape), order])
+        parts.append(_padded(array.tobytes(order)))
+    header = json.dumps(layout).encode()
+    # The seal before the content has 32 bytes: with them, the first array begins at a multiple of 64.
+    header += b" " * (-(32 + _LENGTH.size + len(header)) % _STEP)
+    return [_LENGTH.pack(len(header)), header, *parts]
+
+
+def _unpacked(content: memoryview) -> Arrays:
+    """Return the arrays of a file. They share its memory."""
+    import numpy as np
+
+    (length,) = _LENGTH.unpack_from(content)
+    position = _LENGTH.size + length
+    arrays: Arrays = {}
+    for name, dtype, shape, order in json.loads(bytes(content[_LENGTH.size : position])):
+        count = int(np.prod(shape, dtype=np.int64))
+        array = np.frombuffer(content, dtype, count, position)
+        arrays[name] = array.reshape(shape, order=order)
+        position += -(-array.nbytes // _STEP) * _STEP
+    return arrays
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % _STEP)
 
 
 __all__ = ["kept"]

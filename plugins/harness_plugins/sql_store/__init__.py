@@ -6,7 +6,8 @@ SQLAlchemy is imported when a store is opened, so that listing the stores is fas
 - `database`: the connection; `location` and `locks`: checks of the SQLite file and its locks;
 - `runs`, `claims`, `records`, `outcomes`, `stages`, `resamples`, `trainings`: reading and writing the rows; `again`:
   experiments that are computed again; `viewed`: reading the views;
-- `read_only`: the user's own queries; `merge`: joining several SQLite files.
+- `digests` and `check`: digests of the rows, and what was altered;
+- `read_only`: the user's own queries; `merge` with `copies`: joining several SQLite files.
 """
 
 from __future__ import annotations
@@ -229,6 +230,20 @@ class SqlStore(Store):
 
         with self._database.reading() as connection:
             return trainings.read(connection, keys)
+
+    def check(self) -> Iterator[str]:
+        yield from self._database.check()
+
+    def why_not_writable(self) -> str | None:
+        from harness_plugins.sql_store.location import check_file, file_of
+
+        try:
+            file = file_of(self.url)
+            if file is not None:
+                check_file(file, write=True)
+        except StoreError as error:
+            return str(error)
+        return None
 
     def view(self, name: str, filters: Filters = _ALL) -> tuple[list[str], list[tuple[Any, ...]]]:
         from harness_plugins.sql_store import viewed

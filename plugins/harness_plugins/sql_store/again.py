@@ -18,6 +18,7 @@ from harness.experiment import key_of
 from harness.keep.processes import describe
 from harness_plugins.sql_store.claims import status_now
 from harness_plugins.sql_store.database import chunks
+from harness_plugins.sql_store.digests import is_intact, renamed, seal_experiments
 from harness_plugins.sql_store.runs import now_text
 from harness_plugins.sql_store.schema import comparisons, experiments, metadata, runs
 
@@ -99,6 +100,7 @@ def supersede(connection: sa.Connection, keys: Sequence[str]) -> dict[str, str]:
         if provisional not in rows or rows[provisional]["status"] != "finished":
             continue
         old, new = rows[key], rows[provisional]
+        intact = [row["id"] for row in (old, new) if is_intact(connection, row["id"])]
         record = _new_record_key(connection, old)
         forget_stale(connection, key)
         moved = [(table, *_taken_out(connection, table, key, provisional)) for table in _belonging()]
@@ -107,11 +109,10 @@ def supersede(connection: sa.Connection, keys: Sequence[str]) -> dict[str, str]:
         _update(connection, old["id"], gone)
         _update(connection, new["id"], {**kept, "original": None, "key": key})
         for table, of_old, of_new in moved:
-            together = [{**row, "experiment": record} for row in of_old] + [
-                {**row, "experiment": key} for row in of_new
-            ]
+            together = [renamed(table, row, record) for row in of_old] + [renamed(table, row, key) for row in of_new]
             if together:
                 connection.execute(sa.insert(table), together)
+        seal_experiments(connection, intact)
         records[key] = record
     return records
 

@@ -17,8 +17,10 @@ import sqlalchemy as sa
 from harness.errors import StoreError
 from harness.experiment import canonical
 from harness.keep.processes import describe, is_gone
+from harness.keep.texts import MESSAGE, storable_values
 from harness.records import State
 from harness_plugins.sql_store.database import chunks
+from harness_plugins.sql_store.digests import require_unaltered, seal_experiments
 from harness_plugins.sql_store.schema import comparisons, experiments, metrics, samples
 
 if TYPE_CHECKING:
@@ -136,7 +138,7 @@ def claim(connection: sa.Connection, keys: Sequence[str], wanted: Claim) -> set[
     A failed experiment loses its failed samples and its results, so that those samples are tried again.
 
     Raises:
-        StoreError: a key was never registered.
+        StoreError: a key was never registered, or what the database has of it was altered.
     """
     e = experiments.c
     obtained: dict[str, int] = {}
@@ -158,12 +160,13 @@ def claim(connection: sa.Connection, keys: Sequence[str], wanted: Claim) -> set[
         raise StoreError(
             f"{len(unknown)} experiments were claimed before they were registered: {min(unknown)[:12]}, ..."
         )
+    require_unaltered(connection, obtained.values())
     _delete_results(connection, failed)
     for ids in chunks(list(obtained.values())):
         connection.execute(
             sa.update(experiments)
             .where(e.id.in_(ids))
-            .values(status="running", reason=None, finished_at=None, run=wanted.run, **_lease(wanted))
+            .values(status="running", reason=None, finished_at=None, digest=None, run=wanted.run, **_lease(wanted))
         )
     return set(obtained)
 
@@ -180,11 +183,11 @@ def release(connection: sa.Connection, keys: Sequence[str], claim: Claim, status
     """Give up claims and set a status. A key that another owner has claimed meanwhile stays unchanged."""
     e = experiments.c
     for batch in chunks(keys):
-        connection.execute(
-            sa.update(experiments)
-            .where(e.key.in_(batch), e.owner == claim.owner, e.status == "running")
-            .values(status=status, reason=reason, lease_until=None)
-        )
+        mine = (e.key.in_(batch), e.owner == claim.owner, e.status == "running")
+        ids = connection.scalars(sa.select(e.id).where(*mine)).all()
+        values = storable_values({"status": status, "reason": reason, "lease_until": None}, most=2 * MESSAGE)
+        connection.execute(sa.update(experiments).where(*mine).values(values))
+        seal_experiments(connection, ids)
 
 
 def held_ids(connection: sa.Connection, keys: Iterable[str], claim: Claim) -> dict[str, int]:
@@ -294,14 +297,9 @@ def _experiment(row: Mapping[str, Any]) -> Experiment:
 def _row(experiment: Experiment, run: int) -> dict[str, Any]:
     """Return the columns of the table `experiments` for an experiment."""
     options = dict(experiment.codec_options) | ({"intra": True} if experiment.intra else {})
-    return {
-        **{
-            name: getattr(experiment, name)
-            for name in ("key", "codec", "level", "level_name", "intra", "task", "model")
-        },
-        **{
-            name: getattr(experiment, name) for name in ("weights", "dataset", "split", "reference", "seed", "baseline")
-        },
+    same = ("key", "codec", "level", "level_name", "intra", "task", "model", "weights", "dataset", "split", "reference")
+    row = {
+        **{name: getattr(experiment, name) for name in (*same, "seed", "baseline")},
         "codec_options": canonical(options),
         "planned_samples": experiment.samples,
         **{name: getattr(experiment, name) for name in ("precision", "batch", "compiled")},
@@ -319,3 +317,4 @@ def _row(experiment: Experiment, run: int) -> dict[str, Any]:
         "classes": json.dumps(experiment.classes),
         "run": run,
     }
+    return storable_values(row, whole=("codec_options", "identity", "classes"))

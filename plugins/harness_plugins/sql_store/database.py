@@ -12,8 +12,9 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from harness.errors import StoreError
+from harness.errors import NoResultsError, StoreError
 from harness_plugins.sql_store import locks, upgrade
+from harness_plugins.sql_store.check import problems
 from harness_plugins.sql_store.location import check_file, file_of, file_url, tidy
 
 __all__ = ["Database", "chunks", "know_roots"]
@@ -38,6 +39,8 @@ class Database:
         self.write = write
         self.wait = WAIT
         self._url = url
+        if self.file and write:
+            self._look_first(self.file)
         self._engine = _file_engine(self.file, write) if self.file else _server_engine(url)
         try:
             self._prepare()
@@ -74,12 +77,44 @@ class Database:
         if state == "current":
             return
         if not self.write:
+            if state == "altered":
+                raise StoreError(
+                    f"{self.name} has views that are not those of this program: they were replaced, deleted or "
+                    "damaged. A command that writes, as `harness run`, makes them anew; the tables stay as they are."
+                )
             if state == "empty":
-                raise StoreError(f"the database {self.name} holds no results: nothing was ever written to it.")
+                raise NoResultsError(f"the database {self.name} holds no results: nothing was ever written to it.")
             Database(self._url, write=True).close()
             return
         with self.writing() as connection:
             upgrade.to_newest(connection, self.name)
+
+    def _look_first(self, file: Path) -> None:
+        """Refuse another program's file before it is opened for writing, which would change its header (WAL mode)."""
+        check_file(file, write=True)
+        if not file.exists() or not file.stat().st_size:
+            return
+        self._engine = _file_engine(file, write=False)
+        try:
+            with self.reading() as connection:
+                upgrade.state_of(connection, self.name)
+        except StoreError as error:
+            # A file whose last writer died can be read only by one who may write, and repair it.
+            if "read-only" not in str(error):
+                raise
+        finally:
+            self._engine.dispose()
+            tidy(file)
+
+    def check(self) -> Iterator[str]:
+        """Yield a sentence for each thing in the database that was altered or is damaged."""
+        try:
+            with self.reading() as connection:
+                yield from problems(connection)
+        except StoreError as error:
+            yield str(error)
+        except Exception as error:  # noqa: BLE001 - a damaged row can raise anything, and that it does is the answer
+            yield f"its rows cannot be read ({type(error).__name__}: {error})"
 
     @contextmanager
     def _readable_errors(self) -> Iterator[None]:

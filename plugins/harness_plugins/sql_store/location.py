@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from harness.errors import StoreError
+from harness.errors import NoResultsError, StoreError
 
 __all__ = ["check_file", "file_of", "file_url", "tidy"]
 
@@ -60,11 +60,11 @@ def check_file(path: Path, write: bool) -> None:
         raise StoreError(f"the results database {path} is a folder. Name a file.")
     if not path.exists():
         if not write:
-            raise StoreError(f"there is no results database {path} yet: `harness run` makes one, or name another.")
+            raise NoResultsError(f"there is no results database {path} yet: `harness run` makes one, or name another.")
         if not path.parent.is_dir():
             raise StoreError(f"the results database {path} cannot be made: there is no folder {path.parent}.")
     elif not write and path.stat().st_size == 0 and not _journal(path).exists():
-        raise StoreError(f"the results database {path} is empty: nothing was ever written to it.")
+        raise NoResultsError(f"the results database {path} is empty: nothing was ever written to it.")
     if write:
         _check_writable(path)
 

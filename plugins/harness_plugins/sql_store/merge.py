@@ -13,6 +13,8 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,9 @@ from harness.errors import StoreError
 from harness.experiment import subject_key
 from harness.records import Merged
 from harness_plugins.sql_store.again import forget_stale, record_key
+from harness_plugins.sql_store.check import damage_told
+from harness_plugins.sql_store.copies import copy_file, version_of, without_journal, write_back
+from harness_plugins.sql_store.digests import with_digest
 from harness_plugins.sql_store.location import check_file, file_url
 from harness_plugins.sql_store.schema import (
     checkpoints,
@@ -74,64 +79,37 @@ def merge_into(
                 existing.open(write=False)  # raises for a file that is not a results database, without changing it
                 existing.open()  # as a run does: switches to WAL mode, so that it can be read while it is written
             watcher = stack.enter_context(closing(sqlite3.connect(file_url(target, "rw"), uri=True)))
-            before = _version(watcher, target)
-            _copy(target, whole)
+            before = version_of(watcher, target)
+            copy_file(target, whole)
         result = store(str(whole))
         result.open()
+        problems: dict[Path, list[str]] = {}
         try:
-            for number, source in enumerate(sources):
-                part = Path(folder) / f"{number}.db"
-                _copy(source, part)
-                _upgrade_copy(store, part, source)
-                merged.append(_absorb_file(result, part))
-            with result._database.writing() as connection:
-                link_baselines(connection)
-            join(result)
+            with damage_told(problems):
+                for number, source in enumerate(sources):
+                    part = Path(folder) / f"{number}.db"
+                    copy_file(source, part)
+                    problems[source] = _upgrade_copy(store, part, source)
+                    merged.append(replace(_absorb_file(result, part), problems=problems[source]))
+                with result._database.writing() as connection:
+                    link_baselines(connection)
+                join(result)
         finally:
             result.close()
-        with closing(sqlite3.connect(whole)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            connection.execute("PRAGMA journal_mode = DELETE")
+        without_journal(whole, target)
         if watcher is None:
             whole.replace(target)
         else:
-            _write_back(whole, target, watcher, before)
+            write_back(whole, target, watcher, before)
     return merged
 
 
-def _version(watcher: sqlite3.Connection, target: Path) -> int:
-    """Return a number that changes when another connection writes to the file."""
-    try:
-        return int(watcher.execute("PRAGMA data_version").fetchone()[0])
-    except sqlite3.Error as error:
-        raise StoreError(f"{target} cannot be read: {error}.") from error
-
-
-def _write_back(whole: Path, target: Path, watcher: sqlite3.Connection, before: int) -> None:
-    """Write the merged database into the target file in one transaction, unless another process wrote to the target.
-
-    The file is not replaced: a process that has the old file open would then write to a deleted file. The first backup
-    step locks out other writers, so the check after that step sees every earlier write.
-    """
-
-    def check(status: int, left: int, total: int) -> None:
-        if status != sqlite3.SQLITE_DONE and _version(watcher, target) != before:
-            message = f"{target} was written to meanwhile, and is left as it is. Merge again when no run uses it."
-            raise StoreError(message)
-
-    try:
-        with closing(sqlite3.connect(whole)) as merged, closing(sqlite3.connect(target)) as destination:
-            pages = int(merged.execute("PRAGMA page_count").fetchone()[0])
-            merged.backup(destination, pages=max(1, pages - 1), progress=check)
-    except sqlite3.Error as error:
-        raise StoreError(f"{target} cannot be written: {error}.") from error
-
-
-def _upgrade_copy(store: type[SqlStore], path: Path, source: Path) -> None:
-    """Upgrade a copy to the newest schema. Error messages name the original file instead of the copy."""
+def _upgrade_copy(store: type[SqlStore], path: Path, source: Path) -> list[str]:
+    """Upgrade a copy to the newest schema; return what is wrong with it. Messages name the original file instead."""
     copy = store(str(path))
     try:
         copy.open()
+        return [problem.replace(str(path), str(source)) for problem in islice(copy.check(), 5)]
     except StoreError as error:
         raise StoreError(str(error).replace(str(path), str(source))) from error
     finally:
@@ -149,18 +127,6 @@ def _absorb_file(store: SqlStore, part: Path) -> Merged:
                 return absorb(raw)
         finally:
             driver.execute(f"DETACH DATABASE {_OTHER}")
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Make a consistent copy of a database, even if another process is writing to it."""
-    try:
-        with (
-            closing(sqlite3.connect(file_url(source, "ro"), uri=True)) as origin,
-            closing(sqlite3.connect(target)) as destination,
-        ):
-            origin.backup(destination)
-    except sqlite3.Error as error:
-        raise StoreError(f"{source} cannot be read: {error}.") from error
 
 
 def absorb(connection: sa.Connection) -> Merged:
@@ -259,7 +225,10 @@ def _copy_runs(connection: sa.Connection) -> dict[int, int]:
         identity = tuple(row[column.name] for column in identifying)
         if identity not in known:
             values = {name: value for name, value in row.items() if name != "id"}
-            values["status"] = "interrupted" if values["status"] == "running" else values["status"]
+            if values["status"] == "running":
+                sound = with_digest(runs, row)["digest"] == row["digest"]
+                values["status"] = "interrupted"
+                values = with_digest(runs, values) if sound else values
             inserted = connection.execute(sa.insert(runs).values(values)).inserted_primary_key
             assert inserted is not None
             known[identity] = int(inserted[0])
@@ -297,7 +266,7 @@ def _copy_experiment(
             f"INSERT INTO main.{table.name} ({names}) SELECT {names} FROM {_OTHER}.{table.name} WHERE experiment = :key"
         )
         connection.execute(sa.text(query), {"key": key})
-    query = f"SELECT run, stage, seconds FROM {_OTHER}.stages WHERE experiment = :key"
+    query = f"SELECT run, stage, seconds, digest FROM {_OTHER}.stages WHERE experiment = :key"
     found = connection.execute(sa.text(query), {"key": key}).mappings().all()
     if found:
         rows = [{**stage, "experiment": key, "run": run_of[stage["run"]]} for stage in found]

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from harness.keep.texts import MESSAGE, storable
 from harness.records import Comparison
 from harness_plugins.sql_store.claims import held_ids
 from harness_plugins.sql_store.database import chunks
+from harness_plugins.sql_store.digests import seal_experiments, with_digest
 from harness_plugins.sql_store.runs import now_text
 from harness_plugins.sql_store.schema import comparisons, experiments, metrics
 
@@ -36,7 +38,7 @@ def finish(
         .where(experiments.c.id == number)
         .values(
             status="failed" if failed is not None else "finished",
-            reason=failed,
+            reason=None if failed is None else storable(failed, 2 * MESSAGE),
             run=claim.run,
             finished_at=now_text(),
             lease_until=None,
@@ -55,6 +57,7 @@ def finish(
     connection.execute(sa.delete(metrics).where(metrics.c.experiment == key))
     if values:
         connection.execute(sa.insert(metrics), [_metric(key, place, value) for place, value in enumerate(values)])
+    seal_experiments(connection, [number])
 
 
 def uncompared(connection: sa.Connection, keys: Sequence[str]) -> set[str]:
@@ -84,7 +87,7 @@ def compare(connection: sa.Connection, found: Sequence[Comparison]) -> None:
         {
             "experiment": comparison.key,
             "other": comparison.other,
-            "metric": comparison.metric,
+            "metric": storable(comparison.metric),
             "kind": comparison.kind,
             "value": _finite(comparison.value),
             "ci_low": _finite(comparison.ci_low),
@@ -97,7 +100,7 @@ def compare(connection: sa.Connection, found: Sequence[Comparison]) -> None:
     names = ("experiment", "other", "metric", "kind")
     same = sa.and_(*(c[name] == sa.bindparam(f"its_{name}") for name in names))
     connection.execute(sa.delete(comparisons).where(same), [{f"its_{n}": row[n] for n in names} for row in rows])
-    connection.execute(sa.insert(comparisons), rows)
+    connection.execute(sa.insert(comparisons), [with_digest(comparisons, row) for row in rows])
 
 
 def read_comparisons(connection: sa.Connection, key: str) -> list[Comparison]:
@@ -106,6 +109,7 @@ def read_comparisons(connection: sa.Connection, key: str) -> list[Comparison]:
     result = []
     for row in connection.execute(query):
         values = dict(row._mapping)
+        del values["digest"]
         result.append(Comparison(key=values.pop("experiment"), **values))
     return result
 
@@ -115,7 +119,7 @@ def _metric(key: str, place: int, value: MetricValue) -> dict[str, Any]:
     metrics."""
     return {
         "experiment": key,
-        "metric": value.metric,
+        "metric": storable(value.metric),
         "position": place,
         "value": _finite(value.value),
         "ci_low": _finite(value.ci_low),
@@ -135,4 +139,4 @@ def _finite(value: float | None) -> float | None:
 
 def _reason(reason: str | None, value: float | None) -> str | None:
     """Return the reason, or "undefined" for a missing value without a reason: NULL always has a reason."""
-    return reason or ("undefined" if _finite(value) is None else None)
+    return storable(reason, MESSAGE) if reason else ("undefined" if _finite(value) is None else None)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from harness.keep.processes import is_gone, this_process
+from harness.keep.texts import MESSAGE, storable
 from harness.records import RecordedRun, RunInfo
+from harness_plugins.sql_store.digests import seal_rows, with_digest
 from harness_plugins.sql_store.schema import runs
 
 if TYPE_CHECKING:
@@ -24,17 +26,17 @@ def begin(connection: sa.Connection, info: RunInfo) -> int:
         if is_gone(process):
             end(connection, run, "interrupted")
     row = {
-        "command": info.command,
+        "command": storable(info.command, 10 * MESSAGE),
         "status": "running",
         "started_at": now_text(),
-        "host": info.host,
+        "host": storable(info.host),
         "process": this_process(),
-        "device": info.device,
-        "git": info.git,
+        "device": storable(info.device),
+        "git": None if info.git is None else storable(info.git),
         "versions": json.dumps(dict(info.versions), sort_keys=True),
         "settings": json.dumps(dict(info.settings), sort_keys=True, default=str),
     }
-    key = connection.execute(sa.insert(runs).values(row)).inserted_primary_key
+    key = connection.execute(sa.insert(runs).values(with_digest(runs, row))).inserted_primary_key
     assert key is not None
     return int(key[0])
 
@@ -42,6 +44,7 @@ def begin(connection: sa.Connection, info: RunInfo) -> int:
 def end(connection: sa.Connection, run: int, status: Status) -> None:
     """Store the final status of a run and the time."""
     connection.execute(sa.update(runs).where(runs.c.id == run).values(status=status, finished_at=now_text()))
+    seal_rows(connection, runs, runs.c.id == run)
 
 
 def read(connection: sa.Connection) -> list[RecordedRun]:

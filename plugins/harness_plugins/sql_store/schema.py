@@ -39,7 +39,7 @@ __all__ = [
     "statistics",
 ]
 
-REVISION = "0009"
+REVISION = "0010"
 """The newest revision in `migrations/versions`. Revisions are numbers, so that they can be compared."""
 
 metadata = MetaData()
@@ -58,6 +58,7 @@ runs = Table(
     Column("git", Text),
     Column("versions", Text, nullable=False),
     Column("settings", Text, nullable=False),
+    Column("digest", Text),
 )
 
 experiments = Table(
@@ -131,6 +132,8 @@ experiments = Table(
     # records have neither `cell`, `series` nor `ladder`, so no view joins them with current results.
     Column("original", Text),
     Column("superseded_at", Text),
+    # Of the row, its metrics and its samples, once it is finished or given up (`digests`); of other tables, of the row.
+    Column("digest", Text),
     UniqueConstraint("key", name="uq_experiments_key"),
     Index("ix_experiments_baseline", "baseline", "training", "codec", "level"),
     Index("ix_experiments_status", "status"),
@@ -169,6 +172,7 @@ comparisons = Table(
     Column("ci_high", Float),
     Column("n", Integer, nullable=False),
     Column("reason", Text),
+    Column("digest", Text),
     PrimaryKeyConstraint("experiment", "metric", "kind", "other", name="pk_comparisons"),
     Index("ix_comparisons_other", "other"),
     sqlite_with_rowid=False,
@@ -234,6 +238,7 @@ stages = Table(
     Column("run", Integer, ForeignKey("runs.id"), nullable=False),
     Column("stage", Text, nullable=False),
     Column("seconds", Float, nullable=False),
+    Column("digest", Text),
     PrimaryKeyConstraint("experiment", "run", "stage", name="pk_stages"),
     sqlite_with_rowid=False,
 )
@@ -257,4 +262,5 @@ checkpoints = Table(
     Column("steps", Integer),
     Column("seconds", Float),
     Column("loss_curve", Text),
+    Column("digest", Text),
 )

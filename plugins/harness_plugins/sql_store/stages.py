@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from harness.errors import StoreError
 from harness.store import STAGES
+from harness_plugins.sql_store.digests import with_digest
 from harness_plugins.sql_store.schema import stages
 
 __all__ = ["add"]
@@ -43,4 +44,4 @@ def add(connection: sa.Connection, key: str, run: int, seconds: Mapping[str, flo
         }
         for stage, value in seconds.items()
     ]
-    connection.execute(sa.insert(stages), rows)
+    connection.execute(sa.insert(stages), [with_digest(stages, row) for row in rows])

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from harness.experiment import canonical
+from harness.keep.texts import MESSAGE, storable
 from harness.records import Checkpoint
 from harness_plugins.sql_store.database import chunks
+from harness_plugins.sql_store.digests import with_digest
 from harness_plugins.sql_store.runs import now_text
 from harness_plugins.sql_store.schema import checkpoints
 
@@ -23,12 +25,13 @@ def keep(connection: sa.Connection, made: Checkpoint, run: int) -> None:
     connection.execute(sa.delete(checkpoints).where(checkpoints.c.key == made.key))
     row = {
         **{name: getattr(made, name) for name in _PLAIN},
+        "path": storable(made.path, MESSAGE),
         "identity": canonical(made.identity),
         "status": "finished",
         "run": run,
         "finished_at": now_text(),
     }
-    connection.execute(sa.insert(checkpoints).values(row))
+    connection.execute(sa.insert(checkpoints).values(with_digest(checkpoints, row)))
 
 
 def read(connection: sa.Connection, keys: Sequence[str]) -> dict[str, Checkpoint]:

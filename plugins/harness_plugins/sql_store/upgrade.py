@@ -10,31 +10,41 @@ from sqlalchemy import Connection, inspect, text
 
 from harness.errors import StoreError
 from harness_plugins.sql_store.schema import REVISION, metadata
-from harness_plugins.sql_store.views import create_views, drop_views
+from harness_plugins.sql_store.views import create_views, drop_views, foreign_views
 
 __all__ = ["state_of", "to_newest"]
 
 _LOCK = 0x68_61_72_6E  # number of a PostgreSQL advisory lock; any number that no other program uses
 
 
-def state_of(connection: Connection, where: str, newest: str = REVISION) -> Literal["empty", "older", "current"]:
-    """Return whether the database is empty, has an older schema, or has the current schema.
+def state_of(
+    connection: Connection, where: str, newest: str = REVISION
+) -> Literal["empty", "older", "current", "altered"]:
+    """Return whether the database is empty, has an older schema or the current one, or has views that are not ours.
 
     Raises:
-        StoreError: the schema is newer than this program, or the database belongs to another program.
+        StoreError: the schema is newer than this program, the database belongs to another program, or nothing says
+            which schema it has.
     """
     tables = set(inspect(connection).get_table_names())
-    if "alembic_version" not in tables:
+    own = tables & set(metadata.tables)
+    if "alembic_version" not in tables or (tables - {"alembic_version"} and not own):
         if foreign := tables - set(metadata.tables):
             names = ", ".join(sorted(foreign)[:5])
             raise StoreError(
                 f"{where} is a database, but not one of results: it holds the tables {names}. It was left as it is; "
                 "give another with --db."
             )
-        return "older" if tables else "empty"
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "0000"
+        if tables:
+            raise _without_version(where, "it has no table alembic_version, which says its schema version")
+        return "empty"
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if found is None and own:
+        raise _without_version(where, "its table alembic_version is empty, which says its schema version")
+    found = found or "0000"
     if found == newest:
-        return "current"
+        changed = connection.dialect.name == "sqlite" and newest == REVISION and foreign_views(connection)
+        return "altered" if changed else "current"
     if not (found.isdecimal() and len(found) == len(newest)):
         raise StoreError(f"{where} has the schema {found!r}, which is none of this program's. Give another with --db.")
     if found > newest:
@@ -43,6 +53,13 @@ def state_of(connection: Connection, where: str, newest: str = REVISION) -> Lite
             "newer codec-harness. Upgrade (pip install --upgrade codec-harness), or give another database with --db."
         )
     return "older"
+
+
+def _without_version(where: str, what: str) -> StoreError:
+    return StoreError(
+        f"{where} is damaged, or was not made by codec-harness: {what}. It was left as it is; restore it from a copy, "
+        "or give another with --db."
+    )
 
 
 def to_newest(connection: Connection, where: str, newest: str = REVISION, further: Path | None = None) -> None:
@@ -59,7 +76,11 @@ def to_newest(connection: Connection, where: str, newest: str = REVISION, furthe
 
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    if state_of(connection, where, newest) == "current":  # another process was faster
+    state = state_of(connection, where, newest)
+    if state == "current":  # another process was faster
+        return
+    if state == "altered":
+        create_views(connection)
         return
     drop_views(connection)
     folder = Path(__file__).parent / "migrations"

@@ -6,13 +6,21 @@ differ.
 
 from __future__ import annotations
 
+import hashlib
+
 from sqlalchemy import Connection, text
 
 from harness_plugins.sql_store.profile_view import profile_view
 
-__all__ = ["BOOLEANS", "VIEWS", "columns_of", "create_views", "drop_views"]
+__all__ = ["BOOLEANS", "VIEWS", "VIEWS_SHA256", "columns_of", "create_views", "drop_views", "foreign_views"]
 
 VIEWS = ("results", "curves", "recovery", "seeds", "per_sample", "profile", "superseded")
+
+VIEWS_SHA256 = "1b8b8c4450a0e5ed9ca1f20d37adaf9d1dffc0ae6c915a5bc5c1754284c62004"
+"""Of the SQL of all views on SQLite, as `foreign_views` computes it. A test says what it is, when a view changes.
+
+It is written down here because a view has numbers that take the import of NumPy to compute.
+"""
 
 BOOLEANS = frozenset({"is_primary", "higher_is_better", "compiled"})
 """Boolean columns, which SQLite returns as 1 and 0."""
@@ -231,6 +239,15 @@ def drop_views(connection: Connection) -> None:
     """Delete all views: SQLite cannot alter a table that a view uses."""
     for name in VIEWS:
         connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
+
+
+def foreign_views(connection: Connection) -> str | None:
+    """Return None if the views of a SQLite database are those of this program; else the SHA-256 of theirs."""
+    names = ", ".join(f"'{name}'" for name in VIEWS)
+    query = f"SELECT name, type, sql FROM sqlite_master WHERE name IN ({names}) ORDER BY name"
+    found = repr([tuple(row) for row in connection.exec_driver_sql(query)])
+    digest = hashlib.sha256(found.encode("utf-8", "surrogatepass")).hexdigest()
+    return None if digest == VIEWS_SHA256 else digest
 
 
 def columns_of(connection: Connection, name: str) -> list[str]:

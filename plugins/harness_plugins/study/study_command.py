@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 
 from harness.cli.once import Command
-from harness.cli.options.results import warn
+from harness.cli.options.results import open_for_reading, warn
 from harness.errors import UsageError
+from harness.files import write_whole
 
 __all__ = ["study"]
 
@@ -41,7 +42,6 @@ def study(default: str, /, output: Path | None, resamples: int, db: tuple[str, .
     experiment whose resampled metrics the database does not keep (`harness results refresh`).
     """
     from harness.discovery.plugins import installed
-    from harness.discovery.stores import open_store
     from harness_plugins.study.evidence import Evidence
     from harness_plugins.study.page import study_page
 
@@ -50,13 +50,16 @@ def study(default: str, /, output: Path | None, resamples: int, db: tuple[str, .
     plugins = installed()
     urls = db or (default,)
     with ExitStack() as stack:
-        stores = [stack.enter_context(closing(open_store(url, plugins, write=False))) for url in urls]
+        stores = [stack.enter_context(open_for_reading(url)) for url in urls]
         evidence = Evidence(stores, plugins, resamples, warn=warn)
         page = study_page(evidence, _command(urls, resamples, output), resamples, len(urls))
     if output is None:
         click.echo(page, nl=False)
     else:
-        output.write_text(page, encoding="utf-8")
+        try:
+            write_whole(output, page.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            raise UsageError(f"--output {output} cannot be written: {error.strerror or error}.") from error
 
 
 def _command(urls: Sequence[str], resamples: int, output: Path | None) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.once import Command
-from harness.cli.options.results import merged_filters, warn_superseded
+from harness.cli.options.results import merged_filters, open_for_reading, warn_superseded
 from harness.results.tables.text import FORMATS
 
 if TYPE_CHECKING:
@@ -39,8 +38,6 @@ def tables(
     db: str | None,
 ) -> None:
     """Tables I-V of the study from one's own results: (A) pretrained, (B) retrained at each level."""
-    from harness.discovery.plugins import installed
-    from harness.discovery.stores import open_store
     from harness.results.cells import read_cells
     from harness.results.tables.results import print_table
     from harness.store import Filters
@@ -48,7 +45,7 @@ def tables(
 
     task = merged_filters(ctx, {"task": task})["task"]
     outer_format = ctx.parent.params["format_"] if ctx.parent else "table"
-    with closing(open_store(db or ctx.obj, installed(), write=False)) as store:
+    with open_for_reading(db or ctx.obj) as store:
         cells = read_cells(store, Filters({"task": list(task)} if task else {}))
         warn_superseded(cells)
     form = format_ or outer_format

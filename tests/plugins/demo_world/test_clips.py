@@ -149,7 +149,7 @@ def test_an_action_clip_is_what_its_outline_says() -> None:
     assert sample.fps == 10.0
     assert sample.targets == {0: ACTIONS.index(outline.stratum)}
     assert (dataset[13].frames == sample.frames).all()
-    assert (cache_dir() / "demo-world" / "actions-v1" / "val" / "00013.npz").is_file()
+    assert (cache_dir() / "demo-world" / "actions-v1" / "val" / "00013.scene").is_file()
 
 
 def nearest_shift(one: np.ndarray, other: np.ndarray, reach: int) -> tuple[int, int]:

@@ -209,7 +209,7 @@ def test_scenes_are_rendered_once_and_kept(cache: Path) -> None:
     sample = dataset[7]
     assert sample.frames.shape == (1, 192, 256, 3)
     assert sample.id == dataset.outline(7).id
-    [kept] = list(cache.rglob("*.npz"))
+    [kept] = list(cache.rglob("*.scene"))
     before = kept.stat().st_mtime_ns
     again = dataset[7]
     assert (again.frames == sample.frames).all()
@@ -222,7 +222,7 @@ def test_a_damaged_cache_is_mended(cache: Path, content: bytes) -> None:
     dataset = DemoWorld("detection", "val")
     dataset.open()
     whole = dataset[7].frames
-    [kept] = list(cache.rglob("*.npz"))
+    [kept] = list(cache.rglob("*.scene"))
     kept.write_bytes(content)
     assert (dataset[7].frames == whole).all()
     assert (dataset[7].frames == whole).all()

@@ -180,7 +180,7 @@ def test_what_experiments_share_is_filled_in_when_an_older_file_is_upgraded(tmp_
 def test_classes_are_found_in_the_metrics_of_an_older_file(tmp_path: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{tmp_path}/old.db")
     with engine.begin() as connection:
-        later = ("classes", "frames", "compiled")
+        later = ("classes", "frames", "compiled", "digest")
         upgrade.to_newest(connection, "it", "0003")
         connection.exec_driver_sql(
             "INSERT INTO runs (id, command, status, started_at, host, process, device, versions, settings)"
