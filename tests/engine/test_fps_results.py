@@ -148,6 +148,27 @@ def test_decisions_pair_the_frames_that_all_judged(store: Store) -> None:
     assert both[0].replicates.source == both[1].replicates.source
 
 
+def test_what_is_kept_counts_the_judged_frames(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alone, an experiment is answered from what is kept; beside one that judged fewer frames, from its statistics."""
+    cells = cells_of(store, 5)
+    keys = [cell.facts["experiment"] for cell in cells.values()]
+    identities = store.identities(keys)
+
+    def answers() -> list[Any]:
+        draws = Resampler(dict.fromkeys(keys, store), identities, installed(), 200, 0, warn=pytest.fail)
+        asked = [[cells[5]], [cells[12.5], cells[5]], [cells[None], cells[12.5]], [cells[None]]]
+        found = [draws.together([([one], name) for one in some for name in ("agreement AP", RATE)]) for some in asked]
+        return [
+            (one.value, one.samples, one.groups, one.replicates.source, one.replicates.resampled[one.metric].tobytes())
+            for some in found
+            for one in some
+        ]
+
+    from_kept = answers()
+    monkeypatch.setattr(type(store), "resamples", Store.resamples)
+    assert answers() == from_kept
+
+
 def test_every_stands_in_results(session: Session) -> None:
     names = {row[0] for row in session.select("select distinct dataset from results")}
     assert names == {dataset_name(every) for every in EVERY}
