@@ -148,7 +148,7 @@ class Experiment:
     def label(self) -> str:
         """A short readable name of the experiment: "jpeg:scale=0.5@50 detection"."""
         level = "" if self.level is None else f"@{self.level:g}"
-        training = f", retrained: {self.training.label}" if self.training.label else ""
+        training = f", retrained {self.training.label}" if self.training.label else ""
         return f"{self.variant}{level} {self.task}{training}"
 
 

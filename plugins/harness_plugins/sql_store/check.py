@@ -84,11 +84,11 @@ def _columns(connection: sa.Connection) -> list[str]:
 def _keys(connection: sa.Connection) -> Iterator[str]:
     """Yield experiments whose identity, which determines the result, does not give their key; and broken texts."""
     e = experiments.c
-    for key, identity, options, classes in connection.execute(
-        sa.select(e.key, e.identity, e.codec_options, e.classes).order_by(e.id)
+    for key, original, identity, options, classes in connection.execute(
+        sa.select(e.key, e.original, e.identity, e.codec_options, e.classes).order_by(e.id)
     ):
         try:
-            right = key_of(json.loads(identity)) == key
+            right = key_of(json.loads(identity)) == (original or key)
             json.loads(options)
             json.loads(classes or "[]")
         except (ValueError, TypeError, RecursionError):
