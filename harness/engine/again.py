@@ -48,8 +48,9 @@ def begin_again(plan: Plan, store: Store) -> Again:
     Raises:
         StoreError: the store keeps no superseded records, or another process computes one of them again at this time.
     """
-    states = store.states([experiment.key for experiment in plan.experiments])
-    finished = [key for key, state in states.items() if state.status == "finished"]
+    keys = [experiment.key for experiment in plan.experiments]
+    states = store.states(keys)
+    finished = [key for key in keys if key in states and states[key].status == "finished"]
     provisional = store.begin_again(finished)
 
     def fresh(cell: Cell) -> Cell:

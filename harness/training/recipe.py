@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from reprlib import repr as short
 from typing import Any
 
 from harness.errors import RegistryError, UsageError, did_you_mean
@@ -102,26 +103,26 @@ class Recipe:
         """
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
-                raise UsageError(f"{name} is {getattr(self, name)!r}: allowed are {', '.join(allowed)}.")
+                raise UsageError(f"{name} is {short(getattr(self, name))}: allowed are {', '.join(allowed)}.")
         for name in ("iterations", "batch", "checkpoint"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UsageError(f"{name} is {value!r}: a whole number of at least 1 is expected.")
+                raise UsageError(f"{name} is {short(value)}: a whole number of at least 1 is expected.")
         for name in ("lr", "weight_decay", "momentum", "warmup", "clip", "average"):
             value = getattr(self, name)
             if not _is_rate(value):
-                raise UsageError(f"{name} is {value!r}: a number of at least 0 is expected.")
+                raise UsageError(f"{name} is {short(value)}: a number of at least 0 is expected.")
         if self.average >= 1:
             raise UsageError(f"average is {self.average}: it has to be below 1.")
         if not isinstance(self.milestones, tuple) or not all(map(_is_rate, self.milestones)):
-            raise UsageError(f"milestones is {self.milestones!r}: fractions of the iterations are expected.")
+            raise UsageError(f"milestones is {short(self.milestones)}: fractions of the iterations are expected.")
         if self.parts is not None and not (isinstance(self.parts, Mapping) and all(map(_is_rate, self.parts.values()))):
-            raise UsageError(f"parts is {self.parts!r}: a learning rate for each part is expected.")
+            raise UsageError(f"parts is {short(self.parts)}: a learning rate for each part is expected.")
         if not isinstance(self.channels_last, bool):
-            raise UsageError(f"channels_last is {self.channels_last!r}: true or false is expected.")
+            raise UsageError(f"channels_last is {short(self.channels_last)}: true or false is expected.")
         for name in ("split", "source"):
             if not isinstance(getattr(self, name), str):
-                raise UsageError(f"{name} is {getattr(self, name)!r}: a text is expected.")
+                raise UsageError(f"{name} is {short(getattr(self, name))}: a text is expected.")
 
     def changed(self, settings: Sequence[str]) -> Recipe:
         """Return a copy of the recipe with values changed on the command line, each "key=value".

@@ -253,6 +253,7 @@ def test_finds(tmp_path: Path, text: str, told: str) -> None:
     ("values", "told"),
     [
         ({"milestones": 5}, "milestones is 5"),
+        ({"iterations": [1] * 3000}, "iterations is [1, 1, 1, 1, 1, 1, ...]: a whole number"),
         ({"milestones": ["a"]}, "milestones is"),
         ({"parts": [1]}, "parts is"),
         ({"parts": {"a": "b"}}, "parts is"),
