@@ -35,7 +35,11 @@ def task_of(identity: Mapping[str, Any], classes: Sequence[str], plugins: Plugin
 def made_by(identity: Mapping[str, Any], plugins: Plugins) -> str:
     """Return the distribution that provides the task of a recorded experiment, with its version, as text.
 
+    The digest of the source follows, if the task is of a third-party plugin: its author may edit it within a version.
+
     Raises:
         UnknownNameError: no installed plugin has the task.
+        PluginError: the source cannot be read.
     """
-    return str(plugins.provided("task", identity["task"]["name"]).origin)
+    provided = plugins.provided("task", identity["task"]["name"])
+    return str(provided.origin) + (f", source {provided.source}" if provided.source else "")

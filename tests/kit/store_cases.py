@@ -588,3 +588,23 @@ class StoreCases:
             with pytest.raises(StoreError, match="is not finished, so it cannot be computed again"):
                 store.begin_again([none.key, key])
         assert store.begin_again([]) == {}
+
+    def test_what_was_written_is_sound_and_what_was_altered_is_found(self, store: SqlStore, mine: Claim) -> None:
+        put_results(store)
+        one = cell(level=10.0)
+        store.register([one], mine.run)
+        store.claim([one.key], mine)
+        store.write([row(one.key, 0), row(one.key, 1)], mine)
+        store.release([one.key], mine, "interrupted")
+        store.add_stages(one.key, mine.run, {"read": 1.5})
+        assert list(store.check()) == []
+        for sql in (
+            "UPDATE metrics SET is_primary = NOT is_primary WHERE metric = 'AP50'",
+            "UPDATE samples SET score = 0.25",
+            "UPDATE stages SET seconds = 2",
+        ):
+            with store._database.writing() as connection:
+                connection.exec_driver_sql(sql)
+        found = list(store.check())
+        assert len(found) == 4  # two experiments with this metric, one with samples, and a row of stages
+        assert sum("its metrics or its samples are not as they were written" in text for text in found) == 3
