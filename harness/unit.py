@@ -156,6 +156,8 @@ class Settings:
         threads: the number of threads for the forward pass on the CPU.
         training_threads: the number of threads for training on the CPU.
         compiled: whether torch compiles the network. It is a part of an experiment's identity too.
+        sample_timeout: how many seconds a worker may take for one step of one sample (reading, encoding, decoding,
+            preparing, scoring), and the device for one sample of a batch; 0 for as long as they like.
     """
 
     device: str
@@ -164,3 +166,4 @@ class Settings:
     threads: int
     training_threads: int = 1
     compiled: bool = False
+    sample_timeout: float = 600.0

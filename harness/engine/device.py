@@ -120,9 +120,10 @@ class DeviceThread:
             raise result
         return result
 
-    def written(self) -> None:
-        """Note that the rows of one batch that was predicted were taken."""
-        self._unwritten.release()
+    def written(self, batches: int = 1) -> None:
+        """Note that the rows of so many batches that were predicted were taken, or will never come."""
+        if batches:
+            self._unwritten.release(batches)
 
     def stop(self) -> None:
         """End the thread, after the batch that it predicts."""

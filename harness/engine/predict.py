@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from harness.engine.device import Device, DeviceThread
 from harness.records import SampleRow
 from harness.unit import RowBatch, Settings, Unit
+from harness.workers.partner import Lost
 from harness.workers.pool import Pool
 from harness.workers.preparing import REFERENCE, prepared_batches
 from harness.workers.scoring import Scorer
@@ -74,6 +75,10 @@ def _with_workers(
             while (result := started.results.get()) is not None:
                 if isinstance(result, BaseException):
                     raise result
+                if isinstance(result, Lost):
+                    progress.warning(result.note)
+                    thread.written(result.batches)
+                    continue
                 for batch in result.batches:
                     if batch.on_device:
                         thread.written()

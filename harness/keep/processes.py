@@ -13,7 +13,7 @@ import platform
 import secrets
 from pathlib import Path
 
-__all__ = ["describe", "is_gone", "this_process"]
+__all__ = ["describe", "has_ended", "is_gone", "this_process"]
 
 
 def this_process() -> str:
@@ -43,6 +43,11 @@ def is_gone(owner: str) -> bool:
     if (host, boot, namespace) != (_host(), _boot(), _namespace()):
         return False
     return _start(int(pid)) != start
+
+
+def has_ended(pid: int) -> bool:
+    """Return whether a process of this machine has certainly ended, be it that its parent has not asked yet how."""
+    return Path("/proc/self/stat").exists() and not _start(pid)
 
 
 @functools.lru_cache(maxsize=4)  # keyed by pid, so that a forked child gets its own name

@@ -22,12 +22,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
+from multiprocessing.util import Finalize
 from typing import Any
 
 from harness.workers.start import quiet_signals
 from harness.workers.transport import portable
 
-__all__ = ["Child", "Nursery", "OwnChild", "hang_up", "how_ended", "nursery", "open_nursery", "start_process"]
+__all__ = [
+    "Child",
+    "Nursery",
+    "OwnChild",
+    "hang_up",
+    "how_ended",
+    "make_nursery",
+    "nursery",
+    "open_nursery",
+    "start_process",
+]
 
 _START, _ENDED = b"start ", b"ended "
 """How the two questions to the nursery begin."""
@@ -67,6 +78,7 @@ class OwnChild:
     def __init__(self, process: Any) -> None:
         self._process = process
         self.pid: int = process.pid
+        self._at_exit = _killed_at_exit(process)
 
     def kill(self) -> None:
         """End the process at once."""
@@ -75,6 +87,7 @@ class OwnChild:
     def ended(self) -> int | None:
         """Wait until the process has ended; return its exit status, or the negative number of the signal."""
         self._process.join()
+        self._at_exit.cancel()
         code: int | None = self._process.exitcode
         return code
 
@@ -100,6 +113,7 @@ class Nursery:
         self._connection, its = context.Pipe()
         self._process = context.Process(target=self._serve, args=(its, self._connection), name="nursery", daemon=True)
         self._process.start()
+        self._at_exit = _killed_at_exit(self._process)
         its.close()
 
     def start(self, work: Callable[..., None], arguments: object, connection: Connection) -> Child:
@@ -157,6 +171,7 @@ class Nursery:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+        self._at_exit.cancel()
         self._connection.close()
 
     def _serve(self, connection: Connection, other: Connection) -> None:
@@ -211,6 +226,14 @@ def hang_up(connection: Connection, say_only: bool = False) -> None:
         end.shutdown(socket.SHUT_WR if say_only else socket.SHUT_RDWR)
 
 
+def _killed_at_exit(process: Any) -> Any:
+    """Let Python kill a process when it exits, if the process is still there then.
+
+    Otherwise it would ask the process to end by SIGTERM, which such a process ignores, and wait for it.
+    """
+    return Finalize(None, process.kill, exitpriority=0)
+
+
 def how_ended(code: int | None) -> str:
     """Say how a process ended: its exit status, or the negative number of the signal; None if that is not known."""
     if code is None:
@@ -241,7 +264,10 @@ class _Reader(pickle.Unpickler):
 
 
 def start_process(
-    work: Callable[..., None], arguments: object, others: Sequence[Connection] = ()
+    work: Callable[..., None],
+    arguments: object,
+    others: Sequence[Connection] = (),
+    own: Nursery | None = None,
 ) -> tuple[Connection, Child | OwnChild]:
     """Start a process that calls `work(arguments, connection)`: from the run's nursery, else from this process.
 
@@ -250,11 +276,12 @@ def start_process(
         arguments: what it is given.
         others: this process's ends of other pipes. A process that this one forks itself closes them: whoever holds an
             end of a pipe keeps the other side from noticing that its partner has died.
+        own: a nursery to take in place of the run's.
 
     Returns:
         This process's end of the pipe, and the new process.
     """
-    home = nursery()
+    home = own or nursery()
     # Forked processes start at once and share the parent's data. Other platforms use their own start method.
     forked = sys.platform == "linux"
     context: Any = multiprocessing.get_context("fork" if forked else None)
@@ -284,22 +311,29 @@ def nursery() -> Nursery | None:
     return _open[-1] if _open and _open[-1].owner == os.getpid() else None
 
 
-@contextlib.contextmanager
-def open_nursery(known: Sequence[object]) -> Iterator[None]:
-    """Fork a nursery for the time of a run, where processes can be forked.
+def make_nursery(known: Sequence[object]) -> Nursery | None:
+    """Fork a nursery, where processes can be forked.
 
     The libraries that every worker needs are imported before, once for all of them.
     """
     if sys.platform != "linux":
-        yield
-        return
+        return None
     import cv2  # noqa: F401
     import torch  # noqa: F401
 
     from harness.media.opencv import end_threads
 
     end_threads()
-    _open.append(Nursery(known))
+    return Nursery(known)
+
+
+@contextlib.contextmanager
+def open_nursery(known: Sequence[object]) -> Iterator[None]:
+    """Fork the nursery of a run, which lasts as long as the context."""
+    if (made := make_nursery(known)) is None:
+        yield
+        return
+    _open.append(made)
     try:
         yield
     finally:
