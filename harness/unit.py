@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from harness.records import SampleRow
     from harness.task import Task
 
-__all__ = ["Batch", "Cell", "RowBatch", "Settings", "Subject", "Todo", "Unit"]
+__all__ = ["SAMPLE_TIMEOUT", "Batch", "Cell", "RowBatch", "Settings", "Subject", "Todo", "Unit"]
+
+SAMPLE_TIMEOUT = 600.0
+"""How many seconds a step of one sample may take, if the user does not say."""
 
 
 @dataclass(frozen=True)
@@ -166,4 +169,4 @@ class Settings:
     threads: int
     training_threads: int = 1
     compiled: bool = False
-    sample_timeout: float = 600.0
+    sample_timeout: float = SAMPLE_TIMEOUT

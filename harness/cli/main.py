@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import importlib
@@ -13,6 +14,7 @@ from typing import NoReturn
 import click
 
 from harness import __version__
+from harness.cli.stopping import status_of
 from harness.errors import HarnessError, did_you_mean
 from harness.results.tables.text import clean
 
@@ -77,7 +79,11 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command line and exit: 0 all done, 1 some experiment failed, 2 bad usage or preflight, 130 interrupted."""
+    """Run a command line and exit.
+
+    The exit status: 0 all done, 1 some experiment failed or is not finished, 2 bad usage or failed preflight, 128 + n
+    stopped by signal n (130 by Ctrl-C).
+    """
     # This must be set before torch is loaded: its threads then sleep while they wait for each other. Busy waiting costs
     # many times the actual work if other programs use the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -85,9 +91,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if words and words[0] in _READING:
         gc.set_threshold(_COLLECT_AFTER)
     try:
-        sys.exit(_run(arguments))
+        status = _run(arguments)
+        _leave_hung_model(status)
+        sys.exit(status)
     finally:
         gc.set_threshold(*usual)
+
+
+def _leave_hung_model(status: int) -> None:
+    """Exit at once if a thread still predicts: Python's own exit would wait for it, or take its memory away from it."""
+    device = sys.modules.get("harness.engine.device")
+    if device is not None and device.left_alone():
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, OSError, ValueError):
+                stream.flush()
+        os._exit(status)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -99,11 +117,12 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as stop:
         words = sys.argv[1:] if arguments is None else arguments
         kept = "; what was done is kept. Run the same command again to continue" if _keeps_work(words) else ""
-        click.echo(f"\ninterrupted{kept}.", err=True)
-        return 130
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            click.echo(f"\ninterrupted{kept}.", err=True)
+        return status_of(stop)
     except HarnessError as error:
         # A message may have several lines, and may contain names from a database with any characters.
         click.echo("\n".join(map(clean, f"error: {error}".split("\n"))), err=True)

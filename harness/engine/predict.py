@@ -11,12 +11,14 @@ Each of these has a process or a thread of its own, and none waits for another o
 from __future__ import annotations
 
 import contextlib
+import queue
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.engine.device import Device, DeviceThread
+from harness.errors import HungModelError
 from harness.records import SampleRow
 from harness.unit import RowBatch, Settings, Unit
 from harness.workers.partner import Lost
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from harness.progress import Progress
 
 __all__ = ["run_unit"]
+
+_LAST_WORDS = 10.0
+"""How many seconds the batch on the device has, if the run is interrupted."""
 
 
 def run_unit(
@@ -46,7 +51,8 @@ def run_unit(
 
     Raises:
         WeightsError: the weights do not fit the network.
-        PluginError: a worker process has died.
+        PluginError: worker processes die whatever they do.
+        HungModelError: the model does not come back from predicting.
     """
     progress.status(f"loading model {unit.subject.model_name}")
     rows = _with_workers(unit, settings, progress, pool) if settings.workers else _alone(unit, settings, progress)
@@ -72,7 +78,14 @@ def _with_workers(
             for note in thread.loaded():
                 progress.warning(note)
             progress.status("")
-            while (result := started.results.get()) is not None:
+            while True:
+                thread.check()
+                try:
+                    result = started.results.get(timeout=thread.tick)
+                except queue.Empty:
+                    continue
+                if result is None:
+                    break
                 if isinstance(result, BaseException):
                     raise result
                 if isinstance(result, Lost):
@@ -83,8 +96,13 @@ def _with_workers(
                     if batch.on_device:
                         thread.written()
                     yield batch.rows, batch.notes
-        finally:
+        except (HungModelError, KeyboardInterrupt, GeneratorExit):
+            thread.stop(_LAST_WORDS)
+            raise
+        except BaseException:
             thread.stop()
+            raise
+        thread.stop()
 
 
 def _alone(unit: Unit, settings: Settings, progress: Progress) -> Generator[tuple[RowBatch, Sequence[str]]]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.engine.collecting import Collector
 from harness.engine.heartbeat import Heartbeat
+from harness.engine.outcome import Outcome
 from harness.engine.stages import StageSeconds
 from harness.engine.trainer import Trainer
 from harness.engine.work import Work, known_parts, plan_work
-from harness.errors import HarnessError, PluginError, StoreError
+from harness.errors import HarnessError, HungModelError, PluginError, StoreError
 from harness.finish.background import Finishing
 from harness.finish.finisher import Finisher
 from harness.finish.found import too_many_failures
@@ -30,28 +31,9 @@ if TYPE_CHECKING:
     from harness.store import Store
     from harness.unit import Cell, Unit
 
-__all__ = ["Outcome", "Runner"]
+__all__ = ["Runner"]
 
 POLL_SECONDS = 2.0
-
-
-@dataclass
-class Outcome:
-    """The outcome of a run.
-
-    Args:
-        found: the keys of experiments that were finished before the run.
-        finished: the keys of experiments that this run finished.
-        failed: key of a failed experiment -> reason.
-        interrupted: key of an experiment of which samples are still missing -> reason.
-        elsewhere: the keys of experiments that another run finished meanwhile.
-    """
-
-    found: list[str] = field(default_factory=list)
-    finished: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    interrupted: dict[str, str] = field(default_factory=dict)
-    elsewhere: list[str] = field(default_factory=list)
 
 
 class Runner:
@@ -124,6 +106,8 @@ class Runner:
                     self.finisher.compare(a_pass.subject.task, [cell.experiment for cell in a_pass.cells])
                 for a_pass in plan.passes:
                     self.finisher.recover(a_pass.subject.task, [cell.experiment for cell in a_pass.cells])
+        except HungModelError as error:
+            self._stop(plan, str(error))
         except BaseException as error:
             try:
                 self.store.release(sorted(self._claimed), self.claim, "interrupted")
@@ -215,6 +199,9 @@ class Runner:
                 self._run(work, left)  # an executor that loses rows is asked for them once more
         except StoreError:
             raise  # no results can be written any more, so the run ends; the next run continues it
+        except HungModelError as error:
+            self._fail([work.unit.cells[n] for n in error.cells], str(error))
+            raise  # nothing else can be predicted in this process
         except HarnessError as error:
             self._fail(cells, str(error))
             return
@@ -310,6 +297,17 @@ class Runner:
         for key in keys:
             if seconds := self._seconds.take(key):
                 self.store.add_stages(key, self.claim.run, {**seconds, "workers": float(self.settings.workers)})
+
+    def _stop(self, plan: Plan, why: str) -> None:
+        """Give up all that is not done, because this process can predict no more."""
+        text = f"the run stopped: {why}. The next run continues."
+        self.store.release(sorted(self._claimed), self.claim, "interrupted", text)
+        self._claimed.clear()
+        outcome = self.outcome
+        done = {*outcome.found, *outcome.finished, *outcome.failed, *outcome.elsewhere}
+        left = [experiment.key for experiment in plan.experiments if experiment.key not in done]
+        outcome.interrupted.update(dict.fromkeys(left, text))
+        self.progress.warning(text)
 
     def _fail(self, cells: Sequence[Cell], reason: str) -> None:
         keys = [cell.experiment.key for cell in cells]

@@ -144,22 +144,26 @@ class Ledger:
         """
         self._fruitless += 1
         shares = hand.shares()
+        again = True
         if doing is None or doing.step == Step.NOTHING:
             text = f"{how}, and it is not known on which sample it was at work"
             if hand.trying is not None:
                 left = {pair for pair, position in hand.missing.items() if position == hand.trying.position}
                 self._faults |= {(Step.NOTHING, *pair): text for pair in left}
+                again = not left
             suspects = shares
         else:
             text = f"{how} while {_words(self._unit, doing.place)}"
             self._deaths[doing.place] += 1
             if certain or self._deaths[doing.place] == _DEATHS:
                 self._condemn(doing.place, text)
+                again = False
             suspects = [s for s in shares if doing.index in self._unit.todo[s.position].batch.indices]
         if self._fruitless >= _FRUITLESS:
             raise PluginError(f"{text}. {_FRUITLESS} workers have died in a row, and no sample was done between.")
         self._again.extend(share for share in shares if share not in suspects)
-        return [*suspects, *hand.alone], text
+        then = "That is tried once more, alone." if again else "That is not tried again, and everything else is done."
+        return [*suspects, *hand.alone], f"{text}. {then}"
 
     def _condemn(self, place: Place, text: str) -> None:
         """Make a place a fault; give up the step for the whole cell if it fails everywhere."""

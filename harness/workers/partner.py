@@ -14,8 +14,9 @@ from harness.workers.process import SLOTS
 from harness.workers.slots import Mapped
 
 if TYPE_CHECKING:
+    from harness.workers.children import OwnChild
     from harness.workers.ledger import Hand
-    from harness.workers.nursery import Child, OwnChild
+    from harness.workers.nursery import Child
 
 __all__ = ["Arrived", "Lost", "Partner"]
 

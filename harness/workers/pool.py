@@ -19,10 +19,11 @@ from harness.errors import PluginError
 from harness.keep.processes import has_ended
 from harness.media.opencv import end_threads
 from harness.training.transfer import pin
+from harness.workers.children import hang_up, how_ended
 from harness.workers.clock import Clock
 from harness.workers.desk import Step
 from harness.workers.ledger import Hand, Ledger, Share
-from harness.workers.nursery import hang_up, how_ended, make_nursery, nursery, start_process
+from harness.workers.nursery import make_nursery, nursery, start_process
 from harness.workers.partner import Arrived, Lost, Partner
 from harness.workers.preparing import REFERENCE, reason
 from harness.workers.process import SLOTS, Assigned, Began, Broken, Classes, Done, Input, Output, Rows, Started, work
@@ -223,7 +224,7 @@ class Pool:
         if overdue:
             how = f"the worker was stopped after {self._limit:g} s (--sample-timeout)"
         suspects, note = self._ledger.died(partner.hand, doing, how, certain=overdue)
-        self.results.put(Lost(partner.on_device, f"{note}. What it was doing is done again."))
+        self.results.put(Lost(partner.on_device, note))
         with self._lock:
             if self._closing:
                 return None
@@ -234,7 +235,7 @@ class Pool:
             try:
                 new = self._start(max([partner.number, *self._partners]) + 1, suspects)
             except (EOFError, OSError) as error:
-                raise PluginError(f"{note}, and no other one could be started: {error}") from error
+                raise PluginError(f"{note} No other worker could be started: {error}") from error
             self._partners[new.number] = new
             if self._classes is not None:
                 classes = self._classes
