@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.engine import machine
 from harness.engine.compiling import compile_network
+from harness.engine.trace import trace
 from harness.errors import HungModelError, PluginError
 from harness.training.transfer import to_device
 from harness.workers.clock import Clock
@@ -115,6 +116,7 @@ class DeviceThread:
         self._loaded: queue.SimpleQueue[list[str] | BaseException] = queue.SimpleQueue()
         self._unwritten = threading.Semaphore(max(UNWRITTEN, 2 * HELD_ROWS * settings.workers))
         self._stopped = False
+        self._trace = trace()
         self._predicting: tuple[Arrived, float] | None = None
         self._clock = Clock(settings.sample_timeout)
         self.tick = self._clock.tick
@@ -122,6 +124,8 @@ class DeviceThread:
 
     def start(self) -> None:
         """Start to load the network."""
+        if self._trace is not None:
+            self._trace.begin(self._unit, alone=False)
         self._thread.start()
 
     def loaded(self) -> list[str]:
@@ -209,8 +213,12 @@ class DeviceThread:
                 return
             begun = time.perf_counter()
             self._predicting = arrived, time.monotonic()
+            if self._trace is not None:
+                self._trace.predicts(arrived.cell, arrived.batch)
             predicted = device.predict(arrived.inputs, arrived.samples)
             self._predicting = None
+            if self._trace is not None:
+                self._trace.rest()
             ended = time.perf_counter()
             # The rest of the wall time is waiting for the rows to be written, before the batch was asked for.
             stages = {"hand_over": arrived.hand_over, "wait": begun - asked, "wall": ended - free}

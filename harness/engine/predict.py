@@ -18,9 +18,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.engine.device import Device, DeviceThread
+from harness.engine.trace import trace
 from harness.errors import HungModelError
 from harness.records import SampleRow
 from harness.unit import RowBatch, Settings, Unit
+from harness.workers.desk import DESK
 from harness.workers.partner import Lost
 from harness.workers.pool import Pool
 from harness.workers.preparing import REFERENCE, prepared_batches
@@ -111,6 +113,8 @@ def _alone(unit: Unit, settings: Settings, progress: Progress) -> Generator[tupl
     for note in device.notes:
         progress.warning(note)
     progress.status("")
+    if (traced := trace()) is not None:
+        traced.begin(unit, alone=True)
     scorer = Scorer(unit, unit.subject.model.classes)
     number: int | None = None
     free = resumed = time.perf_counter()
@@ -118,6 +122,8 @@ def _alone(unit: Unit, settings: Settings, progress: Progress) -> Generator[tupl
         if number is not None and number != coded.batch:
             scorer.references.forget(number)
         number = coded.batch
+        if traced is not None:
+            traced.predicts(coded.cell, coded.batch)
         predicted = scorer.known(coded) or device.predict(coded.inputs, len(coded.rows))
         if coded.cell == REFERENCE:
             scorer.keep(coded, predicted)
@@ -128,5 +134,6 @@ def _alone(unit: Unit, settings: Settings, progress: Progress) -> Generator[tupl
         wait = max(0.0, ended - resumed - rows.seconds.get("predict", 0.0))
         stages = {**rows.seconds, "wall": ended - free, "wait": wait}
         free = ended
+        DESK.rest()
         yield replace(rows, seconds=stages), coded.notes
         resumed = time.perf_counter()

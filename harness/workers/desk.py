@@ -20,9 +20,9 @@ from typing import TypeAlias
 
 from harness.errors import HarnessError
 
-__all__ = ["ANY", "DESK", "Desk", "Doing", "Faults", "Place", "Step", "WorkerFaultError", "enter", "look"]
+__all__ = ["ANY", "DESK", "FORM", "Desk", "Doing", "Faults", "Place", "Step", "WorkerFaultError", "enter", "look"]
 
-_FORM = struct.Struct("=dqqq")
+FORM = struct.Struct("=dqqq")
 """Since when (seconds of the system's clock for intervals), the step, the cell, the sample. The time comes first: a
 half-written entry then looks younger than it is, and its step is not ended too early."""
 
@@ -88,7 +88,7 @@ class Desk:
     def __init__(self) -> None:
         self.faults: dict[Place, str] = {}
         self.shared: int | None = None
-        self._memory: mmap.mmap | bytearray = bytearray(_FORM.size)
+        self._memory: mmap.mmap | bytearray = bytearray(FORM.size)
 
     def share(self) -> int | None:
         """Take memory that other processes can see; return its file descriptor, None where there is none."""
@@ -99,8 +99,8 @@ class Desk:
         else:
             with tempfile.TemporaryFile() as file:
                 self.shared = os.dup(file.fileno())
-        os.ftruncate(self.shared, _FORM.size)
-        self._memory = mmap.mmap(self.shared, _FORM.size)
+        os.ftruncate(self.shared, FORM.size)
+        self._memory = mmap.mmap(self.shared, FORM.size)
         return self.shared
 
     def enter(self, step: Step, cell: int, index: int) -> None:
@@ -113,16 +113,20 @@ class Desk:
             for place in ((step, cell, index), (step, cell, ANY), (0, cell, index)):
                 if place in self.faults:
                     raise WorkerFaultError(self.faults[place])
-        _FORM.pack_into(self._memory, 0, time.monotonic(), step, cell, index)
+        FORM.pack_into(self._memory, 0, time.monotonic(), step, cell, index)
 
     def rest(self) -> None:
         """Note that this process waits."""
-        _FORM.pack_into(self._memory, 0, 0.0, 0, 0, 0)
+        FORM.pack_into(self._memory, 0, 0.0, 0, 0, 0)
+
+    def write_to(self, memory: mmap.mmap | bytearray) -> None:
+        """Write into this memory from now on."""
+        self._memory = memory
 
 
-def look(memory: mmap.mmap) -> Doing:
+def look(memory: mmap.mmap | bytes) -> Doing:
     """Read what a process does, or what it did when it died."""
-    since, step, cell, index = _FORM.unpack_from(memory, 0)
+    since, step, cell, index = FORM.unpack_from(memory, 0)
     return Doing(Step(step), cell, index, since)
 
 

@@ -398,3 +398,29 @@ def test_a_model_that_hangs_ends_the_run_with_a_sentence(session: Session) -> No
     (session.folder / "plugins" / "plugged_weak.py").write_text(HANGS.replace("== 5", "< 0"))
     session.run(*run)
     assert session.select("select distinct status, samples from results") == [("finished", 6)]
+
+
+def test_a_model_that_ends_the_run_twice_in_one_place_is_not_tried_again(session: Session) -> None:
+    crashes = HANGS.replace("while Weak.seen == 5:", "if Weak.seen == 5:").replace("time.sleep(1)", "os._exit(77)")
+    write_distribution(session.folder / "plugins", "weak", "plugged_weak", crashes.replace("import time", "import os"))
+    write_voc(session.folder / "data")
+    session.env["HARNESS_CACHE"] = str(session.folder / "cache")
+    run = (*VOC, "--codec", "jpeg@50", "--model", "weak", "--batch", "1", "--workers", "1", "--limit", "4")
+    for _ in range(2):
+        session.run_process(*run, status=77)
+    # The third run fails the cell that was on the device, and does what it can of the others.
+    again = crashes.replace("== 5", "== -1").replace("import time", "import os")
+    (session.folder / "plugins" / "plugged_weak.py").write_text(again)
+    for _ in range(2):
+        err = session.run(*run, status=1).stderr
+        told = "2 runs ended without a word (killed, crashed, or out of memory) while model weak predicted batch 2, so"
+        assert told in err
+        assert sorted(session.select("select codec, status from experiments")) == [
+            ("jpeg", "finished"),
+            ("none", "failed"),
+        ]
+    assert not list((session.folder / "cache" / "runs").iterdir())
+    for file in (session.folder / "cache" / "deaths").iterdir():
+        file.unlink()
+    session.run(*run)
+    assert session.select("select distinct status, samples from results") == [("finished", 4)]
