@@ -15,6 +15,7 @@ import click
 
 from harness import __version__
 from harness.cli.stopping import status_of
+from harness.cli.streams import lead_nowhere, sound_streams
 from harness.errors import HarnessError, did_you_mean
 from harness.results.tables.text import clean
 
@@ -91,8 +92,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if words and words[0] in _READING:
         gc.set_threshold(_COLLECT_AFTER)
     try:
-        status = _run(arguments)
-        _leave_hung_model(status)
+        with sound_streams() as out:
+            try:
+                status = _run(arguments)
+            except SystemExit:
+                if not out.left:
+                    raise
+                lead_nowhere()  # this is how libraries say that the reader of the output has left
+                status = 0
+            _leave_hung_model(status)
         sys.exit(status)
     finally:
         gc.set_threshold(*usual)
@@ -120,8 +128,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt) as stop:
         words = sys.argv[1:] if arguments is None else arguments
         kept = "; what was done is kept. Run the same command again to continue" if _keeps_work(words) else ""
-        with contextlib.suppress(OSError):  # the terminal may be gone
-            click.echo(f"\ninterrupted{kept}.", err=True)
+        click.echo(f"\ninterrupted{kept}.", err=True)
         return status_of(stop)
     except HarnessError as error:
         # A message may have several lines, and may contain names from a database with any characters.
@@ -132,7 +139,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             click.echo(f"error: {error}", err=True)
             return 2
         # The reader of the output has closed the pipe (`harness results | head`), so nothing more is written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        lead_nowhere()
         return 0
     except UnicodeEncodeError as error:
         click.echo(f"error: a name that is no UTF-8 cannot be used: {error.object!r}", err=True)

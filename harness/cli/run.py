@@ -15,6 +15,7 @@ from harness.cli.options.common import FiniteRange, make_registry, resamples_opt
 from harness.cli.options.request import batch_sizes, make_request, request_options
 from harness.cli.options.results import print_profile
 from harness.cli.stopping import stop_on_signals
+from harness.cli.streams import read_or_not
 from harness.discovery.plugins import installed
 from harness.planning.grammar import parse
 from harness.unit import SAMPLE_TIMEOUT
@@ -93,10 +94,11 @@ def run(
     with closing(store), stop_on_signals():
         unfinished = _carry_out(plan, store, plugins, run_options)
         keys = [experiment.key for experiment in plan.experiments]
-        print_table(results_table(store, keys=keys), "table")
-        if profile:
-            click.echo()
-            print_profile(store, keys=keys)
+        with read_or_not():
+            print_table(results_table(store, keys=keys), "table")
+            if profile:
+                click.echo()
+                print_profile(store, keys=keys)
     for key, (status, reason) in unfinished.items():
         label = next(e.label for e in plan.experiments if e.key == key)
         click.echo(f"{status}: {label}: {reason}", err=True)

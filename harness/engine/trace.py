@@ -74,7 +74,7 @@ class Trace:
         if sys.platform != "win32":
             with contextlib.suppress(OSError):
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("x+b")
+                self._file = self._path.open("x+b", buffering=0)
                 self._memory = self._locked(self._file)
 
     def _locked(self, file: IO[bytes]) -> mmap.mmap:
@@ -82,7 +82,6 @@ class Trace:
 
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until this process ends, however that may be
         file.write(bytes(FORM.size))  # a full disk says so now, and does not end this process later
-        file.flush()
         return mmap.mmap(file.fileno(), FORM.size)
 
     def begin(self, unit: Unit, alone: bool) -> None:
@@ -108,7 +107,6 @@ class Trace:
             self._file.seek(FORM.size)
             self._file.truncate()
             self._file.write(json.dumps(facts).encode())
-            self._file.flush()
 
     def predicts(self, cell: int, batch: int) -> None:
         """Note that a batch of a cell is on the device."""

@@ -297,8 +297,12 @@ def _check_frames(frames: NDArray[np.uint8]) -> None:
 
 
 def reason(where: str, error: BaseException) -> str:
-    """Describe an error in one sentence, for the database."""
+    """Describe an error in one sentence, for the database: in characters that every database can store."""
     if isinstance(error, WorkerFaultError):  # which says itself where it happened
         return str(error)
     kind = "" if isinstance(error, HarnessError) else f"{type(error).__name__}: "
-    return f"{where}: {kind}{error}"
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an error of a plugin may fail to say what it is
+        text = "its message cannot be shown"
+    return f"{where}: {kind}{text}".replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
