@@ -102,7 +102,8 @@ def test_a_signal_ends_a_run_in_order(
         out, err = process.communicate(timeout=MOST)
         longest = max(longest, time.monotonic() - at)
         statuses[process.returncode] += 1
-        assert process.returncode in (128 + number, -number), f"{out}\n{err}"
+        over = process.returncode == 0 and rows(session) == 96 and "stopping" not in err  # it had ended before
+        assert over or process.returncode in (128 + number, -number), f"{out}\n{err}"
         if process.returncode > 0:
             assert "Traceback" not in err, err
             assert err.count("stopping: ") == 1
