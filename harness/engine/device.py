@@ -118,7 +118,8 @@ class DeviceThread:
         self._stopped = False
         self._trace = trace()
         self._predicting: tuple[Arrived, float] | None = None
-        self._clock = Clock(settings.sample_timeout)
+        # torch compiles when it predicts first, and that takes as long as it takes.
+        self._clock = Clock(0.0 if settings.compiled else settings.sample_timeout)
         self.tick = self._clock.tick
         self._thread = threading.Thread(target=self._run, name=_NAME, daemon=True)
 

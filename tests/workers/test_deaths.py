@@ -20,6 +20,7 @@ from harness.records import SampleRow
 from harness.unit import Settings, Unit
 from harness.workers.desk import Doing, Step
 from harness.workers.ledger import Hand, Ledger
+from harness.workers.preparing import reason
 from kit.faults import LEVEL, STEPS, WAYS, Faulty, disturbed_unit, hang
 from kit.units import SETTINGS
 
@@ -137,6 +138,18 @@ def test_an_accident_costs_nothing(tmp_path: Path, reference: bool) -> None:
     assert found == values(rows(disturbed_unit(12, Faulty({}), reference)))
 
 
+def test_without_workers_a_plugin_that_leaves_costs_its_sample_too() -> None:
+    faults = {(step, 2 * number): WAYS["SystemExit"][0] for number, step in enumerate(STEPS)}
+    work = disturbed_unit(12, Faulty(faults))
+    found = values(rows(work, replace(SETTINGS, workers=0)))
+    right = values(rows(disturbed_unit(12, Faulty({})), replace(SETTINGS, workers=0)))
+    for number, step in enumerate(STEPS):
+        for key in failed_cells(work, step):
+            assert found.pop((key, 2 * number))[2:4] == ("failed", f"{WORDS[step][1]}: SystemExit: 4")
+            del right[key, 2 * number]
+    assert found == right
+
+
 def test_a_codec_that_kills_on_every_sample_is_given_up_for_its_level() -> None:
     work = disturbed_unit(16, Faulty({("encode", index): WAYS["exit"][0] for index in range(16)}))
     found = values(rows(work, replace(SETTINGS, workers=1)))
@@ -194,3 +207,12 @@ def test_a_dead_worker_is_noticed_although_its_child_lives(tmp_path: Path) -> No
     ]
     for file in tmp_path.iterdir():
         os.kill(int(file.name), 9)
+
+
+def test_a_reason_can_always_be_stored() -> None:
+    class MuteError(ValueError):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    assert reason("codec x", ValueError("bad \udc80\0 name")) == "codec x: ValueError: bad \\udc80\\x00 name"
+    assert reason("codec x", MuteError()) == "codec x: MuteError: its message cannot be shown"
