@@ -26,7 +26,9 @@ __all__ = ["Hand", "Ledger", "Share"]
 _DEATHS = 2
 """A step that has ended so many workers is not tried again."""
 _FRUITLESS = 5
-"""After so many deaths in a row between which nothing was done and nothing was learnt, the pass ends."""
+"""If so many workers die, each in the place of the one before, and nothing is done or learnt, the pass ends."""
+_ACCIDENTS = 5
+"""A batch that was in hand when so many workers died without a step is not tried again."""
 _GIVEN_UP = 10
 """A step of a cell that has failed so many samples in this way, one after the other, is not tried for its others."""
 
@@ -53,12 +55,14 @@ class Hand:
         missing: cell and sample of each row that has not come -> the position of its share.
         trying: the share that it has to do alone now; None if it works as the others do.
         told_to_end: whether it was told that there is no more, so that it takes nothing any more.
+        deaths: how many workers, each in the place of the one before, have died before it without doing anything.
     """
 
     alone: deque[Share] = field(default_factory=deque)
     missing: dict[tuple[int, int], int] = field(default_factory=dict)
     trying: Share | None = None
     told_to_end: bool = False
+    deaths: int = 0
 
     def shares(self) -> list[Share]:
         """Return what is not complete, in the order of the unit."""
@@ -83,7 +87,7 @@ class Ledger:
         self._faults: dict[Place, str] = {}
         self._deaths: Counter[Place] = Counter()
         self._in_a_row: Counter[tuple[int, int]] = Counter()
-        self._fruitless = 0
+        self._accidents: Counter[int] = Counter()
 
     def give(self, hand: Hand) -> Share | None:
         """Put the next share into a worker's hand, and return it; None if there is none."""
@@ -120,55 +124,55 @@ class Ledger:
         cell = self._cells[rows.key]
         new = tuple(row for row in rows.rows if hand.missing.pop((cell, row.index), None) is not None)
         if any(row.status == "ok" for row in new):
-            self._fruitless = 0
+            hand.deaths = 0
             if self._in_a_row:
                 for place in [place for place in self._in_a_row if place[1] in (cell, REFERENCE)]:
                     del self._in_a_row[place]
         return scored if len(new) == len(rows.rows) else replace(scored, rows=replace(rows, rows=new))
 
-    def died(self, hand: Hand, doing: Doing | None, how: str, certain: bool = False) -> tuple[list[Share], str]:
+    def died(self, hand: Hand, doing: Doing | None, how: str, certain: bool = False) -> tuple[Hand, str]:
         """Note that a worker has died.
 
         Args:
-            hand: what it had in hand. Whoever takes its place gets an empty one.
+            hand: what it had in hand.
             doing: what it did; None if that is not known.
             how: "the worker was killed by signal 11".
             certain: whether there is no doubt that what it did was the cause.
 
         Returns:
-            The shares that the worker in its place has to try alone, one after the other; and what happened, for the
-            user.
+            What the worker in its place gets, with what it has to try alone; and what happened, for the user.
 
         Raises:
             PluginError: workers die one after the other, and nothing is learnt from it.
         """
-        self._fruitless += 1
-        shares = hand.shares()
-        again = True
+        deaths, again, shares = hand.deaths + 1, True, hand.shares()
         if doing is None or doing.step == Step.NOTHING:
-            text = f"{how}, and it is not known on which sample it was at work"
-            if hand.trying is not None:
+            # It waited, or it was at work for the harness: an accident, unless it happens to a batch again and again.
+            text = f"{how}, and it was not at work on any sample"
+            self._accidents.update(share.position for share in shares)
+            suspects = [share for share in shares if self._accidents[share.position] >= _ACCIDENTS - 1]
+            if hand.trying in shares and self._accidents[hand.trying.position] >= _ACCIDENTS:
                 left = {pair for pair, position in hand.missing.items() if position == hand.trying.position}
                 self._faults |= {(Step.NOTHING, *pair): text for pair in left}
-                again = not left
-            suspects = shares
+                again = False
         else:
             text = f"{how} while {_words(self._unit, doing.place)}"
             self._deaths[doing.place] += 1
             if certain or self._deaths[doing.place] == _DEATHS:
                 self._condemn(doing.place, text)
-                again = False
+                deaths, again = 0, False
             suspects = [s for s in shares if doing.index in self._unit.todo[s.position].batch.indices]
-        if self._fruitless >= _FRUITLESS:
-            raise PluginError(f"{text}. {_FRUITLESS} workers have died in a row, and no sample was done between.")
+        if deaths >= _FRUITLESS:
+            raise PluginError(f"{text}. {deaths} workers have died in a row, and no sample was done between.")
         self._again.extend(share for share in shares if share not in suspects)
         then = "That is tried once more, alone." if again else "That is not tried again, and everything else is done."
-        return [*suspects, *hand.alone], f"{text}. {then}"
+        if again and not suspects:
+            then = "What it had in hand is done again."
+        return Hand(deque([*suspects, *hand.alone]), deaths=deaths), f"{text}. {then}"
 
     def _condemn(self, place: Place, text: str) -> None:
         """Make a place a fault; give up the step for the whole cell if it fails everywhere."""
         step, cell, _ = place
-        self._fruitless = 0
         self._faults[place] = text
         self._in_a_row[step, cell] += 1
         if self._in_a_row[step, cell] == _GIVEN_UP:

@@ -9,8 +9,7 @@ import queue
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from multiprocessing.connection import wait
 from multiprocessing.reduction import recv_handle
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from harness.training.transfer import pin
 from harness.workers.children import hang_up, how_ended
 from harness.workers.clock import Clock
 from harness.workers.desk import Step
-from harness.workers.ledger import Hand, Ledger, Share
+from harness.workers.ledger import Hand, Ledger
 from harness.workers.nursery import make_nursery, nursery, start_process
 from harness.workers.partner import Arrived, Lost, Partner
 from harness.workers.preparing import REFERENCE, reason
@@ -77,7 +76,7 @@ class Pool:
         self._own = make_nursery(_parts(unit)) if nursery() is None else None
         self._partners: dict[int, Partner] = {}
         for number in range(workers):
-            self._partners[number] = self._start(number, ())
+            self._partners[number] = self._start(number, Hand())
         self._threads = [
             threading.Thread(target=self._listen, name="from workers", daemon=True),
             threading.Thread(target=self._write, name="to workers", daemon=True),
@@ -136,11 +135,11 @@ class Pool:
         if self._own is not None:
             self._own.close()
 
-    def _start(self, number: int, alone: Sequence[Share]) -> Partner:
+    def _start(self, number: int, hand: Hand) -> Partner:
         """Start a worker process."""
         others = [partner.connection for partner in self._partners.values()]
         mine, process = start_process(work, self._unit, others, self._own)
-        return Partner(number, process, mine, Hand(deque(alone)))
+        return Partner(number, process, mine, hand)
 
     def _send(self, partner: Partner, message: Callable[[], object]) -> None:
         """Let the sending thread make a message and send it."""
@@ -223,24 +222,24 @@ class Pool:
         overdue = partner.overdue is not None and doing == partner.overdue
         if overdue:
             how = f"the worker was stopped after {self._limit:g} s (--sample-timeout)"
-        suspects, note = self._ledger.died(partner.hand, doing, how, certain=overdue)
+        hand, note = self._ledger.died(partner.hand, doing, how, certain=overdue)
         self.results.put(Lost(partner.on_device, note))
         with self._lock:
             if self._closing:
                 return None
             self._partners.pop(partner.number)
             self._outbox.put(partner.connection.close)  # the other thread may be sending
-            if not suspects and not self._ledger.waits():
+            if not hand.alone and not self._ledger.waits():
                 return None
             try:
-                new = self._start(max([partner.number, *self._partners]) + 1, suspects)
+                new = self._start(max([partner.number, *self._partners]) + 1, hand)
             except (EOFError, OSError) as error:
                 raise PluginError(f"{note} No other worker could be started: {error}") from error
             self._partners[new.number] = new
             if self._classes is not None:
                 classes = self._classes
                 self._send(new, lambda: Classes(classes))
-        for _ in range(1 if suspects else AHEAD):
+        for _ in range(1 if hand.alone else AHEAD):
             self._assign(new)
         return new
 

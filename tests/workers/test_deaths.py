@@ -167,12 +167,30 @@ def test_a_worker_that_was_told_to_end_is_given_nothing_more() -> None:
     share = ledger.give(first)
     assert share is not None
     assert ledger.give(second) is None
-    suspects, _ = ledger.died(first, None, "the worker left")
-    assert suspects == [share]
-    ledger.died(Hand(missing=dict(first.missing)), Doing(Step.READ, -1, 99, 0.0), "the worker left")
+    ledger.died(first, Doing(Step.READ, -1, 99, 0.0), "the worker left")
     assert ledger.waits()
     assert ledger.give(second) is None
     assert ledger.give(Hand()) == share
+
+
+def test_a_worker_that_dies_while_it_waits_costs_nothing_unless_it_happens_to_a_batch_again_and_again() -> None:
+    ledger, waits = Ledger(disturbed_unit(2, Faulty({}))), Doing(Step.NOTHING, 0, 0, 0.0)
+    hand = Hand()
+    for time_ in range(4):
+        hand.deaths = 0  # other batches were done meanwhile
+        share = ledger.give(hand)
+        assert share is not None
+        assert not ledger.faults(share)
+        hand, note = ledger.died(hand, waits, "the worker was killed by signal 9")
+        assert bool(hand.alone) == (time_ == 3)
+    hand.deaths = 0
+    assert ledger.give(hand) == share
+    hand, note = ledger.died(hand, waits, "the worker was killed by signal 9")
+    assert note.endswith("That is not tried again, and everything else is done.")
+    assert ledger.give(hand) == share
+    assert set(ledger.faults(share).values()) == {
+        "the worker was killed by signal 9, and it was not at work on any sample"
+    }
 
 
 def test_workers_that_die_whatever_they_do_end_the_pass() -> None:
