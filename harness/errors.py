@@ -4,7 +4,8 @@
     ├── UsageError               the user gave an unknown name, or an option or a level that does not fit
     │   └── UnknownNameError     a name that no plugin provides
     ├── PluginError              a plugin that fails to import, or breaks its contract
-    │   └── CollisionError       two distributions claim one name
+    │   ├── CollisionError       two distributions claim one name
+    │   └── HungModelError       a model that does not come back from predicting
     ├── RegistryError            a registry.toml that cannot be used
     ├── DatasetError             a missing, half-present or malformed dataset
     ├── SampleError              one sample that cannot be read (recorded; the run continues)
@@ -32,6 +33,7 @@ __all__ = [
     "CollisionError",
     "DatasetError",
     "HarnessError",
+    "HungModelError",
     "NoResultsError",
     "PluginError",
     "PreflightError",
@@ -93,6 +95,19 @@ class PluginError(HarnessError):
 
 class CollisionError(PluginError):
     """Two installed distributions (Python packages) provide the same name."""
+
+
+class HungModelError(PluginError):
+    """A model does not come back from predicting. Its thread cannot be ended, so this process can predict no more.
+
+    Args:
+        message: what it did, and for how long.
+        cells: the cells that it predicted for, as positions in the unit's cells.
+    """
+
+    def __init__(self, message: str, cells: Sequence[int]) -> None:
+        super().__init__(message)
+        self.cells = tuple(cells)
 
 
 class RegistryError(HarnessError):

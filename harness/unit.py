@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from harness.records import SampleRow
     from harness.task import Task
 
-__all__ = ["Batch", "Cell", "RowBatch", "Settings", "Subject", "Todo", "Unit"]
+__all__ = ["SAMPLE_TIMEOUT", "Batch", "Cell", "RowBatch", "Settings", "Subject", "Todo", "Unit"]
+
+SAMPLE_TIMEOUT = 600.0
+"""How many seconds a step of one sample may take, if the user does not say."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,8 @@ class Settings:
         threads: the number of threads for the forward pass on the CPU.
         training_threads: the number of threads for training on the CPU.
         compiled: whether torch compiles the network. It is a part of an experiment's identity too.
+        sample_timeout: how many seconds a worker may take for one step of one sample (reading, encoding, decoding,
+            preparing, scoring), and the device for one sample of a batch; 0 for as long as they like.
     """
 
     device: str
@@ -169,3 +174,4 @@ class Settings:
     threads: int
     training_threads: int = 1
     compiled: bool = False
+    sample_timeout: float = SAMPLE_TIMEOUT

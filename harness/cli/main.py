@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import importlib
@@ -14,6 +15,8 @@ import click
 
 from harness import __version__
 from harness.cli.added import added_commands
+from harness.cli.stopping import status_of
+from harness.cli.streams import lead_nowhere, sound_streams
 from harness.errors import HarnessError, did_you_mean
 from harness.results.tables.text import clean
 
@@ -82,7 +85,11 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command line and exit: 0 all done, 1 some experiment failed, 2 bad usage or preflight, 130 interrupted."""
+    """Run a command line and exit.
+
+    The exit status: 0 all done, 1 some experiment failed or is not finished, 2 bad usage or failed preflight, 128 + n
+    stopped by signal n (130 by Ctrl-C).
+    """
     # This must be set before torch is loaded: its threads then sleep while they wait for each other. Busy waiting costs
     # many times the actual work if other programs use the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -90,9 +97,28 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if words and words[0] in _READING:
         gc.set_threshold(_COLLECT_AFTER)
     try:
-        sys.exit(_run(arguments))
+        with sound_streams() as out:
+            try:
+                status = _run(arguments)
+            except SystemExit:
+                if not out.left:
+                    raise
+                lead_nowhere()  # this is how libraries say that the reader of the output has left
+                status = 0
+            _leave_hung_model(status)
+        sys.exit(status)
     finally:
         gc.set_threshold(*usual)
+
+
+def _leave_hung_model(status: int) -> None:
+    """Exit at once if a thread still predicts: Python's own exit would wait for it, or take its memory away from it."""
+    device = sys.modules.get("harness.engine.device")
+    if device is not None and device.left_alone():
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, OSError, ValueError):
+                stream.flush()
+        os._exit(status)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -104,11 +130,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as stop:
         words = sys.argv[1:] if arguments is None else arguments
         kept = "; what was done is kept. Run the same command again to continue" if _keeps_work(words) else ""
         click.echo(f"\ninterrupted{kept}.", err=True)
-        return 130
+        return status_of(stop)
     except HarnessError as error:
         # A message may have several lines, and may contain names from a database with any characters.
         click.echo("\n".join(map(clean, f"error: {error}".split("\n"))), err=True)
@@ -118,7 +144,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             click.echo(f"error: {error}", err=True)
             return 2
         # The reader of the output has closed the pipe (`harness results | head`), so nothing more is written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        lead_nowhere()
         return 0
     except UnicodeEncodeError as error:
         click.echo(f"error: a name that is no UTF-8 cannot be used: {error.object!r}", err=True)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.once import Command
-from harness.cli.options.common import make_registry, resamples_option
+from harness.cli.options.common import FiniteRange, make_registry, resamples_option
 from harness.cli.options.request import batch_sizes, make_request, request_options
 from harness.cli.options.results import print_profile
+from harness.cli.stopping import stop_on_signals
+from harness.cli.streams import read_or_not
 from harness.discovery.plugins import installed
 from harness.planning.grammar import parse
 from harness.results.tables.text import clean
+from harness.unit import SAMPLE_TIMEOUT
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
@@ -42,6 +42,14 @@ __all__ = ["run"]
     show_default=True,
     help="Failed samples with which an experiment still counts as finished.",
 )
+@click.option(
+    "--sample-timeout",
+    type=FiniteRange(0),
+    default=SAMPLE_TIMEOUT,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a worker, or the model, may take for one step of one sample; 0: as long as it likes.",
+)
 @resamples_option
 @click.option("--again", is_flag=True, help="Compute what the database has again, and say what differs.")
 @click.option("--profile", is_flag=True, help="Show where the time of these experiments went, too.")
@@ -51,6 +59,7 @@ def run(
     threads: int | None,
     executor: str,
     max_failures: int,
+    sample_timeout: float,
     resamples: int,
     again: bool,
     profile: bool,
@@ -74,7 +83,7 @@ def run(
     from harness.results.tables.results import print_table, results_table
 
     device = machine.find_device(options["device"])
-    settings = machine.choose(device, options["precision"], workers, threads, options["compile_"])
+    settings = machine.choose(device, options["precision"], workers, threads, options["compile_"], sample_timeout)
     plugins = installed()
     parsed_executor = parse(executor, levels=False)
     plugins.get("executor", parsed_executor.name).resolve(parsed_executor.options)
@@ -85,13 +94,14 @@ def run(
     assert store is not None
     for note in () if quiet else plan.notes:
         click.echo(f"warning: {note}", err=True)
-    with closing(store), _stop_on_sigterm():
+    with closing(store), stop_on_signals():
         unfinished = _carry_out(plan, store, plugins, run_options)
         keys = [experiment.key for experiment in plan.experiments]
-        print_table(results_table(store, keys=keys), "table")
-        if profile:
-            click.echo()
-            print_profile(store, keys=keys)
+        with read_or_not():
+            print_table(results_table(store, keys=keys), "table")
+            if profile:
+                click.echo()
+                print_profile(store, keys=keys)
     for key, (status, reason) in unfinished.items():
         label = next(e.label for e in plan.experiments if e.key == key)
         click.echo(f"{status}: {label}: {reason}", err=True)
@@ -173,30 +183,3 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
 
 def _with_status(status: str, reasons: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     return {key: (status, reason) for key, reason in reasons.items()}
-
-
-@contextmanager
-def _stop_on_sigterm() -> Iterator[None]:
-    """A context in which SIGTERM stops the run as Ctrl-C does: with a message at once and a `KeyboardInterrupt`."""
-    main = os.getpid()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if os.getpid() != main:  # in a worker: the main process handles Ctrl-C, and stops its workers by SIGTERM
-            if number == signal.SIGTERM:
-                signal.signal(number, signal.SIG_DFL)
-                os.kill(os.getpid(), number)
-            return
-        # `timeout` sends SIGTERM twice, to the process and to its group. The second must not interrupt the writing.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        with suppress(OSError):  # a closed standard error must not prevent the regular end of the run
-            os.write(2, b"\nstopping: what was done is being written, which may take some seconds.\n")
-        raise KeyboardInterrupt
-
-    signals = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
-    previous = {number: signal.signal(number, stop) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from harness.errors import HarnessError, PluginError
 from harness.records import SampleRow
 from harness.store import STAGES
 from harness.unit import RowBatch
+from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
     from harness.engine.stages import StageSeconds
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from harness.records import Claim
     from harness.store import Store
 
-__all__ = ["Collector"]
+__all__ = ["Collector", "guarded"]
 
 CHUNK_ROWS = 1000
 CHUNK_SECONDS = 5.0
@@ -113,3 +116,17 @@ class Collector:
         share = (time.perf_counter() - started) / len(rows)
         for key, count in Counter(row.key for row in rows).items():
             self._seconds.add(key, {"write": count * share})
+
+
+def guarded(results: Iterable[Sequence[SampleRow]], executor: str) -> Generator[Sequence[SampleRow]]:
+    """Yield an executor's rows; turn its errors, or those of plugins that it calls, into a PluginError.
+
+    At the end, and when the run is interrupted, the executor's generator is closed, so that its workers end.
+    """
+    try:
+        with contextlib.closing(results) if isinstance(results, Generator) else contextlib.nullcontext():
+            yield from results
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise PluginError(reason(f"executor {executor}", error)) from error

@@ -10,22 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 from harness.engine import machine
 from harness.engine.compiling import compile_network
-from harness.errors import PluginError
+from harness.engine.trace import trace
+from harness.errors import HungModelError, PluginError
 from harness.training.transfer import to_device
+from harness.workers.clock import Clock
 from harness.workers.preparing import REFERENCE, reason
 from harness.workers.process import HELD_ROWS
 from harness.workers.scoring import Predicted
 
 if TYPE_CHECKING:
     from harness.unit import Settings, Unit
+    from harness.workers.partner import Arrived
     from harness.workers.pool import Pool
 
-__all__ = ["Device", "DeviceThread", "set_up_torch"]
+__all__ = ["Device", "DeviceThread", "left_alone", "set_up_torch"]
 
 UNWRITTEN = 256
 """With this many batches of rows that are not written yet, the device waits, so that rows do not fill the memory.
 
 With many workers it is twice the number that they may hold back."""
+
+_NAME = "device"
 
 
 def set_up_torch(settings: Settings) -> None:
@@ -39,6 +44,11 @@ def set_up_torch(settings: Settings) -> None:
     torch.set_num_threads(settings.threads)
     machine.set_tf32(settings.precision == "tf32")
     torch.backends.cudnn.benchmark = False
+
+
+def left_alone() -> bool:
+    """Whether a model is still predicting for a unit that has ended. Python then cannot exit in order."""
+    return any(thread.name == _NAME for thread in threading.enumerate())
 
 
 class Device:
@@ -96,6 +106,9 @@ class DeviceThread:
         unit: the unit of work.
         settings: device, precision and threads.
         pool: the workers, whose batches it predicts.
+
+    Attributes:
+        tick: `check` has to be called once in so many seconds.
     """
 
     def __init__(self, unit: Unit, settings: Settings, pool: Pool) -> None:
@@ -103,10 +116,17 @@ class DeviceThread:
         self._loaded: queue.SimpleQueue[list[str] | BaseException] = queue.SimpleQueue()
         self._unwritten = threading.Semaphore(max(UNWRITTEN, 2 * HELD_ROWS * settings.workers))
         self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="device", daemon=True)
+        self._trace = trace()
+        self._predicting: tuple[Arrived, float] | None = None
+        # torch compiles when it predicts first, and that takes as long as it takes.
+        self._clock = Clock(0.0 if settings.compiled else settings.sample_timeout)
+        self.tick = self._clock.tick
+        self._thread = threading.Thread(target=self._run, name=_NAME, daemon=True)
 
     def start(self) -> None:
         """Start to load the network."""
+        if self._trace is not None:
+            self._trace.begin(self._unit, alone=False)
         self._thread.start()
 
     def loaded(self) -> list[str]:
@@ -120,17 +140,55 @@ class DeviceThread:
             raise result
         return result
 
-    def written(self) -> None:
-        """Note that the rows of one batch that was predicted were taken."""
-        self._unwritten.release()
+    def written(self, batches: int = 1) -> None:
+        """Note that the rows of so many batches that were predicted were taken, or will never come."""
+        if batches:
+            self._unwritten.release(batches)
 
-    def stop(self) -> None:
-        """End the thread, after the batch that it predicts."""
+    def check(self) -> None:
+        """See whether the model comes back from predicting.
+
+        Raises:
+            HungModelError: it has taken longer than is allowed.
+        """
+        predicting = self._predicting
+        if not self._clock.due() or predicting is None:
+            return
+        arrived, since = predicting
+        if self._clock.late(since, arrived.samples):
+            limit = self._settings.sample_timeout
+            samples = f" for each of its {arrived.samples} samples" if arrived.samples > 1 else ""
+            reference = arrived.cell == REFERENCE
+            cells = range(len(self._unit.cells)) if reference else (arrived.cell,)
+            what = "the uncompressed frames" if reference else self._unit.cells[arrived.cell].experiment.label
+            raise HungModelError(
+                f"model {self._unit.subject.model_name} took longer than {limit:g} s{samples} (--sample-timeout) to "
+                f"predict batch {arrived.batch} of {what}",
+                cells,
+            )
+
+    def stop(self, patience: float | None = None) -> None:
+        """End the thread, after the batch that it predicts.
+
+        A model that does not come back is left alone: the thread cannot be ended. `left_alone` tells.
+
+        Args:
+            patience: how many seconds to wait for that batch; None to wait as long as it may take.
+
+        Raises:
+            HungModelError: the batch has taken longer than is allowed.
+        """
         self._stopped = True
         self._unwritten.release()
         self._pool.inputs.put(None)
-        if self._thread.ident is not None:
-            self._thread.join()
+        if self._thread.ident is None:
+            return
+        if patience is not None:
+            self._thread.join(patience)
+            return
+        while self._thread.is_alive():
+            self._thread.join(self.tick)
+            self.check()
 
     def _run(self) -> None:
         try:
@@ -155,7 +213,13 @@ class DeviceThread:
             if (arrived := self._pool.inputs.get()) is None:
                 return
             begun = time.perf_counter()
+            self._predicting = arrived, time.monotonic()
+            if self._trace is not None:
+                self._trace.predicts(arrived.cell, arrived.batch)
             predicted = device.predict(arrived.inputs, arrived.samples)
+            self._predicting = None
+            if self._trace is not None:
+                self._trace.rest()
             ended = time.perf_counter()
             # The rest of the wall time is waiting for the rows to be written, before the batch was asked for.
             stages = {"hand_over": arrived.hand_over, "wait": begun - asked, "wall": ended - free}

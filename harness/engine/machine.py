@@ -18,7 +18,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, UsageError
 from harness.model import Precision
-from harness.unit import Settings
+from harness.unit import SAMPLE_TIMEOUT, Settings
 
 __all__ = [
     "Accelerators",
@@ -191,6 +191,7 @@ def choose(
     workers: int | None = None,
     threads: int | None = None,
     compiled: bool = False,
+    sample_timeout: float = SAMPLE_TIMEOUT,
 ) -> Settings:
     """Choose the numbers of workers and threads for this machine.
 
@@ -207,6 +208,7 @@ def choose(
         workers: the number of workers that the user requested; None to choose it.
         threads: the number of threads that the user requested; None to choose it.
         compiled: whether torch compiles the network.
+        sample_timeout: how many seconds a step of one sample may take; 0 for as long as it likes.
 
     Raises:
         UsageError: the number of workers is negative, or the device does not have the precision.
@@ -219,7 +221,7 @@ def choose(
         raise UsageError(f"--workers {workers}: at least 0.")
     predicting = max(1, count - quarter) if device == "cpu" else 1
     coding = coding if workers is None else workers
-    return Settings(device, precision, coding, threads or predicting, threads or count, compiled)
+    return Settings(device, precision, coding, threads or predicting, threads or count, compiled, sample_timeout)
 
 
 def host() -> str:

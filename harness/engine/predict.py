@@ -11,14 +11,19 @@ Each of these has a process or a thread of its own, and none waits for another o
 from __future__ import annotations
 
 import contextlib
+import queue
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.engine.device import Device, DeviceThread
+from harness.engine.trace import trace
+from harness.errors import HungModelError
 from harness.records import SampleRow
 from harness.unit import RowBatch, Settings, Unit
+from harness.workers.desk import DESK
+from harness.workers.partner import Lost
 from harness.workers.pool import Pool
 from harness.workers.preparing import REFERENCE, prepared_batches
 from harness.workers.scoring import Scorer
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
     from harness.progress import Progress
 
 __all__ = ["run_unit"]
+
+_LAST_WORDS = 10.0
+"""How many seconds the batch on the device has, if the run is interrupted."""
 
 
 def run_unit(
@@ -45,7 +53,8 @@ def run_unit(
 
     Raises:
         WeightsError: the weights do not fit the network.
-        PluginError: a worker process has died.
+        PluginError: worker processes die whatever they do.
+        HungModelError: the model does not come back from predicting.
     """
     progress.status(f"loading model {unit.subject.model_name}")
     rows = _with_workers(unit, settings, progress, pool) if settings.workers else _alone(unit, settings, progress)
@@ -71,15 +80,31 @@ def _with_workers(
             for note in thread.loaded():
                 progress.warning(note)
             progress.status("")
-            while (result := started.results.get()) is not None:
+            while True:
+                thread.check()
+                try:
+                    result = started.results.get(timeout=thread.tick)
+                except queue.Empty:
+                    continue
+                if result is None:
+                    break
                 if isinstance(result, BaseException):
                     raise result
+                if isinstance(result, Lost):
+                    progress.warning(result.note)
+                    thread.written(result.batches)
+                    continue
                 for batch in result.batches:
                     if batch.on_device:
                         thread.written()
                     yield batch.rows, batch.notes
-        finally:
+        except (HungModelError, KeyboardInterrupt, GeneratorExit):
+            thread.stop(_LAST_WORDS)
+            raise
+        except BaseException:
             thread.stop()
+            raise
+        thread.stop()
 
 
 def _alone(unit: Unit, settings: Settings, progress: Progress) -> Generator[tuple[RowBatch, Sequence[str]]]:
@@ -88,6 +113,8 @@ def _alone(unit: Unit, settings: Settings, progress: Progress) -> Generator[tupl
     for note in device.notes:
         progress.warning(note)
     progress.status("")
+    if (traced := trace()) is not None:
+        traced.begin(unit, alone=True)
     scorer = Scorer(unit, unit.subject.model.classes)
     number: int | None = None
     free = resumed = time.perf_counter()
@@ -95,6 +122,8 @@ def _alone(unit: Unit, settings: Settings, progress: Progress) -> Generator[tupl
         if number is not None and number != coded.batch:
             scorer.references.forget(number)
         number = coded.batch
+        if traced is not None:
+            traced.predicts(coded.cell, coded.batch)
         predicted = scorer.known(coded) or device.predict(coded.inputs, len(coded.rows))
         if coded.cell == REFERENCE:
             scorer.keep(coded, predicted)
@@ -105,5 +134,6 @@ def _alone(unit: Unit, settings: Settings, progress: Progress) -> Generator[tupl
         wait = max(0.0, ended - resumed - rows.seconds.get("predict", 0.0))
         stages = {**rows.seconds, "wall": ended - free, "wait": wait}
         free = ended
+        DESK.rest()
         yield replace(rows, seconds=stages), coded.notes
         resumed = time.perf_counter()

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.engine.collecting import Collector
+from harness.engine.collecting import Collector, guarded
 from harness.engine.heartbeat import Heartbeat
+from harness.engine.outcome import Outcome
 from harness.engine.stages import StageSeconds
+from harness.engine.trace import Deaths, deaths, forget, open_trace
 from harness.engine.trainer import Trainer
 from harness.engine.work import Work, known_parts, plan_work
-from harness.errors import HarnessError, PluginError, StoreError
+from harness.errors import HarnessError, HungModelError, StoreError
 from harness.finish.background import Finishing
 from harness.finish.finisher import Finisher
 from harness.finish.found import too_many_failures
 from harness.keep.processes import describe
-from harness.records import Claim, SampleRow, State
+from harness.records import Claim, State
 from harness.unit import Settings
 from harness.workers.nursery import open_nursery
 from harness.workers.preparing import reason
@@ -30,28 +32,9 @@ if TYPE_CHECKING:
     from harness.store import Store
     from harness.unit import Cell, Unit
 
-__all__ = ["Outcome", "Runner"]
+__all__ = ["Runner"]
 
 POLL_SECONDS = 2.0
-
-
-@dataclass
-class Outcome:
-    """The outcome of a run.
-
-    Args:
-        found: the keys of experiments that were finished before the run.
-        finished: the keys of experiments that this run finished.
-        failed: key of a failed experiment -> reason.
-        interrupted: key of an experiment of which samples are still missing -> reason.
-        elsewhere: the keys of experiments that another run finished meanwhile.
-    """
-
-    found: list[str] = field(default_factory=list)
-    finished: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    interrupted: dict[str, str] = field(default_factory=dict)
-    elsewhere: list[str] = field(default_factory=list)
 
 
 class Runner:
@@ -90,6 +73,7 @@ class Runner:
         self._seconds = StageSeconds()
         self._passes: Sequence[Pass] = ()
         self._ahead: Work | None = None
+        self._deaths: Mapping[str, Deaths] = {}
 
     def run(self, plan: Plan) -> Outcome:
         """Compute all experiments that the database does not have, and wait for those that another run has claimed.
@@ -104,12 +88,14 @@ class Runner:
         self.outcome.found = [key for key, state in states.items() if state.status == "finished"]
         self.progress.planned(plan.experiments, self.outcome.found)
         self._passes = plan.passes
+        self._deaths = deaths(states)
         try:
             with contextlib.ExitStack() as stack:
                 # Processes are forked before there are threads.
                 apart = self.settings.workers > 0 and len(self.outcome.found) < len(plan.experiments)
                 if apart:
                     stack.enter_context(open_nursery(known_parts(plan)))
+                stack.enter_context(open_trace())
                 self._finishing = stack.enter_context(contextlib.closing(Finishing(plan, self.finisher, apart)))
                 stack.enter_context(contextlib.closing(self.executor))
                 stack.enter_context(Heartbeat(self.store, self.claim, self.progress))
@@ -124,6 +110,8 @@ class Runner:
                     self.finisher.compare(a_pass.subject.task, [cell.experiment for cell in a_pass.cells])
                 for a_pass in plan.passes:
                     self.finisher.recover(a_pass.subject.task, [cell.experiment for cell in a_pass.cells])
+        except HungModelError as error:
+            self._stop(plan, str(error))
         except BaseException as error:
             try:
                 self.store.release(sorted(self._claimed), self.claim, "interrupted")
@@ -171,7 +159,7 @@ class Runner:
         """Claim what can be claimed of a pass, and plan its batches."""
         obtained = self.store.claim([cell.experiment.key for cell in open_cells], self.claim)
         self._claimed |= obtained
-        cells = [cell for cell in open_cells if cell.experiment.key in obtained]
+        cells = [cell for cell in open_cells if cell.experiment.key in obtained and not self._is_fatal(cell)]
         try:
             return plan_work(a_pass, cells, self.store)
         except StoreError:
@@ -179,6 +167,14 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - an error of a dataset or a model fails its cells, and is recorded
             self._fail(cells, reason("planning the batches", error))
             return plan_work(a_pass, [], self.store)
+
+    def _is_fatal(self, cell: Cell) -> bool:
+        """Whether a cell has ended runs before and is not tried again; then it fails."""
+        known = self._deaths.get(cell.experiment.key)
+        if known is None or known.reason is None:
+            return False
+        self._fail([cell], known.reason)
+        return True
 
     def _look_ahead(self, a_pass: Pass) -> None:
         """Let the executor begin with the pass after this one. A pass that has to be trained first is not begun."""
@@ -215,6 +211,9 @@ class Runner:
                 self._run(work, left)  # an executor that loses rows is asked for them once more
         except StoreError:
             raise  # no results can be written any more, so the run ends; the next run continues it
+        except HungModelError as error:
+            self._fail([work.unit.cells[n] for n in error.cells], str(error))
+            raise  # nothing else can be predicted in this process
         except HarnessError as error:
             self._fail(cells, str(error))
             return
@@ -241,8 +240,8 @@ class Runner:
 
         collector = Collector(self.store, self.claim, self.progress, self.finisher, self._seconds)
         results = self.executor.run([unit], self.settings, self.progress)
-        with contextlib.closing(self._guarded(results)) as guarded:
-            collector.collect(work, guarded, written, self.executor.name)
+        with contextlib.closing(guarded(results, self.executor.name)) as rows:
+            collector.collect(work, rows, written, self.executor.name)
 
     def _interrupt(self, cells: Sequence[Cell], lost: Mapping[str, set[int]]) -> None:
         """Give up cells of which the executor did not give all rows. The next run continues them."""
@@ -257,19 +256,6 @@ class Runner:
             self._claimed.discard(key)
             self.outcome.interrupted[key] = text
             self.progress.warning(text)
-
-    def _guarded(self, results: Iterable[Sequence[SampleRow]]) -> Generator[Sequence[SampleRow]]:
-        """Yield the executor's rows; turn errors of the executor, or of plugins that it calls, into a PluginError.
-
-        At the end, and when the run is interrupted, the executor's generator is closed, so that its workers end.
-        """
-        try:
-            with contextlib.closing(results) if isinstance(results, Generator) else contextlib.nullcontext():
-                yield from results
-        except HarnessError:
-            raise
-        except Exception as error:
-            raise PluginError(reason(f"executor {self.executor.name}", error)) from error
 
     def _finish(self, wait: bool = False) -> None:
         """Write the results of experiments whose rows are complete and whose metrics are computed.
@@ -297,6 +283,8 @@ class Runner:
             self._seconds.add(key, {"finish": ready.seconds + time.perf_counter() - started})
             self._store_seconds(key)
             self._claimed.discard(key)
+            if key in self._deaths:
+                forget(key)
             if result.failed:
                 self.outcome.failed[key] = result.failed
             else:
@@ -310,6 +298,17 @@ class Runner:
         for key in keys:
             if seconds := self._seconds.take(key):
                 self.store.add_stages(key, self.claim.run, {**seconds, "workers": float(self.settings.workers)})
+
+    def _stop(self, plan: Plan, why: str) -> None:
+        """Give up all that is not done, because this process can predict no more."""
+        text = f"the run stopped: {why}. The next run continues."
+        self.store.release(sorted(self._claimed), self.claim, "interrupted", text)
+        self._claimed.clear()
+        outcome = self.outcome
+        done = {*outcome.found, *outcome.finished, *outcome.failed, *outcome.elsewhere}
+        left = [experiment.key for experiment in plan.experiments if experiment.key not in done]
+        outcome.interrupted.update(dict.fromkeys(left, text))
+        self.progress.warning(text)
 
     def _fail(self, cells: Sequence[Cell], reason: str) -> None:
         keys = [cell.experiment.key for cell in cells]

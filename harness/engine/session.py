@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.engine import allocator, machine
-from harness.engine.runner import Outcome, Runner
+from harness.engine.outcome import Outcome
+from harness.engine.runner import Runner
 from harness.finish.finisher import Finisher
 from harness.keep.processes import this_process
 from harness.planning.grammar import parse
@@ -77,6 +78,7 @@ def carry_out(
             "training_threads": settings.training_threads,
             "precision": settings.precision,
             "compiled": settings.compiled,
+            "sample_timeout": settings.sample_timeout,
             "executor": executor,
             "resamples": resampling.resamples,
             "interval_seed": resampling.seed,

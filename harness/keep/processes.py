@@ -13,7 +13,7 @@ import platform
 import secrets
 from pathlib import Path
 
-__all__ = ["describe", "is_gone", "this_process"]
+__all__ = ["boot", "describe", "has_ended", "is_gone", "this_process"]
 
 
 def this_process() -> str:
@@ -39,22 +39,28 @@ def is_gone(owner: str) -> bool:
     parts = owner.split(":")
     if len(parts) != 6 or not parts[1].isdecimal() or not parts[3]:
         return False
-    host, pid, start, boot, namespace, _ = parts
-    if (host, boot, namespace) != (_host(), _boot(), _namespace()):
+    host, pid, start, its_boot, namespace, _ = parts
+    if (host, its_boot, namespace) != (_host(), boot(), _namespace()):
         return False
     return _start(int(pid)) != start
 
 
+def has_ended(pid: int) -> bool:
+    """Return whether a process of this machine has certainly ended, be it that its parent has not asked yet how."""
+    return Path("/proc/self/stat").exists() and not _start(pid)
+
+
 @functools.lru_cache(maxsize=4)  # keyed by pid, so that a forked child gets its own name
 def _name(pid: int) -> str:
-    return ":".join([_host(), str(pid), _start(pid), _boot(), _namespace(), secrets.token_hex(4)])
+    return ":".join([_host(), str(pid), _start(pid), boot(), _namespace(), secrets.token_hex(4)])
 
 
 def _host() -> str:
     return platform.node().replace(":", "-") or "localhost"
 
 
-def _boot() -> str:
+def boot() -> str:
+    """Return the name of this boot of the machine; "" where the system does not give it one."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

@@ -15,7 +15,7 @@ import io
 import multiprocessing
 import os
 import pickle
-import socket
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -24,15 +24,14 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any
 
+from harness.workers.children import OwnChild, hang_up
 from harness.workers.start import quiet_signals
 from harness.workers.transport import portable
 
-__all__ = ["Child", "Nursery", "OwnChild", "hang_up", "how_ended", "nursery", "open_nursery", "start_process"]
+__all__ = ["Child", "Nursery", "make_nursery", "nursery", "open_nursery", "start_process"]
 
 _START, _ENDED = b"start ", b"ended "
 """How the two questions to the nursery begin."""
-_LAST_WORDS = 5.0
-"""How many seconds the nursery has to end, before it is killed."""
 
 
 @dataclass(frozen=True)
@@ -61,24 +60,6 @@ class Child:
         return self.nursery.ended(self.pid)
 
 
-class OwnChild:
-    """A process that this one has started itself, where there is no nursery."""
-
-    def __init__(self, process: Any) -> None:
-        self._process = process
-        self.pid: int = process.pid
-
-    def kill(self) -> None:
-        """End the process at once."""
-        self._process.kill()
-
-    def ended(self) -> int | None:
-        """Wait until the process has ended; return its exit status, or the negative number of the signal."""
-        self._process.join()
-        code: int | None = self._process.exitcode
-        return code
-
-
 class Nursery:
     """The process that forks.
 
@@ -96,10 +77,12 @@ class Nursery:
         self._lock = threading.Lock()
         self.statuses: dict[int, int] = {}
         self.owner = os.getpid()
-        context = multiprocessing.get_context("fork")
-        self._connection, its = context.Pipe()
-        self._process = context.Process(target=self._serve, args=(its, self._connection), name="nursery", daemon=True)
-        self._process.start()
+        self._connection, its = multiprocessing.Pipe()
+        _flush()
+        # Not by `multiprocessing`, which waits for its processes when Python exits: nobody has to wait for this one.
+        self._pid = os.fork()
+        if not self._pid:
+            _run(self._serve, self._connection, its)
         its.close()
 
     def start(self, work: Callable[..., None], arguments: object, connection: Connection) -> Child:
@@ -119,7 +102,7 @@ class Nursery:
         _Writer(text, self._numbers).dump((work, arguments))
         with self._lock, self._exchange():
             self._connection.send_bytes(text.getvalue())
-            send_handle(self._connection, connection.fileno(), self._process.pid)
+            send_handle(self._connection, connection.fileno(), self._pid)
             answer = self._connection.recv()
         connection.close()
         if isinstance(answer, Exception):
@@ -151,15 +134,14 @@ class Nursery:
             raise
 
     def close(self) -> None:
-        """End the process. Workers that are still there notice that the main process has hung up."""
+        """End the process, which has nothing to lose. Workers that are still there notice that everybody has gone."""
         hang_up(self._connection)
-        self._process.join(_LAST_WORDS)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
         self._connection.close()
 
-    def _serve(self, connection: Connection, other: Connection) -> None:
+    def _serve(self, other: Connection, connection: Connection) -> None:
         """Fork what is asked for, until the main process hangs up."""
         other.close()
         quiet_signals()
@@ -177,45 +159,31 @@ class Nursery:
                     connection.send(portable(error))
                 else:
                     if not pid:
-                        _run(work, arguments, handle, connection)
+                        connection.close()
+                        _run(work, arguments, Connection(handle))
                     connection.send(pid)
                 os.close(handle)
 
 
-def _run(work: Callable[..., None], arguments: object, handle: int, inherited: Connection) -> None:
+def _run(work: Callable[..., None], arguments: object, connection: Connection) -> None:
     """Be the new process. It never returns."""
     status = 1
     try:
-        inherited.close()
-        work(arguments, Connection(handle))
+        work(arguments, connection)
         status = 0
     except BaseException:  # noqa: BLE001 - this process ends here, and says why
-        sys.excepthook(*sys.exc_info())
+        with contextlib.suppress(Exception):  # nobody may be there to be told
+            sys.excepthook(*sys.exc_info())
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
         os._exit(status)
 
 
-def hang_up(connection: Connection, say_only: bool = False) -> None:
-    """End a pipe. The other side notices at once, also while it waits, and also if others hold this end too.
-
-    Args:
-        connection: this side's end.
-        say_only: whether the other side may still send.
-    """
-    if sys.platform == "win32":
-        connection.close()
-        return
-    with contextlib.suppress(OSError), socket.fromfd(connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as end:
-        end.shutdown(socket.SHUT_WR if say_only else socket.SHUT_RDWR)
-
-
-def how_ended(code: int | None) -> str:
-    """Say how a process ended: its exit status, or the negative number of the signal; None if that is not known."""
-    if code is None:
-        return "ended, and it is not known how"
-    return f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"
+def _flush() -> None:
+    """Write what is buffered for the standard streams, of which one may be closed."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()
 
 
 class _Writer(pickle.Pickler):
@@ -241,7 +209,10 @@ class _Reader(pickle.Unpickler):
 
 
 def start_process(
-    work: Callable[..., None], arguments: object, others: Sequence[Connection] = ()
+    work: Callable[..., None],
+    arguments: object,
+    others: Sequence[Connection] = (),
+    own: Nursery | None = None,
 ) -> tuple[Connection, Child | OwnChild]:
     """Start a process that calls `work(arguments, connection)`: from the run's nursery, else from this process.
 
@@ -250,11 +221,12 @@ def start_process(
         arguments: what it is given.
         others: this process's ends of other pipes. A process that this one forks itself closes them: whoever holds an
             end of a pipe keeps the other side from noticing that its partner has died.
+        own: a nursery to take in place of the run's.
 
     Returns:
         This process's end of the pipe, and the new process.
     """
-    home = nursery()
+    home = own or nursery()
     # Forked processes start at once and share the parent's data. Other platforms use their own start method.
     forked = sys.platform == "linux"
     context: Any = multiprocessing.get_context("fork" if forked else None)
@@ -284,22 +256,29 @@ def nursery() -> Nursery | None:
     return _open[-1] if _open and _open[-1].owner == os.getpid() else None
 
 
-@contextlib.contextmanager
-def open_nursery(known: Sequence[object]) -> Iterator[None]:
-    """Fork a nursery for the time of a run, where processes can be forked.
+def make_nursery(known: Sequence[object]) -> Nursery | None:
+    """Fork a nursery, where processes can be forked.
 
     The libraries that every worker needs are imported before, once for all of them.
     """
     if sys.platform != "linux":
-        yield
-        return
+        return None
     import cv2  # noqa: F401
     import torch  # noqa: F401
 
     from harness.media.opencv import end_threads
 
     end_threads()
-    _open.append(Nursery(known))
+    return Nursery(known)
+
+
+@contextlib.contextmanager
+def open_nursery(known: Sequence[object]) -> Iterator[None]:
+    """Fork the nursery of a run, which lasts as long as the context."""
+    if (made := make_nursery(known)) is None:
+        yield
+        return
+    _open.append(made)
     try:
         yield
     finally:

@@ -3,147 +3,154 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
+import os
 import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from collections.abc import Callable, Iterable
+from multiprocessing.connection import wait
+from multiprocessing.reduction import recv_handle
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import PluginError
+from harness.keep.processes import has_ended
 from harness.media.opencv import end_threads
 from harness.training.transfer import pin
-from harness.workers.nursery import Child, OwnChild, hang_up, how_ended, start_process
-from harness.workers.preparing import reason
-from harness.workers.process import SLOTS, Assigned, Began, Broken, Classes, Done, Input, Output, Rows, work
+from harness.workers.children import hang_up, how_ended
+from harness.workers.clock import Clock
+from harness.workers.desk import Step
+from harness.workers.ledger import Hand, Ledger
+from harness.workers.nursery import make_nursery, nursery, start_process
+from harness.workers.partner import Arrived, Lost, Partner
+from harness.workers.preparing import REFERENCE, reason
+from harness.workers.process import SLOTS, Assigned, Began, Broken, Classes, Done, Input, Output, Rows, Started, work
 from harness.workers.scoring import Predicted
-from harness.workers.slots import Mapped
 
 if TYPE_CHECKING:
     from harness.unit import Settings, Unit
 
-__all__ = ["Arrived", "Pool"]
+__all__ = ["Pool"]
 
 AHEAD = 2
 """The number of entries of `todo` that are assigned to a worker at a time: one that it does, and the next one."""
-_FILES, _FILES_OF_WORKER = 512, 2 * (1 + SLOTS)
-"""Open files of a run, and of each worker: its pipe and its slots, also of the next pass."""
+_FILES, _FILES_OF_WORKER = 512, 2 * (2 + SLOTS)
+"""Open files of a run, and of each worker: its pipe, its desk and its slots, also of the next pass."""
 _LAST_WORDS = 2.0
 """How many seconds a worker of an interrupted run has to end, before it is killed."""
-
-
-@dataclass(frozen=True)
-class Arrived:
-    """A batch that is ready for the device.
-
-    Args:
-        worker: the number of the worker that prepared it.
-        slot: the number of the worker's slot in which it lies.
-        cell: the cell, as its position in the unit's cells, or `REFERENCE`.
-        samples: the number of samples.
-        inputs: the network's input, in shared or in pinned memory.
-        hand_over: the seconds that it took to receive it.
-    """
-
-    worker: int
-    slot: int
-    cell: int
-    samples: int
-    inputs: Any
-    hand_over: float
-
-
-@dataclass
-class _Partner:
-    """One worker, as the main process sees it."""
-
-    number: int
-    process: Child | OwnChild
-    connection: Connection
-    slots: list[Mapped] = field(default_factory=lambda: [Mapped() for _ in range(SLOTS)])
 
 
 class Pool:
     """Worker processes that prepare and score the batches of a unit.
 
     One thread reads what they send, another one sends. The first never waits for anybody, so no worker waits for it.
+    A worker that dies is replaced (`harness.workers.ledger`).
 
     Args:
         unit: the unit of work.
-        settings: the number of workers, and the device.
+        settings: the number of workers, the device, and how long a sample may take.
 
     Attributes:
         inputs: the batches that are ready for the device, in the order of their arrival; None after the last one.
-        results: what the workers have finished (`Rows`); an exception that ends the run; None after the last one.
+        results: what the workers have finished (`Rows`), and which of them were `Lost`; an exception that ends the run;
+            None after the last one.
     """
 
     def __init__(self, unit: Unit, settings: Settings) -> None:
         self.inputs: queue.SimpleQueue[Arrived | None] = queue.SimpleQueue()
-        self.results: queue.SimpleQueue[Rows | BaseException | None] = queue.SimpleQueue()
+        self.results: queue.SimpleQueue[Rows | Lost | BaseException | None] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._model = unit.subject.model.name
+        self._unit = unit
         self._pinned = settings.device.startswith("cuda")
-        self._next = iter(range(len(unit.todo)))
-        self._closing = False
         self._device = settings.device
-        self._partners = _start(unit, min(settings.workers, len(unit.todo)))
+        self._limit = settings.sample_timeout
+        self._ledger = Ledger(unit)
+        self._lock = threading.Lock()
+        self._closing = False
+        self._classes: tuple[str, ...] | None = None
+        workers = min(settings.workers, len(unit.todo))
+        end_threads()
+        _allow_files(_FILES + _FILES_OF_WORKER * workers)
+        # A worker that dies is replaced while there are threads, so it must not be forked from this process.
+        self._own = make_nursery(_parts(unit)) if nursery() is None else None
+        self._partners: dict[int, Partner] = {}
+        for number in range(workers):
+            self._partners[number] = self._start(number, Hand())
         self._threads = [
             threading.Thread(target=self._listen, name="from workers", daemon=True),
             threading.Thread(target=self._write, name="to workers", daemon=True),
         ]
         for _ in range(AHEAD):
-            for partner in self._partners:
+            for partner in self._partners.values():
                 self._assign(partner)
         for thread in self._threads:
             thread.start()
 
     def loaded(self, classes: tuple[str, ...]) -> None:
         """Tell the workers the classes of the loaded network, without which they cannot score."""
-        for partner in self._partners:
-            self._send(partner, lambda: Classes(classes))
+        with self._lock:
+            self._classes = classes
+            for partner in self._partners.values():
+                self._send(partner, lambda: Classes(classes))
 
     def answer(self, arrived: Arrived, predicted: Predicted) -> None:
-        """Send the predictions of a batch to the worker that prepared it.
+        """Send the predictions of a batch to the worker that prepared it, if it is still there.
 
         Predictions that cannot be sent to another process count as a failure of the model.
         """
-        partner = self._partners[arrived.worker]
+        partner = self._partners.get(arrived.worker)
+        if partner is None:
+            return
 
         def message() -> Output:
             slot = partner.slots[arrived.slot]
             try:
                 return Output(arrived.slot, slot.put(predicted))
             except Exception as error:  # noqa: BLE001 - predictions of a plugin that cannot be pickled fail their batch
-                where = f"model {self._model}: its predictions cannot be sent to the worker that scores them"
+                model = self._unit.subject.model.name
+                where = f"model {model}: its predictions cannot be sent to the worker that scores them"
                 return Output(arrived.slot, slot.put(Predicted(None, reason(where, error), predicted.seconds)))
 
         self._send(partner, message)
 
     def close(self) -> None:
         """End the workers and the threads. Workers that are not done lose what they were doing."""
-        self._closing = True
-        for partner in self._partners:
+        with self._lock:
+            self._closing = True  # from now on nobody is replaced
+        partners = list(self._partners.values())
+        for partner in partners:
             hang_up(partner.connection, say_only=True)
         listener, writer = self._threads
         listener.join(_LAST_WORDS)
-        for partner in self._partners:
+        for partner in partners:
             partner.process.kill()  # of those that are done nothing is awaited
+            hang_up(partner.connection)  # a process that a plugin has started may hold the other end
         listener.join()
         self._outbox.put(None)
         writer.join()
-        for partner in self._partners:
+        for partner in partners:
             partner.process.ended()
             partner.connection.close()
+        if self._own is not None:
+            self._own.close()
 
-    def _send(self, partner: _Partner, message: Callable[[], object]) -> None:
+    def _start(self, number: int, hand: Hand) -> Partner:
+        """Start a worker process."""
+        others = [partner.connection for partner in self._partners.values()]
+        mine, process = start_process(work, self._unit, others, self._own)
+        return Partner(number, process, mine, hand)
+
+    def _send(self, partner: Partner, message: Callable[[], object]) -> None:
         """Let the sending thread make a message and send it."""
         self._outbox.put(lambda: partner.connection.send(message()))
 
-    def _assign(self, partner: _Partner) -> None:
-        position = next(self._next, None)
-        self._send(partner, lambda: Assigned(position))
+    def _assign(self, partner: Partner) -> None:
+        share = self._ledger.give(partner.hand)
+        told = Assigned(None)
+        if share is not None:
+            told = Assigned(share.position, share.cells, tuple(self._ledger.faults(share).items()))
+        self._send(partner, lambda: told)
 
     def _write(self) -> None:
         """Send what is in the outbox. A worker that has died is noticed by the other thread."""
@@ -156,16 +163,22 @@ class Pool:
 
     def _listen(self) -> None:
         """Read what the workers send, until all are done."""
-        waiting: dict[Any, _Partner] = {partner.connection: partner for partner in self._partners}
+        clock = Clock(self._limit)
+        waiting: dict[Any, Partner] = {partner.connection: partner for partner in self._partners.values()}
         try:
             if self._pinned:
                 import torch
 
                 torch.cuda.set_device(self._device)  # memory is pinned for this device, not for the first one
             while waiting:
-                for connection in wait(list(waiting)):
-                    if not self._heard(waiting[connection]):
+                for connection in wait(list(waiting), clock.tick):
+                    if (partner := self._heard(waiting[connection])) is None:
                         del waiting[connection]
+                    elif partner.connection is not connection:
+                        del waiting[connection]
+                        waiting[partner.connection] = partner
+                if clock.due():
+                    self._look_after(clock, waiting.values())
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
             self.results.put(error)
         else:
@@ -173,43 +186,92 @@ class Pool:
         finally:
             self.inputs.put(None)
 
-    def _heard(self, partner: _Partner) -> bool:
-        """Act on a message of a worker; return whether it will send more."""
+    def _heard(self, partner: Partner) -> Partner | None:
+        """Act on a message of a worker; return who will send more: it, the worker in its place, or nobody."""
         try:
             message = partner.connection.recv()
-        except (EOFError, OSError) as error:
-            if self._closing:
-                return False
-            partner.process.kill()  # it has hung up, and may still be there
-            raise PluginError(f"worker process {partner.process.pid} {how_ended(partner.process.ended())}") from error
-        if isinstance(message, Input):
-            self.inputs.put(self._arrived(partner, message))
-        elif isinstance(message, Began):
-            self._assign(partner)
+            if isinstance(message, Input):
+                arrived = self._arrived(partner, message)
+                partner.on_device += message.cell != REFERENCE
+                self.inputs.put(arrived)
+            elif isinstance(message, Started) and message.desk:
+                descriptor = recv_handle(partner.connection)
+                partner.desk = mmap.mmap(descriptor, 0)
+                os.close(descriptor)
+        except (EOFError, OSError):
+            return None if self._closing else self._replaced(partner)
+        if isinstance(message, Began):
+            if partner.hand.trying is None:
+                self._assign(partner)
         elif isinstance(message, Rows):
-            self.results.put(message)
+            batches = tuple(self._ledger.came(partner.hand, scored) for scored in message.batches)
+            partner.on_device -= sum(scored.on_device for scored in batches)
+            self.results.put(Rows(batches))
+            if partner.hand.trying is not None and not partner.hand.missing:
+                for _ in range(1 if partner.hand.alone else AHEAD):
+                    self._assign(partner)
         elif isinstance(message, Broken):
             raise message.error
-        return not isinstance(message, Done)
+        return None if isinstance(message, Done) else partner
 
-    def _arrived(self, partner: _Partner, message: Input) -> Arrived:
+    def _replaced(self, partner: Partner) -> Partner | None:
+        """Let another worker take the place of one that has died, if there is something to do."""
+        partner.process.kill()  # it has hung up, and may still be there
+        how = f"the worker {how_ended(partner.process.ended())}"
+        doing = partner.doing()
+        overdue = partner.overdue is not None and doing == partner.overdue
+        if overdue:
+            how = f"the worker was stopped after {self._limit:g} s (--sample-timeout)"
+        hand, note = self._ledger.died(partner.hand, doing, how, certain=overdue)
+        self.results.put(Lost(partner.on_device, note))
+        with self._lock:
+            if self._closing:
+                return None
+            self._partners.pop(partner.number)
+            self._outbox.put(partner.connection.close)  # the other thread may be sending
+            if not hand.alone and not self._ledger.waits():
+                return None
+            try:
+                new = self._start(max([partner.number, *self._partners]) + 1, hand)
+            except (EOFError, OSError) as error:
+                raise PluginError(f"{note} No other worker could be started: {error}") from error
+            self._partners[new.number] = new
+            if self._classes is not None:
+                classes = self._classes
+                self._send(new, lambda: Classes(classes))
+        for _ in range(1 if hand.alone else AHEAD):
+            self._assign(new)
+        return new
+
+    def _look_after(self, clock: Clock, partners: Iterable[Partner]) -> None:
+        """Kill the workers of which a step takes too long, and notice those that are dead but have not hung up.
+
+        A process that a plugin has started may hold their end of the pipe.
+        """
+        for partner in partners:
+            doing = partner.doing()
+            samples = self._unit.subject.batch if doing.step == Step.COLLATE else 1
+            works = doing.step != Step.NOTHING or partner.desk is None
+            if partner.overdue is None and works and clock.late(doing.since, samples):
+                partner.overdue = doing
+                partner.process.kill()
+            if has_ended(partner.process.pid):
+                hang_up(partner.connection)
+
+    def _arrived(self, partner: Partner, message: Input) -> Arrived:
         started = time.perf_counter()
         inputs = partner.slots[message.slot].take(message.parcel, partner.connection)
         if self._pinned:
             inputs = pin(inputs)
         took = time.perf_counter() - started
-        return Arrived(partner.number, message.slot, message.cell, message.samples, inputs, took)
+        return Arrived(partner.number, message.slot, message.cell, message.samples, inputs, took, message.batch)
 
 
-def _start(unit: Unit, workers: int) -> list[_Partner]:
-    """Start the worker processes."""
-    end_threads()
-    _allow_files(_FILES + _FILES_OF_WORKER * workers)
-    partners: list[_Partner] = []
-    for number in range(workers):
-        mine, process = start_process(work, unit, [partner.connection for partner in partners])
-        partners.append(_Partner(number, process, mine))
-    return partners
+def _parts(unit: Unit) -> list[object]:
+    """Return the parts of a unit that need not be sent to its workers."""
+    subject = unit.subject
+    cells = [part for cell in unit.cells for part in (cell, cell.codec, cell.experiment)]
+    return [subject.task, subject.model, subject.dataset, *cells]
 
 
 def _allow_files(count: int) -> None:

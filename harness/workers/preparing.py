@@ -15,8 +15,10 @@ from harness.media.levers import at_phase, unseen_frames
 from harness.media.quality import squared_error
 from harness.model import NoMemo
 from harness.records import SampleRow
+from harness.workers.desk import Step, WorkerFaultError, enter
 from harness.workers.keeper import Keeper
 from harness.workers.read_sample import ReadSample
+from harness.workers.start import plugin_errors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,11 +119,13 @@ def _read(unit: Unit, index: int) -> ReadSample | SampleRow:
     dataset = unit.subject.dataset
     row = SampleRow(key="", index=index, id=str(index), group=str(index), status="failed")
     try:
+        enter(Step.OUTLINE, REFERENCE, index)
         outline = dataset.outline(index)
         row = replace(row, id=storable(outline.id), group=storable(outline.group or outline.id))
+        enter(Step.READ, REFERENCE, index)
         sample = dataset[index]
         _check_frames(sample.frames)
-    except Exception as error:  # noqa: BLE001 - an error of a dataset fails one sample, and is recorded
+    except plugin_errors() as error:  # an error of a dataset fails one sample, and is recorded
         return replace(row, error=reason("reading the source", error))
     count, height, width, _ = sample.frames.shape
     row = replace(
@@ -164,17 +168,18 @@ def _code(
         try:
             phase = unit.phases.get(index, 0.0)
             phased = replace(chosen, codec=at_phase(chosen.codec, phase)) if unit.phases else chosen
-            frames = _encode_decode(phased, source, facts, keeper, seconds)
+            frames = _encode_decode(cell, phased, source, facts, keeper, seconds)
             if lost := _taken_again(frames, shapes):
                 failed += [row.as_failed(f"codec {chosen.codec.name}: {MEMORY_AGAIN}") for row in lost]
                 raise HarnessError(MEMORY_AGAIN)
             unseen[index] = unseen_targets(unit.subject.task, chosen.codec, source.sample)
             active = f"model {model.name}"
             started = time.perf_counter()
+            enter(Step.PREPARE, cell, index)
             prepared = model.prepare(frames, source.scored, keeper.memo(phased, source))
             seconds["prepare"] += time.perf_counter() - started
             shape = model.prepared_shape(_outline(source))
-        except Exception as error:  # noqa: BLE001 - an error of a plugin fails one sample, and is recorded
+        except plugin_errors() as error:  # an error of a plugin fails one sample, and is recorded
             failed.append(replace(source.row, **facts).as_failed(reason(active, error)))
             continue
         targets = [source.sample.targets[frame] for frame in source.scored]
@@ -186,8 +191,9 @@ def _code(
     for group in groups:
         started = time.perf_counter()
         try:
+            enter(Step.COLLATE, cell, group[0][0].index)
             inputs = model.collate([prepared for _, _, prepared, _ in group])
-        except Exception as error:  # noqa: BLE001 - as above
+        except plugin_errors() as error:  # as above
             rows = [r.as_failed(reason(f"model {model.name}", error)) for r, *_ in group]
             yield PreparedBatch(cell, None, [], [], [*failed, *rows], seconds)
         else:
@@ -208,16 +214,18 @@ def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[Prepared
     started = time.perf_counter()
     for source in sources:
         try:
+            enter(Step.PREPARE, REFERENCE, source.row.index)
             prepared = model.prepare(source.sample.frames, source.scored, NoMemo())
             shape = model.prepared_shape(_outline(source))
-        except Exception as error:  # noqa: BLE001 - an error of a model fails one sample, and is recorded
+        except plugin_errors() as error:  # an error of a model fails one sample, and is recorded
             failed.append(source.row.as_failed(reason(f"model {model.name}", error)))
             continue
         shapes.setdefault(shape, []).append((source.row, prepared))
     for group in shapes.values():
         try:
+            enter(Step.COLLATE, REFERENCE, group[0][0].index)
             inputs = model.collate([prepared for _, prepared in group])
-        except Exception as error:  # noqa: BLE001 - as above
+        except plugin_errors() as error:  # as above
             failed += [row.as_failed(reason(f"model {model.name}", error)) for row, _ in group]
             continue
         seconds = {"prepare": time.perf_counter() - started}
@@ -244,7 +252,7 @@ def unseen_targets(task: Task, codec: Codec, sample: Sample) -> int:
 
 
 def _encode_decode(
-    cell: Cell, source: ReadSample, facts: dict[str, Any], keeper: Keeper, seconds: dict[str, float]
+    number: int, cell: Cell, source: ReadSample, facts: dict[str, Any], keeper: Keeper, seconds: dict[str, float]
 ) -> NDArray[np.uint8]:
     """Encode and decode a sample; return the decoded frames.
 
@@ -252,9 +260,11 @@ def _encode_decode(
     too. There a stream that was kept costs only its reading.
     """
     frames = source.sample.frames
+    enter(Step.ENCODE, number, source.row.index)
     begun = time.perf_counter()
     encoded, encode_ms = keeper.encode(cell, source)
     started = time.perf_counter()
+    enter(Step.DECODE, number, source.row.index)
     decoded = check_decoded(cell.codec.decode(encoded), frames, cell.codec.name)
     ended = time.perf_counter()
     facts["squared_error"] = None if cell.exact else squared_error(frames, decoded)[0]
@@ -289,5 +299,7 @@ def _check_frames(frames: NDArray[np.uint8]) -> None:
 
 def reason(where: str, error: BaseException) -> str:
     """Describe an error in one sentence, for the database, which keeps texts of any content but not of any length."""
+    if isinstance(error, WorkerFaultError):  # which says itself where it happened
+        return str(error)
     kind = "" if isinstance(error, HarnessError) else f"{type(error).__name__}: "
     return f"{where}: {kind}{storable(error, MESSAGE)}"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from harness.workers.desk import DESK, Place
 from harness.workers.preparing import REFERENCE, PreparedBatch, prepared_batches, reason
 from harness.workers.scoring import Predicted, Scorer
 from harness.workers.slots import Parcel, Slot, send_descriptor
@@ -24,7 +25,7 @@ from harness.workers.transport import portable
 if TYPE_CHECKING:
     from harness.unit import RowBatch, Todo, Unit
 
-__all__ = ["Assigned", "Began", "Broken", "Classes", "Done", "Input", "Output", "Rows", "Scored", "work"]
+__all__ = ["Assigned", "Began", "Broken", "Classes", "Done", "Input", "Output", "Rows", "Scored", "Started", "work"]
 
 SLOTS = 4
 """The number of batches of a worker that may be under way. Until one of them comes back, the worker waits."""
@@ -47,9 +48,17 @@ class Classes:
 
 @dataclass(frozen=True)
 class Assigned:
-    """The position of the next entry of the unit's `todo` that this worker has to do; None after the last one."""
+    """What this worker has to do next.
+
+    Args:
+        position: the position of the entry of the unit's `todo`; None after the last one.
+        cells: the cells that still need it, as positions in the unit's cells.
+        faults: what is not to be tried, with the reasons (`harness.workers.desk`).
+    """
 
     position: int | None
+    cells: tuple[int, ...] = ()
+    faults: tuple[tuple[Place, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,17 @@ class Output:
 
 
 # Messages of a worker
+
+
+@dataclass(frozen=True)
+class Started:
+    """The worker is there.
+
+    Args:
+        desk: whether the file descriptor of the memory follows in which it says what it does.
+    """
+
+    desk: bool
 
 
 @dataclass(frozen=True)
@@ -77,12 +97,14 @@ class Input:
         parcel: the input.
         cell: the cell, as its position in the unit's cells, or `REFERENCE`.
         samples: the number of samples.
+        batch: the number of the planned batch.
     """
 
     slot: int
     parcel: Parcel
     cell: int
     samples: int
+    batch: int
 
 
 @dataclass(frozen=True)
@@ -128,6 +150,10 @@ def work(unit: Unit, connection: Connection) -> None:
     """
     start_worker(0)
     try:
+        desk = DESK.share()
+        connection.send(Started(desk is not None))
+        if desk is not None:
+            send_descriptor(connection, desk)
         _Worker(unit, connection).run()
     except (ConnectionError, EOFError):
         return  # the main process has gone, or has closed the pipe because the run was interrupted
@@ -147,7 +173,7 @@ class _Worker:
         self._under_way: dict[int, PreparedBatch] = {}
         self._scorer: Scorer | None = None
         self._unscored: deque[PreparedBatch] = deque()
-        self._assigned: deque[int | None] = deque()
+        self._assigned: deque[Assigned] = deque()
         self._open: Counter[int] = Counter()
         self._preparing: int | None = None
         self._rows: list[Scored] = []
@@ -177,14 +203,16 @@ class _Worker:
         while True:
             while not self._assigned:
                 self._listen(block=True)
-            position = self._assigned.popleft()
+                self._score_unscored()
+            assigned = self._assigned.popleft()
             finished, self._preparing = self._preparing, None
             if finished is not None:
                 self._forget(finished)
-            if position is None:
+            if assigned.position is None:
                 return
             self._connection.send(Began())
-            entry = self._unit.todo[position]
+            DESK.faults.update(assigned.faults)
+            entry = replace(self._unit.todo[assigned.position], cells=assigned.cells)
             self._preparing = entry.batch.number
             yield entry
 
@@ -200,7 +228,7 @@ class _Worker:
         parcel, descriptor = self._slots[number].put(coded.inputs)
         coded.inputs = None
         self._under_way[number] = coded
-        self._connection.send(Input(number, parcel, coded.cell, len(coded.rows)))
+        self._connection.send(Input(number, parcel, coded.cell, len(coded.rows), coded.batch))
         if descriptor is not None:
             send_descriptor(self._connection, descriptor)
 
@@ -212,6 +240,7 @@ class _Worker:
         """
         if block and not self._connection.poll():
             self._send_rows()
+            DESK.rest()
         while block and not self._connection.poll(_PATIENCE):
             if os.getppid() != self._parent:
                 raise EOFError
@@ -220,7 +249,7 @@ class _Worker:
 
     def _obey(self, message: Any) -> None:
         if isinstance(message, Assigned):
-            self._assigned.append(message.position)
+            self._assigned.append(message)
         elif isinstance(message, Classes):
             self._scorer = Scorer(self._unit, message.names)
             # What has no reference says why, before anything that is compared with it.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.workers.preparing import reason
+from harness.workers.desk import Step, enter
+from harness.workers.preparing import REFERENCE, reason
+from harness.workers.start import plugin_errors
 
 if TYPE_CHECKING:
     from harness.task import Task
@@ -46,8 +48,9 @@ class References:
             return
         for row, predicted in zip(coded.rows, predictions, strict=True):
             try:
+                enter(Step.SCORE, REFERENCE, row.index)
                 targets[row.index] = [self._task.as_target(self._translate(prediction)) for prediction in predicted]
-            except Exception as error:  # noqa: BLE001 - an error of a task fails one sample, and is recorded
+            except plugin_errors() as error:  # an error of a task fails one sample, and is recorded
                 targets[row.index] = _no_reference(reason(f"task {self._task.name}", error))
             else:
                 known[row.index] = predicted

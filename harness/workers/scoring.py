@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from harness.records import SampleRow
 from harness.statistics.packing import Packed
 from harness.unit import RowBatch
+from harness.workers.desk import Step, enter
 from harness.workers.preparing import PreparedBatch, reason
 from harness.workers.references import References
+from harness.workers.start import plugin_errors
 
 if TYPE_CHECKING:
     from harness.unit import Unit
@@ -85,7 +87,7 @@ class Scorer:
             # A sample's share of its batch's time. Its own times for encoding and decoding are added below.
             shared = sum(own.get(stage, 0.0) for stage in ("predict", "read", "prepare")) / max(1, len(coded.rows))
             rows = [
-                self._row(row, coded.unseen.get(row.index, 0), target, prediction, shared)
+                self._row(row, coded.cell, coded.unseen.get(row.index, 0), target, prediction, shared)
                 for row, target, prediction in zip(coded.rows, targets, predicted.predictions, strict=True)
             ]
         seconds = self._seconds.pop(coded.batch, {})
@@ -93,12 +95,13 @@ class Scorer:
         return RowBatch(self._unit.cells[coded.cell].experiment.key, (*coded.failed, *rows), seconds)
 
     def _row(
-        self, row: SampleRow, unseen: int, targets: list[Any] | str, predicted: list[Any], shared: float
+        self, row: SampleRow, cell: int, unseen: int, targets: list[Any] | str, predicted: list[Any], shared: float
     ) -> SampleRow:
         """Score one sample.
 
         Args:
             row: the sample's row.
+            cell: the cell, as its position in the unit's cells.
             unseen: how many of its first targets are not judged.
             targets: the target of each scored frame, or why there is none.
             predicted: the prediction for each scored frame.
@@ -108,11 +111,12 @@ class Scorer:
             return row.as_failed(targets)
         begun = time.perf_counter()
         try:
+            enter(Step.SCORE, cell, row.index)
             judged = list(zip(predicted, targets, strict=True))[unseen:]
             statistics = [self._task.score(self._translate(p), t) for p, t in judged]
             score = self._task.sample_score(statistics) if statistics or not unseen else None
             packed = Packed.of(statistics)
-        except Exception as error:  # noqa: BLE001 - an error of a task fails one sample, and is recorded
+        except plugin_errors() as error:  # an error of a task fails one sample, and is recorded
             return row.as_failed(reason(f"task {self._task.name}", error))
         coding = ((row.encode_ms or 0) + (row.decode_ms or 0)) / 1000
         took = shared + coding + time.perf_counter() - begun

@@ -6,11 +6,13 @@ import signal
 import sys
 from types import FrameType, TracebackType
 
-__all__ = ["quiet_signals", "start_worker"]
+__all__ = ["plugin_errors", "quiet_signals", "start_worker"]
+
+_quiet = False
 
 
 def start_worker(_: int) -> None:
-    """Set up a worker process: it ignores Ctrl-C, which the main process handles, and uses one thread."""
+    """Set up a worker process: it leaves signals to the main process, and uses one thread."""
     import cv2
     import torch
 
@@ -21,17 +23,32 @@ def start_worker(_: int) -> None:
 
 
 def quiet_signals() -> None:
-    """Let this process ignore Ctrl-C, which the main process handles, and the first SIGTERM."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _ignore_first_sigterm)
+    """Let this process ignore what asks a run to stop: Ctrl-C, SIGTERM, and the end of its terminal.
 
-
-def _ignore_first_sigterm(number: int, frame: FrameType | None) -> None:
-    """Ignore the first SIGTERM; a second one ends this process.
-
-    The first SIGTERM usually goes to the whole process group. Then the main process ends its workers itself.
+    Such a signal usually goes to the whole process group. The main process then writes what was done, and ends its
+    processes itself: it hangs up, and kills what does not end by that. A process that the main process has left without
+    a word sees that it has hung up. So nobody waits for what a signal does here.
     """
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    global _quiet
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
+        if hasattr(signal, name):
+            # A function, because programs that a plugin starts would inherit SIG_IGN.
+            signal.signal(getattr(signal, name), _ignore)
+    _quiet = True
+
+
+def plugin_errors() -> tuple[type[BaseException], ...]:
+    """Return what a plugin may raise at the cost of no more than its sample.
+
+    `SystemExit` too: a plugin does not decide when a run ends. In a process that ignores Ctrl-C, `KeyboardInterrupt`
+    can come from a plugin alone.
+    """
+    return (Exception, SystemExit, KeyboardInterrupt) if _quiet else (Exception, SystemExit)
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Do nothing about a signal."""
 
 
 def _report_unless_pipe_closed(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from harness.discovery.plugins import installed
-from harness.engine.runner import Outcome, Runner
+from harness.engine.outcome import Outcome
+from harness.engine.runner import Runner
 from harness.finish.finisher import Finisher
 from harness.model import Weights
 from harness.planning.plan import Pass, Plan

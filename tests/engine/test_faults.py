@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -360,3 +362,117 @@ def test_odd_texts_cost_a_sample_at_most(session: Session) -> None:
     assert session.select(finished) == [("demo", "finished", 8, 0)] * 2 + [("odd", "failed", 7, 1)] * 2
     for command in (("results",), ("results", "--failed"), ("results", "--format", "json"), ("doctor", "--database")):
         assert "Traceback" not in session.run(*command, status=0).stderr
+
+
+FATAL = """
+import faulthandler, ctypes, os
+from harness import hookimpl
+from harness_codecs.pillow_family import Jpeg
+
+class Fatal(Jpeg):
+    name = "fatal"
+    def encode_image(self, image, level):
+        if level == 10 and int(image.sum()) == {total}:
+            faulthandler.disable()
+            ctypes.string_at(0)
+        return super().encode_image(image, level)
+
+@hookimpl
+def harness_codecs():
+    return [Fatal]
+"""
+
+
+def test_a_codec_that_ends_its_process_costs_one_sample_at_one_level(session: Session) -> None:
+    file = write_voc(session.folder / "data")[2]
+    total = int(np.asarray(Image.open(file), np.int64).sum())
+    run = (*VOC, "--codec", "fatal@50,10", "--codec", "jpeg@10", "--workers", "2")
+    write_distribution(session.folder / "plugins", "fatal", "plugged_fatal", FATAL.format(total=-1))
+    session.run(*run, "--db", "sqlite:///right.db")
+    (session.folder / "plugins" / "plugged_fatal.py").write_text(FATAL.format(total=total))
+    result = session.run(*run, status=1)
+    told = "the worker was killed by signal 11 while codec fatal encoded sample 000002 at level 10"
+    assert result.stderr.count(f"warning: {told}. That is tried once more, alone.") == 1
+    assert result.stderr.count(f"warning: {told}. That is not tried again, and everything else is done.") == 1
+    assert "Traceback" not in result.stderr
+    assert session.select("select sample, error from per_sample where status = 'failed'") == [("000002", told)]
+    every = "select e.codec, e.level, sample_index, samples.bits, squared_error, score from samples join experiments e"
+    every += " on e.id = experiment_id where samples.status = 'ok'"
+    found = set(session.select(every))
+    session.database = session.folder / "right.db"
+    assert found < (right := set(session.select(every)))
+    assert len(right - found) == 1
+    session.database = session.folder / "harness.db"
+    assert session.select("select codec, level, status from experiments where status != 'finished'") == [
+        ("fatal", 10, "failed")
+    ]
+
+
+HANGS = """
+import time
+from harness import hookimpl
+from harness_tasks.detection.models.demo import DemoDetector
+
+class Weak(DemoDetector):
+    name = "weak"
+    seen = 0
+    def predict(self, batch):
+        Weak.seen += 1
+        while Weak.seen == 5:
+            time.sleep(1)
+        return super().predict(batch)
+
+@hookimpl
+def harness_models():
+    return [Weak]
+"""
+
+
+def test_a_model_that_hangs_ends_the_run_with_a_sentence(session: Session) -> None:
+    write_distribution(session.folder / "plugins", "weak", "plugged_weak", HANGS)
+    write_voc(session.folder / "data")
+    run = (*VOC, "--codec", "jpeg@50", "--model", "weak", "--batch", "1", "--sample-timeout", "4")
+    process = session.start(*run)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1, err
+    told = "model weak took longer than 4 s (--sample-timeout) to predict batch "
+    failed = [line for line in err.splitlines() if line.startswith("failed: ")]
+    assert len(failed) == 1
+    assert told in failed[0]
+    interrupted = [line for line in err.splitlines() if line.startswith("interrupted: ")]
+    assert len(interrupted) == 1
+    assert "the run stopped: " in interrupted[0]
+    assert "Traceback" not in err
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+    kept = session.select("select count(*) from samples where status = 'ok'")[0][0]
+    assert 1 <= kept <= 4
+    (session.folder / "plugins" / "plugged_weak.py").write_text(HANGS.replace("== 5", "< 0"))
+    session.run(*run)
+    assert session.select("select distinct status, samples from results") == [("finished", 6)]
+
+
+def test_a_model_that_ends_the_run_twice_in_one_place_is_not_tried_again(session: Session) -> None:
+    crashes = HANGS.replace("while Weak.seen == 5:", "if Weak.seen == 5:").replace("time.sleep(1)", "os._exit(77)")
+    write_distribution(session.folder / "plugins", "weak", "plugged_weak", crashes.replace("import time", "import os"))
+    write_voc(session.folder / "data")
+    session.env["HARNESS_CACHE"] = str(session.folder / "cache")
+    run = (*VOC, "--codec", "jpeg@50", "--model", "weak", "--batch", "1", "--workers", "1", "--limit", "4")
+    for _ in range(2):
+        session.run_process(*run, status=77)
+    # The third run fails the cell that was on the device, and does what it can of the others.
+    again = crashes.replace("== 5", "== -1").replace("import time", "import os")
+    (session.folder / "plugins" / "plugged_weak.py").write_text(again)
+    for _ in range(2):
+        err = session.run(*run, status=1).stderr
+        told = "2 runs ended without a word (killed, crashed, or out of memory) while model weak predicted batch 2, so"
+        assert told in err
+        assert sorted(session.select("select codec, status from experiments")) == [
+            ("jpeg", "finished"),
+            ("none", "failed"),
+        ]
+    assert not list((session.folder / "cache" / "runs").iterdir())
+    for file in (session.folder / "cache" / "deaths").iterdir():
+        file.unlink()
+    session.run(*run)
+    assert session.select("select distinct status, samples from results") == [("finished", 4)]

@@ -170,3 +170,32 @@ def test_no_worker_outlives_the_main_process(number: int) -> None:
     while any(Path(f"/proc/{pid}").exists() for pid in started):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+LEAVES = """
+    import sys
+    from harness.engine.predict import run_unit
+    from harness.progress import Silence
+    from kit.units import SETTINGS, unit
+    kept = run_unit(unit(40), SETTINGS, Silence())
+    next(kept)
+    print("row", flush=True)
+    sys.stdin.read()
+    raise SystemExit(5)
+"""
+
+
+def test_workers_that_nobody_has_ended_do_not_keep_python_from_exiting() -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    script = [sys.executable, "-c", textwrap.dedent(LEAVES)]
+    with subprocess.Popen(script, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        started = descendants(process.pid)
+        assert len(started) == 3
+        process.communicate(timeout=30)
+        assert process.returncode == 5
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in started):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -155,27 +153,6 @@ def test_predictions_that_cannot_be_sent_fail_their_batch() -> None:
     found = rows(unit(4, Brightness(lambda batch: [[lambda: None] for _ in batch])))
     assert {row.status for row in found} == {"failed"}
     assert "its predictions cannot be sent to the worker that scores them" in str(found[0].error)
-
-
-class Killer(Jpeg):
-    """Ends its process at the third image."""
-
-    def encode(self, frames: np.ndarray, level: Any, fps: float | None = None) -> Encoded:
-        if level == 5.0 and os.getpid() != MAIN and frames.sum() == Numbered(12)[5].frames.sum():
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().encode(frames, level, fps)
-
-
-MAIN = os.getpid()
-
-
-def test_a_worker_that_dies_is_told() -> None:
-    work = unit(12)
-    cells = tuple(
-        cell if cell.exact else type(cell)(cell.experiment, Killer(), cell.level, False) for cell in work.cells
-    )
-    with pytest.raises(PluginError, match=r"worker process \d+ was killed by signal 9"):
-        rows(Unit(work.subject, cells, work.todo))
 
 
 def test_weights_that_do_not_fit_end_the_unit() -> None:
