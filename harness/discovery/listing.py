@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.discovery.declared import why_disabled
+from harness.errors import plain_text
 from harness.media.levers import LEVERS
 from harness.weights import count_parameters, read_classes, split_key
 
@@ -55,7 +57,7 @@ def codec_records(plugins: Plugins, registry: Registry) -> list[Record]:
     records = []
     for item in plugins.all("codec"):
         record: Record = {"name": item.name, "summary": item.cls.summary, "level": None, "ladder": []}
-        codec, missing = _instance(item)
+        codec, missing = _instance(item, why_disabled)
         if codec is not None:
             record |= _scale(codec)
         record["options"] = _options(item.cls.options)
@@ -126,16 +128,18 @@ def _entry(name: str, facts: Mapping[str, Any]) -> Record:
     return {"name": name, "kind": facts["kind"], "summary": facts.get("summary", ""), "origin": "registry"}
 
 
-def _instance(item: Provided) -> tuple[Any, str | None]:
+def _instance(
+    item: Provided, why: Callable[[Any], str | None] = lambda made: made.available()
+) -> tuple[Any, str | None]:
     """Create an object with default options; return it and why it does not work.
 
     The object is None if it could not be created; the reason is None if the object works.
     """
     try:
         instance = item.cls()
-        return instance, instance.available()
+        return instance, why(instance)
     except Exception as error:  # noqa: BLE001 - an error of a plugin is shown as its state
-        return None, f"{type(error).__name__}: {error}"
+        return None, f"{type(error).__name__}: {plain_text(error)}"
 
 
 def _origin(plugins: Plugins, item: Provided, missing: str | None = None) -> Record:
