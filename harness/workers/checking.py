@@ -112,7 +112,7 @@ def check_sample(sample: Any) -> Sample:
         raise ContentError("targets: there is none; a sample has a target at one frame at least.")
     frame: Any
     for frame in targets:
-        if isinstance(frame, bool) or not isinstance(frame, Integral):
+        if not _is_whole(frame):
             raise ContentError(f"targets: whole numbers of frames are expected, found {found(frame)}.")
         if not 0 <= frame < len(frames):
             length = "1 frame" if len(frames) == 1 else f"{len(frames)} frames"
@@ -124,8 +124,8 @@ def check_sample(sample: Any) -> Sample:
         raise ContentError(f"source: a harness.dataset.Source is expected, found {found(source)}.")
     check_text("source.format", source.format)
     for field in ("bytes", "quality"):
-        value: Any = getattr(source, field)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= value < _MOST):
+        value = getattr(source, field)
+        if value is not None and (not _is_whole(value) or not 0 <= value < _MOST):
             raise ContentError(f"source.{field}: a whole number below 2^63 or None is expected, found {found(value)}.")
     return sample
 
@@ -156,3 +156,7 @@ def sample_score(score: Any) -> float | None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)

@@ -1,9 +1,9 @@
 """Checks that the tasks' own types of predictions and targets share: arrays, labels, scores, boxes, maps.
 
-Each function checks one field of one frame, whole arrays at once, and raises `ContentError` with a message that begins with
-the field's name: "labels: 1 of 12 values is outside 0-79: -1". What datasets and detectors really give is accepted: no
-boxes at all, boxes without an area (COCO annotates some, and a detector cuts boxes at the border), boxes that reach
-beyond the image.
+Each function checks one field of one frame, whole arrays at once, and raises `ContentError` with a message that begins
+with the field's name: "labels: 1 of 12 values is outside 0-79: -1". What datasets and detectors really give is
+accepted: no boxes at all, boxes without an area (COCO annotates some, and a detector cuts boxes at the border), boxes
+that reach beyond the image.
 """
 
 from __future__ import annotations
@@ -81,10 +81,9 @@ def check_counts(fields: Mapping[str, int], what: str) -> None:
     """Check that all fields have the same length."""
     counts = list(fields.values())
     if counts.count(counts[0]) != len(counts):
-        names = list(fields)
-        raise ContentError(
-            f"{', '.join(names[:-1])} and {names[-1]} are of {', '.join(map(str, counts[:-1]))} and {counts[-1]} {what}."
-        )
+        *names, last = fields
+        numbers = ", ".join(map(str, counts[:-1]))
+        raise ContentError(f"{', '.join(names)} and {last} are of {numbers} and {counts[-1]} {what}.")
 
 
 def check_labels(field: str, labels: NDArray[np.integer[Any]], classes: int) -> None:

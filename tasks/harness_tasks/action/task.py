@@ -150,10 +150,8 @@ class Action(Task):
         places = np.array(order)
 
         def translate(prediction: ClipScores) -> ClipScores:
-            spatial, motion = (
-                np.where(places >= 0, scores[places], 0).astype(scores.dtype)
-                for scores in (prediction.spatial, prediction.motion)
-            )
+            streams: list[Any] = [prediction.spatial, prediction.motion]
+            spatial, motion = (np.where(places >= 0, scores[places], 0).astype(scores.dtype) for scores in streams)
             return ClipScores(spatial, motion)
 
         return translate

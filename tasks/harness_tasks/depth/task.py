@@ -99,7 +99,7 @@ class Depth(Task):
         check_map("depth map", prediction, "real", size)
 
     def check_target(self, target: Any, size: tuple[int, int]) -> None:
-        """Check a depth map: float32 or float64 [H, W] in the size of the frame. Where it is no depth, it is missing."""
+        """Check a depth map: float32 or float64 [H, W] in the size of the frame. What is no depth is missing."""
         check_map("depth map", target, "real", size)
 
     def score(self, prediction: NDArray[np.float32], target: NDArray[np.float32]) -> Statistics:
