@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.engine import machine
 from harness.engine.compiling import compile_network
 from harness.errors import PluginError
-from harness.planning.given import check_classes, named
+from harness.planning.given import check_classes, named, order_note
 from harness.training.transfer import to_device
 from harness.workers.checking import check_batch
 from harness.workers.preparing import REFERENCE, reason
@@ -70,7 +70,7 @@ class Device:
         check_classes(subject, self._model.classes)
         subject.task.translator(self._model.classes, subject.dataset_name)  # raises if the classes do not fit
         notes = subject.task.translation_notes(self._model.classes, subject.dataset_name)
-        self.notes = [*subject.weights.notes, *notes]
+        self.notes = [*subject.weights.notes, *order_note(subject, self._model.classes), *notes]
 
     def predict(self, inputs: Any, samples: int) -> Predicted:
         """Predict a batch.

@@ -11,7 +11,7 @@ from harness.errors import ContentError, PluginError, found, plain_text
 if TYPE_CHECKING:
     from harness.unit import Subject
 
-__all__ = ["check_classes", "check_outline", "check_text", "named"]
+__all__ = ["check_classes", "check_outline", "check_text", "named", "order_note"]
 
 
 def named(kind: Literal["model", "dataset"], subject: Subject) -> str:
@@ -39,6 +39,26 @@ def check_classes(subject: Subject, classes: Any) -> None:
             f"{who}: load() has set no classes; dataset {subject.dataset_name} has {len(known)}. `load` sets "
             "`self.classes` to the names that the labels of predictions are indices into."
         )
+
+
+def order_note(subject: Subject, classes: Any) -> list[str]:
+    """Return a warning if a loaded model took its classes from the dataset, because its weights do not name them.
+
+    Args:
+        subject: task, model and dataset.
+        classes: what `Model.load` has set `classes` to. It took the dataset's if it is the tuple that was given to it.
+    """
+    weights, known = subject.weights, subject.dataset.classes
+    if weights.path is None or weights.classes or not known or classes is not known:
+        return []
+    names = ", ".join(known[:3]) + (", ..." if len(known) > 3 else "")
+    safe = weights.path.suffix == ".safetensors"
+    place = "The file's metadata" if safe else f"A file {weights.path.with_suffix('.json').name} beside it"
+    return [
+        f"weights {weights.name} of {named('model', subject)} do not name their classes: the {len(known)} of dataset "
+        f"{subject.dataset_name} are taken, in its order ({names}). If they were trained in another order, every result "
+        f"is wrong. {place} can name them, under `classes`."
+    ]
 
 
 def check_outline(outline: Any) -> Outline:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from harness.weights import save_state
 from kit import hostile
 from kit.command import Session
 from kit.plugins import write_distribution
@@ -144,6 +146,17 @@ def test_a_model_that_sets_no_classes_is_named(session: Session) -> None:
     refused = session.run(*run, "--model", "classless", "--model", "odd-classes", status=2).stderr
     assert "model 'classless' (plugin dist-hostile 3.1): load() has set no classes; dataset good-pictures" in refused
     assert "model 'odd-classes' (plugin dist-hostile 3.1): load() has set classes to 'cat'" in refused
+
+
+def test_weights_that_name_no_classes_are_warned_of(session: Session) -> None:
+    weights = session.folder / "mine.safetensors"
+    run = (*RUN, "--task", "detection", *GOOD[:4], "--model", "nameless", "--weights", str(weights))
+    save_state(weights, {"a": torch.zeros(1)}, ())
+    told = session.run(*run).stderr
+    assert "weights mine.safetensors of model 'nameless' (plugin dist-hostile 3.1) do not name their classes" in told
+    assert "the 3 of dataset good-pictures are taken, in its order (cat, dog, cow)" in told
+    save_state(weights, {"a": torch.ones(1)}, hostile.CLASSES)
+    assert "do not name their classes" not in session.run(*run).stderr
 
 
 def test_a_task_that_is_wrong_costs_its_cells(session: Session) -> None:

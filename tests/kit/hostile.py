@@ -18,6 +18,7 @@ from harness.codec import Codec, Encoded, ImageCodec, Scale
 from harness.dataset import Dataset, Outline, Sample, Source
 from harness.model import Model, Weights
 from harness.task import Metric, Task
+from harness.weights import from_file
 from harness_tasks.detection.types import Boxes, Detections
 from kit.pictures import textured
 
@@ -164,11 +165,16 @@ def models() -> Sequence[type[Model]]:
     kinds.append(made(Canned, "sometimes", answer=staticmethod(MODELS["minus-one"][0]), only=1))
     kinds.append(made(Canned, "classless", answer=staticmethod(GOOD["good"]), load=lambda self, *_: None))
     kinds.append(made(Canned, "odd-classes", answer=staticmethod(GOOD["good"]), load=_odd_classes))
+    kinds.append(made(Canned, "nameless", answer=staticmethod(GOOD["good"]), resolve_weights=_nameless))
     kinds.append(made(Canned, "raising-print", answer=staticmethod(GOOD["good"]), fingerprint=_raise))
     kinds.append(made(Canned, "odd-print", answer=staticmethod(GOOD["good"]), fingerprint=lambda self: {"a": {1}}))
     kinds.append(made(Canned, "of-task", task="counting", answer=staticmethod(lambda: [3])))
     kinds += [made(Canned, f"of-{name}", task=name, answer=staticmethod(lambda: [3])) for name in TASKS]
     return kinds
+
+
+def _nameless(self: Any, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
+    return from_file(self.name, asked)
 
 
 def _odd_classes(self: Any, *_: Any) -> None:
