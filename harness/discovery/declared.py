@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["check_metrics", "plain_facts", "why_disabled"]
 
 
-def why_disabled(codec: Codec) -> str | None:
+def why_disabled(codec: Codec, fingerprint: bool = True) -> str | None:
     """Return why a codec cannot be used on this machine; None if it can.
 
     A codec whose `available`, `fingerprint` or `clips_only` raises, or gives what it may not, is disabled by that.
+
+    Args:
+        codec: the codec.
+        fingerprint: whether its fingerprint is asked for, which may import large libraries.
     """
     try:
         for what, call in (("available", codec.available), ("clips_only", codec.clips_only)):
@@ -28,7 +32,8 @@ def why_disabled(codec: Codec) -> str | None:
                 raise PluginError(f"its {what}() gave {found(said)}; None or a sentence is expected.")
             if said and what == "available":
                 return plain_text(said)
-        _plain("fingerprint", codec.fingerprint)
+        if fingerprint:
+            _plain("fingerprint", codec.fingerprint)
     except PluginError as error:
         return str(error)
     return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.engine import machine
 from harness.engine.compiling import compile_network
-from harness.errors import PluginError
+from harness.errors import ContentError, PluginError
 from harness.planning.given import check_classes, named, order_note
 from harness.training.transfer import to_device
 from harness.workers.checking import check_batch
@@ -86,8 +86,10 @@ class Device:
             with torch.inference_mode():
                 predictions = self._model.predict(to_device(inputs, self._device))
             check_batch(predictions, samples)
-        except Exception as error:  # noqa: BLE001 - an error of a model fails its batch, and is recorded
+        except ContentError as error:
             return Predicted(None, reason(self._named, error))
+        except Exception as error:  # noqa: BLE001 - an error of a model fails its batch, and is recorded
+            return Predicted(None, reason(f"model {self._model.name}", error))
         return Predicted(predictions, seconds={"predict": time.perf_counter() - started})
 
 

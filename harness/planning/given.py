@@ -56,8 +56,8 @@ def order_note(subject: Subject, classes: Any) -> list[str]:
     place = "The file's metadata" if safe else f"A file {weights.path.with_suffix('.json').name} beside it"
     return [
         f"weights {weights.name} of {named('model', subject)} do not name their classes: the {len(known)} of dataset "
-        f"{subject.dataset_name} are taken, in its order ({names}). If they were trained in another order, every result "
-        f"is wrong. {place} can name them, under `classes`."
+        f"{subject.dataset_name} are taken, in its order ({names}). If they were trained in another order, every "
+        f"result is wrong. {place} can name them, under `classes`."
     ]
 
 

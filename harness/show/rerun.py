@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.dataset import Outline
 from harness.engine.device import set_up_torch
 from harness.errors import HarnessError
 from harness.media.contract import check_decoded, check_encoded
 from harness.model import NoMemo
+from harness.planning.given import check_classes
 from harness.planning.phases import SamplePhases
 from harness.statistics.agreement import Agreement
 from harness.training.transfer import to_device
+from harness.workers.checking import check_batch, check_predictions
 from harness.workers.preparing import unseen_targets
 
 if TYPE_CHECKING:
@@ -59,6 +62,7 @@ class SampleRunner:
         self._device = settings.device
         set_up_torch(settings)
         self._model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
+        check_classes(subject, self._model.classes)
         self._phases = SamplePhases(subject)
         self._translate = subject.task.translator(self._model.classes, subject.dataset_name)
 
@@ -74,7 +78,7 @@ class SampleRunner:
         if not isinstance(self._subject.task, Agreement):
             return sample
         try:
-            predictions = self._predict(sample.frames, tuple(sorted(sample.targets)))
+            predictions = self._predict(sample.frames, sample)
         except HarnessError:
             raise
         except Exception as error:
@@ -109,20 +113,29 @@ class SampleRunner:
         encoded = codec.encode(sample.frames, cell.level, sample.fps)
         encoded = check_encoded(encoded, sample.frames, sample.fps, codec.name)
         frames = check_decoded(codec.decode(encoded), sample.frames, codec.name)
-        predictions = self._predict(frames, scored)
+        predictions = self._predict(frames, sample)
         judged = scored[unseen_targets(task, codec, sample) :]
         statistics = [task.score(predictions[at], sample.targets[at]) for at in judged]
         score = task.sample_score(statistics) if judged or not scored else None
         return SampleRun(frames, predictions, encoded.bits, score)
 
-    def _predict(self, frames: Frames, scored: tuple[int, ...]) -> dict[int, Any]:
-        """Return the model's predictions by frame index, on the scored frames, in the dataset's classes."""
+    def _predict(self, frames: Frames, sample: Sample) -> dict[int, Any]:
+        """Return the model's predictions by frame index, on the scored frames, in the dataset's classes.
+
+        Raises:
+            ContentError: the task refuses a prediction.
+        """
         import torch
 
+        scored = tuple(sorted(sample.targets))
         batch = self._model.collate([self._model.prepare(frames, scored, NoMemo())])
         with torch.inference_mode():
-            (predictions,) = self._model.predict(to_device(batch, torch.device(self._device)))
-        return dict(zip(scored, map(self._translate, predictions), strict=True))
+            found = self._model.predict(to_device(batch, torch.device(self._device)))
+        check_batch(found, 1)
+        count, height, width, _ = frames.shape
+        outline = Outline(sample.id, height, width, count, scored)
+        check_predictions(self._subject, len(self._model.classes), outline, found[0])
+        return dict(zip(scored, map(self._translate, found[0]), strict=True))
 
 
 def frame_to_show(sample: Sample, frame: int | None, unseen: int = 0) -> int:

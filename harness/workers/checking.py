@@ -36,12 +36,12 @@ def check_batch(predictions: Any, samples: int) -> None:
     """Check that `Model.predict` gave one entry for each sample of a batch.
 
     Raises:
-        PluginError: it gave no list, or one of another length.
+        ContentError: it gave no list, or one of another length.
     """
     if not isinstance(predictions, list | tuple):
-        raise PluginError(f"predict gave {found(predictions)}; a list with one entry for each sample is expected.")
+        raise ContentError(f"predict gave {found(predictions)}; a list with one entry for each sample is expected.")
     if len(predictions) != samples:
-        raise PluginError(f"{samples} samples went in, {len(predictions)} predictions came back")
+        raise ContentError(f"{samples} samples went in, {len(predictions)} predictions came back")
 
 
 def check_predictions(subject: Subject, classes: int, outline: Outline, predicted: Any, unseen: int = 0) -> None:

@@ -65,7 +65,7 @@ class Segmentation(Task):
     def check_target(self, target: Any, size: tuple[int, int]) -> None:
         """Check a label map: integers [H, W] in the size of the frame, each a class of the dataset, or `IGNORE`."""
         check_map("label map", target, "whole", size)
-        if target.size and not 0 <= target.min() <= target.max() < len(self.classes):
+        if (((target < 0) | (target >= len(self.classes))) & (target != IGNORE)).any():
             check_labels("label map", target[target != IGNORE], len(self.classes))
 
     def score(self, prediction: NDArray[np.integer], target: NDArray[np.uint8]) -> Statistics:
