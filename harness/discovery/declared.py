@@ -10,10 +10,11 @@ from harness.errors import HarnessError, PluginError, found, plain_text
 
 if TYPE_CHECKING:
     from harness.codec import Codec
+    from harness.dataset import Dataset
     from harness.options import Configured
     from harness.task import Task
 
-__all__ = ["check_metrics", "plain_facts", "why_disabled"]
+__all__ = ["check_metrics", "checked_dataset", "plain_facts", "why_disabled"]
 
 
 def why_disabled(codec: Codec, fingerprint: bool = True) -> str | None:
@@ -57,6 +58,20 @@ def plain_facts(kind: str, plugin: Configured, *functions: str) -> None:
             raise PluginError(f"{kind} {plugin.name}: {error}") from error
 
 
+def checked_dataset(dataset: Dataset) -> str:
+    """Return the fingerprint of an opened dataset, after a check of it and of the classes.
+
+    Raises:
+        PluginError: the fingerprint is no text, or the classes are no texts.
+    """
+    _plain_text(dataset, "fingerprint()", fingerprint := dataset.fingerprint())
+    if not isinstance(dataset.classes, tuple | list):
+        raise PluginError(f"dataset {dataset.name}: its classes are {found(dataset.classes)}; a tuple is expected.")
+    for name in dataset.classes:
+        _plain_text(dataset, "classes", name)
+    return fingerprint
+
+
 def check_metrics(task: Task) -> None:
     """Check that a task's metrics have different names, and that one of them is primary.
 
@@ -69,6 +84,12 @@ def check_metrics(task: Task) -> None:
         raise PluginError(f"task {task.name}: two of its metrics are called {twice[0]!r}.")
     if (primary := sum(metric.primary for metric in metrics)) != 1:
         raise PluginError(f"task {task.name}: {primary} of its {len(metrics)} metrics are primary; one is expected.")
+
+
+def _plain_text(dataset: Dataset, what: str, value: Any) -> None:
+    """Check that a value is a text that can be stored."""
+    if not isinstance(value, str) or plain_text(value) != value:
+        raise PluginError(f"dataset {dataset.name}: its {what} gave {found(value)}; a text is expected.")
 
 
 def _called(what: str, call: Callable[[], Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,8 +60,8 @@ def codec_records(plugins: Plugins, registry: Registry) -> list[Record]:
     for item in plugins.all("codec"):
         record: Record = {"name": item.name, "summary": item.cls.summary, "level": None, "ladder": []}
         # The fingerprints of the codecs that come with the harness are tested, and would import their libraries.
-        ours = item.origin.distribution == _OWN
-        codec, missing = _instance(item, lambda made, ours=ours: why_disabled(made, fingerprint=not ours))
+        why = partial(why_disabled, fingerprint=item.origin.distribution != _OWN)
+        codec, missing = _instance(item, why)
         if codec is not None:
             record |= _scale(codec)
         record["options"] = _options(item.cls.options)

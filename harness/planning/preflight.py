@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.discovery.stores import open_store
 from harness.errors import HarnessError, PreflightError, StoreError, UsageError, plain_text
-from harness.planning.given import check_classes, named
+from harness.planning.given import check_classes
 from harness.planning.plan import Plan, make_plan
 from harness.planning.resolve import resolve
 
@@ -101,6 +101,6 @@ def check_weights(plan: Plan, found: Collection[str]) -> None:
         except HarnessError as error:
             problems.append(str(error))
         except Exception as error:  # noqa: BLE001 - any error of a plugin becomes a problem
-            problems.append(f"{named('model', subject)}: {type(error).__name__}: {plain_text(error)}")
+            problems.append(f"model {subject.model_name}: {type(error).__name__}: {plain_text(error)}")
     if problems:
         raise PreflightError(list(dict.fromkeys(problems)))

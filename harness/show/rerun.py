@@ -17,7 +17,8 @@ from harness.planning.phases import SamplePhases
 from harness.statistics.agreement import Agreement
 from harness.training.transfer import to_device
 from harness.workers.checking import check_batch, check_predictions
-from harness.workers.preparing import unseen_targets
+from harness.workers.preparing import WROTE, unseen_targets
+from harness.workers.read_sample import frames_mark
 
 if TYPE_CHECKING:
     from harness.codec import Frames
@@ -110,9 +111,12 @@ class SampleRunner:
         task = self._subject.task
         scored = tuple(sorted(sample.targets))
         codec = self._phases.codec(cell, sample.id)
+        mark = frames_mark(sample.frames)
         encoded = codec.encode(sample.frames, cell.level, sample.fps)
         encoded = check_encoded(encoded, sample.frames, sample.fps, codec.name)
         frames = check_decoded(codec.decode(encoded), sample.frames, codec.name)
+        if frames_mark(sample.frames) != mark:
+            raise HarnessError(f"codec {codec.name}: {WROTE}")
         predictions = self._predict(frames, sample)
         judged = scored[unseen_targets(task, codec, sample) :]
         statistics = [task.score(predictions[at], sample.targets[at]) for at in judged]

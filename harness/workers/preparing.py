@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "REFERENCE",
     "STAGES",
+    "WROTE",
     "PreparedBatch",
     "prepared_batches",
     "unseen_targets",

@@ -141,6 +141,34 @@ def test_a_model_without_a_fingerprint_is_refused_by_name(session: Session, name
     assert "Traceback" not in refused
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("odd-print", "dataset odd-print: its fingerprint() gave b'digest'; a text is expected"),
+        ("odd-classes", "dataset odd-classes: its classes are None; a tuple is expected"),
+        ("numbered-classes", "dataset numbered-classes: its classes gave 1; a text is expected"),
+        ("twin-classes", "task detection: two of its metrics are called 'AP[cat]'"),
+        ("raising-decoders", "dataset raising-decoders: its decoders() raised OSError: the file \\udcff is broken"),
+    ],
+)
+def test_a_dataset_without_an_identity_is_refused_by_name(session: Session, name: str, message: str) -> None:
+    refused = session.run(*RUN, "--task", "detection", *GOOD, "--dataset", name, status=2).stderr
+    assert message in refused
+    assert "Traceback" not in refused
+
+
+def test_a_model_that_writes_to_the_source_costs_its_own_samples(session: Session) -> None:
+    run = (*RUN, "--task", "detection", *GOOD, "--model", "writes-frames", "--reference", "predictions")
+    result = session.run(*run, "--workers", "0", status=1)
+    assert "Traceback" not in result.stderr
+    errors = {error for _, model, _, _, error in session.select(FAILED) if model == "writes-frames"}
+    (error,) = errors
+    assert error.startswith("no prediction on the uncompressed frames to compare with: model writes-frames: prepare")
+    assert {model for _, model, *_ in session.select(FAILED)} == {"writes-frames"}
+    psnr = session.select("select distinct psnr from results where codec = 'good-plain' and model = 'good'")
+    assert psnr == [(None,)]
+
+
 def test_a_model_that_sets_no_classes_is_named(session: Session) -> None:
     run = (*RUN, "--task", "detection", *GOOD[:4])
     refused = session.run(*run, "--model", "classless", "--model", "odd-classes", status=2).stderr

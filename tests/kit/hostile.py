@@ -165,12 +165,17 @@ def models() -> Sequence[type[Model]]:
     kinds.append(made(Canned, "sometimes", answer=staticmethod(MODELS["minus-one"][0]), only=1))
     kinds.append(made(Canned, "classless", answer=staticmethod(GOOD["good"]), load=lambda self, *_: None))
     kinds.append(made(Canned, "odd-classes", answer=staticmethod(GOOD["good"]), load=_odd_classes))
+    kinds.append(made(Canned, "writes-frames", answer=staticmethod(GOOD["good"]), prepare=_write_frames))
     kinds.append(made(Canned, "nameless", answer=staticmethod(GOOD["good"]), resolve_weights=_nameless))
     kinds.append(made(Canned, "raising-print", answer=staticmethod(GOOD["good"]), fingerprint=_raise))
     kinds.append(made(Canned, "odd-print", answer=staticmethod(GOOD["good"]), fingerprint=lambda self: {"a": {1}}))
     kinds.append(made(Canned, "of-task", task="counting", answer=staticmethod(lambda: [3])))
     kinds += [made(Canned, f"of-{name}", task=name, answer=staticmethod(lambda: [3])) for name in TASKS]
     return kinds
+
+
+def _write_frames(self: Any, frames: np.ndarray, scored: tuple[int, ...], memo: Any) -> torch.Tensor:
+    return torch.from_numpy(frames).zero_().clone()
 
 
 def _nameless(self: Any, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
@@ -290,6 +295,11 @@ def datasets() -> Sequence[type[Dataset]]:
     kinds = [made(Pictures, "good-pictures")]
     kinds += [made(Pictures, name, change=staticmethod(change)) for name, (change, _) in DATASETS.items()]
     kinds += [made(Pictures, name, described=staticmethod(change)) for name, (change, _) in DESCRIBED.items()]
+    kinds.append(made(Pictures, "odd-print", fingerprint=lambda self: b"digest"))
+    kinds.append(made(Pictures, "odd-classes", classes=None, open=lambda self: None))
+    kinds.append(made(Pictures, "numbered-classes", classes=(1, 2), open=lambda self: None))
+    kinds.append(made(Pictures, "twin-classes", classes=("cat", "cat"), open=lambda self: None))
+    kinds.append(made(Pictures, "raising-decoders", decoders=_raise))
     kinds.append(made(Pictures, "surrogate", __getitem__=_raise))
     kinds.append(made(Pictures, "counted", tasks=("counting", *TASKS), target=lambda self: 2))
     return kinds
