@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.options import Configured
     from harness.task import Task
 
-__all__ = ["check_metrics", "checked_dataset", "plain_facts", "why_disabled"]
+__all__ = ["check_class_names", "check_metrics", "checked_fingerprint", "plain_facts", "why_disabled"]
 
 
 def why_disabled(codec: Codec, fingerprint: bool = True) -> str | None:
@@ -58,17 +58,26 @@ def plain_facts(kind: str, plugin: Configured, *functions: str) -> None:
             raise PluginError(f"{kind} {plugin.name}: {error}") from error
 
 
-def checked_dataset(dataset: Dataset) -> str:
-    """Return the fingerprint of an opened dataset, after a check of it and of the classes.
+def check_class_names(dataset: Dataset) -> None:
+    """Check the classes of an opened dataset.
 
     Raises:
-        PluginError: the fingerprint is no text, or the classes are no texts.
+        PluginError: they are no tuple of texts.
     """
-    _plain_text(dataset, "fingerprint()", fingerprint := dataset.fingerprint())
     if not isinstance(dataset.classes, tuple | list):
         raise PluginError(f"dataset {dataset.name}: its classes are {found(dataset.classes)}; a tuple is expected.")
     for name in dataset.classes:
-        _plain_text(dataset, "classes", name)
+        _check_text(dataset, "classes", name)
+
+
+def checked_fingerprint(dataset: Dataset) -> str:
+    """Return the fingerprint of an opened dataset.
+
+    Raises:
+        PluginError: it is no text.
+    """
+    fingerprint = dataset.fingerprint()
+    _check_text(dataset, "fingerprint()", fingerprint)
     return fingerprint
 
 
@@ -86,7 +95,7 @@ def check_metrics(task: Task) -> None:
         raise PluginError(f"task {task.name}: {primary} of its {len(metrics)} metrics are primary; one is expected.")
 
 
-def _plain_text(dataset: Dataset, what: str, value: Any) -> None:
+def _check_text(dataset: Dataset, what: str, value: Any) -> None:
     """Check that a value is a text that can be stored."""
     if not isinstance(value, str) or plain_text(value) != value:
         raise PluginError(f"dataset {dataset.name}: its {what} gave {found(value)}; a text is expected.")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
 from harness.dataset import Dataset
-from harness.discovery.declared import check_metrics, checked_dataset, plain_facts
+from harness.discovery.declared import check_metrics, checked_fingerprint, plain_facts
 from harness.discovery.plugins import Plugins
 from harness.discovery.registry import Registry
 from harness.errors import (
@@ -232,7 +232,7 @@ class Resolver(Names):
             weights=weights,
             dataset=dataset,
             dataset_name=self.called("dataset", dataset_text, dataset),
-            fingerprint=checked_dataset(dataset),
+            fingerprint=checked_fingerprint(dataset),
             indices=stratified_subset(strata(dataset), request.limit, request.seed)
             if request.limit
             else tuple(range(len(dataset))),
