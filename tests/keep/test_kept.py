@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.codec import Encoded
-from harness.dataset import Sample
+from harness.dataset import Outline, Sample
 from harness.errors import UsageError
 from harness.files import cache_dir
 from harness.keep.kept import Kept, frames_digest
@@ -26,7 +26,7 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (2, 24, 32, 3)).astype(np.uin
 
 def source(frames: Any = FRAMES) -> ReadSample:
     row = SampleRow(key="", index=0, id="a", group="a", status="ok")
-    return ReadSample(Sample("a", frames, {0: None}, fps=10.0), row, (0,))
+    return ReadSample(Sample("a", frames, {0: None}, fps=10.0), row, Outline("a", *frames.shape[1:3]), b"")
 
 
 def test_an_entry_that_was_altered_or_cut_short_is_none() -> None:
