@@ -13,7 +13,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from harness.dataset import Sample, Source
-from harness.errors import ContentError, HarnessError, PluginError, found
+from harness.errors import ContentError, HarnessError, PluginError, found, plain_text
 from harness.planning.given import check_text, named
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def check_targets(subject: Subject, outline: Outline, targets: Mapping[int, Any]
 
     Raises:
         ContentError: the task refuses a target. The message begins with the frame's number where there are several.
+        PluginError: the task's function raised another error.
     """
     for frame in outline.scored:
         try:
@@ -89,6 +90,9 @@ def check_targets(subject: Subject, outline: Outline, targets: Mapping[int, Any]
         except HarnessError as error:
             several = f"frame {frame}: " if len(outline.scored) > 1 else ""
             raise ContentError(f"{several}{error}") from error
+        except Exception as error:
+            problem = f"task {subject.task.name}: check_target: {type(error).__name__}: {plain_text(error)}"
+            raise PluginError(problem) from error
 
 
 def check_sample(sample: Any) -> Sample:

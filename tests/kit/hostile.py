@@ -441,6 +441,7 @@ TASKS: dict[str, tuple[Mapping[str, Any], str]] = {
         "'mae': float64[1] is expected, found comp",
     ),
     "no-metrics": (_reduced(lambda values: values), "reduce gave a numpy.ndarray; a mapping of names to arrays is"),
+    "targets-raise": ({"check_target": _raise}, "check_target: OSError: the file \\udcff is broken"),
     "checking-raises": ({"check_prediction": _raise}, "OSError: the file \\udcff is broken"),
 }
 
