@@ -30,7 +30,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
-from harness.errors import CodecError, UsageError
+from harness.errors import CodecError, UsageError, found
 from harness.options import Configured, Value
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class ImageCodec(Codec):
         if level is None or self.scale is None:
             raise UsageError(f"codec {self.name} needs a level.")
         self.scale.check(level, self.name)
-        streams = [self.encode_image(frame, level) for frame in frames]
+        streams = [_stream(self.encode_image(frame, level), self.name) for frame in frames]
         data = b"".join(_LENGTH.pack(len(stream)) + stream for stream in streams)
         bits = sum(self.stream_bits(stream) for stream in streams)
         count, height, width, _ = frames.shape
@@ -291,6 +291,13 @@ def check_frames(frames: Frames, codec: str) -> None:
         raise CodecError(f"{codec} codes RGB frames uint8[T, H, W, 3]; given: {dtype}{list(shape)}.")
 
 
+def _stream(stream: bytes, codec: str) -> bytes:
+    """Return what `encode_image` gave, if it is bytes."""
+    if not isinstance(stream, bytes):
+        raise CodecError(f"{codec}: encode_image gave {found(stream)}; bytes are expected.")
+    return stream
+
+
 def _only_stream(data: bytes) -> bytes | None:
     """Return the stream of `ImageCodec.encode` if the data hold one alone, else None."""
     if len(data) < _LENGTH.size or len(data) != _LENGTH.size + _LENGTH.unpack_from(data)[0]:
@@ -299,5 +306,7 @@ def _only_stream(data: bytes) -> bytes | None:
 
 
 def _check_decoded(image: NDArray[np.uint8], shape: tuple[int, ...], codec: str) -> None:
+    if not hasattr(image, "shape") or not hasattr(image, "dtype"):
+        raise CodecError(f"{codec}: decode_image gave {found(image)}; a NumPy array is expected.")
     if image.shape != shape or str(image.dtype) != "uint8":
         raise CodecError(f"{codec}: an image uint8{list(shape)} was coded, {image.dtype}{list(image.shape)} came back.")

@@ -5,6 +5,7 @@
     │   └── UnknownNameError     a name that no plugin provides
     ├── PluginError              a plugin that fails to import, or breaks its contract
     │   ├── CollisionError       two distributions claim one name
+    │   ├── ContentError         a prediction or a target that its task refuses (recorded; the run continues)
     │   └── HungModelError       a model that does not come back from predicting
     ├── RegistryError            a registry.toml that cannot be used
     ├── DatasetError             a missing, half-present or malformed dataset
@@ -25,12 +26,14 @@ from __future__ import annotations
 
 import difflib
 import re
+import reprlib
 from collections.abc import Iterable, Sequence
 
 __all__ = [
     "BusyError",
     "CodecError",
     "CollisionError",
+    "ContentError",
     "DatasetError",
     "HarnessError",
     "HungModelError",
@@ -46,8 +49,13 @@ __all__ = [
     "WeightsError",
     "closest",
     "did_you_mean",
+    "found",
     "no_such_metric",
+    "plain_text",
 ]
+
+_LONGEST = 2000
+"""Characters of a message that are kept."""
 
 
 _LONG = re.compile(r"\S{1001,}|\s{1001,}")
@@ -108,6 +116,14 @@ class HungModelError(PluginError):
     def __init__(self, message: str, cells: Sequence[int]) -> None:
         super().__init__(message)
         self.cells = tuple(cells)
+
+
+class ContentError(PluginError):
+    """A prediction or a target that is not what its task expects.
+
+    The message begins with the field: "labels: 1 of 12 values is outside 0-79: -1". The engine adds the plugin and the
+    sample.
+    """
 
 
 class RegistryError(HarnessError):
@@ -191,3 +207,33 @@ def no_such_metric(name: str, known: Sequence[str]) -> UsageError:
     """Return an error that says that the results lack a metric, and lists the metrics that they have."""
     message = f"no such metric {name!r} in these results.{did_you_mean(name, known)} There is: {', '.join(known)}."
     return UsageError(message)
+
+
+def found(value: object) -> str:
+    """Return what a plugin gave in words, for a message: a small plain value, or a type.
+
+    >>> found(None), found(7), found([1, 2])
+    ('None', '7', 'a list')
+    """
+    if value is None or isinstance(value, bool | int | float | str | bytes):
+        return plain_text(reprlib.repr(value))
+    kind = type(value)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def plain_text(value: object) -> str:
+    r"""Return the text of an error or of another object of a plugin, in a form that can be printed and stored.
+
+    What UTF-8 cannot express (half of a surrogate pair) and null characters are written as escapes. A text of more than
+    2,000 characters is cut. An object whose text cannot be read costs no more than its text.
+
+    >>> plain_text(OSError("the file \udcff is broken"))
+    'the file \\udcff is broken'
+    """
+    try:
+        text = str(value)
+    except Exception:  # noqa: BLE001 - a plugin's object may raise anything here
+        return "(its message cannot be read)"
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -21,6 +21,9 @@ __all__ = [
     "variant",
 ]
 
+_DIGITS = 8
+"""Digits of an experiment's key in its label."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -146,10 +149,14 @@ class Experiment:
 
     @property
     def label(self) -> str:
-        """A short readable name of the experiment: "jpeg:scale=0.5@50 detection"."""
+        """A name of the experiment for people: "jpeg:scale=0.5@50 detection demo-detector [1c7cd2b0]".
+
+        At the end are the first digits of its key. So experiments that differ in anything have different labels, also
+        if they differ in what the label does not name, such as the dataset, the weights or a version of a plugin.
+        """
         level = "" if self.level is None else f"@{self.level:g}"
         training = f", retrained {self.training.label}" if self.training.label else ""
-        return f"{self.variant}{level} {self.task}{training}"
+        return f"{self.variant}{level} {self.task} {self.model}{training} [{self.key[:_DIGITS]}]"
 
 
 def cell_key(identity: Mapping[str, Any]) -> str:

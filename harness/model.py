@@ -169,7 +169,8 @@ class Model(Configured, ABC):
 
         Args:
             weights: the weights that `resolve_weights` returned.
-            classes: the dataset's classes, for a model whose weights do not state their own.
+            classes: the dataset's classes, for a model whose weights do not state their own. If it sets `self.classes`
+                to them, the user is warned that their order is taken.
             device: a torch device.
             precision: the precision of the forward pass, one of `precisions`. `autocast` gives bf16 and fp16. For tf32
                 a model does what it does for fp32: the engine sets torch's flags.

@@ -111,9 +111,44 @@ class Task(Configured, ABC):
         per_class = class_metrics(metric.name for metric in self.all_metrics())
         return {"classes": per_class} if per_class else {}
 
+    def check_prediction(self, prediction: Any, size: tuple[int, int], classes: int) -> None:
+        """Check that a prediction has the task's type, and values that a model can mean.
+
+        The engine calls it once for each scored frame, before the prediction is translated and scored. So `score` may
+        rely on what is checked here. Runs in a worker, beside the device: it should take microseconds. The default
+        checks nothing.
+
+        Args:
+            prediction: what `Model.predict` gave for one frame.
+            size: height and width of the source frame in pixels.
+            classes: the number of the model's classes.
+
+        Raises:
+            ContentError: the message begins with the field ("labels: 1 of 12 values is outside 0-79: -1"). The
+                engine adds the model, its plugin and the sample, and records the sample as failed.
+        """
+
+    def check_target(self, target: Any, size: tuple[int, int]) -> None:
+        """Check that a target has the task's type, and labels of the dataset's classes (`self.classes`).
+
+        The engine calls it once for each target, when the sample is read. The default checks nothing.
+
+        Args:
+            target: what the dataset gave for one frame.
+            size: height and width of the frame in pixels.
+
+        Raises:
+            ContentError: the message begins with the field. The engine adds the dataset, its plugin and the sample, and
+                records the sample as failed in every experiment.
+        """
+
     @abstractmethod
     def score(self, prediction: Any, target: Any) -> Statistics:
-        """Return the sufficient statistics of one scored frame. Runs in a worker, beside the device."""
+        """Return the sufficient statistics of one scored frame. Runs in a worker, beside the device.
+
+        Raises:
+            ContentError: the prediction is wrong in a way that shows only beside the target.
+        """
 
     @abstractmethod
     def reduce(

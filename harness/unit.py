@@ -48,6 +48,7 @@ class Subject:
         indices: the indices of the samples, ascending; a subset of the dataset if `--limit` is given.
         batch: the number of samples in a batch.
         plugins: distributions and versions that provide the task, the model and the dataset.
+        origins: the same by kind ("task", "model", "dataset"), for messages.
         sources: the digests of the plugins' sources, by "task", "model" and "dataset". A plugin of the harness itself
             has none.
     """
@@ -62,6 +63,7 @@ class Subject:
     indices: tuple[int, ...]
     batch: int
     plugins: tuple[str, ...]
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     sources: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -17,10 +17,11 @@ from harness.cli.once import Command
 from harness.cli.options.common import data_root_option, database_option, make_registry, registry_option
 from harness.cli.options.results import open_for_reading
 from harness.codec import Codec
+from harness.discovery.declared import why_disabled
 from harness.discovery.extras import extras
 from harness.discovery.plugins import Plugins, installed
 from harness.discovery.registry import Registry, load_registry
-from harness.errors import HarnessError, RegistryError
+from harness.errors import HarnessError, RegistryError, plain_text
 from harness.files import cache_dir
 from harness.keep.kept import size_of
 from harness.results.tables.text import clean
@@ -125,12 +126,12 @@ def _available(plugins: Plugins, kind: str) -> None:
     for item in plugins.all(kind):
         try:
             plugin = item.cls()
-            missing = plugin.available()
+            missing = why_disabled(plugin) if isinstance(plugin, Codec) else plugin.available()
             facts = ", ".join(f"{key} {value}" for key, value in plugin.fingerprint().items()) if not missing else ""
             if not missing and isinstance(plugin, Codec) and (words := plugin.implementation()):
                 facts += f"; {words}"
         except Exception as error:  # noqa: BLE001 - a plugin may raise any error, and the line shows it
-            missing, facts = f"{type(error).__name__}: {error}", ""
+            missing, facts = f"{type(error).__name__}: {plain_text(error)}", ""
         _line(item.name, missing or facts or "ok", not missing)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.discovery.declared import why_disabled
+from harness.errors import plain_text
 from harness.media.levers import LEVERS
 from harness.weights import count_parameters, read_classes, split_key
 
@@ -21,6 +24,7 @@ __all__ = ["codec_records", "dataset_records", "model_records", "plugin_records"
 
 Record = dict[str, Any]
 
+_OWN = "codec-harness"
 _BY_FILE = "by --weights"
 
 
@@ -55,7 +59,9 @@ def codec_records(plugins: Plugins, registry: Registry) -> list[Record]:
     records = []
     for item in plugins.all("codec"):
         record: Record = {"name": item.name, "summary": item.cls.summary, "level": None, "ladder": []}
-        codec, missing = _instance(item)
+        # The fingerprints of the codecs that come with the harness are tested, and would import their libraries.
+        why = partial(why_disabled, fingerprint=item.origin.distribution != _OWN)
+        codec, missing = _instance(item, why)
         if codec is not None:
             record |= _scale(codec)
         record["options"] = _options(item.cls.options)
@@ -126,16 +132,18 @@ def _entry(name: str, facts: Mapping[str, Any]) -> Record:
     return {"name": name, "kind": facts["kind"], "summary": facts.get("summary", ""), "origin": "registry"}
 
 
-def _instance(item: Provided) -> tuple[Any, str | None]:
+def _instance(
+    item: Provided, why: Callable[[Any], str | None] = lambda made: made.available()
+) -> tuple[Any, str | None]:
     """Create an object with default options; return it and why it does not work.
 
     The object is None if it could not be created; the reason is None if the object works.
     """
     try:
         instance = item.cls()
-        return instance, instance.available()
+        return instance, why(instance)
     except Exception as error:  # noqa: BLE001 - an error of a plugin is shown as its state
-        return None, f"{type(error).__name__}: {error}"
+        return None, f"{type(error).__name__}: {plain_text(error)}"
 
 
 def _origin(plugins: Plugins, item: Provided, missing: str | None = None) -> Record:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from harness.engine import machine
 from harness.engine.compiling import compile_network
 from harness.engine.trace import trace
-from harness.errors import HungModelError, PluginError
+from harness.errors import ContentError, HungModelError, PluginError
+from harness.planning.given import check_classes, named, order_note
 from harness.training.transfer import to_device
+from harness.workers.checking import check_batch
 from harness.workers.clock import Clock
 from harness.workers.preparing import REFERENCE, reason
 from harness.workers.process import HELD_ROWS
@@ -70,14 +72,15 @@ class Device:
 
         set_up_torch(settings)
         subject = unit.subject
-        self._model = subject.model
+        self._model, self._named = subject.model, named("model", subject)
         self._device = torch.device(settings.device)
         self._model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
         if settings.compiled:
             compile_network(self._model)
+        check_classes(subject, self._model.classes)
         subject.task.translator(self._model.classes, subject.dataset_name)  # raises if the classes do not fit
         notes = subject.task.translation_notes(self._model.classes, subject.dataset_name)
-        self.notes = [*subject.weights.notes, *notes]
+        self.notes = [*subject.weights.notes, *order_note(subject, self._model.classes), *notes]
 
     def predict(self, inputs: Any, samples: int) -> Predicted:
         """Predict a batch.
@@ -92,8 +95,9 @@ class Device:
         try:
             with torch.inference_mode():
                 predictions = self._model.predict(to_device(inputs, self._device))
-            if len(predictions) != samples:
-                raise PluginError(f"{samples} samples went in, {len(predictions)} predictions came back")
+            check_batch(predictions, samples)
+        except ContentError as error:
+            return Predicted(None, reason(self._named, error))
         except Exception as error:  # noqa: BLE001 - an error of a model fails its batch, and is recorded
             return Predicted(None, reason(f"model {self._model.name}", error))
         return Predicted(predictions, seconds={"predict": time.perf_counter() - started})

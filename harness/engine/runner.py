@@ -14,7 +14,7 @@ from harness.engine.outcome import Outcome
 from harness.engine.stages import StageSeconds
 from harness.engine.trace import Deaths, deaths, forget, open_trace
 from harness.engine.trainer import Trainer
-from harness.engine.work import Work, known_parts, plan_work
+from harness.engine.work import Work, known_parts, label_of, plan_work
 from harness.errors import HarnessError, HungModelError, StoreError
 from harness.finish.background import Finishing
 from harness.finish.finisher import Finisher
@@ -197,7 +197,7 @@ class Runner:
                 self.progress.resumed(cell.experiment, kept)
         if work.a_pass.job is not None:
             try:
-                label = f"{subject.task.name}, {cells[0].experiment.training.label}"
+                label = f"{subject.task.name}, {subject.model_name}, {cells[0].experiment.training.label}"
                 subject = replace(subject, weights=self.trainer.weights(work.a_pass.job, label))
             except StoreError:
                 raise
@@ -315,4 +315,4 @@ class Runner:
         self.store.release(keys, self.claim, "failed", reason)
         self._claimed -= set(keys)
         self.outcome.failed.update(dict.fromkeys(keys, reason))
-        self.progress.warning(reason)
+        self.progress.warning(f"{label_of(cells)}: {reason}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.store import Store
     from harness.unit import Cell
 
-__all__ = ["Work", "known_parts", "plan_work"]
+__all__ = ["Work", "known_parts", "label_of", "plan_work"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,12 @@ def plan_work(a_pass: Pass, cells: Sequence[Cell], store: Store) -> Work:
             todo.append(Todo(batch, unfinished))
     reference = claimed[0].experiment.reference == "predictions"
     return Work(a_pass, claimed, Unit(subject, claimed, tuple(todo), reference, phases), done)
+
+
+def label_of(cells: Sequence[Cell]) -> str:
+    """Return the label of the first of some cells, and the number of the others, for messages."""
+    others = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+    return f"{cells[0].experiment.label}{others}" if cells else "no experiment"
 
 
 def known_parts(plan: Plan) -> list[object]:

@@ -196,7 +196,8 @@ class Finisher:
             except StoreError:
                 raise
             except Exception as error:  # noqa: BLE001 - as above
-                self.progress.warning(f"no recovery of a retrained model: {reason(f'task {task.name}', error)}")
+                label = next(e.label for e in experiments if e.key == quartet.pretrained)
+                self.progress.warning(f"{label}: no recovery by retraining: {reason(f'task {task.name}', error)}")
                 continue
             self.store.compare(found)
 

@@ -6,18 +6,21 @@ counts a rate that another refuses.
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import replace
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from harness.codec import Encoded
-from harness.errors import CodecError
+from harness.errors import CodecError, plain_text
 
 if TYPE_CHECKING:
     from harness.codec import Frames
 
-__all__ = ["MOST_BITS", "check_decoded", "check_encoded"]
+__all__ = ["MOST_BITS", "check_decoded", "check_encoded", "check_frames_back"]
 
+_SHORT = reprlib.Repr()
+_SHORT.maxlong = _SHORT.maxstring = _SHORT.maxother = 60
 MOST_BITS = 2**63
 """A rate is smaller than this: databases store whole numbers of 64 bits, with a sign."""
 
@@ -55,9 +58,10 @@ def check_encoded(encoded: Any, frames: Frames, fps: float | None, codec: str) -
                 f"{codec}: encode gave Encoded.{field} = {_words(given)}, but {frames.dtype}{list(frames.shape)} was "
                 f"to be encoded: {expected} is expected (the source's, whatever the stream holds)."
             )
-    if encoded.fps is not None and encoded.fps != fps:
+    given = encoded.fps
+    if given is not None and (isinstance(given, bool) or not isinstance(given, Real) or given != fps):
         raise CodecError(
-            f"{codec}: encode gave Encoded.fps = {_words(encoded.fps)}; the frames have {fps}, which is expected."
+            f"{codec}: encode gave Encoded.fps = {_words(given)}; the frames have {fps}, which is expected."
         )
     return replace(encoded, bits=int(bits), frames=count, height=height, width=width, fps=fps)
 
@@ -73,19 +77,29 @@ def check_decoded(decoded: Any, frames: Frames, codec: str) -> Frames:
     Raises:
         CodecError: it is anything else.
     """
+    return check_frames_back(decoded, frames.shape, codec)
+
+
+def check_frames_back(decoded: Any, shape: tuple[int, ...], codec: str) -> Frames:
+    """Return decoded frames, if they are an array uint8 of a shape.
+
+    Raises:
+        CodecError: they are anything else.
+    """
     import numpy as np
 
     if not isinstance(decoded, np.ndarray):
-        raise CodecError(f"{codec}: {frames.dtype}{frames.shape} went in, {_words(decoded)} came back, no NumPy array.")
-    if decoded.shape != frames.shape or decoded.dtype != frames.dtype:
-        raise CodecError(f"{codec}: {frames.dtype}{frames.shape} went in, {decoded.dtype}{decoded.shape} came back.")
+        raise CodecError(f"{codec}: uint8{shape} went in, {_words(decoded)} came back, no NumPy array.")
+    if decoded.shape != shape or decoded.dtype != np.uint8:
+        raise CodecError(f"{codec}: uint8{shape} went in, {decoded.dtype}{decoded.shape} came back.")
     return decoded
 
 
 def _words(value: object) -> str:
-    """Return a value and its type for a message, cut to a readable length."""
-    text = repr(value)
-    return f"{text if len(text) <= 60 else text[:57] + '...'} ({_type(value)})"
+    """Return a value and its type for a message, cut to a readable length. The value itself may be of any size."""
+    if value is not None and not isinstance(value, bool | int | float | str | bytes):
+        return f"({_type(value)})"
+    return f"{plain_text(_SHORT.repr(value))} ({_type(value)})"
 
 
 def _type(value: object) -> str:

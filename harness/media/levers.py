@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.codec import Codec, Encoded, Level, check_frames
 from harness.errors import CodecError, PluginError
-from harness.media.contract import check_encoded
+from harness.media.contract import check_encoded, check_frames_back
 from harness.options import Option, Value
 
 if TYPE_CHECKING:
@@ -211,6 +211,7 @@ class ReducedCodec(Codec):
         kept, fps = self.sent(encoded.frames, encoded.fps)
         height, width = self._reduced_size(encoded.height, encoded.width)
         decoded = self.codec.decode(Encoded(encoded.data, encoded.bits, len(kept), height, width, fps))
+        check_frames_back(decoded, (len(kept), height, width, 3), self.name)
         frames = _resize(decoded, encoded.height, encoded.width)
         if len(kept) == encoded.frames:
             return frames

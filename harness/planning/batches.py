@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from harness.planning.given import check_outline
 from harness.unit import Batch
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def outlines(dataset: Dataset, indices: Iterable[int]) -> dict[int, Outline | No
     known: dict[int, Outline | None] = {}
     for index in indices:
         try:
-            known[index] = dataset.outline(index)
+            known[index] = check_outline(dataset.outline(index))
         except Exception:  # noqa: BLE001 - the worker gets the same error, and records it with the sample
             known[index] = None
     return known

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.codec import Codec, Scale
 from harness.dataset import Dataset
+from harness.discovery.declared import why_disabled
 from harness.discovery.plugins import Plugins, Provided
 from harness.discovery.registry import Registry
 from harness.errors import UnknownNameError, UsageError, did_you_mean
@@ -46,8 +47,8 @@ def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice
             f"codec {parsed.name}: {scale.name} is its level, not an option: write {parsed.name}@{given[scale.name]}."
         )
     codec = with_levers(provided.cls, {**preset, **given})
-    if missing := codec.available():
-        raise UsageError(f"codec {parsed.name} cannot run here: {missing}")
+    if why := why_disabled(codec):
+        raise UsageError(f"codec {parsed.name} cannot run here: {why}")
     if codec.wants_device:
         raise UsageError(
             f"codec {parsed.name} asks for the device, and cannot run yet: codecs run in workers, on the CPU."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.dataset import Dataset
+from harness.discovery.declared import check_class_names
 from harness.discovery.plugins import Plugins
 from harness.discovery.registry import Registry
 from harness.errors import DatasetError, UnknownNameError, UsageError, WeightsError
@@ -88,6 +89,7 @@ class Names:
         split = split or self.request.split or entry.get("split")
         dataset = cls(task=task, split=split, root=root, **parsed.options)
         dataset.open()
+        check_class_names(dataset)
         if not len(dataset):
             raise DatasetError(f"dataset {parsed.name}, split {dataset.split}: there is not one sample.")
         return dataset

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from harness.discovery.stores import store_of
-from harness.errors import HarnessError, NoResultsError, PreflightError, StoreError, UsageError
+from harness.errors import HarnessError, NoResultsError, PreflightError, StoreError, UsageError, plain_text
+from harness.planning.given import check_classes
 from harness.planning.plan import Plan, make_plan
 from harness.planning.resolve import resolve
 
@@ -94,6 +95,7 @@ def check_weights(plan: Plan, found: Collection[str]) -> None:
         model = copy.copy(subject.model)
         try:
             model.load(subject.weights, subject.dataset.classes, "cpu")
+            check_classes(subject, model.classes)
             subject.task.translator(model.classes, subject.dataset_name)
             if subject.weights.key is not None and subject.weights.key not in subject.weights.keys_read:
                 problems.append(
@@ -104,6 +106,6 @@ def check_weights(plan: Plan, found: Collection[str]) -> None:
         except HarnessError as error:
             problems.append(str(error))
         except Exception as error:  # noqa: BLE001 - any error of a plugin becomes a problem
-            problems.append(f"model {subject.model_name}: {type(error).__name__}: {error}")
+            problems.append(f"model {subject.model_name}: {type(error).__name__}: {plain_text(error)}")
     if problems:
         raise PreflightError(list(dict.fromkeys(problems)))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
 from harness.dataset import Dataset
+from harness.discovery.declared import check_metrics, checked_fingerprint, plain_facts
 from harness.discovery.plugins import Plugins
 from harness.discovery.registry import Registry
 from harness.errors import (
@@ -18,6 +19,7 @@ from harness.errors import (
     TrainingError,
     UsageError,
     WeightsError,
+    plain_text,
 )
 from harness.model import Model, Weights
 from harness.planning.batches import outlines, stratified_subset
@@ -108,7 +110,7 @@ class Resolver(Names):
         except HarnessError as error:
             self.problems.append(str(error))
         except Exception as error:  # noqa: BLE001 - any error of a plugin becomes a problem
-            self.problems.append(f"{arguments_text(arguments)}: {type(error).__name__}: {error}")
+            self.problems.append(f"{arguments_text(arguments)}: {type(error).__name__}: {plain_text(error)}")
         return None
 
     # Codecs
@@ -203,6 +205,9 @@ class Resolver(Names):
             dataset = copy.copy(dataset)
             dataset.classes = known_classes(weights, kind(classes=("any",), **options), model_name)
         task: Task = self.plugins.get("task", task_name)(classes=dataset.classes, **options)
+        check_metrics(task)
+        plain_facts("model", model, "fingerprint", "identity_config")
+        plain_facts("dataset", dataset, "decoders")
         if request.reference == "predictions":
             task = Agreement(task)
             self.notes += coded_sources(dataset, self.called("dataset", dataset_text, dataset))
@@ -227,12 +232,13 @@ class Resolver(Names):
             weights=weights,
             dataset=dataset,
             dataset_name=self.called("dataset", dataset_text, dataset),
-            fingerprint=dataset.fingerprint(),
+            fingerprint=checked_fingerprint(dataset),
             indices=stratified_subset(strata(dataset), request.limit, request.seed)
             if request.limit
             else tuple(range(len(dataset))),
             batch=request.batch if isinstance(request.batch, int) else default_batch(model),
             plugins=tuple({str(one.origin) for one in provided.values()}),
+            origins={kind: str(one.origin) for kind, one in provided.items()},
             sources={kind: source for kind, one in provided.items() if (source := one.source)},
         )
         return subject, setup

@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.dataset import Outline
 from harness.engine.device import set_up_torch
 from harness.errors import HarnessError
 from harness.media.contract import check_decoded, check_encoded
 from harness.model import NoMemo
+from harness.planning.given import check_classes
 from harness.planning.phases import SamplePhases
 from harness.statistics.agreement import Agreement
 from harness.training.transfer import to_device
-from harness.workers.preparing import unseen_targets
+from harness.workers.checking import check_batch, check_predictions
+from harness.workers.preparing import WROTE, unseen_targets
+from harness.workers.read_sample import frames_mark
 
 if TYPE_CHECKING:
     from harness.codec import Frames
@@ -59,6 +63,7 @@ class SampleRunner:
         self._device = settings.device
         set_up_torch(settings)
         self._model.load(subject.weights, subject.dataset.classes, settings.device, settings.precision)
+        check_classes(subject, self._model.classes)
         self._phases = SamplePhases(subject)
         self._translate = subject.task.translator(self._model.classes, subject.dataset_name)
 
@@ -74,7 +79,7 @@ class SampleRunner:
         if not isinstance(self._subject.task, Agreement):
             return sample
         try:
-            predictions = self._predict(sample.frames, tuple(sorted(sample.targets)))
+            predictions = self._predict(sample.frames, sample)
         except HarnessError:
             raise
         except Exception as error:
@@ -106,23 +111,35 @@ class SampleRunner:
         task = self._subject.task
         scored = tuple(sorted(sample.targets))
         codec = self._phases.codec(cell, sample.id)
+        mark = frames_mark(sample.frames)
         encoded = codec.encode(sample.frames, cell.level, sample.fps)
         encoded = check_encoded(encoded, sample.frames, sample.fps, codec.name)
         frames = check_decoded(codec.decode(encoded), sample.frames, codec.name)
-        predictions = self._predict(frames, scored)
+        if frames_mark(sample.frames) != mark:
+            raise HarnessError(f"codec {codec.name}: {WROTE}")
+        predictions = self._predict(frames, sample)
         judged = scored[unseen_targets(task, codec, sample) :]
         statistics = [task.score(predictions[at], sample.targets[at]) for at in judged]
         score = task.sample_score(statistics) if judged or not scored else None
         return SampleRun(frames, predictions, encoded.bits, score)
 
-    def _predict(self, frames: Frames, scored: tuple[int, ...]) -> dict[int, Any]:
-        """Return the model's predictions by frame index, on the scored frames, in the dataset's classes."""
+    def _predict(self, frames: Frames, sample: Sample) -> dict[int, Any]:
+        """Return the model's predictions by frame index, on the scored frames, in the dataset's classes.
+
+        Raises:
+            ContentError: the task refuses a prediction.
+        """
         import torch
 
+        scored = tuple(sorted(sample.targets))
         batch = self._model.collate([self._model.prepare(frames, scored, NoMemo())])
         with torch.inference_mode():
-            (predictions,) = self._model.predict(to_device(batch, torch.device(self._device)))
-        return dict(zip(scored, map(self._translate, predictions), strict=True))
+            found = self._model.predict(to_device(batch, torch.device(self._device)))
+        check_batch(found, 1)
+        count, height, width, _ = frames.shape
+        outline = Outline(sample.id, height, width, count, scored)
+        check_predictions(self._subject, len(self._model.classes), outline, found[0])
+        return dict(zip(scored, map(self._translate, found[0]), strict=True))
 
 
 def frame_to_show(sample: Sample, frame: int | None, unseen: int = 0) -> int:

@@ -45,6 +45,12 @@ class Agreement(Task):
     def breakdowns(self) -> dict[str, tuple[str, ...]]:
         return {title: tuple(PREFIX + name for name in names) for title, names in self.task.breakdowns().items()}
 
+    def check_prediction(self, prediction: Any, size: tuple[int, int], classes: int) -> None:
+        self.task.check_prediction(prediction, size, classes)
+
+    def check_target(self, target: Any, size: tuple[int, int]) -> None:
+        self.task.check_target(target, size)
+
     def score(self, prediction: Any, target: Any) -> Statistics:
         return self.task.score(prediction, target)
 

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.statistics.estimate import GROUPS_FROM, HOLDS_FROM, Estimate
+from harness.statistics.reduced import checked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,7 +124,7 @@ def replicates(
     wanted = [metric.name for metric in metrics if metric.interval] if len(names) > 1 else []
     resampled = {name: np.full(resamples, math.nan) for name in wanted}
     if statistics and values:
-        reduce = task.reducer(statistics, None if only is None else list(values))
+        reduce = checked(task.reducer(statistics, None if only is None else list(values)), list(values))
         values |= {name: float(value[0]) for name, value in reduce(None).items() if only is None or name in only}
     if wanted:
         drawn = subsets(len(names), seed, range(resamples))

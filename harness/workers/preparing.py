@@ -8,16 +8,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.dataset import Outline
-from harness.errors import HarnessError
+from harness.errors import ContentError, HarnessError
 from harness.keep.texts import MESSAGE, storable
 from harness.media.contract import check_decoded
 from harness.media.levers import at_phase, unseen_frames
 from harness.media.quality import squared_error
 from harness.model import NoMemo
+from harness.planning.given import check_outline, named
 from harness.records import SampleRow
+from harness.workers.checking import check_sample, check_targets
 from harness.workers.desk import Step, WorkerFaultError, enter
 from harness.workers.keeper import Keeper
-from harness.workers.read_sample import ReadSample
+from harness.workers.read_sample import ReadSample, frames_mark
 from harness.workers.start import plugin_errors
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "REFERENCE",
     "STAGES",
+    "WROTE",
     "PreparedBatch",
     "prepared_batches",
     "unseen_targets",
@@ -44,6 +47,7 @@ STAGES = ("read", "encode", "decode", "prepare", "score")
 """The stages of a batch before it is predicted, whose times are measured."""
 _Shapes: TypeAlias = "dict[tuple[int, ...], list[tuple[SampleRow, list[Any], Any, NDArray[np.uint8]]]]"
 """Prepared shape -> the samples that have it: row, targets, network's input, decoded frames."""
+WROTE = "encode or decode wrote to the frames that it was given, which other codecs need as they are."
 MEMORY_AGAIN = (
     "decode gave an array that it had given before, for another sample of the batch, whose frames are lost by that: a "
     "codec has to return a new array each time."
@@ -67,6 +71,7 @@ class PreparedBatch:
         batch: the number of the planned batch that these samples belong to.
         unseen: sample index -> how many of its first targets are not judged (`unseen_targets`); 0 for a sample that it
             lacks. They stay in the batch, so that a cell with `fps=` has the batches that were planned.
+        outlines: sample index -> the facts about the sample, as it was read.
     """
 
     cell: int
@@ -78,6 +83,7 @@ class PreparedBatch:
     notes: list[str] = field(default_factory=list)
     batch: int = 0
     unseen: Mapping[int, int] = field(default_factory=dict)
+    outlines: Mapping[int, Outline] = field(default_factory=dict)
 
 
 def prepared_batches(unit: Unit, todo: Iterable[Todo]) -> Iterator[PreparedBatch]:
@@ -116,18 +122,23 @@ def prepared_batches(unit: Unit, todo: Iterable[Todo]) -> Iterator[PreparedBatch
 
 def _read(unit: Unit, index: int) -> ReadSample | SampleRow:
     """Read a sample; if it cannot be read, return its row with the error."""
-    dataset = unit.subject.dataset
+    subject = unit.subject
     row = SampleRow(key="", index=index, id=str(index), group=str(index), status="failed")
     try:
         enter(Step.OUTLINE, REFERENCE, index)
-        outline = dataset.outline(index)
+        outline = check_outline(subject.dataset.outline(index))
         row = replace(row, id=storable(outline.id), group=storable(outline.group or outline.id))
         enter(Step.READ, REFERENCE, index)
-        sample = dataset[index]
-        _check_frames(sample.frames)
+        sample = check_sample(subject.dataset[index])
+        count, height, width, _ = sample.frames.shape
+        scored = tuple(sorted(sample.targets))
+        outline = Outline(row.id, height, width, count, scored, row.group)
+        if subject.dataset.labelled and not unit.reference:
+            check_targets(subject, outline, sample.targets)
+    except ContentError as error:
+        return replace(row, error=reason(f"{named('dataset', subject)}: sample {row.id!r}", error))
     except plugin_errors() as error:  # an error of a dataset fails one sample, and is recorded
         return replace(row, error=reason("reading the source", error))
-    count, height, width, _ = sample.frames.shape
     row = replace(
         row,
         status="ok",
@@ -139,7 +150,13 @@ def _read(unit: Unit, index: int) -> ReadSample | SampleRow:
         source_quality=sample.source.quality,
     )
     sample.frames.setflags(write=False)
-    return ReadSample(sample, row, tuple(sorted(sample.targets)))
+    return ReadSample(sample, row, outline, frames_mark(sample.frames))
+
+
+def _read_again(unit: Unit, source: ReadSample) -> ReadSample:
+    """Read a sample again, whose frames a plugin has spoilt for the cells that are still to come."""
+    again = _read(unit, source.row.index)
+    return again if isinstance(again, ReadSample) else replace(source, lost=again.error)
 
 
 def _code(
@@ -160,15 +177,23 @@ def _code(
     chosen = unit.cells[cell]
     model = unit.subject.model
     shapes: _Shapes = {}
+    outlines = {source.row.index: source.outline for source in sources}
     seconds = dict.fromkeys(STAGES, 0.0) | {"read": read}
     unseen: dict[int, int] = {}
-    for source in sources:
+    for place, source in enumerate(sources):
         facts: dict[str, Any] = {"key": chosen.experiment.key}
         active, index = f"codec {chosen.codec.name}", source.row.index
         try:
+            if source.lost:
+                raise HarnessError(source.lost)
             phase = unit.phases.get(index, 0.0)
             phased = replace(chosen, codec=at_phase(chosen.codec, phase)) if unit.phases else chosen
-            frames = _encode_decode(cell, phased, source, facts, keeper, seconds)
+            try:
+                frames = _encode_decode(cell, phased, source, facts, keeper, seconds)
+            finally:
+                if source.is_changed:
+                    sources[place] = _read_again(unit, source)
+                    raise HarnessError(WROTE)
             if lost := _taken_again(frames, shapes):
                 failed += [row.as_failed(f"codec {chosen.codec.name}: {MEMORY_AGAIN}") for row in lost]
                 raise HarnessError(MEMORY_AGAIN)
@@ -178,7 +203,7 @@ def _code(
             enter(Step.PREPARE, cell, index)
             prepared = model.prepare(frames, source.scored, keeper.memo(phased, source))
             seconds["prepare"] += time.perf_counter() - started
-            shape = model.prepared_shape(_outline(source))
+            shape = model.prepared_shape(source.outline)
         except plugin_errors() as error:  # an error of a plugin fails one sample, and is recorded
             failed.append(replace(source.row, **facts).as_failed(reason(active, error)))
             continue
@@ -199,7 +224,7 @@ def _code(
         else:
             seconds["prepare"] += time.perf_counter() - started
             rows, targets = [r for r, *_ in group], [t for _, t, *_ in group]
-            yield PreparedBatch(cell, inputs, rows, targets, failed, seconds, unseen=unseen)
+            yield PreparedBatch(cell, inputs, rows, targets, failed, seconds, unseen=unseen, outlines=outlines)
         failed, seconds = [], dict.fromkeys(STAGES, 0.0)
 
 
@@ -211,12 +236,16 @@ def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[Prepared
     model = unit.subject.model
     shapes: dict[tuple[int, ...], list[tuple[SampleRow, Any]]] = {}
     failed: list[SampleRow] = []
+    outlines = {source.row.index: source.outline for source in sources}
     started = time.perf_counter()
-    for source in sources:
+    for place, source in enumerate(sources):
         try:
             enter(Step.PREPARE, REFERENCE, source.row.index)
             prepared = model.prepare(source.sample.frames, source.scored, NoMemo())
-            shape = model.prepared_shape(_outline(source))
+            shape = model.prepared_shape(source.outline)
+            if source.is_changed:
+                sources[place] = _read_again(unit, source)
+                raise HarnessError("prepare wrote to the frames that it was given, which codecs need as they are.")
         except plugin_errors() as error:  # an error of a model fails one sample, and is recorded
             failed.append(source.row.as_failed(reason(f"model {model.name}", error)))
             continue
@@ -229,7 +258,7 @@ def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[Prepared
             failed += [row.as_failed(reason(f"model {model.name}", error)) for row, _ in group]
             continue
         seconds = {"prepare": time.perf_counter() - started}
-        yield PreparedBatch(REFERENCE, inputs, [row for row, _ in group], [], [], seconds)
+        yield PreparedBatch(REFERENCE, inputs, [row for row, _ in group], [], [], seconds, outlines=outlines)
         started = time.perf_counter()
     if failed:
         yield PreparedBatch(REFERENCE, None, [], [], failed)
@@ -275,11 +304,6 @@ def _encode_decode(
     return decoded
 
 
-def _outline(source: ReadSample) -> Outline:
-    count, height, width, _ = source.sample.frames.shape
-    return Outline(source.row.id, height, width, count, source.scored, source.row.group)
-
-
 def _taken_again(frames: NDArray[np.uint8], shapes: _Shapes) -> list[SampleRow]:
     """Remove the samples of a batch whose frames lie in the same memory as these; return their rows."""
     import numpy as np
@@ -290,11 +314,6 @@ def _taken_again(frames: NDArray[np.uint8], shapes: _Shapes) -> list[SampleRow]:
         lost += [entry[0] for entry in group if np.may_share_memory(entry[3], frames)]
         shapes[shape] = kept
     return lost
-
-
-def _check_frames(frames: NDArray[np.uint8]) -> None:
-    if frames.ndim != 4 or frames.shape[3] != 3 or str(frames.dtype) != "uint8" or not frames.size:
-        raise HarnessError(f"uint8[T, H, W, 3] expected, {frames.dtype}{frames.shape} found")
 
 
 def reason(where: str, error: BaseException) -> str:

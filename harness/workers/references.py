@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import ContentError, plain_text
+from harness.workers.checking import check_predictions
 from harness.workers.desk import Step, enter
 from harness.workers.preparing import REFERENCE, reason
 from harness.workers.start import plugin_errors
 
 if TYPE_CHECKING:
-    from harness.task import Task
+    from harness.unit import Subject
     from harness.workers.preparing import PreparedBatch
 
 __all__ = ["References"]
@@ -22,12 +24,13 @@ class References:
     The entries of a batch are kept until the batch is scored for its last cell.
 
     Args:
-        task: the task, whose `as_target` converts a prediction to a target.
+        subject: task, model and dataset. The task's `as_target` converts a prediction to a target.
+        classes: the number of the model's classes.
         translate: converts a prediction from the model's classes to the dataset's.
     """
 
-    def __init__(self, task: Task, translate: Callable[[Any], Any]) -> None:
-        self._task, self._translate = task, translate
+    def __init__(self, subject: Subject, classes: int, translate: Callable[[Any], Any]) -> None:
+        self._subject, self._classes, self._translate = subject, classes, translate
         self._known: dict[int, dict[int, list[Any]]] = {}
         self._targets: dict[int, dict[int, list[Any] | str]] = {}
 
@@ -47,11 +50,15 @@ class References:
             targets.update({row.index: _no_reference(why) for row in coded.rows})
             return
         for row, predicted in zip(coded.rows, predictions, strict=True):
+            task = self._subject.task
             try:
                 enter(Step.SCORE, REFERENCE, row.index)
-                targets[row.index] = [self._task.as_target(self._translate(prediction)) for prediction in predicted]
+                check_predictions(self._subject, self._classes, coded.outlines[row.index], predicted)
+                targets[row.index] = [task.as_target(self._translate(prediction)) for prediction in predicted]
+            except ContentError as error:
+                targets[row.index] = _no_reference(plain_text(error))
             except plugin_errors() as error:  # an error of a task fails one sample, and is recorded
-                targets[row.index] = _no_reference(reason(f"task {self._task.name}", error))
+                targets[row.index] = _no_reference(reason(f"task {task.name}", error))
             else:
                 known[row.index] = predicted
 

@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import ContentError, plain_text
+from harness.planning.given import named
 from harness.records import SampleRow
 from harness.statistics.packing import Packed
 from harness.unit import RowBatch
+from harness.workers.checking import check_predictions, check_statistics, sample_score
 from harness.workers.desk import Step, enter
 from harness.workers.preparing import PreparedBatch, reason
 from harness.workers.references import References
@@ -54,8 +57,9 @@ class Scorer:
     def __init__(self, unit: Unit, classes: tuple[str, ...]) -> None:
         self._unit = unit
         self._task = unit.subject.task
+        self._classes = len(classes)
         self._translate: Callable[[Any], Any] = self._task.translator(classes, unit.subject.dataset_name)
-        self.references = References(self._task, self._translate)
+        self.references = References(unit.subject, self._classes, self._translate)
         self._seconds: dict[int, dict[str, float]] = {}
 
     def keep(self, coded: PreparedBatch, predicted: Predicted) -> None:
@@ -87,7 +91,7 @@ class Scorer:
             # A sample's share of its batch's time. Its own times for encoding and decoding are added below.
             shared = sum(own.get(stage, 0.0) for stage in ("predict", "read", "prepare")) / max(1, len(coded.rows))
             rows = [
-                self._row(row, coded.cell, coded.unseen.get(row.index, 0), target, prediction, shared)
+                self._row(row, coded, target, prediction, shared)
                 for row, target, prediction in zip(coded.rows, targets, predicted.predictions, strict=True)
             ]
         seconds = self._seconds.pop(coded.batch, {})
@@ -95,27 +99,34 @@ class Scorer:
         return RowBatch(self._unit.cells[coded.cell].experiment.key, (*coded.failed, *rows), seconds)
 
     def _row(
-        self, row: SampleRow, cell: int, unseen: int, targets: list[Any] | str, predicted: list[Any], shared: float
+        self, row: SampleRow, coded: PreparedBatch, targets: list[Any] | str, predicted: Any, shared: float
     ) -> SampleRow:
         """Score one sample.
 
         Args:
             row: the sample's row.
-            cell: the cell, as its position in the unit's cells.
-            unseen: how many of its first targets are not judged.
+            coded: the batch that it belongs to.
             targets: the target of each scored frame, or why there is none.
-            predicted: the prediction for each scored frame.
+            predicted: what the model gave for the sample: a list with a prediction for each scored frame.
             shared: the sample's share of the time that its batch took, in seconds.
         """
         if isinstance(targets, str):
             return row.as_failed(targets)
         begun = time.perf_counter()
+        subject, unseen = self._unit.subject, coded.unseen.get(row.index, 0)
         try:
-            enter(Step.SCORE, cell, row.index)
+            enter(Step.SCORE, coded.cell, row.index)
+            check_predictions(subject, self._classes, coded.outlines[row.index], predicted, unseen)
             judged = list(zip(predicted, targets, strict=True))[unseen:]
-            statistics = [self._task.score(self._translate(p), t) for p, t in judged]
-            score = self._task.sample_score(statistics) if statistics or not unseen else None
+            try:
+                statistics = [self._task.score(self._translate(p), t) for p, t in judged]
+            except ContentError as error:
+                raise ContentError(f"{named('model', subject)}: sample {row.id!r}: {error}") from error
+            check_statistics(statistics)
+            score = sample_score(self._task.sample_score(statistics)) if statistics or not unseen else None
             packed = Packed.of(statistics)
+        except ContentError as error:
+            return row.as_failed(plain_text(error))
         except plugin_errors() as error:  # an error of a task fails one sample, and is recorded
             return row.as_failed(reason(f"task {self._task.name}", error))
         coding = ((row.encode_ms or 0) + (row.decode_ms or 0)) / 1000

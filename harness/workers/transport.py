@@ -12,7 +12,7 @@ import pickle
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, plain_text
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +43,7 @@ def portable(error: Exception) -> Exception:
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - it was made here
     except Exception:  # noqa: BLE001 - an error of a plugin may fail in any way to be pickled or to be made again
-        return HarnessError(f"{type(error).__name__}: {error}")
+        return HarnessError(f"{type(error).__name__}: {plain_text(error)}")
     return error
 
 

@@ -28,7 +28,7 @@ from typing import Any
 import cv2
 import torch
 
-from harness.dataset import Sample
+from harness.dataset import Outline, Sample
 from harness.keep.kept import size_of
 from harness.model import Memo, NoMemo
 from harness.records import SampleRow
@@ -87,7 +87,9 @@ def memory(codec: H264, frames: Any) -> Memo:
     experiment = SimpleNamespace(identity={"codec": "h264@30"})
     cell: Any = SimpleNamespace(codec=codec, level=LEVEL, experiment=experiment, fresh=False)
     row = SampleRow(key="", index=0, id="clip", group="clip", status="ok")
-    return Keeper().memo(cell, ReadSample(Sample("clip", frames, {0: 0}, fps=float(FPS)), row, (0,)))
+    return Keeper().memo(
+        cell, ReadSample(Sample("clip", frames, {0: 0}, fps=float(FPS)), row, Outline("clip", *frames.shape[1:3]), b"")
+    )
 
 
 if __name__ == "__main__":

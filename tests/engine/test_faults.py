@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def test_an_encoder_that_raises_costs_its_samples_and_no_other_codec(session: Se
     write_voc(session.folder / "data")
     write_distribution(session.folder / "plugins", "fickle", "plugged_fickle", RAISES.format(name="fickle", modulus=1))
     result = session.run_process(*VOC, "--codec", "fickle@50", "--codec", "jpeg@50", status=1)
-    assert "failed: fickle@50 detection: 6 of 6 samples failed" in result.stderr
+    assert re.search(r"failed: fickle@50 detection demo-detector \[[0-9a-f]{8}\]: 6 of 6 samples failed", result.stderr)
     assert "ArithmeticError: the encoder gave up" in result.stderr
     statuses = session.select("select codec, status from experiments order by codec")
     assert statuses == [("fickle", "failed"), ("jpeg", "finished"), ("none", "finished")]
@@ -152,7 +153,8 @@ def test_results_of_a_codec_that_was_uninstalled_stay_readable(session: Session)
 def test_a_level_above_its_source_s_quality_is_warned_of_and_the_quality_is_stored(session: Session) -> None:
     write_voc(session.folder / "data", quality=60)
     result = session.run(*VOC, "--codec", "jpeg@75,50", "--limit", "3")
-    assert "warning: jpeg@75 detection: 3 samples" in result.stderr
+    assert "warning: jpeg@75 detection demo-detector [" in result.stderr
+    assert "]: 3 samples" in result.stderr
     assert "jpeg@50" not in "".join(line for line in result.stderr.splitlines() if line.startswith("warning"))
     assert session.select("select distinct source_format, source_quality from samples") == [("jpeg", 60)]
     ((source_bpp, bpp),) = session.select("select distinct source_bpp, bpp from curves where level = 50")
@@ -217,7 +219,7 @@ def harness_models():
     ("method", "fault", "message"),
     [
         ("predict", "raise RuntimeError('out of tune')", "model weak: RuntimeError: out of tune"),
-        ("predict", "found = found[:-1]", "model weak: 1 samples went in, 0 predictions came back"),
+        ("predict", "found = found[:-1]", "model 'weak' (plugin weak 1.0): 1 samples went in, 0 predictions came back"),
         ("prepare", "raise ValueError('bad frame')", "model weak: ValueError: bad frame"),
         ("collate", "raise ValueError('bad batch')", "model weak: ValueError: bad batch"),
     ],

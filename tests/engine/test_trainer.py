@@ -49,7 +49,7 @@ def test_a_killed_training_goes_on_and_gives_the_same_weights_and_results(tmp_pa
     assert not found[0].with_name("weights.safetensors").exists()
     assert session.select("select count(*) from checkpoints") == [(0,)]
     again = session.run(*RUN, "--retrain", "15")
-    assert "training detection, jpeg@15: 8 iterations, going on from iteration" in again.stderr
+    assert "training detection, demo-detector, jpeg@15: 8 iterations, going on from iteration" in again.stderr
     key, weights, curve, seconds = trained(session, "level")
     whole = trained(undisturbed, "level")
     assert (key, weights, curve) == whole[:3]

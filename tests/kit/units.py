@@ -142,7 +142,7 @@ def unit(
 def read_sample(frames: Any, fps: float | None = 10.0) -> ReadSample:
     """A sample of some frames uint8[T, H, W, 3] that a worker has read."""
     row = SampleRow(key="", index=0, id="a", group="a", status="ok")
-    return ReadSample(Sample("a", frames, {0: None}, fps=fps), row, (0,))
+    return ReadSample(Sample("a", frames, {0: None}, fps=fps), row, Outline("a", *frames.shape[1:3]), b"")
 
 
 def coded_cell(codec: Codec, level: float) -> Any:

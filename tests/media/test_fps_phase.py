@@ -187,7 +187,8 @@ class Counting(Jpeg):
 
 def test_phases_that_send_the_same_frames_share_a_kept_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
-    source = ReadSample(Sample("clip", numbered(20), {0: None}, fps=25.0), SimpleNamespace(), (0,))  # type: ignore[arg-type]
+    sample = Sample("clip", numbered(20), {0: None}, fps=25.0)
+    source = ReadSample(sample, SimpleNamespace(), SimpleNamespace(), b"")  # type: ignore[arg-type]
     Counting.calls = 0
     found = []
     for phase in (0.02, 0.15, 0.3, 0.33):  # 0 and 5 and ..., the same, 4 and 9 and ..., the same

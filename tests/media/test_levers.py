@@ -240,3 +240,18 @@ def test_split_levers_keeps_every_option_once() -> None:
     assert levers == {"scale": "0.5", "fps": "5"}
     assert rest == {"subsampling": "4:4:4"}
     assert {lever.name for lever in LEVERS} == set(levers)
+
+
+def test_what_the_codec_inside_decodes_is_checked() -> None:
+    class Smaller(Jpeg):
+        """Loses a column; the lever's own resizing would hide it."""
+
+        name = "smaller"
+
+        def decode(self, encoded):
+            return super().decode(encoded)[:, :, :-1]
+
+    codec = with_levers(Smaller, {"scale": 0.5})
+    encoded = codec.encode(textured(32, 48)[None], 50)
+    with pytest.raises(CodecError, match=r"smaller: uint8\(1, 16, 24, 3\) went in, uint8\(1, 16, 23, 3\) came back"):
+        codec.decode(encoded)

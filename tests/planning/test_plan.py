@@ -262,3 +262,28 @@ def test_a_named_data_root_or_a_folder_of_the_dataset_s_name(tmp_path: Path) -> 
         with pytest.raises(PreflightError) as caught:
             plan_of(replace(DETECTION, datasets=("voc",), data_roots=roots))
         assert str(tmp_path / "voc") in str(caught.value)
+
+
+def test_experiments_that_differ_in_anything_have_labels_that_differ(grid: Grid) -> None:
+    class NextRevision(type(grid.codecs[1].codec)):  # type: ignore[misc]
+        revision = 7
+
+    def labels(**changes: object) -> set[str]:
+        return {experiment.label for experiment in make_plan(replace(grid, **changes)).experiments}
+
+    (subject,) = grid.subjects
+    jpeg = replace(grid.codecs[1], levels=(50.0,))
+    usual = labels(codecs=[jpeg])
+    assert all(label.startswith("jpeg@50 detection demo-detector [") for label in usual)
+    others = [
+        labels(codecs=[replace(jpeg, plugin="other-distribution 2.0")]),
+        labels(codecs=[replace(jpeg, codec=NextRevision())]),
+        labels(codecs=[replace(jpeg, codec=with_levers(type(jpeg.codec), {"scale": 0.5}))]),
+        labels(codecs=[jpeg], subjects=[replace(subject, plugins=("other-models 1.0",))]),
+        labels(codecs=[jpeg], subjects=[replace(subject, weights=replace(subject.weights, sha256="1" * 64))]),
+        labels(codecs=[jpeg], subjects=[replace(subject, fingerprint="another")]),
+        labels(codecs=[jpeg], subjects=[replace(subject, model_name="demo-detector:threshold=0.1")]),
+        labels(codecs=[jpeg], precision="bf16"),
+    ]
+    every = [*usual, *(label for other in others for label in other)]
+    assert len(set(every)) == len(every) == 9

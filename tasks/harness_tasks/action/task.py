@@ -10,6 +10,7 @@ import numpy as np
 from harness.errors import WeightsError
 from harness.task import Metric, Task
 from harness_tasks.action.types import ClipScores
+from harness_tasks.checks import check_label, check_type
 from harness_tasks.ratios import ratio
 
 if TYPE_CHECKING:
@@ -62,6 +63,14 @@ class Action(Task):
         """Return the overall metrics, and "fusion_top1[class]" for each class."""
         classes = (Metric(f"fusion_top1[{name}]", description=f"fusion_top1 of {name}") for name in self.classes)
         return (*_METRICS, *classes)
+
+    def check_prediction(self, prediction: Any, size: tuple[int, int], classes: int) -> None:
+        """Check the class probabilities of one clip (`ClipScores.check`)."""
+        check_type(prediction, ClipScores).check(classes)
+
+    def check_target(self, target: Any, size: tuple[int, int]) -> None:
+        """Check the class of one clip: a whole number, the index of one of the dataset's classes."""
+        check_label("class", target, len(self.classes))
 
     def score(self, prediction: ClipScores, target: int) -> Statistics:
         """Return the statistics of one clip.
@@ -141,10 +150,8 @@ class Action(Task):
         places = np.array(order)
 
         def translate(prediction: ClipScores) -> ClipScores:
-            spatial, motion = (
-                np.where(places >= 0, scores[places], 0).astype(scores.dtype)
-                for scores in (prediction.spatial, prediction.motion)
-            )
+            streams: list[Any] = [prediction.spatial, prediction.motion]
+            spatial, motion = (np.where(places >= 0, scores[places], 0).astype(scores.dtype) for scores in streams)
             return ClipScores(spatial, motion)
 
         return translate

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.errors import ContentError
 from harness_tasks.ratios import ratio
 
 if TYPE_CHECKING:
@@ -90,10 +91,12 @@ def frame_statistics(
         `pixels` int64, the number of evaluated pixels, and `sums` float64[7], in the order of `NAMES`.
 
     Raises:
-        ValueError: the sizes differ, or the prediction is not positive and finite at an evaluated pixel.
+        ContentError: the sizes differ, or the prediction is not positive and finite at an evaluated pixel.
     """
     if prediction.shape != target.shape:
-        raise ValueError(f"the prediction has {list(prediction.shape)} pixels, the target {list(target.shape)}")
+        raise ContentError(
+            f"depth map: the prediction has {list(prediction.shape)} pixels, the target {list(target.shape)}."
+        )
     window = crop_window(crop, *target.shape)
     truth, predicted = target[window], prediction[window]
     with np.errstate(invalid="ignore"):
@@ -101,7 +104,10 @@ def frame_statistics(
     places = np.flatnonzero(evaluated)
     truth, predicted = truth.reshape(-1).take(places), predicted.reshape(-1).take(places)
     if len(places) and not (predicted.min() > 0 and predicted.max() < np.inf):  # NaN is neither
-        raise ValueError("the predicted depth is not positive and finite everywhere")
+        wrong = predicted[~((predicted > 0) & (predicted < np.inf))]
+        raise ContentError(
+            f"depth map: {len(wrong)} of {len(predicted)} evaluated pixels are not positive and finite: {wrong[0]:.6g}."
+        )
     scale = None
     if align == "median" and len(places):
         scale = np.median(truth.astype(np.float64)) / np.median(predicted.astype(np.float64))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from harness.errors import UsageError
 from harness.options import Option
 from harness.task import Metric, Task
+from harness_tasks.checks import check_map
 from harness_tasks.depth.errors import frame_statistics, frame_sums, metrics_of, rmse_of
 
 if TYPE_CHECKING:
@@ -89,6 +90,17 @@ class Depth(Task):
         if not self.option("normalised"):
             return self.metrics
         return tuple(replace(metric, unit="") for metric in self.metrics)
+
+    def check_prediction(self, prediction: Any, size: tuple[int, int], classes: int) -> None:
+        """Check a depth map: float32 or float64 [H, W] in the size of the source frame.
+
+        That its depths are positive and finite is checked by `score`, at the pixels that are evaluated.
+        """
+        check_map("depth map", prediction, "real", size)
+
+    def check_target(self, target: Any, size: tuple[int, int]) -> None:
+        """Check a depth map: float32 or float64 [H, W] in the size of the frame. What is no depth is missing."""
+        check_map("depth map", target, "real", size)
 
     def score(self, prediction: NDArray[np.float32], target: NDArray[np.float32]) -> Statistics:
         """Return the error sums of one frame (see `frame_statistics`)."""

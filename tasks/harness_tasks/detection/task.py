@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.options import Option
 from harness.task import Metric, Task
+from harness_tasks.checks import check_type
 from harness_tasks.detection.classes import Translation, some, translation
 from harness_tasks.detection.counts import COUNTS, count_metrics, count_totals
 from harness_tasks.detection.joined import JoinedFrames
@@ -90,6 +91,14 @@ class Detection(Task):
         sizes = tuple(f"AP_{size}" for size in _SIZES)
         mistakes = tuple(metric.name for metric in MISTAKES)
         return {**super().breakdowns(), "object sizes": sizes, "mistakes": mistakes, "confidence": ("confidence",)}
+
+    def check_prediction(self, prediction: Any, size: tuple[int, int], classes: int) -> None:
+        """Check the detections in one frame (`Detections.check`)."""
+        check_type(prediction, Detections).check(size, classes)
+
+    def check_target(self, target: Any, size: tuple[int, int]) -> None:
+        """Check the objects in one frame (`Boxes.check`)."""
+        check_type(target, Boxes).check(len(self.classes))
 
     def score(self, prediction: Detections, target: Boxes) -> Statistics:
         """Return the matches of the detections and objects in one frame (see `frame_statistics`)."""

@@ -57,9 +57,10 @@ class Labels:
         Labels(classes=('cat', 'dog'), index=(-1, 0, -1, 1))
         """
         outputs = list(names) if names and names[0] in _BACKGROUND else ["__background__", *names]
-        classes = [name for name in outputs[1:] if name != "N/A"]
+        classes = tuple(name for name in outputs[1:] if name != "N/A")
         index = [-1] + [classes.index(name) if name != "N/A" else -1 for name in outputs[1:]]
-        return cls(tuple(classes), tuple(index))
+        # The names themselves where they are the classes: the engine sees by it that a dataset's were taken.
+        return cls(names if isinstance(names, tuple) and names == classes else classes, tuple(index))
 
     @property
     def outputs(self) -> int:

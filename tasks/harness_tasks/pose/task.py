@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.options import Option
 from harness.task import Metric, Task
+from harness_tasks.checks import check_type
 from harness_tasks.pose.oks import AREAS, frame_statistics
 from harness_tasks.pose.reduction import found_persons, recalls_and_precisions
 from harness_tasks.pose.types import Persons, Poses
@@ -79,6 +80,14 @@ class Pose(Task):
             maximum=1.0,
         ),
     )
+
+    def check_prediction(self, prediction: Any, size: tuple[int, int], classes: int) -> None:
+        """Check the persons found in one frame (`Poses.check`)."""
+        check_type(prediction, Poses).check(size)
+
+    def check_target(self, target: Any, size: tuple[int, int]) -> None:
+        """Check the annotated persons of one frame (`Persons.check`)."""
+        check_type(target, Persons).check()
 
     def score(self, prediction: Poses, target: Persons) -> Statistics:
         """Return the matches of the found and the annotated persons in one frame (see `frame_statistics`)."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.errors import PluginError, WeightsError
 from harness.task import Metric, Task
+from harness_tasks.checks import check_labels, check_map
 from harness_tasks.segmentation.types import IGNORE
 
 if TYPE_CHECKING:
@@ -55,6 +56,17 @@ class Segmentation(Task):
         overlaps = (Metric(f"IoU[{name}]", description=f"intersection over union of {name}") for name in self.classes)
         shares = (Metric(f"accuracy[{name}]", description=f"share of {name} that is right") for name in self.classes)
         return (*_METRICS, *overlaps, *shares)
+
+    def check_prediction(self, prediction: Any, size: tuple[int, int], classes: int) -> None:
+        """Check a label map: integers [H, W] in the size of the source frame, each a class of the model."""
+        check_map("label map", prediction, "whole", size)
+        check_labels("label map", prediction, classes)
+
+    def check_target(self, target: Any, size: tuple[int, int]) -> None:
+        """Check a label map: integers [H, W] in the size of the frame, each a class of the dataset, or `IGNORE`."""
+        check_map("label map", target, "whole", size)
+        if (((target < 0) | (target >= len(self.classes))) & (target != IGNORE)).any():
+            check_labels("label map", target[target != IGNORE], len(self.classes))
 
     def score(self, prediction: NDArray[np.integer], target: NDArray[np.uint8]) -> Statistics:
         """Return the confusion matrix of one frame, int64[C, C + 1] (see `confusion_matrix`)."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.errors import UsageError
+from harness.errors import ContentError, UsageError
 from harness_tasks.depth.errors import crop_window
 from harness_tasks.depth.task import Depth
 
@@ -188,10 +188,10 @@ def test_directions_and_the_primary_metric() -> None:
 
 def test_what_cannot_be_scored_is_refused() -> None:
     truth = np.ones((4, 4), np.float32)
-    with pytest.raises(ValueError, match=r"\[4, 5\] pixels"):
+    with pytest.raises(ContentError, match=r"\[4, 5\] pixels"):
         Depth().score(np.ones((4, 5), np.float32), truth)
     for wrong in (np.nan, np.inf, 0.0, -1.0):
-        with pytest.raises(ValueError, match="not positive and finite"):
+        with pytest.raises(ContentError, match="not positive and finite"):
             Depth().score(np.full((4, 4), wrong, np.float32), truth)
     with pytest.raises(UsageError, match="not below"):
         Depth(min_depth=5, max_depth=5)
