@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.engine.trace import forget
 from harness.finish.differences import Differences, differences
 from harness.finish.refresh import refresh
 from harness.planning.plan import Plan
@@ -49,6 +50,8 @@ def begin_again(plan: Plan, store: Store) -> Again:
         StoreError: the store keeps no superseded records, or another process computes one of them again at this time.
     """
     keys = [experiment.key for experiment in plan.experiments]
+    for key in keys:
+        forget(key)  # a cell that ended runs is tried once more
     states = store.states(keys)
     finished = [key for key in keys if key in states and states[key].status == "finished"]
     provisional = store.begin_again(finished)
