@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import PluginError
@@ -18,6 +18,7 @@ from harness.training.transfer import pin
 from harness.workers.nursery import Child, OwnChild, hang_up, how_ended, start_process
 from harness.workers.preparing import reason
 from harness.workers.process import SLOTS, Assigned, Began, Broken, Classes, Done, Input, Output, Rows, work
+from harness.workers.ready import Ready
 from harness.workers.scoring import Predicted
 from harness.workers.slots import Mapped
 
@@ -156,16 +157,17 @@ class Pool:
 
     def _listen(self) -> None:
         """Read what the workers send, until all are done."""
-        waiting: dict[Any, _Partner] = {partner.connection: partner for partner in self._partners}
+        partners = {partner.connection.fileno(): partner for partner in self._partners}
+        waiting = Ready([partner.connection for partner in self._partners])
         try:
             if self._pinned:
                 import torch
 
                 torch.cuda.set_device(self._device)  # memory is pinned for this device, not for the first one
             while waiting:
-                for connection in wait(list(waiting)):
-                    if not self._heard(waiting[connection]):
-                        del waiting[connection]
+                for connection in waiting.wait():
+                    if not self._heard(partners[connection.fileno()]):
+                        waiting.leave(connection)
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
             self.results.put(error)
         else:

@@ -282,7 +282,7 @@ def _taken_again(frames: NDArray[np.uint8], shapes: _Shapes) -> list[SampleRow]:
 
 
 def _check_frames(frames: NDArray[np.uint8]) -> None:
-    if frames.ndim != 4 or frames.shape[3] != 3 or str(frames.dtype) != "uint8" or not frames.size:
+    if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != "uint8" or not frames.size:
         raise HarnessError(f"uint8[T, H, W, 3] expected, {frames.dtype}{frames.shape} found")
 
 

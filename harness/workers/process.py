@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from harness.workers.preparing import REFERENCE, PreparedBatch, prepared_batches, reason
+from harness.workers.ready import Ready
 from harness.workers.scoring import Predicted, Scorer
 from harness.workers.slots import Parcel, Slot, send_descriptor
 from harness.workers.start import start_worker
@@ -28,6 +29,11 @@ __all__ = ["Assigned", "Began", "Broken", "Classes", "Done", "Input", "Output", 
 
 SLOTS = 4
 """The number of batches of a worker that may be under way. Until one of them comes back, the worker waits."""
+BURST, BURST_HOLDING = 8, 2
+"""A worker scores so many batches at once; fewer if their predictions still lie in slots, which are then not free.
+
+Coding takes what scoring needs out of the CPU's caches: so to score eight batches, one after the other, takes half as
+long as to score each of them between two others."""
 HELD_ROWS = 16
 HELD_SECONDS = 0.5
 """A worker sends the rows of at most so many batches at once, after at most so many seconds, to send fewer messages."""
@@ -141,10 +147,12 @@ class _Worker:
     def __init__(self, unit: Unit, connection: Connection) -> None:
         self._unit = unit
         self._connection = connection
+        self._ready = Ready([connection])
         self._parent = os.getppid()
         self._slots = [Slot() for _ in range(SLOTS)]
         self._free = deque(range(SLOTS))
         self._under_way: dict[int, PreparedBatch] = {}
+        self._answered: deque[tuple[Output, PreparedBatch]] = deque()
         self._scorer: Scorer | None = None
         self._unscored: deque[PreparedBatch] = deque()
         self._assigned: deque[int | None] = deque()
@@ -164,10 +172,13 @@ class _Worker:
             else:
                 self._unscored.append(coded)
             self._listen(block=False)
+            self._score_answered()
             self._score_unscored()
         self._score_unscored()
-        while self._under_way or self._unscored:
-            self._listen(block=True)
+        while self._under_way or self._answered or self._unscored:
+            if not self._answered:
+                self._listen(block=True)
+            self._score_answered(least=1)
             self._score_unscored()
         self._send_rows()
         self._connection.send(Done())
@@ -176,6 +187,7 @@ class _Worker:
         """Yield the assigned entries of `todo`."""
         while True:
             while not self._assigned:
+                self._score_answered(least=1)
                 self._listen(block=True)
             position = self._assigned.popleft()
             finished, self._preparing = self._preparing, None
@@ -196,6 +208,7 @@ class _Worker:
         """Send a batch to the device; wait for a free slot, and score meanwhile."""
         while not self._free:
             self._listen(block=True)
+            self._score_answered()
         number = self._free.popleft()
         parcel, descriptor = self._slots[number].put(coded.inputs)
         coded.inputs = None
@@ -210,12 +223,14 @@ class _Worker:
         Raises:
             EOFError: the main process has gone, or has hung up.
         """
-        if block and not self._connection.poll():
-            self._send_rows()
-        while block and not self._connection.poll(_PATIENCE):
-            if os.getppid() != self._parent:
+        while block and not self._ready.wait(self._patience()):
+            if self._answered:
+                self._score_answered(least=1)
+            elif self._rows:
+                self._send_rows()
+            elif os.getppid() != self._parent:
                 raise EOFError
-        while self._connection.poll():
+        while self._ready.wait(0):
             self._obey(self._connection.recv())
 
     def _obey(self, message: Any) -> None:
@@ -228,11 +243,27 @@ class _Worker:
                 self._unscored.remove(coded)
                 self._close(coded, Predicted([]))
         elif isinstance(message, Output):
-            coded = self._under_way.pop(message.slot)
-            predicted = self._slots[message.slot].take(message.parcel)
+            self._answered.append((message, self._under_way.pop(message.slot)))
+            if not message.parcel.in_slot:
+                self._free.append(message.slot)
+
+    def _patience(self) -> float:
+        """Return for how many seconds to wait for a message: not longer than rows may be held."""
+        held = self._rows or self._answered
+        return max(0.0, self._sent + HELD_SECONDS - time.monotonic()) if held else _PATIENCE
+
+    def _score_answered(self, least: int = BURST) -> None:
+        """Score the batches that were predicted, if there are at least so many."""
+        holding = sum(answer.parcel.in_slot for answer, _ in self._answered)
+        if len(self._answered) < least and holding < BURST_HOLDING:
+            return
+        while self._answered:
+            answer, coded = self._answered.popleft()
+            predicted = self._slots[answer.slot].take(answer.parcel)
             self._close(coded, predicted)
-            del predicted  # it lies in the slot
-            self._free.append(message.slot)
+            if answer.parcel.in_slot:
+                del predicted
+                self._free.append(answer.slot)
 
     def _close(self, coded: PreparedBatch, predicted: Predicted) -> None:
         """Score a batch, or keep it as a reference."""
@@ -264,7 +295,8 @@ class _Worker:
         for _ in range(len(self._unscored) if self._scorer else 0):
             coded = self._unscored.popleft()
             assert self._scorer is not None
-            if any(other.cell == REFERENCE and other.batch == coded.batch for other in self._under_way.values()):
+            asked = [*self._under_way.values(), *(answered for _, answered in self._answered)]
+            if any(other.cell == REFERENCE and other.batch == coded.batch for other in asked):
                 self._unscored.append(coded)
             elif (predicted := self._scorer.known(coded)) is not None:
                 self._close(coded, predicted)
