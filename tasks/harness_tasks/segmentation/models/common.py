@@ -139,7 +139,10 @@ class PixelClassifier(DenseModel):
         images = self.images(frames.permute(0, 3, 1, 2))
         with torch.no_grad(), autocast(self._device, self._precision):
             scores = self.scores(images)
-        labels = label_maps(resized(scores.float(), (height, width)))
+        scores = scores.float()
+        if scores.shape[2:] != (height, width):
+            scores = resized(scores.contiguous(), (height, width))  # the same bits as channels last, in less time
+        labels = label_maps(scores)
         return [list(labels[i * scored : (i + 1) * scored]) for i in range(count)]
 
     def network_size(self, height: int, width: int) -> tuple[int, int]:
