@@ -159,9 +159,9 @@ def by_user(folder: Path, given: argparse.Namespace) -> dict[str, float]:
     """The same of the user's loop: level by level, open, save to memory, open, batch of one, torchmetrics."""
     import torch
     import torchvision
+    from torch.nn.functional import interpolate
     from torchmetrics import JaccardIndex
     from torchmetrics.detection import MeanAveragePrecision
-    from torch.nn.functional import interpolate
     from torchvision.transforms.functional import normalize, pil_to_tensor, to_tensor
 
     torch.set_num_threads(1)
