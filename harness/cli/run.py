@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.garbage import collected_rarely
 from harness.cli.once import Command
 from harness.cli.options.common import make_registry, resamples_option
 from harness.cli.options.request import batch_sizes, make_request, request_options
@@ -136,7 +137,8 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     from harness.planning.preflight import check_weights
     from harness.progress import Progress, Silence
 
-    check_weights(plan, finished)
+    with collected_rarely():
+        check_weights(plan, finished)
     if run_options.settings.compiled:
         check_compiler(run_options.settings.device)
     if trainings := planned_trainings(plan, finished):
