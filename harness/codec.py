@@ -287,7 +287,7 @@ def check_frames(frames: Frames, codec: str) -> None:
     shape, dtype = getattr(frames, "shape", None), getattr(frames, "dtype", None)
     if shape is None or dtype is None:
         raise CodecError(f"{codec} codes arrays uint8[T, H, W, 3], not {type(frames).__name__}.")
-    if str(dtype) != "uint8" or len(shape) != 4 or shape[3] != 3 or 0 in shape:
+    if dtype != "uint8" or len(shape) != 4 or shape[3] != 3 or 0 in shape:
         raise CodecError(f"{codec} codes RGB frames uint8[T, H, W, 3]; given: {dtype}{list(shape)}.")
 
 
@@ -308,5 +308,5 @@ def _only_stream(data: bytes) -> bytes | None:
 def _check_decoded(image: NDArray[np.uint8], shape: tuple[int, ...], codec: str) -> None:
     if not hasattr(image, "shape") or not hasattr(image, "dtype"):
         raise CodecError(f"{codec}: decode_image gave {found(image)}; a NumPy array is expected.")
-    if image.shape != shape or str(image.dtype) != "uint8":
+    if image.shape != shape or image.dtype != "uint8":
         raise CodecError(f"{codec}: an image uint8{list(shape)} was coded, {image.dtype}{list(image.shape)} came back.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
@@ -59,9 +60,9 @@ def autocast(device: str, precision: Precision) -> AbstractContextManager[None]:
     import torch
 
     kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
-    context: AbstractContextManager[None] = torch.autocast(
-        torch.device(device).type, kind or torch.bfloat16, enabled=kind is not None
-    )
+    if kind is None:
+        return nullcontext()
+    context: AbstractContextManager[None] = torch.autocast(torch.device(device).type, kind)
     return context
 
 
@@ -158,7 +159,15 @@ class Model(Configured, ABC):
         """
 
     def collate(self, prepared: Sequence[Any]) -> Any:
-        """Combine prepared samples of equal shape into one batch. The default uses torch's `default_collate`."""
+        """Combine prepared samples of equal shape into one batch. The default uses torch's `default_collate`.
+
+        A batch of one uint8 tensor shares its memory.
+        """
+        import torch
+
+        first = prepared[0]
+        if len(prepared) == 1 and type(first) is torch.Tensor and first.dtype == torch.uint8 and first.is_contiguous():
+            return first[None]
         from torch.utils.data import default_collate
 
         return default_collate(list(prepared))

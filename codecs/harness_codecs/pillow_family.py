@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from harness import hookimpl
@@ -124,7 +125,7 @@ class Jpeg(PillowCodec):
         coded = None
         plain = type(self).arguments is Jpeg.arguments and max(image.shape) <= self.largest
         if plain and self._self_test().equal:
-            coded = jpeg_opencv.encode(image, int(level), self._variant())
+            coded = jpeg_opencv.encode(image, int(level), self._variant)
         self._written = coded
         return super().encode_image(image, level) if coded is None else coded
 
@@ -139,13 +140,14 @@ class Jpeg(PillowCodec):
     def implementation(self) -> str:
         return self._self_test().words
 
+    @cached_property
     def _variant(self) -> jpeg_opencv.JpegVariant:
         return jpeg_opencv.JpegVariant(self.option("subsampling"), self.option("progressive"), self.option("optimize"))
 
     def _self_test(self) -> JpegOutcome:
         from harness_codecs.jpeg_self_test import outcome
 
-        return outcome(self._variant())
+        return outcome(self._variant)
 
     def fingerprint(self) -> Mapping[str, Value]:
         from PIL import features

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import importlib
 import os
 import sys
@@ -15,17 +14,13 @@ import click
 
 from harness import __version__
 from harness.cli.added import added_commands
-from harness.cli.stopping import status_of
-from harness.cli.streams import lead_nowhere, sound_streams
+from harness.cli.process.garbage import collected_rarely
+from harness.cli.process.stopping import status_of
+from harness.cli.process.streams import lead_nowhere, sound_streams
 from harness.errors import HarnessError, did_you_mean
 from harness.results.tables.text import clean
 
 __all__ = ["cli", "main"]
-
-_COLLECT_AFTER = 50_000
-"""After how many new objects Python looks for cycles that nothing refers to, in commands that read results.
-
-Results are many small objects without cycles. Python's own 700 took a fifth of the time with 20,000 experiments."""
 
 _READING = frozenset({"results", "recommend", "compare", "plan"})
 
@@ -93,10 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # This must be set before torch is loaded: its threads then sleep while they wait for each other. Busy waiting costs
     # many times the actual work if other programs use the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    words, usual = sys.argv[1:] if arguments is None else arguments, gc.get_threshold()
-    if words and words[0] in _READING:
-        gc.set_threshold(_COLLECT_AFTER)
-    try:
+    words = sys.argv[1:] if arguments is None else arguments
+    with collected_rarely() if words and words[0] in _READING else contextlib.nullcontext():
         with sound_streams() as out:
             try:
                 status = _run(arguments)
@@ -107,8 +100,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
                 status = 0
             _leave_hung_model(status)
         sys.exit(status)
-    finally:
-        gc.set_threshold(*usual)
 
 
 def _leave_hung_model(status: int) -> None:

@@ -14,8 +14,9 @@ from harness.cli.once import Command
 from harness.cli.options.common import FiniteRange, make_registry, resamples_option
 from harness.cli.options.request import batch_sizes, make_request, request_options
 from harness.cli.options.results import print_profile
-from harness.cli.stopping import stop_on_signals
-from harness.cli.streams import read_or_not
+from harness.cli.process.garbage import collected_rarely
+from harness.cli.process.stopping import stop_on_signals
+from harness.cli.process.streams import read_or_not
 from harness.discovery.plugins import installed
 from harness.planning.grammar import parse
 from harness.results.tables.text import clean
@@ -153,7 +154,8 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     from harness.planning.preflight import check_weights
     from harness.progress import Progress, Silence
 
-    check_weights(plan, finished)
+    with collected_rarely():
+        check_weights(plan, finished)
     work = begin_again(plan, store) if run_options.again else Again(plan, {})
     resampling = Resampling(run_options.resamples, run_options.seed)
     if run_options.settings.compiled:

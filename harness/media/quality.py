@@ -30,7 +30,7 @@ def squared_error(source: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> tupl
     """
     import cv2
 
-    if source.shape != decoded.shape or str(source.dtype) != "uint8" or str(decoded.dtype) != "uint8":
+    if source.shape != decoded.shape or source.dtype != "uint8" or decoded.dtype != "uint8":
         raise ValueError(
             f"equal uint8 shapes expected, not {source.dtype}{list(source.shape)} "
             f"and {decoded.dtype}{list(decoded.shape)}."

@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["STEPS", "THRESHOLDS", "in_range", "match", "pack", "steps", "unpack"]
+__all__ = ["STEPS", "THRESHOLDS", "first_bit", "in_range", "match", "pack", "steps", "unpack"]
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """The ten thresholds over which COCO averages AP, computed as in pycocotools."""
@@ -106,6 +106,11 @@ def unpack(packed: NDArray[np.uint8], ranges: int) -> NDArray[np.bool_]:
     count = ranges * len(THRESHOLDS)
     flat = np.unpackbits(packed.reshape(-1, _bytes(ranges)), axis=1, bitorder="little", count=count)
     return flat.reshape(-1, ranges, len(THRESHOLDS)).view(np.bool_)
+
+
+def first_bit(packed: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return `unpack(packed, ranges)[:, 0, 0]`, bool[N]: the first size range at the lowest threshold."""
+    return (packed[:, 0] & 1).view(np.bool_)
 
 
 def _bytes(ranges: int) -> int:

@@ -7,6 +7,9 @@ photographs, which are resized to 640x480. The network is left out on both sides
 normalisation run and 20 made-up detections come out; of segmentation the normalisation runs and a made-up label map
 comes out. The harness does all that a run does: workers, PSNR, statistics, the database, intervals (1,000 resamples).
 
+With --network, the networks run too, with random weights: the Faster R-CNN, or LRASPP on frames whose shorter side is
+520 pixels.
+
 Both take turns, each in a process of its own with one thread. CPU time is user and system time of the process and its
 children, without imports. Prints both, and the ratio of each round.
 """
@@ -34,6 +37,7 @@ from PIL import Image, ImageOps
 LEVELS = (95, 75, 50, 15, 10, 5)
 REGIONS = 11
 """The classes of CamVid."""
+SEGMENTER = "lraspp_mobilenet_v3_large"
 
 
 def cpu() -> float:
@@ -125,7 +129,8 @@ def by_harness(folder: Path, given: argparse.Namespace) -> dict[str, float]:
     sys.modules["stub_models_plugin"] = module
     plugins = Plugins([*entry_points(group="harness"), EntryPoint("stub", "stub_models_plugin", "harness")])
     detector = f"torchvision:arch={ARCH}" if given.network else f"stub-detector:arch={ARCH}"
-    model, dataset = (detector, "coco") if given.task == "detection" else ("stub-segmenter", "camvid")
+    segmenter = f"torchvision-segmentation:arch={SEGMENTER}" if given.network else "stub-segmenter"
+    model, dataset = (detector, "coco") if given.task == "detection" else (segmenter, "camvid")
     levels = ",".join(map(str, LEVELS))
     request = Request(
         (f"jpeg@{levels}",),
@@ -154,9 +159,10 @@ def by_user(folder: Path, given: argparse.Namespace) -> dict[str, float]:
     """The same of the user's loop: level by level, open, save to memory, open, batch of one, torchmetrics."""
     import torch
     import torchvision
+    from torch.nn.functional import interpolate
     from torchmetrics import JaccardIndex
     from torchmetrics.detection import MeanAveragePrecision
-    from torchvision.transforms.functional import normalize, to_tensor
+    from torchvision.transforms.functional import normalize, pil_to_tensor, to_tensor
 
     torch.set_num_threads(1)
     truth = json.loads((folder / "annotations/instances_val2017.json").read_text())
@@ -168,7 +174,8 @@ def by_user(folder: Path, given: argparse.Namespace) -> dict[str, float]:
         boxes[:, 2:] += boxes[:, :2]
         targets.append({"boxes": boxes, "labels": torch.tensor([entry["category_id"] for entry in own])})
     maps = [torch.from_numpy(np.array(Image.open(folder / "testannot" / f"{p.stem}.png"))).long() for p in files]
-    network = torchvision.models.get_model(ARCH, weights=None, weights_backbone=None, num_classes=CLASSES + 1).eval()
+    network = make_network(given.task).eval()
+    transform = torchvision.models.get_model_weights(SEGMENTER)["DEFAULT"].transforms()
     if given.network:
         network.load_state_dict(torch.load(folder / "weights.pth", weights_only=True))
     else:
@@ -184,7 +191,14 @@ def by_user(folder: Path, given: argparse.Namespace) -> dict[str, float]:
             buffer = io.BytesIO()
             Image.open(path).convert("RGB").save(buffer, "JPEG", quality=level)
             buffer.seek(0)
-            tensor = to_tensor(Image.open(buffer).convert("RGB"))
+            decoded = Image.open(buffer).convert("RGB")
+            if given.task == "segmentation" and given.network:
+                with torch.no_grad():
+                    scores = network(transform(pil_to_tensor(decoded))[None])["out"]
+                    scores = interpolate(scores, decoded.size[::-1], mode="bilinear")
+                metric.update(scores.argmax(dim=1), maps[number][None])
+                continue
+            tensor = to_tensor(decoded)
             if given.task == "detection":
                 with torch.no_grad():
                     metric.update(network([tensor]), [targets[number]])
@@ -195,6 +209,14 @@ def by_user(folder: Path, given: argparse.Namespace) -> dict[str, float]:
     return {"cpu": cpu() - started, "main": cpu() - started, "wall": time.perf_counter() - wall}
 
 
+def make_network(task: str) -> Any:
+    """torchvision's network for a task, untrained."""
+    from torchvision.models import get_model
+
+    arch, outputs = (ARCH, CLASSES + 1) if task == "detection" else (SEGMENTER, REGIONS)
+    return get_model(arch, weights=None, weights_backbone=None, num_classes=outputs)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="a folder of photographs")
@@ -203,7 +225,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--batch", type=int)
-    parser.add_argument("--network", action="store_true", help="with the detector's real network, of random weights")
+    parser.add_argument("--network", action="store_true", help="with the real network, of random weights")
     parser.add_argument("--way", choices=("harness", "user"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -214,11 +236,9 @@ def main() -> None:
         make_data(Path(folder), given.images, given.samples)
         if given.network:
             import torch
-            from torchvision.models import get_model
 
             torch.manual_seed(0)
-            made = get_model(ARCH, weights=None, weights_backbone=None, num_classes=CLASSES + 1)
-            torch.save(made.state_dict(), Path(folder) / "weights.pth")
+            torch.save(make_network(given.task).state_dict(), Path(folder) / "weights.pth")
         threads = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "HARNESS_CACHE": f"{folder}/cache"}
         ratios = []
         for _ in range(given.rounds):

@@ -54,7 +54,7 @@ def test_a_stream_that_cannot_be_written_to(tmp_path: Path, line: str, status: i
 
 def test_a_file_does_not_take_the_number_of_a_closed_stream(tmp_path: Path) -> None:
     code = (
-        "import os\nfrom harness.cli.streams import sound_streams\n"
+        "import os\nfrom harness.cli.process.streams import sound_streams\n"
         "with sound_streams():\n    file = os.open('file', os.O_CREAT | os.O_RDWR)\n    os.write(2, b'lost')\n"
         "    print('lost')\nos._exit(file)"
     )

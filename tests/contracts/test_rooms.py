@@ -32,6 +32,7 @@ ROOMS = (
     "page",
     "cli",
     "cli/options",
+    "cli/process",
     "cli/progress",
     "cli/results",
 )
@@ -90,7 +91,7 @@ def room_of(path: Path, core: Path) -> str:
 def upward(core: Path) -> list[str]:
     """Imports from a room that comes later."""
     place = {room: number for number, room in enumerate(ROOMS)}
-    place |= dict.fromkeys(("cli/options", "cli/progress", "cli/results"), place["cli"])
+    place |= dict.fromkeys(("cli/options", "cli/process", "cli/progress", "cli/results"), place["cli"])
     stage = {name: place[room_of(path, core)] for name, path in modules(core).items()}
     return [
         f"{name} -> {other}"

@@ -60,14 +60,17 @@ def frame_statistics(prediction: Detections, target: Boxes) -> dict[str, NDArray
     same = labels[:, None] == target.labels[None, :]
     rank = np.arange(len(labels)) - np.searchsorted(labels, labels)
 
-    share = np.where(same, np.where(target.crowd, crowd_shares, shares), 0.0)
+    own, without_crowds = np.where(same, shares, 0.0), shares
+    share, crowd_share = own, None
+    if target.crowd.any():
+        share = np.where(same, np.where(target.crowd, crowd_shares, shares), 0.0)
+        crowd_share = np.where(same & target.crowd, crowd_shares, 0.0)
+        without_crowds, own = np.where(target.crowd, 0.0, shares), np.where(target.crowd, 0.0, own)
     small_to_large = in_range(target.area, _LIMITS)
     ignored = ~small_to_large | (target.crowd | target.difficult)[:, None]
     sizes = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
     hits, voids, object_matches = match(share, ignored, target.crowd, in_range(sizes, _LIMITS), rank, MAX_DETECTIONS)
 
-    without_crowds = np.where(target.crowd, 0.0, shares)
-    own = np.where(same, without_crowds, 0.0)
     best = without_crowds.argmax(axis=1) if without_crowds.shape[1] else np.zeros(len(labels), np.int64)
     flags = target.crowd | (target.difficult * 2) | (small_to_large[:, 1:] @ np.array([4, 8, 16]))
     return {
@@ -75,7 +78,7 @@ def frame_statistics(prediction: Detections, target: Boxes) -> dict[str, NDArray
         "label": _compact(labels),
         "hit": pack(hits, len(AREAS)),
         "void": pack(voids, len(AREAS)),
-        "voc": voc_outcomes(own, np.where(same & target.crowd, crowd_shares, 0.0), target.difficult),
+        "voc": voc_outcomes(own, crowd_share, target.difficult),
         "own": steps(own.max(axis=1, initial=0.0)),
         "any": steps(without_crowds.max(axis=1, initial=0.0)),
         "object": _compact(best),

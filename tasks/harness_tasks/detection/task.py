@@ -14,10 +14,11 @@ from harness_tasks.checks import check_type
 from harness_tasks.detection.classes import Translation, some, translation
 from harness_tasks.detection.counts import COUNTS, count_metrics, count_totals
 from harness_tasks.detection.joined import JoinedFrames
-from harness_tasks.detection.matching import THRESHOLDS, frame_statistics, unpack
+from harness_tasks.detection.matching import THRESHOLDS, frame_statistics
 from harness_tasks.detection.mistakes import MISTAKES, mistake_metrics, mistake_totals
 from harness_tasks.detection.reduction import ClassLists, class_lists, class_metrics
 from harness_tasks.detection.types import Boxes, Detections
+from harness_tasks.ranking import first_bit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -192,7 +193,7 @@ class Detection(Task):
         if not positives:
             return None
         scores = np.concatenate([frame["score"] for frame in statistics])
-        hit, void = (unpack(np.concatenate([frame[key] for frame in statistics]))[:, 0, 0] for key in ("hit", "void"))
+        hit, void = (first_bit(np.concatenate([frame[key] for frame in statistics])) for key in ("hit", "void"))
         order = np.argsort(-scores, kind="stable")
         order = order[~void[order]]
         true = np.cumsum(hit[order])

@@ -20,7 +20,7 @@ FALSE, TRUE, VOID = 0, 1, 2
 
 
 def voc_outcomes(
-    own: NDArray[np.float64], crowd: NDArray[np.float64], difficult: NDArray[np.bool_], threshold: float = 0.5
+    own: NDArray[np.float64], crowd: NDArray[np.float64] | None, difficult: NDArray[np.bool_], threshold: float = 0.5
 ) -> NDArray[np.uint8]:
     """Return the outcome of each detection in one frame.
 
@@ -32,7 +32,7 @@ def voc_outcomes(
     Args:
         own: float64[N, M], intersection over union with the objects of the detection's class; 0 for other objects and
             for crowds. Within a class, the most confident detection comes first.
-        crowd: float64[N, M], share of the detection that lies in a crowd of its class.
+        crowd: float64[N, M], share of the detection that lies in a crowd of its class; None if there are no crowds.
         difficult: bool[M].
         threshold: the smallest overlap that counts as a match.
 
@@ -44,7 +44,8 @@ def voc_outcomes(
         return outcomes
     best = own.argmax(axis=1)
     reached = own.max(axis=1) >= threshold
-    outcomes[~reached & (crowd.max(axis=1) >= threshold)] = VOID
+    if crowd is not None:
+        outcomes[~reached & (crowd.max(axis=1) >= threshold)] = VOID
     taken: set[int] = set()
     for row in np.flatnonzero(reached).tolist():
         column = int(best[row])

@@ -73,6 +73,10 @@ class BatchTransform(GeneralizedRCNNTransform):  # type: ignore[misc]
         )
 
     def _padding(self, count: int, images: torch.Tensor) -> torch.Tensor:
-        """Return zeros for `count` images, with sides that are multiples of `size_divisible`."""
-        sides = (math.ceil(side / self.size_divisible) * self.size_divisible for side in images.shape[-2:])
-        return images.new_zeros((count, images.shape[1], *sides))
+        """Return room for `count` images, with sides that are multiples of `size_divisible`; the margins are zero."""
+        height, width = images.shape[-2:]
+        sides = (math.ceil(side / self.size_divisible) * self.size_divisible for side in (height, width))
+        batch = images.new_empty((count, images.shape[1], *sides))
+        batch[:, :, height:].zero_()
+        batch[:, :, :height, width:].zero_()
+        return batch

@@ -7,6 +7,7 @@ other, so it gets the same bits. Only the temporary images between the operation
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,16 +34,30 @@ def normalise_(
         mean: the mean of each channel, C numbers.
         deviation: the standard deviation of each channel.
     """
-    import torch
-
-    means, deviations = (
-        torch.as_tensor(values, dtype=images.dtype, device=images.device) for values in (mean, deviation)
-    )
-    pixels = images.permute(0, 2, 3, 1)
+    pixels, width = images.permute(0, 2, 3, 1), images.shape[3]
     if not pixels.is_contiguous():
+        means, deviations = (_repeated(values, 1, images) for values in (mean, deviation))
         images.sub_(means[:, None, None]).div_(deviations[:, None, None])
         return images
     # Whole rows: a broadcast over three values at the innermost dimension could not be vectorised.
-    width = images.shape[3]
-    pixels.reshape(-1, width * images.shape[1]).sub_(means.repeat(width)).div_(deviations.repeat(width))
+    means, deviations = (_repeated(values, width, images) for values in (mean, deviation))
+    pixels.reshape(-1, width * images.shape[1]).sub_(means).div_(deviations)
     return images
+
+
+def _repeated(values: Sequence[float] | torch.Tensor, times: int, like: torch.Tensor) -> torch.Tensor:
+    """Return the values of the channels `times` times, with the dtype and on the device of a tensor."""
+    import torch
+
+    if isinstance(values, torch.Tensor):
+        return values.to(like.device, like.dtype).repeat(times)
+    return _constant(tuple(map(float, values)), times, like.dtype, like.device)
+
+
+@lru_cache(maxsize=64)
+def _constant(values: tuple[float, ...], times: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Make `_repeated` once for all batches of one width. Nobody may write to it."""
+    import torch
+
+    with torch.inference_mode(False):  # so that training can use it too
+        return torch.tensor(values, dtype=dtype, device=device).repeat(times)

@@ -17,11 +17,10 @@ from harness_tasks.networks.image_list import ImageListModel, Labels, head_outpu
 from harness_tasks.networks.torchvision_weights import (
     allow_for_epsilon,
     default_member,
-    fetched,
     match_norms,
     member_of,
-    members,
     output_names,
+    resolved,
     without_epsilon,
 )
 
@@ -87,33 +86,14 @@ class TorchvisionDetector(ImageListModel):
         """
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
-        """Find weights by torchvision's name ("COCO_V1", "DEFAULT"; None means DEFAULT) or in a file.
-
-        Weights of torchvision are downloaded to torchvision's own cache, unless they are there. torchvision's file
-        names contain the first eight digits of the SHA-256; the file is checked against them.
+        """Find weights by torchvision's name or in a file (`torchvision_weights.resolved`).
 
         Raises:
             WeightsError: there is no such file or name, the download failed, or the file was altered.
             UsageError: there is no such architecture.
         """
-        from harness.weights import from_file, split_key
-
-        if asked is not None and split_key(asked)[0].is_file():
-            weights = from_file(self.name, asked)
-            if weights.classes:
-                return replace(weights, classes=Labels.of(weights.classes).classes)
-            member = member_of(self.arch(), weights.sha256)
-            return replace(weights, classes=Labels.of(output_names(member)).classes) if member else weights
-        arch = self.arch()
-        available = {**members(arch), "DEFAULT": default_member(arch)}
-        member = available.get((asked or "DEFAULT").rpartition(".")[2])
-        if member is None:
-            raise WeightsError(
-                f"weights {asked} for model {self.name}: there is no such file, and torchvision has no weights of that "
-                f"name for {arch}. It has: {', '.join(available)}."
-            )
-        path, digest = fetched(member)
-        return Weights(member.name, path, digest, Labels.of(output_names(member)).classes)
+        weights = resolved(self.name, self.arch(), asked)
+        return replace(weights, classes=Labels.of(weights.classes).classes) if weights.classes else weights
 
     def make(self, outputs: int) -> torch.nn.Module:
         arch = self.arch()

@@ -1,8 +1,9 @@
-"""torchvision's weights of its detectors, and the batch norms that these weights need."""
+"""torchvision's weights of its networks, and the batch norms that these weights need."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "member_of",
     "members",
     "output_names",
+    "resolved",
     "without_epsilon",
 ]
 
@@ -105,6 +107,41 @@ def _download(url: str, path: Path, digits: str) -> None:
             f"weights {url} could not be downloaded: {error}. Without a network, put the file at {path} (the folder is "
             "TORCH_HOME's), or give a state dict by --weights."
         ) from error
+
+
+def resolved(model: str, arch: str, asked: str | None) -> Weights:
+    """Find weights by torchvision's name ("COCO_V1", "DEFAULT"; None means DEFAULT) or in a file.
+
+    Weights of torchvision are downloaded to torchvision's own cache, unless they are there. torchvision's file
+    names contain the first eight digits of the SHA-256; the file is checked against them.
+
+    Args:
+        model: the model's name.
+        arch: torchvision's name of the network.
+        asked: what was asked for.
+
+    Returns:
+        The weights. Their classes are the names of the network's outputs, or those that the file names; empty if
+        neither is known.
+
+    Raises:
+        WeightsError: there is no such file or name, the download failed, or the file was altered.
+    """
+    from harness.weights import from_file, split_key
+
+    if asked is not None and split_key(asked)[0].is_file():
+        weights = from_file(model, asked)
+        member = None if weights.classes else member_of(arch, weights.sha256)
+        return replace(weights, classes=output_names(member)) if member else weights
+    available = {**members(arch), "DEFAULT": default_member(arch)}
+    member = available.get((asked or "DEFAULT").rpartition(".")[2])
+    if member is None:
+        raise WeightsError(
+            f"weights {asked} for model {model}: there is no such file, and torchvision has no weights of that "
+            f"name for {arch}. It has: {', '.join(available)}."
+        )
+    path, digest = fetched(member)
+    return Weights(member.name, path, digest, output_names(member))
 
 
 def allow_for_epsilon(network: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:

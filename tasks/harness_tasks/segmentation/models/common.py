@@ -67,7 +67,7 @@ class PixelClassifier(DenseModel):
     trainable: ClassVar[bool] = True
     precisions: ClassVar[tuple[Precision, ...]] = PRECISIONS
     options: ClassVar[tuple[Option, ...]] = SHARED_OPTIONS
-    head: ClassVar[str]
+    head: str
     """The name of the last layer's weight tensor in the state dict."""
 
     def __init__(self, **options: object) -> None:
@@ -87,24 +87,39 @@ class PixelClassifier(DenseModel):
         self._check_class_weights(classes)
         self._network, self.classes = self.make(len(classes)), classes
         if initial is not None:
-            self._fill(initial, classes, "the dataset has")
+            self._fill(initial, self.state_of(initial), classes, "the dataset has")
         return self._network
 
     def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Precision = "fp32") -> None:
         import torch
 
-        self.classes = weights.classes or classes
+        state = self.state_of(weights)
+        named = weights.classes or self.usual_classes(state, classes)
+        self.classes = named or classes
         self._network = self.make(len(self.classes))
-        self._fill(weights, self.classes, "its file names" if weights.classes else "the dataset has")
+        self._fill(weights, state, self.classes, "its file names" if named else "the dataset has")
         self._network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device, self._precision = device, precision
 
-    def _fill(self, weights: Weights, classes: Sequence[str], origin: str) -> None:
-        from harness.weights import load_into, load_state
+    def state_of(self, weights: Weights) -> dict[str, torch.Tensor]:
+        """Return the state dict of weights. A subclass may leave out what its network does not have.
+
+        Raises:
+            WeightsError: the weights are no file, or cannot be read.
+        """
+        from harness.weights import load_state
 
         if weights.path is None:
             raise WeightsError(f"model {self.name}: weights {weights.name} are no file.")
-        state = load_state(weights)
+        return load_state(weights)
+
+    def usual_classes(self, state: Mapping[str, torch.Tensor], classes: Sequence[str]) -> tuple[str, ...]:
+        """Return the classes of weights whose file names none; empty for those of the dataset, `classes`."""
+        return ()
+
+    def _fill(self, weights: Weights, state: dict[str, torch.Tensor], classes: Sequence[str], origin: str) -> None:
+        from harness.weights import load_into
+
         head = state.get(self.head)
         if head is not None and head.ndim and head.shape[0] != len(classes):
             names = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
@@ -121,11 +136,22 @@ class PixelClassifier(DenseModel):
 
         count, scored, height, width, _ = batch.shape
         frames = batch.to(self._device, non_blocking=True).flatten(0, 1)
-        images = self._normalised(frames.permute(0, 3, 1, 2))
+        images = self.images(frames.permute(0, 3, 1, 2))
         with torch.no_grad(), autocast(self._device, self._precision):
-            scores = self.scores(resized(images, self._size or (height, width)))
-        labels = label_maps(resized(scores.float(), (height, width)))
+            scores = self.scores(images)
+        scores = scores.float()
+        if scores.shape[2:] != (height, width):
+            scores = resized(scores.contiguous(), (height, width))  # the same bits as channels last, in less time
+        labels = label_maps(scores)
         return [list(labels[i * scored : (i + 1) * scored]) for i in range(count)]
+
+    def network_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width to which frames of this size are resized for the network."""
+        return self._size or (height, width)
+
+    def images(self, frames: torch.Tensor) -> torch.Tensor:
+        """Convert frames uint8[N, 3, H, W] on the device to the network's input, float32[N, 3, h, w]."""
+        return resized(self._normalised(frames), self.network_size(frames.shape[2], frames.shape[3]))
 
     def scores(self, images: torch.Tensor) -> torch.Tensor:
         """Compute scores float[N, classes, H, W] from normalised images float[N, 3, H, W].
@@ -145,14 +171,13 @@ class PixelClassifier(DenseModel):
     def prepare_train(
         self, frames: Frames, targets: Mapping[int, NDArray[np.uint8]], rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        """Return one scored frame with its labels, resized by the option `size` and augmented."""
+        """Return one scored frame with its labels, resized as for prediction and augmented."""
         import numpy as np
         import torch
 
         number = sorted(targets)[int(rng.integers(len(targets)))]
         image, labels = frames[number], targets[number]
-        if self._size is not None:
-            image, labels = resized_pair(image, labels, self._size)
+        image, labels = resized_pair(image, labels, self.network_size(*labels.shape))
         image, labels = self._augmentation(image, labels, rng)
         return {"image": channels_first(image), "labels": torch.from_numpy(np.ascontiguousarray(labels))}
 
