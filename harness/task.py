@@ -90,9 +90,12 @@ class Task(Configured, ABC):
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        if "reduce" in vars(cls) and "reducer" not in vars(cls):
-            # A parent's `reducer` does not know the `reduce` of this class.
-            cls.reducer = Task.reducer  # type: ignore[method-assign]
+        if "reduce" in vars(cls):
+            # A parent's `reducer` and `hits` do not know the `reduce` of this class.
+            if "reducer" not in vars(cls):
+                cls.reducer = Task.reducer  # type: ignore[method-assign]
+            if "hits" not in vars(cls):
+                cls.hits = Task.hits  # type: ignore[method-assign]
 
     def __init__(self, classes: tuple[str, ...] = (), **options: object) -> None:
         super().__init__(**options)
@@ -144,6 +147,21 @@ class Task(Configured, ABC):
             metrics: the names of the metrics that are wanted; None for all. The function may return other ones too.
         """
         return lambda weights: self.reduce(statistics, weights)
+
+    def hits(self, statistics: Sequence[Statistics]) -> Iterable[tuple[str, NDArray[np.float64]]]:
+        """Return, for each metric that is a share of right frames, which frames are right.
+
+        For such a metric (top-1, for example) the standard error says little where few frames are wrong, so its
+        intervals are computed from the counts. The mean of the scores must be the metric's value of `reduce`.
+
+        Args:
+            statistics: the statistics of the N frames, in dataset order.
+
+        Returns:
+            pairs of a metric's name and float64[N]: 1 for a right frame, 0 for a wrong one, and NaN for a frame that
+            does not count, for example of another class. The default returns none.
+        """
+        return ()
 
     def translator(self, model_classes: tuple[str, ...], dataset: str) -> Callable[[Any], Any]:
         """Return a function that converts a prediction from the model's classes to the dataset's (`self.classes`).

@@ -71,15 +71,17 @@ def by_stored_intervals(
     if drop == measured.drop.high == 0:
         if measured.higher_is_better and 0 <= base.value <= 1 and not cell.is_lossless:
             return zero_drop_bound(bound, groups, base.value, limit, confidence), samples, groups
-        return replace(bound, verdict="holds", value=0.0), samples, groups
-    error = (measured.drop.high - drop) / two_sided
+        return replace(bound, verdict="holds", value=0.0, unmoved=True), samples, groups
+    low = measured.drop.low if measured.drop.low is not None else -measured.drop.high
+    bound = replace(bound, unmoved=drop == 0 and low == -measured.drop.high)
+    error, below = (measured.drop.high - drop) / two_sided, (drop - low) / two_sided
     excess, value = drop - limit.allowed(base.value), drop + t * error
     if limit.relative:
-        error += limit.value * width / two_sided
+        error, below = error + limit.value * width / two_sided, below + limit.value * width / two_sided
         value = (excess + t * error) / abs(base.value) + limit.value
     if excess + t * error <= 1e-9:
         return replace(bound, verdict="holds", value=value), samples, groups
-    if excess - t * error > 1e-9:
+    if excess - t * below > 1e-9:
         return replace(bound, verdict="fails", value=value), samples, groups
     needed = needed_groups(groups, excess, error, confidence) if excess < 0 else None
     return replace(bound, verdict="undecided", value=value, groups_needed=needed), samples, groups

@@ -208,9 +208,9 @@ def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, .
         notes.append(
             f"{_count(step.groups, 'group')} of samples (below {GROUPS_FROM}): too few to be sure that the bounds hold."
         )
-    if step and step.groups > 1 and step.bound.drop.low == step.bound.drop.high == 0:
+    if step and step.groups > 1 and step.bound.unmoved:
         cell = next(cell for cell in ladder.cells if cell.facts["experiment"] == step.experiment)
-        finding = f"{ladder.name}: the drop is 0 without any spread"
+        finding = f"{ladder.name}: the drop is 0 in every resample"
         unseen = f"up to {binomial_bound(step.groups, confidence):.1%} of all"
         if step.bound.value:
             notes.append(

@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.statistics.intervals import interval, paired_interval, replicates
+from harness.statistics.drops import paired_interval
+from harness.statistics.intervals import interval, replicates
 from harness.task import Task
 from harness_tasks.action.task import Action
 from harness_tasks.depth.task import Depth

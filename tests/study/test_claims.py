@@ -16,8 +16,9 @@ from harness.discovery.plugins import installed
 from harness.experiment import Experiment, Training, key_of
 from harness.keep.processes import this_process
 from harness.records import Claim, MetricValue, SampleRow, Totals
+from harness.statistics.drops import paired_interval
 from harness.statistics.estimate import Estimate
-from harness.statistics.intervals import paired_interval, replicates
+from harness.statistics.intervals import replicates
 from harness.study.evidence import RATE, Evidence
 from harness.study.finding import Finding, Verdict, claims
 from harness.study.page import findings, study_page
