@@ -210,7 +210,7 @@ def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, .
         )
     if step and step.groups > 1 and step.bound.unmoved:
         cell = next(cell for cell in ladder.cells if cell.facts["experiment"] == step.experiment)
-        finding = f"{ladder.name}: the drop is 0 in every resample"
+        finding = f"{ladder.name}: the drop is 0 without any spread"
         unseen = f"up to {binomial_bound(step.groups, confidence):.1%} of all"
         if step.bound.value:
             notes.append(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from harness.experiment import canonical
 from harness.planning.recorded_task import task_of
 from harness.results.classes import classes_of
+from harness.statistics.agreement import Agreement
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import (
     GROUPS_FROM,
@@ -174,7 +175,10 @@ class Resampler:
         resampled = np.mean([of_cell.resampled.get(metric, undefined) for of_cell in drawn], axis=0)
         ratios = frozenset.intersection(*(of_cell.ratios for of_cell in drawn))
         groups = min(of_cell.groups for of_cell in drawn)
-        mean = Replicates({metric: value}, {metric: resampled}, groups, ratios, drawn[0].source)
+        hits = drawn[0].hits if len(drawn) == 1 else {}
+        certain = all(of_cell.certain for of_cell in drawn)
+        seed = drawn[0].seed
+        mean = Replicates({metric: value}, {metric: resampled}, groups, ratios, drawn[0].source, seed, hits, certain)
         return ResampledMetric(metric, mean, min(map(len, samples)))
 
     def _metrics(self, cell: ResultCell, samples: Judged, wanted: Collection[str]) -> Replicates:
@@ -194,6 +198,8 @@ class Resampler:
         groups = [sample.group for sample in kept for _ in sample.statistics]
         only = wanted if known is None or not known.values else None
         drawn = replicates(task, frames, groups, self.resamples, self.seed, only=only)
+        if cell.is_baseline and isinstance(task, Agreement):
+            drawn = replace(drawn, certain=True)
         self._known[which] = drawn, only is None
         self._resampled[which] = tuple(dict.fromkeys(groups)), drawn.source
         return drawn
@@ -225,7 +231,7 @@ class Resampler:
         if len(sums) > 1:
             for number, chosen in enumerate(subsets(len(sums), self.seed, range(self.resamples))):
                 resampled[number] = _ratio(sums[chosen])
-        return Replicates({RATE: whole}, {RATE: resampled}, len(sums), frozenset(), source)
+        return Replicates({RATE: whole}, {RATE: resampled}, len(sums), frozenset(), source, self.seed)
 
 
 def _ratio(sums: NDArray[np.float64]) -> float:

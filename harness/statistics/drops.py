@@ -120,6 +120,12 @@ class Drop:
             low, high = self.value - below, self.value + above
         return max(low, min(self.least, self.value)), min(high, max(self.most, self.value))
 
+    def estimate(self) -> Estimate:
+        """Return the drop with its 95% interval, or with the reason why it has none."""
+        if self.reason is not None:
+            return Estimate(None if math.isnan(self.value) else self.value, reason=self.reason, groups=self.groups)
+        return Estimate(self.value, *self.ends(), groups=self.groups)
+
     def upper_share(self, confidence: float = CONFIDENCE) -> float:
         """Return the upper end of the interval of the drop as a share of the baseline's value, which is not 0."""
         if self._hits is not None and self._hits[1].right.any() and self._bounded:
@@ -186,11 +192,9 @@ def paired_interval(
         ValueError: the two experiments do not have the same samples, groups and resamples.
     """
     drop = Drop.of(found, baseline, metric, higher_is_better)
-    if drop.reason is not None:
-        return Estimate(None if math.isnan(drop.value) else drop.value, reason=drop.reason, groups=drop.groups)
     if exact and drop.is_zero:
         return Estimate(0.0, 0.0, 0.0, groups=drop.groups)
-    return Estimate(drop.value, *drop.ends(), groups=drop.groups)
+    return drop.estimate()
 
 
 def _paired_hits(

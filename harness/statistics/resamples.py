@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["influences", "size_bias", "standard_error", "subset", "subsets"]
+__all__ = ["influences", "scale_of", "size_bias", "standard_error", "subset", "subsets"]
 
 KEPT = 2 / 3
 """The share of the groups that a resample contains."""
@@ -60,8 +60,13 @@ def standard_error(resampled: NDArray[np.float64], groups: int) -> float:
 
     For a mean it equals the usual standard error: the standard deviation over the square root of G.
     """
+    return float(np.std(resampled, ddof=1)) * scale_of(groups)
+
+
+def scale_of(groups: int) -> float:
+    """Return the standard error of a value on G groups over the standard deviation of its values on the resamples."""
     kept = _kept(groups)
-    return float(np.std(resampled, ddof=1)) * math.sqrt(kept / (groups - kept))
+    return math.sqrt(kept / (groups - kept))
 
 
 def size_bias(value: float, resampled: NDArray[np.float64], groups: int) -> float:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.statistics.quantiles import CONFIDENCE, student
+from harness.statistics.resamples import influences, scale_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,6 +63,21 @@ class Spread:
         squares = float((influences**2).sum())
         skew = float((influences**3).sum()) / squares if squares else 0.0
         return cls(error, float(np.abs(influences).max()), skew, groups, bounded)
+
+    @classmethod
+    def of_scaled(cls, resampled: NDArray[np.float64], groups: int, seed: int | None, bounded: bool = False) -> Spread:
+        """Summarise values on the resamples that are scaled so that their standard deviation is the standard error.
+
+        Args:
+            resampled: float64[R]; NaN where undefined.
+            groups: the number of groups (G).
+            seed: the seed of the resamples; None if they were not drawn by `subsets`.
+            bounded: as in `Spread`.
+        """
+        of_groups = None
+        if seed is not None and groups > 1:
+            of_groups = influences({"": resampled}, groups, seed)[""] / scale_of(groups)
+        return cls.of(float(np.nanstd(resampled, ddof=1)), of_groups, groups, bounded)
 
     def reach(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Return how far the truth may be below and above the value.
