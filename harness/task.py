@@ -91,11 +91,10 @@ class Task(Configured, ABC):
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         if "reduce" in vars(cls):
-            # A parent's `reducer` and `hits` do not know the `reduce` of this class.
-            if "reducer" not in vars(cls):
-                cls.reducer = Task.reducer  # type: ignore[method-assign]
-            if "hits" not in vars(cls):
-                cls.hits = Task.hits  # type: ignore[method-assign]
+            # A parent's `reducer`, `hits` and `counted` do not know the `reduce` of this class.
+            for name in ("reducer", "hits", "counted"):
+                if name not in vars(cls):
+                    setattr(cls, name, getattr(Task, name))
 
     def __init__(self, classes: tuple[str, ...] = (), **options: object) -> None:
         super().__init__(**options)
@@ -160,6 +159,20 @@ class Task(Configured, ABC):
         Returns:
             pairs of a metric's name and float64[N]: 1 for a right frame, 0 for a wrong one, and NaN for a frame that
             does not count, for example of another class. The default returns none.
+        """
+        return ()
+
+    def counted(self, statistics: Sequence[Statistics]) -> Iterable[tuple[str, NDArray[np.bool_]]]:
+        """Return, for metrics of a single class, which frames have anything of the class.
+
+        The interval of such a metric depends on their number, not on the number of all frames.
+
+        Args:
+            statistics: the statistics of the N frames, in dataset order.
+
+        Returns:
+            pairs of a metric's name and bool[N]. Metrics that all frames count for, and those of `hits`, need not be
+            returned. The default returns none.
         """
         return ()
 

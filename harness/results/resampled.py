@@ -178,7 +178,10 @@ class Resampler:
         hits = drawn[0].hits if len(drawn) == 1 else {}
         certain = all(of_cell.certain for of_cell in drawn)
         seed = drawn[0].seed
-        mean = Replicates({metric: value}, {metric: resampled}, groups, ratios, drawn[0].source, seed, hits, certain)
+        own = {metric: min(of_cell.groups_of(metric) for of_cell in drawn)}
+        mean = Replicates(
+            {metric: value}, {metric: resampled}, groups, ratios, drawn[0].source, seed, hits, certain, own
+        )
         return ResampledMetric(metric, mean, min(map(len, samples)))
 
     def _metrics(self, cell: ResultCell, samples: Judged, wanted: Collection[str]) -> Replicates:

@@ -61,6 +61,9 @@ class Agreement(Task):
     def hits(self, statistics: Sequence[Statistics]) -> Iterator[tuple[str, NDArray[np.float64]]]:
         return ((PREFIX + name, scores) for name, scores in self.task.hits(statistics))
 
+    def counted(self, statistics: Sequence[Statistics]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+        return ((PREFIX + name, frames) for name, frames in self.task.counted(statistics))
+
     def translator(self, model_classes: tuple[str, ...], dataset: str) -> Callable[[Any], Any]:
         return self.task.translator(model_classes, dataset)
 

@@ -36,9 +36,10 @@ class Drop:
 
     Args:
         value: the drop on all samples; NaN if it is undefined.
-        groups: the number of groups that were resampled.
+        groups: the number of groups that the metric depends on.
         reason: why it has no interval; None if it has one.
         error: the standard error; NaN without an interval.
+        resampled_groups: the number of groups that were resampled.
         least: the smallest possible drop.
         most: the largest possible drop.
         base: the baseline's value.
@@ -48,6 +49,7 @@ class Drop:
     groups: int
     reason: str | None
     error: float = math.nan
+    resampled_groups: int = 0
     least: float = -math.inf
     most: float = math.inf
     base: float = math.nan
@@ -73,15 +75,16 @@ class Drop:
         if found.source != baseline.source:
             raise ValueError("a paired interval needs two experiments on the same samples, groups and resamples")
         sign, base = 1.0 if higher_is_better else -1.0, baseline.values.get(metric, math.nan)
+        groups = found.groups_of(metric)
         value = sign * (base - found.values.get(metric, math.nan))
         if math.isnan(value):
-            return cls(math.nan, found.groups, "undefined: no sample has anything of its kind")
+            return cls(math.nan, groups, "undefined: no sample has anything of its kind")
         hits = _paired_hits(found, baseline, metric, higher_is_better)
         resampled = None
         if metric in found.resampled and metric in baseline.resampled:
             resampled = sign * (baseline.resampled[metric] - found.resampled[metric])
-        if reason := why_no_interval(resampled, found.groups, counted=hits is not None):
-            return cls(value, found.groups, reason)
+        if reason := why_no_interval(resampled, found.groups, None if hits is not None else groups):
+            return cls(value, groups, reason)
         assert resampled is not None
         bases = math.copysign(1.0, base) * baseline.resampled[metric]
         defined = np.isfinite(resampled) & np.isfinite(bases)
@@ -92,7 +95,7 @@ class Drop:
         bounded = metric in found.ratios and 0 <= base <= 1 and 0 <= found.values[metric] <= 1
         error = standard_error(resampled[defined], found.groups) if defined.sum() > 1 else math.nan
         least, most = _possible(baseline, metric) if bounded else (-math.inf, math.inf)
-        whole = value, found.groups, None, error, least, most
+        whole = value, groups, None, error, found.groups, least, most
         return cls(*whole, base, resampled[defined], bases[defined], known, hits, bounded)
 
     @property
@@ -104,7 +107,7 @@ class Drop:
     def base_error(self) -> float:
         """The standard error of the baseline's value."""
         assert self._bases is not None
-        return standard_error(self._bases, self.groups)
+        return standard_error(self._bases, self.resampled_groups)
 
     def ends(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Return the lower and the upper end of the interval; it must not lack one (`reason`).
@@ -154,7 +157,7 @@ class Drop:
         """Return the standard error of the drop minus a share of the baseline's value."""
         assert self._drops is not None
         assert self._bases is not None
-        return standard_error(self._drops - share * self._bases, self.groups)
+        return standard_error(self._drops - share * self._bases, self.resampled_groups)
 
     def p_value(self) -> float:
         """Return the two-sided p-value of the hypothesis that there is no drop: 1 - the confidence that excludes 0."""

@@ -88,6 +88,7 @@ class Replicates:
             unknown.
         hits: metric -> the right frames, for metrics that are a share of right frames.
         certain: whether the values are exact by definition, because a model is compared with itself.
+        own: metric -> the number of groups that have anything of its kind, for metrics of a single class.
     """
 
     values: Mapping[str, float]
@@ -98,6 +99,11 @@ class Replicates:
     seed: int | None = None
     hits: Mapping[str, Hits] = field(default_factory=dict, repr=False)
     certain: bool = False
+    own: Mapping[str, int] = field(default_factory=dict, repr=False)
+
+    def groups_of(self, metric: str) -> int:
+        """Return the number of groups that a metric depends on."""
+        return self.own.get(metric, self.groups)
 
     @cached_property
     def influences(self) -> Mapping[str, NDArray[np.float64]]:
@@ -158,7 +164,11 @@ def replicates(
     source = hashlib.sha256("\0".join([*groups, str(resamples), str(seed)]).encode()).hexdigest()
     ratios = frozenset(metric.name for metric in metrics if not metric.unit and metric.higher_is_better)
     hits = _hits(task, statistics, group_of_frame, values) if statistics else {}
-    return Replicates(values, resampled, len(names), ratios, source, seed, hits)
+    own = {name: len(set(found.groups.tolist())) for name, found in hits.items()}
+    if statistics:
+        counted = ((name, frames) for name, frames in task.counted(statistics) if name in values)
+        own |= {name: len(set(group_of_frame[frames].tolist())) for name, frames in counted}
+    return Replicates(values, resampled, len(names), ratios, source, seed, hits, own=own)
 
 
 def _hits(
@@ -192,35 +202,38 @@ def interval(found: Replicates, metric: str) -> Estimate:
         return Estimate(None, None, None, "undefined: no sample has anything of its kind", found.groups)
     if found.certain:
         return Estimate(value, value, value, groups=found.groups)
-    hits, resampled = found.hits.get(metric), found.resampled.get(metric)
-    if reason := why_no_interval(resampled, found.groups, counted=hits is not None):
-        return Estimate(value, None, None, reason, found.groups)
+    hits, resampled, groups = found.hits.get(metric), found.resampled.get(metric), found.groups_of(metric)
+    if reason := why_no_interval(resampled, found.groups, None if hits is not None else groups):
+        return Estimate(value, None, None, reason, groups)
     if hits is not None:
-        return Estimate(value, *share_interval(hits), groups=found.groups)
+        return Estimate(value, *share_interval(hits), groups=groups)
     assert resampled is not None
     defined = resampled[~np.isnan(resampled)]
     bounded = metric in found.ratios and 0 <= value <= 1
     error = math.hypot(standard_error(defined, found.groups), size_bias(value, defined, found.groups))
-    below, above = Spread.of(error, found.influences.get(metric), found.groups, bounded).reach()
+    below, above = Spread.of(error, found.influences.get(metric), groups, bounded).reach()
     low, high = value - below, value + above
     if bounded:
         low, high = max(0.0, low), min(1.0, high)
-    return Estimate(value, low, high, groups=found.groups)
+    return Estimate(value, low, high, groups=groups, few=groups < min(GROUPS_FROM, found.groups))
 
 
-def why_no_interval(resampled: NDArray[np.float64] | None, groups: int, counted: bool = False) -> str | None:
+def why_no_interval(resampled: NDArray[np.float64] | None, groups: int, own: int | None) -> str | None:
     """Return the reason why a metric, or a difference of metrics, has no interval; None if it has one.
 
     Args:
         resampled: float64[R]: the value on each resample, NaN where undefined; None if nothing was resampled.
-        groups: the number of groups (G).
-        counted: whether the interval comes from counts of right frames, however few there are.
+        groups: the number of groups that were resampled.
+        own: the number of groups that the metric depends on; None if its interval comes from the counts of right
+            frames, however few these are.
     """
     if groups < 2:
         return "no interval: all samples come from one group"
     if resampled is None:
         return "no interval is computed for this metric"
     missing = float(np.mean(np.isnan(resampled)))
-    if missing > UNDEFINED_ALLOWED and not counted:
+    if own is not None and missing > UNDEFINED_ALLOWED:
         return f"no interval: undefined in {missing:.0%} of the resamples, too few samples have its kind"
+    if own is not None and own < 2:
+        return "no interval: all samples of its kind come from one group"
     return None
