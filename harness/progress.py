@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from harness.experiment import Experiment
 from harness.records import MetricValue, Totals
 
-__all__ = ["Progress", "Silence"]
+__all__ = ["OnlyWarnings", "Progress", "Silence"]
 
 
 class Progress(Protocol):
@@ -52,3 +52,13 @@ class Silence:
     def status(self, text: str) -> None: ...
 
     def warning(self, text: str) -> None: ...
+
+
+class OnlyWarnings(Silence):
+    """A progress report that shows only warnings."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+
+    def warning(self, text: str) -> None:
+        self._show(f"warning: {text}")

@@ -156,6 +156,21 @@ class Finisher:
         count = f"{totals.failed} of {totals.samples + totals.failed} samples failed"
         return f"{count} (allowed: {max_failures}); sample {first.id}: {first.error}"
 
+    def renew(self, task: Task, experiments: Sequence[Experiment]) -> int:
+        """Compute the metrics of finished experiments again whose intervals were computed by an older method.
+
+        Their comparisons are deleted, so `compare` and `recover` compute them again.
+
+        Returns:
+            the number of these experiments.
+        """
+        outdated = self.store.outdated([experiment.key for experiment in experiments], METHOD)
+        chosen = [experiment for experiment in experiments if experiment.key in outdated]
+        for experiment in chosen:
+            metrics = self._calculator.metrics(task, experiment, self.samples(experiment.key))
+            self.store.replace_metrics(experiment.key, metrics, METHOD, self.resamples, self.seed)
+        return len(chosen)
+
     # Comparisons
 
     def compare(self, task: Task, experiments: Sequence[Experiment]) -> None:

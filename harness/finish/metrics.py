@@ -16,6 +16,7 @@ from harness.statistics.judged import judged_in_all
 from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
+    from harness.experiment import Experiment
     from harness.task import Metric, Task
     from harness.unit import Cell, Subject
 
@@ -112,6 +113,13 @@ class Calculator:
             if experiment.baseline is None:
                 self._baseline = resampled
         return Calculated(metrics, drops, resampled.judged, warning)
+
+    def metrics(self, task: Task, experiment: Experiment, samples: Samples) -> list[MetricValue]:
+        """Compute the metrics of a finished experiment again."""
+        resampled = self.resample(task, experiment.key, samples)
+        if experiment.baseline is None and experiment.codec == "none":
+            resampled = _as_baseline(task, resampled)
+        return [_metric(resampled, metric) for metric in task.all_metrics()]
 
     def drops(self, task: Task, resampled: Resampled, lossless: bool = False) -> list[Comparison]:
         """Compute the drops against the kept baseline, on the frames that both judged; positive is worse.

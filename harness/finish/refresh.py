@@ -1,4 +1,4 @@
-"""Computes missing comparisons (drops and recoveries) in a database, for example after a merge of two databases."""
+"""Computes what a database lacks: comparisons after a merge of two databases, and intervals by the present method."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["refresh"]
 
 
-def refresh(store: Store, plugins: Plugins, progress: Progress, resamples: int = 1000, seed: int = 0) -> None:
+def refresh(
+    store: Store, plugins: Plugins, progress: Progress, resamples: int = 1000, seed: int = 0, renew: bool = False
+) -> int:
     """Compute the missing comparisons of finished experiments from their stored statistics.
 
     Experiments are skipped with a warning if no installed plugin provides their task, or if the store does not know
@@ -30,8 +32,13 @@ def refresh(store: Store, plugins: Plugins, progress: Progress, resamples: int =
         progress: receives warnings.
         resamples: the number of resamples for the intervals.
         seed: the seed of the resampling.
+        renew: whether to compute the metrics and comparisons again whose intervals were computed by an older method.
+
+    Returns:
+        the number of experiments whose metrics were computed again.
     """
     finisher = Finisher(store, progress, plugins, 0, resamples, seed)
+    renewed = 0
     groups: dict[str, list[Experiment]] = {}
     for experiment in store.experiments():
         shared = {name: experiment.identity.get(name) for name in ("task", "reference")} | {
@@ -49,5 +56,8 @@ def refresh(store: Store, plugins: Plugins, progress: Progress, resamples: int =
         except UnknownNameError as error:
             progress.warning(f"{len(experiments)} experiments of task {first.task} are not compared: {error}")
             continue
+        if renew:
+            renewed += finisher.renew(task, experiments)
         finisher.compare(task, experiments)
         finisher.recover(task, experiments)
+    return renewed

@@ -12,22 +12,12 @@ from harness.discovery.plugins import installed
 from harness.discovery.stores import open_store
 from harness.errors import UsageError
 from harness.finish.refresh import refresh
-from harness.progress import Silence
+from harness.progress import OnlyWarnings
 
 if TYPE_CHECKING:
     from harness.records import Merged
 
 __all__ = ["merge_files"]
-
-
-class _OnlyWarnings(Silence):
-    """A progress report that shows only warnings."""
-
-    def __init__(self, show: Callable[[str], None]) -> None:
-        self._show = show
-
-    def warning(self, text: str) -> None:
-        self._show(f"warning: {text}")
 
 
 def merge_files(
@@ -61,7 +51,7 @@ def merge_files(
     store: Any = plugins.get("store", "sql")
 
     def compute_comparisons(store: Any) -> None:
-        refresh(store, plugins, _OnlyWarnings(warn), resamples)
+        refresh(store, plugins, OnlyWarnings(warn), resamples)
 
     merged: list[Merged] = store.merge(sources, target, into, compute_comparisons)
     with closing(open_store(str(target), plugins, write=False)):

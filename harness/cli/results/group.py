@@ -21,6 +21,7 @@ from harness.cli.options.results import (
 from harness.cli.results.browse import browse
 from harness.cli.results.export import export
 from harness.cli.results.merge import merge
+from harness.cli.results.refresh import refresh
 from harness.cli.results.retrained import matrix, recovery
 from harness.cli.results.show import show
 from harness.cli.results.study import study
@@ -118,6 +119,7 @@ results.add_command(export)
 results.add_command(matrix)
 results.add_command(merge)
 results.add_command(recovery)
+results.add_command(refresh)
 results.add_command(show)
 results.add_command(tables)
 results.add_command(study)
