@@ -123,7 +123,7 @@ def bound_of(
         return replace(bound, reason="the uncompressed value cannot be told from 0: no share of it")
     if is_exact:
         return replace(bound, verdict="holds", value=0.0)
-    lower, value = found.ends(two_sided)
+    lower, value = found.ends(two_sided, bound=True)
     if limit.relative:
         lower, value = found.lower_share(two_sided), found.upper_share(two_sided)
     # The tolerance absorbs rounding errors of floating-point numbers: 0.02 is not exactly 2/100.

@@ -13,7 +13,14 @@ import numpy as np
 
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import interval, why_no_interval
-from harness.statistics.proportions import Hits, drop_interval, paired, upper_share_lost
+from harness.statistics.proportions import (
+    UNSEEN_OF_BOUND,
+    UNSEEN_OF_DROP,
+    Hits,
+    drop_interval,
+    paired,
+    upper_share_lost,
+)
 from harness.statistics.quantiles import CONFIDENCE
 from harness.statistics.resamples import standard_error
 from harness.statistics.spread import Spread
@@ -109,15 +116,17 @@ class Drop:
         assert self._bases is not None
         return standard_error(self._bases, self.resampled_groups)
 
-    def ends(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    def ends(self, confidence: float = CONFIDENCE, bound: bool = False) -> tuple[float, float]:
         """Return the lower and the upper end of the interval; it must not lack one (`reason`).
 
         Args:
             confidence: the confidence level of the two-sided interval. Each end is a one-sided bound at the level
                 (1 + confidence) / 2.
+            bound: whether each end must hold alone. The ends of an interval may fail unequally often.
         """
         if self._hits is not None:
-            low, high = drop_interval(paired(*self._hits), confidence)
+            unseen = UNSEEN_OF_BOUND if bound else UNSEEN_OF_DROP
+            low, high = drop_interval(paired(*self._hits, unseen=unseen), confidence)
         else:
             below, above = self._spread().reach(confidence)
             low, high = self.value - below, self.value + above
@@ -151,7 +160,7 @@ class Drop:
 
     def lower_share(self, confidence: float = CONFIDENCE) -> float:
         """Return the lower end of the interval of the drop, as a share of the baseline's value on these samples."""
-        return self.ends(confidence)[0] / abs(self.base)
+        return self.ends(confidence, bound=True)[0] / abs(self.base)
 
     def error_beyond(self, share: float) -> float:
         """Return the standard error of the drop minus a share of the baseline's value."""

@@ -11,8 +11,8 @@ intervals come from the counts.
 
 Frames of one group are alike, so they count as fewer: all counts are divided by the *design effect*, the variance of
 the share over that of as many independent frames (Korn and Graubard, Survey Methodology 24, 1998). It is estimated from
-the groups' sums. Where few frames differ this estimate is as unsure as the share, so that a part of a group whose
-frames are all alike is added to it. If no frame differs, each group counts as one frame.
+the groups' sums. Where few frames differ this estimate is as unsure as the share, so that a group or a part of one is
+added to it, whose frames are strongly correlated. They alone decide if no frame differs.
 """
 
 from __future__ import annotations
@@ -30,12 +30,25 @@ from harness.statistics.quantiles import CONFIDENCE, beta_quantile
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Hits", "Pairs", "drop_interval", "paired", "score", "share_interval", "tango", "upper_share_lost"]
+__all__ = [
+    "UNSEEN_OF_BOUND",
+    "UNSEEN_OF_DROP",
+    "Hits",
+    "Pairs",
+    "drop_interval",
+    "paired",
+    "score",
+    "share_interval",
+    "tango",
+    "upper_share_lost",
+]
 
-UNSEEN_OF_SHARE = 0.5
-"""The number of groups, all alike inside, that are added to the estimate of a share's design effect."""
-UNSEEN_OF_DROP = 1.0
-"""The same for the design effect of a drop."""
+UNSEEN_OF_SHARE = (0.5, 0.75)
+"""The number of groups that are added to the estimate of a share's design effect, and the correlation inside them."""
+UNSEEN_OF_DROP = (1.0, 0.75)
+"""The same for the interval of a drop."""
+UNSEEN_OF_BOUND = (1.0, 1.0)
+"""The same for a bound of a drop, whose one side alone must hold: it decides whether a level is recommended."""
 LATTICE = 0.25
 """The largest part of a frame by which the interval of a share is narrower than Clopper and Pearson's for the effective
 counts. For frames without groups it is 0. The design effect makes the counts finer than whole frames."""
@@ -89,7 +102,7 @@ class Pairs:
         return self.both + self.lost + self.gained + self.neither
 
 
-def design_effect(deviations: NDArray[np.float64], groups: NDArray[np.int64], unseen: float) -> float:
+def design_effect(deviations: NDArray[np.float64], groups: NDArray[np.int64], unseen: tuple[float, float]) -> float:
     """Return how many times larger the variance of a mean is than that of as many independent frames.
 
     It is at least 1, and at most the number of frames in the group of a frame (on average over the frames).
@@ -97,7 +110,7 @@ def design_effect(deviations: NDArray[np.float64], groups: NDArray[np.int64], un
     Args:
         deviations: float64[K]: the deviation of each frame's number from the mean.
         groups: int64[K]: the number of the group of each frame.
-        unseen: the number of groups to add, in which all frames deviate alike, and by 1.
+        unseen: the number of groups to add, in which each frame deviates by 1, and the correlation inside them.
     """
     sizes = np.bincount(groups)
     count, size = int((sizes > 0).sum()), float((sizes**2).sum() / len(groups))
@@ -105,7 +118,9 @@ def design_effect(deviations: NDArray[np.float64], groups: NDArray[np.int64], un
         return size
     of_groups = float((np.bincount(groups, deviations) ** 2).sum()) * count / (count - 1)
     of_frames = float((deviations**2).sum())
-    return min(size, max(1.0, (of_groups + unseen * size * size) / (of_frames + unseen * size)))
+    added, correlation = unseen
+    of_groups, of_frames = of_groups + added * size * (1 + (size - 1) * correlation), of_frames + added * size
+    return min(size, max(1.0, of_groups / of_frames))
 
 
 def share_interval(hits: Hits, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -124,16 +139,17 @@ def share_interval(hits: Hits, confidence: float = CONFIDENCE) -> tuple[float, f
     return low, high
 
 
-def paired(hits: Hits, baseline: Hits, share_lost: float = 0.0) -> Pairs:
+def paired(hits: Hits, baseline: Hits, share_lost: float = 0.0, unseen: tuple[float, float] = UNSEEN_OF_DROP) -> Pairs:
     """Return how often two experiments are right in the same frames.
 
     Args:
         hits: the frames that are right in an experiment.
         baseline: those of its baseline, on the same frames.
         share_lost: the share of the baseline's right frames that is compared with the drop; 0 for the drop alone.
+        unseen: what is added to the estimate of the design effect (`design_effect`).
     """
     drops = baseline.right.astype(np.float64) - hits.right - share_lost * baseline.right
-    effect = design_effect(drops - drops.mean(), hits.groups, UNSEEN_OF_DROP)
+    effect = design_effect(drops - drops.mean(), hits.groups, unseen)
     both = float((baseline.right & hits.right).sum())
     lost, gained = float((baseline.right & ~hits.right).sum()), float((hits.right & ~baseline.right).sum())
     neither = len(drops) - both - lost - gained
@@ -188,7 +204,7 @@ def upper_share_lost(hits: Hits, baseline: Hits, confidence: float) -> float:
         confidence: the confidence level of the two-sided interval.
     """
     share = 1 - float(hits.right.sum()) / float(baseline.right.sum())
-    pairs = paired(hits, baseline, share)
+    pairs = paired(hits, baseline, share, UNSEEN_OF_BOUND)
     counts, correction = (pairs.both, pairs.lost, pairs.gained, pairs.neither), CORRECTION / pairs.frames
     reach = NormalDist().inv_cdf((1 + confidence) / 2)
 

@@ -26,7 +26,16 @@ import numpy as np
 from scipy.stats import beta
 from scipy.stats import t as student_t
 
-from harness.statistics.proportions import Hits, Pairs, drop_interval, paired, share_interval, tango
+from harness.statistics.proportions import (
+    UNSEEN_OF_BOUND,
+    UNSEEN_OF_DROP,
+    Hits,
+    Pairs,
+    drop_interval,
+    paired,
+    share_interval,
+    tango,
+)
 
 Floats = np.ndarray
 Ends = tuple[Floats, Floats]
@@ -169,9 +178,9 @@ def share_case(kind: Kind, count: int, share: float, simulations: int, seed: int
     return {name: Outcome.of(ends, share) for name, ends in found.items()}
 
 
-def pairs_of(row: Floats, group: int) -> Pairs:
+def pairs_of(row: Floats, group: int, unseen: tuple[float, float]) -> Pairs:
     """Effective counts of a row of outcomes: 0 right in both, 1 lost, 2 gained, 3 wrong in both."""
-    return paired(hits_of((row == 0) | (row == 2), group), hits_of(row <= 1, group))
+    return paired(hits_of((row == 0) | (row == 2), group), hits_of(row <= 1, group), unseen=unseen)
 
 
 def drop_case(
@@ -185,10 +194,9 @@ def drop_case(
     counts = np.stack([(outcomes == cell).sum(axis=(1, 2)) for cell in range(4)], axis=1) / kind.effect
     change = (outcomes == 1).astype(float) - (outcomes == 2)
     rows = np.unique(sorted_groups(outcomes), axis=0, return_inverse=True)
-    pairs = [pairs_of(row, kind.group) for row in rows[0]]
     place = rows[1].reshape(-1)
-    ends = np.array([drop_interval(one) for one in pairs])[place]
-    bounds = np.array([drop_interval(one, 0.9)[1] for one in pairs])[place]
+    ends = np.array([drop_interval(pairs_of(row, kind.group, UNSEEN_OF_DROP)) for row in rows[0]])[place]
+    bounds = np.array([drop_interval(pairs_of(row, kind.group, UNSEEN_OF_BOUND), 0.9)[1] for row in rows[0]])[place]
     found = {
         "before": student_ends(change.mean(axis=2), kind.group, (-1.0, 1.0)),
         "harness": (ends[:, 0], ends[:, 1]),

@@ -71,8 +71,9 @@ def test_stored_intervals_judge_as_resamples_do_but_for_a_little_care(session: S
                 assert stored.drop.value == pytest.approx(exact.drop.value)
                 assert stored.drop.high == pytest.approx(exact.drop.high)
                 if "%" not in text:
-                    assert stored.value == pytest.approx(exact.value)
-                    assert stored.verdict == exact.verdict
+                    # The interval's reach is scaled to the one-sided level: a little more where it is skewed.
+                    assert exact.value - 1e-9 <= stored.value <= exact.value + 0.05 * (exact.drop.high - exact.drop.low)
+                    assert stored.verdict in (exact.verdict, "undecided")
                 else:
                     assert stored.verdict in (exact.verdict, "undecided")
     store.close()
