@@ -48,8 +48,8 @@ def by_stored_intervals(
     The test uses the stored intervals of the drop and of the uncompressed value. For a relative limit r, the sum of the
     standard errors of the drop and of r |value| replaces the standard error of drop - r |value|, which is never larger.
     So a level that holds by this test also holds by resampling, except for shares of right frames in groups: their
-    bound assumes more correlation inside a group than their interval. A metric is assumed to lie in 0-1 if higher is better
-    and its uncompressed value lies in 0-1.
+    bound assumes more correlation inside a group than their interval. A metric is assumed to lie in 0-1 if higher is
+    better and its uncompressed value lies in 0-1.
     """
     measured, base = cell.metrics[metric], baseline.metrics[metric]
     samples, groups = cell.facts["samples"] or 0, cell.facts["groups"] or 0

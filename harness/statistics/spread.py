@@ -59,7 +59,7 @@ class Spread:
     def of(cls, error: float, influences: NDArray[np.float64] | None, groups: int, bounded: bool = False) -> Spread:
         """Summarise a standard error and the influences of the groups, float64[G]; None if these are unknown."""
         if influences is None or not error > _NOISE:
-            return cls(error if error > _NOISE else 0.0, 0.0, 0.0, groups, bounded)
+            return cls(0.0 if error <= _NOISE else error, 0.0, 0.0, groups, bounded)
         squares = float((influences**2).sum())
         skew = float((influences**3).sum()) / squares if squares else 0.0
         return cls(error, float(np.abs(influences).max()), skew, groups, bounded)
