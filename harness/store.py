@@ -236,6 +236,31 @@ class Store(ABC):
         """
         raise StoreError(f"store {self.name} keeps no superseded records, so nothing can be computed again in it.")
 
+    # Results of older versions. A store that does not override these keeps them as they are.
+
+    def outdated(self, keys: Sequence[str], method: str) -> set[str]:
+        """Return the keys of finished experiments whose intervals were computed by another method.
+
+        The default returns none.
+
+        Args:
+            keys: the keys of experiments.
+            method: the method, as in `Totals.interval_method`.
+        """
+        return set()
+
+    def replace_metrics(self, key: str, metrics: Sequence[MetricValue], method: str, resamples: int, seed: int) -> None:
+        """Replace the metrics of a finished experiment, and delete all its comparisons, in one transaction.
+
+        Args:
+            key: the experiment's key.
+            metrics: the metrics.
+            method: how their intervals were computed.
+            resamples: the number of resamples for the intervals.
+            seed: the seed of the resampling.
+        """
+        raise NotImplementedError("this store cannot replace metrics")
+
     # Where the time went. A store that does not override this keeps no seconds, and has no view `profile`.
 
     def add_stages(self, key: str, run: int, seconds: Mapping[str, float]) -> None:  # noqa: B027 - optional

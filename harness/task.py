@@ -90,9 +90,11 @@ class Task(Configured, ABC):
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        if "reduce" in vars(cls) and "reducer" not in vars(cls):
-            # A parent's `reducer` does not know the `reduce` of this class.
-            cls.reducer = Task.reducer  # type: ignore[method-assign]
+        if "reduce" in vars(cls):
+            # A parent's `reducer`, `hits` and `counted` do not know the `reduce` of this class.
+            for name in ("reducer", "hits", "counted"):
+                if name not in vars(cls):
+                    setattr(cls, name, getattr(Task, name))
 
     def __init__(self, classes: tuple[str, ...] = (), **options: object) -> None:
         super().__init__(**options)
@@ -179,6 +181,35 @@ class Task(Configured, ABC):
             metrics: the names of the metrics that are wanted; None for all. The function may return other ones too.
         """
         return lambda weights: self.reduce(statistics, weights)
+
+    def hits(self, statistics: Sequence[Statistics]) -> Iterable[tuple[str, NDArray[np.float64]]]:
+        """Return, for each metric that is a share of right frames, which frames are right.
+
+        For such a metric (top-1, for example) the standard error says little where few frames are wrong, so its
+        intervals are computed from the counts. The mean of the scores must be the metric's value of `reduce`.
+
+        Args:
+            statistics: the statistics of the N frames, in dataset order.
+
+        Returns:
+            pairs of a metric's name and float64[N]: 1 for a right frame, 0 for a wrong one, and NaN for a frame that
+            does not count, for example of another class. The default returns none.
+        """
+        return ()
+
+    def counted(self, statistics: Sequence[Statistics]) -> Iterable[tuple[str, NDArray[np.bool_]]]:
+        """Return, for metrics of a single class, which frames have anything of the class.
+
+        The interval of such a metric depends on their number, not on the number of all frames.
+
+        Args:
+            statistics: the statistics of the N frames, in dataset order.
+
+        Returns:
+            pairs of a metric's name and bool[N]. Metrics that all frames count for, and those of `hits`, need not be
+            returned. The default returns none.
+        """
+        return ()
 
     def translator(self, model_classes: tuple[str, ...], dataset: str) -> Callable[[Any], Any]:
         """Return a function that converts a prediction from the model's classes to the dataset's (`self.classes`).

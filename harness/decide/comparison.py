@@ -13,7 +13,7 @@ from harness.decide.bjontegaard import Delta, Method
 from harness.decide.deltas import ResampledCurve, quality_difference, rate_difference
 from harness.decide.levels import LevelComparison, compare_levels
 from harness.decide.means import MeanPerformance, mean_difference, means_of
-from harness.decide.paired import Side, pairs
+from harness.decide.paired import Draw, Side, pairs
 from harness.results.resampled import RATE
 from harness.statistics.estimate import Estimate
 
@@ -114,12 +114,12 @@ def compare(first: Side, second: Side, metric: str, resampler: Resampler, method
         )
     )
     a, b = (ResampledCurve([at[cell.facts["experiment"]] for cell in side.ladder.cells], sign) for side in sides)
-    freedom = max(1, resampled[0].groups - 1)
-    rate, rate_delta = rate_difference((a, b), method, freedom)
-    quality, quality_delta = quality_difference((a, b), method, freedom)
+    draw = Draw(max(2, resampled[0].groups), resampled[0].replicates.seed)
+    rate, rate_delta = rate_difference((a, b), method, draw)
+    quality, quality_delta = quality_difference((a, b), method, draw)
     shared = pairs(first, second)
     averaged = [[pair[n] for pair in shared] or side.ladder.cells for n, side in enumerate(sides)]
-    means = tuple(means_of(side, group, at, metric, freedom) for side, group in zip(sides, averaged, strict=True))
+    means = tuple(means_of(side, group, at, metric, draw) for side, group in zip(sides, averaged, strict=True))
     names = [[cell.facts["level"] for cell in side.ladder.cells] for side in sides]
     return LadderComparison(
         first=first,
@@ -133,9 +133,9 @@ def compare(first: Side, second: Side, metric: str, resampler: Resampler, method
         rate_delta=rate_delta,
         quality=quality,
         quality_delta=quality_delta,
-        levels=tuple(compare_levels(first, second, at, sign, freedom)),
+        levels=tuple(compare_levels(first, second, at, up)),
         means=(means[0], means[1]),
-        mean_difference=mean_difference(first, second, at, sign, freedom),
+        mean_difference=mean_difference(first, second, at, sign, draw),
         samples=min(one.samples for one in resampled),
         groups=resampled[0].groups,
     )

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.decide.bjontegaard import Delta, Method, RateCurve, bd_quality, bd_rate, pareto_front
-from harness.decide.paired import TOO_FEW, has_too_few
+from harness.decide.paired import TOO_FEW, Draw, has_too_few
 from harness.statistics.estimate import Estimate
-from harness.statistics.intervals import UNDEFINED_ALLOWED, student
+from harness.statistics.intervals import UNDEFINED_ALLOWED
+from harness.statistics.spread import Spread
 
 if TYPE_CHECKING:
     from harness.results.resampled import ResampledMetric
@@ -55,37 +56,35 @@ class ResampledCurve:
         return [RateCurve(rates[:, n], values[:, n]) if defined[n] else None for n in range(len(defined))]
 
 
-def rate_difference(
-    curves: tuple[ResampledCurve, ResampledCurve], method: Method, freedom: int
-) -> tuple[Estimate, Delta]:
+def rate_difference(curves: tuple[ResampledCurve, ResampledCurve], method: Method, of: Draw) -> tuple[Estimate, Delta]:
     """Return BD-rate in percent with its interval, which is symmetric in the logarithm of the rate, and its details.
 
     Args:
         curves: the curves of the two ladders; the first is the anchor.
         method: the interpolation method.
-        freedom: the degrees of freedom: the number of groups minus 1.
+        of: how the resamples were drawn.
     """
-    return _bjontegaard(curves, method, bd_rate, freedom, _log, _percent)
+    return _bjontegaard(curves, method, bd_rate, of, _log, _percent)
 
 
 def quality_difference(
-    curves: tuple[ResampledCurve, ResampledCurve], method: Method, freedom: int
+    curves: tuple[ResampledCurve, ResampledCurve], method: Method, of: Draw
 ) -> tuple[Estimate, Delta]:
     """Return BD-accuracy in the metric's unit with its symmetric interval, and its details.
 
     Args:
         curves: the curves of the two ladders; the first is the anchor.
         method: the interpolation method.
-        freedom: the degrees of freedom: the number of groups minus 1.
+        of: how the resamples were drawn.
     """
-    return _bjontegaard(curves, method, bd_quality, freedom, _identity, _identity)
+    return _bjontegaard(curves, method, bd_quality, of, _identity, _identity)
 
 
 def _bjontegaard(
     curves: tuple[ResampledCurve, ResampledCurve],
     method: Method,
     compute: Callable[[RateCurve, RateCurve, Method, bool], Delta],
-    freedom: int,
+    of: Draw,
     transform: Callable[[float], float],
     inverse: Callable[[float], float],
 ) -> tuple[Estimate, Delta]:
@@ -98,7 +97,7 @@ def _bjontegaard(
         curves: the curves of the two ladders.
         method: the interpolation method.
         compute: `bd_rate` or `bd_quality`.
-        freedom: the degrees of freedom: the number of groups minus 1.
+        of: how the resamples were drawn.
         transform: converts a difference to the scale on which the interval is symmetric.
         inverse: the inverse of `transform`.
     """
@@ -114,13 +113,12 @@ def _bjontegaard(
         if a is not None and b is not None and (a.rates > 0).all() and (b.rates > 0).all():
             value = compute(a.only(pareto_front(a)), b.only(pareto_front(b)), method, True).value
         drawn.append(math.nan if value is None else transform(value))
-    defined = np.array([value for value in drawn if math.isfinite(value)])
-    lost = 1 - len(defined) / len(drawn)
+    lost = float(np.mean(~np.isfinite(drawn)))
     if lost > UNDEFINED_ALLOWED:
         reason = f"no interval: in {lost:.0%} of the resamples too few points rise, or the curves share too little"
         return Estimate(delta.value, reason=reason), delta
-    middle, half_width = transform(delta.value), student(freedom) * float(np.std(defined, ddof=1))
-    return Estimate(delta.value, inverse(middle - half_width), inverse(middle + half_width)), delta
+    middle, (below, above) = transform(delta.value), Spread.of_scaled(np.array(drawn), of.groups, of.seed).reach()
+    return Estimate(delta.value, inverse(middle - below), inverse(middle + above)), delta
 
 
 def _log(percent: float) -> float:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.decide.paired import Side, estimate_of, pairs
+from harness.decide.paired import Side, pairs
+from harness.statistics.drops import Drop
 from harness.statistics.estimate import Estimate
-from harness.statistics.intervals import student
 
 if TYPE_CHECKING:
     from harness.decide.paired import Known
@@ -27,7 +27,7 @@ class LevelComparison:
         second: the metric of the second ladder; None if it is undefined.
         difference: by how much the second ladder is better, with its interval. It is positive if the second is better,
             also for metrics of which a lower value is better.
-        p: the two-sided p-value of Student's test, with the null hypothesis of no difference.
+        p: the two-sided p-value of the hypothesis of no difference: 1 - the confidence of the interval that ends at 0.
         p_holm: the p-value, adjusted for all the levels that are compared (Holm 1979).
     """
 
@@ -39,35 +39,23 @@ class LevelComparison:
     p_holm: float | None = None
 
 
-def compare_levels(first: Side, second: Side, at: Known, sign: float, freedom: int) -> list[LevelComparison]:
+def compare_levels(first: Side, second: Side, at: Known, higher_is_better: bool) -> list[LevelComparison]:
     """Compare two ladders at each level that both have.
 
     Args:
         first: the anchor of the comparison.
         second: the ladder that is compared with the anchor.
         at: the metric and the rate of each experiment.
-        sign: 1 if a higher metric is better, -1 if a lower one is better.
-        freedom: the degrees of freedom: the number of groups minus 1.
+        higher_is_better: whether a larger value of the metric is better.
     """
     levels = []
     for first_cell, second_cell in pairs(first, second):
         before, after = at[first_cell.facts["experiment"]][0], at[second_cell.facts["experiment"]][0]
-        difference = estimate_of(sign * (after.value - before.value), sign * (after.around - before.around), freedom)
-        p = _p_value(difference, freedom)
+        found = Drop.of(before.replicates, after.replicates, after.metric, higher_is_better)
+        difference, p = found.estimate(), None if found.reason is not None else found.p_value()
         values = [None if math.isnan(metric.value) else metric.value for metric in (before, after)]
         levels.append(LevelComparison(first_cell.facts["level"], values[0], values[1], difference, p))
     return holm(levels)
-
-
-def _p_value(difference: Estimate, freedom: int) -> float | None:
-    from scipy.stats import t
-
-    if difference.value is None or difference.high is None:
-        return None
-    error = (difference.high - difference.value) / student(freedom)
-    if error == 0:
-        return 1.0 if difference.value == 0 else 0.0
-    return float(2 * t.sf(abs(difference.value) / error, freedom))
 
 
 def holm(found: Sequence[LevelComparison]) -> list[LevelComparison]:

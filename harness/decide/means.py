@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.decide.paired import TOO_FEW, Side, estimate_of, has_too_few, pairs
+from harness.decide.paired import TOO_FEW, Draw, Side, estimate_of, has_too_few, pairs
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import student
 from harness.statistics.ratios import fieller
@@ -43,7 +43,13 @@ def _mean(cells: Sequence[ResultCell], at: Known) -> tuple[float, NDArray[np.flo
     return float(np.mean([one.value for one in metrics])), np.mean([one.around for one in metrics], axis=0)
 
 
-def means_of(side: Side, cells: Sequence[ResultCell], at: Known, metric: str, freedom: int) -> MeanPerformance:
+def _bounded(cells: Sequence[ResultCell], at: Known) -> bool:
+    """Return whether the metric of the experiments lies between 0 and 1."""
+    metrics = [at[cell.facts["experiment"]][0] for cell in cells]
+    return all(metric.metric in metric.replicates.ratios for metric in metrics)
+
+
+def means_of(side: Side, cells: Sequence[ResultCell], at: Known, metric: str, of: Draw) -> MeanPerformance:
     """Return the mean performance of a ladder over some of its levels, absolute and relative.
 
     Args:
@@ -51,11 +57,11 @@ def means_of(side: Side, cells: Sequence[ResultCell], at: Known, metric: str, fr
         cells: the experiments at the levels.
         at: the metric and the rate of each experiment.
         metric: the metric's name.
-        freedom: the degrees of freedom: the number of groups minus 1.
+        of: how the resamples were drawn.
     """
     value, resampled = _mean(cells, at)
     levels = tuple(cell.facts["level"] for cell in cells)
-    mpc = estimate_of(value, resampled, freedom)
+    mpc = estimate_of(value, resampled, of, _bounded(cells, at))
     if side.baseline is None:
         return MeanPerformance(levels, mpc, Estimate(None, reason="there is no experiment on uncompressed frames"))
     clean = at[side.baseline.facts["experiment"]][0]
@@ -66,7 +72,7 @@ def means_of(side: Side, cells: Sequence[ResultCell], at: Known, metric: str, fr
     both = np.stack([resampled, clean.around])
     if has_too_few(both.sum(axis=0)):
         return MeanPerformance(levels, mpc, Estimate(value / clean.value, reason=TOO_FEW))
-    reach, covariance = student(freedom), np.cov(both[:, np.isfinite(both).all(axis=0)], ddof=1)
+    reach, covariance = student(of.freedom), np.cov(both[:, np.isfinite(both).all(axis=0)], ddof=1)
     if abs(clean.value) <= reach * math.sqrt(covariance[1, 1]):
         return MeanPerformance(
             levels, mpc, Estimate(None, reason=f"{metric} on uncompressed frames cannot be told from 0")
@@ -74,7 +80,7 @@ def means_of(side: Side, cells: Sequence[ResultCell], at: Known, metric: str, fr
     return MeanPerformance(levels, mpc, Estimate(value / clean.value, *fieller(value, clean.value, covariance, reach)))
 
 
-def mean_difference(first: Side, second: Side, at: Known, sign: float, freedom: int) -> Estimate | None:
+def mean_difference(first: Side, second: Side, at: Known, sign: float, of: Draw) -> Estimate | None:
     """Return by how much the second ladder is better in the mean over the common levels; None if there are none.
 
     Args:
@@ -82,10 +88,11 @@ def mean_difference(first: Side, second: Side, at: Known, sign: float, freedom: 
         second: the ladder that is compared with the anchor.
         at: the metric and the rate of each experiment.
         sign: 1 if a higher metric is better, -1 if a lower one is better.
-        freedom: the degrees of freedom: the number of groups minus 1.
+        of: how the resamples were drawn.
     """
     shared = pairs(first, second)
     if not shared:
         return None
     (before, resampled_before), (after, resampled_after) = (_mean([pair[n] for pair in shared], at) for n in (0, 1))
-    return estimate_of(sign * (after - before), sign * (resampled_after - resampled_before), freedom)
+    bounded = _bounded([cell for pair in shared for cell in pair], at)
+    return estimate_of(sign * (after - before), sign * (resampled_after - resampled_before), of, bounded)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.statistics.estimate import Estimate
-from harness.statistics.intervals import UNDEFINED_ALLOWED, student
+from harness.statistics.intervals import UNDEFINED_ALLOWED
+from harness.statistics.spread import Spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     Known = dict[str, tuple[ResampledMetric, ResampledMetric]]
     """Experiment key -> the experiment's metric and rate."""
 
-__all__ = ["TOO_FEW", "Side", "estimate_of", "has_too_few", "pairs"]
+__all__ = ["TOO_FEW", "Draw", "Side", "estimate_of", "has_too_few", "pairs"]
 
 
 TOO_FEW = "no interval: undefined in too many resamples, or one group of samples only"
@@ -42,21 +43,40 @@ class Side:
     baseline: ResultCell | None
 
 
-def estimate_of(value: float, resampled: NDArray[np.float64], freedom: int) -> Estimate:
+@dataclass(frozen=True)
+class Draw:
+    """How the resamples of a comparison were drawn.
+
+    Args:
+        groups: the number of groups of samples (G); at least 2.
+        seed: the seed; None if it is unknown.
+    """
+
+    groups: int
+    seed: int | None = None
+
+    @property
+    def freedom(self) -> int:
+        """The degrees of freedom: the number of groups minus 1."""
+        return self.groups - 1
+
+
+def estimate_of(value: float, resampled: NDArray[np.float64], of: Draw, bounded: bool = False) -> Estimate:
     """Return a value with its 95% interval.
 
     Args:
         value: the value on all samples; NaN if undefined.
         resampled: float64[R]: the values on the resamples, scaled so that their standard deviation is the standard
             error (`ResampledMetric.around`).
-        freedom: the degrees of freedom: the number of groups minus 1.
+        of: how the resamples were drawn.
+        bounded: whether it is a metric between 0 and 1, or a difference of such metrics.
     """
     if math.isnan(value):
         return Estimate(None, reason="undefined: no sample has anything of its kind")
     if has_too_few(resampled):
         return Estimate(value, reason=TOO_FEW)
-    half_width = student(freedom) * float(np.nanstd(resampled, ddof=1))
-    return Estimate(value, value - half_width, value + half_width)
+    below, above = Spread.of_scaled(resampled, of.groups, of.seed, bounded).reach()
+    return Estimate(value, value - below, value + above)
 
 
 def has_too_few(resampled: NDArray[np.float64]) -> bool:

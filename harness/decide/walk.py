@@ -223,7 +223,7 @@ def _notes(ladder: Ladder, step: Step | None, confidence: float) -> tuple[str, .
         notes.append(
             f"{_count(step.groups, 'group')} of samples (below {GROUPS_FROM}): too few to be sure that the bounds hold."
         )
-    if step and step.groups > 1 and step.bound.drop.low == step.bound.drop.high == 0:
+    if step and step.groups > 1 and step.bound.unmoved:
         cell = next(cell for cell in ladder.cells if cell.facts["experiment"] == step.experiment)
         finding = f"{ladder.name}: the drop is 0 without any spread"
         unseen = f"up to {binomial_bound(step.groups, confidence):.1%} of all"

@@ -2,10 +2,9 @@
 
 If the test is undecided, it also estimates how many samples would decide it.
 
-An absolute limit is compared with the bound drop + t s. Here s is the standard error of the drop from the paired
-resamples (`harness.statistics.intervals`), and t is Student's one-sided quantile. A relative limit r is a limit on the
-ratio of the drop to the uncompressed value. Because the uncompressed value is uncertain too, the bound on the ratio is
-Fieller's (`harness.statistics.ratios`). It is within r exactly if the bound on drop - r |baseline| is below 0.
+The bound is the upper end of the drop's interval (`harness.statistics.drops`) at the confidence of a one-sided bound. A
+relative limit r is a limit on the ratio of the drop to the uncompressed value. The uncompressed value is uncertain too.
+So the bound on the ratio is within r exactly if the bound on drop - r |baseline| is at most 0, as Fieller's is.
 """
 
 from __future__ import annotations
@@ -15,15 +14,12 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
+from harness.statistics.drops import Drop
 from harness.statistics.estimate import UNKNOWN, Estimate
-from harness.statistics.intervals import UNDEFINED_ALLOWED, standard_error, student
-from harness.statistics.ratios import fieller
+from harness.statistics.quantiles import student
+from harness.statistics.spread import unseen_share
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from harness.decide.limit import Limit
     from harness.statistics.intervals import Replicates
 
@@ -49,6 +45,7 @@ class Bound:
         groups_needed: the number of groups of samples that would decide the test with the probability `POWER`. None if
             the test is decided, or if the measured drop exceeds the limit, so that more samples would not help.
         reason: why the verdict is `unknown`.
+        unmoved: whether the drop is 0 in every resample.
     """
 
     verdict: Verdict
@@ -57,6 +54,7 @@ class Bound:
     share: float | None = None
     groups_needed: int | None = None
     reason: str | None = None
+    unmoved: bool = False
 
     def record(self) -> dict[str, Any]:
         """Return the bound as plain values, for JSON; the drop's interval as `low` and `high`."""
@@ -74,7 +72,7 @@ class Bound:
     @property
     def is_unmoved(self) -> bool:
         """Whether the drop is 0 in every resample, and there are too few samples for the verdict `holds`."""
-        return self.verdict == "undecided" and self.drop.value == self.drop.low == self.drop.high == 0
+        return self.verdict == "undecided" and self.unmoved
 
 
 def one_sided_quantile(freedom: int, confidence: float) -> float:
@@ -109,51 +107,51 @@ def bound_of(
     Raises:
         ValueError: the two experiments do not have the same samples, groups and resamples.
     """
-    if level.source != baseline.source:
-        raise ValueError("a bound needs two experiments on the same samples, groups and resamples")
-    sign = 1.0 if higher_is_better else -1.0
-    base = baseline.values.get(metric, math.nan)
-    drop = sign * (base - level.values.get(metric, math.nan))
+    found = Drop.of(level, baseline, metric, higher_is_better)
+    drop, base = found.value, baseline.values.get(metric, math.nan)
     if math.isnan(drop):
         return Bound("unknown", reason="the metric is undefined: no sample has anything of its kind")
     share = drop / abs(base) if base else None
     bound = Bound("unknown", drop=Estimate(drop), share=share)
-    if level.groups < 2:
-        return replace(bound, reason="all samples come from one group: nobody knows how far the drop would move")
-    if metric not in level.resampled or metric not in baseline.resampled:
-        return replace(bound, reason="no interval is computed for this metric")
-    drops, bases = (
-        sign * (baseline.resampled[metric] - level.resampled[metric]),
-        math.copysign(1.0, base) * baseline.resampled[metric],
-    )
-    defined = np.isfinite(drops) & np.isfinite(bases)
-    if (missing := float(np.mean(~defined))) > UNDEFINED_ALLOWED:
-        return replace(bound, reason=f"undefined in {missing:.0%} of the resamples: too few samples have its kind")
-    drops, bases = drops[defined], bases[defined]
-    freedom = level.groups - 1
-    half_width = student(freedom) * standard_error(drops, level.groups)
-    bound = replace(bound, drop=Estimate(drop, drop - half_width, drop + half_width))
-    t = one_sided_quantile(freedom, confidence)
-    covariance = _covariance(drops, bases, level.groups)
-    if limit.relative and abs(base) <= t * math.sqrt(covariance[1, 1]):
+    if found.reason is not None:
+        return replace(bound, reason=_UNKNOWN.get(found.reason, found.reason))
+    is_exact = exact and found.is_zero
+    ends = (0.0, 0.0) if is_exact else found.ends()
+    bound = replace(bound, drop=Estimate(drop, *ends), unmoved=found.is_zero)
+    two_sided, t = 2 * confidence - 1, one_sided_quantile(level.groups - 1, confidence)
+    if limit.relative and (not base or abs(base) <= t * found.base_error):
         return replace(bound, reason="the uncompressed value cannot be told from 0: no share of it")
-    if drop == 0 and not drops.any() and not exact and metric in level.ratios:
-        return zero_drop_bound(bound, level.groups, base, limit, confidence)
+    if is_exact:
+        return replace(bound, verdict="holds", value=0.0)
+    lower, value = found.ends(two_sided, bound=True)
     if limit.relative:
-        lower, value = fieller(drop, abs(base), covariance, t)
-        weights = np.array([1.0, -limit.value])
-        excess, error = drop - limit.value * abs(base), math.sqrt(max(0.0, float(weights @ covariance @ weights)))
-    else:
-        error, excess = math.sqrt(covariance[0, 0]), drop - limit.value
-        lower, value = drop - t * error, drop + t * error
+        lower, value = found.lower_share(two_sided), found.upper_share(two_sided)
     # The tolerance absorbs rounding errors of floating-point numbers: 0.02 is not exactly 2/100.
     tolerance = 1e-9 * max(1.0, abs(limit.value))
     if value <= limit.value + tolerance:
         return replace(bound, verdict="holds", value=value)
     if lower > limit.value + tolerance:
         return replace(bound, verdict="fails", value=value)
-    needed = needed_groups(level.groups, excess, error, confidence) if excess < 0 else None
-    return replace(bound, verdict="undecided", value=value, groups_needed=needed)
+    return replace(bound, verdict="undecided", value=value, groups_needed=_needed(found, limit, confidence))
+
+
+_UNKNOWN = {
+    "no interval: all samples come from one group": (
+        "all samples come from one group: nobody knows how far the drop would move"
+    )
+}
+
+
+def _needed(found: Drop, limit: Limit, confidence: float) -> int | None:
+    """Return the number of groups that would decide the test; None if the measured drop is beyond the limit."""
+    share = limit.value if limit.relative else 0.0
+    excess = found.value - limit.allowed(found.base)
+    if excess >= 0:
+        return None
+    if found.is_zero:
+        allowed = limit.allowed(found.base)
+        return math.ceil(math.log(1 - confidence) / math.log1p(-allowed)) if 0 < allowed < 1 else None
+    return needed_groups(found.groups, excess, found.error_beyond(share), confidence)
 
 
 def binomial_bound(groups: int, confidence: float) -> float:
@@ -169,16 +167,17 @@ def binomial_bound(groups: int, confidence: float) -> float:
     >>> round(binomial_bound(40, 0.95), 3)
     0.072
     """
-    return 1.0 - float((1.0 - confidence) ** (1 / groups))
+    return unseen_share(groups, 2 * confidence - 1)
 
 
 def zero_drop_bound(bound: Bound, groups: int, base: float, limit: Limit, confidence: float) -> Bound:
-    """Test whether a metric's drop stays within a limit, if the measured drop is 0 in every resample.
+    """Test whether a metric's drop stays within a limit, if a stored interval of the drop is 0 without any width.
 
-    The standard error of such a drop is 0, which says nothing about groups that were not observed. The binomial bound
-    (Clopper and Pearson 1934) on the share of groups that lose is used instead. It assumes that each of these groups
-    loses the whole metric, which lies in 0-1. It is a bound for metrics that are means over groups, such as top-1. For
-    AP and for means over classes the true bound can be larger, because one group can contain all objects of a class.
+    Results of version 0.1.0 have such intervals. The standard error of such a drop is 0, which says nothing about
+    groups that were not observed. The binomial bound (Clopper and Pearson 1934) on the share of groups that lose is
+    used instead. It assumes that each of these groups loses the whole metric, which lies in 0-1. It is a bound for
+    metrics that are means over groups, such as top-1. For AP and for means over classes the true bound can be larger,
+    because one group can contain all objects of a class.
 
     Args:
         bound: a `Bound` with the drop, its interval and the share.
@@ -187,22 +186,13 @@ def zero_drop_bound(bound: Bound, groups: int, base: float, limit: Limit, confid
         limit: the largest drop that is allowed.
         confidence: the confidence level of the bound.
     """
+    bound = replace(bound, unmoved=True)
     lost, allowed = binomial_bound(groups, confidence), limit.allowed(base)
     value = lost / abs(base) if limit.relative else lost
     if lost <= allowed:
         return replace(bound, verdict="holds", value=value)
     needed = math.ceil(math.log(1 - confidence) / math.log1p(-allowed)) if 0 < allowed < 1 else None
     return replace(bound, verdict="undecided", value=value, groups_needed=needed)
-
-
-def _covariance(drops: NDArray[np.float64], bases: NDArray[np.float64], groups: int) -> NDArray[np.float64]:
-    """Return the covariance matrix of the drop and the uncompressed value on all groups: float64[2, 2]."""
-    drop_deviation = float(np.std(drops, ddof=1))
-    base_deviation = float(np.std(bases, ddof=1))
-    # Both deviations have the same ratio to their standard errors, so any that is not 0 gives the scale.
-    deviation = drop_deviation or base_deviation
-    scale = (standard_error(drops if drop_deviation else bases, groups) / deviation) ** 2 if deviation else 0.0
-    return np.asarray(np.cov(drops, bases, ddof=1) * scale, np.float64)
 
 
 def needed_groups(groups: int, excess: float, error: float, confidence: float) -> int:

@@ -55,6 +55,7 @@ class _Job:
     key: str
     samples: Samples
     baseline: tuple[str, Samples] | None
+    lossless: bool
 
 
 class Finishing:
@@ -165,7 +166,7 @@ class Finishing:
                 self._baseline = experiment.baseline
         if cell.exact and experiment.baseline is None:
             self._baseline = experiment.key
-        return _Job(experiment.key, samples, baseline)
+        return _Job(experiment.key, samples, baseline, self._finisher.is_lossless(experiment))
 
     def _received(self, connection: Connection) -> Ready:
         subject, cell = self._queue.popleft()
@@ -215,7 +216,7 @@ def _computed(calculator: Calculator, subject: Subject, cell: Cell, job: _Job) -
     try:
         if job.baseline is not None:
             calculator.keep_baseline(subject.task, *job.baseline)
-        calculated: Calculated | Exception = calculator.calculate(subject, cell, job.samples)
+        calculated: Calculated | Exception = calculator.calculate(subject, cell, job.samples, job.lossless)
     except Exception as error:  # noqa: BLE001 - an error of a task fails the experiment, and is recorded
         calculated = portable(error)
     return calculated, time.perf_counter() - started

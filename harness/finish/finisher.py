@@ -38,7 +38,7 @@ NOTHING_JUDGED = (
     "may have been sent yet. Ask for a higher fps=, for longer clips, or for judged frames that are closer together "
     "(a folder of videos: frames=, every=)."
 )
-METHOD = "delete-d jackknife"
+METHOD = "delete-d jackknife and counts"
 """The name of the method of `harness.statistics.intervals` in the database."""
 
 
@@ -97,6 +97,13 @@ class Finisher:
     def samples(self, key: str) -> Samples:
         """Read the statistics of an experiment's samples. They are unpacked when they are used."""
         return {sample.index: sample for sample in self.store.statistics(key)}
+
+    def is_lossless(self, experiment: Experiment) -> bool:
+        """Return whether the model is pretrained and got exactly the source's frames in all samples."""
+        if experiment.training.kind != "pretrained":
+            return False
+        rows = (row for row in self.store.rows(experiment.key) if row.status == "ok")
+        return all(row.squared_error in (0, None) for row in rows)
 
     def write(self, cell: Cell, claim: Claim, max_failures: int, calculated: Calculated) -> FinishedExperiment:
         """Write the results of a cell to the store.
@@ -161,6 +168,21 @@ class Finisher:
         count = f"{totals.failed} of {totals.samples + totals.failed} samples failed"
         return f"{count} (allowed: {max_failures}); sample {first.id}: {first.error}"
 
+    def renew(self, task: Task, experiments: Sequence[Experiment]) -> int:
+        """Compute the metrics of finished experiments again whose intervals were computed by an older method.
+
+        Their comparisons are deleted, so `compare` and `recover` compute them again.
+
+        Returns:
+            the number of these experiments.
+        """
+        outdated = self.store.outdated([experiment.key for experiment in experiments], METHOD)
+        chosen = [experiment for experiment in experiments if experiment.key in outdated]
+        for experiment in chosen:
+            metrics = self._calculator.metrics(task, experiment, self.samples(experiment.key))
+            self.store.replace_metrics(experiment.key, metrics, METHOD, self.resamples, self.seed)
+        return len(chosen)
+
     # Comparisons
 
     def compare(self, task: Task, experiments: Sequence[Experiment]) -> None:
@@ -177,7 +199,7 @@ class Finisher:
                 if self._calculator.baseline != experiment.baseline:
                     self._calculator.keep_baseline(task, experiment.baseline, self.samples(experiment.baseline))
                 resampled = self._calculator.resample(task, experiment.key, self.samples(experiment.key))
-                drops = self._calculator.drops(task, resampled)
+                drops = self._calculator.drops(task, resampled, self.is_lossless(experiment))
                 draft = self._calculator.draft(task, resampled)
             except StoreError:
                 raise

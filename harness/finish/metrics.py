@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.finish.chance import chance_warning
 from harness.records import Comparison, MetricValue, SampleStatistics
-from harness.statistics.intervals import Replicates, interval, paired_interval, replicates
+from harness.statistics.agreement import Agreement
+from harness.statistics.drops import paired_interval
+from harness.statistics.intervals import Replicates, interval, replicates
 from harness.statistics.judged import judged_in_all
 from harness.statistics.kept import Draft, draft_of
 from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
+    from harness.experiment import Experiment
     from harness.task import Metric, Task
     from harness.unit import Cell, Subject
 
@@ -86,19 +89,27 @@ class Calculator:
 
     def keep_baseline(self, task: Task, key: str, samples: Samples) -> None:
         """Keep the resamples of a baseline, for the cells that follow."""
-        self._baseline = self.resample(task, key, samples)
+        self._baseline = _as_baseline(task, self.resample(task, key, samples))
 
-    def calculate(self, subject: Subject, cell: Cell, samples: Samples) -> Calculated:
+    def calculate(self, subject: Subject, cell: Cell, samples: Samples, lossless: bool = False) -> Calculated:
         """Compute an experiment's metrics, and its drops if its baseline is kept.
 
         An uncompressed experiment is kept as the baseline of those that follow.
+
+        Args:
+            subject: the model, the dataset and the task.
+            cell: the experiment.
+            samples: its samples that did not fail.
+            lossless: whether the pretrained model got exactly the frames of the baseline.
         """
         task, experiment = subject.task, cell.experiment
         resampled = self.resample(task, experiment.key, samples)
+        if cell.exact and experiment.baseline is None:
+            resampled = _as_baseline(task, resampled)
         metrics = [_metric(resampled, metric) for metric in task.all_metrics()]
         drops: list[Comparison] = []
         if self._baseline is not None and self._baseline.key == experiment.baseline:
-            drops = self.drops(task, resampled)
+            drops = self.drops(task, resampled, lossless)
         warning = ""
         if cell.exact:
             warning = _chance(subject, resampled, metrics)
@@ -111,17 +122,32 @@ class Calculator:
         ordered = [resampled.samples[index] for index in sorted(resampled.samples)]
         return draft_of(resampled.replicates, ordered, task, self._resamples)
 
-    def drops(self, task: Task, resampled: Resampled) -> list[Comparison]:
-        """Compute the drops against the kept baseline, on the frames that both judged; positive is worse."""
+    def metrics(self, task: Task, experiment: Experiment, samples: Samples) -> list[MetricValue]:
+        """Compute the metrics of a finished experiment again."""
+        resampled = self.resample(task, experiment.key, samples)
+        if experiment.baseline is None and experiment.codec == "none":
+            resampled = _as_baseline(task, resampled)
+        return [_metric(resampled, metric) for metric in task.all_metrics()]
+
+    def drops(self, task: Task, resampled: Resampled, lossless: bool = False) -> list[Comparison]:
+        """Compute the drops against the kept baseline, on the frames that both judged; positive is worse.
+
+        Args:
+            task: the task.
+            resampled: the experiment.
+            lossless: whether the pretrained model got exactly the frames of the baseline.
+        """
         assert self._baseline is not None
         shared = judged_in_all([resampled.samples, self._baseline.samples])
         first, second = (
             whole if _same(samples, whole.samples) else self.resample(task, whole.key, samples)
             for whole, samples in zip((resampled, self._baseline), shared, strict=True)
         )
+        second = _as_baseline(task, second)
         drops = []
         for metric in task.all_metrics():
-            estimate = paired_interval(first.replicates, second.replicates, metric.name, metric.higher_is_better)
+            up = metric.higher_is_better
+            estimate = paired_interval(first.replicates, second.replicates, metric.name, up, lossless)
             drops.append(
                 Comparison(
                     key=first.key,
@@ -136,6 +162,13 @@ class Calculator:
                 )
             )
         return drops
+
+
+def _as_baseline(task: Task, resampled: Resampled) -> Resampled:
+    """Return a baseline. A model's agreement with itself is exact, not an estimate."""
+    if not isinstance(task, Agreement) or resampled.replicates.certain:
+        return resampled
+    return replace(resampled, replicates=replace(resampled.replicates, certain=True))
 
 
 def _metric(resampled: Resampled, metric: Metric) -> MetricValue:

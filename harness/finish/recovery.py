@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from harness.records import Comparison
+from harness.statistics.drops import paired_interval
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import Replicates
 from harness.statistics.ratios import Difference, difference, ratio_interval
@@ -45,7 +46,8 @@ def recoveries(
     for metric in task.all_metrics():
         up = metric.higher_is_better
         gain, loss = difference(after, before, metric.name, up), difference(base, before, metric.name, up)
-        add("gain", quartet.pretrained, metric.name, _plain(gain))
+        plain = _NONE if gain is None else paired_interval(before, after, metric.name, up)
+        add("gain", quartet.pretrained, metric.name, plain)
         add("recovery", quartet.pretrained, metric.name, _share(gain, loss, "the pretrained model's drop"))
         larger = after if up else before
         add("study_gain", quartet.pretrained, metric.name, _share(gain, _from_zero(larger, metric.name), metric.name))
@@ -66,12 +68,6 @@ def _from_zero(found: Replicates, metric: str) -> Difference | None:
 
 
 _NONE = Estimate(None, None, None, "no interval is computed for this metric", 0)
-
-
-def _plain(gain: Difference | None) -> Estimate:
-    from harness.statistics.intervals import estimate_from_resamples
-
-    return _NONE if gain is None else estimate_from_resamples(gain.value, gain.resampled, gain.groups)
 
 
 def _share(part: Difference | None, whole: Difference | None, what: str) -> Estimate:

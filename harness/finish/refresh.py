@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["Kept", "keep_resamples", "refresh"]
 
 
-def refresh(store: Store, plugins: Plugins, progress: Progress, resamples: int = 1000, seed: int = 0) -> None:
+def refresh(
+    store: Store, plugins: Plugins, progress: Progress, resamples: int = 1000, seed: int = 0, renew: bool = False
+) -> int:
     """Compute the missing comparisons (drops and recoveries) of finished experiments.
+
 
     Experiments are skipped with a warning if no installed plugin provides their task, or if the store does not know
     their classes.
@@ -40,11 +43,19 @@ def refresh(store: Store, plugins: Plugins, progress: Progress, resamples: int =
         progress: receives warnings.
         resamples: the number of resamples for the intervals.
         seed: the seed of the resampling.
+        renew: whether to compute the metrics and comparisons again whose intervals were computed by an older method.
+
+    Returns:
+        the number of experiments whose metrics were computed again.
     """
     finisher = Finisher(store, progress, plugins, 0, resamples, seed)
+    renewed = 0
     for task, experiments in _by_task(store, plugins, progress):
+        if renew:
+            renewed += finisher.renew(task, experiments)
         finisher.compare(task, experiments)
         finisher.recover(task, experiments)
+    return renewed
 
 
 @dataclass

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from harness.experiment import canonical
 from harness.planning.recorded_task import task_of
 from harness.results.classes import classes_of
 from harness.results.kept import KeptMetrics
+from harness.statistics.agreement import Agreement
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import (
     GROUPS_FROM,
@@ -225,7 +226,13 @@ class Resampler:
         resampled = np.mean([of_cell.resampled.get(metric, undefined) for of_cell in drawn], axis=0)
         ratios = frozenset.intersection(*(of_cell.ratios for of_cell in drawn))
         groups = min(of_cell.groups for of_cell in drawn)
-        mean = Replicates({metric: value}, {metric: resampled}, groups, ratios, drawn[0].source)
+        hits = drawn[0].hits if len(drawn) == 1 else {}
+        certain = all(of_cell.certain for of_cell in drawn)
+        seed = drawn[0].seed
+        own = {metric: min(of_cell.groups_of(metric) for of_cell in drawn)}
+        mean = Replicates(
+            {metric: value}, {metric: resampled}, groups, ratios, drawn[0].source, seed, hits, certain, own
+        )
         return ResampledMetric(metric, mean, min(map(len, samples)))
 
     def _metrics(self, cell: ResultCell, samples: Judged, wanted: Collection[str]) -> Replicates:
@@ -238,8 +245,10 @@ class Resampler:
         if known is None and (found := self._restored(cell)) is not None and found.covers(samples):
             self._resampled[which] = found.groups, found.replicates.source
             if found.replicates.values.keys() >= set(wanted):
-                self._known[which] = found.replicates, False
-                return found.replicates
+                # A model's agreement with itself is exact, not an estimate.
+                certain = cell.is_baseline and self.identities[key].get("reference") == "predictions"
+                self._known[which] = replace(found.replicates, certain=certain), False
+                return self._known[which][0]
         task = task_of(self.identities[key], self._classes_of(cell), self.plugins)
         stored = self.home[key].statistics(key)
         used = [last_frames(sample, samples[sample.index]) for sample in stored if sample.index in samples]
@@ -248,6 +257,8 @@ class Resampler:
         groups = [sample.group for sample in used for _ in sample.statistics]
         only = wanted if known is None or not known.values else None
         drawn = replicates(task, frames, groups, self.resamples, self.seed, only=only)
+        if cell.is_baseline and isinstance(task, Agreement):
+            drawn = replace(drawn, certain=True)
         self._known[which] = drawn, only is None
         self._resampled[which] = tuple(dict.fromkeys(groups)), drawn.source
         return drawn
@@ -279,7 +290,7 @@ class Resampler:
         if len(sums) > 1:
             for number, chosen in enumerate(subsets(len(sums), self.seed, range(self.resamples))):
                 resampled[number] = _ratio(sums[chosen])
-        return Replicates({RATE: whole}, {RATE: resampled}, len(sums), frozenset(), source)
+        return Replicates({RATE: whole}, {RATE: resampled}, len(sums), frozenset(), source, self.seed)
 
 
 def _ratio(sums: NDArray[np.float64]) -> float:

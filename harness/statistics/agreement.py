@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,12 @@ class Agreement(Task):
         wanted = None if metrics is None else {name.removeprefix(PREFIX) for name in metrics}
         reduce = self.task.reducer(statistics, wanted)
         return lambda weights: {PREFIX + name: values for name, values in reduce(weights).items()}
+
+    def hits(self, statistics: Sequence[Statistics]) -> Iterator[tuple[str, NDArray[np.float64]]]:
+        return ((PREFIX + name, scores) for name, scores in self.task.hits(statistics))
+
+    def counted(self, statistics: Sequence[Statistics]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+        return ((PREFIX + name, frames) for name, frames in self.task.counted(statistics))
 
     def translator(self, model_classes: tuple[str, ...], dataset: str) -> Callable[[Any], Any]:
         return self.task.translator(model_classes, dataset)

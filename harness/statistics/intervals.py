@@ -5,7 +5,11 @@ resamples contains two thirds of the groups, drawn without replacement, and ever
 resample. The standard error is the standard deviation of these values, scaled from the size of a resample to the size
 of the whole dataset. This method is the delete-d jackknife with random subsets (Shao and Wu, Annals of Statistics 17,
 1989), also known as the m-out-of-n bootstrap without replacement (Politis and Romano 1994). The interval is the value
-plus and minus the standard error times Student's quantile.
+plus and minus the standard error times Student's quantile, and wider where few groups decide the error
+(`harness.statistics.spread`).
+
+Of a metric that is a share of right frames (`Task.hits`), the interval comes from the counts of right and wrong frames
+(`harness.statistics.proportions`).
 
 Some metrics are biased on small datasets, for example average precision. An estimate of this bias is added to the
 error of a value, but not to the error of a difference.
@@ -26,14 +30,17 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
-from statistics import NormalDist
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.statistics.estimate import GROUPS_FROM, HOLDS_FROM, Estimate
+from harness.statistics.proportions import Hits, share_interval
+from harness.statistics.quantiles import CONFIDENCE, student
 from harness.statistics.reduced import checked
+from harness.statistics.resamples import influences, size_bias, standard_error, subset, subsets
+from harness.statistics.spread import Spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,25 +48,21 @@ if TYPE_CHECKING:
     from harness.task import Statistics, Task
 
 __all__ = [
+    "CONFIDENCE",
     "GROUPS_FROM",
     "HOLDS_FROM",
     "UNDEFINED_ALLOWED",
     "Replicates",
-    "estimate_from_resamples",
     "interval",
-    "paired_interval",
     "replicates",
     "size_bias",
     "standard_error",
     "student",
     "subset",
     "subsets",
+    "why_no_interval",
 ]
 
-CONFIDENCE = 0.95
-"""The confidence level of every interval."""
-KEPT = 2 / 3
-"""The share of the groups that a resample contains."""
 UNDEFINED_ALLOWED = 0.05
 """The share of resamples in which a metric may be undefined. If it is undefined in more, it gets no interval."""
 
@@ -82,6 +85,11 @@ class Replicates:
             and 1.
         source: a digest of the resampling. It is equal for two experiments with the same samples in the same order,
             the same groups and the same resamples.
+        seed: the seed of the resamples; None if they were not drawn by `subsets`. The influences of the groups are then
+            unknown.
+        hits: metric -> the right frames, for metrics that are a share of right frames.
+        certain: whether the values are exact by definition, because a model is compared with itself.
+        own: metric -> the number of groups that have anything of its kind, for metrics of a single class.
     """
 
     values: Mapping[str, float]
@@ -89,6 +97,19 @@ class Replicates:
     groups: int
     ratios: frozenset[str]
     source: str
+    seed: int | None = None
+    hits: Mapping[str, Hits] = field(default_factory=dict, repr=False)
+    certain: bool = False
+    own: Mapping[str, int] = field(default_factory=dict, repr=False)
+
+    def groups_of(self, metric: str) -> int:
+        """Return the number of groups that a metric depends on."""
+        return self.own.get(metric, self.groups)
+
+    @cached_property
+    def influences(self) -> Mapping[str, NDArray[np.float64]]:
+        """The influence of each group on each metric (`resamples.influences`); empty if they are unknown."""
+        return {} if self.seed is None or self.groups < 2 else influences(self.resampled, self.groups, self.seed)
 
 
 def replicates(
@@ -112,7 +133,7 @@ def replicates(
         only: the names of the metrics that are computed; None for all.
 
     Raises:
-        ValueError: `statistics` and `groups` differ in length.
+        ValueError: `statistics` and `groups` differ in length, or the task's `hits` and `reduce` differ.
     """
     if len(groups) != len(statistics):
         raise ValueError(f"{len(statistics)} frames but {len(groups)} groups")
@@ -143,7 +164,33 @@ def replicates(
                 pass
     source = hashlib.sha256("\0".join([*groups, str(resamples), str(seed)]).encode()).hexdigest()
     ratios = frozenset(metric.name for metric in metrics if not metric.unit and metric.higher_is_better)
-    return Replicates(values, resampled, len(names), ratios, source)
+    hits = _hits(task, statistics, group_of_frame, values) if statistics else {}
+    own = {name: len(set(found.groups.tolist())) for name, found in hits.items()}
+    if statistics:
+        counted = ((name, frames) for name, frames in task.counted(statistics) if name in values)
+        own |= {name: len(set(group_of_frame[frames].tolist())) for name, frames in counted}
+    return Replicates(values, resampled, len(names), ratios, source, seed, hits, own=own)
+
+
+def _hits(
+    task: Task, statistics: Sequence[Statistics], groups: NDArray[np.int64], values: Mapping[str, float]
+) -> dict[str, Hits]:
+    """Return the right frames of each metric that is a share of right frames, and is among `values`.
+
+    Raises:
+        ValueError: the share is not the metric's value.
+    """
+    found = {}
+    for name, scores in task.hits(statistics):
+        if name in values:
+            frames = np.flatnonzero(np.isfinite(scores))
+            found[name] = Hits(frames, scores[frames] > 0, groups[frames])
+            if not math.isclose(found[name].share, values[name], abs_tol=1e-9) and not math.isnan(values[name]):
+                raise ValueError(
+                    f"task {task.name}: `hits` of {name} has a share of {found[name].share} right frames, `reduce` "
+                    f"returns {values[name]}"
+                )
+    return found
 
 
 def interval(found: Replicates, metric: str) -> Estimate:
@@ -154,140 +201,40 @@ def interval(found: Replicates, metric: str) -> Estimate:
     value = found.values[metric]
     if math.isnan(value):
         return Estimate(None, None, None, "undefined: no sample has anything of its kind", found.groups)
-    ends = estimate_from_resamples(value, found.resampled.get(metric), found.groups, biased=True)
-    if metric in found.ratios and not ends.reason and 0 <= value <= 1:
-        return Estimate(value, max(0.0, ends.low or 0.0), min(1.0, ends.high or 0.0), groups=found.groups)
-    return ends
+    if found.certain:
+        return Estimate(value, value, value, groups=found.groups)
+    hits, resampled, groups = found.hits.get(metric), found.resampled.get(metric), found.groups_of(metric)
+    if reason := why_no_interval(resampled, found.groups, None if hits is not None else groups):
+        return Estimate(value, None, None, reason, groups)
+    if hits is not None:
+        return Estimate(value, *share_interval(hits), groups=groups)
+    assert resampled is not None
+    defined = resampled[~np.isnan(resampled)]
+    bounded = metric in found.ratios and 0 <= value <= 1
+    error = math.hypot(standard_error(defined, found.groups), size_bias(value, defined, found.groups))
+    below, above = Spread.of(error, found.influences.get(metric), groups, bounded).reach()
+    low, high = value - below, value + above
+    if bounded:
+        low, high = max(0.0, low), min(1.0, high)
+    return Estimate(value, low, high, groups=groups, few=groups < min(GROUPS_FROM, found.groups))
 
 
-def paired_interval(found: Replicates, baseline: Replicates, metric: str, higher_is_better: bool) -> Estimate:
-    """Return the drop of a metric against the baseline, with its paired 95% interval; positive if it got worse.
-
-    Raises:
-        ValueError: the two experiments do not have the same samples, groups and resamples.
-    """
-    if found.source != baseline.source:
-        raise ValueError("a paired interval needs two experiments on the same samples, groups and resamples")
-    sign = 1.0 if higher_is_better else -1.0
-    value = sign * (baseline.values[metric] - found.values[metric])
-    if math.isnan(value):
-        return Estimate(None, None, None, "undefined: no sample has anything of its kind", found.groups)
-    if metric not in found.resampled:
-        return estimate_from_resamples(value, None, found.groups)
-    return estimate_from_resamples(value, sign * (baseline.resampled[metric] - found.resampled[metric]), found.groups)
-
-
-def subset(groups: int, seed: int, number: int) -> NDArray[np.bool_]:
-    """Draw one resample: bool[G], true for the groups that it contains.
-
-    The result depends only on the three arguments.
+def why_no_interval(resampled: NDArray[np.float64] | None, groups: int, own: int | None) -> str | None:
+    """Return the reason why a metric, or a difference of metrics, has no interval; None if it has one.
 
     Args:
-        groups: the number of groups (G).
-        seed: the seed of all resamples.
-        number: the number of this resample.
-    """
-    random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, number])))
-    chosen = np.zeros(groups, np.bool_)
-    chosen[random.permutation(groups)[: _kept(groups)]] = True
-    return chosen
-
-
-def subsets(groups: int, seed: int, numbers: range) -> NDArray[np.bool_]:
-    """Draw several resamples (`subset`), or take those that were drawn before: bool[R, G].
-
-    Args:
-        groups: the number of groups (G).
-        seed: the seed of all resamples.
-        numbers: the numbers of the resamples.
-    """
-    bits = _bits(groups, seed, numbers.stop)[numbers.start : numbers.stop]
-    return np.unpackbits(bits, axis=1, count=groups).view(np.bool_)
-
-
-@lru_cache(maxsize=4)
-def _bits(groups: int, seed: int, resamples: int) -> NDArray[np.uint8]:
-    """Return the first resamples as bits, uint8[R, ceil(G / 8)]. The next experiment mostly has the same."""
-    bits = np.empty((resamples, -(-groups // 8)), np.uint8)
-    for number in range(resamples):
-        bits[number] = np.packbits(subset(groups, seed, number))
-    return bits
-
-
-def standard_error(resampled: NDArray[np.float64], groups: int) -> float:
-    """Return the standard error of a value that was computed on G groups, from its values on the resamples (`subset`).
-
-    For a mean it equals the usual standard error: the standard deviation over the square root of G.
-    """
-    kept = _kept(groups)
-    return float(np.std(resampled, ddof=1)) * math.sqrt(kept / (groups - kept))
-
-
-def size_bias(value: float, resampled: NDArray[np.float64], groups: int) -> float:
-    """Return the jackknife's estimate of the bias that a value on G groups has because G is small.
-
-    The estimate assumes that the bias falls as 1/G. The change of the value from all G groups to an infinite dataset is
-    then twice the change from two thirds of the groups to all of them. For a mean the bias is 0.
-
-    Args:
-        value: the value on all groups.
-        resampled: float64[R]: the value on each resample.
-        groups: the number of groups (G).
-    """
-    kept = _kept(groups)
-    return (float(np.mean(resampled)) - value) * kept / (groups - kept)
-
-
-def _kept(groups: int) -> int:
-    return min(groups - 1, max(1, round(KEPT * groups)))
-
-
-def estimate_from_resamples(
-    value: float, resampled: NDArray[np.float64] | None, groups: int, biased: bool = False
-) -> Estimate:
-    """Return a value with its 95% interval, which is computed from its values on the resamples.
-
-    Args:
-        value: the value on all groups; not NaN.
         resampled: float64[R]: the value on each resample, NaN where undefined; None if nothing was resampled.
-        groups: the number of groups (G).
-        biased: whether the bias of small datasets (`size_bias`) is added to the error.
+        groups: the number of groups that were resampled.
+        own: the number of groups that the metric depends on; None if its interval comes from the counts of right
+            frames, however few these are.
     """
     if groups < 2:
-        return Estimate(value, None, None, "no interval: all samples come from one group", groups)
+        return "no interval: all samples come from one group"
     if resampled is None:
-        return Estimate(value, None, None, "no interval is computed for this metric", groups)
-    defined = resampled[~np.isnan(resampled)]
+        return "no interval is computed for this metric"
     missing = float(np.mean(np.isnan(resampled)))
-    if missing > UNDEFINED_ALLOWED:
-        share = f"{missing:.0%} of the resamples"
-        return Estimate(value, None, None, f"no interval: undefined in {share}, too few samples have its kind", groups)
-    error = standard_error(defined, groups)
-    if biased:
-        error = math.hypot(error, size_bias(value, defined, groups))
-    half_width = student(groups - 1) * error
-    return Estimate(value, value - half_width, value + half_width, groups=groups)
-
-
-def student(freedom: int, confidence: float = CONFIDENCE) -> float:
-    """Return Student's two-sided quantile (Abramowitz and Stegun 26.7.5; exact for one and two degrees of freedom).
-
-    Args:
-        freedom: the degrees of freedom.
-        confidence: the confidence level of the interval.
-
-    >>> [round(student(n), 2) for n in (1, 2, 5, 100)]
-    [12.71, 4.3, 2.57, 1.98]
-    """
-    if freedom == 1:
-        return math.tan(math.pi * confidence / 2)
-    if freedom == 2:
-        return confidence * math.sqrt(2 / (1 - confidence * confidence))
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / math.pow(freedom, power) for power, term in enumerate(terms, start=1))
+    if own is not None and missing > UNDEFINED_ALLOWED:
+        return f"no interval: undefined in {missing:.0%} of the resamples, too few samples have its kind"
+    if own is not None and own < 2:
+        return "no interval: all samples of its kind come from one group"
+    return None

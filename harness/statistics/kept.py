@@ -152,7 +152,9 @@ class Draft:
 def draft_of(
     found: Replicates, samples: Sequence[SampleStatistics], task: Task, resamples: int, outline: Outline | None = None
 ) -> Draft | None:
-    """Return the resampled metrics of an experiment that are to be kept; None if none of them was resampled.
+    """Return the resampled metrics of an experiment that are to be kept; None if there are none.
+
+    Shares of right frames are not kept: their intervals need the frames, and to resample them takes little.
 
     Args:
         found: the experiment's metrics, on all its samples and on the resamples.
@@ -165,7 +167,7 @@ def draft_of(
     values = {
         name: np.array([found.values[name], *found.resampled[name]], np.float64)
         for name in metrics_to_keep(task, outline.size, resamples)
-        if name in found.resampled
+        if name in found.resampled and name not in found.hits
     }
     if not values:
         return None
@@ -224,6 +226,7 @@ def restored(kept: KeptResamples, outline: Outline, origin: str) -> Restored:
             groups=int(shared["groups"]),
             ratios=frozenset(name for name, is_ratio in ratios if is_ratio),
             source=shared["source"].tobytes().hex(),
+            seed=kept.seed,
         )
     except (StoreError, KeyError, ValueError, TypeError) as error:
         raise StoreError("they are damaged") from error

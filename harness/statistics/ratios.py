@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.statistics.drops import Drop
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import Replicates, standard_error, student
 
@@ -32,11 +33,13 @@ class Difference:
         value: the difference on all samples; positive if the first experiment is better.
         resampled: float64[R]: the difference on each resample.
         groups: the number of groups that were resampled.
+        low: the lower end of its 95% interval; None if it is that of Student's interval.
     """
 
     value: float
     resampled: NDArray[np.float64]
     groups: int
+    low: float | None = None
 
 
 def difference(better: Replicates, worse: Replicates, metric: str, higher_is_better: bool) -> Difference | None:
@@ -51,7 +54,9 @@ def difference(better: Replicates, worse: Replicates, metric: str, higher_is_bet
         return None
     sign = 1.0 if higher_is_better else -1.0
     value = sign * (better.values[metric] - worse.values[metric])
-    return Difference(value, sign * (better.resampled[metric] - worse.resampled[metric]), better.groups)
+    found = Drop.of(worse, better, metric, higher_is_better)
+    low = None if found.reason is not None else found.ends()[0]
+    return Difference(value, sign * (better.resampled[metric] - worse.resampled[metric]), better.groups, low)
 
 
 def ratio_interval(part: Difference, whole: Difference, what: str) -> Estimate:
@@ -70,8 +75,9 @@ def ratio_interval(part: Difference, whole: Difference, what: str) -> Estimate:
         return Estimate(None, None, None, "undefined: no sample has anything of its kind", whole.groups)
     error = standard_error(whole.resampled, whole.groups)
     half_width = student(whole.groups - 1) * error
-    if whole.value - half_width <= 0:
-        text = f"{what} is {whole.value:.3g} [{whole.value - half_width:.3g}, {whole.value + half_width:.3g}]"
+    low = whole.value - half_width if whole.low is None else min(whole.low, whole.value - half_width)
+    if low <= 0:
+        text = f"{what} is {whole.value:.3g} [{low:.3g}, {whole.value + half_width:.3g}]"
         return Estimate(None, None, None, f"no share: {text}, not significantly above 0", whole.groups)
     scale = (error / float(np.std(whole.resampled, ddof=1))) ** 2 if error else 0.0
     covariance = np.cov(part.resampled, whole.resampled, ddof=1) * scale

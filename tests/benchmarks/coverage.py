@@ -3,6 +3,7 @@
     python tests/benchmarks/coverage.py --quick        # 40 simulations a case: a look, not a result
     python tests/benchmarks/coverage.py                # 1,000 simulations a case, on all cores
     python tests/benchmarks/coverage.py --population grouped --images 200 --simulations 2000
+    python tests/benchmarks/coverage.py --harness      # the harness's own method alone, which is much faster
 
 A population of 40,000 images is made up, with objects and a detector's answers, for a baseline and for a degraded
 version of the same images; its own AP is the true value. Each simulation draws n images from it (whole groups, with
@@ -28,6 +29,8 @@ from statistics import NormalDist
 import numpy as np
 
 from harness.statistics.intervals import size_bias, standard_error, student, subset
+from harness.statistics.resamples import influences
+from harness.statistics.spread import Spread
 from harness_tasks.average_precision import AveragePrecision, interpolated
 from harness_tasks.precision_recall import curves
 from harness_tasks.weight_sums import by_frame
@@ -183,6 +186,7 @@ class Drawn:
     thirds: Floats
     left_out: Floats
     groups: int
+    influences: Floats
 
 
 def percentile(found: Drawn) -> tuple[float, float]:
@@ -231,15 +235,33 @@ def _reach(found: Drawn, error: float) -> tuple[float, float]:
     return found.value - reach, found.value + reach
 
 
+def widened(found: Drawn) -> tuple[float, float]:
+    return _widened(found, standard_error(found.thirds, found.groups))
+
+
+def widened_and_bias(found: Drawn) -> tuple[float, float]:
+    bias = size_bias(found.value, found.thirds, found.groups)
+    return _widened(found, float(np.hypot(standard_error(found.thirds, found.groups), bias)))
+
+
+def _widened(found: Drawn, error: float) -> tuple[float, float]:
+    below, above = Spread.of(error, found.influences, found.groups, bounded=True).reach()
+    return found.value - below, found.value + above
+
+
 METHODS: dict[str, Callable[[Drawn], tuple[float, float]]] = {
     "bootstrap, percentile": percentile,
     "bootstrap, basic": basic,
     "bootstrap, BCa": accelerated,
     "bootstrap, value ± t s.d.": normal,
     "halves, value ± t s.d.": halves,
-    "two thirds, value ± t s.e. (used for drops)": thirds,
-    "two thirds, value ± t s.e. and bias (used for values)": thirds_and_bias,
+    "two thirds, value ± t s.e.": thirds,
+    "two thirds, value ± t s.e. and bias": thirds_and_bias,
+    "two thirds, widened (used for drops)": widened,
+    "two thirds, widened, with bias (used for values)": widened_and_bias,
 }
+OWN = [name for name in METHODS if name.startswith("two thirds")]
+"""The methods that need only the harness's own resamples."""
 
 
 def truth(name: str) -> Floats:
@@ -249,8 +271,8 @@ def truth(name: str) -> Floats:
     return np.concatenate([before, before - after])
 
 
-def simulate(name: str, images: int, seed: int) -> list[Drawn]:
-    """One sample of the population, and what the methods need, for each measure."""
+def simulate(name: str, images: int, seed: int, own: bool = False) -> list[Drawn]:
+    """One sample of the population, and what the methods need (or only those of `OWN`), for each measure."""
     kind = POPULATIONS[name]
     rng = np.random.default_rng([seed, images])
     groups = images // kind.group
@@ -263,31 +285,36 @@ def simulate(name: str, images: int, seed: int) -> list[Drawn]:
         return np.concatenate([before, before - after], axis=1)
 
     value = measures(np.ones((1, groups)))[0]
+    third = measures(np.array([subset(groups, seed, number) for number in range(RESAMPLES)]))
+    of_groups = influences({str(i): third[:, i] for i in range(len(MEASURES))}, groups, seed)
+    if own:
+        return [Drawn(float(value[i]), *(third[:, i],) * 4, groups, of_groups[str(i)]) for i in range(len(MEASURES))]
     boot = measures(rng.multinomial(groups, [1 / groups] * groups, size=RESAMPLES))
     rank = rng.permuted(np.tile(np.arange(groups), (RESAMPLES // 2, 1)), axis=1)
     half = measures(np.concatenate([rank < groups // 2, rank >= groups // 2]))
-    third = measures(np.array([subset(groups, seed, number) for number in range(RESAMPLES)]))
     blocks = min(groups, 40)
     block = rng.permutation(groups) % blocks
     left = measures(block[None] != np.arange(blocks)[:, None])
     return [
-        Drawn(float(value[i]), boot[:, i], half[:, i], third[:, i], left[:, i], groups) for i in range(len(MEASURES))
+        Drawn(float(value[i]), boot[:, i], half[:, i], third[:, i], left[:, i], groups, of_groups[str(i)])
+        for i in range(len(MEASURES))
     ]
 
 
-def outcomes(job: tuple[str, int, range]) -> Floats:
+def outcomes(job: tuple[str, int, range, bool]) -> Floats:
     """For each simulation and measure the ends of M intervals, then value and error: float64[S, 4, M + 1, 2]."""
-    name, images, seeds = job
+    name, images, seeds, own = job
+    methods = [METHODS[method] for method in (OWN if own else METHODS)]
     rows = []
     for seed in seeds:
-        drawn = simulate(name, images, seed)
-        ends = [[method(found) for method in METHODS.values()] for found in drawn]
+        drawn = simulate(name, images, seed, own)
+        ends = [[method(found) for method in methods] for found in drawn]
         extra = [(found.value, standard_error(found.thirds, found.groups)) for found in drawn]
-        rows.append([[*methods, more] for methods, more in zip(ends, extra, strict=True)])
+        rows.append([[*of_each, more] for of_each, more in zip(ends, extra, strict=True)])
     return np.array(rows)
 
 
-def report(name: str, images: int, found: Floats, expected: Floats, seconds: float) -> None:
+def report(name: str, images: int, found: Floats, expected: Floats, seconds: float, own: bool) -> None:
     values, errors, ends = found[:, :, -1, 0], found[:, :, -1, 1], found[:, :, :-1]
     print(f"\n### {name}, n = {images}: {len(found)} simulations, {RESAMPLES} resamples each ({seconds:.0f} s)\n")
     print("| | " + " | ".join(MEASURES) + " |\n|---|" + "---:|" * len(MEASURES))
@@ -295,7 +322,7 @@ def report(name: str, images: int, found: Floats, expected: Floats, seconds: flo
     print("| mean error of the value | " + " | ".join(f"{v:+.4f}" for v in values.mean(axis=0) - expected) + " |")
     print("| its standard deviation | " + " | ".join(f"{v:.4f}" for v in values.std(axis=0)) + " |")
     print("| mean standard error, two thirds | " + " | ".join(f"{v:.4f}" for v in errors.mean(axis=0)) + " |")
-    for place, method in enumerate(METHODS):
+    for place, method in enumerate(OWN if own else METHODS):
         low, high = ends[:, :, place, 0], ends[:, :, place, 1]
         cover = ((low <= expected) & (expected <= high)).mean(axis=0)
         width = (high - low).mean(axis=0)
@@ -309,6 +336,7 @@ def main() -> None:
     parser.add_argument("--simulations", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--quick", action="store_true", help="40 simulations a case")
+    parser.add_argument("--harness", action="store_true", help="only methods with the harness's resamples")
     options = parser.parse_args()
     simulations = 40 if options.quick else options.simulations
     print("Coverage of 95% intervals (mean width in brackets); s.e. of 95% of 1,000: 0.7%")
@@ -318,8 +346,9 @@ def main() -> None:
             for images in options.images or (66, 200, 1000):
                 start = time.perf_counter()
                 seeds = [range(s, min(s + 10, simulations)) for s in range(0, simulations, 10)]
-                parts = list(pool.map(outcomes, [(name, images, part) for part in seeds]))
-                report(name, images, np.concatenate(parts), expected, time.perf_counter() - start)
+                parts = list(pool.map(outcomes, [(name, images, part, options.harness) for part in seeds]))
+                seconds = time.perf_counter() - start
+                report(name, images, np.concatenate(parts), expected, seconds, options.harness)
 
 
 if __name__ == "__main__":

@@ -2,26 +2,35 @@
 
     python tests/benchmarks/coverage_tasks.py --quick      # 40 simulations a case: a look, not a result
     python tests/benchmarks/coverage_tasks.py              # 1,000 simulations a case, on all cores
+    python tests/benchmarks/coverage_tasks.py --held-back  # other populations, which no choice was made on
 
 The sibling of coverage.py (detection), which compares ways to make intervals: this one runs the harness's own code, the
 tasks' `reduce` and `harness.statistics.intervals`, on sufficient statistics that are made up. A population of 20,000
 frames or clips has a quality that all pixels of a frame share, and in the grouped population one that five frames of a
 drive (a person's five clips) share; its own metrics are the true values. The degraded version keeps the frames and part
 of the luck. Each simulation draws n frames (whole groups, with replacement) from both versions.
+
+A third version, retrained, lies between the two; the share of the loss that it recovers is simulated too. The held-back
+populations have other frames, qualities that differ more, and a degraded version that loses much less.
+
+Each cell has the coverage and the mean width of the harness's intervals; after the stroke, those of version 0.1.0: the
+value and t standard errors, without what `harness.statistics.spread` and `.proportions` add.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
-import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from harness.statistics.intervals import interval, paired_interval, replicates
+from harness.statistics.drops import paired_interval
+from harness.statistics.intervals import interval, replicates, size_bias, standard_error, student
+from harness.statistics.ratios import difference, ratio_interval
 from harness.task import Task
 from harness_tasks.action.task import Action
 from harness_tasks.depth.task import Depth
@@ -48,17 +57,18 @@ def sigmoid(values: Floats) -> Floats:
     return 1 / (1 + np.exp(-values))
 
 
-def qualities(rng: np.random.Generator, grouped: bool) -> tuple[Floats, Floats]:
-    """How easy each unit is, and how easy when degraded: float64[UNITS] each."""
-    quality = rng.normal(0, 0.7, UNITS)
+def qualities(rng: np.random.Generator, grouped: bool, held_back: bool) -> tuple[Floats, Floats, Floats]:
+    """How easy each unit is, how easy when degraded, and how easy for a retrained model: float64[UNITS] each."""
+    spread, loss = (1.1, 0.25) if held_back else (0.7, 0.8)
+    quality = rng.normal(0, spread, UNITS)
     if grouped:
-        quality += np.repeat(rng.normal(0, 0.7, UNITS // GROUP), GROUP)
-    return quality, quality - 0.8 + rng.normal(0, 0.4, UNITS)
+        quality += np.repeat(rng.normal(0, spread, UNITS // GROUP), GROUP)
+    degraded = quality - loss + rng.normal(0, loss / 2, UNITS)
+    return quality, degraded, degraded + 0.6 * loss + rng.normal(0, loss / 4, UNITS)
 
 
-def segmentation(rng: np.random.Generator, quality: Floats) -> list[dict[str, Floats]]:
+def segmentation(rng: np.random.Generator, quality: Floats, world: np.random.Generator) -> list[dict[str, Floats]]:
     """Confusion matrices of frames of 49,152 pixels, in which the last classes are rare and small."""
-    world = np.random.default_rng(7)  # the same frames in both versions
     there = world.uniform(size=(UNITS, CLASSES)) < np.linspace(1.0, 0.08, CLASSES)
     sizes = world.gamma(1.5, np.geomspace(1.0, 0.02, CLASSES), (UNITS, CLASSES)) * there
     pixels = np.floor(49152 * sizes / sizes.sum(axis=1, keepdims=True))
@@ -74,9 +84,9 @@ def segmentation(rng: np.random.Generator, quality: Floats) -> list[dict[str, Fl
     return found
 
 
-def depth(rng: np.random.Generator, quality: Floats) -> list[dict[str, Floats]]:
+def depth(rng: np.random.Generator, quality: Floats, world: np.random.Generator) -> list[dict[str, Floats]]:
     """Sums of errors over 40,000 pixels, in frames that are near or far."""
-    far = np.exp(np.random.default_rng(7).normal(2.3, 0.5, UNITS))  # metres
+    far = np.exp(world.normal(2.3, 0.5, UNITS))  # metres
     wrong = 0.12 * np.exp(-0.5 * quality + rng.normal(0, 0.25, UNITS))
     inside = sigmoid((0.25 - wrong) * 12)
     means = np.stack(
@@ -86,9 +96,9 @@ def depth(rng: np.random.Generator, quality: Floats) -> list[dict[str, Floats]]:
     return [{"pixels": np.array(40_000, np.int64), "sums": 40_000 * row} for row in means]
 
 
-def action(rng: np.random.Generator, quality: Floats) -> list[dict[str, Floats]]:
+def action(rng: np.random.Generator, quality: Floats, world: np.random.Generator) -> list[dict[str, Floats]]:
     """Ranks of the true class in two streams and their fusion."""
-    label = np.random.default_rng(7).integers(0, CLASSES, UNITS)
+    label = world.integers(0, CLASSES, UNITS)
     sure = 1.6 + np.linspace(0.8, -0.8, CLASSES)[label] + quality
     spatial, motion = sure - 0.6 + rng.normal(0, 1, UNITS), sure + rng.normal(0, 1, UNITS)
     ranks = np.floor(np.maximum(0, -np.stack([spatial, motion, (spatial + motion) / 2 + 0.3], axis=1) * 2 + 0.999))
@@ -99,66 +109,107 @@ def action(rng: np.random.Generator, quality: Floats) -> list[dict[str, Floats]]
 
 
 @cache
-def population(name: str, grouped: bool) -> tuple[list[Any], list[Any]]:
-    """The statistics of the baseline and of the degraded version."""
+def population(name: str, grouped: bool, held_back: bool) -> tuple[list[Any], ...]:
+    """The statistics of the baseline, of the degraded version and of the retrained one."""
     make = {"segmentation": segmentation, "depth": depth, "action": action}[name]
-    before, after = qualities(np.random.default_rng(1), grouped)
-    return make(np.random.default_rng(2), before), make(np.random.default_rng(3), after)
+    shift = 100 * held_back
+    versions = enumerate(qualities(np.random.default_rng(1 + shift), grouped, held_back), start=2)
+    # The world has the same frames in all versions.
+    return tuple(
+        make(np.random.default_rng(n + shift), quality, np.random.default_rng(7 + shift)) for n, quality in versions
+    )
 
 
 @cache
-def truth(name: str, grouped: bool) -> tuple[dict[str, float], dict[str, float]]:
+def truth(name: str, grouped: bool, held_back: bool) -> tuple[dict[str, float], ...]:
     task = task_of(name)
-    values = [{k: float(v[0]) for k, v in task.reduce(side).items()} for side in population(name, grouped)]
-    return values[0], values[1]
+    sides = population(name, grouped, held_back)
+    return tuple({k: float(v[0]) for k, v in task.reduce(side).items()} for side in sides)
 
 
-def simulate(case: tuple[str, bool, int, int]) -> Floats:
-    """Whether each interval holds, and how wide it is: float64[2, values and drops]."""
-    name, grouped, count, seed = case
-    task, sides, true = task_of(name), population(name, grouped), truth(name, grouped)
-    rng = np.random.default_rng((11, seed))
+def of_student(value: float, resampled: Floats, groups: int, bias: bool = False) -> tuple[float, float]:
+    """The interval of version 0.1.0."""
+    error = standard_error(resampled, groups)
+    if bias:
+        error = math.hypot(error, size_bias(value, resampled, groups))
+    return value - student(groups - 1) * error, value + student(groups - 1) * error
+
+
+def simulate(case: tuple[str, bool, bool, int, int]) -> Floats:
+    """Whether each interval holds, and how wide it is: float64[2, values, drops and recoveries, 2 methods].
+
+    NaN for a recovery without an interval.
+    """
+    name, grouped, held_back, count, seed = case
+    task, sides, true = task_of(name), population(name, grouped, held_back), truth(name, grouped, held_back)
+    rng = np.random.default_rng((11 + held_back, seed))
     size = GROUP if grouped else 1
     drawn = rng.integers(0, UNITS // size, max(2, count // size))
     chosen = (drawn[:, None] * size + np.arange(size)).reshape(-1)
     groups = [str(number) for number in np.repeat(np.arange(len(drawn)), size)]
-    before, after = (replicates(task, [side[i] for i in chosen], groups, RESAMPLES, seed, threads=1) for side in sides)
+    before, after, taught = (
+        replicates(task, [side[i] for i in chosen], groups, RESAMPLES, seed, threads=1, only=SHOWN[name])
+        for side in sides
+    )
     rows = []
     up = {metric.name: metric.higher_is_better for metric in task.all_metrics()}
     for metric in SHOWN[name]:
         found = interval(before, metric)
-        rows.append((found.low, true[0][metric], found.high))
+        plain = of_student(before.values[metric], before.resampled[metric], before.groups, bias=True)
+        rows.append((true[0][metric], (found.low, found.high), plain))
     for metric in SHOWN[name]:
-        found = paired_interval(after, before, metric, up[metric])
-        drop = (1 if up[metric] else -1) * (true[0][metric] - true[1][metric])
-        rows.append((found.low, drop, found.high))
-    return np.array([[low <= value <= high, high - low] for low, value, high in rows]).T
+        found, sign = paired_interval(after, before, metric, up[metric]), 1 if up[metric] else -1
+        drops = sign * (before.resampled[metric] - after.resampled[metric])
+        plain = of_student(sign * (before.values[metric] - after.values[metric]), drops, before.groups)
+        rows.append((sign * (true[0][metric] - true[1][metric]), (found.low, found.high), plain))
+    for metric in SHOWN[name][:1]:
+        gain, loss = difference(taught, after, metric, up[metric]), difference(before, after, metric, up[metric])
+        assert gain is not None
+        assert loss is not None
+        found = ratio_interval(gain, loss, "the loss")
+        ends = (math.nan, math.nan) if found.low is None or found.high is None else (found.low, found.high)
+        recovered = (true[2][metric] - true[1][metric]) / (true[0][metric] - true[1][metric])
+        rows.append((recovered, ends, ends))
+    return np.array(
+        [
+            [[math.nan if math.isnan(low) else low <= value <= high for low, high in ends] for value, *ends in rows],
+            [[high - low for low, high in ends] for _, *ends in rows],
+        ],
+        np.float64,
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--simulations", type=int, default=1000)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--quick", action="store_true", help="40 simulations a case")
+    parser.add_argument("--held-back", action="store_true", help="the populations that no choice was made on")
     parser.add_argument("--task", choices=list(SHOWN))
     arguments = parser.parse_args()
-    simulations = 40 if arguments.quick else arguments.simulations
-    started = time.monotonic()
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    simulations, held_back = 40 if arguments.quick else arguments.simulations, arguments.held_back
+    with ProcessPoolExecutor(arguments.processes) as pool:
         for name in [arguments.task] if arguments.task else SHOWN:
-            columns = [*SHOWN[name], *(f"drop of {metric}" for metric in SHOWN[name])]
+            first = SHOWN[name][0]
+            columns = [*SHOWN[name], *(f"drop of {metric}" for metric in SHOWN[name]), f"recovery of {first}"]
             print(f"\n| {name} | {' | '.join(columns)} |\n|---|{'---:|' * len(columns)}")
             for grouped in (False, True):
-                true = truth(name, grouped)
+                true = truth(name, grouped, held_back)
                 drops = [abs(true[0][metric] - true[1][metric]) for metric in SHOWN[name]]
                 values = [true[0][metric] for metric in SHOWN[name]] + drops
+                values.append((true[2][first] - true[1][first]) / (true[0][first] - true[1][first]))
                 print(f"| *true value* | {' | '.join(f'{value:.3f}' for value in values)} |")
                 for count in (66, 200, 1000):
-                    cases = [(name, grouped, count, seed) for seed in range(simulations)]
-                    held, width = np.mean(list(pool.map(simulate, cases, chunksize=10)), axis=0)
-                    cells = " | ".join(f"{h:.1%} ({w:.3f})" for h, w in zip(held, width, strict=True))
+                    cases = [(name, grouped, held_back, count, seed) for seed in range(simulations)]
+                    with np.errstate(all="ignore"):
+                        held, width = np.nanmean(list(pool.map(simulate, cases, chunksize=10)), axis=0)
+                    cells = " | ".join(
+                        f"{h[0]:.1%} ({w[0]:.3f}) / {h[1]:.1%} ({w[1]:.3f})" for h, w in zip(held, width, strict=True)
+                    )
                     what = f"n = {count}" + (f" in {count // GROUP} groups of five" if grouped else "")
                     print(f"| {what} | {cells} |", flush=True)
-    print(f"\n{simulations} simulations a case, {time.monotonic() - started:.0f} s")
+    error = math.sqrt(0.95 * 0.05 / simulations)
+    print(f"\n{simulations} simulations a case; one standard error of a coverage of 95%: {error:.1%}")
 
 
 if __name__ == "__main__":

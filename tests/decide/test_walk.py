@@ -68,7 +68,7 @@ def test_a_drop_of_zero_without_spread_is_said_to_rest_on_so_many_groups() -> No
 
 
 def test_a_level_that_lost_nothing_on_too_few_samples_does_not_end_the_walk() -> None:
-    unmoved = Bound("undecided", Estimate(0.0, 0.0, 0.0), 0.07, 0.0, 60)
+    unmoved = Bound("undecided", Estimate(0.0, -0.08, 0.08), 0.07, 0.0, 60, unmoved=True)
     holds = Bound("holds", Estimate(0.01, 0.0, 0.02), 0.018, 0.01)
     fails = Bound("fails", Estimate(0.1, 0.08, 0.12), 0.11, 0.1)
     undecided = Bound("undecided", Estimate(0.03, 0.0, 0.06), 0.06, 0.03, 90)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreError
+from harness.finish.finisher import METHOD
 from harness.keep.processes import this_process
 from harness.records import Claim, Totals
 from harness_plugins.sql_store import SqlStore
@@ -60,6 +61,23 @@ def shared(whole: Everything, part: Everything) -> Everything:
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_results_of_an_older_method_get_the_intervals_of_the_present_one(files: Session) -> None:
+    shutil.copy(files.folder / "whole.db", files.folder / "old.db")
+    with closing(sqlite3.connect(files.folder / "old.db")) as connection:
+        connection.execute("UPDATE experiments SET interval_method = 'delete-d jackknife', resamples = 50")
+        connection.execute("UPDATE metrics SET ci_low = value, ci_high = value")
+        connection.execute("UPDATE comparisons SET ci_low = value, ci_high = value")
+        connection.commit()
+    count = len({key[0] for key in everything(files, "old.db") if len(key) == 4 or key[1] == "AP"})
+    refresh = ("results", "refresh", "--resamples", "100", "--db", "old.db")
+    assert f"{count} experiments have new intervals" in files.run(*refresh).stdout
+    assert everything(files, "old.db") == everything(files, "whole.db")
+    with closing(sqlite3.connect(files.folder / "old.db")) as connection:
+        methods = connection.execute("SELECT DISTINCT interval_method, resamples FROM experiments").fetchall()
+    assert methods == [(METHOD, 100)]
+    assert "0 experiments have new intervals" in files.run(*refresh).stdout
 
 
 def test_two_halves_are_the_whole(files: Session) -> None:

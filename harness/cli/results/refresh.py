@@ -1,4 +1,4 @@
-"""`harness results refresh`: computes what a database lacks, from its statistics."""
+"""`harness results refresh`: computes intervals of an older method again, and what a database lacks."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ["refresh"]
 @click.option("--db", help="Results database, if not the one given before `refresh`.")
 @click.pass_context
 def refresh(ctx: click.Context, resamples: int, db: str | None) -> None:
-    """Compute what the database lacks of finished experiments, from their stored statistics.
+    """Compute intervals of an older version again, and what the database lacks, from the stored statistics.
 
     \b
-    harness results refresh
-    harness results refresh --db merged.db
+        harness results refresh
+        harness results refresh --db old.db
 
-    These are drops, recoveries, and the resampled metrics that make recommend, compare, report and results study fast.
-    What is kept of those is checked, and computed again where it is damaged, of an earlier version, or of another
-    number of resamples. No result changes.
+    Values do not change, only intervals, drops and recoveries; no model runs. Then come the resampled metrics that make
+    recommend, compare, report and results study fast. What is kept of those is checked, and computed again where it is
+    damaged, of an earlier version, or of another number of resamples.
     """
     from harness.discovery.plugins import installed
     from harness.discovery.stores import open_store
@@ -38,6 +38,9 @@ def refresh(ctx: click.Context, resamples: int, db: str | None) -> None:
     with closing(open_store(name, plugins, write=False)):  # a database that is not there is not created
         pass
     with closing(open_store(name, plugins)) as store:
-        compute_missing(store, plugins, progress, resamples)
+        renewed = compute_missing(store, plugins, progress, resamples, renew=True)
         found = keep_resamples(store, plugins, progress, resamples)
-    click.echo(f"{name}: resampled metrics of {found.made} experiments were computed, of {found.right} were right")
+    click.echo(
+        f"{name}: {renewed} experiments have new intervals; resampled metrics of {found.made} were computed, of "
+        f"{found.right} were right"
+    )

@@ -201,6 +201,18 @@ class SqlStore(Store):
         with self._database.writing() as connection:
             return again.supersede(connection, keys)
 
+    def outdated(self, keys: Sequence[str], method: str) -> set[str]:
+        from harness_plugins.sql_store import outcomes
+
+        with self._database.reading() as connection:
+            return outcomes.outdated(connection, keys, method)
+
+    def replace_metrics(self, key: str, metrics: Sequence[MetricValue], method: str, resamples: int, seed: int) -> None:
+        from harness_plugins.sql_store import outcomes
+
+        with self._database.writing() as connection:
+            outcomes.replace_metrics(connection, key, metrics, method, resamples, seed)
+
     def add_stages(self, key: str, run: int, seconds: Mapping[str, float]) -> None:
         from harness_plugins.sql_store import stages
 

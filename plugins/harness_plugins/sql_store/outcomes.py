@@ -12,14 +12,14 @@ from harness.keep.texts import MESSAGE, storable
 from harness.records import Comparison
 from harness_plugins.sql_store.claims import held_ids
 from harness_plugins.sql_store.database import chunks
-from harness_plugins.sql_store.digests import seal_experiments, with_digest
+from harness_plugins.sql_store.digests import is_intact, seal_experiments, with_digest
 from harness_plugins.sql_store.runs import now_text
 from harness_plugins.sql_store.schema import comparisons, experiments, metrics
 
 if TYPE_CHECKING:
     from harness.records import Claim, MetricValue, Totals
 
-__all__ = ["compare", "finish", "read_comparisons", "uncompared"]
+__all__ = ["compare", "finish", "outdated", "read_comparisons", "replace_metrics", "uncompared"]
 
 
 def finish(
@@ -54,10 +54,41 @@ def finish(
             **{name: _finite(getattr(totals, name)) for name in real},
         )
     )
+    _write_metrics(connection, key, values)
+    seal_experiments(connection, [number])
+
+
+def outdated(connection: sa.Connection, keys: Sequence[str], method: str) -> set[str]:
+    """Return the keys of finished experiments whose intervals were computed by another method."""
+    c = experiments.c
+    found: set[str] = set()
+    for batch in chunks(keys):
+        by_another = c.interval_method.is_(None) | (c.interval_method != method)
+        found.update(connection.scalars(sa.select(c.key).where(c.key.in_(batch), c.status == "finished", by_another)))
+    return found
+
+
+def replace_metrics(
+    connection: sa.Connection, key: str, values: Sequence[MetricValue], method: str, resamples: int, seed: int
+) -> None:
+    """Replace the metrics of a finished experiment, and delete all its comparisons.
+
+    It gets a new digest only if it had the right one, so that what was altered is still found.
+    """
+    number = connection.execute(sa.select(experiments.c.id).where(experiments.c.key == key)).scalar_one()
+    intact = is_intact(connection, number)
+    how = {"interval_method": method, "resamples": resamples, "interval_seed": seed}
+    connection.execute(sa.update(experiments).where(experiments.c.key == key).values(**how))
+    _write_metrics(connection, key, values)
+    connection.execute(sa.delete(comparisons).where((comparisons.c.experiment == key) | (comparisons.c.other == key)))
+    if intact:
+        seal_experiments(connection, [number])
+
+
+def _write_metrics(connection: sa.Connection, key: str, values: Sequence[MetricValue]) -> None:
     connection.execute(sa.delete(metrics).where(metrics.c.experiment == key))
     if values:
         connection.execute(sa.insert(metrics), [_metric(key, place, value) for place, value in enumerate(values)])
-    seal_experiments(connection, [number])
 
 
 def uncompared(connection: sa.Connection, keys: Sequence[str]) -> set[str]:

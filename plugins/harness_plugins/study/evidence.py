@@ -21,6 +21,7 @@ from harness.results.resampled import RATE, Measure, ResampledMetric, Resampler
 from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import CONFIDENCE, student
 from harness.statistics.ratios import fieller
+from harness.statistics.spread import Spread
 from harness.store import Filters
 from harness_plugins.study.model_results import ExperimentOrigin, ModelResults
 
@@ -175,8 +176,9 @@ class Evidence:
             return Estimate(None)
         if groups < 2 or not np.isfinite(resampled).all():
             return Estimate(value)
-        reach = student(groups - 1, confidence) * float(np.std(resampled, ddof=1))
-        return Estimate(value, value - reach, value + reach, few=few)
+        bounded = all(metric.metric in metric.replicates.ratios for metric in metrics)
+        below, above = Spread.of_scaled(resampled, groups, metrics[0].replicates.seed, bounded).reach(confidence)
+        return Estimate(value, value - below, value + above, few=few)
 
     def share(self, part: Callable[..., Any], whole: Callable[..., Any], *measures: Measure) -> Estimate:
         """Compute the ratio of two formulas of metrics, with Fieller's interval (`harness.statistics.ratios`).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -123,6 +123,18 @@ class Action(Task):
             return {metric.name: values[metric.name] for metric in self.all_metrics()}
 
         return reduce
+
+    def hits(self, statistics: Sequence[Statistics]) -> Iterator[tuple[str, NDArray[np.float64]]]:
+        """Yield which clips are right, for top-1 and top-5 of each stream, and for top-1 of each class."""
+        ranks = np.array([clip["ranks"] for clip in statistics], np.int64).reshape(-1, len(STREAMS))
+        labels = np.array([clip["label"] for clip in statistics], np.int64)
+        for index, name in enumerate(STREAMS):
+            for count in (1, 5):
+                yield f"{name}_top{count}", (ranks[:, index] < count).astype(np.float64)
+        right = (ranks[:, 2] < 1).astype(np.float64)
+        for label in np.unique(labels):
+            if 0 <= label < len(self.classes):
+                yield f"fusion_top1[{self.classes[label]}]", np.where(labels == label, right, np.nan)
 
     def breakdowns(self) -> dict[str, tuple[str, ...]]:
         """Return groups of metrics for reports: top-1 of each class, top-1 of each stream, and the confidence."""

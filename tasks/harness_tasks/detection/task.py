@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -142,6 +142,14 @@ class Detection(Task):
             return {name: values[name] for name in names if name in values}
 
         return reduce
+
+    def counted(self, statistics: Sequence[Statistics]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+        """Yield which frames have an object of the class that is no crowd and not difficult, for AP of each class."""
+        there = np.zeros((len(statistics), len(self.classes)), np.bool_)
+        for row, frame in zip(there, statistics, strict=True):
+            row[frame["object_label"][(frame["object_flags"] & 3) == 0]] = True
+        for index, name in enumerate(self.classes):
+            yield f"AP[{name}]", there[:, index]
 
     def _names_by_size(self) -> list[set[str]]:
         """Return the names of the metrics that need the AP of each size range."""

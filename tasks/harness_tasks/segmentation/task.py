@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -93,6 +93,13 @@ class Segmentation(Task):
             return self._values(set_weights @ frames)
 
         return reduce
+
+    def counted(self, statistics: Sequence[Statistics]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+        """Yield which frames have a pixel of the class, for the metrics of each class."""
+        there = np.array([frame["confusion"].sum(axis=1) > 0 for frame in statistics]).reshape(-1, len(self.classes))
+        for index, name in enumerate(self.classes):
+            yield f"IoU[{name}]", there[:, index]
+            yield f"accuracy[{name}]", there[:, index]
 
     def _values(self, sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """Return all metrics, each float64[R], from the confusion matrices of R sets, float64[R, C * (C + 1)]."""

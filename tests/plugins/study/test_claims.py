@@ -15,8 +15,9 @@ from harness.discovery.plugins import installed
 from harness.experiment import Experiment, Training, key_of
 from harness.keep.processes import this_process
 from harness.records import Claim, MetricValue, SampleRow, Totals
+from harness.statistics.drops import paired_interval
 from harness.statistics.estimate import Estimate
-from harness.statistics.intervals import paired_interval, replicates
+from harness.statistics.intervals import replicates
 from harness.task import Task
 from harness_plugins.sql_store import SqlStore
 from harness_plugins.study.evidence import RATE, Evidence
@@ -339,7 +340,7 @@ def found_boxes(hits: float, score: float, label: int = 0) -> Statistics:
     return statistics
 
 
-@pytest.mark.parametrize(("label", "verdict"), [(0, Verdict.HOLDS), (1, Verdict.MIXED)])
+@pytest.mark.parametrize(("label", "verdict"), [(0, Verdict.PARTLY), (1, Verdict.MIXED)])
 def test_fewer_and_less_sure_detections_in_their_classes(store: SqlStore, label: int, verdict: Verdict) -> None:
     task = Detection(("a", "b"))
     put(store, task, found_boxes(1.0, 0.9))
@@ -347,10 +348,11 @@ def test_fewer_and_less_sure_detections_in_their_classes(store: SqlStore, label:
         put(store, task, found_boxes(1 - place / 10, 0.9 - place / 20, label), "jpeg", level, bits)
     found = asked(store)
     assert found["detections"].verdict is verdict
+    # That none of 80 images loses a class does not show that less than .02 are lost: up to .045 may be.
     if verdict is Verdict.MIXED:
         assert found["detections"].outcome.endswith("detections an image, confidence; the opposite for class accuracy")
     assert row(found["detections"], "5")[1].startswith("0.500 [0.3")
-    assert row(found["detections"], "5")[2] == "0.650 [0.650, 0.650]"
+    assert row(found["detections"], "5")[2] == "0.650 [0.605, 0.695]"
     assert row(found["size_15"], "made-up/test (detection)")[3:] == ("15.0% [15.0, 15.0]", "5.0% [5.0, 5.0]")
     assert found["size_15"].verdict is Verdict.HOLDS
     assert found["size_10"].verdict is found["size_5"].verdict is Verdict.FAILS  # 12.5% and 8%
@@ -439,7 +441,10 @@ def test_an_estimate_is_the_paired_interval_of_the_same_resamples(action: SqlSto
     )
     expected = paired_interval(strong, none, "fusion_top1", higher_is_better=True)
     found = evidence.estimate(lambda a, b: a - b, *((cell, "fusion_top1") for cell in cells))
-    assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
+    # The paired interval comes from the counts, that of a formula from the resamples.
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (expected.value, expected.low, expected.high), abs=0.004
+    )
     assert evidence.value(cells[0], RATE).value == 24
 
 
