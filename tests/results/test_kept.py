@@ -114,14 +114,14 @@ def test_refresh_makes_what_is_missing_wrong_or_of_other_resamples(session: Sess
         assert "warning" not in told.stderr
         return told.stdout
 
-    assert f"of 0 experiments were computed, of {count} were right" in refreshed(*FEW)
+    assert f"of 0 were computed, of {count} were right" in refreshed(*FEW)
     before = session.select("SELECT * FROM resamples ORDER BY experiment")
     change(session, "UPDATE resamples SET origin = 'x' WHERE rowid IN (SELECT rowid FROM resamples LIMIT 2)")
     change(session, "UPDATE resamples SET data = x'00' WHERE rowid IN (SELECT max(rowid) FROM resamples)")
     change(session, "DELETE FROM resamples WHERE rowid IN (SELECT rowid FROM resamples LIMIT 1 OFFSET 4)")
-    assert f"of 4 experiments were computed, of {count - 4} were right" in refreshed(*FEW)
+    assert f"of 4 were computed, of {count - 4} were right" in refreshed(*FEW)
     assert session.select("SELECT * FROM resamples ORDER BY experiment") == before
-    assert f"of {count} experiments were computed, of 0 were right" in refreshed("--resamples", "120")
+    assert f"of {count} were computed, of 0 were right" in refreshed("--resamples", "120")
     assert session.select("SELECT DISTINCT resamples, seed FROM resamples") == [(120, 0)]
     told = session.run("results", "refresh", "--db", "nothing.db", status=2)
     assert "there is no results database nothing.db" in told.stderr

@@ -14,6 +14,7 @@ from harness.records import SampleStatistics
 from harness.statistics.intervals import Replicates, replicates
 from harness.statistics.kept import METRICS, Restored, draft_of, metrics_to_keep, origin_of, outline_of, restored
 from harness.statistics.packing import Packed, pack
+from harness.statistics.proportions import Hits
 from harness.store import KeptResamples
 from harness.task import Metric, Task
 
@@ -91,7 +92,17 @@ def test_the_same_bits_come_back() -> None:
 
 def test_all_that_replicates_have_is_kept() -> None:
     """What is added to `Replicates` must be kept too (`draft_of`, `restored`), or be left out here for a reason."""
-    assert {field.name for field in fields(Replicates)} == {"values", "resampled", "groups", "ratios", "source"}
+    kept = {"values", "resampled", "groups", "ratios", "source", "seed"}
+    # A metric with hits is not kept; a class's own groups are of metrics that are not kept; whether a value is certain
+    # is known from the experiment (`Resampler`).
+    assert {field.name for field in fields(Replicates)} == kept | {"hits", "own", "certain"}
+
+
+def test_a_share_of_right_frames_is_not_kept() -> None:
+    hits = Hits(np.arange(2), np.array([True, False]), np.arange(2))
+    draft = draft_of(replace(resampled(SAMPLES), hits={"mean": hits}), SAMPLES, Means(("car",)), R)
+    assert draft is not None
+    assert list(read(draft.of_experiment("k", *FACTS), SAMPLES).replicates.values) == ["positive"]
 
 
 def test_they_cover_the_frames_that_were_judged_and_no_fewer() -> None:
@@ -144,7 +155,7 @@ def test_they_are_refused_for_another_task_version_or_resampling(place: int, val
 
 def test_they_are_refused_if_resamples_are_drawn_in_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
     made, _ = kept(SAMPLES)
-    monkeypatch.setattr("harness.statistics.intervals.KEPT", 0.5)
+    monkeypatch.setattr("harness.statistics.resamples.KEPT", 0.5)
     with pytest.raises(StoreError, match="another version"):
         read(made, SAMPLES)
 
