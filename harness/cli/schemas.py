@@ -65,9 +65,10 @@ def _of_type(option: click.Option) -> dict[str, Any]:
         return {"type": "boolean"}
     if isinstance(option.type, click.Choice):
         return {"enum": list(option.type.choices)}
-    if isinstance(option.type, click.IntRange):
+    if isinstance(option.type, click.IntRange | click.FloatRange):
         ends = {"minimum": option.type.min, "maximum": option.type.max}
-        return {"type": "integer", **{name: end for name, end in ends.items() if end is not None}}
+        kind = "integer" if isinstance(option.type, click.IntRange) else "number"
+        return {"type": kind, **{name: end for name, end in ends.items() if end is not None}}
     if isinstance(option.type, type(click.INT)):
         return {"type": "integer"}
     if option.metavar == "N|auto":

@@ -10,9 +10,11 @@ Each of these has a process or a thread of its own, and none waits for another o
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import queue
 import time
+import weakref
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -35,6 +37,7 @@ __all__ = ["run_unit"]
 
 _LAST_WORDS = 10.0
 """How many seconds the batch on the device has, if the run is interrupted."""
+_open: weakref.WeakSet[Generator[tuple[RowBatch, Sequence[str]]]] = weakref.WeakSet()
 
 
 def run_unit(
@@ -58,6 +61,7 @@ def run_unit(
     """
     progress.status(f"loading model {unit.subject.model_name}")
     rows = _with_workers(unit, settings, progress, pool) if settings.workers else _alone(unit, settings, progress)
+    _open.add(rows)
     reported: set[str] = set()
     with contextlib.closing(rows):
         for batch, notes in rows:
@@ -66,6 +70,13 @@ def run_unit(
                     reported.add(note)
                     progress.warning(note)
             yield batch
+
+
+@atexit.register
+def _close_all() -> None:
+    """End the units that nobody has ended: Python would end their threads in the middle of torch, which aborts."""
+    for rows in list(_open):
+        rows.close()
 
 
 def _with_workers(

@@ -6,7 +6,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.dataset import Outline
-from harness.errors import ContentError, PluginError, found, plain_text
+from harness.errors import ContentError, PluginError, found
 
 if TYPE_CHECKING:
     from harness.unit import Subject
@@ -81,10 +81,10 @@ def check_outline(outline: Any) -> Outline:
 
 
 def check_text(field: str, value: Any) -> None:
-    """Check that a value is a text that UTF-8 can express, without null characters, which PostgreSQL does not store.
+    """Check that a value is a text. What it may not hold in a database is stored as escapes (`harness.keep.texts`).
 
     Raises:
-        ContentError: it is not.
+        ContentError: it is no text.
     """
-    if not isinstance(value, str) or plain_text(value) != value:
+    if not isinstance(value, str):
         raise ContentError(f"{field}: a text is expected, found {found(value)}.")

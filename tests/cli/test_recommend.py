@@ -57,9 +57,10 @@ def test_the_report_recommends_what_the_command_does(session: Session, tmp_path:
     told = session.run("recommend", "--max-drop", limit, "--format", "markdown", status=None).stdout
     session.run("report", "-o", str(tmp_path / "page.html"), "--max-drop", limit, "--samples", "0")
     page = (tmp_path / "page.html").read_text("utf-8")
+    caption = rf"<caption>[^<]*at most {limit} lost[^<]*<small>[^<]*</small></caption>"
     shown = [
         [html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
-        for table in re.findall(rf"<caption>[^<]*at most {limit} lost[^<]*</caption>.*?</table>", page, re.DOTALL)
+        for table in re.findall(rf"{caption}.*?</table>", page, re.DOTALL)
         for row in re.findall(r"<tr>(.*?)</tr>", table)
     ]
     assert len(shown) >= 5

@@ -45,8 +45,9 @@ def session(tmp_path: Path, cache: Path) -> Session:
 
 
 def again(said: str) -> dict[str, str]:
-    """What a run says of each experiment."""
-    return dict(re.findall(r"^again: (.*?): (.*)$", said, re.MULTILINE))
+    """What a run says of each experiment, by its codec, task and training."""
+    found = re.findall(r"^again: (\S+ detection) demo-detector(.*?) \[\w{8}\]: (.*)$", said, re.MULTILINE)
+    return {f"{name}{training}": text for name, training, text in found}
 
 
 def records(session: Session) -> tuple[list[Any], list[Any]]:
@@ -129,7 +130,7 @@ def test_a_killed_run_leaves_the_old_record_and_is_continued(session: Session) -
     kept = sum(rows for _, rows in begun.values())
     assert 4 <= kept < 3 * 6
     said = session.run(*TUNED, "--again")
-    assert re.search(r"^none detection and \d more: continued, ", said.stderr, re.MULTILINE)
+    assert re.search(r"^none detection .* and \d more: continued, ", said.stderr, re.MULTILINE)
     assert set(again(said.stderr)) == {"none detection", "tuned@50 detection", "tuned@10 detection"}
     assert records(session)[1] == before[0]
     fresh = Session(session.folder / "fresh", Path(session.env["HARNESS_CACHE"]), session.path)

@@ -379,7 +379,10 @@ CODECS: dict[str, tuple[Mapping[str, Any], str]] = {
         "decode_image gave a tuple; a NumPy array",
     ),
     "surrogates": ({"encode": _raise}, "OSError: the file \\udcff is broken"),
-    "unspeakable": ({"encode": _unspeakable}, "UnspeakableError: (its message cannot be read)"),
+    "unspeakable": (
+        {"encode": _unspeakable},
+        "UnspeakableError: (a UnspeakableError whose text cannot be had: RuntimeError)",
+    ),
 }
 DISABLED: dict[str, tuple[Mapping[str, Any], str]] = {
     "raising-print": ({"fingerprint": _raise}, "its fingerprint() raised OSError: the file \\udcff is broken"),

@@ -23,9 +23,9 @@ KNOWN = {
     "none detection": "8cdc2530c34a1d5e97937f2e538aae63ecf1f089cc3e5b839728f77c6321797c",
     "jpeg@50 detection": "b85894e5133c3c0975442a5f9219d88edabe3ea87483f1062f2730939f36ca2e",
     "h264@30 detection": "d50be336be3d262143972b601cb534de8851508d891c674cd578ce2fb6f7878f",
-    "none detection, retrained on jpeg@50": "1593193f71c21d377074aec637cf74dc928922c36cae6b5849ca75e9812924fc",
-    "jpeg@50 detection, retrained on jpeg@50": "7b537e2253caf48190abf25cef7d675e9bad0bf267c3676735a4de51d6af96c8",
-    "h264@30 detection, retrained on jpeg@50": "0de232eecd384ef0c0c9ba8ae1d46098cb6c001caf5a14eb6ca37942a03e6f44",
+    "none detection, retrained jpeg@50": "1593193f71c21d377074aec637cf74dc928922c36cae6b5849ca75e9812924fc",
+    "jpeg@50 detection, retrained jpeg@50": "7b537e2253caf48190abf25cef7d675e9bad0bf267c3676735a4de51d6af96c8",
+    "h264@30 detection, retrained jpeg@50": "0de232eecd384ef0c0c9ba8ae1d46098cb6c001caf5a14eb6ca37942a03e6f44",
 }
 """Keys of version 0.1.0's identities, in which versions and digests of this machine are replaced (`timeless`)."""
 
@@ -49,7 +49,10 @@ def timeless(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def test_keys_of_the_harness_s_own_plugins_stay(grid: Grid) -> None:
-    assert {e.label: key_of(timeless(e.identity)) for e in make_plan(grid).experiments} == KNOWN
+    experiments = make_plan(grid).experiments
+    names = [e.label.partition(" [")[0].replace(" demo-detector", "") for e in experiments]
+    keys = [key_of(timeless(e.identity)) for e in experiments]
+    assert dict(zip(names, keys, strict=True)) == KNOWN
 
 
 def test_trainings_of_the_harness_s_own_plugins_have_the_facts_of_before(grid: Grid) -> None:

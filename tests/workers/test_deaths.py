@@ -233,4 +233,4 @@ def test_a_reason_can_always_be_stored() -> None:
             raise RuntimeError("no words")
 
     assert reason("codec x", ValueError("bad \udc80\0 name")) == "codec x: ValueError: bad \\udc80\\x00 name"
-    assert reason("codec x", MuteError()) == "codec x: MuteError: its message cannot be shown"
+    assert reason("codec x", MuteError()) == "codec x: MuteError: (a MuteError whose text cannot be had: RuntimeError)"

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.dataset import Sample
 from harness.experiment import Experiment
 from harness.unit import Cell
 from harness.workers.keeper import Keeper
 from harness.workers.read_sample import ReadSample
 from harness_codecs.pillow_family import Jpeg
-from kit.store_rows import cell, row
+from kit.store_rows import cell
+from kit.units import read_sample
 
 
 class Slow(Jpeg):
@@ -32,7 +32,7 @@ class Slow(Jpeg):
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReadSample:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     frames = np.full((1, 16, 16, 3), 7, np.uint8)
-    return ReadSample(Sample("a", frames, {0: None}), row("", 0), (0,))
+    return read_sample(frames, None)
 
 
 def of(model: dict[str, Any] | None = None, codec: dict[str, Any] | None = None, fresh: bool = False) -> Cell:

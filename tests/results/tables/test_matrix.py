@@ -102,9 +102,17 @@ def test_other_samples_make_another_table_of_the_study(tmp_path: Path) -> None:
         found += [(coded(level, PRETRAINED, draw), base) for level in LEVELS]
         found.append((coded(5.0, taught(5.0), draw), base + 0.1))
     first, second = study_tables(cells_of(tmp_path, found, "AP50"))
-    assert [row[1:] for row in first.rows] == [("0.100", "0.100"), ("0.100", ""), ("0.100", "0.200")]
+    assert [(row[1], row[3]) for row in first.rows] == [
+        ("0.100 (few)", "0.100 (few)"),
+        ("0.100 (few)", ""),
+        ("0.100 (few)", "0.200 (few)"),
+    ]
     assert "jpeg (seed 0)" in first.title
-    assert [row[1:] for row in second.rows] == [("0.600", "0.600"), ("0.600", ""), ("0.600", "0.700")]
+    assert [(row[1], row[3]) for row in second.rows] == [
+        ("0.600 (few)", "0.600 (few)"),
+        ("0.600 (few)", ""),
+        ("0.600 (few)", "0.700 (few)"),
+    ]
 
 
 def test_a_row_is_of_one_recipe(tmp_path: Path) -> None:
