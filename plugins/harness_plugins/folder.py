@@ -91,7 +91,7 @@ class Folder(Dataset):
             self._parts = tuple(_Part(path, self._name(path)) for path in images)
         else:
             self._parts = tuple(part for path in videos for part in self._segments(path))
-        from harness.statistics.intervals import GROUPS_FROM
+        from harness.statistics.estimate import GROUPS_FROM
 
         grouping = self.option("group")
         if grouping == "auto":

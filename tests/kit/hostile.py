@@ -282,7 +282,6 @@ DATASETS: dict[str, tuple[Callable[[Any], Any], str]] = {
 }
 DESCRIBED: dict[str, tuple[Callable[[Outline], Any], str]] = {
     "numbered-id": (lambda outline: replace(outline, id=7), "outline.id: a text is expected, found 7"),
-    "odd-id": (lambda outline: replace(outline, id="\udcff"), "outline.id: a text is expected, found '\\udcff'"),
     "odd-group": (
         lambda outline: replace(outline, group=2**70),
         "outline.group: a text is expected, found 118",
