@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.results.tables.columns import failure_columns, identifying_columns, rate_columns, series_of
 from harness.results.tables.notes import few_samples_notes, sample_count_notes, seeds_note, unjudged_frames_note
 from harness.results.tables.numbers import interval_text
+from harness.results.tables.profile_names import profile_notes
 from harness.results.tables.text import Table
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def _notes(cells: Sequence[ResultCell], intervals: bool, has_drops: bool, with_r
         notes.append("[ ]: 95% interval.")
         notes += few_samples_notes(cells)
     notes += unjudged_frames_note(cells)
+    notes += profile_notes(cells)
     notes += seeds_note([cell.seeds for cell in cells])
     if any(series_of(cells)):
         notes.append("series: tells trainings of one name apart, by their recipe or by the weights they started from.")
