@@ -51,7 +51,7 @@ def profile_name(codec: str, options: Mapping[str, Any], registry: Registry) -> 
     for name, profile in registry.entry("codecs", codec).get("profiles", {}).items():
         named: Mapping[str, Any] = profile.get("options", {})
         changed = {key for key, value in own.items() if value != defaults.get(key)}
-        if named and changed <= named.keys() <= own.keys():
-            if all(is_written(own[key], str(value)) for key, value in named.items()):
-                return str(name)
+        same = named and changed <= named.keys() <= own.keys()
+        if same and all(is_written(own[key], str(value)) for key, value in named.items()):
+            return str(name)
     return None
