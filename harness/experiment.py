@@ -156,7 +156,7 @@ class Experiment:
         """
         level = "" if self.level is None else f"@{self.level:g}"
         training = f", retrained {self.training.label}" if self.training.label else ""
-        return f"{self.variant}{level} {self.task} {self.model}{training} [{self.key[:_DIGITS]}]"
+        return f"{self.variant}{level} {self.task} {self.model}{training} [{key_of(self.identity)[:_DIGITS]}]"
 
 
 def cell_key(identity: Mapping[str, Any]) -> str:

@@ -66,7 +66,7 @@ def doctor(db: str, data_root: tuple[tuple[str, str], ...], registries: tuple[Pa
 def _database(plugins: Plugins, db: str) -> int:
     """Print what is wrong with a database. The metrics are computed last, because that takes longest."""
     from harness.discovery.stores import open_store
-    from harness.finish.recheck import recheck_metrics, recheck_totals
+    from harness.finish.recheck import recheck_metrics, recheck_totals, uncheckable
 
     found: dict[str, None] = {}
     with closing(open_store(db, plugins, write=False)) as store:
@@ -77,7 +77,10 @@ def _database(plugins: Plugins, db: str) -> int:
                 click.echo(clean(problem))
             found[problem] = None
         if not found:
-            count = len({key for (key,) in store.read("results", ("experiment",), _FINISHED)})
+            others = list(uncheckable(store, plugins))
+            for text in others:
+                click.echo(clean(text))
+            count = len({key for (key,) in store.read("results", ("experiment",), _FINISHED)}) - len(others)
             click.echo(f"{db}: {count} finished experiments, computed again from their samples. Nothing differs.")
             return 0
     click.echo(f"{db}: {len(found)} things differ. Restore the file from a copy, or delete it and run again.", err=True)
@@ -166,12 +169,16 @@ def _extras() -> None:
         _line(extra.name, f"{purpose}{missing}", not extra.missing)
 
 
+_DELETABLE = "may be deleted, and is made again where it is wanted"
+
+
 def _files(db: str) -> None:
     _section("files")
     cache = cache_dir()
     _line("cache", f"{cache}{'' if cache.exists() else ' (not there yet)'}", _writable(cache))
     for part in sorted(path for path in cache.glob("*") if path.is_dir()):
-        _line(f"  {part.name}", f"{size_of(part) / 1e6:.0f} MB; may be deleted, and is made again where it is wanted")
+        about = "what runs that ended without a word were at" if part.name in ("runs", "deaths") else _DELETABLE
+        _line(f"  {part.name}", f"{size_of(part) / 1e6:.0f} MB; {about}")
     try:
         with open_for_reading(db) as store:
             count = sum(1 for _ in store.read("results", ("experiment",)))

@@ -3,8 +3,8 @@
 The levels of a ladder are tested from mild to strong, up to the first level that does not hold: a level holds if the
 bound on its drop is within the limit. Each level is tested at the full confidence, because the order of the tests is
 fixed in advance and the tests stop at the first failure (the fixed-sequence procedure; Maurer, Hothorn and Lehmacher
-1995). For one ladder, the probability that the recommended level loses more than the limit is at most 1 - confidence.
-This is not true for several ladders together.
+1995). For one ladder, the probability that the recommended level loses more than the limit is about 1 - confidence at
+most. This is not true for several ladders together.
 
 A level without any drop may be undecided because there are too few samples. Such a level does not stop the tests: if a
 stronger level holds, the milder one is acceptable too.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.decide.limit import Limit
     from harness.statistics.intervals import Replicates
 
-__all__ = ["POWER", "Bound", "binomial_bound", "bound_of", "needed_groups", "one_sided_quantile", "zero_drop_bound"]
+__all__ = ["POWER", "Bound", "binomial_bound", "bound_of", "needed_groups", "one_sided_quantile"]
 
 POWER = 0.8
 """The probability that the estimated number of samples decides the test, if the true drop equals the measured one."""
@@ -168,31 +168,6 @@ def binomial_bound(groups: int, confidence: float) -> float:
     0.072
     """
     return unseen_share(groups, 2 * confidence - 1)
-
-
-def zero_drop_bound(bound: Bound, groups: int, base: float, limit: Limit, confidence: float) -> Bound:
-    """Test whether a metric's drop stays within a limit, if a stored interval of the drop is 0 without any width.
-
-    Results of version 0.1.0 have such intervals. The standard error of such a drop is 0, which says nothing about
-    groups that were not observed. The binomial bound (Clopper and Pearson 1934) on the share of groups that lose is
-    used instead. It assumes that each of these groups loses the whole metric, which lies in 0-1. It is a bound for
-    metrics that are means over groups, such as top-1. For AP and for means over classes the true bound can be larger,
-    because one group can contain all objects of a class.
-
-    Args:
-        bound: a `Bound` with the drop, its interval and the share.
-        groups: the number of groups, none of which loses anything.
-        base: the uncompressed value.
-        limit: the largest drop that is allowed.
-        confidence: the confidence level of the bound.
-    """
-    bound = replace(bound, unmoved=True)
-    lost, allowed = binomial_bound(groups, confidence), limit.allowed(base)
-    value = lost / abs(base) if limit.relative else lost
-    if lost <= allowed:
-        return replace(bound, verdict="holds", value=value)
-    needed = math.ceil(math.log(1 - confidence) / math.log1p(-allowed)) if 0 < allowed < 1 else None
-    return replace(bound, verdict="undecided", value=value, groups_needed=needed)
 
 
 def needed_groups(groups: int, excess: float, error: float, confidence: float) -> int:

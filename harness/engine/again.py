@@ -50,11 +50,11 @@ def begin_again(plan: Plan, store: Store) -> Again:
         StoreError: the store keeps no superseded records, or another process computes one of them again at this time.
     """
     keys = [experiment.key for experiment in plan.experiments]
-    for key in keys:
-        forget(key)  # a cell that ended runs is tried once more
     states = store.states(keys)
     finished = [key for key in keys if key in states and states[key].status == "finished"]
     provisional = store.begin_again(finished)
+    for key in (*keys, *provisional.values()):
+        forget(key)  # a cell that ended runs is tried once more
 
     def fresh(cell: Cell) -> Cell:
         if cell.experiment.key not in provisional:

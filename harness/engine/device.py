@@ -19,6 +19,7 @@ from harness.workers.clock import Clock
 from harness.workers.preparing import REFERENCE, reason
 from harness.workers.process import HELD_ROWS
 from harness.workers.scoring import Predicted
+from harness.workers.start import plugin_errors
 
 if TYPE_CHECKING:
     from harness.unit import Settings, Unit
@@ -98,7 +99,7 @@ class Device:
             check_batch(predictions, samples)
         except ContentError as error:
             return Predicted(None, reason(self._named, error))
-        except Exception as error:  # noqa: BLE001 - an error of a model fails its batch, and is recorded
+        except plugin_errors() as error:  # an error of a model fails its batch, and is recorded
             return Predicted(None, reason(f"model {self._model.name}", error))
         return Predicted(predictions, seconds={"predict": time.perf_counter() - started})
 

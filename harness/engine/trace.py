@@ -59,7 +59,7 @@ class Deaths:
             return None
         return (
             f"{self.runs} runs ended without a word (killed, crashed, or out of memory) while {self.doing}, so it is "
-            f"not tried again. To try it again, remove the folder {_DEATHS} from the cache folder."
+            f"not tried again. To try it again, run with --again, or remove the folder {_DEATHS} from the cache folder."
         )
 
 

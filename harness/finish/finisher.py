@@ -15,7 +15,7 @@ from harness.finish.recovery import recoveries
 from harness.media.contract import MOST_BITS
 from harness.media.levers import drops_frames
 from harness.media.quality import psnr_of
-from harness.planning.recorded_task import made_by
+from harness.planning.recorded_task import changed_task, made_by
 from harness.records import Comparison, MetricValue, SampleRow, Totals
 from harness.statistics.intervals import Replicates
 from harness.statistics.judged import judged_in_all
@@ -171,17 +171,30 @@ class Finisher:
     def renew(self, task: Task, experiments: Sequence[Experiment]) -> int:
         """Compute the metrics of finished experiments again whose intervals were computed by an older method.
 
-        Their comparisons are deleted, so `compare` and `recover` compute them again.
+        Their comparisons are deleted, so `compare` and `recover` compute them again. An experiment whose task has
+        changed since stays as it is, with a warning: its values would be others.
 
         Returns:
             the number of these experiments.
         """
         outdated = self.store.outdated([experiment.key for experiment in experiments], METHOD)
-        chosen = [experiment for experiment in experiments if experiment.key in outdated]
-        for experiment in chosen:
-            metrics = self._calculator.metrics(task, experiment, self.samples(experiment.key))
+        renewed = 0
+        for experiment in experiments:
+            if experiment.key not in outdated:
+                continue
+            try:
+                if change := changed_task(experiment.identity, self.plugins):
+                    self.progress.warning(f"{experiment.label}: its intervals stay as they are: {change}")
+                    continue
+                metrics = self._calculator.metrics(task, experiment, self.samples(experiment.key))
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - an error of a task costs this experiment, and is told
+                self.progress.warning(f"{experiment.label}: no new intervals: {reason(f'task {task.name}', error)}")
+                continue
             self.store.replace_metrics(experiment.key, metrics, METHOD, self.resamples, self.seed)
-        return len(chosen)
+            renewed += 1
+        return renewed
 
     # Comparisons
 

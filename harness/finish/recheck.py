@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.finish.finisher import totals_of
-from harness.planning.recorded_task import task_of
+from harness.planning.recorded_task import changed_task, task_of
 from harness.statistics.judged import judged_in_all
 from harness.store import Filters
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from harness.store import Store
     from harness.task import Task
 
-__all__ = ["recheck_metrics", "recheck_totals"]
+__all__ = ["recheck_metrics", "recheck_totals", "uncheckable"]
 
 _TOTALS = (
     *("samples", "failed_samples", "bpp", "kbps", "bytes", "psnr", "encode_ms", "decode_ms", "seconds", "groups"),
@@ -51,7 +52,8 @@ def recheck_totals(store: Store) -> Iterator[str]:
 def recheck_metrics(store: Store, plugins: Plugins) -> Iterator[str]:
     """Yield a sentence for each metric and drop of a finished experiment that its statistics do not give.
 
-    Intervals are not computed again. An experiment whose task no plugin has is named.
+    Intervals are not computed again. An experiment whose task no plugin has is named; one whose task has changed since
+    (`uncheckable`) is passed over.
 
     Args:
         store: an open store.
@@ -63,6 +65,8 @@ def recheck_metrics(store: Store, plugins: Plugins) -> Iterator[str]:
         if {status for _, _, status in measured} != {"finished"}:
             continue
         try:
+            if changed_task(experiment.identity, plugins) is not None:
+                continue
             task = task_of(experiment.identity, experiment.classes, plugins)
             samples = _samples(store, key)
             yield from _differing(key, "", {name: value for name, value, _ in measured}, _values(task, samples))
@@ -78,6 +82,19 @@ def recheck_metrics(store: Store, plugins: Plugins) -> Iterator[str]:
             yield f"experiment {key[:12]}: it cannot be computed again: {error}"
         except Exception as error:  # noqa: BLE001 - a damaged row can raise anything, and that it does is the answer
             yield f"experiment {key[:12]}: it cannot be computed again ({type(error).__name__}: {error})"
+
+
+def uncheckable(store: Store, plugins: Plugins) -> Iterator[str]:
+    """Yield a sentence for each experiment that cannot be computed again, because its task has changed since.
+
+    Args:
+        store: an open store.
+        plugins: the installed plugins.
+    """
+    for experiment in store.experiments():
+        with suppress(HarnessError):  # which `recheck_metrics` tells
+            if change := changed_task(experiment.identity, plugins):
+                yield f"experiment {experiment.key[:12]} is not computed again: {change}"
 
 
 def _samples(store: Store, key: str) -> Samples:

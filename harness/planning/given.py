@@ -62,7 +62,7 @@ def order_note(subject: Subject, classes: Any) -> list[str]:
 
 
 def check_outline(outline: Any) -> Outline:
-    """Return what `Dataset.outline` gave, if it is an outline whose texts can be stored.
+    """Return what `Dataset.outline` gave, if it is an outline.
 
     Raises:
         ContentError: it is anything else; the message begins with the field.

@@ -105,7 +105,7 @@ def check_weights(plan: Plan, found: Collection[str]) -> None:
                 )
         except HarnessError as error:
             problems.append(str(error))
-        except Exception as error:  # noqa: BLE001 - any error of a plugin becomes a problem
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - any error of a plugin becomes a problem
             problems.append(f"model {subject.model_name}: {type(error).__name__}: {plain_text(error)}")
     if problems:
         raise PreflightError(list(dict.fromkeys(problems)))

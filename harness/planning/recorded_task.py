@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
     from harness.task import Task
 
-__all__ = ["made_by", "task_of"]
+__all__ = ["changed_task", "made_by", "task_of"]
 
 
 def task_of(identity: Mapping[str, Any], classes: Sequence[str], plugins: Plugins) -> Task:
@@ -30,6 +30,23 @@ def task_of(identity: Mapping[str, Any], classes: Sequence[str], plugins: Plugin
     recorded = identity["task"]
     task: Task = plugins.get("task", recorded["name"])(classes=tuple(classes), **recorded["options"])
     return Agreement(task) if identity.get("reference") == "predictions" else task
+
+
+def changed_task(identity: Mapping[str, Any], plugins: Plugins) -> str | None:
+    """Return how the installed task differs from the one that a recorded experiment was scored by; None if it does not.
+
+    Tasks of the harness reduce the statistics of all versions to the same values. One of a third party counts by the
+    digest of its source.
+
+    Raises:
+        UnknownNameError: no installed plugin has the task.
+        PluginError: the source cannot be read.
+    """
+    recorded = identity["task"]
+    provided = plugins.provided("task", recorded["name"])
+    if provided.source is None or provided.source == recorded.get("source"):
+        return None
+    return f"task {provided.name} of {provided.origin} has another source now"
 
 
 def made_by(identity: Mapping[str, Any], plugins: Plugins) -> str:

@@ -148,7 +148,8 @@ class Resampler:
     ) -> Resampler:
         """Return what resamples the experiments of one store, with the seed of a run's intervals.
 
-        Every command uses it with the same number of resamples, so that all give the same intervals.
+        Every command uses it with the same seed and number of resamples, so that all give the same intervals. What a
+        run with another `--seed` has kept is not used.
 
         Args:
             store: the open store, which must stay open.

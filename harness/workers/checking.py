@@ -2,7 +2,7 @@
 
 What a prediction or a target must be is the task's matter (`Task.check_prediction`, `Task.check_target`). What all
 tasks have in common is checked here: a list with a prediction for each scored frame, a mapping of frame numbers to
-targets, texts and numbers that a database can store.
+targets, and numbers that a database can store.
 """
 
 from __future__ import annotations

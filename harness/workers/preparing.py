@@ -134,6 +134,7 @@ def _read(unit: Unit, index: int) -> ReadSample | SampleRow:
         scored = tuple(sorted(sample.targets))
         outline = Outline(row.id, height, width, count, scored, row.group)
         if subject.dataset.labelled and not unit.reference:
+            enter(Step.SCORE, REFERENCE, index)
             check_targets(subject, outline, sample.targets)
     except ContentError as error:
         return replace(row, error=reason(f"{named('dataset', subject)}: sample {row.id!r}", error))
