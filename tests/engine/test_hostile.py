@@ -169,6 +169,18 @@ def test_a_model_that_writes_to_the_source_costs_its_own_samples(session: Sessio
     assert psnr == [(None,)]
 
 
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_model_that_asks_for_the_end_costs_its_samples_not_the_run(session: Session, workers: str) -> None:
+    run = (*RUN, "--task", "detection", *GOOD, "--model", "exits", "--workers", workers)
+    result = session.run(*run, status=1)
+    assert "Traceback" not in result.stderr
+    failed = session.select(FAILED)
+    assert {model for _, model, *_ in failed} == {"exits"}
+    assert len(failed) == 2 * hostile.SAMPLES
+    assert {error for *_, error in failed} == {"model exits: SystemExit: 0"}
+    assert numbers(session, "model = 'good'") == alone(session)
+
+
 def test_a_model_that_sets_no_classes_is_named(session: Session) -> None:
     run = (*RUN, "--task", "detection", *GOOD[:4])
     refused = session.run(*run, "--model", "classless", "--model", "odd-classes", status=2).stderr

@@ -163,6 +163,7 @@ def models() -> Sequence[type[Model]]:
     kinds += [made(Canned, name, whole=staticmethod(answer)) for name, (answer, _) in WHOLE.items()]
     kinds += [made(Canned, name, answer=staticmethod(answer)) for name, answer in GOOD.items()]
     kinds.append(made(Canned, "sometimes", answer=staticmethod(MODELS["minus-one"][0]), only=1))
+    kinds.append(made(Canned, "exits", whole=staticmethod(_exit)))
     kinds.append(made(Canned, "classless", answer=staticmethod(GOOD["good"]), load=lambda self, *_: None))
     kinds.append(made(Canned, "odd-classes", answer=staticmethod(GOOD["good"]), load=_odd_classes))
     kinds.append(made(Canned, "writes-frames", answer=staticmethod(GOOD["good"]), prepare=_write_frames))
@@ -184,6 +185,10 @@ def _nameless(self: Any, asked: str | None, dataset_classes: tuple[str, ...]) ->
 
 def _odd_classes(self: Any, *_: Any) -> None:
     self.classes = "cat"
+
+
+def _exit(*_: Any) -> Any:
+    raise SystemExit(0)
 
 
 def _raise(self: Any, *_: Any) -> Any:
