@@ -31,7 +31,7 @@ __all__ = ["Kept", "keep_resamples", "refresh"]
 def refresh(
     store: Store, plugins: Plugins, progress: Progress, resamples: int = 1000, seed: int = 0, renew: bool = False
 ) -> int:
-    """Compute the missing comparisons (drops and recoveries) of finished experiments, and intervals of older methods anew.
+    """Compute missing comparisons (drops, recoveries) of finished experiments, and intervals of older methods anew.
 
     Experiments are skipped with a warning if no installed plugin provides their task, or if the store does not know
     their classes.
