@@ -245,7 +245,10 @@ class ImageCodec(Codec):
         self.scale.check(level, self.name)
         streams = [_stream(self.encode_image(frame, level), self.name) for frame in frames]
         data = b"".join(_LENGTH.pack(len(stream)) + stream for stream in streams)
-        bits = sum(self.stream_bits(stream) for stream in streams)
+        rates = [self.stream_bits(stream) for stream in streams]
+        if any(isinstance(rate, bool) for rate in rates):
+            raise CodecError(f"{self.name}: stream_bits gave a bool; a whole number of bits is expected.")
+        bits = sum(rates)
         count, height, width, _ = frames.shape
         return Encoded(data, bits, count, height, width, fps)
 

@@ -93,11 +93,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         with sound_streams() as out:
             try:
                 status = _run(arguments)
-            except SystemExit:
-                if not out.left:
-                    raise
-                lead_nowhere()  # this is how libraries say that the reader of the output has left
-                status = 0
+            except SystemExit as stop:
+                if out.left:
+                    lead_nowhere()  # this is how libraries say that the reader of the output has left
+                    status = 0
+                else:
+                    click.echo(f"error: a plugin ended the program (SystemExit: {clean(str(stop.code))}).", err=True)
+                    status = 2
             _leave_hung_model(status)
         sys.exit(status)
 

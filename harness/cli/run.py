@@ -105,7 +105,7 @@ def run(
                 print_profile(store, keys=keys)
     for key, (status, reason) in unfinished.items():
         label = next(e.label for e in plan.experiments if e.key == key)
-        click.echo(f"{status}: {label}: {reason}", err=True)
+        click.echo(clean(f"{status}: {label}: {reason}"), err=True)
     return 1 if unfinished else 0
 
 

@@ -111,7 +111,7 @@ def _called(what: str, call: Callable[[], Any]) -> Any:
         return call()
     except HarnessError as error:
         raise PluginError(f"its {what}() raised: {plain_text(error)}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"its {what}() raised {type(error).__name__}: {plain_text(error)}") from error
 
 

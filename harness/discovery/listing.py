@@ -142,7 +142,7 @@ def _instance(
     try:
         instance = item.cls()
         return instance, why(instance)
-    except Exception as error:  # noqa: BLE001 - an error of a plugin is shown as its state
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - an error of a plugin is shown as its state
         return None, f"{type(error).__name__}: {plain_text(error)}"
 
 

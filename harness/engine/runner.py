@@ -164,7 +164,7 @@ class Runner:
             return plan_work(a_pass, cells, self.store)
         except StoreError:
             raise
-        except Exception as error:  # noqa: BLE001 - an error of a dataset or a model fails its cells, and is recorded
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an error of a dataset or a model fails its cells, and is recorded
             self._fail(cells, reason("planning the batches", error))
             return plan_work(a_pass, [], self.store)
 
@@ -186,7 +186,7 @@ class Runner:
             try:
                 if work.unit.todo:
                     self.executor.prepare(work.unit, self.settings)
-            except Exception as error:  # noqa: BLE001 - the pass is begun later, and an error that stays fails it then
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the pass is begun later, and an error that stays fails it then
                 self.progress.warning(reason(f"the pass after {a_pass.subject.task.name} was not begun ahead", error))
 
     def _work(self, work: Work) -> None:
@@ -201,7 +201,7 @@ class Runner:
                 subject = replace(subject, weights=self.trainer.weights(work.a_pass.job, label))
             except StoreError:
                 raise
-            except Exception as error:  # noqa: BLE001 - an error of a model fails its cells, and is recorded
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - an error of a model fails its cells, and is recorded
                 self._fail(cells, reason("training", error))
                 return
             work = replace(work, unit=replace(work.unit, subject=subject))

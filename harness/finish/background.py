@@ -20,7 +20,7 @@ from harness.errors import PluginError
 from harness.finish.metrics import Calculated, Calculator, Samples
 from harness.workers.children import OwnChild, how_ended
 from harness.workers.nursery import Child, start_process
-from harness.workers.start import quiet_signals
+from harness.workers.start import plugin_errors, quiet_signals
 from harness.workers.transport import portable
 
 if TYPE_CHECKING:
@@ -217,6 +217,6 @@ def _computed(calculator: Calculator, subject: Subject, cell: Cell, job: _Job) -
         if job.baseline is not None:
             calculator.keep_baseline(subject.task, *job.baseline)
         calculated: Calculated | Exception = calculator.calculate(subject, cell, job.samples, job.lossless)
-    except Exception as error:  # noqa: BLE001 - an error of a task fails the experiment, and is recorded
+    except plugin_errors() as error:  # an error of a task fails the experiment, and is recorded
         calculated = portable(error)
     return calculated, time.perf_counter() - started

@@ -28,7 +28,7 @@ def outlines(dataset: Dataset, indices: Iterable[int]) -> dict[int, Outline | No
     for index in indices:
         try:
             known[index] = check_outline(dataset.outline(index))
-        except Exception:  # noqa: BLE001 - the worker gets the same error, and records it with the sample
+        except (Exception, SystemExit):  # noqa: BLE001 - the worker gets the same error, and records it with the sample
             known[index] = None
     return known
 

@@ -174,7 +174,7 @@ def _first_rate(dataset: Dataset) -> float | None:
     """Return the frame rate of the dataset's first sample; None if it cannot be read or is an image."""
     try:
         return dataset[0].fps
-    except Exception:  # noqa: BLE001 - the run gets the same error, and records it with the sample
+    except (Exception, SystemExit):  # noqa: BLE001 - the run gets the same error, and records it with the sample
         return None
 
 

@@ -109,7 +109,7 @@ class Resolver(Names):
             return action(*arguments, **named)
         except HarnessError as error:
             self.problems.append(str(error))
-        except Exception as error:  # noqa: BLE001 - any error of a plugin becomes a problem
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - any error of a plugin becomes a problem
             self.problems.append(f"{arguments_text(arguments)}: {type(error).__name__}: {plain_text(error)}")
         return None
 
@@ -137,7 +137,11 @@ class Resolver(Names):
     def _task_options(self) -> dict[str, dict[str, str]]:
         """Return the options of each task that the request names: name -> options."""
         tasks = [self._try(parse, text, levels=False) for text in self.request.tasks if text != "all"]
-        return {task.name: task.options for task in tasks if task}
+        options: dict[str, dict[str, str]] = {}
+        for task in tasks:
+            if task and options.setdefault(task.name, task.options) != task.options:
+                self.problems.append(f"task {task.name} is asked for twice, with different options: run it twice.")
+        return options
 
     def _subjects(self, task: str) -> list[tuple[Subject, TrainingSetup | None]]:
         """Return each model of the task on each of its datasets, with the settings of its retraining (None without)."""

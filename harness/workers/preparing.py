@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.dataset import Outline
-from harness.errors import ContentError, HarnessError
+from harness.errors import ContentError, HarnessError, found
 from harness.keep.texts import MESSAGE, storable
 from harness.media.contract import check_decoded
 from harness.media.levers import at_phase, unseen_frames
@@ -130,6 +130,8 @@ def _read(unit: Unit, index: int) -> ReadSample | SampleRow:
         row = replace(row, id=storable(outline.id), group=storable(outline.group or outline.id))
         enter(Step.READ, REFERENCE, index)
         sample = check_sample(subject.dataset[index])
+        if sample.id != outline.id:
+            raise ContentError(f"id: its outline's is expected, found {found(sample.id)}.")
         count, height, width, _ = sample.frames.shape
         scored = tuple(sorted(sample.targets))
         outline = Outline(row.id, height, width, count, scored, row.group)

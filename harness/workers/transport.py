@@ -38,8 +38,13 @@ def restored(text: bytes, buffers: Sequence[memoryview | bytes | bytearray]) -> 
     return pickle.loads(text, buffers=buffers)  # noqa: S301 - the text comes from a process of this run
 
 
-def portable(error: Exception) -> Exception:
-    """Return an error that can be sent to another process: itself, or one of the harness that says the same."""
+def portable(error: BaseException) -> Exception:
+    """Return an error that can be sent to another process: itself, or one of the harness that says the same.
+
+    A `SystemExit` is an error of the plugin that raised it, and becomes one of the harness.
+    """
+    if not isinstance(error, Exception):
+        return HarnessError(f"{type(error).__name__}: {plain_text(error)}")
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - it was made here
     except Exception:  # noqa: BLE001 - an error of a plugin may fail in any way to be pickled or to be made again

@@ -214,3 +214,25 @@ def test_a_task_that_is_wrong_costs_its_cells(session: Session) -> None:
         ("counting", 1.0),
         ("counting", 1.0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "told"),
+    [
+        ("model", "exits-loading", "model exits-loading: SystemExit: 0"),
+        ("model", "exits-resolving", "SystemExit: 0"),
+        ("dataset", "exits-opening", "SystemExit: 0"),
+    ],
+)
+def test_what_asks_for_the_end_before_the_run_is_refused_by_name(
+    session: Session, kind: str, name: str, told: str
+) -> None:
+    refused = session.run(*RUN, "--task", "detection", *GOOD, f"--{kind}", name, status=2).stderr
+    assert told in refused
+    assert "Traceback" not in refused
+
+
+def test_one_task_with_two_sets_of_options_is_refused(session: Session) -> None:
+    twice = ("--task", "detection:confidence=0.1", "--task", "detection:confidence=0.2")
+    refused = session.run(*RUN, *twice, *GOOD, status=2).stderr
+    assert "task detection is asked for twice, with different options" in refused

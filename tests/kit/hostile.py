@@ -163,6 +163,8 @@ def models() -> Sequence[type[Model]]:
     kinds += [made(Canned, name, whole=staticmethod(answer)) for name, (answer, _) in WHOLE.items()]
     kinds += [made(Canned, name, answer=staticmethod(answer)) for name, answer in GOOD.items()]
     kinds.append(made(Canned, "sometimes", answer=staticmethod(MODELS["minus-one"][0]), only=1))
+    kinds.append(made(Canned, "exits-loading", answer=staticmethod(GOOD["good"]), load=_exit))
+    kinds.append(made(Canned, "exits-resolving", answer=staticmethod(GOOD["good"]), resolve_weights=_exit))
     kinds.append(made(Canned, "exits", whole=staticmethod(_exit)))
     kinds.append(made(Canned, "classless", answer=staticmethod(GOOD["good"]), load=lambda self, *_: None))
     kinds.append(made(Canned, "odd-classes", answer=staticmethod(GOOD["good"]), load=_odd_classes))
@@ -282,6 +284,7 @@ DATASETS: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda s: replace(s, source=Source("jpeg", 9, "high")),
         "source.quality: a whole number",
     ),
+    "other-id": (lambda s: replace(s, id="another"), "id: its outline's is expected, found 'another'"),
     "odd-format": (lambda s: replace(s, source=Source(b"png")), "source.format: a text is expected, found b'png'"),
     "odd-source": (lambda s: replace(s, source="png"), "source: a harness.dataset.Source is expected, found 'png'"),
 }
@@ -303,6 +306,7 @@ def datasets() -> Sequence[type[Dataset]]:
     kinds.append(made(Pictures, "odd-classes", classes=None, open=lambda self: None))
     kinds.append(made(Pictures, "numbered-classes", classes=(1, 2), open=lambda self: None))
     kinds.append(made(Pictures, "twin-classes", classes=("cat", "cat"), open=lambda self: None))
+    kinds.append(made(Pictures, "exits-opening", open=_exit))
     kinds.append(made(Pictures, "raising-decoders", decoders=_raise))
     kinds.append(made(Pictures, "surrogate", __getitem__=_raise))
     kinds.append(made(Pictures, "counted", tasks=("counting", *TASKS), target=lambda self: 2))
@@ -382,6 +386,10 @@ CODECS: dict[str, tuple[Mapping[str, Any], str]] = {
         {"decode_image": lambda self, data: (1, 2)},
         "decode_image gave a tuple; a NumPy array",
     ),
+    "true-bits": (
+        {"stream_bits": lambda self, data: True},
+        "stream_bits gave a bool; a whole number of bits is expected",
+    ),
     "surrogates": ({"encode": _raise}, "OSError: the file \\udcff is broken"),
     "unspeakable": (
         {"encode": _unspeakable},
@@ -396,6 +404,8 @@ DISABLED: dict[str, tuple[Mapping[str, Any], str]] = {
     "odd-print": ({"fingerprint": lambda self: {"a": "\udcff"}}, "its fingerprint() is no plain JSON"),
     "raising-available": ({"available": _raise}, "its available() raised OSError: the file \\udcff is broken"),
     "odd-available": ({"available": lambda self: True}, "its available() gave True; None or a sentence is expected"),
+    "exits-available": ({"available": _exit}, "its available() raised SystemExit: 0"),
+    "exits-printing": ({"fingerprint": _exit}, "its fingerprint() raised SystemExit: 0"),
     "raising-clips": ({"clips_only": _raise}, "its clips_only() raised OSError: the file \\udcff is broken"),
 }
 """Codecs that cannot be used at all."""

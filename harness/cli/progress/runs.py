@@ -23,6 +23,7 @@ from rich.text import Text
 from harness.cli.progress.lines import PlainLines
 from harness.experiment import Experiment
 from harness.records import MetricValue, Totals
+from harness.results.tables.text import clean
 
 __all__ = ["RunBars", "RunLines", "make_progress"]
 
@@ -89,7 +90,7 @@ class _Counts:
 
     def warning(self, text: str) -> None:
         self._say_what_continues()
-        self.console.print(f"warning: {text}", style="yellow", highlight=False, markup=False)
+        self.console.print(f"warning: {clean(text)}", style="yellow", highlight=False, markup=False)
 
 
 class RunLines(_Counts):
