@@ -83,8 +83,8 @@ class Session:
             stdin=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
-            # A test run in the background ignores Ctrl-C, and its children inherit that; a user's shell does not.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            # A test run in the background ignores such signals, and its children inherit that; a user's shell does not.
+            preexec_fn=_heed_signals,
         )
 
     def select(self, sql: str) -> list[tuple[Any, ...]]:
@@ -98,6 +98,11 @@ class Session:
         rows = self.select(f"select experiment, codec, level, metric, {columns} from results")
         drops = self.select("select experiment, metric, 'drop', \"drop\", drop_ci_low, drop_ci_high from curves")
         return {row[:4]: row[4:] for row in rows} | {row[:3]: row[3:] for row in drops}
+
+
+def _heed_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _checked(done: subprocess.CompletedProcess[str], status: int | None) -> subprocess.CompletedProcess[str]:
