@@ -333,7 +333,7 @@ class Odd(DemoWorld):
     def __getitem__(self, index):
         if IDS[index] == "raises":
             raise SampleError("a message with \udcff, \0 and much more: " + "x" * 3_000_000)
-        return super().__getitem__(index)
+        return dataclasses.replace(super().__getitem__(index), id=IDS[index])
 
 @hookimpl
 def harness_datasets():

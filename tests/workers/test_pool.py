@@ -165,11 +165,21 @@ def test_weights_that_do_not_fit_end_the_unit() -> None:
 
 
 def test_a_model_that_ends_its_thread_is_told() -> None:
+    class OwnError(BaseException):
+        """No Exception."""
+
+    def leaves(batch: torch.Tensor) -> list[list[Any]]:
+        raise OwnError("gone")
+
+    with pytest.raises(PluginError, match="model brightness: OwnError: gone"):
+        rows(unit(12, Brightness(leaves)))
+
+
+def test_a_model_that_asks_for_the_end_fails_its_batches() -> None:
     def leaves(batch: torch.Tensor) -> list[list[Any]]:
         raise SystemExit(3)
 
-    with pytest.raises(PluginError, match="model brightness: SystemExit: 3"):
-        rows(unit(12, Brightness(leaves)))
+    assert {row.error for row in rows(unit(12, Brightness(leaves)))} == {"model brightness: SystemExit: 3"}
 
 
 class Uncopied(float):
