@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.engine.collecting import Collector, guarded
 from harness.engine.heartbeat import Heartbeat
 from harness.engine.outcome import Outcome
+from harness.engine.probe import fatal_cells
 from harness.engine.stages import StageSeconds
 from harness.engine.trace import Deaths, deaths, forget, open_trace
 from harness.engine.trainer import Trainer
@@ -93,7 +94,7 @@ class Runner:
             with contextlib.ExitStack() as stack:
                 # Processes are forked before there are threads.
                 apart = self.settings.workers > 0 and len(self.outcome.found) < len(plan.experiments)
-                if apart:
+                if apart or any(known.is_suspect for known in self._deaths.values()):
                     stack.enter_context(open_nursery(known_parts(plan)))
                 stack.enter_context(open_trace())
                 self._finishing = stack.enter_context(contextlib.closing(Finishing(plan, self.finisher, apart)))
@@ -159,8 +160,10 @@ class Runner:
         """Claim what can be claimed of a pass, and plan its batches."""
         obtained = self.store.claim([cell.experiment.key for cell in open_cells], self.claim)
         self._claimed |= obtained
-        cells = [cell for cell in open_cells if cell.experiment.key in obtained and not self._is_fatal(cell)]
+        cells = [cell for cell in open_cells if cell.experiment.key in obtained]
         try:
+            if a_pass.job is None:
+                cells = self._surviving(a_pass, cells)
             return plan_work(a_pass, cells, self.store)
         except StoreError:
             raise
@@ -168,13 +171,13 @@ class Runner:
             self._fail(cells, reason("planning the batches", error))
             return plan_work(a_pass, [], self.store)
 
-    def _is_fatal(self, cell: Cell) -> bool:
-        """Whether a cell has ended runs before and is not tried again; then it fails."""
-        known = self._deaths.get(cell.experiment.key)
-        if known is None or known.reason is None:
-            return False
-        self._fail([cell], known.reason)
-        return True
+    def _surviving(self, a_pass: Pass, cells: Sequence[Cell]) -> list[Cell]:
+        """Fail the cells that end their process, among those that have ended runs before; return the others."""
+        fatal = fatal_cells(a_pass, cells, self._deaths, self.store, self.settings, self.progress)
+        for cell in cells:
+            if cell.experiment.key in fatal:
+                self._fail([cell], fatal[cell.experiment.key])
+        return [cell for cell in cells if cell.experiment.key not in fatal]
 
     def _look_ahead(self, a_pass: Pass) -> None:
         """Let the executor begin with the pass after this one. A pass that has to be trained first is not begun."""
@@ -205,6 +208,10 @@ class Runner:
                 self._fail(cells, reason("training", error))
                 return
             work = replace(work, unit=replace(work.unit, subject=subject))
+            trained = replace(work.a_pass, subject=subject)
+            if len(surviving := self._surviving(trained, cells)) < len(cells):
+                work = replace(plan_work(trained, surviving, self.store), a_pass=work.a_pass)
+                cells = work.cells
         try:
             self._run(work, work.unit)
             if (left := work.remaining()).todo:

@@ -3,10 +3,10 @@
 A model that crashes takes the main process with it, so nobody can record that. Therefore each run has a small file in
 the cache folder that says what is on the device; it is written like memory. A run that ends in any other way removes
 its file. The next run finds the files of runs that are not there any more, and counts how often a cell was in the same
-place. After two such ends the cell is not tried again: it fails, with the reason.
+place. After two such ends in a row the cell is suspect, and is tried in a process of its own first (`probe`).
 
-So a run that was killed, or ran out of memory, while it happened to predict costs nothing: only if the next run of the
-cell ends at the same batch, it counts as the cell's fault. What ended with the machine (power, reboot) is not counted.
+So a run that was killed while it happened to predict costs nothing, however often. What ended with the machine (power,
+reboot) is not counted.
 """
 
 from __future__ import annotations
@@ -53,14 +53,18 @@ class Deaths:
     doing: str
 
     @property
-    def reason(self) -> str | None:
-        """Why the cell is not tried again; None if it is."""
-        if self.runs < 2:
-            return None
-        return (
-            f"{self.runs} runs ended without a word (killed, crashed, or out of memory) while {self.doing}, so it is "
-            f"not tried again. To try it again, run with --again, or remove the folder {_DEATHS} from the cache folder."
-        )
+    def is_suspect(self) -> bool:
+        """Whether it may be the cell that ends the runs."""
+        return self.runs >= 2
+
+    def reason(self, end: str) -> str:
+        """Say that it is the cell that ends the runs.
+
+        Args:
+            end: how a process of its own ended there: "was killed by signal 11".
+        """
+        ended = f"{self.runs} runs ended without a word while {self.doing}"
+        return f"{ended}; tried in a process of its own, that process {end}"
 
 
 class Trace:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import sqlite3
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from harness.workers.desk import Step, look
 from harness_plugins.demo_world.dataset import DemoWorld
 from kit.command import Session
 from kit.plugins import write_distribution
@@ -459,27 +463,86 @@ def test_a_model_that_hangs_ends_the_run_with_a_sentence(session: Session) -> No
     assert session.select("select distinct status, samples from results") == [("finished", 6)]
 
 
-def test_a_model_that_ends_the_run_twice_in_one_place_is_not_tried_again(session: Session) -> None:
-    crashes = HANGS.replace("while Weak", "if Weak").replace("time.sleep(1)", "os._exit(77)")
-    write_distribution(session.folder / "plugins", "weak", "plugged_weak", crashes.replace("import time", "import os"))
-    (session.folder / "plugins" / "stop.txt").write_text("5")
+CRASHES = """
+import os
+from pathlib import Path
+from harness import hookimpl
+from harness_tasks.detection.models.demo import DemoDetector
+
+SEEN, FATAL = (Path(__file__).with_name(name) for name in ("seen.txt", "fatal.txt"))
+
+class Weak(DemoDetector):
+    name = "weak"
+    def predict(self, batch):
+        mark = str(int(batch.long().sum()))
+        with SEEN.open("a") as file:
+            file.write(mark + "\\n")
+        if mark in FATAL.read_text().split():
+            os._exit(77)
+        return super().predict(batch)
+
+@hookimpl
+def harness_models():
+    return [Weak]
+"""
+
+
+def test_a_model_that_ends_the_run_twice_in_one_place_is_tried_alone_and_fails_if_it_ends_that_too(
+    session: Session,
+) -> None:
+    plugins = session.folder / "plugins"
+    write_distribution(plugins, "weak", "plugged_weak", CRASHES)
+    (plugins / "fatal.txt").touch()
     write_voc(session.folder / "data")
     session.env["HARNESS_CACHE"] = str(session.folder / "cache")
     run = (*VOC, "--codec", "jpeg@50", "--model", "weak", "--batch", "1", "--workers", "1", "--limit", "4")
+    session.run_process(*run, "--db", "sqlite:///right.db")
+    marks = (plugins / "seen.txt").read_text().split()
+    assert len(set(marks)) == len(marks) == 8
+    (plugins / "fatal.txt").write_text(marks[4])  # the third batch of `none`
     for _ in range(2):
         session.run_process(*run, status=77)
     # The third run fails the cell that was on the device, and does what it can of the others.
-    (session.folder / "plugins" / "stop.txt").write_text("-1")
     for _ in range(2):
-        err = session.run(*run, status=1).stderr
-        told = "2 runs ended without a word (killed, crashed, or out of memory) while model weak predicted batch 2, so"
-        assert told in err
+        err = session.run_process(*run, status=1).stderr
+        told = "2 runs ended without a word while model weak predicted batch 2; tried in a process of its own, that "
+        assert f"{told}process ended with exit status 77" in err
         assert sorted(session.select("select codec, status from experiments")) == [
             ("jpeg", "finished"),
             ("none", "failed"),
         ]
     assert not list((session.folder / "cache" / "runs").iterdir())
-    for file in (session.folder / "cache" / "deaths").iterdir():
-        file.unlink()
-    session.run(*run)
+    # Whoever mends it, for example by more memory, need not ask for another try.
+    (plugins / "fatal.txt").write_text("")
+    session.run_process(*run)
+    values = session.values()
+    session.database = session.folder / "right.db"
+    assert session.values() == values
+
+
+def test_runs_that_were_killed_in_one_place_cost_it_nothing(session: Session) -> None:
+    write_distribution(session.folder / "plugins", "weak", "plugged_weak", HANGS)
+    write_voc(session.folder / "data")
+    stop = session.folder / "plugins" / "stop.txt"
+    session.env["HARNESS_CACHE"] = str(session.folder / "cache")
+    run = (*VOC, "--codec", "jpeg@50", "--model", "weak", "--batch", "1", "--workers", "1", "--limit", "4")
+    stop.write_text("1")  # the first batch of each run takes as long as it takes to kill the run
+    for _ in range(2):
+        process = session.start(*run)
+        deadline = time.monotonic() + 60
+        while not _is_predicting(session.folder / "cache" / "runs") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    (deaths,) = (session.folder / "cache" / "runs").iterdir()
+    assert deaths.is_file()
+    stop.write_text("-1")
+    assert "failed" not in session.run_process(*run).stderr
     assert session.select("select distinct status, samples from results") == [("finished", 4)]
+
+
+def _is_predicting(runs: Path) -> bool:
+    """Whether the trace of a run says that a batch is on the device."""
+    with contextlib.suppress(OSError):
+        return any(look(path.read_bytes()).step == Step.PREDICT for path in runs.iterdir())
+    return False
