@@ -25,6 +25,7 @@ what the harness found, what is available, and what to do next.
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 import reprlib
 from collections.abc import Iterable, Sequence
@@ -222,18 +223,29 @@ def found(value: object) -> str:
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
-def plain_text(value: object) -> str:
+def plain_text(value: object, most: int = _LONGEST) -> str:
     r"""Return the text of an error or of another object of a plugin, in a form that can be printed and stored.
 
-    What UTF-8 cannot express (half of a surrogate pair) and null characters are written as escapes. A text of more than
-    2,000 characters is cut. An object whose text cannot be read costs no more than its text.
+    What UTF-8 cannot express (half of a surrogate pair) and null characters are written as escapes. An object whose
+    text cannot be had costs no more than its text. Different texts stay different: of a text that is cut, the end is a
+    part of its SHA-256. An ordinary text is returned as it is.
+
+    Args:
+        value: the text; of another object, its text.
+        most: the most characters before the text is cut.
 
     >>> plain_text(OSError("the file \udcff is broken"))
     'the file \\udcff is broken'
+    >>> plain_text("a" * 70, 60)
+    'aaaaaaaaaaaaaaaaaaa... (70 characters, SHA-256 6bd5e5034855)'
     """
     try:
         text = str(value)
-    except Exception:  # noqa: BLE001 - a plugin's object may raise anything here
-        return "(its message cannot be read)"
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    except Exception as error:  # noqa: BLE001 - a plugin's object may raise anything, and this is said in its place
+        text = f"(a {type(value).__name__} whose text cannot be had: {type(error).__name__})"
+    raw = text.encode("utf-8", "backslashreplace")
+    kept = raw.decode().replace("\0", "\\x00")
+    if len(kept) <= most:
+        return kept
+    end = f"... ({len(text)} characters, SHA-256 {hashlib.sha256(raw).hexdigest()[:12]})"
+    return kept[: max(0, most - len(end))] + end

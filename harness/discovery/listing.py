@@ -15,7 +15,8 @@ from harness.weights import count_parameters, read_classes, split_key
 if TYPE_CHECKING:
     from harness.codec import Codec
     from harness.dataset import Dataset
-    from harness.discovery.plugins import Plugins, Provided
+    from harness.discovery.plugins import Plugins
+    from harness.discovery.provided import Provided
     from harness.discovery.registry import Registry
     from harness.model import Model
     from harness.options import Option

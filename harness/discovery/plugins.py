@@ -10,21 +10,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import pluggy
 
 from harness import hookspecs
 from harness.discovery.kinds import KINDS, base_of
+from harness.discovery.provided import Hint, Origin, Plugin, Provided
 from harness.discovery.registry import package_hint
-from harness.discovery.sources import source_digest
 from harness.errors import CollisionError, PluginError, UnknownNameError
 
-__all__ = ["Origin", "Plugin", "Plugins", "Provided", "installed"]
+__all__ = ["GROUP", "OWN", "Plugins", "installed"]
 
 GROUP = "harness"
 """The group of entry points that name plugins."""
@@ -34,82 +33,6 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _COMMAND = re.compile(r"(?:results )?[a-z][a-z0-9-]*")
 DISABLE = "HARNESS_DISABLE"
 """The environment variable that names plugins, by their entry points and with commas between, that are not loaded."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a plugin comes from.
-
-    Args:
-        entry_point: the entry point's name.
-        module: the module it names.
-        distribution: the installed distribution (Python package) that declares the entry point.
-        version: the distribution's version.
-    """
-
-    entry_point: str
-    module: str
-    distribution: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.distribution} {self.version}"
-
-
-@dataclass
-class Plugin:
-    """One plugin and its state.
-
-    Args:
-        origin: where the plugin comes from.
-        error: why the plugin is disabled; None if it works, or is left out.
-        provides: what the plugin provides, each as "kind name" ("codec jpeg").
-        left_out: whether the user left the plugin out (`DISABLE`).
-    """
-
-    origin: Origin
-    error: str | None = None
-    provides: list[str] = field(default_factory=list)
-    left_out: bool = False
-
-    @property
-    def works(self) -> bool:
-        """Whether the plugin was loaded, and has had no error so far."""
-        return not self.error and not self.left_out
-
-
-@dataclass(frozen=True)
-class Provided:
-    """A class that a plugin provides.
-
-    Args:
-        kind: the kind of the class ("codec", "task", ...).
-        name: the class's name.
-        cls: the class.
-        origin: where the plugin comes from.
-        label: the plugin's key in `Plugins.plugins`.
-    """
-
-    kind: str
-    name: str
-    cls: type[Any]
-    origin: Origin
-    label: str
-
-    @property
-    def source(self) -> str | None:
-        """The digest of the plugin's source (`harness.discovery.sources`); None for a plugin of the harness itself.
-
-        Raises:
-            PluginError: the source cannot be read.
-        """
-        return source_digest(self.origin.module.partition(":")[0], self.cls.__module__, self.origin.distribution)
-
-
-class Hint(Protocol):
-    """A function that returns the package that provides a name, or None if it is unknown."""
-
-    def __call__(self, kind: str, name: str) -> str | None: ...
 
 
 class Plugins:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.engine.trace import forget
 from harness.finish.differences import Differences, differences
 from harness.finish.refresh import refresh
 from harness.planning.plan import Plan
@@ -53,8 +52,6 @@ def begin_again(plan: Plan, store: Store) -> Again:
     states = store.states(keys)
     finished = [key for key in keys if key in states and states[key].status == "finished"]
     provisional = store.begin_again(finished)
-    for key in (*keys, *provisional.values()):
-        forget(key)  # a cell that ended runs is tried once more
 
     def fresh(cell: Cell) -> Cell:
         if cell.experiment.key not in provisional:

@@ -6,9 +6,10 @@ text in many programs; and the message of an error may be megabytes long.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any
+
+from harness.errors import plain_text
 
 __all__ = ["ID", "MESSAGE", "storable", "storable_values"]
 
@@ -19,31 +20,13 @@ MESSAGE = 4000
 
 
 def storable(text: object, most: int = ID) -> str:
-    r"""Return a text with what cannot be kept as escapes, and cut to a length.
-
-    Different texts stay different: of a text that is cut, the end is a part of its SHA-256. An ordinary text is
-    returned as it is.
+    """Return a text that every store can keep (`harness.errors.plain_text`), cut to the length of an id.
 
     Args:
         text: the text; of another object, its text.
         most: the most characters before the text is cut.
-
-    >>> storable("drive\udcff\0")
-    'drive\\udcff\\x00'
-    >>> storable("a" * 70, 60)
-    'aaaaaaaaaaaaaaaaaaa... (70 characters, SHA-256 6bd5e5034855)'
     """
-    if not isinstance(text, str):
-        try:
-            text = str(text)
-        except Exception as error:  # noqa: BLE001 - a plugin's object may raise anything, and this is said in its place
-            text = f"(a {type(text).__name__} whose text cannot be had: {type(error).__name__})"
-    raw = text.encode("utf-8", "backslashreplace")
-    kept = raw.decode().replace("\0", "\\x00")
-    if len(kept) <= most:
-        return kept
-    end = f"... ({len(text)} characters, SHA-256 {hashlib.sha256(raw).hexdigest()[:12]})"
-    return kept[: max(0, most - len(end))] + end
+    return plain_text(text, most)
 
 
 def storable_values(row: Mapping[str, Any], whole: Collection[str] = (), most: int = ID) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from harness.codec import Codec, Scale
 from harness.dataset import Dataset
 from harness.discovery.declared import why_disabled
-from harness.discovery.plugins import Plugins, Provided
+from harness.discovery.plugins import Plugins
+from harness.discovery.provided import Provided
 from harness.discovery.registry import Registry
 from harness.errors import UnknownNameError, UsageError, did_you_mean
 from harness.media.levers import ReducedCodec, is_baseline, with_levers
