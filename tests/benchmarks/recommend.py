@@ -20,13 +20,13 @@ import sys
 import tempfile
 import time
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from intervals import CLASSES, Cost, Frame, frames
+from made_up import experiments
 
-from harness.experiment import Experiment, key_of
+from harness.experiment import Experiment
 from harness.finish.finisher import totals_of
 from harness.keep.processes import this_process
 from harness.records import Claim, MetricValue, RunInfo, SampleRow
@@ -40,25 +40,7 @@ NAMES = tuple(f"class{index}" for index in range(CLASSES))
 
 def cells(samples: int) -> list[Experiment]:
     """The baseline, and one experiment for each level."""
-    found: list[Experiment] = []
-    for level in LEVELS:
-        codec = "none" if level is None else "jpeg"
-        identity = {
-            "codec": {"name": codec, "options": {}, "level": level},
-            "task": {"name": "detection", "options": {}, "scoring": 1},
-            "model": {"kind": "none"},
-            "dataset": {"kind": "made-up", "fingerprint": "0" * 64},
-            "limit": None,
-            "training": {"kind": "pretrained"},
-            "reference": "labels",
-        }
-        one = Experiment(
-            key=key_of(identity), identity=identity, codec=codec, codec_options={}, level=level,
-            level_name=None if level is None else "quality", intra=False, task="detection", model="made-up",
-            weights="made-up", dataset="made-up", split="test", samples=samples, classes=NAMES,
-        )  # fmt: skip
-        found.append(replace(one, baseline=found[0].key if found else None))
-    return found
+    return experiments([("none" if level is None else "jpeg", level) for level in LEVELS], samples, NAMES)
 
 
 def degraded(frame: Frame, rng: np.random.Generator, loss: float) -> Frame:

@@ -19,8 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from made_up import experiments
 
-from harness.experiment import Experiment, key_of
+from harness.experiment import Experiment
 from harness.finish.finisher import totals_of
 from harness.keep.processes import this_process
 from harness.records import Claim, Comparison, MetricValue, RunInfo, SampleRow
@@ -32,25 +33,8 @@ CLASSES = tuple(f"class {n}" for n in range(20))
 
 def cells(count: int) -> list[Experiment]:
     """The baseline, and two codecs at as many levels as make up the count."""
-    found = []
-    for n in range(count):
-        codec, level = ("none", None) if n == 0 else (("jpeg", "webp")[n % 2], float(100 - n))
-        identity = {
-            "codec": {"name": codec, "options": {}, "level": level},
-            "task": {"name": "detection", "options": {}, "scoring": 1},
-            "model": {"kind": "none"},
-            "dataset": {"kind": "made-up", "fingerprint": "0" * 64},
-            "limit": None,
-            "training": {"kind": "pretrained"},
-            "reference": "labels",
-        }
-        one = Experiment(
-            key=key_of(identity), identity=identity, codec=codec, codec_options={}, level=level,
-            level_name=None if level is None else "quality", intra=False, task="detection", model="made-up",
-            weights="made-up", dataset="made-up", split="test", samples=0, classes=CLASSES,
-        )  # fmt: skip
-        found.append(replace(one, baseline=found[0].key if found else None))
-    return found
+    levels: list[tuple[str, float | None]] = [(("jpeg", "webp")[n % 2], float(100 - n)) for n in range(1, count)]
+    return experiments([("none", None), *levels], 0, CLASSES)
 
 
 def make(path: Path, experiments: int, samples: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +43,6 @@ QUALITIES = {95.0: 800, 75.0: 400, 50.0: 300, 15.0: 120, 10.0: 100, 5.0: 64}
 """Bits of each sample of 100 pixels at each quality: at 15 just 15% of those at 95."""
 
 Statistics = Callable[[int], Any]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    made = SqlStore(str(tmp_path / "study.db"))
-    made.open()
-    yield made
-    made.close()
 
 
 def put(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,14 +28,6 @@ PRETRAINED = Training()
 CLEAN = Training("retrained", mode="clean", seed=0, checkpoint="clean", control="clean", series="clean")
 AT_15 = Training("retrained", "jpeg", 15.0, "level", seed=0, checkpoint="15", control="clean", series="15")
 METRIC = "spatial_top1"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    made = SqlStore(str(tmp_path / "study.db"))
-    made.open()
-    yield made
-    made.close()
 
 
 def put(
