@@ -11,6 +11,7 @@ from harness.engine.outcome import Outcome
 from harness.engine.runner import Runner
 from harness.finish.finisher import Finisher
 from harness.keep.processes import this_process
+from harness.keep.texts import without_passwords
 from harness.planning.grammar import parse
 from harness.planning.plan import Plan
 from harness.records import Claim, RunInfo, Status
@@ -67,7 +68,7 @@ def carry_out(
     allocator.keep_memory()
     parsed = parse(executor, levels=False)
     info = RunInfo(
-        command=" ".join(command),
+        command=without_passwords(" ".join(command)),
         host=machine.host(),
         device=machine.device_words(settings.device),
         versions={**machine.library_versions(), **plugins.versions(), **_codec_libraries(plan)},
@@ -83,7 +84,7 @@ def carry_out(
             "resamples": resampling.resamples,
             "interval_seed": resampling.seed,
             "max_failures": max_failures,
-            "warnings": list(plan.notes),
+            "warnings": [without_passwords(note) for note in plan.notes],
         },
     )
     run = store.begin_run(info)

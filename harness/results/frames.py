@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
+from harness.keep.texts import without_passwords
 from harness.results.view_columns import view_columns
 from harness.store import Filters
 
@@ -43,7 +44,7 @@ class Views:
         self._view("results", Filters({"experiment": [""]}))  # fails at once if the database does not exist
 
     def __repr__(self) -> str:
-        return f"Views({self.url!r})"
+        return f"Views({without_passwords(self.url)!r})"
 
     @cached_property
     def results(self) -> pd.DataFrame:

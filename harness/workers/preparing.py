@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.dataset import Outline
 from harness.errors import ContentError, HarnessError, found
-from harness.keep.texts import MESSAGE, storable
+from harness.keep.texts import storable, storable_message
 from harness.media.contract import check_decoded
 from harness.media.levers import at_phase, unseen_frames
 from harness.media.quality import squared_error
@@ -324,4 +324,4 @@ def reason(where: str, error: BaseException) -> str:
     if isinstance(error, WorkerFaultError):  # which says itself where it happened
         return str(error)
     kind = "" if isinstance(error, HarnessError) else f"{type(error).__name__}: "
-    return f"{where}: {kind}{storable(error, MESSAGE)}"
+    return f"{where}: {kind}{storable_message(error)}"

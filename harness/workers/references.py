@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ContentError
-from harness.keep.texts import MESSAGE, storable
+from harness.keep.texts import storable_message
 from harness.workers.checking import check_predictions
 from harness.workers.desk import Step, enter
 from harness.workers.preparing import REFERENCE, reason
@@ -57,7 +57,7 @@ class References:
                 check_predictions(self._subject, self._classes, coded.outlines[row.index], predicted)
                 targets[row.index] = [task.as_target(self._translate(prediction)) for prediction in predicted]
             except ContentError as error:
-                targets[row.index] = _no_reference(storable(error, MESSAGE))
+                targets[row.index] = _no_reference(storable_message(error))
             except plugin_errors() as error:  # an error of a task fails one sample, and is recorded
                 targets[row.index] = _no_reference(reason(f"task {task.name}", error))
             else:

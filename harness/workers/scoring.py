@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ContentError
-from harness.keep.texts import MESSAGE, storable
+from harness.keep.texts import storable_message
 from harness.planning.given import named
 from harness.records import SampleRow
 from harness.statistics.packing import Packed
@@ -127,7 +127,7 @@ class Scorer:
             score = sample_score(self._task.sample_score(statistics)) if statistics or not unseen else None
             packed = Packed.of(statistics)
         except ContentError as error:
-            return row.as_failed(storable(error, MESSAGE))
+            return row.as_failed(storable_message(error))
         except plugin_errors() as error:  # an error of a task fails one sample, and is recorded
             return row.as_failed(reason(f"task {self._task.name}", error))
         coding = ((row.encode_ms or 0) + (row.decode_ms or 0)) / 1000

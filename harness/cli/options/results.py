@@ -12,6 +12,7 @@ import click
 
 from harness.discovery.plugins import installed
 from harness.errors import HarnessError, StoreError, UsageError, did_you_mean
+from harness.keep.texts import without_passwords
 from harness.results.tables.text import FORMATS, clean
 from harness.store import Filters
 
@@ -115,7 +116,8 @@ def damage_told(store: Store) -> Iterator[None]:
         if damage is None:
             raise
         raise StoreError(
-            f"the results database {store.url} is damaged: {damage}. Restore it from a copy, or name another file; "
+            f"the results database {without_passwords(store.url)} is damaged: {damage}. Restore it from a "
+            "copy, or name another file; "
             "`harness doctor --database` says all that is wrong."
         ) from error
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness import hookimpl
 from harness.errors import StoreError
+from harness.keep.texts import without_passwords
 from harness.records import (
     Checkpoint,
     Claim,
@@ -60,7 +61,7 @@ class SqlStore(Store):
     @property
     def _database(self) -> Database:
         if self._opened is None:
-            raise StoreError(f"the store {self.url} is not open.")
+            raise StoreError(f"the store {without_passwords(self.url)} is not open.")
         return self._opened
 
     def open(self, write: bool = True) -> None:
@@ -77,81 +78,68 @@ class SqlStore(Store):
     def begin_run(self, info: RunInfo) -> int:
         from harness_plugins.sql_store import runs
 
-        with self._database.writing() as connection:
-            return runs.begin(connection, info)
+        return self._database.write(runs.begin, info)
 
     def end_run(self, run: int, status: Status) -> None:
         from harness_plugins.sql_store import runs
 
-        with self._database.writing() as connection:
-            runs.end(connection, run, status)
+        self._database.write(runs.end, run, status)
 
     def runs(self) -> list[RecordedRun]:
         from harness_plugins.sql_store import runs
 
-        with self._database.reading() as connection:
-            return runs.read(connection)
+        return self._database.read(runs.read)
 
     def register(self, experiments: Sequence[Experiment], run: int) -> None:
         from harness_plugins.sql_store import claims
 
-        with self._database.writing() as connection:
-            claims.register(connection, experiments, run)
+        self._database.write(claims.register, experiments, run)
 
     def experiments(self) -> list[Experiment]:
         from harness_plugins.sql_store import claims
 
-        with self._database.reading() as connection:
-            return claims.registered(connection)
+        return self._database.read(claims.registered)
 
     def states(self, keys: Sequence[str]) -> dict[str, State]:
         from harness_plugins.sql_store import claims
 
-        with self._database.reading() as connection:
-            return claims.states(connection, keys)
+        return self._database.read(claims.states, keys)
 
     def identities(self, keys: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         from harness_plugins.sql_store import claims
 
-        with self._database.reading() as connection:
-            return claims.identities(connection, keys)
+        return self._database.read(claims.identities, keys)
 
     def classes(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
         from harness_plugins.sql_store import claims
 
-        with self._database.reading() as connection:
-            return claims.classes(connection, keys)
+        return self._database.read(claims.classes, keys)
 
     def claim(self, keys: Sequence[str], claim: Claim) -> set[str]:
         from harness_plugins.sql_store import claims
 
-        with self._database.writing() as connection:
-            return claims.claim(connection, keys, claim)
+        return self._database.write(claims.claim, keys, claim)
 
     def renew(self, claim: Claim) -> set[str]:
         from harness_plugins.sql_store import claims
 
-        with self._database.writing() as connection:
-            return claims.renew(connection, claim)
+        return self._database.write(claims.renew, claim)
 
     def release(self, keys: Sequence[str], claim: Claim, status: Status, reason: str | None = None) -> None:
         from harness_plugins.sql_store import claims
 
-        with self._database.writing() as connection:
-            claims.release(connection, keys, claim, status, reason)
+        self._database.write(claims.release, keys, claim, status, reason)
 
     def done(self, key: str) -> set[int]:
         from harness_plugins.sql_store import records
 
-        with self._database.reading() as connection:
-            return records.done(connection, key)
+        return self._database.read(records.done, key)
 
     def write(self, rows: Sequence[SampleRow], claim: Claim) -> None:
         from harness_plugins.sql_store import records
 
         data = records.packed(rows)
-        with self._database.writing() as connection:
-            records.append(connection, rows, data, claim)
+        self._database.write(records.append, rows, data, claim)
 
     def statistics(self, key: str) -> Iterator[SampleStatistics]:
         from harness_plugins.sql_store import records
@@ -168,80 +156,67 @@ class SqlStore(Store):
     ) -> None:
         from harness_plugins.sql_store import outcomes
 
-        with self._database.writing() as connection:
-            outcomes.finish(connection, key, claim, totals, metrics, failed)
+        self._database.write(outcomes.finish, key, claim, totals, metrics, failed)
 
     def uncompared(self, keys: Sequence[str]) -> set[str]:
         from harness_plugins.sql_store import outcomes
 
-        with self._database.reading() as connection:
-            return outcomes.uncompared(connection, keys)
+        return self._database.read(outcomes.uncompared, keys)
 
     def compare(self, comparisons: Sequence[Comparison]) -> None:
         from harness_plugins.sql_store import outcomes
 
-        with self._database.writing() as connection:
-            outcomes.compare(connection, comparisons)
+        self._database.write(outcomes.compare, comparisons)
 
     def comparisons(self, key: str) -> list[Comparison]:
         from harness_plugins.sql_store import outcomes
 
-        with self._database.reading() as connection:
-            return outcomes.read_comparisons(connection, key)
+        return self._database.read(outcomes.read_comparisons, key)
 
     def begin_again(self, keys: Sequence[str]) -> dict[str, str]:
         from harness_plugins.sql_store import again
 
-        with self._database.writing() as connection:
-            return again.begin(connection, keys)
+        return self._database.write(again.begin, keys)
 
     def supersede(self, keys: Sequence[str]) -> dict[str, str]:
         from harness_plugins.sql_store import again
 
-        with self._database.writing() as connection:
-            return again.supersede(connection, keys)
+        return self._database.write(again.supersede, keys)
 
     def outdated(self, keys: Sequence[str], method: str) -> set[str]:
         from harness_plugins.sql_store import outcomes
 
-        with self._database.reading() as connection:
-            return outcomes.outdated(connection, keys, method)
+        return self._database.read(outcomes.outdated, keys, method)
 
     def replace_metrics(self, key: str, metrics: Sequence[MetricValue], method: str, resamples: int, seed: int) -> None:
         from harness_plugins.sql_store import outcomes
 
-        with self._database.writing() as connection:
-            outcomes.replace_metrics(connection, key, metrics, method, resamples, seed)
+        self._database.write(outcomes.replace_metrics, key, metrics, method, resamples, seed)
 
     def add_stages(self, key: str, run: int, seconds: Mapping[str, float]) -> None:
         from harness_plugins.sql_store import stages
 
-        with self._database.writing() as connection:
-            stages.add(connection, key, run, seconds)
+        self._database.write(stages.add, key, run, seconds)
 
     def keep_resamples(self, kept: KeptResamples) -> None:
         from harness_plugins.sql_store import resamples
 
-        with self._database.writing() as connection:
-            resamples.keep(connection, kept)
+        self._database.write(resamples.keep, kept)
 
     def resamples(self, key: str) -> KeptResamples | None:
         from harness_plugins.sql_store import resamples
 
-        with self._database.reading() as connection:
-            return resamples.read(connection, key)
+        return self._database.read(resamples.read, key)
 
     def keep_checkpoint(self, checkpoint: Checkpoint, run: int) -> None:
         from harness_plugins.sql_store import trainings
 
-        with self._database.writing() as connection:
-            trainings.keep(connection, checkpoint, run)
+        self._database.write(trainings.keep, checkpoint, run)
 
     def checkpoints(self, keys: Sequence[str]) -> dict[str, Checkpoint]:
         from harness_plugins.sql_store import trainings
 
-        with self._database.reading() as connection:
-            return trainings.read(connection, keys)
+        return self._database.read(trainings.read, keys)
 
     def check(self) -> Iterator[str]:
         yield from self._database.check()
@@ -260,8 +235,7 @@ class SqlStore(Store):
     def view(self, name: str, filters: Filters = _ALL) -> tuple[list[str], list[tuple[Any, ...]]]:
         from harness_plugins.sql_store import viewed
 
-        with self._database.reading() as connection:
-            return viewed.read_view(connection, name, filters)
+        return self._database.read(viewed.read_view, name, filters)
 
     def read(
         self, name: str, columns: Sequence[str], filters: Filters = _ALL, distinct: bool = False

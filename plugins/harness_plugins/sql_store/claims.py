@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from harness.errors import StoreError
 from harness.experiment import canonical
 from harness.keep.processes import describe, is_gone
-from harness.keep.texts import MESSAGE, storable_values
+from harness.keep.texts import MESSAGE, storable_values, without_passwords
 from harness.records import State
 from harness_plugins.sql_store.database import chunks
 from harness_plugins.sql_store.digests import require_unaltered, seal_experiments
@@ -185,7 +185,8 @@ def release(connection: sa.Connection, keys: Sequence[str], claim: Claim, status
     for batch in chunks(keys):
         mine = (e.key.in_(batch), e.owner == claim.owner, e.status == "running")
         ids = connection.scalars(sa.select(e.id).where(*mine)).all()
-        values = storable_values({"status": status, "reason": reason, "lease_until": None}, most=2 * MESSAGE)
+        told = None if reason is None else without_passwords(reason)
+        values = storable_values({"status": status, "reason": told, "lease_until": None}, most=2 * MESSAGE)
         connection.execute(sa.update(experiments).where(*mine).values(values))
         seal_experiments(connection, ids)
 

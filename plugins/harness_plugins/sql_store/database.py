@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from harness.errors import NoResultsError, StoreError
+from harness.keep.texts import without_passwords
 from harness_plugins.sql_store import locks, upgrade
 from harness_plugins.sql_store.check import problems
 from harness_plugins.sql_store.location import check_file, file_of, file_url, tidy
@@ -20,9 +22,13 @@ from harness_plugins.sql_store.location import check_file, file_of, file_url, ti
 __all__ = ["Database", "chunks", "know_roots"]
 
 Item = TypeVar("Item")
+P = ParamSpec("P")
 
 WAIT = 30.0
-"""How long to wait for a lock, in seconds."""
+"""How long to wait for a lock, or for a server that does not answer, in seconds."""
+
+_PAUSE = 0.5
+"""Seconds between two attempts to reach a server."""
 
 
 class Database:
@@ -35,8 +41,8 @@ class Database:
 
     def __init__(self, url: str, write: bool) -> None:
         self.file = file_of(url)
-        self.name = str(self.file) if self.file else _without_password(url)
-        self.write = write
+        self.name = str(self.file) if self.file else without_passwords(url)
+        self._writable = write
         self.wait = WAIT
         self._url = url
         if self.file and write:
@@ -51,7 +57,7 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
-        if self.file and not self.write:
+        if self.file and not self._writable:
             tidy(self.file)
 
     @contextmanager
@@ -70,13 +76,44 @@ class Database:
         ):
             yield connection
 
+    def read(self, work: Callable[Concatenate[sa.Connection, P], Item], *args: P.args, **options: P.kwargs) -> Item:
+        """Return `work(connection, ...)` in a read transaction. A server that went away is waited for."""
+        return self._transact(False, work, *args, **options)
+
+    def write(self, work: Callable[Concatenate[sa.Connection, P], Item], *args: P.args, **options: P.kwargs) -> Item:
+        """Return `work(connection, ...)` in a write transaction, which is committed.
+
+        When a server goes away before the commit, nothing was written: the work is done again when it is back, for
+        `WAIT` seconds. When it goes away during the commit, nobody knows whether it was written, and this is an error.
+        """
+        return self._transact(True, work, *args, **options)
+
+    def _transact(
+        self, write: bool, work: Callable[Concatenate[sa.Connection, P], Item], *args: P.args, **options: P.kwargs
+    ) -> Item:
+        until = time.monotonic() + self.wait
+        with self._readable_errors():
+            while True:
+                committing = False
+                try:
+                    with self._engine.connect().execution_options(immediate=write) as connection:
+                        transaction = connection.begin()
+                        result = work(connection, *args, **options)
+                        committing = write
+                        transaction.commit()
+                    return result
+                except DBAPIError as error:
+                    if self.file or committing or not _went_away(error) or time.monotonic() > until:
+                        raise
+                time.sleep(_PAUSE)
+
     def _prepare(self) -> None:
         """Check the schema version, and create or upgrade the schema if necessary."""
         with self.reading() as connection:
             state = upgrade.state_of(connection, self.name)
         if state == "current":
             return
-        if not self.write:
+        if not self._writable:
             if state == "altered":
                 raise StoreError(
                     f"{self.name} has views that are not those of this program: they were replaced, deleted or "
@@ -122,9 +159,19 @@ class Database:
         try:
             yield
         except DBAPIError as error:
+            if not self.file and _went_away(error):
+                raise self._gone(str(error.orig)) from error
             raise self._store_error(str(error.orig).strip()) from error
         except UnicodeDecodeError as error:  # raised for a text in the file, or for SQLite's error message
             raise self._store_error("it holds text that is not UTF-8") from error
+
+    def _gone(self, said: str) -> StoreError:
+        """Return an error that says that the server cannot be reached. `said` is the driver's message."""
+        reason = " ".join(without_passwords(said).split()).removesuffix(".")
+        return StoreError(
+            f"the server of the results database {self.name} cannot be reached: {reason}. What was written is kept; "
+            "run the same command again when the server is back."
+        )
 
     def _store_error(self, said: str) -> StoreError:
         """Return an error that says what is wrong and what the user can do. `said` is the driver's message."""
@@ -192,11 +239,15 @@ def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
-def _without_password(url: str) -> str:
-    try:
-        return sa.make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return url.rpartition("@")[2]
+def _went_away(error: DBAPIError) -> bool:
+    """Whether a server cannot be reached, was stopped, or ended the connection.
+
+    Source: the classes and codes of https://www.postgresql.org/docs/current/errcodes-appendix.html.
+    """
+    code = getattr(error.orig, "sqlstate", None)
+    if code is None:  # not said by the server: the driver found no server, or no longer
+        return error.connection_invalidated or isinstance(error, OperationalError)
+    return code.startswith("08") or code in ("57P01", "57P02", "57P03", "57P05")
 
 
 def _server_engine(url: str) -> sa.Engine:
@@ -205,6 +256,6 @@ def _server_engine(url: str) -> sa.Engine:
         driver = parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
         return sa.create_engine(driver, pool_pre_ping=True)
     except (ArgumentError, NoSuchModuleError) as error:
-        raise StoreError(f"{_without_password(url)} is no URL of a database.") from error
+        raise StoreError(f"{without_passwords(url)} is no URL of a database.") from error
     except ImportError as error:
         raise StoreError("a PostgreSQL database needs the driver psycopg: pip install 'psycopg[binary]'.") from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from harness.keep.texts import MESSAGE, storable
+from harness.keep.texts import MESSAGE, storable, storable_message
 from harness.records import Comparison
 from harness_plugins.sql_store.claims import held_ids
 from harness_plugins.sql_store.database import chunks
@@ -38,7 +38,7 @@ def finish(
         .where(experiments.c.id == number)
         .values(
             status="failed" if failed is not None else "finished",
-            reason=None if failed is None else storable(failed, 2 * MESSAGE),
+            reason=None if failed is None else storable_message(failed, 2 * MESSAGE),
             run=claim.run,
             finished_at=now_text(),
             lease_until=None,
@@ -164,10 +164,13 @@ def _metric(key: str, place: int, value: MetricValue) -> dict[str, Any]:
 
 
 def _finite(value: float | None) -> float | None:
-    """Return the number as a Python float; None for NaN and infinity, which the database does not store."""
-    return None if value is None or not math.isfinite(value) else float(value)
+    """Return the number as a Python float; None for NaN and infinity, which the database does not store.
+
+    Zero has no sign: SQLite does not keep it, PostgreSQL would.
+    """
+    return None if value is None or not math.isfinite(value) else float(value) + 0.0
 
 
 def _reason(reason: str | None, value: float | None) -> str | None:
     """Return the reason, or "undefined" for a missing value without a reason: NULL always has a reason."""
-    return storable(reason, MESSAGE) if reason else ("undefined" if _finite(value) is None else None)
+    return storable_message(reason) if reason else ("undefined" if _finite(value) is None else None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +84,19 @@ def select_from_server(connection: sa.Connection, sql: str) -> tuple[list[str], 
             cursor.execute(sql, prepare=True)  # only a single statement can be prepared
             if cursor.description is None:
                 raise StoreError("the query gives no rows: only SELECT is allowed.")
-            return [column.name for column in cursor.description], cursor.fetchall()
+            names = [column.name for column in cursor.description]
+            return names, [tuple(map(_as_sqlite, row)) for row in cursor]
         except raw.Error as error:
             raise StoreError(f"the query was refused: {error}") from error
+
+
+def _as_sqlite(value: Any) -> Any:
+    """Return a value as SQLite would give it: booleans as 1 and 0, exact decimals as whole numbers or floats."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, Decimal):
+        return int(value) if value.as_tuple().exponent == 0 else float(value)
+    return value
 
 
 _NAMES = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from harness.errors import StoreError
-from harness.keep.texts import MESSAGE, storable
+from harness.keep.texts import storable, storable_message
 from harness.records import SampleRow, SampleStatistics
 from harness.statistics.packing import Packed, pack
 from harness_plugins.sql_store.claims import held_ids
@@ -122,7 +122,7 @@ def _row(row: SampleRow, number: int) -> tuple[Any, ...]:
     """Return the values of a sample row, in the order of the table's columns."""
     values = (
         *(number, row.index, storable(row.id), storable(row.group), row.status),
-        *(None if row.error is None else storable(row.error, MESSAGE), row.bits, row.pixels, row.duration),
+        *(None if row.error is None else storable_message(row.error), row.bits, row.pixels, row.duration),
         *(row.squared_error, _psnr(row), row.source_bytes),
         *(None if row.source_format is None else storable(row.source_format), row.source_quality),
         *(row.encode_ms, row.decode_ms, row.seconds, row.score, row.frames),

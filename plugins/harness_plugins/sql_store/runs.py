@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from harness.keep.processes import is_gone, this_process
-from harness.keep.texts import MESSAGE, storable
+from harness.keep.texts import MESSAGE, storable, storable_message
 from harness.records import RecordedRun, RunInfo
 from harness_plugins.sql_store.digests import seal_rows, with_digest
 from harness_plugins.sql_store.schema import runs
@@ -26,7 +26,7 @@ def begin(connection: sa.Connection, info: RunInfo) -> int:
         if is_gone(process):
             end(connection, run, "interrupted")
     row = {
-        "command": storable(info.command, 10 * MESSAGE),
+        "command": storable_message(info.command, 10 * MESSAGE),
         "status": "running",
         "started_at": now_text(),
         "host": storable(info.host),

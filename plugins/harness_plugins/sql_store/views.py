@@ -7,6 +7,7 @@ differ.
 from __future__ import annotations
 
 import hashlib
+import re
 
 from sqlalchemy import Connection, text
 
@@ -213,6 +214,8 @@ _DATASET_OPTIONS = {
     "postgresql": "CAST(e.identity AS json) #>> '{dataset,options}'",
 }
 
+_DECIMAL = re.compile(r"(?<![\w.'])\d+\.\d+(?![\w.'])")
+
 
 def create_views(connection: Connection) -> None:
     """Create all views anew."""
@@ -221,6 +224,8 @@ def create_views(connection: Connection) -> None:
     for name in VIEWS:
         query = _SQL[name].replace("%NOW%", _NOW[dialect]).replace("%STUDENT%", _student())
         query = query.replace("%DATASET_OPTIONS%", _DATASET_OPTIONS[dialect])
+        if dialect == "postgresql":  # there a written number is an exact decimal, not a floating-point number
+            query = _DECIMAL.sub(r"CAST(\g<0> AS DOUBLE PRECISION)", query)
         connection.exec_driver_sql(query)
 
 
