@@ -24,6 +24,7 @@ from harness.discovery.registry import Registry, load_registry
 from harness.errors import HarnessError, RegistryError, plain_text
 from harness.files import cache_dir
 from harness.keep.kept import size_of
+from harness.keep.texts import without_passwords
 from harness.results.tables.text import clean
 from harness.store import Filters
 
@@ -69,6 +70,7 @@ def _database(plugins: Plugins, db: str) -> int:
     from harness.finish.recheck import recheck_metrics, recheck_totals, uncheckable
 
     found: dict[str, None] = {}
+    shown = without_passwords(db)
     with closing(open_store(db, plugins, write=False)) as store:
         for problem in chain(
             store.check(), _readable(recheck_totals(store)), _readable(recheck_metrics(store, plugins))
@@ -81,9 +83,11 @@ def _database(plugins: Plugins, db: str) -> int:
             for text in others:
                 click.echo(clean(text))
             count = len({key for (key,) in store.read("results", ("experiment",), _FINISHED)}) - len(others)
-            click.echo(f"{db}: {count} finished experiments, computed again from their samples. Nothing differs.")
+            click.echo(f"{shown}: {count} finished experiments, computed again from their samples. Nothing differs.")
             return 0
-    click.echo(f"{db}: {len(found)} things differ. Restore the file from a copy, or delete it and run again.", err=True)
+    click.echo(
+        f"{shown}: {len(found)} things differ. Restore the file from a copy, or delete it and run again.", err=True
+    )
     return 1
 
 
@@ -185,7 +189,7 @@ def _files(db: str) -> None:
     except HarnessError as error:
         _line("database", str(error))
     else:
-        _line("database", f"{db}: {count} results", True)
+        _line("database", f"{without_passwords(db)}: {count} results", True)
 
 
 def _writable(folder: Path) -> bool:

@@ -18,6 +18,7 @@ from harness.cli.process.garbage import collected_rarely
 from harness.cli.process.stopping import status_of
 from harness.cli.process.streams import lead_nowhere, sound_streams
 from harness.errors import HarnessError, did_you_mean
+from harness.keep.texts import without_passwords
 from harness.results.tables.text import clean
 
 __all__ = ["cli", "main"]
@@ -121,7 +122,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
+        told = without_passwords(error.format_message())
+        shown = click.UsageError(told, error.ctx) if isinstance(error, click.UsageError) else click.ClickException(told)
+        shown.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as stop:
         words = sys.argv[1:] if arguments is None else arguments
@@ -130,11 +133,11 @@ def _run(arguments: Sequence[str] | None) -> int:
         return status_of(stop)
     except HarnessError as error:
         # A message may have several lines, and may contain names from a database with any characters.
-        click.echo("\n".join(map(clean, f"error: {error}".split("\n"))), err=True)
+        click.echo("\n".join(map(clean, without_passwords(f"error: {error}").split("\n"))), err=True)
         return 2
     except OSError as error:
         if error.errno != errno.EPIPE:
-            click.echo(f"error: {error}", err=True)
+            click.echo(without_passwords(f"error: {error}"), err=True)
             return 2
         # The reader of the output has closed the pipe (`harness results | head`), so nothing more is written.
         lead_nowhere()

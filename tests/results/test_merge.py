@@ -169,7 +169,7 @@ def test_seconds_of_stages_come_with_their_experiments(tmp_path: Path) -> None:
             for number in numbers:
                 store.add_stages(kept.key, number, {"encode": float(number), "workers": 2})
             store.release([kept.key], mine, "interrupted")
-    SqlStore.merge([tmp_path / "a.db", tmp_path / "b.db"], tmp_path / "whole.db", False, nothing_more)
+    SqlStore.merge([f"{tmp_path}/a.db", f"{tmp_path}/b.db"], f"{tmp_path}/whole.db", False, nothing_more)
     with closing(SqlStore(str(tmp_path / "whole.db"))) as store:
         store.open()
         found = store.select(
@@ -195,7 +195,7 @@ def test_a_target_that_is_written_to_meanwhile_is_left_alone(files: Session) -> 
             run.commit()
 
         with pytest.raises(StoreError, match="was written to meanwhile"):
-            SqlStore.merge([files.folder / "b.db"], target, True, write)
+            SqlStore.merge([f"{files.folder}/b.db"], str(target), True, write)
         assert everything(files, "busy.db") == before
         assert run.execute("SELECT DISTINCT host FROM runs").fetchall() == [("elsewhere",)]
 
@@ -205,7 +205,7 @@ def test_who_has_the_target_open_reads_and_writes_the_merged_one(files: Session)
     shutil.copy(files.folder / "a.db", target)
     with closing(sqlite3.connect(target)) as run:
         count = run.execute("SELECT count(*) FROM experiments").fetchone()[0]
-        SqlStore.merge([files.folder / "b.db"], target, True, nothing_more)
+        SqlStore.merge([f"{files.folder}/b.db"], str(target), True, nothing_more)
         assert run.execute("SELECT count(*) FROM experiments").fetchone()[0] > count
         run.execute("UPDATE runs SET host = 'elsewhere'")
         run.commit()
@@ -285,10 +285,10 @@ def test_a_superseded_record_stays_superseded(tmp_path: Path, order: tuple[str, 
     files = {"first": first, "second": second}
     if into:
         target = Path(shutil.copy(files[order[0]], tmp_path / "all.db"))
-        merged = list(SqlStore.merge([files[order[1]]], target, True, lambda store: None))
+        merged = list(SqlStore.merge([str(files[order[1]])], str(target), True, lambda store: None))
     else:
         target = tmp_path / "all.db"
-        merged = list(SqlStore.merge([files[name] for name in order], target, False, lambda store: None))
+        merged = list(SqlStore.merge([str(files[name]) for name in order], str(target), False, lambda store: None))
     if "second" in order:
         assert merged_values(target) == (
             [("jpeg", 0.3), ("none", 0.5)],
@@ -313,6 +313,6 @@ def test_records_that_superseded_the_same_one_on_two_machines_are_told_apart(tmp
         connection.execute("update runs set host = 'there' where id = 2")
         connection.execute("update metrics set value = 0.2 where value = 0.3")
     target = tmp_path / "all.db"
-    merged = SqlStore.merge([second, tmp_path / "third.db"], target, False, lambda store: None)
+    merged = SqlStore.merge([str(second), f"{tmp_path}/third.db"], str(target), False, lambda store: None)
     assert merged_values(target)[:2] == ([("jpeg", 0.3), ("none", 0.5)], [("jpeg", 0.4, 1)])
     assert [values[1:] for values in merged[-1].differing] == [("AP", 0.3, 0.2)]

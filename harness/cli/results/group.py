@@ -26,6 +26,7 @@ from harness.cli.results.refresh import refresh
 from harness.cli.results.retrained import matrix, recovery
 from harness.cli.results.show import show
 from harness.errors import UsageError
+from harness.keep.texts import without_passwords
 from harness.results.tables.text import FORMATS, Table
 from harness.store import Filters
 
@@ -100,7 +101,7 @@ def results(
         table = results_table(store, filters=filters, metrics=metric, all_metrics=all_metrics)
         warn_superseded(table.cells)
         if not table.cells:
-            click.echo(f"no results in {db}.", err=True)
+            click.echo(f"no results in {without_passwords(db)}.", err=True)
         else:
             print_table(table, format_)
 

@@ -7,7 +7,7 @@ SQLAlchemy is imported when a store is opened, so that listing the stores is fas
 - `runs`, `claims`, `records`, `outcomes`, `stages`, `resamples`, `trainings`: reading and writing the rows; `again`:
   experiments that are computed again; `viewed`: reading the views;
 - `digests` and `check`: digests of the rows, and what was altered;
-- `read_only`: the user's own queries; `merge` with `copies`: joining several SQLite files.
+- `read_only`: the user's own queries; `merge` with `absorb` and `copies`: joining several databases.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ from harness.records import (
 from harness.store import Filters, KeptResamples, Store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.experiment import Experiment
     from harness_plugins.sql_store.database import Database
 
@@ -247,9 +245,9 @@ class SqlStore(Store):
 
     @classmethod
     def merge(
-        cls, sources: Sequence[Path], target: Path, into: bool, join: Callable[[SqlStore], None]
+        cls, sources: Sequence[str], target: str, into: bool, join: Callable[[SqlStore], None]
     ) -> Sequence[Merged]:
-        """Join several SQLite files into one; `join` is called with the merged database before it replaces the target.
+        """Join several databases (files, servers) into one; `join` is called with it before it replaces a target file.
 
         Raises:
             StoreError: one of the files is not a results database.

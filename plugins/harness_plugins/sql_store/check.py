@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -37,11 +36,11 @@ def problems(connection: sa.Connection) -> Iterator[str]:
 
 
 @contextmanager
-def damage_told(found: Mapping[Path, Sequence[str]]) -> Iterator[None]:
-    """A context in which files are merged. An error that nobody expected is told as what is wrong with a file.
+def damage_told(found: Mapping[str, Sequence[str]]) -> Iterator[None]:
+    """A context in which databases are merged. An error that nobody expected is told as what is wrong with one.
 
     Args:
-        found: what is wrong with each file, a sentence each.
+        found: what is wrong with each database, a sentence each.
 
     Raises:
         StoreError: a file is damaged.

@@ -70,7 +70,7 @@ def test_what_this_program_writes_is_not_altered(store: SqlStore, tmp_path: Path
     store.finish(key, claim, Totals(4, 0), [metric("AP", 0.25)])
     assert list(store.check()) == []
     store.close()
-    SqlStore.merge([file], tmp_path / "merged.db", False, lambda merged: None)
+    SqlStore.merge([str(file)], f"{tmp_path}/merged.db", False, lambda merged: None)
     assert problems(tmp_path / "merged.db") == []
     assert problems(file) == []
 
