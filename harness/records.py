@@ -24,7 +24,7 @@ __all__ = [
     "Totals",
 ]
 
-Status = Literal["running", "finished", "failed", "interrupted"]
+Status = Literal["running", "finished", "failed", "interrupted", "partial"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,8 @@ class State:
     """The state of an experiment in the database.
 
     Args:
-        status: the status. It is `interrupted` also if the experiment is still marked as running but its lease has
+        status: the status; `partial` if only a shard of it was asked for (`harness.planning.shards`). It is
+            `interrupted` also if the experiment is still marked as running but its lease has
             expired or its process has ended.
         owner: the process that claims, or last claimed, the experiment.
         samples: the number of sample rows in the database.

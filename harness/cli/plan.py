@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.once import Command
-from harness.cli.options.common import make_registry
+from harness.cli.options.common import make_registry, shard_option
 from harness.cli.options.request import batch_sizes, make_request, request_options
 from harness.cli.options.results import damage_told
 from harness.discovery.plugins import installed
@@ -19,6 +19,7 @@ from harness.discovery.plugins import installed
 if TYPE_CHECKING:
     from harness.cli.planned import PlannedTraining
     from harness.experiment import Experiment
+    from harness.planning.shards import Shard
     from harness.records import State
 
 __all__ = ["plan"]
@@ -26,8 +27,9 @@ __all__ = ["plan"]
 
 @click.command(cls=Command)
 @request_options
+@shard_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) -> None:
+def plan(registries: tuple[Any, ...], db: str, shard: Shard | None, as_json: bool, **options: Any) -> None:
     """Show what a run would do; run nothing.
 
     Takes the arguments of `harness run`. Time and size are estimated from what the database has of the same model and
@@ -37,11 +39,14 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
     from harness.cli.todo import Measured, Todo, database_size
     from harness.engine import machine
     from harness.planning.preflight import prepare
+    from harness.planning.shards import asked_of, shard_plan
 
     device = machine.find_device(options["device"])
     settings = machine.choose(device, options["precision"], compiled=options["compile_"])
     sizes = batch_sizes(settings, measure=False)
     planned, store = prepare(make_request(options), installed(), make_registry(registries), db, False, sizes)
+    if shard:
+        planned = shard_plan(planned, shard)
     for note in planned.notes:
         click.echo(f"warning: {note}", err=True)
     states, measured, size = {}, Measured(), None
@@ -50,7 +55,7 @@ def plan(registries: tuple[Any, ...], db: str, as_json: bool, **options: Any) ->
             states = store.states([e.key for e in planned.experiments])
             measured, size = Measured.of(store), database_size(db)
     todo = Todo.of(planned, states, measured, size)
-    records = [_record(experiment, states.get(experiment.key)) for experiment in planned.experiments]
+    records = [_record(experiment, states.get(experiment.key)) for experiment in asked_of(planned)]
     trainings = planned_trainings(planned)
     if as_json:
         content = {"experiments": records, "trainings": [asdict(training) for training in trainings]}

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.once import Command
-from harness.cli.options.common import FiniteRange, make_registry, resamples_option
+from harness.cli.options.common import FiniteRange, make_registry, resamples_option, shard_option
 from harness.cli.options.request import batch_sizes, make_request, request_options
 from harness.cli.options.results import print_profile
 from harness.cli.process.garbage import collected_rarely
 from harness.cli.process.stopping import stop_on_signals
 from harness.cli.process.streams import read_or_not
 from harness.discovery.plugins import installed
+from harness.errors import UsageError
 from harness.planning.grammar import parse
 from harness.results.tables.text import clean
 from harness.unit import SAMPLE_TIMEOUT
@@ -25,6 +26,7 @@ from harness.unit import SAMPLE_TIMEOUT
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
     from harness.planning.plan import Plan
+    from harness.planning.shards import Shard
     from harness.store import Store
     from harness.unit import Settings
 
@@ -52,6 +54,7 @@ __all__ = ["run"]
     help="How long a worker, or the model, may take for one step of one sample; 0: as long as it likes.",
 )
 @resamples_option
+@shard_option
 @click.option("--again", is_flag=True, help="Compute what the database has again, and say what differs.")
 @click.option("--profile", is_flag=True, help="Show where the time of these experiments went, too.")
 @click.option("--quiet", "-q", is_flag=True, help="Only the table.")
@@ -62,6 +65,7 @@ def run(
     max_failures: int,
     sample_timeout: float,
     resamples: int,
+    shard: Shard | None,
     again: bool,
     profile: bool,
     quiet: bool,
@@ -81,8 +85,11 @@ def run(
     """
     from harness.engine import machine
     from harness.planning.preflight import prepare
+    from harness.planning.shards import shard_plan
     from harness.results.tables.results import print_table, results_table
 
+    if shard and again:
+        raise UsageError("--again and --shard: parts cannot be computed again. Compute the whole again.")
     device = machine.find_device(options["device"])
     settings = machine.choose(device, options["precision"], workers, threads, options["compile_"], sample_timeout)
     plugins = installed()
@@ -93,6 +100,8 @@ def run(
     sizes = batch_sizes(settings, quiet=quiet)
     plan, store = prepare(request, plugins, make_registry(registries), db, write=True, sized=sizes)
     assert store is not None
+    if shard:
+        plan = shard_plan(plan, shard)
     for note in () if quiet else plan.notes:
         click.echo(f"warning: {note}", err=True)
     with closing(store), stop_on_signals():
@@ -179,6 +188,8 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     labels = {experiment.key: experiment.label for experiment in plan.experiments}
     for key, found in differing.items():
         console.print(clean(f"again: {labels[key]}: {found.words}"), highlight=False, markup=False, soft_wrap=True)
+    for key, text in outcome.partial.items():
+        console.print(clean(f"partial: {labels[key]}: {text}"), highlight=False, markup=False, soft_wrap=True)
     unfinished = {**_with_status("failed", outcome.failed), **_with_status("interrupted", outcome.interrupted)}
     return {work.own_key(key): reason for key, reason in unfinished.items()}
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.files.cache import cache_dir
 from harness.planning.batches import outlines
+from harness.planning.shards import asked_of
 from harness.store import Filters
 
 if TYPE_CHECKING:
@@ -90,13 +91,14 @@ class Todo:
         """
         experiments, samples, judged, seconds, unknown = 0, 0, 0.0, 0.0, 0
         frames: dict[int, float] = {}
+        asked = iter(asked_of(plan))
         for a_pass in plan.passes:
-            for cell in a_pass.cells:
-                experiment = cell.experiment
+            for _ in a_pass.cells:
+                experiment = next(asked)
                 state = states.get(experiment.key)
                 if state is not None and state.status == "finished":
                     continue
-                missing = experiment.samples - (state.samples if state else 0)
+                missing = max(0, experiment.samples - (state.samples if state else 0))
                 subject = a_pass.subject
                 if id(subject) not in frames:
                     frames[id(subject)] = _judged_frames(subject)

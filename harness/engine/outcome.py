@@ -16,6 +16,7 @@ class Outcome:
         finished: the keys of experiments that this run finished.
         failed: key of a failed experiment -> reason.
         interrupted: key of an experiment of which samples are still missing -> reason.
+        partial: key of an experiment of which this shard of the plan is done -> what is missing.
         elsewhere: the keys of experiments that another run finished meanwhile.
     """
 
@@ -23,4 +24,5 @@ class Outcome:
     finished: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     interrupted: dict[str, str] = field(default_factory=dict)
+    partial: dict[str, str] = field(default_factory=dict)
     elsewhere: list[str] = field(default_factory=list)

@@ -21,6 +21,7 @@ from harness.finish.background import Finishing
 from harness.finish.finisher import Finisher
 from harness.finish.found import too_many_failures
 from harness.keep.processes import describe
+from harness.planning.shards import asked_of
 from harness.records import Claim, State
 from harness.unit import Settings
 from harness.workers.nursery import open_nursery
@@ -87,7 +88,7 @@ class Runner:
         self.store.register(plan.experiments, self.claim.run)
         states = self.store.states([e.key for e in plan.experiments])
         self.outcome.found = [key for key, state in states.items() if state.status == "finished"]
-        self.progress.planned(plan.experiments, self.outcome.found)
+        self.progress.planned(asked_of(plan), self.outcome.found)
         self._passes = plan.passes
         self._deaths = deaths(states)
         try:
@@ -153,7 +154,7 @@ class Runner:
         """Return the cells of a pass that are neither done nor about to be finished."""
         outcome = self.outcome
         done = {*outcome.found, *outcome.finished, *outcome.failed, *outcome.interrupted, *outcome.elsewhere}
-        done |= self._finishing.keys
+        done |= outcome.partial.keys() | self._finishing.keys
         return [cell for cell in a_pass.cells if cell.experiment.key not in done]
 
     def _claim(self, a_pass: Pass, open_cells: Sequence[Cell]) -> Work:
@@ -226,7 +227,9 @@ class Runner:
             return
         lost = work.missing()
         self._interrupt([cell for cell in cells if cell.experiment.key in lost], lost)
-        self._finishing.add(subject, [cell for cell in cells if cell.experiment.key not in lost])
+        complete = [cell for cell in cells if cell.experiment.key not in lost]
+        self._leave(work, [cell for cell in complete if not work.is_whole(cell)])
+        self._finishing.add(subject, [cell for cell in complete if work.is_whole(cell)])
         self._finish(wait=not self._finishing.apart)
 
     def _run(self, work: Work, unit: Unit) -> None:
@@ -263,6 +266,16 @@ class Runner:
             self._claimed.discard(key)
             self.outcome.interrupted[key] = text
             self.progress.warning(text)
+
+    def _leave(self, work: Work, cells: Sequence[Cell]) -> None:
+        """Give up cells of which this shard of the plan is done. A merge with the other shards completes them."""
+        for cell in cells:
+            key = cell.experiment.key
+            text = f"{len(work.done[key])} of {cell.experiment.samples} samples; the others are in other shards"
+            self.store.release([key], self.claim, "partial", text)
+            self._claimed.discard(key)
+            self._store_seconds(key)
+            self.outcome.partial[key] = text
 
     def _finish(self, wait: bool = False) -> None:
         """Write the results of experiments whose rows are complete and whose metrics are computed.
@@ -312,7 +325,7 @@ class Runner:
         self.store.release(sorted(self._claimed), self.claim, "interrupted", text)
         self._claimed.clear()
         outcome = self.outcome
-        done = {*outcome.found, *outcome.finished, *outcome.failed, *outcome.elsewhere}
+        done = {*outcome.found, *outcome.finished, *outcome.failed, *outcome.elsewhere, *outcome.partial}
         left = [experiment.key for experiment in plan.experiments if experiment.key not in done]
         outcome.interrupted.update(dict.fromkeys(left, text))
         self.progress.warning(text)

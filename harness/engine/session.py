@@ -85,6 +85,7 @@ def carry_out(
             "interval_seed": resampling.seed,
             "max_failures": max_failures,
             "warnings": [without_passwords(note) for note in plan.notes],
+            **({"shard": plan.shard, "plan": plan.digest} if plan.shard else {}),
         },
     )
     run = store.begin_run(info)

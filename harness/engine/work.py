@@ -37,9 +37,17 @@ class Work:
 
     def missing(self) -> dict[str, set[int]]:
         """Return the indices of the samples without a row, by the experiment's key; complete ones are left out."""
-        planned = {index for todo in self.unit.todo for index in todo.batch.indices}
-        found = {key: planned - done for key, done in self.done.items()}
-        return {key: indices for key, indices in found.items() if indices}
+        found: dict[str, set[int]] = {}
+        for todo in self.unit.todo:
+            for number in todo.cells:
+                key = self.cells[number].experiment.key
+                found.setdefault(key, set()).update(todo.batch.indices)
+        missing = {key: indices - self.done[key] for key, indices in found.items()}
+        return {key: indices for key, indices in missing.items() if indices}
+
+    def is_whole(self, cell: Cell) -> bool:
+        """Return whether every sample of a cell has a row; a shard may have only a part of it."""
+        return self.done[cell.experiment.key].issuperset(self.unit.subject.indices)
 
     def remaining(self) -> Unit:
         """Return the unit without the batches that are complete."""
@@ -64,12 +72,24 @@ def plan_work(a_pass: Pass, cells: Sequence[Cell], store: Store) -> Work:
     known = outlines(subject.dataset, subject.indices)
     phases = draw_phases(known) if any(drops_frames(cell.codec) for cell in claimed) else {}
     todo = []
+    place = 0
     for batch in plan_batches(known, subject.model.prepared_shape, subject.batch):
-        unfinished = tuple(n for n, c in enumerate(claimed) if not done[c.experiment.key].issuperset(batch.indices))
+        unfinished = tuple(
+            number
+            for number, cell in enumerate(claimed)
+            if _is_asked(a_pass, cell, place) and not done[cell.experiment.key].issuperset(batch.indices)
+        )
         if unfinished:
             todo.append(Todo(batch, unfinished))
+        place += len(batch.indices)
     reference = claimed[0].experiment.reference == "predictions"
     return Work(a_pass, claimed, Unit(subject, claimed, tuple(todo), reference, phases), done)
+
+
+def _is_asked(a_pass: Pass, cell: Cell, place: int) -> bool:
+    """Return whether the batch that begins at a place belongs to what the pass has of a cell."""
+    piece = a_pass.pieces.get(cell.experiment.key)
+    return piece is None or piece.start <= place < piece.stop
 
 
 def label_of(cells: Sequence[Cell]) -> str:

@@ -148,6 +148,23 @@ class Finisher:
             self.progress.warning(problem)
         return FinishedExperiment(totals, calculated.metrics, failed)
 
+    def finish_stored(self, task: Task, experiment: Experiment, claim: Claim, max_failures: int) -> str | None:
+        """Write the results of an experiment whose samples other runs computed; return why it failed, if it did."""
+        key = experiment.key
+        totals = replace(
+            totals_of(self.store.rows(key)),
+            interval_method=METHOD,
+            resamples=self.resamples,
+            interval_seed=self.seed,
+        )
+        samples = self.samples(key)
+        metrics = self._calculator.metrics(task, experiment, samples) if samples else []
+        failed = self._too_many_failed(key, totals, max_failures)
+        if failed is None and not any(sample.statistics for sample in samples.values()):
+            failed = NOTHING_JUDGED
+        self.store.finish(key, claim, totals, metrics, failed)
+        return failed
+
     def keep(self, experiment: Experiment, draft: Draft) -> None:
         """Let the store keep the resampled metrics of an experiment, unless no installed plugin has its task."""
         with suppress(UnknownNameError):
@@ -162,9 +179,14 @@ class Finisher:
 
     def _failure_reason(self, cell: Cell, totals: Totals, max_failures: int, judged: int) -> str | None:
         """Return a sentence if more samples failed than are allowed, all failed, or none was judged; otherwise None."""
+        if why := self._too_many_failed(cell.experiment.key, totals, max_failures):
+            return why
+        return None if judged or not drops_frames(cell.codec) else NOTHING_JUDGED
+
+    def _too_many_failed(self, key: str, totals: Totals, max_failures: int) -> str | None:
         if totals.failed <= max_failures and totals.samples:
-            return None if judged or not drops_frames(cell.codec) else NOTHING_JUDGED
-        first = next(row for row in self.store.rows(cell.experiment.key) if row.status == "failed")
+            return None
+        first = next(row for row in self.store.rows(key) if row.status == "failed")
         count = f"{totals.failed} of {totals.samples + totals.failed} samples failed"
         return f"{count} (allowed: {max_failures}); sample {first.id}: {first.error}"
 

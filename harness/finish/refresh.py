@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.statistics.kept import Outline
     from harness.task import Task
 
-__all__ = ["Kept", "keep_resamples", "refresh"]
+__all__ = ["Kept", "by_task", "keep_resamples", "refresh"]
 
 
 def refresh(
@@ -49,7 +49,7 @@ def refresh(
     """
     finisher = Finisher(store, progress, plugins, 0, resamples, seed)
     renewed = 0
-    for task, experiments in _by_task(store, plugins, progress):
+    for task, experiments in by_task(store, plugins, progress):
         if renew:
             renewed += finisher.renew(task, experiments)
         finisher.compare(task, experiments)
@@ -87,7 +87,7 @@ def keep_resamples(store: Store, plugins: Plugins, progress: Progress, resamples
     if type(store).keep_resamples is Store.keep_resamples:
         progress.warning(f"the store {store.name} keeps no resampled metrics.")
         return found
-    for task, experiments in _by_task(store, plugins, progress):
+    for task, experiments in by_task(store, plugins, progress):
         states = store.states([experiment.key for experiment in experiments])
         for experiment in experiments:
             key = experiment.key
@@ -126,7 +126,7 @@ def _is_right(store: Store, key: str, outline: Outline, origin: str) -> bool:
     return True
 
 
-def _by_task(store: Store, plugins: Plugins, progress: Progress) -> Iterator[tuple[Task, list[Experiment]]]:
+def by_task(store: Store, plugins: Plugins, progress: Progress) -> Iterator[tuple[Task, list[Experiment]]]:
     """Yield the experiments that have the same task with the same classes, with this task."""
     groups: dict[str, list[Experiment]] = {}
     for experiment in store.experiments():

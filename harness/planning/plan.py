@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.experiment import Experiment, Training, key_of, variant
@@ -16,7 +16,20 @@ if TYPE_CHECKING:
     from harness.training.job import Job
     from harness.unit import Subject
 
-__all__ = ["Pass", "Plan", "make_plan"]
+__all__ = ["Pass", "Piece", "Plan", "make_plan"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a cell: the planned batches whose first sample has its place in it.
+
+    Args:
+        start: the first place, counted in samples in the order of the planned batches.
+        stop: the place after the last one.
+    """
+
+    start: float
+    stop: float
 
 
 @dataclass(frozen=True)
@@ -27,11 +40,13 @@ class Pass:
         subject: task, model and dataset, with the pretrained weights.
         cells: the experiments with their codecs.
         job: the training that produces the weights; None for the pretrained weights.
+        pieces: the key of an experiment of which only a part is done -> that part (`harness.planning.shards`).
     """
 
     subject: Subject
     cells: tuple[Cell, ...]
     job: Job | None = None
+    pieces: Mapping[str, Piece] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,10 +56,14 @@ class Plan:
     Args:
         passes: the passes, in the order in which they are run.
         notes: notes for the user before the run.
+        shard: which part of the plan that was asked for this is ("3/16"); empty for the whole.
+        digest: of a part, the digest of the experiments of the whole plan.
     """
 
     passes: tuple[Pass, ...]
     notes: tuple[str, ...] = ()
+    shard: str = ""
+    digest: str = ""
 
     @property
     def experiments(self) -> list[Experiment]:

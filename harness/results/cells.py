@@ -156,7 +156,7 @@ def _parsed(text: str) -> tuple[tuple[str, Any], ...]:
 
 def _reason(state: State, planned: int) -> str | None:
     """Return why an experiment failed, or how many of its samples are done if it is running or interrupted."""
-    is_partial = state.status in ("interrupted", "running")
+    is_partial = state.status in ("interrupted", "running", "partial")
     return state.reason or (f"{state.samples} of {planned} samples done" if is_partial else None)
 
 

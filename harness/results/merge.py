@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.discovery.plugins import installed
 from harness.discovery.stores import open_store
+from harness.engine import machine
 from harness.errors import NoResultsError, UsageError
+from harness.finish.complete import complete
 from harness.finish.refresh import refresh
 from harness.keep.texts import without_passwords
 from harness.progress import OnlyWarnings
+from harness.records import RunInfo
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
@@ -58,12 +61,21 @@ def merge_files(
         raise UsageError(_REFUSED[into].format(without_passwords(target)))
     store: Any = plugins.get("store", "sql")
 
-    def compute_comparisons(store: Any) -> None:
-        refresh(store, plugins, OnlyWarnings(lambda text: warn(f"warning: {text}")), resamples)
+    progress = OnlyWarnings(lambda text: warn(f"warning: {text}"))
 
-    merged: list[Merged] = store.merge(sources, target, into, compute_comparisons)
+    def join(store: Any) -> None:
+        if partial := complete(store, plugins, progress, _provenance(sources, target), resamples):
+            warn(f"{partial} experiments are partial: `harness results --failed` says what is missing.")
+        refresh(store, plugins, progress, resamples)
+
+    merged: list[Merged] = store.merge(sources, target, into, join)
     with closing(open_store(target, plugins, write=False)):
         return merged
+
+
+def _provenance(sources: Sequence[str], target: str) -> RunInfo:
+    command = without_passwords(" ".join(["harness results merge", *sources, "-o", target]))
+    return RunInfo(command, machine.host(), "none", machine.library_versions(), machine.git_revision(), {})
 
 
 _REFUSED = {

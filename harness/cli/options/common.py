@@ -21,6 +21,7 @@ __all__ = [
     "make_registry",
     "registry_option",
     "resamples_option",
+    "shard_option",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,6 +29,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 DATABASE = "sqlite:///harness.db"
 
 if TYPE_CHECKING:
+    from harness.planning.shards import Shard
+
     _RootType = click.ParamType[tuple[str, str]]
 else:
     _RootType = click.ParamType
@@ -128,3 +131,15 @@ def registry_option(command: F) -> F:
 def make_registry(registries: tuple[Path, ...]) -> Registry:
     """Return the shipped registry with the given overlays; without any, with registry.toml of the current folder."""
     return load_registry(registries or None)
+
+
+def shard_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--shard`, whose value is a `harness.planning.shards.Shard`."""
+
+    def parsed(context: click.Context, parameter: click.Parameter, value: str | None) -> Shard | None:
+        from harness.planning.shards import parse_shard
+
+        return None if value is None else parse_shard(value)
+
+    text = "Do the K-th of N equal parts of the plan, for a job of its own; `harness results merge` joins the parts."
+    return click.option("--shard", metavar="K/N", callback=parsed, help=text)(command)

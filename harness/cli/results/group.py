@@ -143,7 +143,7 @@ def _print_failed(store: Store, filters: Filters, format_: str) -> None:
     for cell in read_cells(store, filters):
         facts = cell.facts
         place = (facts["experiment"][:12], *(facts[name] for name in (*FILTERS, "level")))
-        unfinished = facts["status"] in ("failed", "interrupted")
+        unfinished = facts["status"] in ("failed", "interrupted", "partial")
         if unfinished:
             failures.append((*place, None, facts["status"], cell.reason))
         if unfinished or facts["failed_samples"]:

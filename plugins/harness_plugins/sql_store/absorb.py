@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from harness.experiment import subject_key
 from harness.records import Merged
 from harness_plugins.sql_store.again import forget_stale, record_key
-from harness_plugins.sql_store.digests import with_digest
+from harness_plugins.sql_store.database import chunks
+from harness_plugins.sql_store.digests import is_intact, seal_experiments, with_digest
 from harness_plugins.sql_store.schema import (
     checkpoints,
     comparisons,
@@ -56,6 +57,9 @@ def absorb(here: sa.Connection, other: sa.Connection) -> Merged:
                 duplicates += 1
                 differing += _differing_metrics(here, other, key)
             continue
+        if mine_row is not None and _may_join(mine_row) and _may_join(theirs_row):
+            _join(here, other, key, theirs_row["id"], mine_row["id"])
+            continue
         if mine_row is not None and (
             theirs_row["status"] is None or _completeness(theirs_row) <= _completeness(mine_row)
         ):
@@ -90,6 +94,36 @@ def link_baselines(connection: sa.Connection) -> int:
         query = sa.update(experiments).where(e.key == sa.bindparam("its_key")).values(baseline=sa.bindparam("its_base"))
         connection.execute(query, links)
     return len(links)
+
+
+def _may_join(row: Mapping[str, Any]) -> bool:
+    """Return whether samples of an experiment are missing, but none has made it fail."""
+    return row["status"] in ("running", "interrupted", "partial") and row["held"] > 0
+
+
+def _join(here: sa.Connection, other: sa.Connection, key: str, theirs: int, mine: int) -> None:
+    """Add the samples that only the other database has of an experiment, and which runs spent how long on it.
+
+    Where both have a sample, one that did not fail counts; otherwise this database's.
+    """
+    sealed = sa.select(experiments.c.digest).where(experiments.c.id == sa.bindparam("its_id"))
+    digests = here.scalar(sealed, {"its_id": mine}), other.scalar(sealed, {"its_id": theirs})
+    whole = (digests[0] is None or is_intact(here, mine)) and (digests[1] is None or is_intact(other, theirs))
+    s = samples.c
+    state = sa.select(s.sample_index, s.status)
+    known = {row.sample_index: row.status for row in here.execute(state.where(s.experiment_id == mine))}
+    found = {row.sample_index: row.status for row in other.execute(state.where(s.experiment_id == theirs))}
+    better = {index for index, status in found.items() if status == "ok" and known.get(index) == "failed"}
+    for part in chunks(sorted(better)):
+        here.execute(sa.delete(samples).where(s.experiment_id == mine, s.sample_index.in_(part)))
+    new = (found.keys() - known.keys()) | better
+    _copy_samples(here, other, theirs, mine, new)
+    values = {"status": "partial", "reason": None, "owner": None, "lease": None, "lease_until": None}
+    here.execute(sa.update(experiments).where(experiments.c.id == mine).values(values))
+    if whole and None in digests:
+        here.execute(sa.update(experiments).where(experiments.c.id == mine).values(digest=None))
+    elif whole:  # otherwise the digest goes on to say that something was altered
+        seal_experiments(here, [mine])
 
 
 def _experiments_in(connection: sa.Connection) -> dict[str, Mapping[str, Any]]:
@@ -158,15 +192,24 @@ def _copy_experiment(
     row.pop("id")
     inserted = here.execute(sa.insert(experiments).values(row)).inserted_primary_key
     assert inserted is not None
-    for table in (samples, statistics):
-        rows = other.execute(sa.select(table).where(table.c.experiment_id == theirs)).mappings()
-        for part in rows.partitions(_AT_ONCE):
-            here.execute(sa.insert(table), [{**one, "experiment_id": int(inserted[0])} for one in part])
+    _copy_samples(here, other, theirs, int(inserted[0]))
     for table in (metrics, comparisons, resamples):
         if found := _rows(other, table, table.c.experiment == key):
             here.execute(sa.insert(table), found)
     if found := _rows(other, stages, stages.c.experiment == key):
         here.execute(sa.insert(stages), [{**stage, "run": run_of[stage["run"]]} for stage in found])
+
+
+def _copy_samples(
+    here: sa.Connection, other: sa.Connection, theirs: int, mine: int, only: Collection[int] | None = None
+) -> None:
+    """Copy samples with their statistics from one experiment to another: all, or those with the given indices."""
+    for table in (samples, statistics):
+        rows = other.execute(sa.select(table).where(table.c.experiment_id == theirs)).mappings()
+        for part in rows.partitions(_AT_ONCE):
+            new = [{**one, "experiment_id": mine} for one in part if only is None or one["sample_index"] in only]
+            if new:
+                here.execute(sa.insert(table), new)
 
 
 def _fill_missing(here: sa.Connection, other: sa.Connection) -> None:

@@ -26,6 +26,7 @@ from harness_plugins.sql_store.copies import copy_file, version_of, without_jour
 from harness_plugins.sql_store.location import check_file, file_of, file_url
 
 if TYPE_CHECKING:
+    from harness.records import RecordedRun
     from harness_plugins.sql_store import SqlStore
 
 __all__ = ["merge_into"]
@@ -90,16 +91,45 @@ def _merged(
     """Take the sources into an open store, and join what met there. Copies of files are made in the folder."""
     merged = []
     problems: dict[str, list[str]] = {}
+    shards = _Shards()
     with damage_told(problems):
         for source in sources:
             with _folder(folder, where) as own, _readable(store, source, Path(own)) as part:
                 problems[source] = _problems(part, source)
+                shards.take(without_passwords(source), part.runs())
                 with part._database.reading() as other, result._database.writing() as here:
                     merged.append(replace(absorb(here, other), problems=problems[source]))
         with result._database.writing() as connection:
             link_baselines(connection)
         join(result)
     return merged
+
+
+class _Shards:
+    """The shards of a plan among the sources: each may come once, and all must be of one plan."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, str] = {}
+        self._plan: tuple[str, str] | None = None
+
+    def take(self, source: str, recorded: Sequence[RecordedRun]) -> None:
+        """Note which shards the runs of a source computed.
+
+        Raises:
+            StoreError: another source has the same shard, or shards of another plan.
+        """
+        settings = [run.info.settings for run in recorded if run.info.settings.get("shard")]
+        for shard in sorted({str(setting["shard"]) for setting in settings}):
+            if shard in self._given:
+                raise StoreError(f"shard {shard} is given twice: by {self._given[shard]} and by {source}.")
+            self._given[shard] = source
+        for plan in {str(setting.get("plan")) + " " + str(setting["shard"]).partition("/")[2] for setting in settings}:
+            if self._plan is not None and self._plan[0] != plan:
+                raise StoreError(
+                    f"{self._plan[1]} and {source} are shards of different plans: the commands, the versions of the "
+                    "harness or of its plugins and libraries, or the data differ. Run all parts alike."
+                )
+            self._plan = plan, source
 
 
 @contextmanager
