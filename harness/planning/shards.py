@@ -3,7 +3,7 @@
 The parts follow from the plan alone. The cells of the plan are put in a row, in the order in which they are run, and
 the row is cut into pieces of equal length, counted in samples. So a shard has whole cells, and at its ends perhaps a
 part of a cell: the planned batches that begin in its piece. The cells of a trained model stay together, because each
-process would train it for itself.
+process would train it for itself; a shard that has them gets a shorter piece.
 """
 
 from __future__ import annotations
@@ -70,19 +70,68 @@ def shard_plan(plan: Plan, shard: Shard) -> Plan:
         plan: the whole plan.
         shard: which part.
     """
-    total = sum(_size(cell.experiment) for a_pass in plan.passes for cell in a_pass.cells)
-    start, stop = total * (shard.number - 1) / shard.of, total * shard.number / shard.of
+    trained = _trained_passes(plan, shard.of)
+    edges = _edges([sum(_length(plan.passes[place]) for place in places) for places in trained], _row_length(plan))
+    start, stop = edges[shard.number - 1], edges[shard.number]
     passes = []
     position = 0
-    for a_pass in plan.passes:
-        length = sum(_size(cell.experiment) for cell in a_pass.cells)
+    for place, a_pass in enumerate(plan.passes):
         if a_pass.job is not None:
-            if start <= position + length / 2 < stop:
+            if place in trained[shard.number - 1]:
                 passes.append(a_pass)
-        elif mine := _part(a_pass, position, start, stop):
+            continue
+        if mine := _part(a_pass, position, start, stop):
             passes.append(mine)
-        position += length
+        position += _length(a_pass)
     return replace(plan, passes=_without_foreign_baselines(passes), shard=str(shard), digest=plan_digest(plan))
+
+
+def _trained_passes(plan: Plan, shards: int) -> list[list[int]]:
+    """Return which passes of trained models each shard has: the longest first, each to the shard with the least."""
+    shares: list[list[int]] = [[] for _ in range(shards)]
+    loads = [0] * shards
+    places = [place for place, a_pass in enumerate(plan.passes) if a_pass.job is not None]
+    for place in sorted(places, key=lambda place: -_length(plan.passes[place])):
+        least = loads.index(min(loads))
+        shares[least].append(place)
+        loads[least] += _length(plan.passes[place])
+    return shares
+
+
+def _edges(loads: Sequence[int], length: int) -> list[float]:
+    """Return where the row of the other cells is cut, so that every shard has as much as possible of the same length.
+
+    Args:
+        loads: what each shard has already.
+        length: the length of the row.
+
+    Returns:
+        one number more than shards; shard n has what lies between the numbers n and n + 1.
+
+    >>> _edges([0, 0, 6], 10)
+    [0.0, 5.0, 10.0, 10.0]
+    """
+    if not length:
+        return [0.0] * (len(loads) + 1)
+    level, rest = 0.0, sorted(loads)
+    for count in range(1, len(rest) + 1):  # the `count` shards with the least are filled up to one level
+        level = (length + sum(rest[:count])) / count
+        if count == len(rest) or level <= rest[count]:
+            break
+    edges = [0.0]
+    for load in loads:
+        edges.append(edges[-1] + max(0.0, level - load))
+    filled = [place for place, load in enumerate(loads) if load < level]
+    edges[filled[-1] + 1 :] = [float(length)] * (len(loads) - filled[-1])  # whatever rounding left
+    return edges
+
+
+def _length(a_pass: Pass) -> int:
+    return sum(_size(cell.experiment) for cell in a_pass.cells)
+
+
+def _row_length(plan: Plan) -> int:
+    return sum(_length(a_pass) for a_pass in plan.passes if a_pass.job is None)
 
 
 def _without_foreign_baselines(passes: Sequence[Pass]) -> tuple[Pass, ...]:
