@@ -151,10 +151,11 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     from harness.engine.again import Again, begin_again, put_in_place
     from harness.engine.compiling import check_compiler
     from harness.engine.session import Resampling, carry_out
-    from harness.planning.preflight import check_weights
+    from harness.planning.preflight import check_samples, check_weights
     from harness.progress import Progress, Silence
 
     with collected_rarely():
+        check_samples(plan, finished)
         check_weights(plan, finished)
     work = begin_again(plan, store) if run_options.again else Again(plan, {})
     resampling = Resampling(run_options.resamples, run_options.seed)

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from harness.options import Configured
     from harness.task import Task
 
-__all__ = ["check_class_names", "check_metrics", "checked_fingerprint", "plain_facts", "why_disabled"]
+__all__ = [
+    "MOST_SAMPLES",
+    "check_class_names",
+    "check_metrics",
+    "checked_fingerprint",
+    "checked_length",
+    "plain_facts",
+    "why_disabled",
+]
+
+MOST_SAMPLES = 20_000_000
+"""How many samples a dataset may have. A plan of so many takes gigabytes; a longer one would end the run for memory."""
 
 
 def why_disabled(codec: Codec, fingerprint: bool = True) -> str | None:
@@ -79,6 +90,24 @@ def checked_fingerprint(dataset: Dataset) -> str:
     fingerprint = dataset.fingerprint()
     _check_text(dataset, "fingerprint()", fingerprint)
     return fingerprint
+
+
+def checked_length(dataset: Dataset) -> int:
+    """Return the number of samples of an opened dataset.
+
+    Raises:
+        PluginError: its `__len__` raised an error, or gave no number from 0 to `MOST_SAMPLES`.
+    """
+    try:
+        length = len(dataset)
+    except (Exception, SystemExit) as error:
+        problem = f"dataset {dataset.name}: its length cannot be had: {type(error).__name__}: {plain_text(error)}"
+        raise PluginError(problem) from error
+    if length > MOST_SAMPLES:
+        raise PluginError(
+            f"dataset {dataset.name}: its length is {length}; at most {MOST_SAMPLES} samples can be planned."
+        )
+    return length
 
 
 def check_metrics(task: Task) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.dataset import Dataset
-from harness.discovery.declared import check_class_names
+from harness.discovery.declared import check_class_names, checked_length
 from harness.discovery.plugins import Plugins
 from harness.discovery.registry import Registry
 from harness.errors import DatasetError, UnknownNameError, UsageError, WeightsError
@@ -90,7 +90,7 @@ class Names:
         dataset = cls(task=task, split=split, root=root, **parsed.options)
         dataset.open()
         check_class_names(dataset)
-        if not len(dataset):
+        if not checked_length(dataset):
             raise DatasetError(f"dataset {parsed.name}, split {dataset.split}: there is not one sample.")
         return dataset
 

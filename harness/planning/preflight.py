@@ -7,8 +7,17 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from harness.discovery.stores import store_of
-from harness.errors import HarnessError, NoResultsError, PreflightError, StoreError, UsageError, plain_text
-from harness.planning.given import check_classes
+from harness.errors import (
+    HarnessError,
+    NoResultsError,
+    PluginError,
+    PreflightError,
+    StoreError,
+    UsageError,
+    plain_text,
+)
+from harness.planning.batches import outlines, twins
+from harness.planning.given import check_classes, check_ids
 from harness.planning.plan import Plan, make_plan
 from harness.planning.resolve import resolve
 
@@ -19,7 +28,7 @@ if TYPE_CHECKING:
     from harness.planning.request import Request
     from harness.store import Store
 
-__all__ = ["check_weights", "prepare"]
+__all__ = ["check_samples", "check_weights", "prepare"]
 
 
 def prepare(
@@ -73,6 +82,29 @@ def prepare(
             store.close()
         raise PreflightError(problems)
     return plan, store
+
+
+def check_samples(plan: Plan, found: Collection[str]) -> None:
+    """Check that no two samples of a dataset have one id. A pass whose experiments are all finished is not checked.
+
+    Args:
+        plan: the plan.
+        found: the keys of the experiments that are finished already.
+
+    Raises:
+        PreflightError: there are such samples.
+    """
+    problems: list[str] = []
+    for a_pass in plan.passes:
+        subject = a_pass.subject
+        if all(cell.experiment.key in found for cell in a_pass.cells):
+            continue
+        try:
+            check_ids(subject, twins(outlines(subject.dataset, subject.indices)))
+        except PluginError as error:
+            problems.append(str(error))
+    if problems:
+        raise PreflightError(list(dict.fromkeys(problems)))
 
 
 def check_weights(plan: Plan, found: Collection[str]) -> None:

@@ -79,7 +79,7 @@ def test_what_real_detectors_give_is_scored(session: Session) -> None:
 
 
 def test_a_target_that_is_wrong_costs_its_sample_in_every_cell(session: Session) -> None:
-    faults = {**hostile.DATASETS, **hostile.DESCRIBED}
+    faults = {**hostile.DATASETS, **hostile.MISSTATED, **hostile.DESCRIBED}
     result = session.run(*RUN, "--task", "detection", *GOOD, *repeated("dataset", list(faults)), status=1)
     assert "Traceback" not in result.stderr
     failed: dict[str, list[tuple[str, str]]] = {}
@@ -94,6 +94,23 @@ def test_a_target_that_is_wrong_costs_its_sample_in_every_cell(session: Session)
         (2, 1, "failed")
     ]
     assert numbers(session, "dataset = 'good-pictures'") == alone(session)
+
+
+@pytest.mark.parametrize("name", ["twins", "twins-elsewhere"])
+def test_a_dataset_with_one_id_twice_is_refused_by_name(session: Session, name: str) -> None:
+    told = {"twins": "'image 1' (samples 0, 1, 2)", "twins-elsewhere": "'image 0' (samples 0, 2)"}[name]
+    refused = session.run(*RUN, "--task", "detection", *GOOD, "--dataset", name, status=2).stderr
+    assert f"dataset '{name}' (plugin dist-hostile 3.1): several samples have one id: {told}" in refused
+    assert "Traceback" not in refused
+    assert session.select("select count(*) from experiments") == [(0,)]
+
+
+def test_a_length_that_is_none_is_refused_by_name(session: Session) -> None:
+    names = list(hostile.LENGTHS)
+    refused = session.run(*RUN, "--task", "detection", *GOOD, *repeated("dataset", names), status=2).stderr
+    assert "Traceback" not in refused
+    for name, (_, message) in hostile.LENGTHS.items():
+        assert f"dataset {name}: {message}" in refused
 
 
 def test_an_error_with_half_a_surrogate_pair_is_recorded(session: Session) -> None:

@@ -284,10 +284,38 @@ DATASETS: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda s: replace(s, source=Source("jpeg", 9, "high")),
         "source.quality: a whole number",
     ),
-    "other-id": (lambda s: replace(s, id="another"), "id: its outline's is expected, found 'another'"),
+    "other-id": (lambda s: replace(s, id="another"), "id: its outline says 'image 1', the sample that was"),
+    "other-size": (
+        lambda s: replace(s, frames=s.frames[:, :40].copy()),
+        "height: its outline says 48, the sample that was read has 40",
+    ),
+    "other-width": (
+        lambda s: replace(s, frames=s.frames[:, :, 1:].copy()),
+        "width: its outline says 64, the sample that was read has 63",
+    ),
+    "more-frames": (
+        lambda s: replace(s, frames=np.repeat(s.frames, 2, axis=0)),
+        "frames: its outline says 1, the sample that was read has 2",
+    ),
+    "more-scored": (
+        lambda s: replace(s, frames=np.repeat(s.frames, 2, axis=0), targets={0: _O, 1: _O}),
+        "frames: its outline says 1, the sample that was read has 2",
+    ),
     "odd-format": (lambda s: replace(s, source=Source(b"png")), "source.format: a text is expected, found b'png'"),
     "odd-source": (lambda s: replace(s, source="png"), "source: a harness.dataset.Source is expected, found 'png'"),
 }
+MISSTATED: dict[str, tuple[Callable[[Outline], Any], str]] = {
+    "unscored": (lambda o: replace(o, scored=()), "scored: its outline says none, the sample that was read has 1 (0)"),
+    "twice-scored": (
+        lambda o: replace(o, scored=(0, 0)),
+        "scored: its outline says 2 (0, 0), the sample that was read has 1 (0)",
+    ),
+    "clip-stated": (
+        lambda o: replace(o, frames=2, scored=(0, 1)),
+        "frames: its outline says 2, the sample that was read has 1",
+    ),
+}
+"""The sample is right, and what the dataset states before it is read is not."""
 DESCRIBED: dict[str, tuple[Callable[[Outline], Any], str]] = {
     "numbered-id": (lambda outline: replace(outline, id=7), "outline.id: a text is expected, found 7"),
     "odd-group": (
@@ -298,10 +326,34 @@ DESCRIBED: dict[str, tuple[Callable[[Outline], Any], str]] = {
 }
 
 
+def _twins(self: Any, index: int) -> Outline:
+    return Outline("image 1", HEIGHT, WIDTH)
+
+
+def _twins_elsewhere(self: Any, index: int) -> Outline:
+    return Outline("image 0" if index == 2 else f"image {index}", HEIGHT, WIDTH)
+
+
+LENGTHS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "endless": (lambda self: 10**12, "its length is 1000000000000; at most 20000000 samples can be planned"),
+    "beyond-words": (lambda self: 2**70, "its length cannot be had: OverflowError: "),
+    "negative": (lambda self: -3, "its length cannot be had: ValueError: "),
+    "half-length": (lambda self: 2.5, "its length cannot be had: TypeError: "),
+    "no-length": (lambda self: None, "its length cannot be had: TypeError: "),
+    "raising-length": (lambda self: _raise(self), "its length cannot be had: OSError: the file \\udcff is broken"),
+    "exiting-length": (lambda self: _exit(self), "its length cannot be had: SystemExit: 0"),
+}
+"""What `len` of a dataset gives, and how that is refused before the run."""
+
+
 def datasets() -> Sequence[type[Dataset]]:
     kinds = [made(Pictures, "good-pictures")]
     kinds += [made(Pictures, name, change=staticmethod(change)) for name, (change, _) in DATASETS.items()]
-    kinds += [made(Pictures, name, described=staticmethod(change)) for name, (change, _) in DESCRIBED.items()]
+    stated = {**MISSTATED, **DESCRIBED}
+    kinds += [made(Pictures, name, described=staticmethod(change)) for name, (change, _) in stated.items()]
+    kinds.append(made(Pictures, "twins", outline=_twins))
+    kinds.append(made(Pictures, "twins-elsewhere", outline=_twins_elsewhere))
+    kinds += [made(Pictures, name, __len__=count) for name, (count, _) in LENGTHS.items()]
     kinds.append(made(Pictures, "odd-print", fingerprint=lambda self: b"digest"))
     kinds.append(made(Pictures, "odd-classes", classes=None, open=lambda self: None))
     kinds.append(made(Pictures, "numbered-classes", classes=(1, 2), open=lambda self: None))
