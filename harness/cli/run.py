@@ -18,6 +18,7 @@ from harness.cli.process.garbage import collected_rarely
 from harness.cli.process.stopping import stop_on_signals
 from harness.cli.process.streams import read_or_not
 from harness.discovery.plugins import installed
+from harness.keep.before import limited_to
 from harness.planning.grammar import parse
 from harness.results.tables.text import clean
 from harness.unit import SAMPLE_TIMEOUT
@@ -83,6 +84,7 @@ def run(
     from harness.planning.preflight import prepare
     from harness.results.tables.results import print_table, results_table
 
+    limited_to(sample_timeout)
     device = machine.find_device(options["device"])
     settings = machine.choose(device, options["precision"], workers, threads, options["compile_"], sample_timeout)
     plugins = installed()

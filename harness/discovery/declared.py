@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, PluginError, found, plain_text
+from harness.keep.before import answered
 
 if TYPE_CHECKING:
     from harness.codec import Codec
@@ -39,13 +41,13 @@ def why_disabled(codec: Codec, fingerprint: bool = True) -> str | None:
     """
     try:
         for what, call in (("available", codec.available), ("clips_only", codec.clips_only)):
-            said = _called(what, call)
+            said = answered(f"codec {codec.name!r}", f"{what}()", partial(_called, what, call))
             if not isinstance(said, str | None):
                 raise PluginError(f"its {what}() gave {found(said)}; None or a sentence is expected.")
             if said and what == "available":
                 return plain_text(said)
         if fingerprint:
-            _plain("fingerprint", codec.fingerprint)
+            answered(f"codec {codec.name!r}", "fingerprint()", lambda: _plain("fingerprint", codec.fingerprint))
     except PluginError as error:
         return str(error)
     return None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from weakref import ref
 
+from harness.keep.before import answered, still_there
 from harness.planning.given import check_outline
 from harness.unit import Batch
 
@@ -32,15 +33,23 @@ def outlines(dataset: Dataset, indices: Iterable[int]) -> dict[int, Outline | No
 
     An outline that could be read is not asked for again.
     """
+    asked = tuple(indices)
     read = _read_of(dataset)
+    known: dict[int, Outline | None] = {index: read[index] for index in asked if index in read}
+    if missing := [index for index in asked if index not in read]:
+        known |= answered(f"dataset {dataset.name!r}", "outline()", lambda: _asked_for(dataset, missing))
+        read.update((index, outline) for index in missing if (outline := known[index]) is not None)
+    return {index: known[index] for index in asked}
+
+
+def _asked_for(dataset: Dataset, indices: Iterable[int]) -> dict[int, Outline | None]:
     known: dict[int, Outline | None] = {}
     for index in indices:
+        still_there()
         try:
-            known[index] = read[index] if index in read else check_outline(dataset.outline(index))
+            known[index] = check_outline(dataset.outline(index))
         except (Exception, SystemExit):  # noqa: BLE001 - the worker gets the same error, and records it with the sample
             known[index] = None
-        else:
-            read[index] = known[index]
     return known
 
 

@@ -16,17 +16,20 @@ from harness.errors import (
     UsageError,
     plain_text,
 )
+from harness.keep.before import answered
 from harness.planning.batches import outlines, twins
-from harness.planning.given import check_classes, check_ids
+from harness.planning.given import check_classes, check_ids, named
 from harness.planning.plan import Plan, make_plan
 from harness.planning.resolve import resolve
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
     from harness.discovery.registry import Registry
+    from harness.model import Model
     from harness.planning.grid import Grid
     from harness.planning.request import Request
     from harness.store import Store
+    from harness.unit import Subject
 
 __all__ = ["check_samples", "check_weights", "prepare"]
 
@@ -126,7 +129,7 @@ def check_weights(plan: Plan, found: Collection[str]) -> None:
             continue
         model = copy.copy(subject.model)
         try:
-            model.load(subject.weights, subject.dataset.classes, "cpu")
+            _load(subject, model)
             check_classes(subject, model.classes)
             subject.task.translator(model.classes, subject.dataset_name)
             if subject.weights.key is not None and subject.weights.key not in subject.weights.keys_read:
@@ -141,3 +144,8 @@ def check_weights(plan: Plan, found: Collection[str]) -> None:
             problems.append(f"model {subject.model_name}: {type(error).__name__}: {plain_text(error)}")
     if problems:
         raise PreflightError(list(dict.fromkeys(problems)))
+
+
+def _load(subject: Subject, model: Model) -> None:
+    """Load the weights of a model on the CPU."""
+    answered(named("model", subject), "load()", lambda: model.load(subject.weights, subject.dataset.classes, "cpu"))

@@ -21,6 +21,7 @@ from harness.errors import (
     WeightsError,
     plain_text,
 )
+from harness.keep.before import answered
 from harness.model import Model, Weights
 from harness.planning.batches import outlines, stratified_subset
 from harness.planning.codecs import choose_codec, refused_images, refused_rates, unjudged_clips
@@ -236,7 +237,9 @@ class Resolver(Names):
             weights=weights,
             dataset=dataset,
             dataset_name=self.called("dataset", dataset_text, dataset),
-            fingerprint=checked_fingerprint(dataset),
+            fingerprint=answered(
+                self._who("dataset", dataset.name), "fingerprint()", lambda: checked_fingerprint(dataset), endless=True
+            ),
             indices=stratified_subset(strata(dataset), request.limit, request.seed)
             if request.limit
             else tuple(range(len(dataset))),
