@@ -7,6 +7,7 @@ touched.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -104,6 +105,31 @@ WHOLE: dict[str, tuple[Callable[[int], Any], str]] = {
     "mapping": (lambda count: {key: [_F] for key in range(count)}, "predict gave a dict; a list with one entry"),
 }
 """A fault of all that `predict` gives for a batch."""
+
+
+def _one_list(count: int) -> Any:
+    listed: list[Any] = [_F]
+    return [listed] * count
+
+
+def _one_array(count: int) -> Any:
+    boxes = _F.boxes.copy()
+    return [[spoilt("boxes", boxes)] for _ in range(count)]
+
+
+def _one_read_only(count: int) -> Any:
+    parts = {field: getattr(_F, field).copy() for field in ("boxes", "scores", "labels")}
+    for part in parts.values():
+        part.setflags(write=False)
+    return [[Detections(**parts)] for _ in range(count)]
+
+
+AGAIN: dict[str, tuple[Callable[[int], Any], str]] = {
+    "one-list": (_one_list, "predict gave one list for samples 1 and 2 of its batch"),
+    "one-prediction": (lambda count: [[_F] for _ in range(count)], "predict gave one array for samples 1 and 2 of"),
+    "one-array": (_one_array, "predict gave one array for samples 1 and 2 of its batch"),
+}
+"""One object for all samples of a batch, which a model that overwrites it would give its last sample's predictions."""
 GOOD: dict[str, Callable[[], Any]] = {
     "good": lambda: [found()],
     "double-precision": lambda: [spoilt("boxes", _F.boxes.astype(np.float64))],
@@ -161,6 +187,8 @@ def made(base: type, name: str, **body: Any) -> type:
 def models() -> Sequence[type[Model]]:
     kinds = [made(Canned, name, answer=staticmethod(answer)) for name, (answer, _) in MODELS.items()]
     kinds += [made(Canned, name, whole=staticmethod(answer)) for name, (answer, _) in WHOLE.items()]
+    kinds += [made(Canned, name, whole=staticmethod(answer)) for name, (answer, _) in AGAIN.items()]
+    kinds.append(made(Canned, "one-read-only", whole=staticmethod(_one_read_only)))
     kinds += [made(Canned, name, answer=staticmethod(answer)) for name, answer in GOOD.items()]
     kinds.append(made(Canned, "sometimes", answer=staticmethod(MODELS["minus-one"][0]), only=1))
     kinds.append(made(Canned, "exits-loading", answer=staticmethod(GOOD["good"]), load=_exit))
@@ -173,7 +201,7 @@ def models() -> Sequence[type[Model]]:
     kinds.append(made(Canned, "raising-print", answer=staticmethod(GOOD["good"]), fingerprint=_raise))
     kinds.append(made(Canned, "odd-print", answer=staticmethod(GOOD["good"]), fingerprint=lambda self: {"a": {1}}))
     kinds.append(made(Canned, "of-task", task="counting", answer=staticmethod(lambda: [3])))
-    kinds += [made(Canned, f"of-{name}", task=name, answer=staticmethod(lambda: [3])) for name in TASKS]
+    kinds += [made(Canned, f"of-{name}", task=name, answer=staticmethod(lambda: [3])) for name in (*TASKS, *INFINITE)]
     return kinds
 
 
@@ -361,7 +389,7 @@ def datasets() -> Sequence[type[Dataset]]:
     kinds.append(made(Pictures, "exits-opening", open=_exit))
     kinds.append(made(Pictures, "raising-decoders", decoders=_raise))
     kinds.append(made(Pictures, "surrogate", __getitem__=_raise))
-    kinds.append(made(Pictures, "counted", tasks=("counting", *TASKS), target=lambda self: 2))
+    kinds.append(made(Pictures, "counted", tasks=("counting", *TASKS, *INFINITE), target=lambda self: 2))
     return kinds
 
 
@@ -515,5 +543,14 @@ TASKS: dict[str, tuple[Mapping[str, Any], str]] = {
 }
 
 
+def _everywhere(value: float) -> Callable[[np.ndarray], Any]:
+    return lambda values: {"mae": np.full_like(values, value)}
+
+
+INFINITE = {"infinite": math.inf, "minus-infinite": -math.inf}
+"""Tasks whose metric is infinite, on all samples and on each resample."""
+
+
 def tasks() -> Iterable[type[Task]]:
-    return [Counting, *(made(Counting, name, **body) for name, (body, _) in TASKS.items())]
+    endless = (made(Counting, name, **_reduced(_everywhere(value))) for name, value in INFINITE.items())
+    return [Counting, *(made(Counting, name, **body) for name, (body, _) in TASKS.items()), *endless]
