@@ -303,6 +303,13 @@ class Store(ABC):
         """
         yield from ()
 
+    def not_covered(self) -> Iterator[str]:
+        """Yield a sentence for each kind of row of which `check` cannot tell whether it was altered. Nothing is wrong.
+
+        The default yields nothing.
+        """
+        yield from ()
+
     def why_not_writable(self) -> str | None:
         """Return why the database could not be opened for writing, in a sentence; None if nothing is known against it.
 

@@ -78,6 +78,8 @@ def _database(plugins: Plugins, db: str) -> int:
             if problem not in found:
                 click.echo(clean(problem))
             found[problem] = None
+        for text in _readable(store.not_covered()):
+            click.echo(clean(text))
         if not found:
             others = list(uncheckable(store, plugins))
             for text in others:

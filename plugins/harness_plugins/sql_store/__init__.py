@@ -246,6 +246,12 @@ class SqlStore(Store):
     def check(self) -> Iterator[str]:
         yield from self._database.check()
 
+    def not_covered(self) -> Iterator[str]:
+        from harness_plugins.sql_store import links
+
+        with self._database.reading() as connection:
+            yield from links.not_covered(connection)
+
     def why_not_writable(self) -> str | None:
         from harness_plugins.sql_store.location import check_file, file_of
 

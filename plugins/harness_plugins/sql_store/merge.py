@@ -23,11 +23,12 @@ import sqlalchemy as sa
 from harness.errors import StoreError
 from harness.experiment import subject_key
 from harness.records import Merged
-from harness_plugins.sql_store.again import forget_stale, record_key
+from harness_plugins.sql_store.again import forget_stale
 from harness_plugins.sql_store.check import damage_told
 from harness_plugins.sql_store.copies import copy_file, version_of, without_journal, write_back
 from harness_plugins.sql_store.digests import with_digest
 from harness_plugins.sql_store.location import check_file, file_url
+from harness_plugins.sql_store.record_keys import record_key
 from harness_plugins.sql_store.schema import (
     checkpoints,
     comparisons,
