@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.dataset import Outline
 from harness.errors import ContentError, HarnessError
+from harness.files import told_damage
 from harness.keep.texts import MESSAGE, storable
 from harness.media.contract import check_decoded
 from harness.media.levers import at_phase, unseen_frames
@@ -116,7 +117,7 @@ def prepared_batches(unit: Unit, todo: Iterable[Todo]) -> Iterator[PreparedBatch
             key = unit.cells[cell].experiment.key
             failed = [replace(row, key=key) for row in unreadable]
             for coded in _code(unit, cell, sources, failed, read, keeper):
-                coded.notes, coded.batch = keeper.problems(), entry.batch.number
+                coded.notes, coded.batch = [*keeper.problems(), *told_damage()], entry.batch.number
                 yield coded
 
 
