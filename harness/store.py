@@ -303,6 +303,13 @@ class Store(ABC):
         """
         yield from ()
 
+    def altered(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return why experiments that are not finished are not to be continued: what is known of them was altered.
+
+        Others are left out. The default knows of none.
+        """
+        return {}
+
     def not_covered(self) -> Iterator[str]:
         """Yield a sentence for each kind of row of which `check` cannot tell whether it was altered. Nothing is wrong.
 

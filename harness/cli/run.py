@@ -31,11 +31,16 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+_MOST = 1024
+"""The most workers, and the most threads. More of them end a machine rather than a run."""
+
 
 @click.command(cls=Command)
 @request_options
-@click.option("--workers", type=int, help="Processes that read and code; default: chosen from the cores.")
-@click.option("--threads", type=click.IntRange(1), help="Threads on the CPU; default: from the cores.")
+@click.option(
+    "--workers", type=click.IntRange(max=_MOST), help="Processes that read and code; default: chosen from the cores."
+)
+@click.option("--threads", type=click.IntRange(1, _MOST), help="Threads on the CPU; default: from the cores.")
 @click.option("--executor", default="local", show_default=True, help="What carries the work out: name[:key=value,...].")
 @click.option(
     "--max-failures",

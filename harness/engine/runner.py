@@ -19,7 +19,7 @@ from harness.engine.work import Work, known_parts, label_of, plan_work
 from harness.errors import HarnessError, HungModelError, StoreError
 from harness.finish.background import Finishing
 from harness.finish.finisher import Finisher
-from harness.finish.found import too_many_failures
+from harness.finish.found import altered_told, too_many_failures
 from harness.keep.processes import describe
 from harness.records import Claim, State
 from harness.unit import Settings
@@ -88,6 +88,7 @@ class Runner:
         states = self.store.states([e.key for e in plan.experiments])
         self.outcome.found = [key for key, state in states.items() if state.status == "finished"]
         self.progress.planned(plan.experiments, self.outcome.found)
+        self.outcome.failed.update(altered_told(self.store, plan.experiments, self.progress))
         self._passes = plan.passes
         self._deaths = deaths(states)
         try:
