@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.engine.again import newly_planned, put_elsewhere
 from harness.engine.collecting import Collector, guarded
 from harness.engine.heartbeat import Heartbeat
 from harness.engine.outcome import Outcome
@@ -84,7 +85,7 @@ class Runner:
                 been given up.
         """
         # Finished experiments are registered too, because their baseline may be new in this plan.
-        self.store.register(plan.experiments, self.claim.run)
+        self.store.register(newly_planned(plan), self.claim.run)
         states = self.store.states([e.key for e in plan.experiments])
         self.outcome.found = [key for key, state in states.items() if state.status == "finished"]
         self.progress.planned(plan.experiments, self.outcome.found)
@@ -127,6 +128,7 @@ class Runner:
 
     def _attempt(self, a_pass: Pass) -> bool:
         """Compute the experiments of a pass that can be claimed; return whether the whole pass is done."""
+        self.outcome.elsewhere += put_elsewhere(self._open(a_pass), self.store)
         open_cells = self._open(a_pass)
         if not open_cells:
             return True
