@@ -48,7 +48,9 @@ def test_two_that_begin_at_the_same_instant_leave_one_new_record(tmp_path: Path,
     for (_, err), status in told:
         assert status == 0, err
         assert "Traceback" not in err, err
-    assert sum("equal in every digit" in err for (_, err), _ in told) == 1, told  # the one that puts them in place says it
+    assert sum("equal in every digit" in err for (_, err), _ in told) == 1, (
+        told
+    )  # the one that puts them in place says it
     assert session.values() == before
     kinds = "original is null, superseded_at is null, status"
     held = session.select(f"select {kinds}, count(*) from experiments group by 1, 2, 3 order by 1")
