@@ -194,7 +194,8 @@ class Model(Configured, ABC):
 
         The engine moves the batch's tensors to the device before the call, and calls under `torch.inference_mode`, in
         the thread that called `load`, which need not be the main thread. Predictions have the type that the task
-        defines, in the coordinates of the source frame. Labels are indices into `self.classes`. Predictions are on the
+        defines, in the coordinates of the source frame. Each sample gets new lists and arrays: one that is used again
+        for another sample of the batch is refused. Labels are indices into `self.classes`. Predictions are on the
         CPU and can be pickled, because they travel to the worker that scores them. They should leave the device in one
         copy for the whole batch: each `.cpu()` and each `.item()` waits for a GPU.
         """

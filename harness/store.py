@@ -303,6 +303,20 @@ class Store(ABC):
         """
         yield from ()
 
+    def altered(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return why experiments that are not finished are not to be continued: what is known of them was altered.
+
+        Others are left out. The default knows of none.
+        """
+        return {}
+
+    def not_covered(self) -> Iterator[str]:
+        """Yield a sentence for each kind of row of which `check` cannot tell whether it was altered. Nothing is wrong.
+
+        The default yields nothing.
+        """
+        yield from ()
+
     def why_not_writable(self) -> str | None:
         """Return why the database could not be opened for writing, in a sentence; None if nothing is known against it.
 

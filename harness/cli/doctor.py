@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from importlib.metadata import PackageNotFoundError
 from itertools import chain
 from pathlib import Path
@@ -23,6 +24,7 @@ from harness.discovery.plugins import Plugins, installed
 from harness.discovery.registry import Registry, load_registry
 from harness.errors import HarnessError, RegistryError, plain_text
 from harness.files import cache_dir
+from harness.keep.before import answered
 from harness.keep.kept import size_of
 from harness.keep.texts import without_passwords
 from harness.results.tables.text import clean
@@ -78,6 +80,8 @@ def _database(plugins: Plugins, db: str) -> int:
             if problem not in found:
                 click.echo(clean(problem))
             found[problem] = None
+        for text in _readable(store.not_covered()):
+            click.echo(clean(text))
         if not found:
             others = list(uncheckable(store, plugins))
             for text in others:
@@ -133,7 +137,9 @@ def _available(plugins: Plugins, kind: str) -> None:
     for item in plugins.all(kind):
         try:
             plugin = item.cls()
-            missing = why_disabled(plugin) if isinstance(plugin, Codec) else plugin.available()
+            who = f"{kind} {item.name!r} (plugin {item.origin})"
+            asked = partial(why_disabled, plugin) if isinstance(plugin, Codec) else plugin.available
+            missing = answered(who, "available()", asked)
             facts = ", ".join(f"{key} {value}" for key, value in plugin.fingerprint().items()) if not missing else ""
             if not missing and isinstance(plugin, Codec) and (words := plugin.implementation()):
                 facts += f"; {words}"

@@ -18,6 +18,7 @@ from harness.cli.process.garbage import collected_rarely
 from harness.cli.process.stopping import status_of
 from harness.cli.process.streams import lead_nowhere, sound_streams
 from harness.errors import HarnessError, did_you_mean
+from harness.keep.before import asking
 from harness.keep.texts import without_passwords
 from harness.results.tables.text import clean
 
@@ -93,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     with collected_rarely() if words and words[0] in _READING else contextlib.nullcontext():
         with sound_streams() as out:
             try:
-                status = _run(arguments)
+                with asking():
+                    status = _run(arguments)
             except SystemExit as stop:
                 if out.left:
                     lead_nowhere()  # this is how libraries say that the reader of the output has left

@@ -19,6 +19,7 @@ from harness.cli.process.stopping import stop_on_signals
 from harness.cli.process.streams import read_or_not
 from harness.discovery.plugins import installed
 from harness.errors import UsageError
+from harness.keep.before import limited_to
 from harness.planning.grammar import parse
 from harness.results.tables.text import clean
 from harness.unit import SAMPLE_TIMEOUT
@@ -32,11 +33,16 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+_MOST = 1024
+"""The most workers, and the most threads. More of them end a machine rather than a run."""
+
 
 @click.command(cls=Command)
 @request_options
-@click.option("--workers", type=int, help="Processes that read and code; default: chosen from the cores.")
-@click.option("--threads", type=click.IntRange(1), help="Threads on the CPU; default: from the cores.")
+@click.option(
+    "--workers", type=click.IntRange(max=_MOST), help="Processes that read and code; default: chosen from the cores."
+)
+@click.option("--threads", type=click.IntRange(1, _MOST), help="Threads on the CPU; default: from the cores.")
 @click.option("--executor", default="local", show_default=True, help="What carries the work out: name[:key=value,...].")
 @click.option(
     "--max-failures",
@@ -90,6 +96,7 @@ def run(
 
     if shard and again:
         raise UsageError("--again and --shard: parts cannot be computed again. Compute the whole again.")
+    limited_to(sample_timeout)
     device = machine.find_device(options["device"])
     settings = machine.choose(device, options["precision"], workers, threads, options["compile_"], sample_timeout)
     plugins = installed()
@@ -160,10 +167,11 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     from harness.engine.again import Again, begin_again, put_in_place
     from harness.engine.compiling import check_compiler
     from harness.engine.session import Resampling, carry_out
-    from harness.planning.preflight import check_weights
+    from harness.planning.preflight import check_samples, check_weights
     from harness.progress import Progress, Silence
 
     with collected_rarely():
+        check_samples(plan, finished)
         check_weights(plan, finished)
     work = begin_again(plan, store) if run_options.again else Again(plan, {})
     resampling = Resampling(run_options.resamples, run_options.seed)

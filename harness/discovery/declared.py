@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, PluginError, found, plain_text
+from harness.keep.before import answered
 
 if TYPE_CHECKING:
     from harness.codec import Codec
@@ -14,7 +16,18 @@ if TYPE_CHECKING:
     from harness.options import Configured
     from harness.task import Task
 
-__all__ = ["check_class_names", "check_metrics", "checked_fingerprint", "plain_facts", "why_disabled"]
+__all__ = [
+    "MOST_SAMPLES",
+    "check_class_names",
+    "check_metrics",
+    "checked_fingerprint",
+    "checked_length",
+    "plain_facts",
+    "why_disabled",
+]
+
+MOST_SAMPLES = 20_000_000
+"""How many samples a dataset may have. A plan of so many takes gigabytes; a longer one would end the run for memory."""
 
 
 def why_disabled(codec: Codec, fingerprint: bool = True) -> str | None:
@@ -28,13 +41,13 @@ def why_disabled(codec: Codec, fingerprint: bool = True) -> str | None:
     """
     try:
         for what, call in (("available", codec.available), ("clips_only", codec.clips_only)):
-            said = _called(what, call)
+            said = answered(f"codec {codec.name!r}", f"{what}()", partial(_called, what, call))
             if not isinstance(said, str | None):
                 raise PluginError(f"its {what}() gave {found(said)}; None or a sentence is expected.")
             if said and what == "available":
                 return plain_text(said)
         if fingerprint:
-            _plain("fingerprint", codec.fingerprint)
+            answered(f"codec {codec.name!r}", "fingerprint()", lambda: _plain("fingerprint", codec.fingerprint))
     except PluginError as error:
         return str(error)
     return None
@@ -79,6 +92,24 @@ def checked_fingerprint(dataset: Dataset) -> str:
     fingerprint = dataset.fingerprint()
     _check_text(dataset, "fingerprint()", fingerprint)
     return fingerprint
+
+
+def checked_length(dataset: Dataset) -> int:
+    """Return the number of samples of an opened dataset.
+
+    Raises:
+        PluginError: its `__len__` raised an error, or gave no number from 0 to `MOST_SAMPLES`.
+    """
+    try:
+        length = len(dataset)
+    except (Exception, SystemExit) as error:
+        problem = f"dataset {dataset.name}: its length cannot be had: {type(error).__name__}: {plain_text(error)}"
+        raise PluginError(problem) from error
+    if length > MOST_SAMPLES:
+        raise PluginError(
+            f"dataset {dataset.name}: its length is {length}; at most {MOST_SAMPLES} samples can be planned."
+        )
+    return length
 
 
 def check_metrics(task: Task) -> None:

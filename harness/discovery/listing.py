@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.discovery.declared import why_disabled
 from harness.errors import plain_text
+from harness.keep.before import answered
 from harness.media.levers import LEVERS
 from harness.weights import count_parameters, read_classes, split_key
 
@@ -142,7 +143,9 @@ def _instance(
     """
     try:
         instance = item.cls()
-        return instance, why(instance)
+        return instance, answered(
+            f"{item.kind} {item.name!r} (plugin {item.origin})", "available()", lambda: why(instance)
+        )
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an error of a plugin is shown as its state
         return None, f"{type(error).__name__}: {plain_text(error)}"
 

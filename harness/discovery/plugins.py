@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
@@ -21,7 +22,7 @@ from harness import hookspecs
 from harness.discovery.kinds import KINDS, base_of
 from harness.discovery.provided import Hint, Origin, Plugin, Provided
 from harness.discovery.registry import package_hint
-from harness.errors import CollisionError, PluginError, UnknownNameError
+from harness.errors import CollisionError, PluginError, UnknownNameError, plain_text
 
 __all__ = ["GROUP", "OWN", "Plugins", "installed"]
 
@@ -54,6 +55,12 @@ class Plugins:
         self.plugins: dict[str, Plugin] = {}
         for point in entry_points(group=GROUP) if points is None else points:
             self._load(point)
+
+    @property
+    def never_disabled(self) -> list[str]:
+        """The names in the environment's `HARNESS_DISABLE` that no plugin has."""
+        known = {plugin.origin.entry_point for plugin in self.plugins.values()}
+        return [name for name in dict.fromkeys(os.environ.get(DISABLE, "").split(",")) if name and name not in known]
 
     # Loading
 
@@ -278,4 +285,9 @@ class Plugins:
 @cache
 def installed() -> Plugins:
     """Return the plugins of this Python environment; they are loaded once per process."""
-    return Plugins(hint=package_hint)
+    plugins = Plugins(hint=package_hint)
+    for name in plugins.never_disabled:
+        there = ", ".join(sorted(plugin.origin.entry_point for plugin in plugins.plugins.values()))
+        text = f"{DISABLE}: no plugin is named {name!r}, so nothing is left out by that. There is: {there}."
+        print(f"warning: {plain_text(text)}", file=sys.stderr)  # noqa: T201 - a command has no other place for it yet
+    return plugins

@@ -2,12 +2,13 @@
 
 The plan is carried out under provisional keys (`Store.begin_again`), so that the records of before stay as they are
 until new ones are whole. Then these take their places, comparisons with them are computed, and both are compared.
+If two runs do that at the same time, one of them computes an experiment, and the other waits for it.
 Streams and derived data of the cache folder are made anew; trained weights are used as they are there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,12 @@ from harness.planning.plan import Plan
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
     from harness.engine.session import Resampling
+    from harness.experiment import Experiment
     from harness.progress import Progress
     from harness.store import Store
     from harness.unit import Cell
 
-__all__ = ["Again", "begin_again", "put_in_place"]
+__all__ = ["Again", "begin_again", "newly_planned", "put_elsewhere", "put_in_place"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,19 @@ def begin_again(plan: Plan, store: Store) -> Again:
 
     passes = tuple(replace(a_pass, cells=tuple(map(fresh, a_pass.cells))) for a_pass in plan.passes)
     return Again(replace(plan, passes=passes), provisional)
+
+
+def newly_planned(plan: Plan) -> list[Experiment]:
+    """Return the experiments that a store may lack. Second records are there, or another run has put them in place."""
+    fresh = {cell.experiment.key for a_pass in plan.passes for cell in a_pass.cells if cell.fresh}
+    return [experiment for experiment in plan.experiments if experiment.key not in fresh]
+
+
+def put_elsewhere(cells: Sequence[Cell], store: Store) -> list[str]:
+    """Return the provisional keys of cells that another run has computed again meanwhile, and put in their places."""
+    fresh = [cell.experiment.key for cell in cells if cell.fresh]
+    there = store.identities(fresh) if fresh else {}
+    return [key for key in fresh if key not in there]
 
 
 def put_in_place(

@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from harness.errors import HarnessError
-from harness.workers.children import how_ended
+from harness.keep.processes import how_ended
 from harness.workers.transport import portable
 
 __all__ = ["in_own_process"]

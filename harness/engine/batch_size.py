@@ -22,7 +22,7 @@ from harness.engine.compiling import compile_network
 from harness.engine.device import set_up_torch
 from harness.errors import HarnessError, UsageError
 from harness.experiment import canonical, key_of
-from harness.files import cache_dir, read_sealed, write_sealed
+from harness.files import cache_dir, note_damage, read_sealed, write_sealed
 from harness.model import NoMemo
 from harness.planning.batches import outlines
 from harness.training.transfer import to_device
@@ -256,6 +256,8 @@ def _kept(path: Path) -> BatchChoice | None:
     """Return the choice that is kept in a file; None if there is none, or if the file is damaged."""
     try:
         sealed = read_sealed(path)
+        if sealed is None:
+            note_damage(path, "a measured batch size", path.parent)
         content = json.loads(bytes(sealed or b"null"))
         speeds = tuple((int(size), float(speed)) for size, speed in content["samples_per_second"])
         batch = int(content["batch"])

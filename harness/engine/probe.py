@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from harness.engine.predict import run_unit
 from harness.engine.trace import forget
 from harness.engine.work import plan_work
+from harness.keep.processes import how_ended
 from harness.progress import Silence
-from harness.workers.children import how_ended
 from harness.workers.desk import Step
 from harness.workers.nursery import start_process
 

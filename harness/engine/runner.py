@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.engine.again import newly_planned, put_elsewhere
 from harness.engine.collecting import Collector, guarded
 from harness.engine.heartbeat import Heartbeat
 from harness.engine.outcome import Outcome
@@ -19,7 +20,7 @@ from harness.engine.work import Work, known_parts, label_of, plan_work
 from harness.errors import HarnessError, HungModelError, StoreError
 from harness.finish.background import Finishing
 from harness.finish.finisher import Finisher
-from harness.finish.found import too_many_failures
+from harness.finish.found import altered_told, too_many_failures
 from harness.keep.processes import describe
 from harness.planning.shards import asked_of
 from harness.records import Claim, State
@@ -85,10 +86,11 @@ class Runner:
                 been given up.
         """
         # Finished experiments are registered too, because their baseline may be new in this plan.
-        self.store.register(plan.experiments, self.claim.run)
+        self.store.register(newly_planned(plan), self.claim.run)
         states = self.store.states([e.key for e in plan.experiments])
         self.outcome.found = [key for key, state in states.items() if state.status == "finished"]
         self.progress.planned(asked_of(plan), self.outcome.found)
+        self.outcome.failed.update(altered_told(self.store, plan.experiments, self.progress))
         self._passes = plan.passes
         self._deaths = deaths(states)
         try:
@@ -127,6 +129,7 @@ class Runner:
 
     def _attempt(self, a_pass: Pass) -> bool:
         """Compute the experiments of a pass that can be claimed; return whether the whole pass is done."""
+        self.outcome.elsewhere += put_elsewhere(self._open(a_pass), self.store)
         open_cells = self._open(a_pass)
         if not open_cells:
             return True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.engine import allocator, machine
 from harness.engine.outcome import Outcome
 from harness.engine.runner import Runner
+from harness.files import told_damage
 from harness.finish.finisher import Finisher
 from harness.keep.processes import this_process
 from harness.keep.texts import without_passwords
@@ -66,6 +67,8 @@ def carry_out(
         KeyboardInterrupt: the user interrupted the run. The computed rows have been written.
     """
     allocator.keep_memory()
+    for note in (damage := told_damage()):
+        progress.warning(note)
     parsed = parse(executor, levels=False)
     info = RunInfo(
         command=without_passwords(" ".join(command)),
@@ -84,7 +87,7 @@ def carry_out(
             "resamples": resampling.resamples,
             "interval_seed": resampling.seed,
             "max_failures": max_failures,
-            "warnings": [without_passwords(note) for note in plan.notes],
+            "warnings": [without_passwords(note) for note in (*plan.notes, *damage)],
             **({"shard": plan.shard, "plan": plan.digest} if plan.shard else {}),
         },
     )

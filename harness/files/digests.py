@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.files.cache import cache_dir
+from harness.files.remade import note_damage
 
 __all__ = ["digest_files", "sha256_file"]
 
@@ -51,6 +52,9 @@ def digest_files(paths: Iterable[Path]) -> str:
     return combined.hexdigest()
 
 
+_WHAT = "digests of files"
+
+
 class _DigestCache:
     """The cache of digests. New digests are written to it in transactions of up to 1,000."""
 
@@ -64,6 +68,7 @@ class _DigestCache:
             self._database = _open(path)
         except (sqlite3.Error, UnicodeError) as error:
             if _is_damage(error):
+                note_damage(path, _WHAT, path)
                 _delete(path)
         except OSError:
             self._database = None  # the folder cannot be made: every file is hashed
@@ -98,7 +103,11 @@ class _DigestCache:
         except (sqlite3.Error, UnicodeError) as error:
             self._give_up(error)
             return None
-        return str(row[0]) if row and row[1] == _seal(facts, row[0]) else None
+        if row and row[1] != _seal(facts, row[0]):
+            path = cache_dir() / "files.sqlite"
+            note_damage(path, _WHAT, path)
+            return None
+        return str(row[0]) if row else None
 
     def _write(self) -> None:
         if self._database is not None and self._unwritten:
@@ -118,7 +127,9 @@ class _DigestCache:
         assert self._database is not None
         self._database.close()
         self._database = None
-        _delete(cache_dir() / "files.sqlite")
+        path = cache_dir() / "files.sqlite"
+        note_damage(path, _WHAT, path)
+        _delete(path)
 
 
 def _open(path: Path) -> sqlite3.Connection:

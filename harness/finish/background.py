@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from harness.errors import PluginError
 from harness.finish.metrics import Calculated, Calculator, Samples
-from harness.workers.children import OwnChild, how_ended
+from harness.keep.processes import how_ended
+from harness.workers.children import OwnChild
 from harness.workers.nursery import Child, start_process
 from harness.workers.start import plugin_errors, quiet_signals
 from harness.workers.transport import portable

@@ -19,6 +19,7 @@ from harness.planning.recorded_task import changed_task, made_by
 from harness.records import Comparison, MetricValue, SampleRow, Totals
 from harness.statistics.intervals import Replicates
 from harness.statistics.judged import judged_in_all
+from harness.statistics.kept import READING_SEED
 from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
@@ -166,7 +167,12 @@ class Finisher:
         return failed
 
     def keep(self, experiment: Experiment, draft: Draft) -> None:
-        """Let the store keep the resampled metrics of an experiment, unless no installed plugin has its task."""
+        """Let the store keep the resampled metrics of an experiment, unless no installed plugin has its task.
+
+        Those of another seed than that of the reading commands are not kept.
+        """
+        if self.seed != READING_SEED:
+            return
         with suppress(UnknownNameError):
             version = made_by(experiment.identity, self.plugins)
             facts = (experiment.key, experiment.identity, experiment.classes, version)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,11 @@ from harness.store import Filters
 
 if TYPE_CHECKING:
     from harness.experiment import Experiment
+    from harness.progress import Progress
     from harness.records import State
     from harness.store import Store
 
-__all__ = ["Quartet", "missing_recoveries", "too_many_failures", "unrecovered"]
+__all__ = ["Quartet", "altered_told", "missing_recoveries", "too_many_failures", "unrecovered"]
 
 KINDS = ("gain", "recovery", "study_gain")
 
@@ -34,6 +35,18 @@ class Quartet:
     pretrained: str
     retrained: str
     clean: str | None
+
+
+def altered_told(store: Store, experiments: Iterable[Experiment], progress: Progress) -> dict[str, str]:
+    """Return why some experiments are not continued: what the store has of them was altered. It is told.
+
+    Nothing of them is written, so that what was altered can still be seen.
+    """
+    labels = {experiment.key: experiment.label for experiment in experiments}
+    altered = store.altered(list(labels))
+    for key, why in altered.items():
+        progress.warning(f"{labels[key]}: {why}")
+    return altered
 
 
 def unrecovered(store: Store, experiments: Sequence[Experiment]) -> bool:

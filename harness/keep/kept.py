@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.codec import Encoded
 from harness.errors import UsageError
-from harness.files import cache_dir, read_sealed, write_sealed
+from harness.files import cache_dir, note_damage, read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,10 @@ class Kept:
             content = read_sealed(self._path(key))
         except OSError:
             return None
-        return None if content is None else bytes(content)
+        if content is None:
+            note_damage(self._path(key), f"{self.folder.name} data", self.folder)
+            return None
+        return bytes(content)
 
     def put(self, key: str, payload: bytes) -> None:
         """Store an entry. If it cannot be stored, set `problem` instead of raising an error."""

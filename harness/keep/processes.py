@@ -13,7 +13,7 @@ import platform
 import secrets
 from pathlib import Path
 
-__all__ = ["boot", "describe", "has_ended", "is_gone", "this_process"]
+__all__ = ["boot", "describe", "has_ended", "how_ended", "is_gone", "this_process"]
 
 
 def this_process() -> str:
@@ -48,6 +48,13 @@ def is_gone(owner: str) -> bool:
 def has_ended(pid: int) -> bool:
     """Return whether a process of this machine has certainly ended, be it that its parent has not asked yet how."""
     return Path("/proc/self/stat").exists() and not _start(pid)
+
+
+def how_ended(code: int | None) -> str:
+    """Say how a process ended: its exit status, or the negative number of the signal; None if that is not known."""
+    if code is None:
+        return "ended, and it is not known how"
+    return f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"
 
 
 @functools.lru_cache(maxsize=4)  # keyed by pid, so that a forked child gets its own name

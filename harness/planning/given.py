@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.dataset import Outline
-from harness.errors import ContentError, PluginError, found
+from harness.errors import ContentError, PluginError, found, plain_text
 
 if TYPE_CHECKING:
     from harness.unit import Subject
 
-__all__ = ["check_classes", "check_outline", "check_text", "named", "order_note"]
+__all__ = ["check_classes", "check_ids", "check_outline", "check_text", "difference", "named", "order_note"]
 
 
 def named(kind: Literal["model", "dataset"], subject: Subject) -> str:
@@ -78,6 +79,60 @@ def check_outline(outline: Any) -> Outline:
     if not isinstance(outline.scored, tuple) or not all(isinstance(frame, Integral) for frame in outline.scored):
         raise ContentError(f"outline.scored: a tuple of frame numbers is expected, found {found(outline.scored)}.")
     return outline
+
+
+def check_ids(subject: Subject, twins: Mapping[str, Sequence[int]]) -> None:
+    """Check that no two samples have one id.
+
+    Args:
+        subject: task, model and dataset.
+        twins: the ids that several samples have, with the indices of these samples.
+
+    Raises:
+        PluginError: there are such samples. The message names the dataset with its plugin, and the first three ids.
+    """
+    if not twins:
+        return
+    shown = "; ".join(
+        f"{plain_text(name)!r} (samples {', '.join(map(str, places[:4]))}{', ...' if len(places) > 4 else ''})"
+        for name, places in list(twins.items())[:3]
+    )
+    several = f", and {len(twins) - 3} ids more" if len(twins) > 3 else ""
+    raise PluginError(
+        f"{named('dataset', subject)}: several samples have one id: {shown}{several}. An id names one sample of a "
+        "dataset and split."
+    )
+
+
+def difference(stated: Outline, read: Outline) -> str | None:
+    """Say how a sample differs from what its dataset stated before it was read; None if it does not.
+
+    Batches are planned and frames are judged by the outline, so a sample that is another is not judged by it.
+
+    Args:
+        stated: what `Dataset.outline` gave.
+        read: the same facts about the sample that was read.
+    """
+    pairs = {
+        "id": (stated.id, read.id),
+        "height": (stated.height, read.height),
+        "width": (stated.width, read.width),
+        "frames": (stated.frames, read.frames),
+        "scored": (tuple(sorted(stated.scored)), tuple(sorted(read.scored))),
+    }
+    for field, (asked, given) in pairs.items():
+        if asked != given:
+            texts = (_in_words(asked), _in_words(given))
+            return f"{field}: its outline says {texts[0]}, the sample that was read has {texts[1]}."
+    return None
+
+
+def _in_words(value: Any) -> str:
+    """Return a field of an outline for a message; of many frames the first ones."""
+    if not isinstance(value, tuple):
+        return found(value)
+    shown = ", ".join(str(int(frame)) for frame in value[:8]) + (", ..." if len(value) > 8 else "")
+    return f"{len(value)} ({shown})" if value else "none"
 
 
 def check_text(field: str, value: Any) -> None:

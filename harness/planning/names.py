@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.dataset import Dataset
-from harness.discovery.declared import check_class_names
+from harness.discovery.declared import check_class_names, checked_length
 from harness.discovery.plugins import Plugins
 from harness.discovery.registry import Registry
 from harness.errors import DatasetError, UnknownNameError, UsageError, WeightsError
+from harness.keep.before import answered
 from harness.model import Model, Weights
 from harness.options import Configured, Value
 from harness.planning.grammar import ParsedName, parse
@@ -88,9 +89,10 @@ class Names:
         )
         split = split or self.request.split or entry.get("split")
         dataset = cls(task=task, split=split, root=root, **parsed.options)
-        dataset.open()
+        who = self._who("dataset", cls.name)
+        answered(who, "open()", dataset.open)
         check_class_names(dataset)
-        if not len(dataset):
+        if not answered(who, "__len__()", lambda: checked_length(dataset)):
             raise DatasetError(f"dataset {parsed.name}, split {dataset.split}: there is not one sample.")
         return dataset
 
@@ -131,9 +133,13 @@ class Names:
         cls, parsed = self.kind_of("model", text)
         assert issubclass(cls, Model)
         model = cls(**parsed.options)
-        if missing := model.available():
+        if missing := answered(self._who("model", cls.name), "available()", model.available):
             raise UsageError(f"model {parsed.name} cannot run here: {missing}")
         return model, parsed.name
+
+    def _who(self, kind: str, name: str) -> str:
+        """Return a plugin's kind and name, with the distribution that provides it."""
+        return f"{kind} {name!r} (plugin {self.plugins.provided(kind, name).origin})"
 
     def is_of_rendered(self, model: str, weights: Weights) -> bool:
         """Return whether the registry lists a score of these weights on a rendered dataset (which needs no files)."""
@@ -171,7 +177,8 @@ class Names:
         if source and not self.request.weights:
             local = str(self.registry.path("models", name, source))
             source = local if split_key(local)[0].is_file() else source
-        weights = model.resolve_weights(source, dataset.classes)
+        who = self._who("model", model.name)
+        weights = answered(who, "resolve_weights()", lambda: model.resolve_weights(source, dataset.classes))
         facts = self.registry.entry("checkpoints", entry.get("checkpoint", weights.name))
         expected = None if self.request.weights else facts.get("sha256")
         if expected and weights.path and weights.sha256 != expected:

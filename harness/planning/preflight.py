@@ -7,19 +7,31 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from harness.discovery.stores import store_of
-from harness.errors import HarnessError, NoResultsError, PreflightError, StoreError, UsageError, plain_text
-from harness.planning.given import check_classes
+from harness.errors import (
+    HarnessError,
+    NoResultsError,
+    PluginError,
+    PreflightError,
+    StoreError,
+    UsageError,
+    plain_text,
+)
+from harness.keep.before import answered
+from harness.planning.batches import outlines, twins
+from harness.planning.given import check_classes, check_ids, named
 from harness.planning.plan import Plan, make_plan
 from harness.planning.resolve import resolve
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
     from harness.discovery.registry import Registry
+    from harness.model import Model
     from harness.planning.grid import Grid
     from harness.planning.request import Request
     from harness.store import Store
+    from harness.unit import Subject
 
-__all__ = ["check_weights", "prepare"]
+__all__ = ["check_samples", "check_weights", "prepare"]
 
 
 def prepare(
@@ -75,6 +87,29 @@ def prepare(
     return plan, store
 
 
+def check_samples(plan: Plan, found: Collection[str]) -> None:
+    """Check that no two samples of a dataset have one id. A pass whose experiments are all finished is not checked.
+
+    Args:
+        plan: the plan.
+        found: the keys of the experiments that are finished already.
+
+    Raises:
+        PreflightError: there are such samples.
+    """
+    problems: list[str] = []
+    for a_pass in plan.passes:
+        subject = a_pass.subject
+        if all(cell.experiment.key in found for cell in a_pass.cells):
+            continue
+        try:
+            check_ids(subject, twins(outlines(subject.dataset, subject.indices)))
+        except PluginError as error:
+            problems.append(str(error))
+    if problems:
+        raise PreflightError(list(dict.fromkeys(problems)))
+
+
 def check_weights(plan: Plan, found: Collection[str]) -> None:
     """Check that the weights of every model load; load them on the CPU and release them.
 
@@ -94,7 +129,7 @@ def check_weights(plan: Plan, found: Collection[str]) -> None:
             continue
         model = copy.copy(subject.model)
         try:
-            model.load(subject.weights, subject.dataset.classes, "cpu")
+            _load(subject, model)
             check_classes(subject, model.classes)
             subject.task.translator(model.classes, subject.dataset_name)
             if subject.weights.key is not None and subject.weights.key not in subject.weights.keys_read:
@@ -109,3 +144,8 @@ def check_weights(plan: Plan, found: Collection[str]) -> None:
             problems.append(f"model {subject.model_name}: {type(error).__name__}: {plain_text(error)}")
     if problems:
         raise PreflightError(list(dict.fromkeys(problems)))
+
+
+def _load(subject: Subject, model: Model) -> None:
+    """Load the weights of a model on the CPU."""
+    answered(named("model", subject), "load()", lambda: model.load(subject.weights, subject.dataset.classes, "cpu"))

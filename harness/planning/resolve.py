@@ -21,6 +21,7 @@ from harness.errors import (
     WeightsError,
     plain_text,
 )
+from harness.keep.before import answered
 from harness.model import Model, Weights
 from harness.planning.batches import outlines, stratified_subset
 from harness.planning.codecs import choose_codec, refused_images, refused_rates, unjudged_clips
@@ -41,6 +42,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BASELINE = "none"
+MOST_IN_BATCH = 2**31 - 1
+"""A larger number fits in no database, and in no memory."""
 
 
 def resolve(request: Request, plugins: Plugins, registry: Registry) -> Grid:
@@ -82,6 +85,8 @@ class Resolver(Names):
             self.problems.append(f"--limit {request.limit}: at least 1.")
         if isinstance(request.batch, int) and request.batch < 1:
             self.problems.append(f"--batch {request.batch}: at least 1.")
+        if isinstance(request.batch, int) and request.batch > MOST_IN_BATCH:
+            self.problems.append(f"--batch {plain_text(request.batch, 40)}: at most {MOST_IN_BATCH}.")
         retrained = (self._try(retrainings, request.retrain, codecs, self.codec) if codecs else None) or ()
         train_codecs = [retraining.data.codec for retraining in retrained if retraining.data.codec]
         trained_on = [(subject.dataset_name, setup.dataset) for subject, setup in pairs if setup]
@@ -236,7 +241,9 @@ class Resolver(Names):
             weights=weights,
             dataset=dataset,
             dataset_name=self.called("dataset", dataset_text, dataset),
-            fingerprint=checked_fingerprint(dataset),
+            fingerprint=answered(
+                self._who("dataset", dataset.name), "fingerprint()", lambda: checked_fingerprint(dataset), endless=True
+            ),
             indices=stratified_subset(strata(dataset), request.limit, request.seed)
             if request.limit
             else tuple(range(len(dataset))),

@@ -33,6 +33,7 @@ from harness.statistics.intervals import (
     subsets,
 )
 from harness.statistics.judged import last_frames
+from harness.statistics.kept import READING_SEED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -148,8 +149,8 @@ class Resampler:
     ) -> Resampler:
         """Return what resamples the experiments of one store, with the seed of a run's intervals.
 
-        Every command uses it with the same seed and number of resamples, so that all give the same intervals. What a
-        run with another `--seed` has kept is not used.
+        Every command uses it with the same seed and number of resamples, so that all give the same intervals. A run
+        with another `--seed` keeps no resamples.
 
         Args:
             store: the open store, which must stay open.
@@ -159,7 +160,7 @@ class Resampler:
             warn: as above.
         """
         keys = [cell.facts["experiment"] for cell in cells]
-        return cls(dict.fromkeys(keys, store), store.identities(keys), plugins, resamples, 0, warn)
+        return cls(dict.fromkeys(keys, store), store.identities(keys), plugins, resamples, READING_SEED, warn)
 
     def together(self, measures: Sequence[Measure]) -> list[ResampledMetric]:
         """Resample each measure, on the frames that were judged in all of the measures' experiments on the same data.

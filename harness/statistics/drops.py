@@ -85,7 +85,8 @@ class Drop:
         groups = found.groups_of(metric)
         value = sign * (base - found.values.get(metric, math.nan))
         if math.isnan(value):
-            return cls(math.nan, groups, "undefined: no sample has anything of its kind")
+            of = baseline if math.isnan(base) else found
+            return cls(math.nan, groups, of.why_undefined(metric))
         hits = _paired_hits(found, baseline, metric, higher_is_better)
         resampled = None
         if metric in found.resampled and metric in baseline.resampled:

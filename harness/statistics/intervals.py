@@ -90,6 +90,8 @@ class Replicates:
         hits: metric -> the right frames, for metrics that are a share of right frames.
         certain: whether the values are exact by definition, because a model is compared with itself.
         own: metric -> the number of groups that have anything of its kind, for metrics of a single class.
+        infinite: metric -> its value on all samples, if the task gave it as infinite. Such a value, also on a resample,
+            can be in no table and no difference; it is undefined in `values` and `resampled`.
     """
 
     values: Mapping[str, float]
@@ -101,6 +103,13 @@ class Replicates:
     hits: Mapping[str, Hits] = field(default_factory=dict, repr=False)
     certain: bool = False
     own: Mapping[str, int] = field(default_factory=dict, repr=False)
+    infinite: Mapping[str, float] = field(default_factory=dict, repr=False)
+
+    def why_undefined(self, metric: str) -> str:
+        """Return why a metric has no value on all samples."""
+        if metric in self.infinite:
+            return f"undefined: it is infinite ({self.infinite[metric]})"
+        return "undefined: no sample has anything of its kind"
 
     def groups_of(self, metric: str) -> int:
         """Return the number of groups that a metric depends on."""
@@ -147,6 +156,8 @@ def replicates(
     if statistics and values:
         reduce = checked(task.reducer(statistics, None if only is None else list(values)), list(values))
         values |= {name: float(value[0]) for name, value in reduce(None).items() if only is None or name in only}
+    infinite = {name: value for name, value in values.items() if math.isinf(value)}
+    values |= dict.fromkeys(infinite, math.nan)
     if wanted:
         drawn = subsets(len(names), seed, range(resamples))
 
@@ -154,7 +165,10 @@ def replicates(
             chosen = drawn[part.start : part.stop]
             reduced = reduce(chosen[:, group_of_frame].astype(np.float64))
             for name in wanted:
-                resampled[name][part.start : part.stop] = reduced[name]
+                drawn_values = reduced[name]
+                if np.isinf(drawn_values).any():
+                    drawn_values = np.where(np.isinf(drawn_values), math.nan, drawn_values)
+                resampled[name][part.start : part.stop] = drawn_values
 
         # The size of the chunks depends only on the number of frames, so results do not depend on the number of cores.
         size = max(1, min(_CHUNK, _CHUNK_BYTES // (8 * len(statistics))))
@@ -169,7 +183,7 @@ def replicates(
     if statistics:
         counted = ((name, frames) for name, frames in task.counted(statistics) if name in values)
         own |= {name: len(set(group_of_frame[frames].tolist())) for name, frames in counted}
-    return Replicates(values, resampled, len(names), ratios, source, seed, hits, own=own)
+    return Replicates(values, resampled, len(names), ratios, source, seed, hits, own=own, infinite=infinite)
 
 
 def _hits(
@@ -200,7 +214,7 @@ def interval(found: Replicates, metric: str) -> Estimate:
     """
     value = found.values[metric]
     if math.isnan(value):
-        return Estimate(None, None, None, "undefined: no sample has anything of its kind", found.groups)
+        return Estimate(None, None, None, found.why_undefined(metric), found.groups)
     if found.certain:
         return Estimate(value, value, value, groups=found.groups)
     hits, resampled, groups = found.hits.get(metric), found.resampled.get(metric), found.groups_of(metric)

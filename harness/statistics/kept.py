@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METRICS",
+    "READING_SEED",
     "SHARE",
     "Draft",
     "Outline",
@@ -44,6 +45,9 @@ __all__ = [
     "restored",
 ]
 
+READING_SEED = 0
+"""The seed of the resamples of every command that reads results. What was drawn with another one is not kept: nobody
+would use it."""
 METRICS = 12
 """The largest number of metrics that are kept of an experiment."""
 SHARE = 0.1

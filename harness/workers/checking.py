@@ -8,7 +8,7 @@ targets, and numbers that a database can store.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +35,39 @@ _MOST = 2**63
 def check_batch(predictions: Any, samples: int) -> None:
     """Check that `Model.predict` gave one entry for each sample of a batch.
 
+    What it gave for one sample may not be what it gave for another: a list or a writable array that is used again holds
+    the last sample's predictions for all of them. Arrays that are read-only may be shared.
+
     Raises:
-        ContentError: it gave no list, or one of another length.
+        ContentError: it gave no list, one of another length, or one thing for two samples.
     """
     if not isinstance(predictions, list | tuple):
         raise ContentError(f"predict gave {found(predictions)}; a list with one entry for each sample is expected.")
     if len(predictions) != samples:
         raise ContentError(f"{samples} samples went in, {len(predictions)} predictions came back")
+    owners: dict[tuple[str, int], int] = {}
+    for place, predicted in enumerate(predictions if samples > 1 else ()):
+        for kind, address in _places(predicted):
+            if (owner := owners.setdefault((kind, address), place)) != place:
+                raise ContentError(
+                    f"predict gave one {kind} for samples {owner + 1} and {place + 1} of its batch: for each sample "
+                    "new lists, predictions and arrays are expected, because one that is used again is overwritten."
+                )
+
+
+def _places(predicted: Any) -> Iterator[tuple[str, int]]:
+    """Yield where what was predicted for a sample lies in memory, as far as it can be changed there."""
+    import numpy as np
+
+    if isinstance(predicted, list):
+        yield "list", id(predicted)
+    for prediction in predicted if isinstance(predicted, list | tuple) else ():
+        fields = getattr(prediction, "__dict__", None)
+        for value in (prediction, *fields.values()) if isinstance(fields, dict) else (prediction,):
+            if isinstance(value, np.ndarray) and value.flags.writeable and value.nbytes:
+                yield "array", value.__array_interface__["data"][0]
+            elif isinstance(value, list | dict | bytearray):
+                yield type(value).__name__, id(value)
 
 
 def check_predictions(subject: Subject, classes: int, outline: Outline, predicted: Any, unseen: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""Processes that work for this one: how they are ended, and how one says how they ended."""
+"""Processes that work for this one, and how they are ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.util import Finalize
 from typing import Any
 
-__all__ = ["OwnChild", "hang_up", "how_ended"]
+__all__ = ["OwnChild", "hang_up"]
 
 
 class OwnChild:
@@ -52,10 +52,3 @@ def hang_up(connection: Connection, say_only: bool = False) -> None:
         return
     with contextlib.suppress(OSError), socket.fromfd(connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as end:
         end.shutdown(socket.SHUT_WR if say_only else socket.SHUT_RDWR)
-
-
-def how_ended(code: int | None) -> str:
-    """Say how a process ended: its exit status, or the negative number of the signal; None if that is not known."""
-    if code is None:
-        return "ended, and it is not known how"
-    return f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"

@@ -15,10 +15,10 @@ from multiprocessing.reduction import recv_handle
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import PluginError
-from harness.keep.processes import has_ended
+from harness.keep.processes import has_ended, how_ended
 from harness.media.opencv import end_threads
 from harness.training.transfer import pin
-from harness.workers.children import hang_up, how_ended
+from harness.workers.children import hang_up
 from harness.workers.clock import Clock
 from harness.workers.desk import Step
 from harness.workers.ledger import Hand, Ledger

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.dataset import Outline
-from harness.errors import ContentError, HarnessError, found
+from harness.errors import ContentError, HarnessError
+from harness.files import told_damage
 from harness.keep.texts import storable, storable_message
 from harness.media.contract import check_decoded
 from harness.media.levers import at_phase, unseen_frames
 from harness.media.quality import squared_error
 from harness.model import NoMemo
-from harness.planning.given import check_outline, named
+from harness.planning.given import check_outline, difference, named
 from harness.records import SampleRow
 from harness.workers.checking import check_sample, check_targets
 from harness.workers.desk import Step, WorkerFaultError, enter
@@ -116,7 +117,7 @@ def prepared_batches(unit: Unit, todo: Iterable[Todo]) -> Iterator[PreparedBatch
             key = unit.cells[cell].experiment.key
             failed = [replace(row, key=key) for row in unreadable]
             for coded in _code(unit, cell, sources, failed, read, keeper):
-                coded.notes, coded.batch = keeper.problems(), entry.batch.number
+                coded.notes, coded.batch = [*keeper.problems(), *told_damage()], entry.batch.number
                 yield coded
 
 
@@ -130,10 +131,10 @@ def _read(unit: Unit, index: int) -> ReadSample | SampleRow:
         row = replace(row, id=storable(outline.id), group=storable(outline.group or outline.id))
         enter(Step.READ, REFERENCE, index)
         sample = check_sample(subject.dataset[index])
-        if sample.id != outline.id:
-            raise ContentError(f"id: its outline's is expected, found {found(sample.id)}.")
         count, height, width, _ = sample.frames.shape
         scored = tuple(sorted(sample.targets))
+        if differs := difference(outline, Outline(sample.id, height, width, count, scored)):
+            raise ContentError(differs)
         outline = Outline(row.id, height, width, count, scored, row.group)
         if subject.dataset.labelled and not unit.reference:
             enter(Step.SCORE, REFERENCE, index)

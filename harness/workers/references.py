@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,7 @@ class References:
             try:
                 enter(Step.SCORE, REFERENCE, row.index)
                 check_predictions(self._subject, self._classes, coded.outlines[row.index], predicted)
+                predicted = copy.deepcopy(predicted)  # the model may use it again, which wrote it in this process
                 targets[row.index] = [task.as_target(self._translate(prediction)) for prediction in predicted]
             except ContentError as error:
                 targets[row.index] = _no_reference(storable_message(error))

@@ -71,6 +71,24 @@ def test_a_prediction_that_is_wrong_costs_its_sample(session: Session, workers: 
     assert numbers(session, "model = 'good'") == alone(session)
 
 
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_one_object_for_all_samples_of_a_batch_costs_the_batch(session: Session, workers: str) -> None:
+    names = [*hostile.AGAIN, "one-read-only"]
+    run = ("run", "--resamples", "100", "--batch", "2", "--task", "detection", *GOOD, "--workers", workers)
+    result = session.run(*run, *repeated("model", names), status=1)
+    assert "Traceback" not in result.stderr
+    failed: dict[str, list[tuple[str, str]]] = {}
+    for _, model, _, sample, error in session.select(FAILED):
+        failed.setdefault(model, []).append((sample, error))
+    assert set(failed) == set(hostile.AGAIN)
+    for name, (_, message) in hostile.AGAIN.items():
+        assert [sample for sample, _ in failed[name]] == ["image 0"] * 2 + ["image 1"] * 2
+        assert failed[name][0][1].startswith(f"model '{name}' (plugin dist-hostile 3.1): {message}")
+    assert [row[3:] for row in numbers(session, "model = 'one-read-only'")] == [
+        row[3:] for row in numbers(session, "model = 'good'")
+    ]
+
+
 def test_what_real_detectors_give_is_scored(session: Session) -> None:
     session.run(*RUN, "--task", "detection", *GOOD, *repeated("model", list(hostile.GOOD)))
     values = dict(session.select("select model, value from results where metric = 'AP50' and codec = 'none'"))
@@ -79,7 +97,7 @@ def test_what_real_detectors_give_is_scored(session: Session) -> None:
 
 
 def test_a_target_that_is_wrong_costs_its_sample_in_every_cell(session: Session) -> None:
-    faults = {**hostile.DATASETS, **hostile.DESCRIBED}
+    faults = {**hostile.DATASETS, **hostile.MISSTATED, **hostile.DESCRIBED}
     result = session.run(*RUN, "--task", "detection", *GOOD, *repeated("dataset", list(faults)), status=1)
     assert "Traceback" not in result.stderr
     failed: dict[str, list[tuple[str, str]]] = {}
@@ -94,6 +112,23 @@ def test_a_target_that_is_wrong_costs_its_sample_in_every_cell(session: Session)
         (2, 1, "failed")
     ]
     assert numbers(session, "dataset = 'good-pictures'") == alone(session)
+
+
+@pytest.mark.parametrize("name", ["twins", "twins-elsewhere"])
+def test_a_dataset_with_one_id_twice_is_refused_by_name(session: Session, name: str) -> None:
+    told = {"twins": "'image 1' (samples 0, 1, 2)", "twins-elsewhere": "'image 0' (samples 0, 2)"}[name]
+    refused = session.run(*RUN, "--task", "detection", *GOOD, "--dataset", name, status=2).stderr
+    assert f"dataset '{name}' (plugin dist-hostile 3.1): several samples have one id: {told}" in refused
+    assert "Traceback" not in refused
+    assert session.select("select count(*) from experiments") == [(0,)]
+
+
+def test_a_length_that_is_none_is_refused_by_name(session: Session) -> None:
+    names = list(hostile.LENGTHS)
+    refused = session.run(*RUN, "--task", "detection", *GOOD, *repeated("dataset", names), status=2).stderr
+    assert "Traceback" not in refused
+    for name, (_, message) in hostile.LENGTHS.items():
+        assert f"dataset {name}: {message}" in refused
 
 
 def test_an_error_with_half_a_surrogate_pair_is_recorded(session: Session) -> None:
@@ -214,6 +249,37 @@ def test_a_task_that_is_wrong_costs_its_cells(session: Session) -> None:
         ("counting", 1.0),
         ("counting", 1.0),
     ]
+
+
+def test_an_infinite_metric_is_undefined_with_its_reason(session: Session) -> None:
+    names = list(hostile.INFINITE)
+    run = (*RUN, *repeated("task", ["counting", *names]), *repeated("model", ["of-task", *(f"of-{n}" for n in names)]))
+    result = session.run(*run, *GOOD[:2], "--dataset", "counted")
+    assert "Traceback" not in result.stderr
+    assert "Warning" not in result.stderr
+    for name, value in hostile.INFINITE.items():
+        of_metrics = "select distinct value, ci_low, ci_high, m.reason from metrics m join experiments e"
+        told = session.select(f"{of_metrics} on e.key = m.experiment where task = '{name}'")
+        assert told == [(None, None, None, f"undefined: it is infinite ({value})")]
+        of_drops = "select distinct value, c.reason from comparisons c join experiments e on e.key = c.experiment"
+        told = session.select(f"{of_drops} where task = '{name}'")
+        assert told == [
+            (
+                None,
+                f"undefined: it is infinite ({value})",
+            )
+        ]
+    for command in (
+        "results",
+        "results json",
+        "compare none good-plain",
+        "doctor --database",
+        "recommend --max-drop 1",
+    ):
+        done = session.run(*command.split(), status=None)
+        assert "Traceback" not in done.stderr
+        assert done.returncode in (0, 1, 2)
+    assert session.run("doctor", "--database").returncode == 0
 
 
 @pytest.mark.parametrize(

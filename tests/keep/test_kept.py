@@ -134,7 +134,16 @@ def test_a_run_with_kept_streams_gives_the_same_rows(tmp_path: Path) -> None:
     session.run(*arguments)
     streams = [path for path in (cache / "encoded").rglob("*") if path.is_file()]
     assert len(streams) == 2
+    scene = next(path for path in (cache / "demo-world").rglob("*") if path.is_file())
+    spoilt = {streams[0]: "encoded data", scene: "rendered frames", cache / "files.sqlite": "digests of files"}
     streams[0].write_bytes(streams[0].read_bytes()[:-5])
-    session.run(*arguments, "--db", str(tmp_path / "second.db"))
+    scene.write_bytes(scene.read_bytes()[:-1] + b"?")
+    with sqlite3.connect(cache / "files.sqlite") as connection:
+        assert connection.execute("update digests set seal = x'00'").rowcount
+    told = session.run(*arguments, "--db", str(tmp_path / "second.db")).stderr
+    for path, what in spoilt.items():
+        line = f"warning: {path} is damaged ({what}), or of an earlier version: it is not used, and made anew."
+        assert "".join(told.split()).count("".join(line.split())) == 1, told
+    assert "is damaged" not in session.run(*arguments, "--db", str(tmp_path / "third.db")).stderr
     assert rows(tmp_path / "harness.db") == rows(tmp_path / "second.db")
     assert len(rows(tmp_path / "second.db")) == 4

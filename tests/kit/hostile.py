@@ -7,6 +7,7 @@ touched.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -104,6 +105,31 @@ WHOLE: dict[str, tuple[Callable[[int], Any], str]] = {
     "mapping": (lambda count: {key: [_F] for key in range(count)}, "predict gave a dict; a list with one entry"),
 }
 """A fault of all that `predict` gives for a batch."""
+
+
+def _one_list(count: int) -> Any:
+    listed: list[Any] = [_F]
+    return [listed] * count
+
+
+def _one_array(count: int) -> Any:
+    boxes = _F.boxes.copy()
+    return [[spoilt("boxes", boxes)] for _ in range(count)]
+
+
+def _one_read_only(count: int) -> Any:
+    parts = {field: getattr(_F, field).copy() for field in ("boxes", "scores", "labels")}
+    for part in parts.values():
+        part.setflags(write=False)
+    return [[Detections(**parts)] for _ in range(count)]
+
+
+AGAIN: dict[str, tuple[Callable[[int], Any], str]] = {
+    "one-list": (_one_list, "predict gave one list for samples 1 and 2 of its batch"),
+    "one-prediction": (lambda count: [[_F] for _ in range(count)], "predict gave one array for samples 1 and 2 of"),
+    "one-array": (_one_array, "predict gave one array for samples 1 and 2 of its batch"),
+}
+"""One object for all samples of a batch, which a model that overwrites it would give its last sample's predictions."""
 GOOD: dict[str, Callable[[], Any]] = {
     "good": lambda: [found()],
     "double-precision": lambda: [spoilt("boxes", _F.boxes.astype(np.float64))],
@@ -161,6 +187,8 @@ def made(base: type, name: str, **body: Any) -> type:
 def models() -> Sequence[type[Model]]:
     kinds = [made(Canned, name, answer=staticmethod(answer)) for name, (answer, _) in MODELS.items()]
     kinds += [made(Canned, name, whole=staticmethod(answer)) for name, (answer, _) in WHOLE.items()]
+    kinds += [made(Canned, name, whole=staticmethod(answer)) for name, (answer, _) in AGAIN.items()]
+    kinds.append(made(Canned, "one-read-only", whole=staticmethod(_one_read_only)))
     kinds += [made(Canned, name, answer=staticmethod(answer)) for name, answer in GOOD.items()]
     kinds.append(made(Canned, "sometimes", answer=staticmethod(MODELS["minus-one"][0]), only=1))
     kinds.append(made(Canned, "exits-loading", answer=staticmethod(GOOD["good"]), load=_exit))
@@ -173,7 +201,7 @@ def models() -> Sequence[type[Model]]:
     kinds.append(made(Canned, "raising-print", answer=staticmethod(GOOD["good"]), fingerprint=_raise))
     kinds.append(made(Canned, "odd-print", answer=staticmethod(GOOD["good"]), fingerprint=lambda self: {"a": {1}}))
     kinds.append(made(Canned, "of-task", task="counting", answer=staticmethod(lambda: [3])))
-    kinds += [made(Canned, f"of-{name}", task=name, answer=staticmethod(lambda: [3])) for name in TASKS]
+    kinds += [made(Canned, f"of-{name}", task=name, answer=staticmethod(lambda: [3])) for name in (*TASKS, *INFINITE)]
     return kinds
 
 
@@ -284,10 +312,38 @@ DATASETS: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda s: replace(s, source=Source("jpeg", 9, "high")),
         "source.quality: a whole number",
     ),
-    "other-id": (lambda s: replace(s, id="another"), "id: its outline's is expected, found 'another'"),
+    "other-id": (lambda s: replace(s, id="another"), "id: its outline says 'image 1', the sample that was"),
+    "other-size": (
+        lambda s: replace(s, frames=s.frames[:, :40].copy()),
+        "height: its outline says 48, the sample that was read has 40",
+    ),
+    "other-width": (
+        lambda s: replace(s, frames=s.frames[:, :, 1:].copy()),
+        "width: its outline says 64, the sample that was read has 63",
+    ),
+    "more-frames": (
+        lambda s: replace(s, frames=np.repeat(s.frames, 2, axis=0)),
+        "frames: its outline says 1, the sample that was read has 2",
+    ),
+    "more-scored": (
+        lambda s: replace(s, frames=np.repeat(s.frames, 2, axis=0), targets={0: _O, 1: _O}),
+        "frames: its outline says 1, the sample that was read has 2",
+    ),
     "odd-format": (lambda s: replace(s, source=Source(b"png")), "source.format: a text is expected, found b'png'"),
     "odd-source": (lambda s: replace(s, source="png"), "source: a harness.dataset.Source is expected, found 'png'"),
 }
+MISSTATED: dict[str, tuple[Callable[[Outline], Any], str]] = {
+    "unscored": (lambda o: replace(o, scored=()), "scored: its outline says none, the sample that was read has 1 (0)"),
+    "twice-scored": (
+        lambda o: replace(o, scored=(0, 0)),
+        "scored: its outline says 2 (0, 0), the sample that was read has 1 (0)",
+    ),
+    "clip-stated": (
+        lambda o: replace(o, frames=2, scored=(0, 1)),
+        "frames: its outline says 2, the sample that was read has 1",
+    ),
+}
+"""The sample is right, and what the dataset states before it is read is not."""
 DESCRIBED: dict[str, tuple[Callable[[Outline], Any], str]] = {
     "numbered-id": (lambda outline: replace(outline, id=7), "outline.id: a text is expected, found 7"),
     "odd-group": (
@@ -298,10 +354,34 @@ DESCRIBED: dict[str, tuple[Callable[[Outline], Any], str]] = {
 }
 
 
+def _twins(self: Any, index: int) -> Outline:
+    return Outline("image 1", HEIGHT, WIDTH)
+
+
+def _twins_elsewhere(self: Any, index: int) -> Outline:
+    return Outline("image 0" if index == 2 else f"image {index}", HEIGHT, WIDTH)
+
+
+LENGTHS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "endless": (lambda self: 10**12, "its length is 1000000000000; at most 20000000 samples can be planned"),
+    "beyond-words": (lambda self: 2**70, "its length cannot be had: OverflowError: "),
+    "negative": (lambda self: -3, "its length cannot be had: ValueError: "),
+    "half-length": (lambda self: 2.5, "its length cannot be had: TypeError: "),
+    "no-length": (lambda self: None, "its length cannot be had: TypeError: "),
+    "raising-length": (lambda self: _raise(self), "its length cannot be had: OSError: the file \\udcff is broken"),
+    "exiting-length": (lambda self: _exit(self), "its length cannot be had: SystemExit: 0"),
+}
+"""What `len` of a dataset gives, and how that is refused before the run."""
+
+
 def datasets() -> Sequence[type[Dataset]]:
     kinds = [made(Pictures, "good-pictures")]
     kinds += [made(Pictures, name, change=staticmethod(change)) for name, (change, _) in DATASETS.items()]
-    kinds += [made(Pictures, name, described=staticmethod(change)) for name, (change, _) in DESCRIBED.items()]
+    stated = {**MISSTATED, **DESCRIBED}
+    kinds += [made(Pictures, name, described=staticmethod(change)) for name, (change, _) in stated.items()]
+    kinds.append(made(Pictures, "twins", outline=_twins))
+    kinds.append(made(Pictures, "twins-elsewhere", outline=_twins_elsewhere))
+    kinds += [made(Pictures, name, __len__=count) for name, (count, _) in LENGTHS.items()]
     kinds.append(made(Pictures, "odd-print", fingerprint=lambda self: b"digest"))
     kinds.append(made(Pictures, "odd-classes", classes=None, open=lambda self: None))
     kinds.append(made(Pictures, "numbered-classes", classes=(1, 2), open=lambda self: None))
@@ -309,7 +389,7 @@ def datasets() -> Sequence[type[Dataset]]:
     kinds.append(made(Pictures, "exits-opening", open=_exit))
     kinds.append(made(Pictures, "raising-decoders", decoders=_raise))
     kinds.append(made(Pictures, "surrogate", __getitem__=_raise))
-    kinds.append(made(Pictures, "counted", tasks=("counting", *TASKS), target=lambda self: 2))
+    kinds.append(made(Pictures, "counted", tasks=("counting", *TASKS, *INFINITE), target=lambda self: 2))
     return kinds
 
 
@@ -463,5 +543,14 @@ TASKS: dict[str, tuple[Mapping[str, Any], str]] = {
 }
 
 
+def _everywhere(value: float) -> Callable[[np.ndarray], Any]:
+    return lambda values: {"mae": np.full_like(values, value)}
+
+
+INFINITE = {"infinite": math.inf, "minus-infinite": -math.inf}
+"""Tasks whose metric is infinite, on all samples and on each resample."""
+
+
 def tasks() -> Iterable[type[Task]]:
-    return [Counting, *(made(Counting, name, **body) for name, (body, _) in TASKS.items())]
+    endless = (made(Counting, name, **_reduced(_everywhere(value))) for name, value in INFINITE.items())
+    return [Counting, *(made(Counting, name, **body) for name, (body, _) in TASKS.items()), *endless]

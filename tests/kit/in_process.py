@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from harness.cli import main
+from harness.files import told_damage
 
 __all__ = ["in_process"]
 
@@ -39,6 +40,7 @@ def in_process(
         env: the whole environment.
         path: a folder of modules and distributions that only this command sees.
     """
+    told_damage()  # of what this process has read before
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         with ExitStack() as stack:
             stack.enter_context(_writing_to(out.fileno(), err.fileno()))

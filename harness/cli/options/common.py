@@ -27,6 +27,8 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 DATABASE = "sqlite:///harness.db"
+MOST_RESAMPLES = 1_000_000
+"""More than these fill the memory, and change no digit that is shown."""
 
 if TYPE_CHECKING:
     from harness.planning.shards import Shard
@@ -110,7 +112,7 @@ def resamples_option(command: F) -> F:
     """Add `--resamples`, the number of resamples for intervals."""
     return click.option(
         "--resamples",
-        type=click.IntRange(100),
+        type=click.IntRange(100, MOST_RESAMPLES),
         default=1000,
         show_default=True,
         help="From how many the intervals are computed.",

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.files import cache_dir, read_sealed, write_sealed
+from harness.files import cache_dir, note_damage, read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +34,8 @@ def kept(path: Path, names: tuple[str, ...], make: Callable[[], Arrays]) -> Arra
     file = cache_dir() / "demo-world" / path
     try:
         content = read_sealed(file)
+        if content is None:
+            note_damage(file, "rendered frames", cache_dir() / "demo-world")
     except OSError:
         content = None
     if content is not None and (found := _unpacked(content)).keys() >= set(names):

@@ -219,6 +219,22 @@ class SqlStore(Store):
     def check(self) -> Iterator[str]:
         yield from self._database.check()
 
+    def altered(self, keys: Sequence[str]) -> dict[str, str]:
+        from harness_plugins.sql_store.database import chunks
+        from harness_plugins.sql_store.digests import not_continued
+
+        found: dict[str, str] = {}
+        with self._database.reading() as connection:
+            for batch in chunks(keys):
+                found |= not_continued(connection, batch)
+        return found
+
+    def not_covered(self) -> Iterator[str]:
+        from harness_plugins.sql_store import links
+
+        with self._database.reading() as connection:
+            yield from links.not_covered(connection)
+
     def why_not_writable(self) -> str | None:
         from harness_plugins.sql_store.location import check_file, file_of
 

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from harness.experiment import subject_key
 from harness.records import Merged
-from harness_plugins.sql_store.again import forget_stale, record_key
+from harness_plugins.sql_store.again import forget_stale
 from harness_plugins.sql_store.database import chunks
 from harness_plugins.sql_store.digests import is_intact, seal_experiments, with_digest
+from harness_plugins.sql_store.record_keys import record_key
 from harness_plugins.sql_store.schema import (
     checkpoints,
     comparisons,

@@ -14,15 +14,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from harness.errors import StoreError
-from harness.experiment import key_of
 from harness.keep.processes import describe
 from harness_plugins.sql_store.claims import status_now
 from harness_plugins.sql_store.database import chunks
 from harness_plugins.sql_store.digests import is_intact, renamed, seal_experiments
+from harness_plugins.sql_store.record_keys import provisional_key, record_key
 from harness_plugins.sql_store.runs import now_text
 from harness_plugins.sql_store.schema import comparisons, experiments, metadata, runs
 
-__all__ = ["begin", "forget_stale", "record_key", "supersede"]
+__all__ = ["begin", "forget_stale", "supersede"]
 
 _SHARED = ("cell", "series", "ladder")
 """Digests by which views join experiments. Only the record that counts has them."""
@@ -33,25 +33,6 @@ _DESCRIBING = (
     *("reference", "seed", "checkpoint", "control", "identity", "classes", "run", "compiled"),
 )
 """The columns that do not depend on what was computed. Without a baseline, nothing is compared with a second record."""
-
-
-def provisional_key(key: str) -> str:
-    """Return the key under which an experiment is computed again."""
-    return key_of({"again": key})
-
-
-def record_key(key: str, finished_at: str | None, host: str, process: str, number: int = 0) -> str:
-    """Return the key of a superseded record. In every database the same record has the same key.
-
-    Args:
-        key: the experiment's key.
-        finished_at: when the record was finished, to the second.
-        host: the machine that finished it.
-        process: the process that finished it.
-        number: tells records apart that one process finished in the same second.
-    """
-    facts = {"superseded": key, "finished_at": finished_at, "host": host, "process": process}
-    return key_of({**facts, "number": number})
 
 
 def begin(connection: sa.Connection, keys: Sequence[str]) -> dict[str, str]:

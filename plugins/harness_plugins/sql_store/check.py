@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from harness.errors import StoreError
 from harness.experiment import key_of
 from harness_plugins.sql_store.digests import altered
+from harness_plugins.sql_store.links import contradictions
 from harness_plugins.sql_store.schema import comparisons, experiments, metadata, samples
 
 __all__ = ["damage_told", "problems"]
@@ -32,6 +33,7 @@ def problems(connection: sa.Connection) -> Iterator[str]:
         yield from altered(connection)
         yield from _keys(connection)
         yield from _references(connection)
+        yield from contradictions(connection)
         yield from _other_samples(connection)
 
 

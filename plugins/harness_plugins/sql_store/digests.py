@@ -20,7 +20,16 @@ from harness.errors import StoreError
 from harness_plugins.sql_store.schema import checkpoints, comparisons, experiments, metrics, runs, samples, stages
 
 __all__ = [
-    *("altered", "experiment_digest", "is_intact", "renamed", "require_unaltered", "seal_experiments", "seal_rows"),
+    *(
+        "altered",
+        "experiment_digest",
+        "is_intact",
+        "not_continued",
+        "renamed",
+        "require_unaltered",
+        "seal_experiments",
+        "seal_rows",
+    ),
     "with_digest",
 ]
 
@@ -53,6 +62,13 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """The columns in a digest. They are listed, so that a column that a later schema adds does not change digests."""
 _NAMES = {"comparisons": ("experiment", "metric"), "stages": ("experiment", "stage"), "runs": ("id",)}
+
+
+_ALTERED = (
+    "was altered since it was interrupted or failed: its row or its samples are not as they were written, so it is not "
+    "continued. `harness doctor --database` says what else is wrong. Restore the database from a copy, or name another "
+    "with --db."
+)
 
 
 def with_digest(table: sa.Table, row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -117,11 +133,21 @@ def require_unaltered(connection: sa.Connection, ids: Iterable[int]) -> None:
     for number in ids:
         row = connection.execute(_raw_rows().where(experiments.c.id == number)).mappings().one()
         if row["digest"] is not None and experiment_digest(connection, row) != row["digest"]:
-            raise StoreError(
-                f"experiment {row['key'][:12]} was altered since it was interrupted or failed: its row or its samples "
-                "are not as they were written, so it is not continued. `harness doctor --database` says what else is "
-                "wrong. Restore the database from a copy, or name another with --db."
-            )
+            raise StoreError(f"experiment {row['key'][:12]} {_ALTERED}")
+
+
+def not_continued(connection: sa.Connection, keys: Iterable[str]) -> dict[str, str]:
+    """Return why experiments that are not finished are not continued; those that are as they were are left out."""
+    e = experiments.c
+    found = {}
+    for row in (
+        connection.execute(_raw_rows().where(e.key.in_(list(keys)), e.status != "finished", e.digest.is_not(None)))
+        .mappings()
+        .all()
+    ):
+        if experiment_digest(connection, row) != row["digest"]:
+            found[row["key"]] = f"it {_ALTERED}"
+    return found
 
 
 def altered(connection: sa.Connection) -> Iterator[str]:

@@ -56,6 +56,7 @@ def change(path: Path, sql: str, *values: object) -> int:
 def test_what_this_program_writes_is_not_altered(store: SqlStore, tmp_path: Path) -> None:
     file = tmp_path / "harness.db"
     assert list(store.check()) == []
+    assert list(store.not_covered()) == []
     sealed = "SELECT count(*) FROM {} WHERE digest IS NULL"
     for table in ("experiments", "runs", "comparisons", "stages", "checkpoints"):
         assert store.select(sealed.format(table))[1] == [(0,)], table
@@ -137,12 +138,77 @@ def test_a_baseline_or_identity_that_is_another_is_found(store: SqlStore, tmp_pa
     assert sum("its key is not that of its identity" in problem for problem in problems(file)) == 3
 
 
+def test_a_link_to_another_baseline_is_found(store: SqlStore, tmp_path: Path) -> None:
+    """The baseline is in no digest, because it may be filled in later."""
+    store.close()
+    file = tmp_path / "harness.db"
+    base, tenth = cell("none", None).key, cell(level=10.0).key
+    change(file, "UPDATE experiments SET baseline = ? WHERE key = ?", cell().key, tenth)
+    (found,) = problems(file)
+    assert found.startswith(
+        f"experiment {tenth[:12]}: its baseline {cell().key[:12]} is not the uncompressed experiment"
+    )
+    change(file, "UPDATE experiments SET baseline = ? WHERE key = ?", base, tenth)
+    assert problems(file) == []
+    change(file, "UPDATE experiments SET baseline = NULL WHERE key = ?", cell().key)
+    assert problems(file) == [f"experiment {cell().key[:12]}: it has drops, and names no baseline"]
+
+
+def test_a_record_that_is_marked_or_unmarked_is_found(store: SqlStore, tmp_path: Path) -> None:
+    key = cell().key
+    claim = Claim(this_process(), store.begin_run(INFO))
+    second = store.begin_again([key])[key]
+    store.claim([second], claim)
+    store.write([row(second, index) for index in range(4)], claim)
+    store.finish(second, claim, Totals(4, 0), [metric("AP", 0.25)])
+    record = store.supersede([key])[key]
+    assert list(store.check()) == []
+    store.close()
+    file = tmp_path / "harness.db"
+    set_to = "UPDATE experiments SET superseded_at = ? WHERE key = ?"
+    (before,) = one_row(sqlite3.connect(file), "experiments", "superseded_at", "superseded_at IS NOT NULL")[0][:1]
+    for which, value, told in (
+        (record, None, "and not superseded"),
+        (record, "2001-01-01T00:00:00+00:00", "is superseded at '2001-01-01T00:00:00+00:00', which is no time after"),
+        (record, "yesterday", "is superseded at 'yesterday', which is no time after"),
+        (key, before, "it is marked as superseded, and nothing took its place"),
+    ):
+        old = before if which == record else None
+        assert change(file, set_to, value, which) == 1
+        assert [text for text in problems(file) if told in text], told
+        change(file, set_to, old, which)
+    assert problems(file) == []
+    change(file, "UPDATE experiments SET original = ? WHERE key = ?", cell(level=10.0).key, record)
+    assert any("its key is not that of a superseded record" in text for text in problems(file))
+
+
+@pytest.mark.parametrize(("column", "value"), [("codec", "webp"), ("level", 51.0), ("task", "pose")])
+def test_a_row_without_a_digest_that_contradicts_its_identity_is_found(
+    store: SqlStore, tmp_path: Path, column: str, value: Any
+) -> None:
+    store.close()
+    file = tmp_path / "harness.db"
+    change(file, f"UPDATE experiments SET digest = NULL, {column} = ? WHERE key = ?", value, cell().key)
+    assert any(f"{column} is {value!r}, its identity says" in text for text in problems(file))
+
+
 def test_rows_of_earlier_versions_have_no_digest_and_are_passed_over(store: SqlStore, tmp_path: Path) -> None:
     store.close()
     file = tmp_path / "harness.db"
     for table in ("experiments", "runs", "comparisons", "stages", "checkpoints"):
         change(file, f"UPDATE {table} SET digest = NULL")
     assert problems(file) == []
+    reader = SqlStore(str(file))
+    reader.open(write=False)
+    told = list(reader.not_covered())
+    reader.close()
+    assert [text.split(" (")[0] for text in told] == [
+        "not covered: 2 rows have no digest in table experiments",
+        "not covered: 1 row has no digest in table comparisons",
+        "not covered: 2 rows have no digest in table stages",
+        "not covered: 1 row has no digest in table checkpoints",
+        "not covered: 2 rows have no digest in table runs",
+    ]
 
 
 def test_the_digest_of_the_views_is_the_one_that_is_written_down(store: SqlStore) -> None:
