@@ -196,7 +196,9 @@ def drop_case(
     rows = np.unique(sorted_groups(outcomes), axis=0, return_inverse=True)
     place = rows[1].reshape(-1)
     ends = np.array([drop_interval(pairs_of(row, kind.group, UNSEEN_OF_DROP)) for row in rows[0]])[place]
-    bounds = np.array([drop_interval(pairs_of(row, kind.group, UNSEEN_OF_BOUND), 0.9)[1] for row in rows[0]])[place]
+    bounds = np.array(
+        [drop_interval(pairs_of(row, kind.group, UNSEEN_OF_BOUND), 0.9, bound=True)[1] for row in rows[0]]
+    )[place]
     found = {
         "before": student_ends(change.mean(axis=2), kind.group, (-1.0, 1.0)),
         "harness": (ends[:, 0], ends[:, 1]),
