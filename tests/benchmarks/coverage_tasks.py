@@ -1,4 +1,4 @@
-"""How often 95% intervals of segmentation, depth and action metrics, and of their paired drops, hold the true value.
+"""How often 95% intervals of metrics of segmentation, depth, action and pose, and of their drops, hold the true value.
 
     python tests/benchmarks/coverage_tasks.py --quick      # 40 simulations a case: a look, not a result
     python tests/benchmarks/coverage_tasks.py              # 1,000 simulations a case, on all cores
@@ -30,6 +30,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from made_up_poses import poses
 
 from harness.statistics.drops import paired_interval
 from harness.statistics.intervals import interval, replicates, size_bias, standard_error, student
@@ -37,6 +38,7 @@ from harness.statistics.ratios import difference, ratio_interval
 from harness.task import Task
 from harness_tasks.action.task import Action
 from harness_tasks.depth.task import Depth
+from harness_tasks.pose.task import Pose
 from harness_tasks.segmentation.task import Segmentation
 
 UNITS = 20_000
@@ -48,10 +50,13 @@ SHOWN = {
     "segmentation": ("mIoU", "global_accuracy", "mean_class_accuracy"),
     "depth": ("rmse", "abs_rel", "delta1", "rmse_pooled"),
     "action": ("fusion_top1", "spatial_top1", "mean_class_accuracy"),
+    "pose": ("AP", "AP50"),
 }
 
 
 def task_of(name: str) -> Task:
+    if name == "pose":
+        return Pose()
     names = tuple(f"class {number}" for number in range(CLASSES))
     return {"segmentation": Segmentation, "depth": Depth, "action": Action}[name](classes=names)
 
@@ -118,7 +123,7 @@ def action(rng: np.random.Generator, quality: Floats, world: np.random.Generator
 @cache
 def population(name: str, grouped: bool, which: str) -> tuple[list[Any], ...]:
     """The statistics of the baseline, of the degraded version and of the retrained one."""
-    make = {"segmentation": segmentation, "depth": depth, "action": action}[name]
+    make = {"segmentation": segmentation, "depth": depth, "action": action, "pose": poses}[name]
     shift = 100 * list(POPULATIONS).index(which)
     versions = enumerate(qualities(np.random.default_rng(1 + shift), grouped, which), start=2)
     # The world has the same frames in all versions.
@@ -193,6 +198,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="40 simulations a case")
     parser.add_argument("--population", choices=list(POPULATIONS), default="first")
     parser.add_argument("--task", choices=list(SHOWN))
+    parser.add_argument("--images", type=int, action="append", help="default: 66, 200 and 1000; repeatable")
     arguments = parser.parse_args()
     simulations, which = 40 if arguments.quick else arguments.simulations, arguments.population
     with ProcessPoolExecutor(arguments.processes) as pool:
@@ -206,7 +212,7 @@ def main() -> None:
                 values = [true[0][metric] for metric in SHOWN[name]] + drops
                 values.append((true[2][first] - true[1][first]) / (true[0][first] - true[1][first]))
                 print(f"| *true value* | {' | '.join(f'{value:.3f}' for value in values)} |")
-                for count in (66, 200, 1000):
+                for count in arguments.images or (66, 200, 1000):
                     cases = [(name, grouped, which, count, seed) for seed in range(simulations)]
                     with np.errstate(all="ignore"):
                         held, width = np.nanmean(list(pool.map(simulate, cases, chunksize=10)), axis=0)
