@@ -10,8 +10,8 @@ own, by a beta or Dirichlet distribution).
 
 Beside the harness's intervals stand those that it had before (value and t standard errors), and textbook intervals that
 are told the design effect, which no method can know: Wilson's and Clopper and Pearson's for a share, Tango's and
-Newcombe's for a drop. The last column divides the harness's mean width by that of the narrowest of these that holds in
-at least 93%.
+Newcombe's for a drop. The best valid method is the narrowest of these that holds in at least 93%; the column "width"
+divides the harness's mean width by its.
 """
 
 from __future__ import annotations
