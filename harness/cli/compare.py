@@ -52,7 +52,8 @@ def compare(
     """Which of two is better: at equal quality, at equal level, and over all levels.
 
     A and B are CODEC[:key=value,...][/TRAINING]: a codec, its options where there are several, and behind a slash
-    matched, mixed, clean or codec@level for a retrained model. Or a label as any command shows it: "jpeg, matched".
+    matched, mixed, clean or codec@level for a retrained model. Or a label as any command shows it: "jpeg, matched",
+    "demo-detector on demo/test: h264 (intra)", "jpeg@50 detection demo-detector [1c7cd2b0]" (with all its levels).
 
     \b
         harness compare jpeg avif --task detection
@@ -86,7 +87,8 @@ def compare(
         if not cells:
             raise UsageError(f"{db} has no finished experiments of task {task!r}.")
         identities = store.identities([cell.facts["experiment"] for cell in cells])
-        sides = sides_of(cases_of(cells), (wanted[0], wanted[1]), identities)
+        unfinished = [cell for cell in every if cell.facts["status"] != "finished"]
+        sides = sides_of(cases_of(cells), (wanted[0], wanted[1]), identities, unfinished)
         warn_unfinished(every, {side.ladder.cells[0].facts["codec"] for side in sides})
         resampler = Resampler.of(store, cells, installed(), resamples, warn)
         found = both(*sides, _metric(sides, metric), resampler, method)

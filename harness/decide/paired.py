@@ -69,13 +69,13 @@ def estimate_of(value: float, resampled: NDArray[np.float64], of: Draw, bounded:
         resampled: float64[R]: the values on the resamples, scaled so that their standard deviation is the standard
             error (`ResampledMetric.around`).
         of: how the resamples were drawn.
-        bounded: whether it is a metric between 0 and 1, or a difference of such metrics.
+        bounded: whether it is a metric between 0 and 1, or a difference of such metrics; otherwise it has no limits.
     """
     if math.isnan(value):
         return Estimate(None, reason="undefined: no sample has anything of its kind")
     if has_too_few(resampled):
         return Estimate(value, reason=TOO_FEW)
-    below, above = Spread.of_scaled(resampled, of.groups, of.seed, bounded).reach()
+    below, above = Spread.of_scaled(resampled, of.groups, of.seed, bounded, unlimited=not bounded).reach()
     return Estimate(value, value - below, value + above)
 
 

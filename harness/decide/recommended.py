@@ -12,6 +12,7 @@ from harness.decide.within_limit import POWER
 from harness.results.ladders import CASE_FACTS
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.text import Table
+from harness.results.tables.wide import ShownDrop, wide_note
 
 if TYPE_CHECKING:
     from harness.decide.walk import Recommendation, Step
@@ -126,7 +127,19 @@ def _notes(found: Sequence[Recommendation]) -> list[str]:
     failed = sum(cell.facts["failed_samples"] or 0 for one in found for cell in one.ladder.cells)
     if failed:
         notes.append(f"{failed} predictions at these levels failed, and are left out: `harness results` has them.")
-    return notes + list(dict.fromkeys(note for one in found for note in one.notes))
+    steps = [step for one in found for step in (one.chosen, one.next) if step and step.bound.drop.low is not None]
+    notes += wide_note([ShownDrop(step.bound.drop, step.samples, step.groups) for step in steps])
+    return notes + _of_ladders(found)
+
+
+def _of_ladders(found: Sequence[Recommendation]) -> list[str]:
+    """Return the notes of all ladders. What is said of several is said once, with their names."""
+    named: dict[str, list[str]] = {}
+    for one in found:
+        for note in one.notes:
+            text = note.removeprefix(f"{one.ladder.name}: ")
+            named.setdefault(text, []).extend([one.ladder.name] if text != note else [])
+    return [f"{'; '.join(names)}: {text}" if names else text for text, names in named.items()]
 
 
 def recommendation_data(case: Case, found: Sequence[Recommendation]) -> dict[str, Any]:

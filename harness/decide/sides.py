@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.decide.labels import codec_in, exact_labels, key_in, names_ladder, of_case, words_of
 from harness.decide.paired import Side
+from harness.discovery.registry import load_registry
 from harness.errors import UsageError, did_you_mean
 from harness.experiment import canonical
-from harness.planning.grammar import ParsedName, is_written, parse
 from harness.results.cells import matching_names
-from harness.results.naming import training_words
 from harness.results.trained import codec_defaults
 
 if TYPE_CHECKING:
+    from harness.discovery.registry import Registry
+    from harness.planning.grammar import ParsedName
+    from harness.results.cells import ResultCell
     from harness.results.ladders import Case, Ladder
 
 __all__ = ["SideQuery", "sides_of"]
@@ -28,8 +32,8 @@ class SideQuery:
     """The user's description of one side of a comparison.
 
     Args:
-        text: the codec and the training: `CODEC[:key=value,...][/TRAINING]`, or a label as an output shows it:
-            `h264 (intra)`, `jpeg, matched`, `jpeg (superseded)`.
+        text: the codec and the training: `CODEC[:key=value,...][/TRAINING]`, or a label as any output shows it:
+            `h264 (intra)`, `jpeg, matched`, `jpeg@50 detection demo-detector [1c7cd2b0]` (`harness.decide.labels`).
         model: the model: `name[:options]`; None for any model.
         weights: the name of the weights; None for any weights.
         dataset: the dataset: `name[:options]`; None for any dataset.
@@ -40,36 +44,32 @@ class SideQuery:
     weights: str | None = None
     dataset: str | None = None
 
-    @property
-    def codec(self) -> ParsedName:
-        """The codec's name, with the options in the text."""
-        return parse(self.text.partition("/")[0], levels=False)
-
-    @property
-    def training(self) -> str:
-        """The training: the word after the slash; `pretrained` without a slash."""
-        return self.text.partition("/")[2] or "pretrained"
-
 
 def sides_of(
-    cases: Sequence[Case], wanted: tuple[SideQuery, SideQuery], identities: Mapping[str, Mapping[str, Any]]
+    cases: Sequence[Case],
+    wanted: tuple[SideQuery, SideQuery],
+    identities: Mapping[str, Mapping[str, Any]],
+    unfinished: Sequence[ResultCell] = (),
 ) -> tuple[Side, Side]:
     """Select the two ladders that the user described.
 
-    If several ladders fit a description, options that the user did not write are the codec's defaults.
+    If several ladders fit a description, options that the user did not write are the codec's defaults. The label of an
+    experiment at one level describes its ladder, with all levels.
 
     Args:
         cases: the cases of one task.
         wanted: the descriptions of the two sides.
         identities: experiment key -> identity, for the experiments of the cases.
+        unfinished: experiments of the task that have not finished, for messages.
 
     Raises:
         UsageError: no ladder or several ladders fit a description; the message lists them.
     """
-    matches = [_matches(cases, query) for query in wanted]
+    registry = load_registry()
+    matches = [_matches(cases, query, registry) for query in wanted]
     for query, ladders in zip(wanted, matches, strict=True):
         if not ladders:
-            raise _no_match_error(query, cases)
+            raise _no_match_error(query, cases, unfinished)
     pairs = [
         (first, second)
         for first in matches[0]
@@ -96,18 +96,11 @@ def sides_of(
     return Side(names[0], first[1], first[0].baseline), Side(names[1], second[1], second[0].baseline)
 
 
-def _matches(cases: Sequence[Case], query: SideQuery) -> list[tuple[Case, Ladder]]:
+def _matches(cases: Sequence[Case], query: SideQuery, registry: Registry) -> list[tuple[Case, Ladder]]:
     """Return the ladders that fit a description. Those with exactly this label win over those that it fits in part."""
     fitting = [case for case in cases if _has_facts(case, query)]
-    labelled = [(case, ladder) for case in fitting for ladder in case.ladders if query.text.strip() in _labels(ladder)]
-    return labelled or [(case, ladder) for case in fitting for ladder in _matching_ladders(case, query)]
-
-
-def _labels(ladder: Ladder) -> set[str]:
-    """Return the texts by which tables, figures and messages name a ladder."""
-    labels = {ladder.name, _ladder_text(ladder)}
-    words = {ladder.training, *(() if ladder.is_matched else (training_words(ladder.cells[0]),))}
-    return labels | {f"{ladder.codec}{mark}{word}" for word in words for mark in ("/", ", ")}
+    exact = [(case, one) for case in fitting for one in case.ladders if query.text.strip() in exact_labels(one)]
+    return exact or [(case, ladder) for case in fitting for ladder in _matching_ladders(case, query, registry)]
 
 
 def _has_facts(case: Case, query: SideQuery) -> bool:
@@ -116,24 +109,16 @@ def _has_facts(case: Case, query: SideQuery) -> bool:
     return all(value is None or bool(matching_names(value, [facts[name]])) for name, value in given)
 
 
-def _matching_ladders(case: Case, query: SideQuery) -> list[Ladder]:
-    codec = query.codec
-    ladders = [
-        ladder
-        for ladder in case.ladders
-        if ladder.training == query.training
-        and ladder.cells[0].facts["codec"] == codec.name
-        and _has_options(ladder, codec)
-    ]
+def _matching_ladders(case: Case, query: SideQuery, registry: Registry) -> list[Ladder]:
+    """Return the ladders of a case that a label fits in part, without those that it would have named more exactly."""
+    words = words_of(query.text)
+    ladders = [ladder for ladder in case.ladders if names_ladder(words, case, ladder, registry)]
+    # A model that was retrained at the level of its test is in two ladders: that of its training, and `matched`.
+    ladders = [ladder for ladder in ladders if ladder.is_matched == ("matched" in query.text)] or ladders
     ladders = [ladder for ladder in ladders if not ladder.cells[0].superseded] or ladders
-    with_defaults = [ladder for ladder in ladders if _has_defaults(ladder, codec)]
+    named = [(ladder, codec_in(words, ladder, registry)) for ladder in ladders]
+    with_defaults = [ladder for ladder, codec in named if codec is not None and _has_defaults(ladder, codec)]
     return with_defaults if len(ladders) > 1 and with_defaults else ladders
-
-
-def _has_options(ladder: Ladder, codec: ParsedName) -> bool:
-    """Return whether the ladder has the options that the user wrote."""
-    options = ladder.cells[0].options
-    return all(name in options and is_written(options[name], text) for name, text in codec.options.items())
 
 
 def _has_defaults(ladder: Ladder, codec: ParsedName) -> bool:
@@ -176,7 +161,7 @@ def _ladder_text(ladder: Ladder) -> str:
     return ladder.codec if ladder.training == "pretrained" else f"{ladder.codec}/{ladder.training}"
 
 
-def _no_match_error(query: SideQuery, cases: Sequence[Case]) -> UsageError:
+def _no_match_error(query: SideQuery, cases: Sequence[Case], unfinished: Sequence[ResultCell]) -> UsageError:
     """Return the error for a description that no ladder fits.
 
     The message names the first part of the description (model, weights, dataset, codec, training) that does not fit.
@@ -186,12 +171,35 @@ def _no_match_error(query: SideQuery, cases: Sequence[Case]) -> UsageError:
         if value is not None and not matching_names(value, known):
             hint = did_you_mean(value, known)
             return UsageError(f"no finished results fit --{name} {value}.{hint} There is: {', '.join(known)}.")
-    ladders = [ladder for case in cases for ladder in case.ladders]
-    codecs = sorted({ladder.cells[0].facts["codec"] for ladder in ladders})
-    hint = did_you_mean(query.codec.name, codecs) if query.codec.name not in codecs else ""
-    of_codec = [ladder for ladder in ladders if ladder.cells[0].facts["codec"] == query.codec.name]
-    if of_codec and query.training not in {ladder.training for ladder in of_codec}:
-        hint = did_you_mean(query.training, sorted({ladder.training for ladder in of_codec}))
-        if "@" in query.training:
-            hint += " What was retrained at a level and tested there alone is part of /matched."
-    return UsageError(f"no finished results fit {query.text}.{hint} There is: {_cases_text(cases)}.")
+    return UsageError(
+        f"no finished results fit {query.text}.{_hint(query, cases, unfinished)} There is: {_cases_text(cases)}."
+    )
+
+
+def _hint(query: SideQuery, cases: Sequence[Case], unfinished: Sequence[ResultCell]) -> str:
+    """Return why a label names nothing that can be compared, and what to type."""
+    words = words_of(query.text)
+    key = key_in(words)
+    for cell in unfinished:
+        if key is not None and str(cell.facts["experiment"]).startswith(key):
+            return f" This experiment has not finished ({cell.facts['status'] or 'not begun'}): harness run ends it."
+    if not {"none", "uncompressed"}.isdisjoint(words):
+        return " Uncompressed frames are what every drop is measured against: name a codec on both sides."
+    codecs = sorted({ladder.cells[0].facts["codec"] for case in cases for ladder in case.ladders})
+    heads = [re.split("[:@/]", word)[0] for word in words]
+    codec = next((head for head in heads if head in codecs), None)
+    if codec is None:
+        of_cases = {word for case in cases for phrase in of_case(case) for word in phrase}
+        if words and of_cases.issuperset(words):
+            return f' It names no codec: add one, such as "{query.text}, {codecs[0]}".'
+        return did_you_mean(heads[0], codecs) if heads else ""
+    if key is not None:
+        return (
+            f" The experiment {key} is in none of these: it is uncompressed, or another recipe is newer. Name a codec."
+        )
+    training = query.text.partition("/")[2] if "/" in query.text.split(",")[0] else query.text.partition(", ")[2]
+    trainings = sorted({one.training for case in cases for one in case.ladders if one.cells[0].facts["codec"] == codec})
+    hint = did_you_mean(training, trainings) if training and training not in trainings else ""
+    if "@" in training:
+        hint += " What was retrained at a level and tested there alone is part of /matched."
+    return hint

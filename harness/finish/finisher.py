@@ -39,7 +39,7 @@ NOTHING_JUDGED = (
     "may have been sent yet. Ask for a higher fps=, for longer clips, or for judged frames that are closer together "
     "(a folder of videos: frames=, every=)."
 )
-METHOD = "delete-d jackknife and counts"
+METHOD = "delete-d jackknife, counts and tails"
 """The name of the method of `harness.statistics.intervals` in the database."""
 
 

@@ -127,9 +127,9 @@ class Drop:
         """
         if self._hits is not None:
             unseen = UNSEEN_OF_BOUND if bound else UNSEEN_OF_DROP
-            low, high = drop_interval(paired(*self._hits, unseen=unseen), confidence)
+            low, high = drop_interval(paired(*self._hits, unseen=unseen), confidence, bound)
         else:
-            below, above = self._spread().reach(confidence)
+            below, above = self._spread().reach(confidence, bound)
             low, high = self.value - below, self.value + above
         return max(low, min(self.least, self.value)), min(high, max(self.most, self.value))
 
@@ -140,15 +140,19 @@ class Drop:
         return Estimate(self.value, *self.ends(), groups=self.groups)
 
     def upper_share(self, confidence: float = CONFIDENCE) -> float:
-        """Return the upper end of the interval of the drop as a share of the baseline's value, which is not 0."""
+        """Return the upper bound of the drop as a share of the baseline's value, which is not 0.
+
+        Args:
+            confidence: as in `ends`; the bound must hold alone.
+        """
         if self._hits is not None and self._hits[1].right.any() and self._bounded:
             return upper_share_lost(*self._hits, confidence)
         base = abs(self.base)
         if self.is_zero:
-            return self._spread().reach(confidence)[1] / base
+            return self._spread().reach(confidence, bound=True)[1] / base
 
         def holds(share: float) -> bool:
-            return self.value - share * base + self._spread(share).reach(confidence)[1] > 0
+            return self.value - share * base + self._spread(share).reach(confidence, bound=True)[1] > 0
 
         inside = outside = self.value / base
         step = max(1e-3, abs(inside))
@@ -160,7 +164,7 @@ class Drop:
         return outside
 
     def lower_share(self, confidence: float = CONFIDENCE) -> float:
-        """Return the lower end of the interval of the drop, as a share of the baseline's value on these samples."""
+        """Return the lower bound of the drop, as a share of the baseline's value on these samples."""
         return self.ends(confidence, bound=True)[0] / abs(self.base)
 
     def error_beyond(self, share: float) -> float:
@@ -186,7 +190,7 @@ class Drop:
         if self._influences is not None:
             combined = self._influences[0] - share * self._influences[1]
         error = self.error_beyond(share) if share else self.error
-        return Spread.of(error, combined, self.groups, self._bounded)
+        return Spread.of(error, combined, self.groups, self._bounded, unlimited=not self._bounded)
 
 
 def paired_interval(

@@ -226,7 +226,7 @@ def interval(found: Replicates, metric: str) -> Estimate:
     defined = resampled[~np.isnan(resampled)]
     bounded = metric in found.ratios and 0 <= value <= 1
     error = math.hypot(standard_error(defined, found.groups), size_bias(value, defined, found.groups))
-    below, above = Spread.of(error, found.influences.get(metric), groups, bounded).reach()
+    below, above = Spread.of(error, found.influences.get(metric), groups, bounded, not bounded).reach()
     low, high = value - below, value + above
     if bounded:
         low, high = max(0.0, low), min(1.0, high)

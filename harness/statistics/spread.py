@@ -10,6 +10,10 @@ groups contribute (u is the influence of a group: the part of the deviation that
   side, as the variance of a count does. With w = sum u^3 / (squared error), the end on that side is at
   t^2 w / 2 + t sqrt(squared error + t^2 w^2 / 4). This is Wilson's interval (JASA 22, 1927), with w for 1/n.
 
+Samples are less skewed than the population that they come from. For a metric without limits (metres, an error) w is
+therefore multiplied by 2.5, because a single frame may be as bad as it likes; for a bound that has to hold on its own
+side, by 1.5. These factors were chosen by simulation.
+
 If no group deviates at all, nothing is known of its size. For a metric between 0 and 1 the half width is then the
 largest share of groups that may lose, none of the G groups having lost anything (Clopper and Pearson).
 """
@@ -33,6 +37,11 @@ __all__ = ["Spread", "unseen_share"]
 UNSEEN = 0.5
 """The part of the largest influence's square that is added to the squared error. It was chosen by simulation."""
 
+SKEW_OF_BOUND = 1.5
+"""The factor of the skewness for a bound whose one side alone must hold."""
+SKEW_UNLIMITED = 2.5
+"""The factor of the skewness for metrics without limits."""
+
 _NOISE = 1e-12
 """The size up to which a standard error is a rounding error."""
 
@@ -47,6 +56,8 @@ class Spread:
         skew: the third power of the influences, summed, divided by their squares, summed (w above).
         groups: the number of groups that contribute to the number (G).
         bounded: whether it is a metric between 0 and 1, or a difference of such metrics.
+        unlimited: whether it is a metric without limits, or a difference of such metrics. A logarithm of a rate, for
+            example, is neither.
     """
 
     error: float
@@ -54,18 +65,33 @@ class Spread:
     skew: float
     groups: int
     bounded: bool = False
+    unlimited: bool = False
 
     @classmethod
-    def of(cls, error: float, influences: NDArray[np.float64] | None, groups: int, bounded: bool = False) -> Spread:
+    def of(
+        cls,
+        error: float,
+        influences: NDArray[np.float64] | None,
+        groups: int,
+        bounded: bool = False,
+        unlimited: bool = False,
+    ) -> Spread:
         """Summarise a standard error and the influences of the groups, float64[G]; None if these are unknown."""
         if influences is None or not error > _NOISE:
-            return cls(0.0 if error <= _NOISE else error, 0.0, 0.0, groups, bounded)
+            return cls(0.0 if error <= _NOISE else error, 0.0, 0.0, groups, bounded, unlimited)
         squares = float((influences**2).sum())
         skew = float((influences**3).sum()) / squares if squares else 0.0
-        return cls(error, float(np.abs(influences).max()), skew, groups, bounded)
+        return cls(error, float(np.abs(influences).max()), skew, groups, bounded, unlimited)
 
     @classmethod
-    def of_scaled(cls, resampled: NDArray[np.float64], groups: int, seed: int | None, bounded: bool = False) -> Spread:
+    def of_scaled(
+        cls,
+        resampled: NDArray[np.float64],
+        groups: int,
+        seed: int | None,
+        bounded: bool = False,
+        unlimited: bool = False,
+    ) -> Spread:
         """Summarise values on the resamples that are scaled so that their standard deviation is the standard error.
 
         Args:
@@ -73,27 +99,30 @@ class Spread:
             groups: the number of groups (G).
             seed: the seed of the resamples; None if they were not drawn by `subsets`.
             bounded: as in `Spread`.
+            unlimited: as in `Spread`.
         """
         of_groups = None
         if seed is not None and groups > 1:
             of_groups = influences({"": resampled}, groups, seed)[""] / scale_of(groups)
-        return cls.of(float(np.nanstd(resampled, ddof=1)), of_groups, groups, bounded)
+        return cls.of(float(np.nanstd(resampled, ddof=1)), of_groups, groups, bounded, unlimited)
 
-    def reach(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    def reach(self, confidence: float = CONFIDENCE, bound: bool = False) -> tuple[float, float]:
         """Return how far the truth may be below and above the value.
 
         Args:
             confidence: the confidence level of the two-sided interval. Each end is a one-sided bound at the level
                 (1 + confidence) / 2.
+            bound: whether each end must hold alone. The ends of an interval may fail unequally often.
         """
         if not self.error:
             half = unseen_share(self.groups, confidence) if self.bounded else 0.0
             return half, half
         t = student(self.groups - 1, confidence)
         squared = self.error**2 + UNSEEN * self.largest**2
+        skew = self.skew * (SKEW_UNLIMITED if self.unlimited else SKEW_OF_BOUND if bound else 1.0)
         below, above = (
             t * t * side / 2 + t * math.sqrt(squared + t * t * side * side / 4)
-            for side in (max(0.0, -self.skew), max(0.0, self.skew))
+            for side in (max(0.0, -skew), max(0.0, skew))
         )
         return below, above
 

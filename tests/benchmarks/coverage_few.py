@@ -56,7 +56,7 @@ def simulate(name: str, groups: int, simulations: int) -> Floats:
         spread = Spread.of(error, influences({"": resampled}, groups, 0)[""], groups, bounded=True)
         both = []
         for (below, above), bound in (
-            (spread.reach(), spread.reach(0.9)[1]),
+            (spread.reach(), spread.reach(0.9, bound=True)[1]),
             ((student(groups - 1) * error,) * 2, student(groups - 1, 0.9) * error),
         ):
             holds = value - below <= truth + 1e-12 and truth - 1e-12 <= value + above

@@ -10,8 +10,8 @@ own, by a beta or Dirichlet distribution).
 
 Beside the harness's intervals stand those that it had before (value and t standard errors), and textbook intervals that
 are told the design effect, which no method can know: Wilson's and Clopper and Pearson's for a share, Tango's and
-Newcombe's for a drop. The last column divides the harness's mean width by that of the narrowest of these that holds in
-at least 93%.
+Newcombe's for a drop. The best valid method is the narrowest of these that holds in at least 93%; the column "width"
+divides the harness's mean width by its.
 """
 
 from __future__ import annotations
@@ -196,7 +196,9 @@ def drop_case(
     rows = np.unique(sorted_groups(outcomes), axis=0, return_inverse=True)
     place = rows[1].reshape(-1)
     ends = np.array([drop_interval(pairs_of(row, kind.group, UNSEEN_OF_DROP)) for row in rows[0]])[place]
-    bounds = np.array([drop_interval(pairs_of(row, kind.group, UNSEEN_OF_BOUND), 0.9)[1] for row in rows[0]])[place]
+    bounds = np.array(
+        [drop_interval(pairs_of(row, kind.group, UNSEEN_OF_BOUND), 0.9, bound=True)[1] for row in rows[0]]
+    )[place]
     found = {
         "before": student_ends(change.mean(axis=2), kind.group, (-1.0, 1.0)),
         "harness": (ends[:, 0], ends[:, 1]),

@@ -80,8 +80,9 @@ def test_differences_at_equal_levels_are_those_of_the_paired_t_test() -> None:
         assert one.difference.low == pytest.approx(interval.low, abs=2e-3)
         assert one.difference.high == pytest.approx(interval.high, abs=2e-3)
         assert one.p is not None
-        # The quantiles that belong to the two p-values, which is what resampling makes an error in.
-        assert student_t.isf(one.p / 2, 119) == pytest.approx(abs(expected.statistic), rel=0.1)
+        # The quantiles that belong to the two p-values: resampling makes an error, and the ends of a metric without
+        # limits are a little wider.
+        assert student_t.isf(one.p / 2, 119) == pytest.approx(abs(expected.statistic), rel=0.15)
     assert found.mean_difference is not None
     assert found.mean_difference.value == pytest.approx(np.mean([one.difference.value for one in found.levels]))
 

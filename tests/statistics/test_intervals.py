@@ -60,8 +60,8 @@ def alone(count: int) -> list[str]:
 
 
 def widened(error: float, influences: np.ndarray, t: float) -> tuple[float, float]:
-    """How far an interval reaches down and up, with half a group more and the skewness of the influences."""
-    skew, squared = (influences**3).sum() / (influences**2).sum(), error**2 + (influences**2).max() / 2
+    """How far an interval without limits reaches down and up: half a group more, 2.5 times the influences' skewness."""
+    skew, squared = 2.5 * (influences**3).sum() / (influences**2).sum(), error**2 + (influences**2).max() / 2
     down, up = max(0.0, -skew), max(0.0, skew)
     return tuple(t * t * side / 2 + t * math.sqrt(squared + (t * side) ** 2 / 4) for side in (down, up))
 

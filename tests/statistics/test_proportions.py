@@ -92,7 +92,9 @@ def outcomes(total: int, most: int) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("total", [66, 200])
-@pytest.mark.parametrize(("drop", "differing"), [(0.0, 0.02), (0.005, 0.005), (0.02, 0.02), (0.02, 0.1), (0.05, 0.05)])
+@pytest.mark.parametrize(
+    ("drop", "differing"), [(0.0, 0.02), (0.005, 0.005), (0.005, 0.1), (0.02, 0.02), (0.02, 0.1), (0.05, 0.05)]
+)
 def test_drops_hold_and_bounds_fail_as_often_as_they_should(total: int, drop: float, differing: float) -> None:
     """All that can happen, with its probability: no simulation."""
     held = above = 0.0
@@ -103,9 +105,9 @@ def test_drops_hold_and_bounds_fail_as_often_as_they_should(total: int, drop: fl
             pairs = Pairs(total - lost - gained, lost, gained, 0.0, 1.0)
             low, high = drop_interval(pairs)
             held += probability * (low <= drop + 1e-9 and drop - 1e-9 <= high)
-            above += probability * (drop_interval(pairs, 0.9)[1] < drop - 1e-9)
+            above += probability * (drop_interval(pairs, 0.9, bound=True)[1] < drop - 1e-9)
     assert held >= 0.943
-    assert above <= 0.052
+    assert above <= 0.05
 
 
 def test_a_bound_of_a_share_that_is_lost_fails_as_seldom_as_it_should() -> None:
@@ -117,7 +119,7 @@ def test_a_bound_of_a_share_that_is_lost_fails_as_seldom_as_it_should() -> None:
             if probability > 1e-4:
                 bound = upper_share_lost(hits((lost <= places) & (places < right)), hits(places < right), 0.9)
                 failed += probability * (bound < 0.05)
-    assert 0.005 < failed <= 0.052
+    assert 0.005 < failed <= 0.05
 
 
 def test_pairs_are_counted() -> None:
@@ -129,6 +131,6 @@ def test_pairs_are_counted() -> None:
     turned = drop_interval(paired(hits(base), hits(right)))
     assert turned == pytest.approx((low, high))
     reach = NormalDist().inv_cdf(0.975)
-    one_sided = drop_interval(Pairs(59, 1, 0, 6, 1.0), 0.9)
-    assert tango(1, 0, 66, one_sided[0], 0.125) == pytest.approx(NormalDist().inv_cdf(0.95), abs=1e-6)
+    one_sided = drop_interval(Pairs(59, 1, 0, 6, 1.0), 0.9, bound=True)
+    assert tango(1, 0, 66, one_sided[0], 0.25) == pytest.approx(NormalDist().inv_cdf(0.95), abs=1e-6)
     assert tango(1, 0, 66, drop_interval(Pairs(59, 1, 0, 6, 1.0))[0], 0.125) == pytest.approx(reach, abs=1e-6)

@@ -11,7 +11,7 @@ from harness.statistics.estimate import GROUPS_FROM, HOLDS_FROM
 if TYPE_CHECKING:
     from harness.results.cells import ResultCell
 
-__all__ = ["few_samples_notes", "sample_count_notes", "sample_counts", "seeds_note", "unjudged_frames_note"]
+__all__ = ["few_samples_notes", "range_of", "sample_count_notes", "sample_counts", "seeds_note", "unjudged_frames_note"]
 
 
 def unjudged_frames_note(cells: Sequence[ResultCell]) -> list[str]:
@@ -34,7 +34,7 @@ def seeds_note(counts: Sequence[int]) -> list[str]:
     if not averaged:
         return []
     return [
-        f"Means over {_range(averaged)} seeds of each training; ±: half their 95% interval (Student's), which covers "
+        f"Means over {range_of(averaged)} seeds of each training; ±: half their 95% interval (Student's), which covers "
         "training's randomness alone."
     ]
 
@@ -48,7 +48,7 @@ def sample_count_notes(cells: Sequence[ResultCell]) -> list[str]:
         return [f"{counts[0]} samples."] if len(counts) == 1 else []
     if len(counts) == len(failed) == 1:
         return [f"Metrics stand on {counts[0]} samples; {failed[0]} more failed."]
-    return [f"Metrics stand on {_range(counts)} samples: those that did not fail ({_range(failed)} did)."]
+    return [f"Metrics stand on {range_of(counts)} samples: those that did not fail ({range_of(failed)} did)."]
 
 
 def sample_counts(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -66,9 +66,9 @@ def sample_counts(rows: Sequence[Mapping[str, Any]]) -> str:
     if not counts:
         return ""
     groups = sorted({row["groups"] for row in rows if row.get("groups") is not None})
-    text = f"n = {_range(counts)}"
+    text = f"n = {range_of(counts)}"
     if groups and groups != counts:
-        text += f" in {_range(groups)} group{'' if groups == [1] else 's'}"
+        text += f" in {range_of(groups)} group{'' if groups == [1] else 's'}"
     if counts[0] < HOLDS_FROM or (groups and groups[0] < GROUPS_FROM):
         text += " (few)"
     steps = {_step(row.get("dataset_options")) for row in rows} - {None, 1}
@@ -90,9 +90,10 @@ def few_samples_notes(cells: Sequence[ResultCell]) -> list[str]:
     for name, least, words in (("samples", HOLDS_FROM, "samples"), ("groups", GROUPS_FROM, "groups of samples")):
         few = sorted({row[name] for row in rows if row[name] is not None and row[name] < least})
         if few:
-            counts.append(f"{_range(few)} {words} (below {least})")
+            counts.append(f"{range_of(few)} {words} (below {least})")
     return [f"They stand on {' and '.join(counts)}: too few to be sure that they hold."] if counts else []
 
 
-def _range(numbers: Sequence[int]) -> str:
+def range_of(numbers: Sequence[int]) -> str:
+    """Return sorted numbers as text: the only one, or the first and the last."""
     return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"

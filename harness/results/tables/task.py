@@ -10,6 +10,7 @@ from harness.results.tables.notes import few_samples_notes, sample_count_notes, 
 from harness.results.tables.numbers import interval_text
 from harness.results.tables.profile_names import profile_notes
 from harness.results.tables.text import Table
+from harness.results.tables.wide import drops_shown, wide_note
 
 if TYPE_CHECKING:
     from harness.results.cells import MeasuredMetric, ResultCell
@@ -37,7 +38,7 @@ def task_table(cells: Sequence[ResultCell], metrics: Sequence[str]) -> Table:
     columns += rate_columns(cells) + failure_columns(cells)
     rows = tuple(zip(*(values for _, values in columns), strict=True))
     title = f"{cells[0].facts['task']}: {' '.join(same)}".removesuffix(": ")
-    return Table(tuple(name for name, _ in columns), rows, title, _notes(cells, intervals, has_drops))
+    return Table(tuple(name for name, _ in columns), rows, title, _notes(cells, metrics, intervals, has_drops))
 
 
 def metric_table(cells: Sequence[ResultCell], metrics: Sequence[str]) -> Table:
@@ -64,7 +65,7 @@ def metric_table(cells: Sequence[ResultCell], metrics: Sequence[str]) -> Table:
     intervals = any("[" in text for row in rows for text in row)
     title = f"{cells[0].facts['task']}: {' '.join(same)}".removesuffix(": ")
     drop = len(columns) + 2
-    notes = _notes(cells, intervals, any(row[drop] for row in rows), with_rates=False)
+    notes = _notes(cells, metrics, intervals, any(row[drop] for row in rows), with_rates=False)
     if not any(row[drop] for row in rows):
         heads, rows = heads[:drop] + heads[drop + 1 :], [row[:drop] + row[drop + 1 :] for row in rows]
     return Table(heads, tuple(rows), title, notes)
@@ -80,11 +81,14 @@ def _drop(cell: ResultCell, measured: MeasuredMetric | None) -> str:
     return interval_text(measured.drop, measured.drop_margin)
 
 
-def _notes(cells: Sequence[ResultCell], intervals: bool, has_drops: bool, with_rates: bool = True) -> tuple[str, ...]:
+def _notes(
+    cells: Sequence[ResultCell], metrics: Sequence[str], intervals: bool, has_drops: bool, with_rates: bool = True
+) -> tuple[str, ...]:
     notes = sample_count_notes(cells)
     if intervals:
         notes.append("[ ]: 95% interval.")
         notes += few_samples_notes(cells)
+        notes += wide_note(drops_shown(cells, metrics))
     notes += unjudged_frames_note(cells)
     notes += profile_notes(cells)
     notes += seeds_note([cell.seeds for cell in cells])
