@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
-from types import ModuleType
 from typing import Any
 
 import pluggy
 
 from harness import hookspecs
+from harness.discovery.files import PluginFile, given_files, import_file
 from harness.discovery.kinds import KINDS, base_of
 from harness.discovery.provided import Hint, Origin, Plugin, Provided
+from harness.discovery.reading import check_hooks, check_version, has_hooks, hooks_of_classes
 from harness.discovery.registry import package_hint
-from harness.errors import CollisionError, PluginError, UnknownNameError
+from harness.discovery.sources import digest_of, other_modules, sources_of
+from harness.errors import CollisionError, HarnessError, PluginError, UnknownNameError, plain_text
 
 __all__ = ["GROUP", "OWN", "Plugins", "installed"]
 
@@ -41,19 +45,28 @@ class Plugins:
     Args:
         points: the entry points to load; by default those of all installed distributions.
         hint: a function that names the package for a name that no installed plugin provides.
+        files: the plugins that are files; by default those of `HARNESS_PLUGINS`, beside all installed plugins.
     """
 
-    def __init__(self, points: Iterable[EntryPoint] | None = None, hint: Hint | None = None) -> None:
+    def __init__(
+        self,
+        points: Iterable[EntryPoint] | None = None,
+        hint: Hint | None = None,
+        files: Iterable[PluginFile] | None = None,
+    ) -> None:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
         self._classes: dict[tuple[str, str], list[Provided]] = {}
         self._queried: set[str] = set()
         self._commands: dict[str, Any] | None = None
         self._hint = hint
+        self.recall: Hint | None = None  # says which file gave a name to an earlier run; set before names are looked up
         self._distributions: dict[Distribution | None, tuple[str, str]] = {}
         self.plugins: dict[str, Plugin] = {}
         for point in entry_points(group=GROUP) if points is None else points:
             self._load(point)
+        for file in given_files() if points is None and files is None else files or ():
+            self._load_file(file)
 
     # Loading
 
@@ -70,25 +83,55 @@ class Plugins:
         self.plugins[label] = Plugin(origin, left_out=left_out)
         if left_out:
             return
+        started = time.perf_counter()
         try:
-            self._register(point.load(), label)
+            module = point.load()
+            self.plugins[label].seconds = time.perf_counter() - started
+            check_version(module, point.dist)
+            if not has_hooks(module):
+                raise PluginError("the module has no function marked with harness.hookimpl")
+            self._register(module, label)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an error of a plugin disables only that plugin
+            self._disable(label, error)
+
+    def _load_file(self, file: PluginFile) -> None:
+        """Load a plugin that is a file: its hooks, or else its classes."""
+        label = f"file:{file.path}"
+        origin = Origin(file.name, file.module, file.name, "unread", str(file.path))
+        left_out = file.name in os.environ.get(DISABLE, "").split(",")
+        plugin = self.plugins[label] = Plugin(origin, left_out=left_out)
+        if left_out:
+            return
+        started = time.perf_counter()
+        try:
+            sources = sources_of((file.module,), file.name)
+            digest = digest_of(sources)
+            plugin.origin = replace(origin, version=digest[:12], source=digest)
+            for name, other in other_modules(sources, file.path.parent).items():
+                raise PluginError(
+                    f"it imports {name}, which is {other}, and not the file of that name beside it. Rename that, or "
+                    f"write `from . import {name}`."
+                )
+            module = import_file(file, {one.path: one.content for one in sources}, [one.module for one in sources])
+            plugin.seconds = time.perf_counter() - started
+            check_version(module, None)
+            self._register(module if has_hooks(module) else hooks_of_classes(module), label)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
             self._disable(label, error)
 
     def _disable(self, label: str, error: BaseException) -> None:
         """Disable a plugin: record its error and remove every class that it provides."""
-        self.plugins[label].error = f"{type(error).__name__}: {error}"
+        kind = "" if isinstance(error, HarnessError) else f"{type(error).__name__}: "
+        self.plugins[label].error = f"{kind}{plain_text(error)}".rstrip(".")
         self.plugins[label].provides.clear()
         if self._manager.has_plugin(label):
             self._manager.unregister(name=label)
         for items in self._classes.values():
             items[:] = [item for item in items if item.label != label]
 
-    def _register(self, module: ModuleType, label: str) -> None:
+    def _register(self, module: object, label: str) -> None:
+        check_hooks(module)
         self._manager.register(module, name=label)
-        if not self._manager.get_hookcallers(module):
-            raise PluginError("the module has no function marked with harness.hookimpl")
-        self._manager.check_pending()
 
     def _query(self, kind: str) -> None:
         """Call the hook of a kind in every plugin, once, and record the classes.
@@ -176,8 +219,9 @@ class Plugins:
         if not items:
             raise UnknownNameError(kind, name, self.names(kind), self.why_unknown(kind, name))
         if len(items) > 1:
-            owners = " and ".join(f"{p.origin} ({p.origin.module})" for p in items)
-            raise CollisionError(f"{kind} {name!r} is provided by {owners}. Uninstall one of them.")
+            owners = " and ".join(f"{p.origin} ({p.origin.place})" for p in items)
+            way = "Leave one of them out" if any(p.origin.file for p in items) else "Uninstall one of them"
+            raise CollisionError(f"{kind} {name!r} is provided by {owners}. {way}.")
         return items[0]
 
     def get(self, kind: str, name: str) -> type[Any]:
@@ -189,6 +233,8 @@ class Plugins:
         hints = []
         if self._hint and (package := self._hint(kind, name)):
             hints.append(f"It comes with the package {package}: pip install {package}")
+        if self.recall and (file := self.recall(kind, name)):
+            hints.append(f"An earlier run had it from a file: add --plugin {file}.")
         left_out = [plugin.origin.entry_point for plugin in self.plugins.values() if plugin.left_out]
         if left_out:
             hints.append(f"{DISABLE} leaves out {', '.join(left_out)}.")
@@ -197,8 +243,12 @@ class Plugins:
         return " ".join(hints)
 
     def versions(self) -> dict[str, str]:
-        """Return distribution -> version for every plugin that works."""
-        return {p.origin.distribution: p.origin.version for p in self.plugins.values() if p.works}
+        """Return distribution -> version for every plugin that works; for a file, its path -> digest."""
+        return {p.origin.file or p.origin.distribution: p.origin.version for p in self.plugins.values() if p.works}
+
+    def files(self) -> dict[str, list[str]]:
+        """Return path -> what it provides, as far as that was asked for, for every plugin that is a file and works."""
+        return {file: list(p.provides) for p in self.plugins.values() if p.works and (file := p.origin.file)}
 
     def commands(self) -> Mapping[str, Any]:
         """Return the commands that plugins add (`harness.hookspecs.harness_commands`), by their names.

@@ -84,6 +84,7 @@ def carry_out(
             "interval_seed": resampling.seed,
             "max_failures": max_failures,
             "warnings": list(plan.notes),
+            **({"plugin_files": files} if (files := plugins.files()) else {}),
         },
     )
     run = store.begin_run(info)

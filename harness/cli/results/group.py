@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.added import added_commands
-from harness.cli.once import Command, Group
+from harness.cli.once import Command, Group, taking_plugins
 from harness.cli.options.common import database_option
 from harness.cli.options.results import (
     FILTERS,
@@ -47,7 +47,9 @@ class _Results(Group):
         return [*own, *(name for name in added_commands("results") if name not in own)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return super().get_command(ctx, cmd_name) or added_commands("results").get(cmd_name)
+        own = super().get_command(ctx, cmd_name)
+        added = None if own else added_commands("results").get(cmd_name)
+        return own if added is None else taking_plugins(added)
 
 
 @click.group(cls=_Results, invoke_without_command=True)
