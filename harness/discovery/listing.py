@@ -199,7 +199,7 @@ def _weights(cls: type[Model], weights: Path | str | None, checkpoint: Mapping[s
 def _dataset(
     cls: type[Dataset], name: str, kind: str | None, facts: Mapping[str, Any], roots: Mapping[str, str]
 ) -> Record:
-    record: Record = {"name": name, "kind": kind, "tasks": list(cls.tasks)}
+    record: Record = {"name": name, "kind": kind, "tasks": ["any"] if cls.any_task else list(cls.tasks)}
     record |= {"summary": facts.get("summary", cls.summary), "layout": cls.layout}
     record |= {"homepage": facts.get("url", cls.homepage) or None, "licence": facts.get("licence")}
     folder: Path | None = None

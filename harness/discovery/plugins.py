@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -22,10 +23,10 @@ from harness import hookspecs
 from harness.discovery.files import PluginFile, given_files, import_file
 from harness.discovery.kinds import KINDS, base_of
 from harness.discovery.provided import Hint, Origin, Plugin, Provided
-from harness.discovery.reading import check_hooks, check_version, has_hooks, hooks_of_classes
-from harness.discovery.registry import package_hint
+from harness.discovery.reading import check_hooks, check_version, has_hooks, hooks_of_classes, registry_beside
+from harness.discovery.registry import package_hint, read_registry
 from harness.discovery.sources import digest_of, other_modules, sources_of
-from harness.errors import CollisionError, HarnessError, PluginError, UnknownNameError, plain_text
+from harness.errors import CollisionError, HarnessError, PluginError, RegistryError, UnknownNameError, plain_text
 
 __all__ = ["GROUP", "OWN", "Plugins", "installed"]
 
@@ -59,6 +60,7 @@ class Plugins:
         self._classes: dict[tuple[str, str], list[Provided]] = {}
         self._queried: set[str] = set()
         self._commands: dict[str, Any] | None = None
+        self._registries: list[Path] = []
         self._hint = hint
         self.recall: Hint | None = None  # says which file gave a name to an earlier run; set before names are looked up
         self._distributions: dict[Distribution | None, tuple[str, str]] = {}
@@ -91,6 +93,8 @@ class Plugins:
             if not has_hooks(module):
                 raise PluginError("the module has no function marked with harness.hookimpl")
             self._register(module, label)
+            if origin.distribution != OWN:
+                self.plugins[label].registry = registry_beside(point.module)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an error of a plugin disables only that plugin
             self._disable(label, error)
 
@@ -116,6 +120,7 @@ class Plugins:
             plugin.seconds = time.perf_counter() - started
             check_version(module, None)
             self._register(module if has_hooks(module) else hooks_of_classes(module), label)
+            plugin.registry = registry_beside(file.module)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
             self._disable(label, error)
 
@@ -245,6 +250,18 @@ class Plugins:
     def versions(self) -> dict[str, str]:
         """Return distribution -> version for every plugin that works; for a file, its path -> digest."""
         return {p.origin.file or p.origin.distribution: p.origin.version for p in self.plugins.values() if p.works}
+
+    def registries(self) -> list[Path]:
+        """Return the registry files of the plugins that work, each once. A plugin with a wrong file is disabled."""
+        for label, plugin in self.plugins.items():
+            if plugin.works and plugin.registry and plugin.registry not in self._registries:
+                try:
+                    read_registry(plugin.registry)
+                except RegistryError as error:
+                    self._disable(label, error)
+                else:
+                    self._registries.append(plugin.registry)
+        return [one for one in self._registries if any(p.works and p.registry == one for p in self.plugins.values())]
 
     def files(self) -> dict[str, list[str]]:
         """Return path -> what it provides, as far as that was asked for, for every plugin that is a file and works."""

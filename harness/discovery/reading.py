@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import Distribution
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -12,7 +14,7 @@ from harness import __version__, hookimpl, hookspecs
 from harness.discovery.kinds import KINDS, base_of
 from harness.errors import PluginError, did_you_mean
 
-__all__ = ["REQUIRES", "check_hooks", "check_version", "has_hooks", "hooks_of_classes"]
+__all__ = ["REQUIRES", "check_hooks", "check_version", "has_hooks", "hooks_of_classes", "registry_beside"]
 
 REQUIRES = "requires_harness"
 """The attribute of a plugin's module that says which versions of the harness it works with: ">=0.2"."""
@@ -96,6 +98,21 @@ def check_version(module: object, distribution: Distribution | None) -> None:
             continue
         if not __version__.startswith("0+") and not requirement.specifier.contains(__version__, prereleases=True):
             raise PluginError(f"it needs {_OWN} {requirement.specifier}, and this is {__version__}.")
+
+
+def registry_beside(module: str) -> Path | None:
+    """Return the registry file that an imported plugin brings; None without one.
+
+    It is `registry.toml` in the folder of its package; for a module without a package, or a file, `NAME.toml` beside
+    `NAME.py`.
+    """
+    loaded = sys.modules[module]
+    if not (file := getattr(loaded, "__file__", None)):
+        return None
+    path = Path(file)
+    of_package = path.name == "__init__.py" or (path.parent / "__init__.py").is_file()
+    found = path.parent / "registry.toml" if of_package else path.with_suffix(".toml")
+    return found if found.is_file() else None
 
 
 def _marked(module: object) -> Iterator[tuple[str, Callable[..., Any], bool]]:

@@ -1,7 +1,8 @@
 """The registry (registry.toml): named models and datasets, and facts about them. It contains no code and no imports.
 
-The user's files are merged over the file that comes with the harness, table by table. They are `registry.toml` in the
-working directory, or the files given by `--registry`. Sections:
+Plugins may bring files of their own, which add to the file that comes with the harness: `registry.toml` in the folder
+of a plugin's package, or `NAME.toml` beside a module `NAME.py` without one. The user's files are merged over all these,
+table by table. They are `registry.toml` in the working directory, or the files given by `--registry`. Sections:
 
 - `[tasks.NAME]`: `model`, `dataset`, `recipe` (for `train`), `retrain` (the recipe for `run --retrain`): the defaults
   of a task
@@ -33,7 +34,7 @@ from harness.errors import RegistryError, closest
 
 __all__ = [
     *("PROFILE", "REQUIRED", "SCORE", "SECTIONS", "Keys"),
-    *("Registry", "load_registry", "package_hint", "read_toml", "shipped"),
+    *("Registry", "load_registry", "package_hint", "read_registry", "read_toml", "shipped"),
 ]
 
 _NUMBER = (int, float)
@@ -139,15 +140,17 @@ def shipped() -> Path:
     )
 
 
-def load_registry(overlays: Iterable[Path] | None = None) -> Registry:
-    """Read the registry that comes with the harness and merge the user's files over it.
+def load_registry(overlays: Iterable[Path] | None = None, plugins: Iterable[Path] = ()) -> Registry:
+    """Read the registry that comes with the harness, add those of plugins, and merge the user's files over them.
 
     Args:
         overlays: the user's files; None takes `registry.toml` in the working directory, if it exists.
+        plugins: the files of plugins (`harness.discovery.plugins.Plugins.registries`).
 
     Raises:
         RegistryError: a file is missing, is not valid TOML, lacks a required key, or has an unknown key or a value of
-            the wrong type. The message names the file, and where possible the line and the key.
+            the wrong type; or a plugin's file gives another value than the harness or another plugin. The message names
+            the file, and where possible the line and the key.
     """
     base = shipped()
     if overlays is None:
@@ -155,9 +158,12 @@ def load_registry(overlays: Iterable[Path] | None = None) -> Registry:
         overlays = [local] if local.is_file() and local.resolve() != base.resolve() else []
     sections: dict[str, Any] = {}
     origins: dict[tuple[str, str], Path] = {}
-    files = (base, *overlays)
-    for file in files:
-        for section, entries in _read(file).items():
+    added = tuple(plugins)
+    files = (base, *added, *overlays)
+    for number, file in enumerate(files):
+        for section, entries in read_registry(file).items():
+            if number in range(1, len(added) + 1):
+                _check_additions(file, files[:number], (section,), sections.get(section, {}), entries)
             for name in entries:
                 origins[section, name] = file.resolve().parent
             sections[section] = _merge(sections.get(section, {}), entries)
@@ -176,7 +182,32 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _check_additions(
+    file: Path, before: Iterable[Path], where: tuple[str, ...], under: Mapping[str, Any], over: Mapping[str, Any]
+) -> None:
+    """Check that a plugin's file changes nothing that is there.
+
+    Raises:
+        RegistryError: it gives another value for a key.
+    """
+    for key, value in over.items():
+        old = under.get(key, value)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            _check_additions(file, before, (*where, key), old, value)
+        elif old != value:
+            raise RegistryError(
+                f"registry {file} of a plugin: {'.'.join((*where, key))} is another one in "
+                f"{' or '.join(map(str, before))}. Only a file of the user changes it: leave one of the plugins out "
+                "(HARNESS_DISABLE)."
+            )
+
+
+def read_registry(file: Path) -> dict[str, Any]:
+    """Read and check one file.
+
+    Raises:
+        RegistryError: it cannot be read, or is wrong; see `load_registry`.
+    """
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

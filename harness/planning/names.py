@@ -59,7 +59,11 @@ class Names:
         if issubclass(cls, Model):
             return (cls.task,)
         assert issubclass(cls, Dataset)
-        return cls.tasks
+        return self._tasks(cls)
+
+    def _tasks(self, dataset: type[Dataset]) -> tuple[str, ...]:
+        """Return the tasks that a dataset serves."""
+        return tuple(self.plugins.names("task")) if dataset.any_task else dataset.tasks
 
     def dataset(self, text: str, task: str, split: str | None = None) -> Dataset:
         """Create and open the dataset that a text names.
@@ -76,8 +80,8 @@ class Names:
         cls, parsed = self.kind_of("dataset", text)
         assert issubclass(cls, Dataset)
         entry = self.registry.entry("datasets", parsed.name)
-        if task not in cls.tasks:
-            raise UsageError(f"dataset {parsed.name} serves {', '.join(cls.tasks)}, not {task}.")
+        if task not in (serves := self._tasks(cls)):
+            raise UsageError(f"dataset {parsed.name} serves {', '.join(serves)}, not {task}.")
         place = self._place(text)
         root = (
             place.path
@@ -88,6 +92,8 @@ class Names:
         )
         split = split or self.request.split or entry.get("split")
         dataset = cls(task=task, split=split, root=root, **parsed.options)
+        if cls.any_task:
+            dataset.judges = self.plugins.get("task", task).judges
         dataset.open()
         check_class_names(dataset)
         if not len(dataset):

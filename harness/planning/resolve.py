@@ -131,8 +131,16 @@ class Resolver(Names):
 
     def _task_names(self) -> list[str]:
         if "all" in self.request.tasks:
-            return self.plugins.names("task")
+            return [task for task in self.plugins.names("task") if not self._lacks(task)]
         return list(self._task_options())
+
+    def _lacks(self, task: str) -> list[str]:
+        """Return what a task lacks to be one of `--task all`: a default that the request does not replace."""
+        asked = {"model": self.request.models, "dataset": self.request.datasets}
+        lacking = [kind for kind in asked if not asked[kind] and kind not in self.registry.entry("tasks", task)]
+        if lacking:
+            self.notes.append(f"task {task} is not among --task all: it has no default {' and '.join(lacking)}.")
+        return lacking
 
     def _task_options(self) -> dict[str, dict[str, str]]:
         """Return the options of each task that the request names: name -> options."""
