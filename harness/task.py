@@ -31,13 +31,25 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Statistics: TypeAlias = Mapping[str, NDArray[Any]]
+    """The sufficient statistics of one scored frame: named arrays of plain dtypes."""
+
+    Reducer: TypeAlias = Callable[[NDArray[np.float64] | None], dict[str, NDArray[np.float64]]]
+    """`Task.reduce` for certain frames: a function of the weights, float64[R, N] or None."""
+
 __all__ = ["Metric", "Reducer", "Statistics", "Task", "class_metrics"]
 
-Statistics: TypeAlias = "Mapping[str, NDArray[Any]]"
-"""The sufficient statistics of one scored frame: named arrays of plain dtypes. At run time the alias is a string."""
 
-Reducer: TypeAlias = "Callable[[NDArray[np.float64] | None], dict[str, NDArray[np.float64]]]"
-"""`Task.reduce` for certain frames: a function of the weights, float64[R, N] or None. At run time it is a string."""
+def __getattr__(name: str) -> object:
+    """Make the types of arrays when they are asked for: importing this module does not import NumPy."""
+    if name not in ("Reducer", "Statistics"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import numpy as np
+    from numpy.typing import NDArray
+
+    if name == "Statistics":
+        return Mapping[str, NDArray[Any]]
+    return Callable[[NDArray[np.float64] | None], dict[str, NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Click would silently use the last value.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -26,7 +27,7 @@ def taking_plugins(command: click.Command) -> click.Command:
 
 def plugin_files(arguments: list[str]) -> list[str]:
     """Return the values of `--plugin` among the words of a command line, before it is known which command it is."""
-    files = [after for word, after in zip(arguments, arguments[1:], strict=False) if word == "--plugin"]
+    files = [after for word, after in pairwise(arguments) if word == "--plugin"]
     return files + [word.removeprefix("--plugin=") for word in arguments if word.startswith("--plugin=")]
 
 

@@ -85,7 +85,9 @@ def use_files(paths: Iterable[str]) -> None:
     Raises:
         UsageError: a path is neither a Python file nor a folder with `__init__.py`.
     """
-    files = dict.fromkeys([*(file.path for file in given_files()), *(_checked(path, "--plugin").path for path in paths)])
+    files = dict.fromkeys(
+        [*(file.path for file in given_files()), *(_checked(path, "--plugin").path for path in paths)]
+    )
     if files:
         os.environ[VARIABLE] = os.pathsep.join(map(str, files))
 

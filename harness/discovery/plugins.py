@@ -8,7 +8,6 @@ provide the name.
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -21,12 +20,20 @@ import pluggy
 
 from harness import hookspecs
 from harness.discovery.files import PluginFile, given_files, import_file
-from harness.discovery.kinds import KINDS, base_of
+from harness.discovery.kinds import KINDS
 from harness.discovery.provided import Hint, Origin, Plugin, Provided
-from harness.discovery.reading import check_hooks, check_version, has_hooks, hooks_of_classes, registry_beside
+from harness.discovery.reading import (
+    check_class,
+    check_commands,
+    check_hooks,
+    check_version,
+    has_hooks,
+    hooks_of_classes,
+    registry_beside,
+)
 from harness.discovery.registry import package_hint, read_registry
 from harness.discovery.sources import digest_of, other_modules, sources_of
-from harness.errors import CollisionError, HarnessError, PluginError, RegistryError, UnknownNameError, plain_text
+from harness.errors import CollisionError, PluginError, RegistryError, UnknownNameError, in_words
 
 __all__ = ["GROUP", "OWN", "Plugins", "installed"]
 
@@ -34,8 +41,6 @@ GROUP = "harness"
 """The group of entry points that name plugins."""
 OWN = "codec-harness"
 """The distribution of the harness and its own plugins."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_COMMAND = re.compile(r"(?:results )?[a-z][a-z0-9-]*")
 DISABLE = "HARNESS_DISABLE"
 """The environment variable that names plugins, by their entry points and with commas between, that are not loaded."""
 
@@ -101,7 +106,7 @@ class Plugins:
     def _load_file(self, file: PluginFile) -> None:
         """Load a plugin that is a file: its hooks, or else its classes."""
         label = f"file:{file.path}"
-        origin = Origin(file.name, file.module, file.name, "unread", str(file.path))
+        origin = Origin(file.name, file.module, file.name, "file", str(file.path))
         left_out = file.name in os.environ.get(DISABLE, "").split(",")
         plugin = self.plugins[label] = Plugin(origin, left_out=left_out)
         if left_out:
@@ -110,7 +115,7 @@ class Plugins:
         try:
             sources = sources_of((file.module,), file.name)
             digest = digest_of(sources)
-            plugin.origin = replace(origin, version=digest[:12], source=digest)
+            plugin.origin = replace(origin, source=digest)
             for name, other in other_modules(sources, file.path.parent).items():
                 raise PluginError(
                     f"it imports {name}, which is {other}, and not the file of that name beside it. Rename that, or "
@@ -126,8 +131,7 @@ class Plugins:
 
     def _disable(self, label: str, error: BaseException) -> None:
         """Disable a plugin: record its error and remove every class that it provides."""
-        kind = "" if isinstance(error, HarnessError) else f"{type(error).__name__}: "
-        self.plugins[label].error = f"{kind}{plain_text(error)}".rstrip(".")
+        self.plugins[label].error = in_words(error).rstrip(".")
         self.plugins[label].provides.clear()
         if self._manager.has_plugin(label):
             self._manager.unregister(name=label)
@@ -150,34 +154,14 @@ class Plugins:
             if not plugin.works:
                 continue
             try:
-                items = self._provided(kind, label, plugin.origin)
+                classes = [cls for hook in self._implementations(f"harness_{kind}s", label) for cls in hook() or ()]
+                items = [Provided(kind, check_class(kind, cls), cls, plugin.origin, label) for cls in classes]
             except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
                 self._disable(label, error)
                 continue
             for item in items:
                 self._classes.setdefault((item.kind, item.name), []).append(item)
                 plugin.provides.append(f"{item.kind} {item.name}")
-
-    def _provided(self, kind: str, label: str, origin: Origin) -> list[Provided]:
-        """Return the classes of a kind that one plugin provides, after checking them.
-
-        Raises:
-            PluginError: a class is not of the kind, has an invalid name, or lacks a method.
-        """
-        base = base_of(kind)
-        items = []
-        for implementation in self._implementations(f"harness_{kind}s", label):
-            classes: Iterable[Any] = implementation() or ()
-            for cls in classes:
-                if not (isinstance(cls, type) and issubclass(cls, base)):
-                    raise PluginError(f"harness_{kind}s gave {cls!r}, which is no subclass of {base.__name__}")
-                name = getattr(cls, "name", "")
-                if not _NAME.fullmatch(name):
-                    raise PluginError(f"{cls.__name__}.name must be lower-case letters, digits, '.', '_', '-'")
-                if missing := sorted(getattr(cls, "__abstractmethods__", ())):
-                    raise PluginError(f"{kind} {name} does not implement {', '.join(missing)}")
-                items.append(Provided(kind, name, cls, origin, label))
-        return items
 
     def _implementations(self, hook: str, label: str | None = None) -> list[Callable[..., Any]]:
         caller = getattr(self._manager.hook, hook)
@@ -249,7 +233,8 @@ class Plugins:
 
     def versions(self) -> dict[str, str]:
         """Return distribution -> version for every plugin that works; for a file, its path -> digest."""
-        return {p.origin.file or p.origin.distribution: p.origin.version for p in self.plugins.values() if p.works}
+        origins = [plugin.origin for plugin in self.plugins.values() if plugin.works]
+        return {one.file or one.distribution: (one.source or "")[:12] or one.version for one in origins}
 
     def registries(self) -> list[Path]:
         """Return the registry files of the plugins that work, each once. A plugin with a wrong file is disabled."""
@@ -276,33 +261,18 @@ class Plugins:
             self._commands = {}
             for label in [label for label, plugin in self.plugins.items() if plugin.works]:
                 try:
-                    found = self._commands_of(label)
+                    found = {
+                        n: c
+                        for hook in self._implementations("harness_commands", label)
+                        for n, c in (hook() or {}).items()
+                    }
+                    check_commands(found, self._commands)
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
                     self._disable(label, error)
                     continue
                 self._commands |= found
                 self.plugins[label].provides += [f"command {name}" for name in found]
         return self._commands
-
-    def _commands_of(self, label: str) -> dict[str, Any]:
-        """Return the commands of one plugin, after checking them.
-
-        Raises:
-            PluginError: something is no command, has an invalid name, or a name that another plugin gives too.
-        """
-        import click
-
-        commands: dict[str, Any] = {}
-        for implementation in self._implementations("harness_commands", label):
-            commands |= implementation() or {}
-        for name, command in commands.items():
-            if not isinstance(command, click.Command):
-                raise PluginError(f"harness_commands gave {command!r} for {name!r}, which is no click.Command")
-            if not _COMMAND.fullmatch(name):
-                raise PluginError(f"harness_commands gave the name {name!r}: NAME or 'results NAME' is expected")
-            if name in (self._commands or {}):
-                raise PluginError(f"another plugin has the command {name!r}")
-        return commands
 
     def gather(self, hook: str, arguments: Mapping[str, Any]) -> tuple[list[tuple[str, Any]], list[str]]:
         """Call a hook that gives several things in every plugin.

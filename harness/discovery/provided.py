@@ -20,8 +20,7 @@ class Origin:
         module: the module it names.
         distribution: the installed distribution (Python package) that declares the entry point.
         version: the distribution's version.
-        file: the path of a plugin that is a file (`harness.discovery.files`); its distribution is the file's name, and
-            its version the beginning of `source`.
+        file: the path of a plugin that is a file (`harness.discovery.files`), whose name stands for its distribution.
         source: the digest of such a plugin's source, as it was read.
     """
 
@@ -33,7 +32,7 @@ class Origin:
     source: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.distribution} {self.version}"
+        return f"{self.distribution} (file)" if self.file else f"{self.distribution} {self.version}"
 
     @property
     def place(self) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import Distribution
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -14,11 +16,16 @@ from harness import __version__, hookimpl, hookspecs
 from harness.discovery.kinds import KINDS, base_of
 from harness.errors import PluginError, did_you_mean
 
-__all__ = ["REQUIRES", "check_hooks", "check_version", "has_hooks", "hooks_of_classes", "registry_beside"]
+__all__ = [
+    *("REQUIRES", "check_class", "check_commands", "check_hooks"),
+    *("check_version", "has_hooks", "hooks_of_classes", "registry_beside"),
+]
 
 REQUIRES = "requires_harness"
 """The attribute of a plugin's module that says which versions of the harness it works with: ">=0.2"."""
 _OWN = "codec-harness"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_COMMAND = re.compile(r"(?:results )?[a-z][a-z0-9-]*")
 
 
 def has_hooks(module: object) -> bool:
@@ -42,7 +49,9 @@ def check_hooks(module: object) -> None:
         for argument in inspect.signature(function).parameters:
             if argument not in allowed:
                 there_is = f"It has: {', '.join(allowed)}." if allowed else "It has none."
-                raise PluginError(f"hook {name} has no argument {argument!r}.{did_you_mean(argument, allowed)} {there_is}")
+                raise PluginError(
+                    f"hook {name} has no argument {argument!r}.{did_you_mean(argument, allowed)} {there_is}"
+                )
 
 
 def hooks_of_classes(module: ModuleType) -> SimpleNamespace:
@@ -73,6 +82,44 @@ def hooks_of_classes(module: ModuleType) -> SimpleNamespace:
     return SimpleNamespace(**made)
 
 
+def check_class(kind: str, cls: Any) -> str:
+    """Return the name of a class that a plugin provides.
+
+    Raises:
+        PluginError: the class is not of the kind, has an invalid name, or lacks a method.
+    """
+    base = base_of(kind)
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise PluginError(f"harness_{kind}s gave {cls!r}, which is no subclass of {base.__name__}")
+    name = getattr(cls, "name", "")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise PluginError(f"{cls.__name__}.name must be lower-case letters, digits, '.', '_', '-'")
+    if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+        raise PluginError(f"{kind} {name} does not implement {', '.join(missing)}")
+    return name
+
+
+def check_commands(commands: Mapping[str, Any], others: Mapping[str, Any]) -> None:
+    """Check the commands that a plugin adds.
+
+    Args:
+        commands: the plugin's commands by their names.
+        others: those of other plugins.
+
+    Raises:
+        PluginError: something is no command, has an invalid name, or a name that another plugin gives too.
+    """
+    import click
+
+    for name, command in commands.items():
+        if not isinstance(command, click.Command):
+            raise PluginError(f"harness_commands gave {command!r} for {name!r}, which is no click.Command")
+        if not _COMMAND.fullmatch(name):
+            raise PluginError(f"harness_commands gave the name {name!r}: NAME or 'results NAME' is expected")
+        if name in others:
+            raise PluginError(f"another plugin has the command {name!r}")
+
+
 def check_version(module: object, distribution: Distribution | None) -> None:
     """Check that this harness is one that a plugin says it works with.
 
@@ -81,23 +128,27 @@ def check_version(module: object, distribution: Distribution | None) -> None:
     Raises:
         PluginError: it is another one, or the attribute is no version specifier.
     """
-    texts = [text] if (text := getattr(module, REQUIRES, None)) is not None else []
+    said = getattr(module, REQUIRES, None)
     needed = distribution.requires or () if distribution is not None and distribution.name != _OWN else ()
-    if not texts and not any(one.lower().startswith(_OWN) for one in needed):
+    if said is None and not any(one.lower().startswith(_OWN) for one in needed):
         return
     from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-    for text in [*(f"{_OWN}{text}" for text in texts), *needed]:
+    specifiers = []
+    if said is not None:
         try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
-            if text in needed:
-                continue
-            raise PluginError(f"{REQUIRES} is {texts[0]!r}; a specifier as '>=0.2' is expected.") from None
-        if requirement.name != _OWN or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
-            continue
-        if not __version__.startswith("0+") and not requirement.specifier.contains(__version__, prereleases=True):
-            raise PluginError(f"it needs {_OWN} {requirement.specifier}, and this is {__version__}.")
+            specifiers.append(SpecifierSet(str(said)))
+        except InvalidSpecifier:
+            raise PluginError(f"{REQUIRES} is {said!r}; a specifier as '>=0.2' is expected.") from None
+    for text in needed:
+        with suppress(InvalidRequirement):
+            one = Requirement(text)
+            if one.name == _OWN and (one.marker is None or one.marker.evaluate({"extra": ""})):
+                specifiers.append(one.specifier)
+    for specifier in specifiers:
+        if not __version__.startswith("0+") and not specifier.contains(__version__, prereleases=True):
+            raise PluginError(f"it needs {_OWN} {specifier}, and this is {__version__}.")
 
 
 def registry_beside(module: str) -> Path | None:
@@ -118,7 +169,7 @@ def registry_beside(module: str) -> Path | None:
 def _marked(module: object) -> Iterator[tuple[str, Callable[..., Any], bool]]:
     """Yield the hook's name, the function, and whether the hook need not exist, of every marked function."""
     for name in dir(module):
-        value = getattr(module, name, None)
+        value: Any = getattr(module, name, None)
         facts = getattr(value, "harness_impl", None) if inspect.isroutine(value) else None
         if isinstance(facts, dict):
             yield facts.get("specname") or name, value, bool(facts.get("optionalhook"))

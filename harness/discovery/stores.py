@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from contextlib import closing
 from harness.errors import CollisionError, StoreError, closest
 
 if TYPE_CHECKING:

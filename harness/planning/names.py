@@ -161,9 +161,11 @@ class Names:
         """
         place = self._place(text) if kind == "dataset" else None
         parsed = ParsedName(_base(place.path, text), place.options) if place else parse(text, levels=False)
-        defaults = made.resolve(self.registry.entry(f"{kind}s", parsed.name).get("options", {}))
-        training = {option.name for option in made.options if option.only == "training"}
-        changed = [o for o in parsed.options if made.config[o] != defaults[o] and o not in training]
+        preset = self.registry.entry(f"{kind}s", parsed.name).get("options", {})
+        needed = {option.name for option in made.required()} - preset.keys()
+        defaults = {**made.resolve({**preset, **{o: made.config[o] for o in needed}}), **dict.fromkeys(needed)}
+        idle = {option.name for option in made.options if option.only in ("training", "speed")}
+        changed = [o for o in parsed.options if made.config[o] != defaults.get(o) and o not in idle]
         return named(parsed.name, {o: made.config[o] for o in changed})
 
     def weights(self, model: Model, name: str, dataset: Dataset) -> Weights:

@@ -169,7 +169,7 @@ def _experiment(
         key=key_of(identity),
         identity=identity,
         codec=codec.name,
-        codec_options=dict(codec.config),
+        codec_options=codec.lasting_config(),
         level=level,
         level_name=codec.scale.name if codec.scale else None,
         intra=codec.coding == "video" and subject.dataset.still,

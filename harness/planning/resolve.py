@@ -19,7 +19,7 @@ from harness.errors import (
     TrainingError,
     UsageError,
     WeightsError,
-    plain_text,
+    in_words,
 )
 from harness.model import Model, Weights
 from harness.planning.batches import outlines, stratified_subset
@@ -110,7 +110,7 @@ class Resolver(Names):
         except HarnessError as error:
             self.problems.append(str(error))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - any error of a plugin becomes a problem
-            self.problems.append(f"{arguments_text(arguments)}: {type(error).__name__}: {plain_text(error)}")
+            self.problems.append(f"{arguments_text(arguments)}: {in_words(error)}")
         return None
 
     # Codecs

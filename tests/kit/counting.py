@@ -9,7 +9,7 @@ from pathlib import Path
 
 __all__ = ["REGISTRY", "SOURCE", "write_counting"]
 
-SOURCE = '''
+SOURCE = """
 import numpy as np
 import torch
 
@@ -94,7 +94,7 @@ class Counter(Model):
 
     def predict(self, batch):
         return [[int((image > 200).sum()) // 3] for image in batch]
-'''
+"""
 
 REGISTRY = """
 [tasks.counting]
