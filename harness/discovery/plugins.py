@@ -291,8 +291,8 @@ class Plugins:
             try:
                 given = implementation.function(*(arguments[name] for name in implementation.argnames))
                 things += [(name, thing) for thing in given or ()]
-            except Exception as error:  # noqa: BLE001 - the rest of the page is shown without it
-                problems.append(f"plugin {name}: {hook}: {type(error).__name__}: {error}")
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the rest of the page is shown without it
+                problems.append(f"plugin {name}: {hook}: {in_words(error)}")
         return things, problems
 
     def emit(self, event: str, arguments: Mapping[str, Any]) -> list[str]:
@@ -307,8 +307,8 @@ class Plugins:
         for implementation in caller.get_hookimpls():
             try:
                 implementation.function(*(arguments[name] for name in implementation.argnames))
-            except Exception as error:  # noqa: BLE001 - a logger must not stop a run
-                problems.append(f"plugin {implementation.plugin_name}: {event}: {type(error).__name__}: {error}")
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a logger must not stop a run
+                problems.append(f"plugin {implementation.plugin_name}: {event}: {in_words(error)}")
         return problems
 
 

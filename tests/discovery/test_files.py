@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -71,7 +72,8 @@ def test_a_file_gives_its_classes(load: Callable[..., Plugins], tmp_path: Path) 
 
 def test_hooks_of_a_file_come_before_its_classes(load: Callable[..., Plugins], tmp_path: Path) -> None:
     file = write(tmp_path / "both.py", "one")
-    hook = "\nclass Two(Raw):\n    name = 'two'\n\nimport harness\n\n@harness.hookimpl\ndef harness_codecs(): return [Two]\n"
+    hook = "\nimport harness\n\n@harness.hookimpl\ndef harness_codecs(): return [Two]\n"
+    hook = f"\nclass Two(Raw):\n    name = 'two'\n{hook}"
     file.write_text(file.read_text() + hook)
     assert load(file).names("codec") == ["two"]
 
@@ -136,11 +138,11 @@ def test_a_package_is_a_plugin_too(load: Callable[..., Plugins], tmp_path: Path)
     ("make", "message"),
     [
         (lambda path: path / "none.py", "there is no such file; looked for"),
-        (lambda path: (path / "x.txt").write_text("") and None or path / "x.txt", r"a Python file \(\.py\)"),
+        (lambda path: shutil.copy(__file__, path / "x.txt"), r"a Python file \(\.py\)"),
         (lambda path: (path / "plain").mkdir() or path / "plain", "no __init__.py"),
     ],
 )
-def test_what_is_no_plugin_is_refused(tmp_path: Path, make: Callable[[Path], Path], message: str) -> None:
+def test_what_is_no_plugin_is_refused(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         use_files([str(make(tmp_path))])
 

@@ -86,6 +86,12 @@ class SqlStore(Store):
         with self._database.writing() as connection:
             runs.end(connection, run, status)
 
+    def add_warnings(self, run: int, warnings: Sequence[str]) -> None:
+        from harness_plugins.sql_store import runs
+
+        with self._database.writing() as connection:
+            runs.add_warnings(connection, run, warnings)
+
     def runs(self) -> list[RecordedRun]:
         from harness_plugins.sql_store import runs
 
