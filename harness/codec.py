@@ -238,7 +238,7 @@ class ImageCodec(Codec):
         """Decode a stream from `encode_image` to an image, uint8[H, W, 3] (RGB): a new array for each call."""
 
     def stream_bits(self, data: bytes) -> int:
-        """Return the rate, in bits, of one stream: all its bytes, unless a codec leaves out the container of its own."""
+        """Return the rate, in bits, of one stream: all its bytes, unless a codec leaves its container out."""
         return 8 * len(data)
 
     def encode(self, frames: Frames, level: Level, fps: float | None = None) -> Encoded:

@@ -84,6 +84,7 @@ class Task(Configured, ABC):
             With `fps=` the targets of a clip's first frames are not judged; those of whole clips always are.
         draws_over: whether the image stays visible under the drawing of `draw`. If not, a panel shows the image beside
             the drawing.
+        tells: the names of the hints that a target tells (`hint`): "boxes" of persons, for example.
         suspects: what is usually wrong if a model scores at chance: words that follow "Usually wrong are".
 
     Attributes:
@@ -95,6 +96,7 @@ class Task(Configured, ABC):
     judges: ClassVar[Literal["frames", "clips"]] = "frames"
     sample_metric: ClassVar[Metric] = Metric("score")
     draws_over: ClassVar[bool] = True
+    tells: ClassVar[tuple[str, ...]] = ()
     suspects: ClassVar[str] = (
         "the classes (other ones, or in another order), the normalisation of the pixels (mean and deviation, 0-1 or "
         "0-255), the order of the colours (RGB or BGR), or the weights (of another network or data set)"
@@ -263,6 +265,15 @@ class Task(Configured, ABC):
             targets: the targets of some of these frames. They are read only if they are asked for.
         """
         return None
+
+    def hint(self, name: str, target: Any) -> Any:
+        """Return what a target tells a model that needs it (`harness.model.Model.needs`).
+
+        Args:
+            name: one of `tells`. `boxes`: float64[N, 5], x1, y1, x2, y2 in pixels, and 1.
+            target: what the dataset gave for one frame.
+        """
+        raise NotImplementedError(f"task {self.name} tells no {name}")
 
     def as_target(self, prediction: Any) -> Any:
         """Convert a prediction to a target, so that a model can be compared with its own output without labels."""

@@ -26,6 +26,7 @@ from harness.planning.batches import outlines, stratified_subset
 from harness.planning.codecs import choose_codec, refused_images, refused_rates, unjudged_clips
 from harness.planning.grammar import parse
 from harness.planning.grid import CodecChoice, Grid, TrainingSetup
+from harness.planning.hints import check_hints
 from harness.planning.names import Names
 from harness.planning.reference import coded_sources, known_classes, reference_problems
 from harness.planning.request import Request
@@ -218,6 +219,7 @@ class Resolver(Names):
             dataset.classes = known_classes(weights, kind(classes=("any",), **options), model_name)
         task: Task = self.plugins.get("task", task_name)(classes=dataset.classes, **options)
         check_metrics(task)
+        self.notes += check_hints(model, model_name, task, dataset, request.reference)
         plain_facts("model", model, "fingerprint", "identity_config")
         plain_facts("dataset", dataset, "decoders")
         if request.reference == "predictions":

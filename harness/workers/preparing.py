@@ -15,6 +15,7 @@ from harness.media.levers import at_phase, unseen_frames
 from harness.media.quality import squared_error
 from harness.model import NoMemo
 from harness.planning.given import check_outline, named
+from harness.planning.hints import prepare
 from harness.records import SampleRow
 from harness.workers.checking import check_sample, check_targets
 from harness.workers.desk import Step, WorkerFaultError, enter
@@ -204,7 +205,8 @@ def _code(
             active = f"model {model.name}"
             started = time.perf_counter()
             enter(Step.PREPARE, cell, index)
-            prepared = model.prepare(frames, source.scored, keeper.memo(phased, source))
+            memo = keeper.memo(phased, source)
+            prepared = prepare(model, unit.subject.task, frames, source.outline, source.sample.targets, memo)
             seconds["prepare"] += time.perf_counter() - started
             shape = model.prepared_shape(source.outline)
         except plugin_errors() as error:  # an error of a plugin fails one sample, and is recorded
@@ -244,7 +246,8 @@ def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[Prepared
     for place, source in enumerate(sources):
         try:
             enter(Step.PREPARE, REFERENCE, source.row.index)
-            prepared = model.prepare(source.sample.frames, source.scored, NoMemo())
+            sample = source.sample
+            prepared = prepare(model, unit.subject.task, sample.frames, source.outline, sample.targets, NoMemo())
             shape = model.prepared_shape(source.outline)
             if source.is_changed:
                 sources[place] = _read_again(unit, source)

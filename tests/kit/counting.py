@@ -45,6 +45,11 @@ class Counting(Task):
     def score(self, prediction, target) -> Statistics:
         return {"error": np.array(abs(prediction - target), np.float64)}
 
+    tells = ("boxes",)
+
+    def hint(self, name, target):
+        return np.ones((target, 5))
+
     def reduce(self, statistics, weights=None):
         errors = np.array([s["error"] for s in statistics])
         weights = np.ones((1, len(errors))) if weights is None else weights
@@ -73,6 +78,29 @@ class Dots(Dataset):
 
     def fingerprint(self):
         return "1" * 64
+
+
+class Told(Model):
+    name = "told"
+    summary = "counts the boxes that it is told"
+    task = "counting"
+    needs = ("boxes",)
+
+    def resolve_weights(self, asked, dataset_classes):
+        return Weights("none", None, "")
+
+    def prepared_shape(self, outline):
+        return ()
+
+    def prepare(self, frames, scored, memo, known=None):
+        assert known.outline.id.startswith("dots ")
+        return torch.tensor([len(known.hints["boxes"][frame]) for frame in scored])
+
+    def load(self, weights, classes, device, precision="fp32"):
+        self.classes = classes
+
+    def predict(self, batch):
+        return [counts.tolist() for counts in batch]
 
 
 class Counter(Model):

@@ -62,6 +62,7 @@ class Pose(Task):
         "the order of the key points, the normalisation of the pixels (mean and deviation, 0-1 or 0-255), the order of "
         "the colours (RGB or BGR), or the weights (of another network or data set)"
     )
+    tells = ("boxes",)
     options = (
         Option(
             "confidence",
@@ -88,6 +89,11 @@ class Pose(Task):
     def check_target(self, target: Any, size: tuple[int, int]) -> None:
         """Check the annotated persons of one frame (`Persons.check`)."""
         check_type(target, Persons).check()
+
+    def hint(self, name: str, target: Persons) -> NDArray[np.float64]:
+        """Return the boxes of the persons, those of crowds left out: float64[N, 5], x1, y1, x2, y2, and 1."""
+        boxes = target.boxes[~target.crowd]
+        return np.concatenate([boxes, np.ones((len(boxes), 1))], axis=1)
 
     def score(self, prediction: Poses, target: Persons) -> Statistics:
         """Return the matches of the found and the annotated persons in one frame (see `frame_statistics`)."""
