@@ -17,7 +17,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.dataset import Outline
-from harness.dataset import Outline
 from harness.engine import machine
 from harness.engine.apart import in_own_process
 from harness.engine.compiling import compile_network
