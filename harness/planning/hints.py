@@ -43,7 +43,8 @@ def prepare(model: Model, task: Task, frames: Frames, outline: Outline, targets:
     if not _takes_known(type(model)):
         return model.prepare(frames, scored, memo)
     hints = {name: _hint(name, str(model.config[name]), task, outline, targets) for name in model.needs}
-    return model.prepare(frames, scored, memo, known=Known(outline, hints))
+    call: Callable[..., Any] = model.prepare
+    return call(frames, scored, memo, known=Known(outline, hints))
 
 
 def check_hints(model: Model, name: str, task: Task, dataset: Dataset, reference: str) -> list[str]:
@@ -78,9 +79,7 @@ def check_hints(model: Model, name: str, task: Task, dataset: Dataset, reference
                     f"model {name} needs {need} of each sample, and {why}. Give a file of COCO results: "
                     f"{model.name}:{need}=FILE."
                 )
-            notes.append(
-                f"model {name} is told {need} of the labels: its results are those of a perfect finder of them."
-            )
+            notes.append(f"model {name} is told {need} of the labels: its results are those of a perfect finder.")
             continue
         if need != "boxes":
             raise UsageError(f"model {name}: {need}={source}: only boxes can come from a file; write {need}={TRUTH}.")
@@ -88,9 +87,10 @@ def check_hints(model: Model, name: str, task: Task, dataset: Dataset, reference
             raise UsageError(f"model {name}: boxes={source}: a file has boxes of images, not of clips.")
         ids = {dataset.outline(index).id for index in range(len(dataset))}
         if not ids & read_boxes(source).keys():
+            here, there = ", ".join(list(read_boxes(source))[:3]), ", ".join(sorted(ids)[:3])
             raise UsageError(
                 f"model {name}: boxes={source} has no box in any of the {len(ids)} images of dataset {dataset.name}: "
-                f"its image_id are {', '.join(list(read_boxes(source))[:3])}, the images are {', '.join(sorted(ids)[:3])}."
+                f"its image_id are {here}, the images are {there}."
             )
     return notes
 
@@ -116,8 +116,9 @@ def read_boxes(file: str) -> Mapping[str, NDArray[np.float64]]:
             found.setdefault(str(entry["image_id"]), []).append(box)
         boxes = {name: np.array(rows, np.float64) for name, rows in found.items()}
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        form = "a list of image_id, bbox, score"
         raise UsageError(
-            f"boxes={file} is no file of COCO results (a list of image_id, bbox, score): {type(error).__name__}: {error}."
+            f"boxes={file} is no file of COCO results ({form}): {type(error).__name__}: {error}."
         ) from error
     if not all(np.isfinite(rows).all() for rows in boxes.values()):
         raise UsageError(f"boxes={file}: a box or a score is not finite.")

@@ -133,7 +133,8 @@ class SampleRunner:
         import torch
 
         scored = tuple(sorted(sample.targets))
-        outline = Outline(sample.id, *frames.shape[1:3], len(frames), scored)
+        count, height, width, _ = frames.shape
+        outline = Outline(sample.id, height, width, count, scored)
         prepared = prepare(self._model, self._subject.task, frames, outline, sample.targets, NoMemo())
         batch = self._model.collate([prepared])
         with torch.inference_mode():

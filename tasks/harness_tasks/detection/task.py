@@ -72,6 +72,7 @@ class Detection(Task):
     summary = "object detection (COCO and VOC average precision)"
     metrics: ClassVar[tuple[Metric, ...]] = _METRICS
     sample_metric: ClassVar[Metric] = Metric("AP50", description="AP at overlap 0.5, all classes in one list")
+    tells = ("boxes",)
     options = (
         Option(
             "confidence",
@@ -100,6 +101,11 @@ class Detection(Task):
     def check_target(self, target: Any, size: tuple[int, int]) -> None:
         """Check the objects in one frame (`Boxes.check`)."""
         check_type(target, Boxes).check(len(self.classes))
+
+    def hint(self, name: str, target: Boxes) -> NDArray[np.float64]:
+        """Return the boxes of the objects, those of crowds left out: float64[N, 5], x1, y1, x2, y2, and 1."""
+        boxes = target.boxes[~target.crowd]
+        return np.concatenate([boxes, np.ones((len(boxes), 1))], axis=1)
 
     def score(self, prediction: Detections, target: Boxes) -> Statistics:
         """Return the matches of the detections and objects in one frame (see `frame_statistics`)."""
