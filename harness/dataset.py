@@ -44,9 +44,11 @@ from harness.errors import DatasetError
 from harness.options import Configured, Value
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from harness.codec import Frames
 
-__all__ = ["Dataset", "Outline", "Sample", "Source"]
+__all__ = ["WHOLE", "Dataset", "KeptFrame", "Outline", "Sample", "Source"]
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,31 @@ class Sample:
     source: Source = field(default_factory=lambda: Source("rendered"))
 
 
+WHOLE = "value"
+"""The name of the array of a kept prediction that is one array."""
+
+
+@dataclass(frozen=True)
+class KeptFrame:
+    """One kept prediction.
+
+    Args:
+        id: the sample's name.
+        frame: the number of the scored frame; 0 for an image.
+        still: whether the sample is a single image.
+        size: height and width of the source frame in pixels.
+        arrays: the prediction's fields by name; `WHOLE` for a prediction that is one array.
+        numbers: the classes' numbers in the dataset's own files (`Dataset.class_numbers`).
+    """
+
+    id: str
+    frame: int
+    still: bool
+    size: tuple[int, int]
+    arrays: Mapping[str, NDArray[Any]]
+    numbers: tuple[int, ...] = ()
+
+
 class Dataset(Configured, ABC):
     """Base class of datasets: the samples of one split, with the targets of one task.
 
@@ -139,6 +166,8 @@ class Dataset(Configured, ABC):
         root: the folder that the dataset reads; None if it needs none.
         classes: the names of the classes; the targets' labels are indices into it. `open` sets it. Empty if the task
             has no classes.
+        class_numbers: the numbers of the classes in the dataset's own files (COCO's category ids), by which kept
+            predictions name them; `open` may set it. Empty if they are 1, 2, 3, ...
     """
 
     tasks: ClassVar[tuple[str, ...]] = ()
@@ -152,6 +181,7 @@ class Dataset(Configured, ABC):
     still: bool = True
     judges: Literal["frames", "clips"] = "frames"
     classes: tuple[str, ...] = ()
+    class_numbers: tuple[int, ...] = ()
 
     def __init__(self, task: str, split: str | None = None, root: Path | None = None, **options: object) -> None:
         super().__init__(**options)

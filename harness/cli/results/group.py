@@ -22,6 +22,7 @@ from harness.cli.options.results import (
 from harness.cli.results.browse import browse
 from harness.cli.results.export import export
 from harness.cli.results.merge import merge
+from harness.cli.results.predictions import predictions
 from harness.cli.results.refresh import refresh
 from harness.cli.results.retrained import matrix, recovery
 from harness.cli.results.show import show
@@ -130,6 +131,7 @@ results.add_command(browse)
 results.add_command(export)
 results.add_command(matrix)
 results.add_command(merge)
+results.add_command(predictions)
 results.add_command(recovery)
 results.add_command(refresh)
 results.add_command(show)
