@@ -40,7 +40,7 @@ def predictions(
     Boxes and key points become COCO results (JSON), label maps PNG files in a folder, depth maps an .npz file, and
     classes CSV. Of several experiments each gets a name of its own in the folder.
     """
-    from harness.results.predictions import recorded_task, write_predictions
+    from harness.show.predicted import recorded_task, write_predictions
 
     with open_for_reading(db or ctx.obj) as store:
         filters = filters_of(store, {name: list(names) for name, names in merged_filters(ctx, wanted).items()})
