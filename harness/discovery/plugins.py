@@ -19,7 +19,7 @@ from typing import Any
 import pluggy
 
 from harness import hookspecs
-from harness.discovery.files import PluginFile, given_files, import_file
+from harness.discovery.files import PluginFile, given_files, import_file, use_files
 from harness.discovery.kinds import KINDS
 from harness.discovery.provided import Hint, Origin, Plugin, Provided
 from harness.discovery.reading import (
@@ -72,6 +72,8 @@ class Plugins:
         self.plugins: dict[str, Plugin] = {}
         for point in entry_points(group=GROUP) if points is None else points:
             self._load(point)
+        if points is None and files is None:
+            use_files(())  # relative paths become absolute, for processes that work in another folder
         for file in given_files() if points is None and files is None else files or ():
             self._load_file(file)
 

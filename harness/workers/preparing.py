@@ -326,5 +326,7 @@ def reason(where: str, error: BaseException) -> str:
     """Describe an error in one sentence, for the database, which keeps texts of any content but not of any length."""
     if isinstance(error, WorkerFaultError):  # which says itself where it happened
         return str(error)
-    kind = "" if isinstance(error, HarnessError) else f"{type(error).__name__}: "
-    return f"{where}: {kind}{storable(error, MESSAGE)}"
+    if not isinstance(error, HarnessError):
+        return f"{where}: {type(error).__name__}: {storable(error, MESSAGE)}"
+    name = where.rpartition(" ")[2]  # "codec jpeg": an error of the codec's own may begin with its name, too
+    return f"{where}: {storable(error, MESSAGE).removeprefix(f'{where}: ').removeprefix(f'{name}: ')}"

@@ -62,7 +62,7 @@ def test_a_file_gives_its_classes(load: Callable[..., Plugins], tmp_path: Path) 
         ["coarse"],
         ["counting"],
         ["dots"],
-        ["counter"],
+        ["counter", "told"],
         [],
     ]
     provided = plugins.provided("codec", "coarse")
@@ -269,3 +269,23 @@ def test_a_source_that_is_no_file_is_refused() -> None:
 
     with pytest.raises(PluginError, match="has no file"):
         sources_of(("no_such_module_anywhere",), "mine.py")
+
+
+def test_an_error_of_a_codec_names_it_once(tmp_path: Path, cache: Path) -> None:
+    file = write_counting(tmp_path)
+    file.write_text(SOURCE.replace("reshape(data[0], data[1], 3)", "reshape(data[1], data[0], 3)"))
+    session = Session(tmp_path, cache)
+    run = ("run", "--codec", "coarse@2", "--task", "counting", "--resamples", "100", "--workers", "0")
+    failed = session.run(*run, "--plugin", str(file), status=1).stderr
+    assert "sample dots 0: codec coarse: an image uint8[16, 24, 3] was coded, uint8[24, 16, 3] came back." in failed
+
+
+def test_a_relative_path_of_the_variable_holds_in_other_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "mine.py")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(VARIABLE, "mine.py")
+    plugins = Plugins()
+    assert plugins.provided("codec", "raw").origin.file == str(tmp_path / "mine.py")
+    assert os.environ[VARIABLE] == str(tmp_path / "mine.py")
