@@ -263,11 +263,9 @@ class Plugins:
             self._commands = {}
             for label in [label for label, plugin in self.plugins.items() if plugin.works]:
                 try:
-                    found = {
-                        n: c
-                        for hook in self._implementations("harness_commands", label)
-                        for n, c in (hook() or {}).items()
-                    }
+                    found: dict[str, Any] = {}
+                    for implementation in self._implementations("harness_commands", label):
+                        found |= implementation() or {}
                     check_commands(found, self._commands)
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
                     self._disable(label, error)
