@@ -37,10 +37,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Frames: TypeAlias = NDArray[np.uint8]
+    """RGB frames, uint8[T, H, W, 3]."""
+
 __all__ = ["Codec", "Encoded", "Frames", "ImageCodec", "Level", "Scale", "check_frames"]
 
-Frames: TypeAlias = "NDArray[np.uint8]"
-"""RGB frames, uint8[T, H, W, 3]. At run time the alias is a string, so that this module does not import NumPy."""
+
+def __getattr__(name: str) -> object:
+    if name != "Frames":  # which is made when it is asked for, so that this module does not import NumPy
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from numpy import uint8
+    from numpy.typing import NDArray
+
+    return NDArray[uint8]
+
 
 _LENGTH = struct.Struct("<Q")
 """The length that stands before each stream of an `ImageCodec`."""
@@ -161,7 +171,7 @@ class Codec(Configured, ABC):
     def decode(self, encoded: Encoded) -> Frames:
         """Return the decoded frames, uint8[T, H, W, 3] (RGB): as many as the source has, at the source's size.
 
-        The codec does not write to the array afterwards: the next decoded sample has an array of its own.
+        The next decoded sample has an array of its own.
         """
 
     def fingerprint(self) -> Mapping[str, Value]:
@@ -174,7 +184,6 @@ class Codec(Configured, ABC):
 
     def available(self) -> str | None:
         """Return None if the codec works on this machine, otherwise a sentence that says what is missing."""
-        return None
 
     def problems(self) -> Sequence[str]:
         """Return warnings for the user about coding in this process, such as a library that codes slowly."""
@@ -214,8 +223,8 @@ class ImageCodec(Codec):
     """Base class of codecs that code single images.
 
     A subclass implements `encode_image` and `decode_image`. This class applies them to every frame of a video, and
-    joins the streams in `Encoded.data`, each after its length in bytes. The lengths do not count as rate:
-    `Encoded.bits` is the sum of `stream_bits` over the streams.
+    joins the streams in `Encoded.data`, each after its length, which does not count as rate: `Encoded.bits` is the sum
+    of `stream_bits` over the streams.
     """
 
     coding = "image"
@@ -226,16 +235,10 @@ class ImageCodec(Codec):
 
     @abstractmethod
     def decode_image(self, data: bytes) -> NDArray[np.uint8]:
-        """Decode a stream from `encode_image` to an image, uint8[H, W, 3] (RGB).
-
-        An array that can be written to is taken over as it is, so it must be a new one for each call.
-        """
+        """Decode a stream from `encode_image` to an image, uint8[H, W, 3] (RGB): a new array for each call."""
 
     def stream_bits(self, data: bytes) -> int:
-        """Return the rate, in bits, of one stream from `encode_image`.
-
-        The default counts all bytes. A codec whose stream is in a container overrides it, to leave the container out.
-        """
+        """Return the rate, in bits, of one stream: all its bytes, unless a codec leaves its container out."""
         return 8 * len(data)
 
     def encode(self, frames: Frames, level: Level, fps: float | None = None) -> Encoded:

@@ -38,15 +38,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness.errors import DatasetError
 from harness.options import Configured, Value
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from harness.codec import Frames
 
-__all__ = ["Dataset", "Outline", "Sample", "Source"]
+__all__ = ["WHOLE", "Dataset", "KeptFrame", "Outline", "Sample", "Source"]
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,31 @@ class Sample:
     source: Source = field(default_factory=lambda: Source("rendered"))
 
 
+WHOLE = "value"
+"""The name of the array of a kept prediction that is one array."""
+
+
+@dataclass(frozen=True)
+class KeptFrame:
+    """One kept prediction.
+
+    Args:
+        id: the sample's name.
+        frame: the number of the scored frame; 0 for an image.
+        still: whether the sample is a single image.
+        size: height and width of the source frame in pixels.
+        arrays: the prediction's fields by name; `WHOLE` for a prediction that is one array.
+        numbers: the classes' numbers in the dataset's own files (`Dataset.class_numbers`).
+    """
+
+    id: str
+    frame: int
+    still: bool
+    size: tuple[int, int]
+    arrays: Mapping[str, NDArray[Any]]
+    numbers: tuple[int, ...] = ()
+
+
 class Dataset(Configured, ABC):
     """Base class of datasets: the samples of one split, with the targets of one task.
 
@@ -125,6 +152,7 @@ class Dataset(Configured, ABC):
             part of every experiment's key, so results of an earlier revision are not found, and commands that read
             results mark them as superseded.
         needs_root: whether the dataset reads files that the user provides.
+        any_task: whether the dataset serves every task, because its samples have no targets; `tasks` may be empty then.
         labelled: whether the samples have targets. If not, the targets of the scored frames are None, and a model is
             compared with its own output on the uncompressed frames.
 
@@ -132,13 +160,18 @@ class Dataset(Configured, ABC):
         still: whether the samples are single images. Results of video codecs on single images are labelled `intra`.
             It is set on the class, unless it depends on the task or the files; then `open` sets it.
         task: the task whose targets the samples have.
+        judges: what the task judges, frames or whole clips (`harness.task.Task.judges`). It is set, before `open`, for
+            a dataset that serves every task, because that cannot know all tasks.
         split: the split.
         root: the folder that the dataset reads; None if it needs none.
         classes: the names of the classes; the targets' labels are indices into it. `open` sets it. Empty if the task
             has no classes.
+        class_numbers: the numbers of the classes in the dataset's own files (COCO's category ids), by which kept
+            predictions name them; `open` may set it. Empty if they are 1, 2, 3, ...
     """
 
-    tasks: ClassVar[tuple[str, ...]]
+    tasks: ClassVar[tuple[str, ...]] = ()
+    any_task: ClassVar[bool] = False
     splits: ClassVar[tuple[str, ...]] = ()
     layout: ClassVar[str] = ""
     homepage: ClassVar[str] = ""
@@ -146,7 +179,9 @@ class Dataset(Configured, ABC):
     needs_root: ClassVar[bool] = True
     labelled: ClassVar[bool] = True
     still: bool = True
+    judges: Literal["frames", "clips"] = "frames"
     classes: tuple[str, ...] = ()
+    class_numbers: tuple[int, ...] = ()
 
     def __init__(self, task: str, split: str | None = None, root: Path | None = None, **options: object) -> None:
         super().__init__(**options)

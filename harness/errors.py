@@ -51,6 +51,7 @@ __all__ = [
     "closest",
     "did_you_mean",
     "found",
+    "in_words",
     "no_such_metric",
     "plain_text",
 ]
@@ -221,6 +222,15 @@ def found(value: object) -> str:
     kind = type(value)
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def in_words(error: BaseException) -> str:
+    """Return an error for a message: with its type, unless the harness raised it on purpose.
+
+    >>> in_words(KeyError("x")), in_words(UsageError("no such thing."))
+    ("KeyError: 'x'", 'no such thing.')
+    """
+    return plain_text(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {plain_text(error)}"
 
 
 def plain_text(value: object, most: int = _LONGEST) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.experiment import Experiment
     from harness.model import Model
     from harness.pages import PageSection
-    from harness.records import MetricValue, RunInfo, Status, Totals
+    from harness.records import Comparison, MetricValue, RunInfo, Status, Totals
     from harness.store import Store
     from harness.task import Task
 
@@ -32,12 +32,15 @@ __all__ = [
     "harness_datasets",
     "harness_executors",
     "harness_experiment_finished",
+    "harness_experiment_found",
     "harness_models",
     "harness_report_sections",
     "harness_run_finished",
     "harness_run_started",
     "harness_stores",
     "harness_tasks",
+    "harness_training_finished",
+    "harness_training_started",
 ]
 
 hookspec = pluggy.HookspecMarker("harness")
@@ -240,16 +243,83 @@ def harness_run_started(run: int, info: RunInfo, experiments: int) -> None:
 
 
 @hookspec
-def harness_experiment_finished(
-    run: int, experiment: Experiment, status: Status, totals: Totals, metrics: list[MetricValue]
-) -> None:
-    """An experiment has finished, or has failed because too many samples failed. Its results are in the database.
+def harness_experiment_found(run: int, experiment: Experiment) -> None:
+    """An experiment of the run's plan was finished before, or by another run meanwhile, and is not computed again.
+
+    A run that finds all its experiments does not begin, and calls no hook.
 
     Example::
 
         @harness.hookimpl
-        def harness_experiment_finished(experiment, metrics):
-            print(experiment.label, {m.metric: m.value for m in metrics})
+        def harness_experiment_found(experiment):
+            print(experiment.label, "is there already")
+    """
+
+
+@hookspec
+def harness_experiment_finished(
+    run: int,
+    experiment: Experiment,
+    status: Status,
+    totals: Totals,
+    metrics: list[MetricValue],
+    drops: list[Comparison],
+) -> None:
+    """An experiment has finished, or has failed because too many samples failed. Its results are in the database.
+
+    The hook is called when the drops against the baseline are there too, which may be at the end of the run.
+
+    Args:
+        run: the run's id in the database.
+        experiment: the experiment.
+        status: "finished" or "failed".
+        totals: the totals over its samples.
+        metrics: its metrics with their intervals.
+        drops: the drop of each metric; empty for a baseline, and if the baseline has no results.
+
+    Example::
+
+        @harness.hookimpl
+        def harness_experiment_finished(experiment, metrics, drops):
+            print(experiment.label, {m.metric: m.value for m in metrics}, {d.metric: d.value for d in drops})
+    """
+
+
+@hookspec
+def harness_training_started(run: int, key: str, label: str, begin: int, end: int) -> None:
+    """A training that experiments of the run need has begun, or goes on. One that was finished before does not begin.
+
+    Args:
+        run: the run's id in the database.
+        key: the training's key.
+        label: the training's name.
+        begin: the number of iterations that were done before.
+        end: the number of iterations in all.
+
+    Example::
+
+        @harness.hookimpl
+        def harness_training_started(label, end):
+            print(f"training {label}: {end} iterations")
+    """
+
+
+@hookspec
+def harness_training_finished(run: int, key: str, label: str, status: Status, weights: str | None) -> None:
+    """A training that began in this run has ended.
+
+    Args:
+        run: the run's id in the database.
+        key: the training's key.
+        label: the training's name.
+        status: "finished", "failed" or "interrupted".
+        weights: the path of the weights of a finished training; otherwise None.
+
+    Example::
+
+        @harness.hookimpl
+        def harness_training_finished(label, status, weights):
+            print(f"training {label}: {status}, {weights}")
     """
 
 

@@ -7,13 +7,15 @@ network. The task defines the type of a prediction. Predictions are in the coord
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
-from harness.options import Configured, Phase, Value
+from harness.options import Configured, Option, Phase, Value
 from harness.weights import Weights, from_file
 
 if TYPE_CHECKING:
@@ -25,14 +27,31 @@ if TYPE_CHECKING:
     from harness.codec import Frames
     from harness.dataset import Outline
 
-__all__ = ["PRECISIONS", "Memo", "Model", "NoMemo", "Precision", "Weights", "autocast"]
+__all__ = ["PRECISIONS", "TRUTH", "Known", "Memo", "Model", "NoMemo", "Precision", "Weights", "autocast"]
 
 Precision = Literal["fp32", "bf16", "fp16", "tf32"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16", "tf32")
 """Every precision of a forward pass. bf16 and fp16 are torch's automatic mixed precision; the weights stay fp32. With
 tf32, NVIDIA's GPUs (from Ampere on) round the factors of products to 10 bits of mantissa."""
 
+TRUTH = "truth"
+"""Where a hint comes from, unless the user names a file: the labels of the dataset."""
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a model may know of a sample beside its frames.
+
+    Args:
+        outline: the facts about the sample: its id, its size, its scored frames.
+        hints: name -> scored frame -> the hint, for each name in `Model.needs`. `boxes`: float64[N, 5], x1, y1, x2, y2
+            in pixels of the source frame, and the score (1 for those of the labels).
+    """
+
+    outline: Outline
+    hints: Mapping[str, Mapping[int, Any]]
 
 
 class Memo(Protocol):
@@ -84,6 +103,9 @@ class Model(Configured, ABC):
             key, so it is the same on every device. Of a mapping by device type ({"cpu": 1, "cuda": 8}), which models
             could give before, the number of the CPU is used on every device.
         precisions: the precisions that `load` heeds. A run with another precision is refused.
+        needs: the names of the hints that `prepare` needs ("boxes": a top-down pose estimator). The model has an option
+            of each name: `truth`, or a file of COCO results. Preflight checks that they can be had, and the key has
+            where they come from.
         own_weights: the weights that `resolve_weights(None, ...)` returns, for listings: the path of a file that comes
             with the model, or a few words on where they come from ("torchvision's", which torchvision downloads).
             None if the user has to give a file of weights.
@@ -96,9 +118,15 @@ class Model(Configured, ABC):
     parts: ClassVar[tuple[str, ...]] = ("model",)
     default_batch: ClassVar[int | Mapping[str, int]] = 1
     precisions: ClassVar[tuple[Precision, ...]] = ("fp32", "bf16")
+    needs: ClassVar[tuple[str, ...]] = ()
     own_weights: ClassVar[Path | str | None] = None
     classes: tuple[str, ...] = ()
     _network: torch.nn.Module | None = None
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        declared = {option.name for option in cls.options}
+        cls.options += tuple(_hint_option(name) for name in cls.needs if name not in declared)
 
     def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
         """Return the weights that the user named.
@@ -130,7 +158,8 @@ class Model(Configured, ABC):
     def deciding_config(self, phase: Phase) -> dict[str, Value]:
         """Return `identity_config` without the options that affect only the other phase (see `Option.only`)."""
         other_phase = {option.name for option in self.options if option.only not in (None, phase)}
-        return {name: value for name, value in self.identity_config().items() if name not in other_phase}
+        config = {name: value for name, value in self.identity_config().items() if name not in other_phase}
+        return {name: _digest(value) if name in self.needs else value for name, value in config.items()}
 
     def available(self) -> str | None:
         """Return None if the model works on this machine, otherwise a sentence that says what is missing."""
@@ -156,6 +185,7 @@ class Model(Configured, ABC):
             frames: the decoded frames, uint8[T, H, W, 3]. They may be read-only, and must not be written to.
             scored: the numbers of the frames that are scored.
             memo: a cache for data derived from the frames.
+            known: a model that takes the argument `known: Known | None = None` gets what it may know of the sample.
         """
 
     def collate(self, prepared: Sequence[Any]) -> Any:
@@ -255,3 +285,15 @@ class Model(Configured, ABC):
     def parameters(self, part: str) -> list[torch.nn.Parameter]:
         """Return the parameters that the optimizer of one part updates."""
         return [p for p in self.network.parameters() if p.requires_grad]
+
+
+def _hint_option(name: str) -> Option:
+    """Return the option that says where a hint comes from."""
+    return Option(name, str, TRUTH, f"{name} of each sample: {TRUTH}, or a file of COCO results", only="prediction")
+
+
+def _digest(source: Value) -> Value:
+    """Return where a hint comes from as it identifies results: a file by the digest of its content."""
+    if source == TRUTH:
+        return source
+    return hashlib.sha256(Path(str(source)).read_bytes()).hexdigest()

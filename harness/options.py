@@ -33,9 +33,11 @@ class Option:
         choices: the allowed values, if there are only a few; empty otherwise.
         minimum: the smallest allowed number; None for no limit.
         maximum: the largest allowed number; None for no limit.
-        only: for options of models: the only phase that the option affects; None for both phases. An option that
-            affects only training is not part of an experiment's identity, because the weights identify the result of
-            the training. An option that affects only prediction is not part of a training's identity.
+        only: what the option affects, if it is not everything. "speed": it changes no byte of any result (a number of
+            threads), so it is part of no identity. For options of models: the only phase that the option affects. An
+            option that affects only training is not part of an experiment's identity, because the weights identify
+            the result of the training. An option that affects only prediction is not part of a training's identity.
+        required: whether the user has to set the option; its `default` is None then.
     """
 
     name: str
@@ -45,7 +47,8 @@ class Option:
     choices: tuple[Value, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
-    only: Phase | None = None
+    only: Phase | Literal["speed"] | None = None
+    required: bool = False
 
     def parse(self, value: object) -> Value:
         """Convert a text to the option's type, check the value, and return it.
@@ -66,7 +69,7 @@ class Option:
         return parsed
 
     def _convert(self, value: object) -> Value:
-        if value is None and self.default is None:
+        if value is None and self.default is None and not self.required:
             return None
         if self.type is bool:
             words = {"true": True, "yes": True, "1": True, "on": True}
@@ -119,7 +122,7 @@ class Configured:
         """Return the value of every declared option: the given value after a check, or the default.
 
         Raises:
-            UsageError: an option is not declared, or a value does not fit its option.
+            UsageError: an option is not declared or is missing, or a value does not fit its option.
         """
         declared = {option.name: option for option in cls.options}
         for key in given:
@@ -127,7 +130,21 @@ class Configured:
                 hint = did_you_mean(key, list(declared))
                 known = ", ".join(declared) or "none"
                 raise UsageError(f"{cls.name} has no option {key!r}.{hint} Its options: {known}.")
+        if missing := [option for option in cls.required() if option.name not in given]:
+            words = "; ".join(f"{option.name} ({option.help})" for option in missing)
+            form = f"{cls.name}:{','.join(f'{option.name}=...' for option in missing)}"
+            raise UsageError(f"{cls.name} needs {words}: write {form}.")
         return {n: o.parse(given[n]) if n in given else o.default for n, o in declared.items()}
+
+    @classmethod
+    def required(cls) -> tuple[Option, ...]:
+        """Return the options that the user has to set."""
+        return tuple(option for option in cls.options if option.required)
+
+    def lasting_config(self) -> dict[str, Value]:
+        """Return the options without those that change no byte of any result (`Option.only`)."""
+        idle = {option.name for option in self.options if option.only == "speed"}
+        return {name: value for name, value in self.config.items() if name not in idle}
 
     def __repr__(self) -> str:
         inner = ", ".join(f"{key}={value!r}" for key, value in self.config.items())

@@ -112,6 +112,12 @@ class Store(ABC):
     @abstractmethod
     def end_run(self, run: int, status: Status) -> None: ...
 
+    def add_warnings(self, run: int, warnings: Sequence[str]) -> None:  # noqa: B027 - optional
+        """Add warnings to those in the settings of a run that has ended (`RunInfo.settings["warnings"]`).
+
+        The default does nothing: a store that has no place for them loses them, after they were told.
+        """
+
     @abstractmethod
     def runs(self) -> list[RecordedRun]:
         """Return all runs, the oldest first."""

@@ -28,16 +28,32 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 from harness.options import Configured
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.dataset import KeptFrame
+
+    Statistics: TypeAlias = Mapping[str, NDArray[Any]]
+    """The sufficient statistics of one scored frame: named arrays of plain dtypes."""
+
+    Reducer: TypeAlias = Callable[[NDArray[np.float64] | None], dict[str, NDArray[np.float64]]]
+    """`Task.reduce` for certain frames: a function of the weights, float64[R, N] or None."""
+
 __all__ = ["Metric", "Reducer", "Statistics", "Task", "class_metrics"]
 
-Statistics: TypeAlias = "Mapping[str, NDArray[Any]]"
-"""The sufficient statistics of one scored frame: named arrays of plain dtypes. At run time the alias is a string."""
 
-Reducer: TypeAlias = "Callable[[NDArray[np.float64] | None], dict[str, NDArray[np.float64]]]"
-"""`Task.reduce` for certain frames: a function of the weights, float64[R, N] or None. At run time it is a string."""
+def __getattr__(name: str) -> object:
+    """Make the types of arrays when they are asked for: importing this module does not import NumPy."""
+    if name not in ("Reducer", "Statistics"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import numpy as np
+    from numpy.typing import NDArray
+
+    if name == "Statistics":
+        return Mapping[str, NDArray[Any]]
+    return Callable[[NDArray[np.float64] | None], dict[str, NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
@@ -72,6 +88,9 @@ class Task(Configured, ABC):
             With `fps=` the targets of a clip's first frames are not judged; those of whole clips always are.
         draws_over: whether the image stays visible under the drawing of `draw`. If not, a panel shows the image beside
             the drawing.
+        tells: the names of the hints that a target tells (`hint`): "boxes" of persons, for example.
+        predictions_as: the ending of the file that `write_predictions` writes (".json"), "/" for a folder of files; ""
+            for a task without it, whose predictions cannot be kept.
         suspects: what is usually wrong if a model scores at chance: words that follow "Usually wrong are".
 
     Attributes:
@@ -83,6 +102,8 @@ class Task(Configured, ABC):
     judges: ClassVar[Literal["frames", "clips"]] = "frames"
     sample_metric: ClassVar[Metric] = Metric("score")
     draws_over: ClassVar[bool] = True
+    tells: ClassVar[tuple[str, ...]] = ()
+    predictions_as: ClassVar[str] = ""
     suspects: ClassVar[str] = (
         "the classes (other ones, or in another order), the normalisation of the pixels (mean and deviation, 0-1 or "
         "0-255), the order of the colours (RGB or BGR), or the weights (of another network or data set)"
@@ -252,9 +273,27 @@ class Task(Configured, ABC):
         """
         return None
 
+    def hint(self, name: str, target: Any) -> Any:
+        """Return what a target tells a model that needs it (`harness.model.Model.needs`).
+
+        Args:
+            name: one of `tells`. `boxes`: float64[N, 5], x1, y1, x2, y2 in pixels, and 1.
+            target: what the dataset gave for one frame.
+        """
+        raise NotImplementedError(f"task {self.name} tells no {name}")
+
     def as_target(self, prediction: Any) -> Any:
         """Convert a prediction to a target, so that a model can be compared with its own output without labels."""
         raise NotImplementedError(f"task {self.name} takes no predictions as reference")
+
+    def write_predictions(self, frames: Iterable[KeptFrame], target: Path) -> None:
+        """Write predictions that a run kept, in a format that other tools read (see `predictions_as`).
+
+        Args:
+            frames: the predictions, in the order of the dataset.
+            target: the file, or the folder.
+        """
+        raise NotImplementedError(f"task {self.name} writes no predictions")
 
     def draw(self, image: NDArray[np.uint8], prediction: Any) -> NDArray[np.uint8]:
         """Draw the prediction on a copy of the image, uint8[H, W, 3] (RGB), and return the copy."""

@@ -77,6 +77,7 @@ class Cell:
         level: the level on the codec's scale.
         exact: whether the codec is the bit-exact baseline.
         fresh: whether streams and derived data that are kept in the cache folder are made anew (`--again`).
+        keep: whether the predictions are kept (`--keep predictions`).
     """
 
     experiment: Experiment
@@ -84,6 +85,7 @@ class Cell:
     level: Level
     exact: bool
     fresh: bool = False
+    keep: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,15 @@ def added_commands(group: str = "") -> dict[str, click.Command]:
     """
     from importlib.metadata import entry_points
 
+    from harness.discovery.files import given_files
     from harness.discovery.plugins import GROUP, OWN, installed
 
     # The harness's own plugins add commands to `harness results` alone, and loading them takes time.
-    if not group and all(point.dist is not None and point.dist.name == OWN for point in entry_points(group=GROUP)):
+    if (
+        not group
+        and not given_files()
+        and all(point.dist is not None and point.dist.name == OWN for point in entry_points(group=GROUP))
+    ):
         return {}
     found: dict[str, click.Command] = {}
     for name, command in installed().commands().items():

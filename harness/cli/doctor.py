@@ -20,9 +20,9 @@ from harness.cli.options.results import open_for_reading
 from harness.codec import Codec
 from harness.discovery.declared import why_disabled
 from harness.discovery.extras import extras
-from harness.discovery.plugins import Plugins, installed
+from harness.discovery.plugins import OWN, Plugins, installed
 from harness.discovery.registry import Registry, load_registry
-from harness.errors import HarnessError, RegistryError, plain_text
+from harness.errors import HarnessError, RegistryError, in_words
 from harness.files import cache_dir
 from harness.keep.before import answered
 from harness.keep.kept import size_of
@@ -135,6 +135,9 @@ def _machine() -> None:
 def _available(plugins: Plugins, kind: str) -> None:
     _section(f"{kind}s")
     for item in plugins.all(kind):
+        if needed := item.cls.required():
+            _line(item.name, f"not tried: it needs {', '.join(option.name for option in needed)}=")
+            continue
         try:
             plugin = item.cls()
             who = f"{kind} {item.name!r} (plugin {item.origin})"
@@ -144,7 +147,7 @@ def _available(plugins: Plugins, kind: str) -> None:
             if not missing and isinstance(plugin, Codec) and (words := plugin.implementation()):
                 facts += f"; {words}"
         except Exception as error:  # noqa: BLE001 - a plugin may raise any error, and the line shows it
-            missing, facts = f"{type(error).__name__}: {plain_text(error)}", ""
+            missing, facts = in_words(error), ""
         _line(item.name, missing or facts or "ok", not missing)
 
 
@@ -179,6 +182,8 @@ def _extras() -> None:
         _line(extra.name, f"{purpose}{missing}", not extra.missing)
 
 
+_SLOW_IMPORT = 0.5
+"""From how many seconds on a plugin is told to be slow to import."""
 _DELETABLE = "may be deleted, and is made again where it is wanted"
 
 
@@ -206,5 +211,7 @@ def _writable(folder: Path) -> bool:
 def _plugins(plugins: Plugins) -> int:
     _section("plugins")
     for plugin in plugins.plugins.values():
-        _line(plugin.origin.entry_point, plugin.error or f"{plugin.origin}", not plugin.error)
+        slow = plugin.seconds > _SLOW_IMPORT and plugin.origin.distribution != OWN
+        told = f"; its import takes {plugin.seconds:.1f} s of every command: import large libraries in functions"
+        _line(plugin.origin.entry_point, (plugin.error or f"{plugin.origin}") + told * slow, not (plugin.error or slow))
     return 1 if plugins.broken else 0

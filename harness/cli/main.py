@@ -14,9 +14,11 @@ import click
 
 from harness import __version__
 from harness.cli.added import added_commands
+from harness.cli.once import plugin_files, taking_plugins
 from harness.cli.process.garbage import collected_rarely
 from harness.cli.process.stopping import status_of
 from harness.cli.process.streams import lead_nowhere, sound_streams
+from harness.discovery.files import use_files
 from harness.errors import HarnessError, did_you_mean
 from harness.keep.before import asking
 from harness.keep.texts import without_passwords
@@ -49,7 +51,8 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
-            return added_commands().get(cmd_name)
+            added = added_commands().get(cmd_name)
+            return None if added is None else taking_plugins(added)
         module = importlib.import_module(f"harness.cli.{cmd_name}")
         command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
         return command
@@ -57,6 +60,8 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and (files := plugin_files(args)):
+            use_files(files)
         if args and not args[0].startswith("-") and args[0] not in _COMMANDS and args[0] not in added_commands():
             hint = did_you_mean(args[0], self.list_commands(ctx))
             ctx.fail(f"no such command {args[0]!r}.{hint}")

@@ -1,16 +1,61 @@
-"""Commands that refuse an option given twice if it takes a single value. Click would silently use the last value."""
+"""What every command does: it takes `--plugin`, and refuses an option given twice if it takes a single value.
+
+Click would silently use the last value.
+"""
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import click
 
-from harness.errors import UsageError
+from harness.discovery.files import use_files
+from harness.errors import UsageError, plain_text
 
-__all__ = ["Command", "Group"]
+__all__ = ["Command", "Group", "plugin_files", "taking_plugins"]
+
+_HELP = "A plugin that is a file (my_codec.py), or a folder with __init__.py; repeatable."
+
+
+def taking_plugins(command: click.Command) -> click.Command:
+    """Add `--plugin` to a command that does not take it, and return the command."""
+    if not any("--plugin" in parameter.opts for parameter in command.params):
+        command.params.append(_plugin_option())
+    return command
+
+
+def plugin_files(arguments: list[str]) -> list[str]:
+    """Return the values of `--plugin` among the words of a command line, before it is known which command it is."""
+    files = [after for word, after in pairwise(arguments) if word == "--plugin"]
+    return files + [word.removeprefix("--plugin=") for word in arguments if word.startswith("--plugin=")]
+
+
+def _plugin_option() -> click.Option:
+    return click.Option(
+        ["--plugin"], multiple=True, metavar="FILE", callback=_use, expose_value=False, is_eager=False, help=_HELP
+    )
+
+
+def _use(_: click.Context, __: click.Parameter, files: tuple[str, ...]) -> None:
+    """Take the files as plugins from now on, and say which of them cannot be used."""
+    use_files(files)
+    if not files:
+        return
+    from harness.discovery.plugins import installed
+
+    installed.cache_clear()
+    for plugin in installed().broken:
+        if plugin.origin.file:
+            click.echo(f"warning: plugin {plugin.origin.file} is broken: {plain_text(plugin.error)}.", err=True)
 
 
 class _SingleOptions(click.Command):
-    """Checks that options with a single value are given at most once."""
+    """Takes `--plugin`, and checks that options with a single value are given at most once."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        taking_plugins(self)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = self.make_parser(ctx).parse_args(args=list(args))[2]

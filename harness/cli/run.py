@@ -62,6 +62,7 @@ _MOST = 1024
 @resamples_option
 @shard_option
 @click.option("--again", is_flag=True, help="Compute what the database has again, and say what differs.")
+@click.option("--keep", multiple=True, type=click.Choice(["predictions"]), help="Keep what the models predict, too.")
 @click.option("--profile", is_flag=True, help="Show where the time of these experiments went, too.")
 @click.option("--quiet", "-q", is_flag=True, help="Only the table.")
 def run(
@@ -73,6 +74,7 @@ def run(
     resamples: int,
     shard: Shard | None,
     again: bool,
+    keep: tuple[str, ...],
     profile: bool,
     quiet: bool,
     registries: tuple[Any, ...],
@@ -90,6 +92,7 @@ def run(
     was cut off is continued. With --again it is computed again; the record of before is kept as superseded.
     """
     from harness.engine import machine
+    from harness.planning.plan import keeping
     from harness.planning.preflight import prepare
     from harness.planning.shards import shard_plan
     from harness.results.tables.results import print_table, results_table
@@ -109,6 +112,8 @@ def run(
     assert store is not None
     if shard:
         plan = shard_plan(plan, shard)
+    if keep:
+        plan = keeping(plan)
     for note in () if quiet else plan.notes:
         click.echo(f"warning: {note}", err=True)
     with closing(store), stop_on_signals():
@@ -167,6 +172,7 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     from harness.engine.again import Again, begin_again, put_in_place
     from harness.engine.compiling import check_compiler
     from harness.engine.session import Resampling, carry_out
+    from harness.keep.predictions import move_predictions
     from harness.planning.preflight import check_samples, check_weights
     from harness.progress import Progress, Silence
 
@@ -193,6 +199,8 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
             run_options.executor,
         )
         differing = put_in_place(work, store, plugins, watcher, resampling) if run_options.again else {}
+    for key in differing:
+        move_predictions(work.provisional[key], key)
     labels = {experiment.key: experiment.label for experiment in plan.experiments}
     for key, found in differing.items():
         console.print(clean(f"again: {labels[key]}: {found.words}"), highlight=False, markup=False, soft_wrap=True)

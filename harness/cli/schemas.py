@@ -13,7 +13,7 @@ import click
 
 from harness.cli.options.request import file_keys
 from harness.discovery.kinds import KINDS
-from harness.discovery.registry import PROFILE, SCORE, SECTIONS, Keys
+from harness.discovery.registry_checks import PROFILE, SCORE, SECTIONS, Keys
 from harness.training.recipe import Recipe
 
 __all__ = ["experiment_schema", "registry_schema"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.discovery.declared import why_disabled
-from harness.errors import plain_text
+from harness.errors import in_words
 from harness.keep.before import answered
 from harness.media.levers import LEVERS
 from harness.weights import count_parameters, read_classes, split_key
@@ -115,7 +115,7 @@ def dataset_records(plugins: Plugins, registry: Registry, roots: Mapping[str, st
     """
     records = []
     kinds = {item.name: item for item in plugins.all("dataset")}
-    for item in kinds.values():
+    for item in plugins.all("dataset"):
         facts = registry.entry("datasets", item.name)
         record = _dataset(item.cls, item.name, None, facts, roots)
         records.append(record | {"options": _options(item.cls.options)} | _origin(plugins, item))
@@ -141,20 +141,24 @@ def _instance(
 
     The object is None if it could not be created; the reason is None if the object works.
     """
+    if needed := item.cls.required():
+        return None, f"it needs {', '.join(option.name for option in needed)}="
     try:
         instance = item.cls()
         return instance, answered(
             f"{item.kind} {item.name!r} (plugin {item.origin})", "available()", lambda: why(instance)
         )
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an error of a plugin is shown as its state
-        return None, f"{type(error).__name__}: {plain_text(error)}"
+        return None, in_words(error)
 
 
 def _origin(plugins: Plugins, item: Provided, missing: str | None = None) -> Record:
     """Return the part of a record that says where a class comes from, and whether it works."""
-    collisions = [other for other in plugins.all(item.kind) if other.name == item.name and other is not item]
+    others = [other.origin for other in plugins.all(item.kind) if other.name == item.name and other is not item]
     state = f"not available: {missing}" if missing else "ok"
-    return {"origin": str(item.origin), "state": f"collides with {collisions[0].origin}" if collisions else state}
+    if others:
+        state = f"collides with {' and '.join(f'{other} ({other.place})' for other in others)}"
+    return {"origin": str(item.origin), "state": state}
 
 
 def _options(options: Iterable[Option]) -> list[Record]:
@@ -168,6 +172,7 @@ def _options(options: Iterable[Option]) -> list[Record]:
             "maximum": option.maximum,
             "help": option.help,
             "only": option.only,
+            "required": option.required,
         }
         for option in options
     ]
@@ -202,7 +207,7 @@ def _weights(cls: type[Model], weights: Path | str | None, checkpoint: Mapping[s
 def _dataset(
     cls: type[Dataset], name: str, kind: str | None, facts: Mapping[str, Any], roots: Mapping[str, str]
 ) -> Record:
-    record: Record = {"name": name, "kind": kind, "tasks": list(cls.tasks)}
+    record: Record = {"name": name, "kind": kind, "tasks": ["any"] if cls.any_task else list(cls.tasks)}
     record |= {"summary": facts.get("summary", cls.summary), "layout": cls.layout}
     record |= {"homepage": facts.get("url", cls.homepage) or None, "licence": facts.get("licence")}
     folder: Path | None = None

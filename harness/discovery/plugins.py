@@ -8,21 +8,33 @@ provide the name.
 from __future__ import annotations
 
 import os
-import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
-from types import ModuleType
+from pathlib import Path
 from typing import Any
 
 import pluggy
 
 from harness import hookspecs
-from harness.discovery.kinds import KINDS, base_of
+from harness.discovery.files import PluginFile, given_files, import_file, use_files
+from harness.discovery.kinds import KINDS
 from harness.discovery.provided import Hint, Origin, Plugin, Provided
-from harness.discovery.registry import package_hint
-from harness.errors import CollisionError, PluginError, UnknownNameError, plain_text
+from harness.discovery.reading import (
+    check_class,
+    check_commands,
+    check_hooks,
+    check_version,
+    has_hooks,
+    hooks_of_classes,
+    registry_beside,
+)
+from harness.discovery.registry import package_hint, read_registry
+from harness.discovery.sources import digest_of, other_modules, sources_of
+from harness.errors import CollisionError, PluginError, RegistryError, UnknownNameError, in_words, plain_text
 
 __all__ = ["GROUP", "OWN", "Plugins", "installed"]
 
@@ -30,8 +42,6 @@ GROUP = "harness"
 """The group of entry points that name plugins."""
 OWN = "codec-harness"
 """The distribution of the harness and its own plugins."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_COMMAND = re.compile(r"(?:results )?[a-z][a-z0-9-]*")
 DISABLE = "HARNESS_DISABLE"
 """The environment variable that names plugins, by their entry points and with commas between, that are not loaded."""
 
@@ -42,19 +52,31 @@ class Plugins:
     Args:
         points: the entry points to load; by default those of all installed distributions.
         hint: a function that names the package for a name that no installed plugin provides.
+        files: the plugins that are files; by default those of `HARNESS_PLUGINS`, beside all installed plugins.
     """
 
-    def __init__(self, points: Iterable[EntryPoint] | None = None, hint: Hint | None = None) -> None:
+    def __init__(
+        self,
+        points: Iterable[EntryPoint] | None = None,
+        hint: Hint | None = None,
+        files: Iterable[PluginFile] | None = None,
+    ) -> None:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
         self._classes: dict[tuple[str, str], list[Provided]] = {}
         self._queried: set[str] = set()
         self._commands: dict[str, Any] | None = None
+        self._registries: list[Path] = []
         self._hint = hint
+        self.recall: Hint | None = None  # says which file gave a name to an earlier run; set before names are looked up
         self._distributions: dict[Distribution | None, tuple[str, str]] = {}
         self.plugins: dict[str, Plugin] = {}
         for point in entry_points(group=GROUP) if points is None else points:
             self._load(point)
+        if points is None and files is None:
+            use_files(())  # relative paths become absolute, for processes that work in another folder
+        for file in given_files() if points is None and files is None else files or ():
+            self._load_file(file)
 
     @property
     def never_disabled(self) -> list[str]:
@@ -77,25 +99,57 @@ class Plugins:
         self.plugins[label] = Plugin(origin, left_out=left_out)
         if left_out:
             return
+        started = time.perf_counter()
         try:
-            self._register(point.load(), label)
+            module = point.load()
+            self.plugins[label].seconds = time.perf_counter() - started
+            check_version(module, point.dist)
+            if not has_hooks(module):
+                raise PluginError("the module has no function marked with harness.hookimpl")
+            self._register(module, label)
+            if origin.distribution != OWN:
+                self.plugins[label].registry = registry_beside(point.module)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an error of a plugin disables only that plugin
+            self._disable(label, error)
+
+    def _load_file(self, file: PluginFile) -> None:
+        """Load a plugin that is a file: its hooks, or else its classes."""
+        label = f"file:{file.path}"
+        origin = Origin(file.name, file.module, file.name, "file", str(file.path))
+        left_out = file.name in os.environ.get(DISABLE, "").split(",")
+        plugin = self.plugins[label] = Plugin(origin, left_out=left_out)
+        if left_out:
+            return
+        started = time.perf_counter()
+        try:
+            sources = sources_of((file.module,), file.name)
+            digest = digest_of(sources)
+            plugin.origin = replace(origin, source=digest)
+            for name, other in other_modules(sources, file.path.parent).items():
+                raise PluginError(
+                    f"it imports {name}, which is {other}, and not the file of that name beside it. Rename that, or "
+                    f"write `from . import {name}`."
+                )
+            module = import_file(file, {one.path: one.content for one in sources}, [one.module for one in sources])
+            plugin.seconds = time.perf_counter() - started
+            check_version(module, None)
+            self._register(module if has_hooks(module) else hooks_of_classes(module), label)
+            plugin.registry = registry_beside(file.module)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
             self._disable(label, error)
 
     def _disable(self, label: str, error: BaseException) -> None:
         """Disable a plugin: record its error and remove every class that it provides."""
-        self.plugins[label].error = f"{type(error).__name__}: {error}"
+        self.plugins[label].error = in_words(error).rstrip(".")
         self.plugins[label].provides.clear()
         if self._manager.has_plugin(label):
             self._manager.unregister(name=label)
         for items in self._classes.values():
             items[:] = [item for item in items if item.label != label]
 
-    def _register(self, module: ModuleType, label: str) -> None:
+    def _register(self, module: object, label: str) -> None:
+        check_hooks(module)
         self._manager.register(module, name=label)
-        if not self._manager.get_hookcallers(module):
-            raise PluginError("the module has no function marked with harness.hookimpl")
-        self._manager.check_pending()
 
     def _query(self, kind: str) -> None:
         """Call the hook of a kind in every plugin, once, and record the classes.
@@ -109,34 +163,14 @@ class Plugins:
             if not plugin.works:
                 continue
             try:
-                items = self._provided(kind, label, plugin.origin)
+                classes = [cls for hook in self._implementations(f"harness_{kind}s", label) for cls in hook() or ()]
+                items = [Provided(kind, check_class(kind, cls), cls, plugin.origin, label) for cls in classes]
             except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
                 self._disable(label, error)
                 continue
             for item in items:
                 self._classes.setdefault((item.kind, item.name), []).append(item)
                 plugin.provides.append(f"{item.kind} {item.name}")
-
-    def _provided(self, kind: str, label: str, origin: Origin) -> list[Provided]:
-        """Return the classes of a kind that one plugin provides, after checking them.
-
-        Raises:
-            PluginError: a class is not of the kind, has an invalid name, or lacks a method.
-        """
-        base = base_of(kind)
-        items = []
-        for implementation in self._implementations(f"harness_{kind}s", label):
-            classes: Iterable[Any] = implementation() or ()
-            for cls in classes:
-                if not (isinstance(cls, type) and issubclass(cls, base)):
-                    raise PluginError(f"harness_{kind}s gave {cls!r}, which is no subclass of {base.__name__}")
-                name = getattr(cls, "name", "")
-                if not _NAME.fullmatch(name):
-                    raise PluginError(f"{cls.__name__}.name must be lower-case letters, digits, '.', '_', '-'")
-                if missing := sorted(getattr(cls, "__abstractmethods__", ())):
-                    raise PluginError(f"{kind} {name} does not implement {', '.join(missing)}")
-                items.append(Provided(kind, name, cls, origin, label))
-        return items
 
     def _implementations(self, hook: str, label: str | None = None) -> list[Callable[..., Any]]:
         caller = getattr(self._manager.hook, hook)
@@ -183,8 +217,9 @@ class Plugins:
         if not items:
             raise UnknownNameError(kind, name, self.names(kind), self.why_unknown(kind, name))
         if len(items) > 1:
-            owners = " and ".join(f"{p.origin} ({p.origin.module})" for p in items)
-            raise CollisionError(f"{kind} {name!r} is provided by {owners}. Uninstall one of them.")
+            owners = " and ".join(f"{p.origin} ({p.origin.place})" for p in items)
+            way = "Leave one of them out" if any(p.origin.file for p in items) else "Uninstall one of them"
+            raise CollisionError(f"{kind} {name!r} is provided by {owners}. {way}.")
         return items[0]
 
     def get(self, kind: str, name: str) -> type[Any]:
@@ -196,6 +231,8 @@ class Plugins:
         hints = []
         if self._hint and (package := self._hint(kind, name)):
             hints.append(f"It comes with the package {package}: pip install {package}")
+        if self.recall and (file := self.recall(kind, name)):
+            hints.append(f"An earlier run had it from a file: add --plugin {file}.")
         left_out = [plugin.origin.entry_point for plugin in self.plugins.values() if plugin.left_out]
         if left_out:
             hints.append(f"{DISABLE} leaves out {', '.join(left_out)}.")
@@ -204,8 +241,25 @@ class Plugins:
         return " ".join(hints)
 
     def versions(self) -> dict[str, str]:
-        """Return distribution -> version for every plugin that works."""
-        return {p.origin.distribution: p.origin.version for p in self.plugins.values() if p.works}
+        """Return distribution -> version for every plugin that works; for a file, its path -> digest."""
+        origins = [plugin.origin for plugin in self.plugins.values() if plugin.works]
+        return {one.file or one.distribution: (one.source or "")[:12] or one.version for one in origins}
+
+    def registries(self) -> list[Path]:
+        """Return the registry files of the plugins that work, each once. A plugin with a wrong file is disabled."""
+        for label, plugin in self.plugins.items():
+            if plugin.works and plugin.registry and plugin.registry not in self._registries:
+                try:
+                    read_registry(plugin.registry)
+                except RegistryError as error:
+                    self._disable(label, error)
+                else:
+                    self._registries.append(plugin.registry)
+        return [one for one in self._registries if any(p.works and p.registry == one for p in self.plugins.values())]
+
+    def files(self) -> dict[str, list[str]]:
+        """Return path -> what it provides, as far as that was asked for, for every plugin that is a file and works."""
+        return {file: list(p.provides) for p in self.plugins.values() if p.works and (file := p.origin.file)}
 
     def commands(self) -> Mapping[str, Any]:
         """Return the commands that plugins add (`harness.hookspecs.harness_commands`), by their names.
@@ -216,33 +270,16 @@ class Plugins:
             self._commands = {}
             for label in [label for label, plugin in self.plugins.items() if plugin.works]:
                 try:
-                    found = self._commands_of(label)
+                    found: dict[str, Any] = {}
+                    for implementation in self._implementations("harness_commands", label):
+                        found |= implementation() or {}
+                    check_commands(found, self._commands)
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
                     self._disable(label, error)
                     continue
                 self._commands |= found
                 self.plugins[label].provides += [f"command {name}" for name in found]
         return self._commands
-
-    def _commands_of(self, label: str) -> dict[str, Any]:
-        """Return the commands of one plugin, after checking them.
-
-        Raises:
-            PluginError: something is no command, has an invalid name, or a name that another plugin gives too.
-        """
-        import click
-
-        commands: dict[str, Any] = {}
-        for implementation in self._implementations("harness_commands", label):
-            commands |= implementation() or {}
-        for name, command in commands.items():
-            if not isinstance(command, click.Command):
-                raise PluginError(f"harness_commands gave {command!r} for {name!r}, which is no click.Command")
-            if not _COMMAND.fullmatch(name):
-                raise PluginError(f"harness_commands gave the name {name!r}: NAME or 'results NAME' is expected")
-            if name in (self._commands or {}):
-                raise PluginError(f"another plugin has the command {name!r}")
-        return commands
 
     def gather(self, hook: str, arguments: Mapping[str, Any]) -> tuple[list[tuple[str, Any]], list[str]]:
         """Call a hook that gives several things in every plugin.
@@ -261,8 +298,8 @@ class Plugins:
             try:
                 given = implementation.function(*(arguments[name] for name in implementation.argnames))
                 things += [(name, thing) for thing in given or ()]
-            except Exception as error:  # noqa: BLE001 - the rest of the page is shown without it
-                problems.append(f"plugin {name}: {hook}: {type(error).__name__}: {error}")
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the rest of the page is shown without it
+                problems.append(f"plugin {name}: {hook}: {in_words(error)}")
         return things, problems
 
     def emit(self, event: str, arguments: Mapping[str, Any]) -> list[str]:
@@ -277,8 +314,8 @@ class Plugins:
         for implementation in caller.get_hookimpls():
             try:
                 implementation.function(*(arguments[name] for name in implementation.argnames))
-            except Exception as error:  # noqa: BLE001 - a logger must not stop a run
-                problems.append(f"plugin {implementation.plugin_name}: {event}: {type(error).__name__}: {error}")
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a logger must not stop a run
+                problems.append(f"plugin {implementation.plugin_name}: {event}: {in_words(error)}")
         return problems
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from harness.discovery.sources import source_digest
@@ -19,15 +20,24 @@ class Origin:
         module: the module it names.
         distribution: the installed distribution (Python package) that declares the entry point.
         version: the distribution's version.
+        file: the path of a plugin that is a file (`harness.discovery.files`), whose name stands for its distribution.
+        source: the digest of such a plugin's source, as it was read.
     """
 
     entry_point: str
     module: str
     distribution: str
     version: str
+    file: str | None = None
+    source: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.distribution} {self.version}"
+        return f"{self.distribution} (file)" if self.file else f"{self.distribution} {self.version}"
+
+    @property
+    def place(self) -> str:
+        """Where the plugin lies, for messages: the module of a distribution, or the path of a file."""
+        return self.file or self.module
 
 
 @dataclass
@@ -39,12 +49,16 @@ class Plugin:
         error: why the plugin is disabled; None if it works, or is left out.
         provides: what the plugin provides, each as "kind name" ("codec jpeg").
         left_out: whether the user left the plugin out (`DISABLE`).
+        seconds: how long its import took.
+        registry: its own file of registry entries; None without one.
     """
 
     origin: Origin
     error: str | None = None
     provides: list[str] = field(default_factory=list)
     left_out: bool = False
+    seconds: float = 0.0
+    registry: Path | None = None
 
     @property
     def works(self) -> bool:
@@ -77,6 +91,8 @@ class Provided:
         Raises:
             PluginError: the source cannot be read.
         """
+        if self.origin.source:
+            return self.origin.source
         return source_digest(self.origin.module.partition(":")[0], self.cls.__module__, self.origin.distribution)
 
 

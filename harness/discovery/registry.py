@@ -1,7 +1,8 @@
 """The registry (registry.toml): named models and datasets, and facts about them. It contains no code and no imports.
 
-The user's files are merged over the file that comes with the harness, table by table. They are `registry.toml` in the
-working directory, or the files given by `--registry`. Sections:
+Plugins may bring files of their own, which add to the file that comes with the harness: `registry.toml` in the folder
+of a plugin's package, or `NAME.toml` beside a module `NAME.py` without one. The user's files are merged over all these,
+table by table. They are `registry.toml` in the working directory, or the files given by `--registry`. Sections:
 
 - `[tasks.NAME]`: `model`, `dataset`, `recipe` (for `train`), `retrain` (the recipe for `run --retrain`): the defaults
   of a task
@@ -19,8 +20,6 @@ working directory, or the files given by `--registry`. Sections:
 
 from __future__ import annotations
 
-import math
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,61 +27,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.discovery.kinds import KINDS
-from harness.errors import RegistryError, closest
+from harness.discovery.registry_checks import REQUIRED, Checker
+from harness.errors import RegistryError
 
-__all__ = [
-    *("PROFILE", "REQUIRED", "SCORE", "SECTIONS", "Keys"),
-    *("Registry", "load_registry", "package_hint", "read_toml", "shipped"),
-]
+__all__ = ["Registry", "load_registry", "package_hint", "read_registry", "read_toml", "shipped"]
 
-_NUMBER = (int, float)
 _DEEPEST = 50
 """The deepest nesting of a TOML file."""
-Keys = Mapping[str, type | tuple[type, ...]]
-"""The keys of a table, with the type of each value."""
-
-SECTIONS: Mapping[str, Keys] = {
-    "tasks": {"model": str, "dataset": str, "recipe": str, "retrain": str},
-    "codecs": {"ladder": list, "profiles": dict, "aliases": list},
-    "models": {
-        "kind": str,
-        "options": dict,
-        "weights": str,
-        "checkpoint": str,
-        "source": str,
-        "summary": str,
-    },
-    "checkpoints": {
-        "sha256": str,
-        "licence": str,
-        "url": str,
-        "classes": list,
-        "source": str,
-        "score": dict,
-    },
-    "datasets": {
-        "kind": str,
-        "options": dict,
-        "folder": str,
-        "split": str,
-        "licence": str,
-        "url": str,
-        "source": str,
-        "summary": str,
-    },
-}
-"""The sections of named things, with the keys of each thing."""
-REQUIRED = {"models": ("kind",), "datasets": ("kind",)}
-"""The keys that a thing must have, after all files were merged."""
-PROFILE: Keys = {"options": dict, "ladder": list}
-SCORE: Keys = {
-    "metric": str,
-    "dataset": str,
-    "split": str,
-    "value": _NUMBER,
-    "tolerance": _NUMBER,
-}
 
 
 @dataclass(frozen=True)
@@ -139,15 +90,17 @@ def shipped() -> Path:
     )
 
 
-def load_registry(overlays: Iterable[Path] | None = None) -> Registry:
-    """Read the registry that comes with the harness and merge the user's files over it.
+def load_registry(overlays: Iterable[Path] | None = None, plugins: Iterable[Path] = ()) -> Registry:
+    """Read the registry that comes with the harness, add those of plugins, and merge the user's files over them.
 
     Args:
         overlays: the user's files; None takes `registry.toml` in the working directory, if it exists.
+        plugins: the files of plugins (`harness.discovery.plugins.Plugins.registries`).
 
     Raises:
         RegistryError: a file is missing, is not valid TOML, lacks a required key, or has an unknown key or a value of
-            the wrong type. The message names the file, and where possible the line and the key.
+            the wrong type; or a plugin's file gives another value than the harness or another plugin. The message names
+            the file, and where possible the line and the key.
     """
     base = shipped()
     if overlays is None:
@@ -155,9 +108,12 @@ def load_registry(overlays: Iterable[Path] | None = None) -> Registry:
         overlays = [local] if local.is_file() and local.resolve() != base.resolve() else []
     sections: dict[str, Any] = {}
     origins: dict[tuple[str, str], Path] = {}
-    files = (base, *overlays)
-    for file in files:
-        for section, entries in _read(file).items():
+    added = tuple(plugins)
+    files = (base, *added, *overlays)
+    for number, file in enumerate(files):
+        for section, entries in read_registry(file).items():
+            if number in range(1, len(added) + 1):
+                _check_additions(file, files[:number], (section,), sections.get(section, {}), entries)
             for name in entries:
                 origins[section, name] = file.resolve().parent
             sections[section] = _merge(sections.get(section, {}), entries)
@@ -176,7 +132,32 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _check_additions(
+    file: Path, before: Iterable[Path], where: tuple[str, ...], under: Mapping[str, Any], over: Mapping[str, Any]
+) -> None:
+    """Check that a plugin's file changes nothing that is there.
+
+    Raises:
+        RegistryError: it gives another value for a key.
+    """
+    for key, value in over.items():
+        old = under.get(key, value)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            _check_additions(file, before, (*where, key), old, value)
+        elif old != value:
+            raise RegistryError(
+                f"registry {file} of a plugin: {'.'.join((*where, key))} is another one in "
+                f"{' or '.join(map(str, before))}. Only a file of the user changes it: leave one of the plugins out "
+                "(HARNESS_DISABLE)."
+            )
+
+
+def read_registry(file: Path) -> dict[str, Any]:
+    """Read and check one file.
+
+    Raises:
+        RegistryError: it cannot be read, or is wrong; see `load_registry`.
+    """
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -185,7 +166,7 @@ def _read(file: Path) -> dict[str, Any]:
         data = read_toml(text)
     except ValueError as error:
         raise RegistryError(f"registry {file} is no valid TOML: {error}.") from error
-    _Checker(file, text).check(data)
+    Checker(file, text).check(data)
     return data
 
 
@@ -209,109 +190,6 @@ def read_toml(text: str) -> dict[str, Any]:
 
 def _inner(value: Any) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-
-
-class _Checker:
-    """Checks the keys and the types of one file. Its errors name the file, the line and the key."""
-
-    def __init__(self, file: Path, text: str) -> None:
-        self.file = file
-        self.lines = text.splitlines()
-
-    def check(self, data: Mapping[str, Any]) -> None:
-        allowed = [*SECTIONS, "packages", "recipes"]
-        for section, entries in data.items():
-            if section not in allowed:
-                raise self.error((section,), f"no such section{self.near(section, allowed)}")
-            if not isinstance(entries, dict):
-                raise self.error((section,), "a table is expected")
-            for name, facts in entries.items():
-                self.entry(section, name, facts)
-
-    def entry(self, section: str, name: str, facts: object) -> None:
-        if not isinstance(facts, dict):
-            raise self.error((section, name), "a table is expected")
-        if section == "packages":
-            if name not in KINDS:
-                raise self.error((section, name), f"no such kind{self.near(name, KINDS)}")
-            self.typed((section, name), facts, dict.fromkeys(facts, str))
-        elif section == "recipes":
-            for recipe, values in facts.items():
-                if not isinstance(values, dict):
-                    raise self.error((section, name, recipe), "a table is expected")
-        else:
-            self.typed((section, name), facts, SECTIONS[section])
-            if section == "checkpoints":
-                self.checkpoint((section, name), facts)
-            if section == "codecs":
-                self.codec((section, name), facts)
-
-    def texts(self, where: tuple[str, ...], values: Iterable[object]) -> None:
-        for value in values:
-            if not isinstance(value, str):
-                raise self.error(where, f"str expected, found {type(value).__name__}")
-
-    def codec(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
-        self.texts((*where, "aliases"), facts.get("aliases", []))
-        self.ladder(where, facts)
-        for name, profile in facts.get("profiles", {}).items():
-            profile_path = (*where, "profiles", name)
-            if not isinstance(profile, dict):
-                raise self.error(profile_path, "a table is expected")
-            self.typed(profile_path, profile, PROFILE)
-            self.ladder(profile_path, profile)
-
-    def ladder(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
-        for level in facts.get("ladder", []):
-            if isinstance(level, bool) or not isinstance(level, _NUMBER):
-                raise self.error((*where, "ladder"), "levels are numbers")
-            if not _is_finite(level):
-                raise self.error((*where, "ladder"), "levels are finite numbers")
-
-    def checkpoint(self, where: tuple[str, ...], facts: Mapping[str, Any]) -> None:
-        if not re.fullmatch(r"[0-9a-f]{64}", facts.get("sha256", "0" * 64)):
-            raise self.error((*where, "sha256"), "64 hexadecimal digits are expected")
-        self.texts((*where, "classes"), facts.get("classes", []))
-        self.typed((*where, "score"), facts.get("score", {}), SCORE)
-        for key in ("value", "tolerance"):
-            if not _is_finite(facts.get("score", {}).get(key, 0)):
-                raise self.error((*where, "score", key), "a finite number is expected")
-
-    def typed(self, where: tuple[str, ...], facts: Mapping[str, Any], schema: Keys) -> None:
-        for key, value in facts.items():
-            if key not in schema:
-                raise self.error((*where, key), f"no such key{self.near(key, list(schema))}")
-            expected = schema[key]
-            if not isinstance(value, expected) or isinstance(value, bool):
-                names = expected.__name__ if isinstance(expected, type) else "number"
-                raise self.error((*where, key), f"{names} expected, found {type(value).__name__}")
-
-    def near(self, name: str, known: Iterable[str]) -> str:
-        match = closest(name, list(known))
-        return f" (did you mean {match!r}?)" if match else f" (there is: {', '.join(sorted(known))})"
-
-    def error(self, path: tuple[str, ...], what: str) -> RegistryError:
-        return RegistryError(f"registry {self.file}, line {self.line(path)}, key {'.'.join(path)}: {what}.")
-
-    def line(self, path: tuple[str, ...]) -> int:
-        """Return the line number of a key; if it is not found, that of its innermost table header, else 1."""
-        best = 1
-        for depth in range(1, len(path) + 1):
-            header = r"\s*\[\s*" + r"\s*\.\s*".join(rf"\"?{re.escape(part)}\"?" for part in path[:depth])
-            key = rf"\s*\"?{re.escape(path[depth - 1])}\"?\s*[=.]"
-            for number, line in enumerate(self.lines[best - 1 :], best):
-                if re.match(header + r"\s*[\].]", line) or (number > best and re.match(key, line)):
-                    best = number
-                    break
-        return best
-
-
-def _is_finite(number: float) -> bool:
-    """Return whether a number is finite as a float; an int may be too large for one."""
-    try:
-        return math.isfinite(number)
-    except OverflowError:
-        return False
 
 
 @cache

@@ -20,7 +20,7 @@ import json
 import re
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,9 +31,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from harness.discovery.files import PACKAGE as FILES
 from harness.errors import PluginError
 
-__all__ = ["code_of", "source_digest"]
+__all__ = ["PluginSource", "code_of", "digest_of", "other_modules", "source_digest", "sources_of"]
 
 _OWN = "codec-harness"
 _LIBRARIES = frozenset({"site-packages", "dist-packages"})
@@ -55,12 +56,83 @@ def source_digest(plugin: str, of_class: str, owner: str) -> str | None:
     """
     if re.sub(r"[-_.]+", "-", owner).lower() == _OWN:
         return None
+    return digest_of(sources_of((plugin, of_class), owner))
+
+
+@dataclass(frozen=True)
+class PluginSource:
+    """The source of one module of a plugin.
+
+    Args:
+        module: the module's name.
+        path: its file.
+        content: all bytes of the file.
+    """
+
+    module: str
+    path: Path
+    content: bytes
+
+    @property
+    def code(self) -> bytes:
+        """What counts of the file: of Python its words, otherwise all bytes."""
+        return code_of(self.content) if self.path.suffix == ".py" else self.content
+
+    @property
+    def name(self) -> str:
+        """The module's name in the digest; for a file that the user gave, the same wherever the file lies."""
+        if self.module.startswith(f"{FILES}."):
+            return "." + self.module.removeprefix(f"{FILES}.").partition(".")[2]
+        return self.module
+
+
+def sources_of(modules: tuple[str, ...], owner: str) -> list[PluginSource]:
+    """Return the sources of a plugin's modules, and of whatever they import from their own distribution.
+
+    Args:
+        modules: the plugin's module, and others of it.
+        owner: the name of the distribution.
+
+    Raises:
+        PluginError: a module of the plugin has no file, or its file cannot be read.
+    """
+    plugin = modules[0]
     spec = _find(plugin)
     if spec is None or spec.origin is None:
         raise PluginError(f"plugin {plugin} of {owner} has no file, so that nobody would notice that it was edited.")
-    sources = dict(_sources((plugin, of_class), _Places.of(owner, plugin, spec)))
-    listed = "".join(f"{name}\0{hashlib.sha256(code).hexdigest()}\n" for name, code in sorted(sources.items()))
+    return list(_sources(modules, _Places.of(owner, plugin, spec)))
+
+
+def digest_of(sources: Iterable[PluginSource]) -> str:
+    """Return the SHA-256 (hex) of the code of modules."""
+    codes = {source.name: source.code for source in sources}
+    listed = "".join(f"{name}\0{hashlib.sha256(code).hexdigest()}\n" for name, code in sorted(codes.items()))
     return hashlib.sha256(listed.encode()).hexdigest()
+
+
+def other_modules(sources: Iterable[PluginSource], folder: Path) -> dict[str, Path]:
+    """Return what the files of a folder import by names of their siblings, and get from elsewhere.
+
+    Args:
+        sources: the files.
+        folder: the folder around them.
+
+    Returns:
+        name -> the file that is imported. Modules of Python itself are left out.
+    """
+    found = {}
+    for source in sources:
+        if source.path.suffix != ".py":
+            continue
+        with suppress(SyntaxError, ValueError):
+            for name in {name.partition(".")[0] for name in _imports(ast.parse(source.content), None)}:
+                beside = [folder / f"{name}.py", folder / name / "__init__.py"]
+                if not name or source.path in beside or not any(path.is_file() for path in beside):
+                    continue
+                spec = _find(name)
+                if spec and spec.origin and not Path(spec.origin).resolve().is_relative_to(folder):
+                    found[name] = Path(spec.origin)
+    return found
 
 
 @dataclass(frozen=True)
@@ -119,8 +191,8 @@ def _project(found: Distribution) -> Path | None:
     return None
 
 
-def _sources(roots: tuple[str, ...], places: _Places) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the code of every module of the distribution that modules of it reach by imports."""
+def _sources(roots: tuple[str, ...], places: _Places) -> Iterator[PluginSource]:
+    """Yield the source of every module of the distribution that modules of it reach by imports."""
     seen: set[str] = set()
     waiting = list(roots)
     while waiting:
@@ -132,20 +204,20 @@ def _sources(roots: tuple[str, ...], places: _Places) -> Iterator[tuple[str, byt
         spec = _find(name)
         if spec is None or not spec.has_location or spec.origin is None or not places.have(Path(spec.origin).resolve()):
             continue
-        content = _read(name, spec)
-        if Path(spec.origin).suffix != ".py":
-            yield name, content
-            continue
-        yield name, code_of(content)
-        with suppress(SyntaxError, ValueError):
-            waiting += _imports(ast.parse(content), spec.parent)
+        source = PluginSource(name, Path(spec.origin), _read(name, spec))
+        yield source
+        if source.path.suffix == ".py":
+            with suppress(SyntaxError, ValueError):
+                waiting += _imports(ast.parse(source.content), spec.parent)
 
 
 def _find(name: str) -> ModuleSpec | None:
     """Return where a module is, without importing it or its package; None if there is no such module."""
     parent, _, _ = name.rpartition(".")
     locations: Any = None
-    if parent:
+    if parent == FILES:
+        locations = []
+    elif parent:
         package = _find(parent)
         locations = package.submodule_search_locations if package else None
         if locations is None:

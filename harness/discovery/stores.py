@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from harness.errors import CollisionError, StoreError, closest
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
     from harness.store import Store
 
-__all__ = ["open_store", "store_of"]
+__all__ = ["open_store", "recorded_file", "store_of"]
 
 
 def open_store(url: str, plugins: Plugins, write: bool = True) -> Store:
@@ -52,3 +53,23 @@ def store_of(url: str, plugins: Plugins) -> Store:
         raise CollisionError(f"{scheme}:// is opened by {owners}. Uninstall one of them.")
     store: Store = fitting[0].cls(url)
     return store
+
+
+def recorded_file(url: str, plugins: Plugins, kind: str, name: str) -> str | None:
+    """Return the file (`--plugin`) from which the last run of a database had a name; None if no run had.
+
+    Args:
+        url: the database's URL or file.
+        plugins: the installed plugins, of which one opens the database.
+        kind: the kind of the name ("codec", ...).
+        name: the name that no plugin provides now.
+    """
+    try:
+        with closing(open_store(url, plugins, write=False)) as store:
+            for run in reversed(store.runs()):
+                for file, provides in run.info.settings.get("plugin_files", {}).items():
+                    if f"{kind} {name}" in provides:
+                        return str(file)
+    except StoreError:  # what is wrong with the database is told where it is opened for the command itself
+        return None
+    return None

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from harness.dataset import Outline
 from harness.engine import machine
 from harness.engine.apart import in_own_process
 from harness.engine.compiling import compile_network
@@ -25,12 +26,12 @@ from harness.experiment import canonical, key_of
 from harness.files import cache_dir, note_damage, read_sealed, write_sealed
 from harness.model import NoMemo
 from harness.planning.batches import outlines
+from harness.planning.hints import prepare
 from harness.training.transfer import to_device
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.dataset import Outline
     from harness.model import Model
     from harness.planning.grid import Grid
     from harness.unit import Settings, Subject
@@ -217,7 +218,10 @@ def _prepared(subject: Subject, indices: Sequence[int]) -> list[Any]:
     for index in indices[: 4 * SAMPLES]:
         try:
             sample = subject.dataset[index]
-            prepared.append(subject.model.prepare(sample.frames, tuple(sorted(sample.targets)), NoMemo()))
+            count, height, width, _ = sample.frames.shape
+            outline = Outline(sample.id, height, width, count, tuple(sorted(sample.targets)))
+            facts = (sample.frames, outline, sample.targets, NoMemo())
+            prepared.append(prepare(subject.model, subject.task, *facts))
         except Exception as error:  # noqa: BLE001 - in the run, an error fails one sample, and is recorded
             problem = str(error)
         if len(prepared) == SAMPLES:

@@ -70,7 +70,7 @@ class Runner:
         self.progress = progress
         self.finisher = finisher
         self.max_failures = max_failures
-        self.trainer = Trainer(store, settings, progress, claim.run)
+        self.trainer = Trainer(store, settings, progress, claim.run, finisher.events)
         self.outcome = Outcome()
         self._claimed: set[str] = set()
         self._seconds = StageSeconds()
@@ -91,6 +91,9 @@ class Runner:
         self.outcome.found = [key for key, state in states.items() if state.status == "finished"]
         self.progress.planned(asked_of(plan), self.outcome.found)
         self.outcome.failed.update(altered_told(self.store, plan.experiments, self.progress))
+        for experiment in plan.experiments:
+            if experiment.key in states and states[experiment.key].status == "finished":
+                self.finisher.events.emit("harness_experiment_found", experiment=experiment)
         self._passes = plan.passes
         self._deaths = deaths(states)
         try:
@@ -114,6 +117,7 @@ class Runner:
                     self.finisher.compare(a_pass.subject.task, [cell.experiment for cell in a_pass.cells])
                 for a_pass in plan.passes:
                     self.finisher.recover(a_pass.subject.task, [cell.experiment for cell in a_pass.cells])
+                self.finisher.tell()
         except HungModelError as error:
             self._stop(plan, str(error))
         except BaseException as error:
@@ -146,6 +150,7 @@ class Runner:
             state = states.get(experiment.key, State("interrupted"))
             if state.status == "finished":
                 self.outcome.elsewhere.append(experiment.key)
+                self.finisher.events.emit("harness_experiment_found", experiment=experiment)
             elif state.status == "failed":
                 self.outcome.failed[experiment.key] = state.reason or "failed in another run"
             else:

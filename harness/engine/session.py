@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.engine import allocator, machine
 from harness.engine.outcome import Outcome
@@ -89,13 +89,15 @@ def carry_out(
             "max_failures": max_failures,
             "warnings": [without_passwords(note) for note in (*plan.notes, *damage)],
             **({"shard": plan.shard, "plan": plan.digest} if plan.shard else {}),
+            **({"plugin_files": files} if (files := plugins.files()) else {}),
         },
     )
     run = store.begin_run(info)
     status: Status = "interrupted"
-    _emit(plugins, progress, "harness_run_started", run=run, info=info, experiments=len(plan.experiments))
+    finisher = Finisher(store, progress, plugins, run, resampling.resamples, resampling.seed)
+    events = finisher.events
+    events.emit("harness_run_started", info=info, experiments=len(plan.experiments))
     try:
-        finisher = Finisher(store, progress, plugins, run, resampling.resamples, resampling.seed)
         runner = Runner(
             store,
             plugins.get("executor", parsed.name)(**parsed.options),
@@ -108,8 +110,11 @@ def carry_out(
         outcome = runner.run(plan)
         status = "failed" if outcome.failed else "interrupted" if outcome.interrupted else "finished"
     finally:
+        finisher.tell()
         store.end_run(run, status)
-        _emit(plugins, progress, "harness_run_finished", run=run, status=status)
+        events.emit("harness_run_finished", status=status)
+        if events.problems:
+            store.add_warnings(run, list(events.problems))
     return outcome
 
 
@@ -121,9 +126,3 @@ def _codec_libraries(plan: Plan) -> dict[str, str]:
         for cell in p.cells
         for name, value in cell.codec.fingerprint().items()
     }
-
-
-def _emit(plugins: Plugins, progress: Progress, event: str, **arguments: Any) -> None:
-    """Call a hook in every plugin, and report plugins that failed as warnings."""
-    for problem in plugins.emit(event, arguments):
-        progress.warning(problem)

@@ -14,7 +14,9 @@ from harness.model import Weights
 from harness.records import Checkpoint
 
 if TYPE_CHECKING:
+    from harness.discovery.events import Events
     from harness.progress import Progress
+    from harness.records import Status
     from harness.store import Store
     from harness.training.job import Job
     from harness.unit import Settings
@@ -32,13 +34,17 @@ class Trainer:
         settings: device, numbers of workers and threads.
         progress: receives progress and warnings.
         run: the run's id.
+        events: calls the hooks of trainings; None to call none.
     """
 
-    def __init__(self, store: Store, settings: Settings, progress: Progress, run: int) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, progress: Progress, run: int, events: Events | None = None
+    ) -> None:
         self.store = store
         self.settings = settings
         self.progress = progress
         self.run = run
+        self.events = events
 
     def weights(self, job: Job, label: str) -> Weights:
         """Run a training, or find its result, and return the weights.
@@ -64,7 +70,7 @@ class Trainer:
         # Train a copy, so that the subject's model stays without a network: it is sent to worker processes.
         job = replace(job, model=copy.copy(job.model))
         place = place_of(job)
-        watcher = _ProgressWatcher(self.progress, label)
+        watcher = _ProgressWatcher(self.progress, label, job.key(), self.events)
         runtime = Runtime(self.settings.device, 1, self.settings.workers)
         started = time.monotonic()
         while True:
@@ -74,6 +80,12 @@ class Trainer:
             except BusyError as busy:
                 self.progress.status(f"waiting: {busy}")
                 time.sleep(POLL_SECONDS)
+            except Exception:
+                watcher.ended("failed")
+                raise
+            except BaseException:
+                watcher.ended("interrupted")
+                raise
         self.progress.status("")
         key = job.key()
         known = self.store.checkpoints([key]).get(key)
@@ -98,21 +110,35 @@ class Trainer:
                 ),
                 self.run,
             )
+        watcher.ended("finished", str(result.weights))
         return Weights(result.weights.name, result.weights, result.sha256, job.dataset.classes)
 
 
 class _ProgressWatcher:
     """Passes the progress of a training on to the run's progress."""
 
-    def __init__(self, progress: Progress, label: str) -> None:
+    def __init__(self, progress: Progress, label: str, key: str, events: Events | None) -> None:
         self._progress = progress
         self._label = label
         self._end = 0
+        self._key = key
+        self._events = events
+        self._begun = False
 
     def started(self, begin: int, end: int) -> None:
         self._end = end
+        self._begun = begin < end
+        if self._events and self._begun:
+            facts = {"key": self._key, "label": self._label}
+            self._events.emit("harness_training_started", **facts, begin=begin, end=end)
         continued = f", going on from iteration {begin}" if begin else ""
         self._progress.status(f"training {self._label}: {end} iterations{continued}")
+
+    def ended(self, status: Status, weights: str | None = None) -> None:
+        """Call the hook, if the training began here."""
+        if self._events and self._begun:
+            facts = {"key": self._key, "label": self._label}
+            self._events.emit("harness_training_finished", **facts, status=status, weights=weights)
 
     def stepped(self, iteration: int) -> None:
         """Single iterations are not reported."""

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from harness.discovery.events import Events
 from harness.errors import StoreError, UnknownNameError
 from harness.finish.found import missing_recoveries
 from harness.finish.metrics import Calculated, Calculator, Samples
@@ -87,7 +88,9 @@ class Finisher:
         self.run = run
         self.resamples = resamples
         self.seed = seed
+        self.events = Events(plugins, progress, run)
         self._calculator = Calculator(resamples, seed)
+        self._untold: dict[str, dict[str, Any]] = {}
         self._sources: dict[str, list[tuple[str | None, int | None]]] = {}
 
     def see(self, row: SampleRow) -> None:
@@ -135,18 +138,10 @@ class Finisher:
         if failed is None and calculated.warning:
             self.progress.warning(f"{experiment.label}: {calculated.warning}")
         status = "failed" if failed else "finished"
-        problems = self.plugins.emit(
-            "harness_experiment_finished",
-            {
-                "run": self.run,
-                "experiment": experiment,
-                "status": status,
-                "totals": totals,
-                "metrics": calculated.metrics,
-            },
-        )
-        for problem in problems:
-            self.progress.warning(problem)
+        self._untold[key] = {"experiment": experiment, "status": status, "totals": totals}
+        self._untold[key] |= {"metrics": list(calculated.metrics), "drops": []}
+        if failed or calculated.drops or experiment.baseline is None:
+            self.tell([key], calculated.drops)
         return FinishedExperiment(totals, calculated.metrics, failed)
 
     def finish_stored(self, task: Task, experiment: Experiment, claim: Claim, max_failures: int) -> str | None:
@@ -165,6 +160,17 @@ class Finisher:
             failed = NOTHING_JUDGED
         self.store.finish(key, claim, totals, metrics, failed)
         return failed
+
+    def tell(self, keys: Iterable[str] | None = None, drops: Sequence[Comparison] = ()) -> None:
+        """Call the hook of finished experiments, each once.
+
+        Args:
+            keys: their keys; None for all that were not told, because no drops of them could be computed.
+            drops: the drops of one experiment.
+        """
+        for key in list(self._untold) if keys is None else keys:
+            if facts := self._untold.pop(key, None):
+                self.events.emit("harness_experiment_finished", **{**facts, "drops": list(drops)})
 
     def keep(self, experiment: Experiment, draft: Draft) -> None:
         """Let the store keep the resampled metrics of an experiment, unless no installed plugin has its task.
@@ -248,6 +254,7 @@ class Finisher:
                 self.progress.warning(f"{experiment.label}: no drop: {reason(f'task {task.name}', error)}")
                 continue
             self.store.compare(drops)
+            self.tell([experiment.key], drops)
             if draft and self.store.resamples(experiment.key) is None:
                 self.keep(experiment, draft)
 

@@ -179,10 +179,14 @@ class ReducedCodec(Codec):
         self.phase = phase
         self.levers = {k: v for k, v in self.config.items() if v is not None and (k, v) != ("scale", 1)}
         self.config = {**codec.config, **self.levers}
+        self._lasting = {**codec.lasting_config(), **self.levers}
         self.scale = codec.scale
         # A codec defines these as class attributes. Here each object copies them from the codec that it wraps.
         class_attributes = ("name", "summary", "coding", "revision", "option_revisions", "wants_device", "costly")
         vars(self).update({name: getattr(codec, name) for name in class_attributes})
+
+    def lasting_config(self) -> dict[str, Value]:
+        return dict(self._lasting)
 
     def __repr__(self) -> str:
         phase = [f"phase={self.phase!r}"] if self.phase else []

@@ -42,7 +42,9 @@ def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice
     parsed, provided = _parsed(text, plugins, registry)
     profile, given = _profile(provided.cls, parsed, registry)
     preset = profile.get("options", {})
-    scale = provided.cls().scale
+    needed = {option.name for option in provided.cls.required()}
+    plain = provided.cls(**{name: value for name, value in {**preset, **given}.items() if name in needed})
+    scale = plain.scale
     if scale and scale.name in given and scale.name not in {option.name for option in provided.cls.options}:
         raise UsageError(
             f"codec {parsed.name}: {scale.name} is its level, not an option: write {parsed.name}@{given[scale.name]}."
@@ -55,7 +57,7 @@ def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice
             f"codec {parsed.name} asks for the device, and cannot run yet: codecs run in workers, on the CPU."
         )
     # The registry's default levels apply only if the options leave the codec's scale unchanged.
-    ladders = [(provided.cls().scale, registry.entry("codecs", codec.name))]
+    ladders = [(plain.scale, registry.entry("codecs", codec.name))]
     if "ladder" in profile:
         ladders.insert(0, (with_levers(provided.cls, preset).scale, profile))
     fitting = [entry["ladder"] for scale, entry in ladders if scale == codec.scale and "ladder" in entry]

@@ -32,7 +32,7 @@ def codec_identity(codec: Codec, plugin: str, source: str | None = None) -> dict
             revisions[f"{option}_revision"] = revision
     return {
         "name": codec.name,
-        "options": dict(codec.config),
+        "options": codec.lasting_config(),
         "fingerprint": {**codec.fingerprint(), **revisions},
         "plugin": plugin,
         **_source(source),
@@ -43,7 +43,7 @@ def changed_options(codec: Codec) -> dict[str, Any]:
     """Return the options of a codec, including levers, that differ from the defaults."""
     plain = codec.codec if isinstance(codec, ReducedCodec) else codec
     defaults = {(option.name, option.default) for option in plain.options}
-    return {name: value for name, value in codec.config.items() if (name, value) not in defaults}
+    return {name: value for name, value in codec.lasting_config().items() if (name, value) not in defaults}
 
 
 def subject_identity(grid: Grid, subject: Subject) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def subject_identity(grid: Grid, subject: Subject) -> dict[str, Any]:
     return {
         "task": {
             "name": subject.task.name,
-            "options": dict(subject.task.config),
+            "options": subject.task.lasting_config(),
             "scoring": subject.task.scoring_version,
             **_source(subject.sources.get("task")),
         },
@@ -69,7 +69,7 @@ def subject_identity(grid: Grid, subject: Subject) -> dict[str, Any]:
         },
         "dataset": {
             "kind": subject.dataset.name,
-            "options": dict(subject.dataset.config),
+            "options": subject.dataset.lasting_config(),
             "split": subject.dataset.split,
             "fingerprint": subject.fingerprint,
             "decoders": dict(subject.dataset.decoders()),

@@ -60,7 +60,11 @@ class Names:
         if issubclass(cls, Model):
             return (cls.task,)
         assert issubclass(cls, Dataset)
-        return cls.tasks
+        return self._tasks(cls)
+
+    def _tasks(self, dataset: type[Dataset]) -> tuple[str, ...]:
+        """Return the tasks that a dataset serves."""
+        return tuple(self.plugins.names("task")) if dataset.any_task else dataset.tasks
 
     def dataset(self, text: str, task: str, split: str | None = None) -> Dataset:
         """Create and open the dataset that a text names.
@@ -77,8 +81,8 @@ class Names:
         cls, parsed = self.kind_of("dataset", text)
         assert issubclass(cls, Dataset)
         entry = self.registry.entry("datasets", parsed.name)
-        if task not in cls.tasks:
-            raise UsageError(f"dataset {parsed.name} serves {', '.join(cls.tasks)}, not {task}.")
+        if task not in (serves := self._tasks(cls)):
+            raise UsageError(f"dataset {parsed.name} serves {', '.join(serves)}, not {task}.")
         place = self._place(text)
         root = (
             place.path
@@ -89,6 +93,8 @@ class Names:
         )
         split = split or self.request.split or entry.get("split")
         dataset = cls(task=task, split=split, root=root, **parsed.options)
+        if cls.any_task:
+            dataset.judges = self.plugins.get("task", task).judges
         who = self._who("dataset", cls.name)
         answered(who, "open()", dataset.open)
         check_class_names(dataset)
@@ -161,9 +167,11 @@ class Names:
         """
         place = self._place(text) if kind == "dataset" else None
         parsed = ParsedName(_base(place.path, text), place.options) if place else parse(text, levels=False)
-        defaults = made.resolve(self.registry.entry(f"{kind}s", parsed.name).get("options", {}))
-        training = {option.name for option in made.options if option.only == "training"}
-        changed = [o for o in parsed.options if made.config[o] != defaults[o] and o not in training]
+        preset = self.registry.entry(f"{kind}s", parsed.name).get("options", {})
+        needed = {option.name for option in made.required()} - preset.keys()
+        defaults = {**made.resolve({**preset, **{o: made.config[o] for o in needed}}), **dict.fromkeys(needed)}
+        idle = {option.name for option in made.options if option.only in ("training", "speed")}
+        changed = [o for o in parsed.options if made.config[o] != defaults.get(o) and o not in idle]
         return named(parsed.name, {o: made.config[o] for o in changed})
 
     def weights(self, model: Model, name: str, dataset: Dataset) -> Weights:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import UsageError
 from harness.experiment import Experiment, Training, key_of, variant
 from harness.planning.identity import changed_options, codec_identity, experiment_identity, subject_identity
+from harness.statistics.agreement import Agreement
 from harness.unit import Cell
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from harness.training.job import Job
     from harness.unit import Subject
 
-__all__ = ["Pass", "Piece", "Plan", "make_plan"]
+__all__ = ["Pass", "Piece", "Plan", "keeping", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ def _experiment(
         key=key_of(identity),
         identity=identity,
         codec=codec.name,
-        codec_options=dict(codec.config),
+        codec_options=codec.lasting_config(),
         level=level,
         level_name=codec.scale.name if codec.scale else None,
         intra=codec.coding == "video" and subject.dataset.still,
@@ -207,3 +209,17 @@ def _experiment(
         classes=tuple(subject.task.classes),
         compiled=grid.compiled,
     )
+
+
+def keeping(plan: Plan) -> Plan:
+    """Return a plan whose predictions are kept.
+
+    Raises:
+        UsageError: a task cannot write its predictions.
+    """
+    for a_pass in plan.passes:
+        task = a_pass.subject.task
+        if not (task.task if isinstance(task, Agreement) else task).predictions_as:
+            raise UsageError(f"--keep predictions: task {task.name} writes no predictions.")
+    kept = [replace(p, cells=tuple(replace(cell, keep=True) for cell in p.cells)) for p in plan.passes]
+    return replace(plan, passes=tuple(kept))

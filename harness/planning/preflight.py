@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.discovery.stores import store_of
+from harness.discovery.stores import recorded_file, store_of
 from harness.errors import (
     HarnessError,
     NoResultsError,
@@ -58,6 +59,7 @@ def prepare(
     problems: list[str] = []
     plan = Plan(())
     store: Store | None = None
+    plugins.recall = partial(recorded_file, database, plugins)
     try:
         grid = resolve(request, plugins, registry)
         if request.batch == "auto":

@@ -19,6 +19,7 @@ from harness.errors import (
     TrainingError,
     UsageError,
     WeightsError,
+    in_words,
     plain_text,
 )
 from harness.keep.before import answered
@@ -27,6 +28,7 @@ from harness.planning.batches import outlines, stratified_subset
 from harness.planning.codecs import choose_codec, refused_images, refused_rates, unjudged_clips
 from harness.planning.grammar import parse
 from harness.planning.grid import CodecChoice, Grid, TrainingSetup
+from harness.planning.hints import check_hints
 from harness.planning.names import Names
 from harness.planning.reference import coded_sources, known_classes, reference_problems
 from harness.planning.request import Request
@@ -115,7 +117,7 @@ class Resolver(Names):
         except HarnessError as error:
             self.problems.append(str(error))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - any error of a plugin becomes a problem
-            self.problems.append(f"{arguments_text(arguments)}: {type(error).__name__}: {plain_text(error)}")
+            self.problems.append(f"{arguments_text(arguments)}: {in_words(error)}")
         return None
 
     # Codecs
@@ -136,8 +138,16 @@ class Resolver(Names):
 
     def _task_names(self) -> list[str]:
         if "all" in self.request.tasks:
-            return self.plugins.names("task")
+            return [task for task in self.plugins.names("task") if not self._lacks(task)]
         return list(self._task_options())
+
+    def _lacks(self, task: str) -> list[str]:
+        """Return what a task lacks to be one of `--task all`: a default that the request does not replace."""
+        asked = {"model": self.request.models, "dataset": self.request.datasets}
+        lacking = [kind for kind in asked if not asked[kind] and kind not in self.registry.entry("tasks", task)]
+        if lacking:
+            self.notes.append(f"task {task} is not among --task all: it has no default {' and '.join(lacking)}.")
+        return lacking
 
     def _task_options(self) -> dict[str, dict[str, str]]:
         """Return the options of each task that the request names: name -> options."""
@@ -215,6 +225,7 @@ class Resolver(Names):
             dataset.classes = known_classes(weights, kind(classes=("any",), **options), model_name)
         task: Task = self.plugins.get("task", task_name)(classes=dataset.classes, **options)
         check_metrics(task)
+        self.notes += check_hints(model, model_name, task, dataset, request.reference)
         plain_facts("model", model, "fingerprint", "identity_config")
         plain_facts("dataset", dataset, "decoders")
         if request.reference == "predictions":

@@ -13,6 +13,7 @@ from harness.errors import HarnessError
 from harness.media.contract import check_decoded, check_encoded
 from harness.model import NoMemo
 from harness.planning.given import check_classes
+from harness.planning.hints import prepare
 from harness.planning.phases import SamplePhases
 from harness.statistics.agreement import Agreement
 from harness.training.transfer import to_device
@@ -132,12 +133,13 @@ class SampleRunner:
         import torch
 
         scored = tuple(sorted(sample.targets))
-        batch = self._model.collate([self._model.prepare(frames, scored, NoMemo())])
+        count, height, width, _ = frames.shape
+        outline = Outline(sample.id, height, width, count, scored)
+        prepared = prepare(self._model, self._subject.task, frames, outline, sample.targets, NoMemo())
+        batch = self._model.collate([prepared])
         with torch.inference_mode():
             found = self._model.predict(to_device(batch, torch.device(self._device)))
         check_batch(found, 1)
-        count, height, width, _ = frames.shape
-        outline = Outline(sample.id, height, width, count, scored)
         check_predictions(self._subject, len(self._model.classes), outline, found[0])
         return dict(zip(scored, map(self._translate, found[0]), strict=True))
 

@@ -78,7 +78,7 @@ class Job:
             "model_config": self.model.deciding_config("training"),
             "model_fingerprint": dict(self.model.fingerprint()),
             "dataset": self.dataset.name,
-            "dataset_config": dict(self.dataset.config),
+            "dataset_config": self.dataset.lasting_config(),
             "dataset_fingerprint": self.dataset.fingerprint(),
             "decoders": dict(self.dataset.decoders()),
             **({"dataset_revision": self.dataset.revision} if self.dataset.revision > 1 else {}),

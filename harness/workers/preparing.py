@@ -16,6 +16,7 @@ from harness.media.levers import at_phase, unseen_frames
 from harness.media.quality import squared_error
 from harness.model import NoMemo
 from harness.planning.given import check_outline, difference, named
+from harness.planning.hints import prepare
 from harness.records import SampleRow
 from harness.workers.checking import check_sample, check_targets
 from harness.workers.desk import Step, WorkerFaultError, enter
@@ -205,7 +206,8 @@ def _code(
             active = f"model {model.name}"
             started = time.perf_counter()
             enter(Step.PREPARE, cell, index)
-            prepared = model.prepare(frames, source.scored, keeper.memo(phased, source))
+            memo = keeper.memo(phased, source)
+            prepared = prepare(model, unit.subject.task, frames, source.outline, source.sample.targets, memo)
             seconds["prepare"] += time.perf_counter() - started
             shape = model.prepared_shape(source.outline)
         except plugin_errors() as error:  # an error of a plugin fails one sample, and is recorded
@@ -245,7 +247,8 @@ def reference_inputs(unit: Unit, sources: list[ReadSample]) -> Iterator[Prepared
     for place, source in enumerate(sources):
         try:
             enter(Step.PREPARE, REFERENCE, source.row.index)
-            prepared = model.prepare(source.sample.frames, source.scored, NoMemo())
+            sample = source.sample
+            prepared = prepare(model, unit.subject.task, sample.frames, source.outline, sample.targets, NoMemo())
             shape = model.prepared_shape(source.outline)
             if source.is_changed:
                 sources[place] = _read_again(unit, source)
@@ -324,5 +327,7 @@ def reason(where: str, error: BaseException) -> str:
     """Describe an error in one sentence, for the database, which keeps texts of any content but not of any length."""
     if isinstance(error, WorkerFaultError):  # which says itself where it happened
         return str(error)
-    kind = "" if isinstance(error, HarnessError) else f"{type(error).__name__}: "
-    return f"{where}: {kind}{storable_message(error)}"
+    if not isinstance(error, HarnessError):
+        return f"{where}: {type(error).__name__}: {storable_message(error)}"
+    name = where.rpartition(" ")[2]  # "codec jpeg": an error of the codec's own may begin with its name, too
+    return f"{where}: {storable_message(error).removeprefix(f'{where}: ').removeprefix(f'{name}: ')}"

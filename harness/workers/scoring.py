@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.dataset import KeptFrame
 from harness.errors import ContentError
+from harness.keep.predictions import arrays_of, keep_predictions
 from harness.keep.texts import storable_message
 from harness.planning.given import named
 from harness.records import SampleRow
@@ -120,12 +122,15 @@ class Scorer:
             check_predictions(subject, self._classes, coded.outlines[row.index], predicted, unseen)
             judged = list(zip(predicted, targets, strict=True))[unseen:]
             try:
-                statistics = [self._task.score(self._translate(p), t) for p, t in judged]
+                translated = [self._translate(p) for p, _ in judged]
+                statistics = [self._task.score(p, t) for p, (_, t) in zip(translated, judged, strict=True)]
             except ContentError as error:
                 raise ContentError(f"{named('model', subject)}: sample {row.id!r}: {error}") from error
             check_statistics(statistics)
             score = sample_score(self._task.sample_score(statistics)) if statistics or not unseen else None
             packed = Packed.of(statistics)
+            if self._unit.cells[coded.cell].keep:
+                self._keep(row, coded, unseen, translated)
         except ContentError as error:
             return row.as_failed(storable_message(error))
         except plugin_errors() as error:  # an error of a task fails one sample, and is recorded
@@ -133,6 +138,16 @@ class Scorer:
         coding = ((row.encode_ms or 0) + (row.decode_ms or 0)) / 1000
         took = shared + coding + time.perf_counter() - begun
         return replace(row, statistics=packed, score=score, seconds=took)
+
+    def _keep(self, row: SampleRow, coded: PreparedBatch, unseen: int, predictions: Sequence[Any]) -> None:
+        """Keep the predictions of one sample on its judged frames."""
+        outline, dataset = coded.outlines[row.index], self._unit.subject.dataset
+        facts = (dataset.still, (outline.height, outline.width))
+        frames = [
+            KeptFrame(outline.id, frame, *facts, arrays_of(prediction), dataset.class_numbers)
+            for frame, prediction in zip(outline.scored[unseen:], predictions, strict=True)
+        ]
+        keep_predictions(row.key, row.index, frames)
 
 
 def _add(sums: dict[str, float], *more: Mapping[str, float]) -> None:

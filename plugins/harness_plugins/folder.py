@@ -24,8 +24,6 @@ __all__ = ["Folder"]
 
 _IMAGES = frozenset({".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _VIDEOS = frozenset(SUFFIXES)
-_CLIPWISE = frozenset({"action"})
-"""Tasks that score a whole clip; their target is at frame 0."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Folder(Dataset):
 
     name = "folder"
     summary = "any folder of images or videos, without labels"
-    tasks: ClassVar[tuple[str, ...]] = ("action", "depth", "detection", "pose", "segmentation")
+    any_task: ClassVar[bool] = True
     splits: ClassVar[tuple[str, ...]] = ("all",)
     labelled: ClassVar[bool] = False
     layout = "a folder with images or with videos, or one of them"
@@ -168,7 +166,7 @@ class Folder(Dataset):
 
     def _scored(self, count: int) -> tuple[int, ...]:
         """Return the indices of the scored frames in a segment of `count` frames."""
-        return (0,) if self.task in _CLIPWISE else tuple(range(0, count, self.option("every")))
+        return (0,) if self.judges == "clips" else tuple(range(0, count, self.option("every")))
 
     def _group(self, part: _Part) -> str:
         """Return the name of the sample's group."""

@@ -28,6 +28,7 @@ def example(name: str) -> str:
 
 def test_each_kind_has_its_hook() -> None:
     events = {"harness_run_started", "harness_experiment_finished", "harness_run_finished"}
+    events |= {"harness_experiment_found", "harness_training_started", "harness_training_finished"}
     additions = {"harness_commands", "harness_report_sections"}
     assert set(HOOKS) == {f"harness_{kind}s" for kind in KINDS} | events | additions
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from harness.discovery.plugins import installed
 from harness.discovery.registry import Registry, load_registry
 from harness.errors import UsageError
 
@@ -131,8 +132,11 @@ def registry_option(command: F) -> F:
 
 
 def make_registry(registries: tuple[Path, ...]) -> Registry:
-    """Return the shipped registry with the given overlays; without any, with registry.toml of the current folder."""
-    return load_registry(registries or None)
+    """Return the shipped registry, what plugins add, and the given overlays over them.
+
+    Without overlays, registry.toml of the current folder is taken.
+    """
+    return load_registry(registries or None, installed().registries())
 
 
 def shard_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -91,9 +92,11 @@ def inner_options(command: F) -> F:
 @contextmanager
 def open_for_reading(db: str) -> Iterator[Store]:
     """Open the database for reading, and close it at the end of the context. Damage ends in a sentence."""
-    from harness.discovery.stores import open_store
+    from harness.discovery.stores import open_store, recorded_file
 
-    with closing(open_store(db, installed(), write=False)) as store, damage_told(store):
+    plugins = installed()
+    plugins.recall = partial(recorded_file, db, plugins)
+    with closing(open_store(db, plugins, write=False)) as store, damage_told(store):
         yield store
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.added import added_commands
-from harness.cli.once import Command, Group
+from harness.cli.once import Command, Group, taking_plugins
 from harness.cli.options.common import database_option
 from harness.cli.options.results import (
     FILTERS,
@@ -22,6 +22,7 @@ from harness.cli.options.results import (
 from harness.cli.results.browse import browse
 from harness.cli.results.export import export
 from harness.cli.results.merge import merge
+from harness.cli.results.predictions import predictions
 from harness.cli.results.refresh import refresh
 from harness.cli.results.retrained import matrix, recovery
 from harness.cli.results.show import show
@@ -48,7 +49,9 @@ class _Results(Group):
         return [*own, *(name for name in added_commands("results") if name not in own)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return super().get_command(ctx, cmd_name) or added_commands("results").get(cmd_name)
+        own = super().get_command(ctx, cmd_name)
+        added = None if own else added_commands("results").get(cmd_name)
+        return own if added is None else taking_plugins(added)
 
 
 @click.group(cls=_Results, invoke_without_command=True)
@@ -129,6 +132,7 @@ results.add_command(browse)
 results.add_command(export)
 results.add_command(matrix)
 results.add_command(merge)
+results.add_command(predictions)
 results.add_command(recovery)
 results.add_command(refresh)
 results.add_command(show)

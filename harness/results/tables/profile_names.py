@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.discovery.plugins import installed
 from harness.discovery.registry import load_registry
 from harness.errors import RegistryError
 from harness.media.levers import LEVER_NAMES
@@ -26,7 +27,7 @@ def profile_notes(cells: Sequence[ResultCell]) -> list[str]:
     """
     told: dict[str, str] = {}
     try:
-        registry = load_registry()
+        registry = load_registry(plugins=installed().registries())
     except RegistryError as error:
         return [f"Profiles have no names here: {error}"] if any(cell.options for cell in cells) else []
     for cell, text in zip(cells, codec_names(cells), strict=True):

@@ -83,6 +83,12 @@ class SqlStore(Store):
 
         self._database.write(runs.end, run, status)
 
+    def add_warnings(self, run: int, warnings: Sequence[str]) -> None:
+        from harness_plugins.sql_store import runs
+
+        with self._database.writing() as connection:
+            runs.add_warnings(connection, run, warnings)
+
     def runs(self) -> list[RecordedRun]:
         from harness_plugins.sql_store import runs
 

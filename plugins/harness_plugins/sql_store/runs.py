@@ -15,9 +15,11 @@ from harness_plugins.sql_store.digests import seal_rows, with_digest
 from harness_plugins.sql_store.schema import runs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.records import Status
 
-__all__ = ["begin", "end", "now_text", "read"]
+__all__ = ["add_warnings", "begin", "end", "now_text", "read"]
 
 
 def begin(connection: sa.Connection, info: RunInfo) -> int:
@@ -44,6 +46,15 @@ def begin(connection: sa.Connection, info: RunInfo) -> int:
 def end(connection: sa.Connection, run: int, status: Status) -> None:
     """Store the final status of a run and the time."""
     connection.execute(sa.update(runs).where(runs.c.id == run).values(status=status, finished_at=now_text()))
+    seal_rows(connection, runs, runs.c.id == run)
+
+
+def add_warnings(connection: sa.Connection, run: int, warnings: Sequence[str]) -> None:
+    """Add warnings to the settings of a run."""
+    settings = json.loads(connection.execute(sa.select(runs.c.settings).where(runs.c.id == run)).scalar_one())
+    settings["warnings"] = [*settings.get("warnings", ()), *(storable(text, MESSAGE) for text in warnings)]
+    text = json.dumps(settings, sort_keys=True, default=str)
+    connection.execute(sa.update(runs).where(runs.c.id == run).values(settings=text))
     seal_rows(connection, runs, runs.c.id == run)
 
 

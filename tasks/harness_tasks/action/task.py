@@ -11,11 +11,15 @@ from harness.errors import WeightsError
 from harness.task import Metric, Task
 from harness_tasks.action.types import ClipScores
 from harness_tasks.checks import check_label, check_type
+from harness_tasks.predictions import write_scores
 from harness_tasks.ratios import ratio
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
+    from harness.dataset import KeptFrame
     from harness.task import Reducer, Statistics
 
 __all__ = ["STREAMS", "Action", "fusion"]
@@ -58,6 +62,7 @@ class Action(Task):
     metrics: ClassVar[tuple[Metric, ...]] = _METRICS
     judges: ClassVar[Literal["frames", "clips"]] = "clips"
     sample_metric: ClassVar[Metric] = Metric("probability", description="of the true class, by the fusion")
+    predictions_as = ".csv"
 
     def all_metrics(self) -> tuple[Metric, ...]:
         """Return the overall metrics, and "fusion_top1[class]" for each class."""
@@ -195,6 +200,9 @@ class Action(Task):
     def as_target(self, prediction: ClipScores) -> int:
         """Return the most probable class in the fusion; the first one if several are equally probable."""
         return int(fusion(prediction).argmax())
+
+    def write_predictions(self, frames: Iterable[KeptFrame], target: Path) -> None:
+        write_scores(frames, target, self.classes)
 
     def draw(self, image: NDArray[np.uint8], prediction: ClipScores) -> NDArray[np.uint8]:
         """Draw the most probable classes, with the probabilities of each stream."""

@@ -60,6 +60,7 @@ class Coco(Dataset):
         index = Annotations.read(self._file, keypoints=self.task == "pose")
         require_files(self, self._folder, index.names)
         self._index, self.classes = index, () if self.task == "pose" else index.classes
+        self.class_numbers = index.numbers
         self._strata = rarest_classes(
             index.classes, [index.labels[index.of(i)].tolist() for i in range(len(index.ids))]
         )

@@ -40,6 +40,7 @@ class Annotations:
         crowd: bool[M].
         area: float64[M], in pixels.
         keypoints: float64[M, 17, 3], x, y and visibility; None if only boxes were read.
+        numbers: the category id of each class.
     """
 
     classes: tuple[str, ...]
@@ -52,6 +53,7 @@ class Annotations:
     crowd: NDArray[np.bool_]
     area: NDArray[np.float64]
     keypoints: NDArray[np.float64] | None
+    numbers: tuple[int, ...] = ()
 
     def of(self, index: int) -> slice:
         """Return the slice of an image's objects."""
@@ -113,6 +115,7 @@ class Annotations:
             np.asarray([row[2] for row in rows], np.bool_),
             flat[:, 4],
             np.asarray([row[8] for row in rows], np.float64).reshape(-1, len(KEYPOINTS), 3) if keypoints else None,
+            tuple(class_index),
         )
 
 

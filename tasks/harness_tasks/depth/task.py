@@ -13,10 +13,14 @@ from harness.options import Option
 from harness.task import Metric, Task
 from harness_tasks.checks import check_map
 from harness_tasks.depth.errors import frame_statistics, frame_sums, metrics_of, rmse_of
+from harness_tasks.predictions import write_depths
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
+    from harness.dataset import KeptFrame
     from harness.task import Reducer, Statistics
 
 __all__ = ["Depth"]
@@ -65,6 +69,7 @@ class Depth(Task):
         "or 0-255), the order of the colours (RGB or BGR), or the weights (of another network or data set)"
     )
     sample_metric: ClassVar[Metric] = Metric("rmse", False, unit="m", description="over the sample's pixels")
+    predictions_as = ".npz"
     options = (
         Option("min_depth", float, 1e-3, "nearer truth is left out, nearer predictions are set to it", minimum=1e-9),
         Option("max_depth", float, 80.0, "farther truth is left out, farther predictions are set to it", minimum=1e-9),
@@ -149,6 +154,9 @@ class Depth(Task):
     def as_target(self, prediction: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the predicted depth map as a target in which every pixel counts as measured."""
         return prediction
+
+    def write_predictions(self, frames: Iterable[KeptFrame], target: Path) -> None:
+        write_depths(frames, target)
 
     def draw(self, image: NDArray[np.uint8], prediction: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return the depth map as a colour image with a scale, near bright and far dark. The input image is not shown.

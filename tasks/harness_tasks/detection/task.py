@@ -18,11 +18,15 @@ from harness_tasks.detection.matching import THRESHOLDS, frame_statistics
 from harness_tasks.detection.mistakes import MISTAKES, mistake_metrics, mistake_totals
 from harness_tasks.detection.reduction import ClassLists, class_lists, class_metrics
 from harness_tasks.detection.types import Boxes, Detections
+from harness_tasks.predictions import write_boxes
 from harness_tasks.ranking import first_bit
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
+    from harness.dataset import KeptFrame
     from harness.task import Reducer, Statistics
 
 __all__ = ["Detection"]
@@ -72,6 +76,8 @@ class Detection(Task):
     summary = "object detection (COCO and VOC average precision)"
     metrics: ClassVar[tuple[Metric, ...]] = _METRICS
     sample_metric: ClassVar[Metric] = Metric("AP50", description="AP at overlap 0.5, all classes in one list")
+    predictions_as = ".json"
+    tells = ("boxes",)
     options = (
         Option(
             "confidence",
@@ -100,6 +106,11 @@ class Detection(Task):
     def check_target(self, target: Any, size: tuple[int, int]) -> None:
         """Check the objects in one frame (`Boxes.check`)."""
         check_type(target, Boxes).check(len(self.classes))
+
+    def hint(self, name: str, target: Boxes) -> NDArray[np.float64]:
+        """Return the boxes of the objects, those of crowds left out: float64[N, 5], x1, y1, x2, y2, and 1."""
+        boxes = target.boxes[~target.crowd]
+        return np.concatenate([boxes, np.ones((len(boxes), 1))], axis=1)
 
     def score(self, prediction: Detections, target: Boxes) -> Statistics:
         """Return the matches of the detections and objects in one frame (see `frame_statistics`)."""
@@ -216,6 +227,9 @@ class Detection(Task):
         """Convert the detections with a score of at least the option `confidence` to objects."""
         sure = prediction.scores >= self.option("confidence")
         return Boxes.of(prediction.boxes[sure], prediction.labels[sure])
+
+    def write_predictions(self, frames: Iterable[KeptFrame], target: Path) -> None:
+        write_boxes(frames, target)
 
     def draw(self, image: NDArray[np.uint8], prediction: Detections) -> NDArray[np.uint8]:
         """Draw boxes, classes and scores of the detections with a score of at least the option `confidence`."""

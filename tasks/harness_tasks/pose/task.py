@@ -15,12 +15,16 @@ from harness_tasks.checks import check_type
 from harness_tasks.pose.oks import AREAS, frame_statistics
 from harness_tasks.pose.reduction import found_persons, recalls_and_precisions
 from harness_tasks.pose.types import Persons, Poses
+from harness_tasks.predictions import write_poses
 from harness_tasks.ranking import STEPS, THRESHOLDS
 from harness_tasks.ratios import ratio
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
+    from harness.dataset import KeptFrame
     from harness.task import Reducer, Statistics
 
 __all__ = ["Pose"]
@@ -58,10 +62,12 @@ class Pose(Task):
     summary = "human pose (COCO average precision over object keypoint similarity)"
     metrics: ClassVar[tuple[Metric, ...]] = _METRICS
     sample_metric: ClassVar[Metric] = Metric("OKS", description="mean over the persons of that of the nearest found")
+    predictions_as = ".json"
     suspects = (
         "the order of the key points, the normalisation of the pixels (mean and deviation, 0-1 or 0-255), the order of "
         "the colours (RGB or BGR), or the weights (of another network or data set)"
     )
+    tells = ("boxes",)
     options = (
         Option(
             "confidence",
@@ -88,6 +94,11 @@ class Pose(Task):
     def check_target(self, target: Any, size: tuple[int, int]) -> None:
         """Check the annotated persons of one frame (`Persons.check`)."""
         check_type(target, Persons).check()
+
+    def hint(self, name: str, target: Persons) -> NDArray[np.float64]:
+        """Return the boxes of the persons, those of crowds left out: float64[N, 5], x1, y1, x2, y2, and 1."""
+        boxes = target.boxes[~target.crowd]
+        return np.concatenate([boxes, np.ones((len(boxes), 1))], axis=1)
 
     def score(self, prediction: Poses, target: Persons) -> Statistics:
         """Return the matches of the found and the annotated persons in one frame (see `frame_statistics`)."""
@@ -159,6 +170,9 @@ class Pose(Task):
         labelled = np.concatenate([positions, np.full((*visible.shape, 1), 2.0)], axis=2) * visible[:, :, None]
         area = _AREA_OF_BOX * np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
         return Persons(labelled, boxes, area, np.zeros(len(boxes), np.bool_))
+
+    def write_predictions(self, frames: Iterable[KeptFrame], target: Path) -> None:
+        write_poses(frames, target)
 
     def draw(self, image: NDArray[np.uint8], prediction: Poses) -> NDArray[np.uint8]:
         """Draw the skeletons of the persons with a score of at least the option `confidence`."""

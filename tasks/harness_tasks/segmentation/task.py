@@ -10,11 +10,15 @@ import numpy as np
 from harness.errors import PluginError, WeightsError
 from harness.task import Metric, Task
 from harness_tasks.checks import check_labels, check_map
+from harness_tasks.predictions import write_label_maps
 from harness_tasks.segmentation.types import IGNORE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
+    from harness.dataset import KeptFrame
     from harness.task import Reducer, Statistics
 
 __all__ = ["Segmentation", "confusion_matrix"]
@@ -50,6 +54,7 @@ class Segmentation(Task):
     summary = "semantic segmentation (mean IoU, accuracies)"
     metrics: ClassVar[tuple[Metric, ...]] = _METRICS
     sample_metric: ClassVar[Metric] = Metric("mIoU", description="mean IoU over the classes in the sample")
+    predictions_as = "/"
 
     def all_metrics(self) -> tuple[Metric, ...]:
         """Return the overall metrics, and "IoU[class]" and "accuracy[class]" for each class."""
@@ -169,6 +174,9 @@ class Segmentation(Task):
     def as_target(self, prediction: NDArray[np.integer]) -> NDArray[np.uint8]:
         """Convert a prediction to a target. Pixels without a class of the dataset become IGNORE."""
         return np.where(prediction < len(self.classes), prediction, IGNORE).astype(np.uint8)
+
+    def write_predictions(self, frames: Iterable[KeptFrame], target: Path) -> None:
+        write_label_maps(frames, target)
 
     def draw(self, image: NDArray[np.uint8], prediction: NDArray[np.integer]) -> NDArray[np.uint8]:
         """Draw the predicted classes as colours over the image. Pixels without a class stay unchanged."""
