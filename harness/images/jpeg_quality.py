@@ -33,6 +33,7 @@ CHROMINANCE = (
     *(99,) * 32,
 )  # fmt: skip
 """Table K.2, row by row."""
+_BASES = (LUMINANCE, CHROMINANCE)
 
 
 @cache
@@ -66,13 +67,16 @@ def estimate_quality(tables: Mapping[int, Sequence[int]]) -> int | None:
 def _nearest(tables: tuple[tuple[int, ...], ...]) -> int | None:
     if not tables or any(len(table) != 64 for table in tables):
         return None
+    for quality in range(100, 0, -1):
+        if all(table == scaled_table(base, quality) for table, base in zip(tables, _BASES, strict=False)):
+            return quality
     distances = {quality: _distance(tables, quality) for quality in range(1, 101)}
     return min(distances, key=lambda quality: (distances[quality], -quality))
 
 
 def _distance(tables: tuple[tuple[int, ...], ...], quality: int) -> float:
     total = 0.0
-    for table, base in zip(tables, (LUMINANCE, CHROMINANCE), strict=False):
+    for table, base in zip(tables, _BASES, strict=False):
         reference = scaled_table(base, quality)
         if table != reference:
             total += sum(abs(math.log(max(a, 1) / b)) for a, b in zip(table, reference, strict=True))

@@ -19,7 +19,7 @@ from harness.workers.preparing import REFERENCE
 
 if TYPE_CHECKING:
     from harness.unit import Unit
-    from harness.workers.process import Scored
+    from harness.workers.messages import Scored
 
 __all__ = ["Hand", "Ledger", "Share"]
 

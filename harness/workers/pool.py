@@ -10,9 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from multiprocessing.connection import wait
 from multiprocessing.reduction import recv_handle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import PluginError
 from harness.keep.processes import has_ended, how_ended
@@ -22,10 +21,12 @@ from harness.workers.children import hang_up
 from harness.workers.clock import Clock
 from harness.workers.desk import Step
 from harness.workers.ledger import Hand, Ledger
+from harness.workers.messages import Assigned, Began, Broken, Classes, Done, Input, Output, Rows, Started
 from harness.workers.nursery import make_nursery, nursery, start_process
 from harness.workers.partner import Arrived, Lost, Partner
 from harness.workers.preparing import REFERENCE, reason
-from harness.workers.process import SLOTS, Assigned, Began, Broken, Classes, Done, Input, Output, Rows, Started, work
+from harness.workers.process import SLOTS, work
+from harness.workers.ready import Ready
 from harness.workers.scoring import Predicted
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Pool:
         # A worker that dies is replaced while there are threads, so it must not be forked from this process.
         self._own = make_nursery(_parts(unit)) if nursery() is None else None
         self._partners: dict[int, Partner] = {}
+        self._ready: Ready[Partner] = Ready({})
         for number in range(workers):
             self._partners[number] = self._start(number, Hand())
         self._threads = [
@@ -139,7 +141,9 @@ class Pool:
         """Start a worker process."""
         others = [partner.connection for partner in self._partners.values()]
         mine, process = start_process(work, self._unit, others, self._own)
-        return Partner(number, process, mine, hand)
+        partner = Partner(number, process, mine, hand)
+        self._ready.add(mine, partner)
+        return partner
 
     def _send(self, partner: Partner, message: Callable[[], object]) -> None:
         """Let the sending thread make a message and send it."""
@@ -164,21 +168,16 @@ class Pool:
     def _listen(self) -> None:
         """Read what the workers send, until all are done."""
         clock = Clock(self._limit)
-        waiting: dict[Any, Partner] = {partner.connection: partner for partner in self._partners.values()}
         try:
             if self._pinned:
                 import torch
 
                 torch.cuda.set_device(self._device)  # memory is pinned for this device, not for the first one
-            while waiting:
-                for connection in wait(list(waiting), clock.tick):
-                    if (partner := self._heard(waiting[connection])) is None:
-                        del waiting[connection]
-                    elif partner.connection is not connection:
-                        del waiting[connection]
-                        waiting[partner.connection] = partner
+            while self._ready:
+                for partner in self._ready.wait(clock.tick):
+                    self._heard(partner)
                 if clock.due():
-                    self._look_after(clock, waiting.values())
+                    self._look_after(clock, self._ready.owners())
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
             self.results.put(error)
         else:
@@ -186,8 +185,8 @@ class Pool:
         finally:
             self.inputs.put(None)
 
-    def _heard(self, partner: Partner) -> Partner | None:
-        """Act on a message of a worker; return who will send more: it, the worker in its place, or nobody."""
+    def _heard(self, partner: Partner) -> None:
+        """Act on a message of a worker. If it sends no more, wait for it no longer."""
         try:
             message = partner.connection.recv()
             if isinstance(message, Input):
@@ -199,7 +198,10 @@ class Pool:
                 partner.desk = mmap.mmap(descriptor, 0)
                 os.close(descriptor)
         except (EOFError, OSError):
-            return None if self._closing else self._replaced(partner)
+            self._ready.leave(partner.connection)
+            if not self._closing:
+                self._replace(partner)
+            return
         if isinstance(message, Began):
             if partner.hand.trying is None:
                 self._assign(partner)
@@ -212,9 +214,10 @@ class Pool:
                     self._assign(partner)
         elif isinstance(message, Broken):
             raise message.error
-        return None if isinstance(message, Done) else partner
+        elif isinstance(message, Done):
+            self._ready.leave(partner.connection)
 
-    def _replaced(self, partner: Partner) -> Partner | None:
+    def _replace(self, partner: Partner) -> None:
         """Let another worker take the place of one that has died, if there is something to do."""
         partner.process.kill()  # it has hung up, and may still be there
         how = f"the worker {how_ended(partner.process.ended())}"
@@ -226,11 +229,11 @@ class Pool:
         self.results.put(Lost(partner.on_device, note))
         with self._lock:
             if self._closing:
-                return None
+                return
             self._partners.pop(partner.number)
             self._outbox.put(partner.connection.close)  # the other thread may be sending
             if not hand.alone and not self._ledger.waits():
-                return None
+                return
             try:
                 new = self._start(max([partner.number, *self._partners]) + 1, hand)
             except (EOFError, OSError) as error:
@@ -241,7 +244,6 @@ class Pool:
                 self._send(new, lambda: Classes(classes))
         for _ in range(1 if hand.alone else AHEAD):
             self._assign(new)
-        return new
 
     def _look_after(self, clock: Clock, partners: Iterable[Partner]) -> None:
         """Kill the workers of which a step takes too long, and notice those that are dead but have not hung up.

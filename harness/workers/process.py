@@ -11,21 +11,24 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from harness.workers.desk import DESK, Place
+from harness.workers.answers import Answers
+from harness.workers.desk import DESK
+from harness.workers.messages import Assigned, Began, Broken, Classes, Done, Input, Output, Rows, Scored, Started
 from harness.workers.preparing import REFERENCE, PreparedBatch, prepared_batches, reason
+from harness.workers.ready import Ready
 from harness.workers.scoring import Predicted, Scorer
-from harness.workers.slots import Parcel, Slot, send_descriptor
+from harness.workers.slots import Slot, send_descriptor
 from harness.workers.start import start_worker
 from harness.workers.transport import portable
 
 if TYPE_CHECKING:
-    from harness.unit import RowBatch, Todo, Unit
+    from harness.unit import Todo, Unit
 
-__all__ = ["Assigned", "Began", "Broken", "Classes", "Done", "Input", "Output", "Rows", "Scored", "Started", "work"]
+__all__ = ["HELD_ROWS", "SLOTS", "work"]
 
 SLOTS = 4
 """The number of batches of a worker that may be under way. Until one of them comes back, the worker waits."""
@@ -34,111 +37,6 @@ HELD_SECONDS = 0.5
 """A worker sends the rows of at most so many batches at once, after at most so many seconds, to send fewer messages."""
 _PATIENCE = 5.0
 """After this many seconds without a message a worker looks whether the main process is still there."""
-
-
-# Messages of the main process
-
-
-@dataclass(frozen=True)
-class Classes:
-    """The network is loaded; it has these classes."""
-
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Assigned:
-    """What this worker has to do next.
-
-    Args:
-        position: the position of the entry of the unit's `todo`; None after the last one.
-        cells: the cells that still need it, as positions in the unit's cells.
-        faults: what is not to be tried, with the reasons (`harness.workers.desk`).
-    """
-
-    position: int | None
-    cells: tuple[int, ...] = ()
-    faults: tuple[tuple[Place, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Output:
-    """The predictions (`Predicted`) of the batch in a slot."""
-
-    slot: int
-    parcel: Parcel
-
-
-# Messages of a worker
-
-
-@dataclass(frozen=True)
-class Started:
-    """The worker is there.
-
-    Args:
-        desk: whether the file descriptor of the memory follows in which it says what it does.
-    """
-
-    desk: bool
-
-
-@dataclass(frozen=True)
-class Began:
-    """The worker has begun an entry of `todo`, and can be assigned another one."""
-
-
-@dataclass(frozen=True)
-class Input:
-    """The network's input for one batch, in a slot.
-
-    Args:
-        slot: the number of the slot.
-        parcel: the input.
-        cell: the cell, as its position in the unit's cells, or `REFERENCE`.
-        samples: the number of samples.
-        batch: the number of the planned batch.
-    """
-
-    slot: int
-    parcel: Parcel
-    cell: int
-    samples: int
-    batch: int
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The rows of one batch of one cell.
-
-    Args:
-        rows: the rows.
-        notes: warnings for the user.
-        on_device: whether the batch was predicted for these rows.
-    """
-
-    rows: RowBatch
-    notes: tuple[str, ...]
-    on_device: bool
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows of some batches."""
-
-    batches: tuple[Scored, ...]
-
-
-@dataclass(frozen=True)
-class Done:
-    """The worker has done everything that was assigned to it, and ends."""
-
-
-@dataclass(frozen=True)
-class Broken:
-    """The worker ends because of an error that belongs to no sample."""
-
-    error: BaseException
 
 
 def work(unit: Unit, connection: Connection) -> None:
@@ -167,9 +65,11 @@ class _Worker:
     def __init__(self, unit: Unit, connection: Connection) -> None:
         self._unit = unit
         self._connection = connection
+        self._ready = Ready({connection: True})
         self._parent = os.getppid()
         self._slots = [Slot() for _ in range(SLOTS)]
         self._free = deque(range(SLOTS))
+        self._answers = Answers(self._slots, self._free)
         self._under_way: dict[int, PreparedBatch] = {}
         self._scorer: Scorer | None = None
         self._unscored: deque[PreparedBatch] = deque()
@@ -190,10 +90,14 @@ class _Worker:
             else:
                 self._unscored.append(coded)
             self._listen(block=False)
+            if self._answers.are_many():
+                self._score_answers()
             self._score_unscored()
+        self._score_answers()
         self._score_unscored()
         while self._under_way or self._unscored:
             self._listen(block=True)
+            self._score_answers()
             self._score_unscored()
         self._send_rows()
         self._connection.send(Done())
@@ -202,8 +106,10 @@ class _Worker:
         """Yield the assigned entries of `todo`."""
         while True:
             while not self._assigned:
-                self._listen(block=True)
+                self._score_answers()
                 self._score_unscored()
+                self._send_rows()
+                self._listen(block=True)
             assigned = self._assigned.popleft()
             finished, self._preparing = self._preparing, None
             if finished is not None:
@@ -224,6 +130,8 @@ class _Worker:
         """Send a batch to the device; wait for a free slot, and score meanwhile."""
         while not self._free:
             self._listen(block=True)
+            if self._answers.are_many():
+                self._score_answers()
         number = self._free.popleft()
         parcel, descriptor = self._slots[number].put(coded.inputs)
         coded.inputs = None
@@ -238,14 +146,23 @@ class _Worker:
         Raises:
             EOFError: the main process has gone, or has hung up.
         """
-        if block and not self._connection.poll():
-            self._send_rows()
+        if block and not self._ready.wait(0):
             DESK.rest()
-        while block and not self._connection.poll(_PATIENCE):
-            if os.getppid() != self._parent:
+        while block and not self._ready.wait(self._patience()):
+            if self._answers:
+                self._score_answers()
+            elif self._rows:
+                self._send_rows()
+            elif os.getppid() != self._parent:
                 raise EOFError
-        while self._connection.poll():
+        while self._ready.wait(0):
             self._obey(self._connection.recv())
+
+    def _patience(self) -> float:
+        """Return for how many seconds to wait for a message: not longer than anything may be held."""
+        if self._rows or self._answers:
+            return max(0.0, self._sent + HELD_SECONDS - time.monotonic())
+        return _PATIENCE
 
     def _obey(self, message: Any) -> None:
         if isinstance(message, Assigned):
@@ -257,11 +174,7 @@ class _Worker:
                 self._unscored.remove(coded)
                 self._close(coded, Predicted([]))
         elif isinstance(message, Output):
-            coded = self._under_way.pop(message.slot)
-            predicted = self._slots[message.slot].take(message.parcel)
-            self._close(coded, predicted)
-            del predicted  # it lies in the slot
-            self._free.append(message.slot)
+            self._answers.add(message.slot, message.parcel, self._under_way.pop(message.slot))
 
     def _close(self, coded: PreparedBatch, predicted: Predicted) -> None:
         """Score a batch, or keep it as a reference."""
@@ -288,12 +201,19 @@ class _Worker:
             self._rows.clear()
         self._sent = time.monotonic()
 
+    def _score_answers(self) -> None:
+        """Score the batches whose predictions have come."""
+        for coded, predicted in self._answers.take():
+            self._close(coded, predicted)
+            del predicted  # it may lie in the slot, which is free then
+
     def _score_unscored(self) -> None:
         """Score the batches that need no device, once their references are there."""
         for _ in range(len(self._unscored) if self._scorer else 0):
             coded = self._unscored.popleft()
             assert self._scorer is not None
-            if any(other.cell == REFERENCE and other.batch == coded.batch for other in self._under_way.values()):
+            under_way = any(o.cell == REFERENCE and o.batch == coded.batch for o in self._under_way.values())
+            if under_way or self._answers.has(REFERENCE, coded.batch):
                 self._unscored.append(coded)
             elif (predicted := self._scorer.known(coded)) is not None:
                 self._close(coded, predicted)

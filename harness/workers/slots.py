@@ -24,6 +24,8 @@ __all__ = ["Mapped", "Parcel", "Slot", "send_descriptor"]
 
 _ROOM = 1 << 20
 """Bytes that a slot has for predictions, beside three times the size of its batch."""
+_SMALL = 1 << 15
+"""Predictions of at most so many bytes go through the pipe."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Parcel:
     places: tuple[int, ...] | None
     inline: tuple[bytes, ...] = ()
     new_size: int = 0
+
+    @property
+    def in_slot(self) -> bool:
+        """Whether the message lies in the slot, which is not free before it was used."""
+        return self.places is not None
 
 
 @dataclass
@@ -106,11 +113,14 @@ class Mapped:
         return _read(self.memory, parcel)
 
     def put(self, message: Any) -> Parcel:
-        """Put a message behind the batch, which it may share memory with; without enough room it goes inline."""
+        """Put a message behind the batch, which it may share memory with.
+
+        A small one goes inline, so that the slot is free at once; so does one that has not enough room.
+        """
         text, buffers = flattened(message)
         sizes = tuple(buffer.nbytes for buffer in buffers)
         *places, end = offsets(sizes, self._end)
-        if self.memory is None or end > len(self.memory):
+        if self.memory is None or end > len(self.memory) or sum(sizes) <= _SMALL:
             return Parcel(text, sizes, None, tuple(bytes(buffer) for buffer in buffers))
         _write(self.memory, places, buffers)
         return Parcel(text, sizes, (*places, end))

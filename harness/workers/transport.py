@@ -7,9 +7,10 @@ and strides, and in shared memory its alignment, so that a network computes the 
 
 from __future__ import annotations
 
+import copyreg
 import io
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, plain_text
@@ -29,7 +30,7 @@ def flattened(message: Any) -> tuple[bytes, list[memoryview]]:
     """Return a message as pickled text, and the buffers that the text leaves out, each of them as flat bytes."""
     buffers: list[pickle.PickleBuffer] = []
     text = io.BytesIO()
-    _Pickler(text, protocol=5, buffer_callback=buffers.append).dump(message)
+    _Pickler(text, buffers.append).dump(message)
     return text.getvalue(), [buffer.raw() for buffer in buffers]
 
 
@@ -69,15 +70,24 @@ def offsets(sizes: Sequence[int], start: int = 0) -> list[int]:
 class _Pickler(pickle.Pickler):
     """Pickles tensors of the CPU through NumPy, whose arrays can leave their memory out of the text."""
 
-    def reducer_override(self, value: Any) -> Any:
+    def __init__(self, file: io.BytesIO, buffer_callback: Callable[[pickle.PickleBuffer], Any]) -> None:
         import torch
 
-        if type(value) is not torch.Tensor or value.device.type != "cpu" or value.layout != torch.strided:
-            return NotImplemented
-        value = value.detach()
-        if value.untyped_storage().nbytes() > _SPARE * value.nbytes:
-            value = value.clone()
-        return _tensor, (_memory(value), value.dtype, value.storage_offset(), tuple(value.shape), value.stride())
+        super().__init__(file, protocol=5, buffer_callback=buffer_callback)
+        # Unlike `reducer_override`, it is not called for everything else in the message.
+        self.dispatch_table = {**copyreg.dispatch_table, torch.Tensor: _reduced}
+
+
+def _reduced(value: torch.Tensor) -> Any:
+    """Return how to make a tensor (no subclass) again."""
+    import torch
+
+    if value.device.type != "cpu" or value.layout != torch.strided:
+        return value.__reduce_ex__(5)  # type: ignore[no-untyped-call]
+    value = value.detach()
+    if value.untyped_storage().nbytes() > _SPARE * value.nbytes:
+        value = value.clone()
+    return _tensor, (_memory(value), value.dtype, value.storage_offset(), tuple(value.shape), value.stride())
 
 
 def _memory(tensor: torch.Tensor) -> Any:

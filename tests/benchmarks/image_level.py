@@ -10,8 +10,11 @@ comes out. The harness does all that a run does: workers, PSNR, statistics, the 
 With --network, the networks run too, with random weights: the Faster R-CNN, or LRASPP on frames whose shorter side is
 520 pixels.
 
-Both take turns, each in a process of its own with one thread. CPU time is user and system time of the process and its
-children, without imports. Prints both, and the ratio of each round.
+Beside them runs a loop by hand of only those steps of the harness that its results need, so that one can see what a
+harness could reach at best.
+
+All take turns, each in a process of its own with one thread. CPU time is user and system time of the process and its
+children, without imports. Prints all, and the ratios of each round.
 """
 
 from __future__ import annotations
@@ -26,17 +29,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from memory import ARCH, CLASSES, stub_models
 from PIL import Image, ImageOps
+from stub_networks import ARCH, CLASSES, REGIONS, label_map, stub_detector
+
+if TYPE_CHECKING:
+    from harness.discovery.plugins import Plugins
+    from harness.planning.plan import Plan
 
 LEVELS = (95, 75, 50, 15, 10, 5)
-REGIONS = 11
-"""The classes of CamVid."""
 SEGMENTER = "lraspp_mobilenet_v3_large"
 
 
@@ -74,36 +78,8 @@ def make_data(folder: Path, photographs: Path, samples: int) -> None:
     (folder / "test.txt").write_text("\n".join(listed) + "\n")
 
 
-def label_map() -> np.ndarray:
-    """What the segmenter without its network predicts: uint8[480, 640]."""
-    small = np.random.default_rng(1).integers(0, REGIONS, (12, 16), dtype=np.uint8)
-    return small.repeat(40, 0).repeat(40, 1)
-
-
-def stub_segmenters() -> Sequence[type]:
-    """A segmenter that only normalises."""
-    from harness.model import Weights
-    from harness_tasks.segmentation.models.smp import Smp
-
-    class StubSegmenter(Smp):
-        name = "stub-segmenter"
-
-        def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
-            return Weights("stub", None, "0" * 64, ())
-
-        def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: str = "fp32") -> None:
-            self.classes, self._labels = classes, label_map()
-
-        def predict(self, batch: Any) -> list[list[Any]]:
-            count, scored = batch.shape[:2]
-            self._normalised(batch.to(self._device).flatten(0, 1).permute(0, 3, 1, 2))
-            return [[self._labels] * scored for _ in range(count)]
-
-    return [StubSegmenter]
-
-
-def by_harness(folder: Path, given: argparse.Namespace) -> dict[str, float]:
-    """CPU and wall seconds of a run into a fresh database."""
+def planned(folder: Path, given: argparse.Namespace) -> tuple[Plan, Plugins]:
+    """The plan of the run, and the plugins."""
     from importlib.metadata import EntryPoint, entry_points
 
     from harness.engine.allocator import keep_memory
@@ -113,21 +89,13 @@ def by_harness(folder: Path, given: argparse.Namespace) -> dict[str, float]:
     import segmentation_models_pytorch  # noqa: F401
     import torchvision.models.detection  # noqa: F401
 
-    import harness
     from harness.discovery.plugins import Plugins
     from harness.discovery.registry import load_registry
-    from harness.discovery.stores import open_store
-    from harness.engine import machine
-    from harness.engine.session import Resampling, carry_out
     from harness.planning.plan import make_plan
     from harness.planning.request import Request
     from harness.planning.resolve import resolve
-    from harness.progress import Silence
 
-    module: Any = type(sys)("stub_models_plugin")
-    module.harness_models = harness.hookimpl(stub_models if given.task == "detection" else stub_segmenters)
-    sys.modules["stub_models_plugin"] = module
-    plugins = Plugins([*entry_points(group="harness"), EntryPoint("stub", "stub_models_plugin", "harness")])
+    plugins = Plugins([*entry_points(group="harness"), EntryPoint("stub", "stub_networks", "harness")])
     detector = f"torchvision:arch={ARCH}" if given.network else f"stub-detector:arch={ARCH}"
     segmenter = f"torchvision-segmentation:arch={SEGMENTER}" if given.network else "stub-segmenter"
     model, dataset = (detector, "coco") if given.task == "detection" else (segmenter, "camvid")
@@ -143,7 +111,17 @@ def by_harness(folder: Path, given: argparse.Namespace) -> dict[str, float]:
         batch=given.batch,
         weights=str(folder / "weights.pth") if given.network else None,
     )
-    plan = make_plan(resolve(request, plugins, load_registry()))
+    return make_plan(resolve(request, plugins, load_registry())), plugins
+
+
+def by_harness(folder: Path, given: argparse.Namespace) -> dict[str, float]:
+    """CPU and wall seconds of a run into a fresh database."""
+    plan, plugins = planned(folder, given)
+    from harness.discovery.stores import open_store
+    from harness.engine import machine
+    from harness.engine.session import Resampling, carry_out
+    from harness.progress import Silence
+
     settings = machine.choose("cpu", "fp32", given.workers, 1)
     with tempfile.TemporaryDirectory() as place:
         store = open_store(str(Path(place) / "harness.db"), plugins)
@@ -153,6 +131,53 @@ def by_harness(folder: Path, given: argparse.Namespace) -> dict[str, float]:
         store.close()
     assert len(outcome.finished) == len(plan.experiments), outcome
     return found
+
+
+def by_hand(folder: Path, given: argparse.Namespace) -> dict[str, float]:
+    """What nobody can leave out who wants the harness's bits: one process, no checks, no messages, no database.
+
+    Each photograph is read once; each level is coded, compared, resized and normalised, scored and packed (eight in a
+    row, so that they find the CPU's caches warm); then come the metrics with their intervals.
+    """
+    import torch
+
+    from harness.finish.metrics import Calculator
+    from harness.media.quality import squared_error
+    from harness.model import NoMemo
+    from harness.records import SampleStatistics
+    from harness.statistics.packing import Packed
+
+    work = planned(folder, given)[0].passes[0]
+    subject, model, task = work.subject, work.subject.model, work.subject.task
+    torch.set_num_threads(1)
+    model.load(subject.weights, subject.dataset.classes, "cpu")
+    translate = task.translator(model.classes, subject.dataset_name)
+    found: list[dict[int, SampleStatistics]] = [{} for _ in work.cells]
+    held: list[tuple[int, int, str, Any, Any]] = []
+
+    def score() -> None:
+        for cell, index, group, predicted, target in held:
+            statistics = [task.score(translate(predicted), target)]
+            task.sample_score(statistics)
+            found[cell][index] = SampleStatistics(index, group, Packed.of(statistics))
+        held.clear()
+
+    started, wall = cpu(), time.perf_counter()
+    for index in subject.indices:
+        sample = subject.dataset[index]
+        for number, cell in enumerate(work.cells):
+            decoded = cell.codec.decode(cell.codec.encode(sample.frames, cell.level, sample.fps))
+            squared_error(sample.frames, decoded)
+            with torch.inference_mode():
+                predicted = model.predict(model.collate([model.prepare(decoded, (0,), NoMemo())]))
+            held.append((number, index, sample.id, predicted[0][0], sample.targets[0]))
+            if len(held) == 8:
+                score()
+    score()
+    calculator = Calculator(1000)
+    for cell, samples in zip(work.cells, found, strict=True):
+        calculator.calculate(subject, cell, samples)
+    return {"cpu": cpu() - started, "main": cpu() - started, "wall": time.perf_counter() - wall}
 
 
 def by_user(folder: Path, given: argparse.Namespace) -> dict[str, float]:
@@ -179,7 +204,7 @@ def by_user(folder: Path, given: argparse.Namespace) -> dict[str, float]:
     if given.network:
         network.load_state_dict(torch.load(folder / "weights.pth", weights_only=True))
     else:
-        stub_models()[0]().load(None, tuple(map(str, range(CLASSES))), "cpu")  # patches torchvision
+        stub_detector()().load(None, tuple(map(str, range(CLASSES))), "cpu")  # patches torchvision
     predicted = torch.from_numpy(label_map())[None].long()
     started, wall = cpu(), time.perf_counter()
     for level in LEVELS:
@@ -217,6 +242,9 @@ def make_network(task: str) -> Any:
     return get_model(arch, weights=None, weights_backbone=None, num_classes=outputs)
 
 
+WAYS = {"harness": by_harness, "user": by_user, "hand": by_hand}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="a folder of photographs")
@@ -226,11 +254,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--batch", type=int)
     parser.add_argument("--network", action="store_true", help="with the real network, of random weights")
-    parser.add_argument("--way", choices=("harness", "user"), help=argparse.SUPPRESS)
+    parser.add_argument("--way", choices=tuple(WAYS), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.way:
-        print(json.dumps((by_harness if given.way == "harness" else by_user)(given.folder, given)))
+        print(json.dumps(WAYS[given.way](given.folder, given)))
         return
     with tempfile.TemporaryDirectory() as folder:
         make_data(Path(folder), given.images, given.samples)
@@ -240,10 +268,10 @@ def main() -> None:
             torch.manual_seed(0)
             torch.save(make_network(given.task).state_dict(), Path(folder) / "weights.pth")
         threads = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "HARNESS_CACHE": f"{folder}/cache"}
-        ratios = []
+        rounds = []
         for _ in range(given.rounds):
             found = {}
-            for way in ("harness", "user"):
+            for way in WAYS:
                 words = [sys.executable, *sys.argv, "--way", way, "--folder", folder]
                 out = subprocess.run(
                     words, env={**os.environ, **threads}, stdout=subprocess.PIPE, text=True, check=True
@@ -251,8 +279,10 @@ def main() -> None:
                 found[way] = json.loads(out.stdout.splitlines()[-1])
                 each = {name: 1000 * value / given.samples / len(LEVELS) for name, value in found[way].items()}
                 print(f"{way:8}" + ", ".join(f"{name} {value:.2f} ms" for name, value in each.items()), flush=True)
-            ratios.append(found["user"]["cpu"] / found["harness"]["cpu"])
-        print(f"user / harness: {statistics.median(ratios):.2f} ({', '.join(f'{ratio:.2f}' for ratio in ratios)})")
+            rounds.append({way: found["user"]["cpu"] / found[way]["cpu"] for way in ("harness", "hand")})
+        for way in rounds[0]:
+            ratios = [each[way] for each in rounds]
+            print(f"user / {way}: {statistics.median(ratios):.2f} ({', '.join(f'{ratio:.2f}' for ratio in ratios)})")
 
 
 if __name__ == "__main__":

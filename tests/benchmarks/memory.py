@@ -20,15 +20,12 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from stub_networks import ARCH, CLASSES
 
 LEVELS = "95,75,50,15,10,5"
-CLASSES = 80
-ARCH = "fasterrcnn_mobilenet_v3_large_320_fpn"
 
 
 def make_data(folder: Path, samples: int) -> None:
@@ -56,41 +53,6 @@ def make_data(folder: Path, samples: int) -> None:
     (folder / "annotations/instances_val2017.json").write_text(json.dumps(content))
 
 
-def stub_models() -> Sequence[type]:
-    """A detector that only resizes and normalises."""
-    import torch
-    from torchvision.models.detection import generalized_rcnn
-
-    from harness.model import Weights
-    from harness_tasks.detection.models.torchvision import Torchvision
-
-    random = torch.Generator().manual_seed(0)
-    boxes = torch.rand(20, 4, generator=random) * 200
-    boxes[:, 2:] += boxes[:, :2] + 5
-    labels, scores = torch.randint(1, CLASSES + 1, (20,), generator=random), torch.rand(20, generator=random)
-
-    def forward(self: Any, images: Any, targets: Any = None) -> Any:
-        sizes = [tuple(image.shape[-2:]) for image in images]
-        inputs, _ = self.transform(images, None)
-        found = [{"boxes": boxes.clone(), "labels": labels.clone(), "scores": scores.clone()} for _ in sizes]
-        return self.transform.postprocess(found, inputs.image_sizes, sizes)
-
-    class StubDetector(Torchvision):
-        name = "stub-detector"
-
-        def resolve_weights(self, asked: str | None, dataset_classes: tuple[str, ...]) -> Weights:
-            return Weights("stub", None, "0" * 64, ())
-
-        def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: str = "fp32") -> None:
-            from harness_tasks.networks.image_list import Labels
-
-            generalized_rcnn.GeneralizedRCNN.forward = forward
-            labels = Labels.of(classes)
-            self._place(self._use(self.make(labels.outputs), labels), device, precision)
-
-    return [StubDetector]
-
-
 def evaluate(folder: Path, samples: int, batch: int, workers: int) -> dict[str, float]:
     """Run the evaluation in this process; gives the peak resident sizes in MB, CPU seconds, and page faults."""
     from importlib.metadata import EntryPoint, entry_points
@@ -98,7 +60,6 @@ def evaluate(folder: Path, samples: int, batch: int, workers: int) -> dict[str, 
     from harness.engine.allocator import keep_memory
 
     keep_memory()  # as `harness run` does, before torch is imported
-    import harness
     from harness.discovery.plugins import Plugins
     from harness.discovery.registry import load_registry
     from harness.discovery.stores import open_store
@@ -109,10 +70,7 @@ def evaluate(folder: Path, samples: int, batch: int, workers: int) -> dict[str, 
     from harness.planning.resolve import resolve
     from harness.progress import Silence
 
-    module: Any = type(sys)("stub_models_plugin")
-    module.harness_models = harness.hookimpl(stub_models)
-    sys.modules["stub_models_plugin"] = module
-    plugins = Plugins([*entry_points(group="harness"), EntryPoint("stub", "stub_models_plugin", "harness")])
+    plugins = Plugins([*entry_points(group="harness"), EntryPoint("stub", "stub_networks", "harness")])
     chosen = {"models": (f"stub-detector:arch={ARCH}",), "datasets": ("coco",), "data_roots": (("", str(folder)),)}
     request = Request((f"jpeg@{LEVELS}",), ("detection",), limit=samples, baseline=False, batch=batch, **chosen)  # type: ignore[arg-type]
     settings = machine.choose("cpu", "fp32", workers, 1)

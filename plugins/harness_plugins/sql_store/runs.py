@@ -52,7 +52,7 @@ def end(connection: sa.Connection, run: int, status: Status) -> None:
 def add_warnings(connection: sa.Connection, run: int, warnings: Sequence[str]) -> None:
     """Add warnings to the settings of a run."""
     settings = json.loads(connection.execute(sa.select(runs.c.settings).where(runs.c.id == run)).scalar_one())
-    settings["warnings"] = [*settings.get("warnings", ()), *(storable(text, MESSAGE) for text in warnings)]
+    settings["warnings"] = [*settings.get("warnings", ()), *map(storable_message, warnings)]
     text = json.dumps(settings, sort_keys=True, default=str)
     connection.execute(sa.update(runs).where(runs.c.id == run).values(settings=text))
     seal_rows(connection, runs, runs.c.id == run)
