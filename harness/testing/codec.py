@@ -11,7 +11,7 @@ from harness.testing.base import broken, promise, skip
 from harness.testing.configured import ConfiguredPromises
 from harness.testing.elsewhere import in_another_process, pickled
 from harness.testing.pictures import black, clip, noise, photograph, photographs
-from harness.testing.watch import Opened, left_open, written
+from harness.testing.watch import watched, written
 
 if TYPE_CHECKING:
     import numpy as np
@@ -263,7 +263,7 @@ class CodecPromises(ConfiguredPromises):
             promise(not scale.integer or level == int(level), f"level {level:g} is not whole, and the scale says so.")
         promise(
             scale.mildest_first(scale.ladder) == scale.ladder,
-            f"the ladder {scale.ladder} does not go from mild to strong with higher_is_better={scale.higher_is_better}.",
+            f"the ladder {scale.ladder} does not go from mild to strong: mind `higher_is_better`.",
         )
         promise(self.codec.coding in ("image", "video"), f"coding is {self.codec.coding!r}: 'image' or 'video'.")
 
@@ -304,11 +304,11 @@ class CodecPromises(ConfiguredPromises):
         """No file, thread, process or temporary file is left behind by coding."""
         frames, fps = self.pictures()[0]
         _coded(self.codec, frames, self.mildest, fps)  # what a library opens once, and keeps, is not counted
-        before = Opened.now()
-        for _ in range(3):
-            _coded(self.make(), frames, self.mildest, fps)
-        if left := left_open(before):
-            broken(f"coding leaves open {left}: use `with`, and wait for threads and processes.")
+        with watched() as left:
+            for _ in range(3):
+                _coded(self.make(), frames, self.mildest, fps)
+        if left:
+            broken(f"coding leaves behind {', '.join(left[:3])}: use `with`, and wait for threads and processes.")
 
 
 _SAME = (

@@ -17,7 +17,7 @@ from harness.testing.configured import ConfiguredPromises
 from harness.testing.elsewhere import in_another_process, pickled
 from harness.testing.likeness import alike
 from harness.testing.opened import opened_files
-from harness.testing.watch import Opened, left_open, written
+from harness.testing.watch import watched, written
 
 if TYPE_CHECKING:
     from harness.dataset import Dataset, Outline, Sample
@@ -188,7 +188,7 @@ class DatasetPromises(ConfiguredPromises):
             again = self.source[place]
             promise(
                 alike((again.id, again.frames, dict(again.targets)), (sample.id, sample.frames, dict(sample.targets))),
-                f"sample {sample.id} is another one when it is read again: __getitem__ depends on nothing but the index.",
+                f"sample {sample.id} is another one when it is read again: it may depend on the index alone.",
             )
             promise(
                 not np.shares_memory(again.frames, sample.frames),
@@ -330,13 +330,12 @@ class DatasetPromises(ConfiguredPromises):
     def test_it_closes_what_it_opens(self) -> None:
         """Reading leaves no file open, and writes nothing to the standard streams."""
         self.source[self.places[0]]
-        before = Opened.now()
-        with written() as texts:
+        with watched() as left, written() as texts:
             for place in self.places:
                 self.source[place]
         promise(not texts, f"reading writes {texts}: turn the library's messages off.")
-        if left := left_open(before):
-            broken(f"reading leaves open {left}: use `with`.")
+        if left:
+            broken(f"reading leaves behind {', '.join(left[:3])}: use `with`.")
 
 
 _DISHONEST = (

@@ -84,6 +84,12 @@ def import_module(name: str, file: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
+        if os.environ.get("HARNESS_PLUGINS"):
+            from harness.discovery.plugins import installed
+
+            installed()  # plugins that are files get their modules' names from there
+            if name in sys.modules:
+                return sys.modules[name]
         spec = importlib.util.spec_from_file_location(name, file) if file else None
         if spec is None or spec.loader is None:
             raise

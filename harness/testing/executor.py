@@ -14,7 +14,7 @@ from harness.testing.base import broken, promise
 from harness.testing.configured import ConfiguredPromises
 from harness.testing.likeness import alike
 from harness.testing.small_world import small_unit
-from harness.testing.watch import Opened, left_open
+from harness.testing.watch import watched
 from harness.unit import Settings
 
 if TYPE_CHECKING:
@@ -155,15 +155,16 @@ class ExecutorPromises(ConfiguredPromises):
     def test_it_leaves_nothing_open(self) -> None:
         """After `close`, also of a run that was left in the middle, no process or file is left."""
         self._run([small_unit()])
-        before = Opened.now()
-        with self.executor() as made:
+        with watched(patience=10.0) as left, self.executor() as made:
             ahead = small_unit(2)
             made.prepare(ahead, self.settings)
             running = made.run([small_unit(0), small_unit(1)], self.settings, Silence())
             next(running)
             getattr(running, "close", lambda: None)()
-        if left := left_open(before, patience=10.0):
-            broken(f"the executor leaves open {left}: end in close() what prepare() and run() have begun.")
+        if left:
+            broken(
+                f"the executor leaves behind {', '.join(left[:3])}: end in close() what prepare() and run() have begun."
+            )
 
     def test_it_can_be_used_again(self) -> None:
         """A second call of `run` gives the rows that are asked for once more."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.records import RunInfo, Totals
 from harness.testing.base import Promises, broken, promise, skip
 from harness.testing.store_rows import cell, metric
-from harness.testing.watch import Opened, left_open
+from harness.testing.watch import watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ class LoggerPromises(Promises):
         from harness.testing import LoggerPromises
 
         class TestMyLogger(LoggerPromises):
-            spec = "my-logger"          # the entry point; or override make() to give the module or object with the hooks
+            spec = "my-logger"          # the entry point; or override make() to give the module
 
             def logged(self, folder):   # optional: what it has written, as a text
                 return (folder / "log.txt").read_text()
@@ -196,10 +196,12 @@ class LoggerPromises(Promises):
         """After a run no file, thread or process is left open."""
         with self.place():
             self.run(1)
-            before = Opened.now()
-            self.run(2)
-            if left := left_open(before):
-                broken(f"the logger leaves open {left}: close it in harness_run_finished, or after each event.")
+            with watched() as left:
+                self.run(2)
+            if left:
+                broken(
+                    f"the logger leaves behind {', '.join(left[:3])}: close it when the run has finished."
+                )
 
 
 def info() -> RunInfo:

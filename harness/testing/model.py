@@ -62,7 +62,7 @@ class PredictionPromises(ConfiguredPromises):
         return opened
 
     def samples(self) -> Sequence[tuple[Outline, Sample]]:
-        """Return at least three samples of equal size with their outlines. Override it for a model that needs others."""
+        """Return three samples or more of equal size, with their outlines. Override it for a model with other needs."""
         from harness.dataset import Outline, Sample
 
         if (source := self.source) is not None:
@@ -176,7 +176,7 @@ class PredictionPromises(ConfiguredPromises):
             found = _shapes(self._prepared(outline, frames))
             promise(
                 shapes.setdefault(told, found) == found,
-                f"prepared_shape() is {told} for inputs of shapes {shapes[told]} and {found}: they would share a batch.",
+                f"prepared_shape() is {told} for inputs of shapes {shapes[told]} and {found}: no batch holds both.",
             )
 
     # Predicting
@@ -271,7 +271,7 @@ class PredictionPromises(ConfiguredPromises):
         )
         promise(
             own > other,
-            f"the model scores {own:.3g} on its samples and {other:.3g} on exchanged ones: is the order of classes that "
+            f"the model scores {own:.3g} on its samples, {other:.3g} on exchanged ones: is the order of classes that "
             "of `classes` (background counted or not), and are coordinates (x, y) of the source's pixels?",
         )
 
@@ -391,24 +391,24 @@ def open_dataset(name: str, task: str, split: str = "", root: Path | None = None
     return made
 
 
-def examples_of(promises: Any) -> list[tuple[Any, Any]]:
-    """Return pairs of what a model predicts and the targets of a dataset, for a class of tests of a task."""
-    name = promises.spec.partition(":")[0]
+def examples_of(spec: str, dataset: str, model: str) -> tuple[list[tuple[Any, Any]], tuple[str, ...], tuple[int, int]]:
+    """Return pairs of what a model predicts and the targets of a dataset, to try a task with.
 
-    class Source(PredictionPromises):
-        spec = promises.model
-        dataset = promises.dataset
+    Args:
+        spec: the task.
+        dataset: the dataset.
+        model: the model.
 
-    Source.setup_class()
-    one = Source()
-    if type(one.make()).task != name:
-        raise TypeError(f"model {promises.model} is for another task than {name}")
-    if one.source is not None:
-        promises.classes = tuple(one.source.classes)
-    promises.size = (one.pairs[0][0].height, one.pairs[0][0].width)
-    translate = one.task.translator(one.model.classes, promises.dataset)
-    return [
+    Returns:
+        the pairs, the dataset's classes, and the height and width of the frames.
+    """
+    made = type("ExampleSource", (PredictionPromises,), {"spec": model, "dataset": dataset, "_kept": {}})()
+    if made.task.name != spec.partition(":")[0]:
+        raise TypeError(f"model {model} is for task {made.task.name}, not for {spec}")
+    translate = made.task.translator(made.model.classes, dataset)
+    pairs = [
         (translate(prediction), sample.targets[frame])
-        for (outline, sample), predictions in zip(one.pairs, one.predictions, strict=True)
+        for (outline, sample), predictions in zip(made.pairs, made.predictions, strict=True)
         for frame, prediction in zip(outline.scored, predictions, strict=True)
     ]
+    return pairs, made.class_names, made.pairs[0][1].frames.shape[1:3]

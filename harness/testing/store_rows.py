@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import numpy as np
-
 from harness.experiment import Experiment, key_of
 from harness.keep.processes import this_process
 from harness.records import Claim, Comparison, MetricValue, RunInfo, SampleRow, Totals
@@ -45,6 +43,8 @@ def cell(codec: str = "jpeg", level: float | None = 50.0, **changes: Any) -> Exp
 
 def row(key: str, index: int, **changes: Any) -> SampleRow:
     """A sample that went well, with one scored frame."""
+    import numpy as np
+
     made = SampleRow(
         key=key,
         index=index,

@@ -52,16 +52,23 @@ class TaskPromises(ConfiguredPromises):
     dataset: ClassVar[str] = ""
     model: ClassVar[str] = ""
 
+    _examples: ClassVar[Sequence[tuple[Any, Any]] | None] = None
+
+    @classmethod
+    def setup_class(cls) -> None:
+        if cls.examples is TaskPromises.examples and cls.dataset and cls.model:
+            from harness.testing.model import examples_of
+
+            cls._examples, cls.classes, cls.size = examples_of(cls.spec, cls.dataset, cls.model)
+
     def examples(self) -> Sequence[tuple[Any, Any]]:
         """Return at least three pairs of a prediction and a target of one frame, not all of them right.
 
         The default takes the samples of `dataset` and what `model` predicts on them.
         """
-        from harness.testing.model import examples_of
-
-        if not (self.dataset and self.model):
+        if self._examples is None:
             skip("there are no examples: override examples(), or name a dataset and a model")
-        return examples_of(type(self))
+        return self._examples
 
     def perfect(self, target: Any) -> Any:
         """Return the prediction that is right in everything for a target.

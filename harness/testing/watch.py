@@ -12,10 +12,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Opened", "left_open", "written"]
+__all__ = ["watched", "written"]
 
 
 @contextmanager
@@ -42,44 +41,41 @@ def written() -> Iterator[list[str]]:
             texts += [text for text in (above.getvalue(), below.read().decode(errors="replace")) if text.strip()]
 
 
-@dataclass(frozen=True)
-class Opened:
-    """What a process has open: file descriptors, threads, child processes, files in the folder for temporary files."""
-
-    files: frozenset[str]
-    threads: frozenset[str]
-    children: frozenset[int]
-    temporary: frozenset[str]
-
-    @classmethod
-    def now(cls) -> Opened:
-        """Return what this process has open now."""
-        gc.collect()
-        threads = frozenset(f"{thread.name} ({thread.ident})" for thread in threading.enumerate())
-        return cls(frozenset(_descriptors()), threads, frozenset(_children()), frozenset(_temporary()))
-
-
-def left_open(before: Opened, patience: float = 1.0) -> str:
-    """Return in words what is open now and was not before; "" if there is nothing.
+@contextmanager
+def watched(patience: float = 1.0) -> Iterator[list[str]]:
+    """List what is open at the end and was not at the beginning: files, threads, processes, temporary files.
 
     Args:
-        before: what was open before.
         patience: for how many seconds to wait for what is ending by itself.
     """
-    until = time.monotonic() + patience
-    while words := _more(before, Opened.now()):
-        if time.monotonic() > until:
-            return words
-        time.sleep(0.05)
-    return ""
+    left: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        kept = os.environ.get("TMPDIR"), tempfile.tempdir
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        try:
+            before = _open_now()
+            yield left
+            until = time.monotonic() + patience
+            while (more := _more(before, folder)) and time.monotonic() < until:
+                time.sleep(0.05)
+            left += more
+        finally:
+            os.environ.pop("TMPDIR")
+            if kept[0] is not None:
+                os.environ["TMPDIR"] = kept[0]
+            tempfile.tempdir = kept[1]
 
 
-def _more(before: Opened, now: Opened) -> str:
-    found = []
-    for what in ("files", "threads", "children", "temporary"):
-        if more := getattr(now, what) - getattr(before, what):
-            found.append(f"{what}: {', '.join(sorted(map(str, more))[:3])}")
-    return "; ".join(found)
+def _open_now() -> dict[str, set[str]]:
+    gc.collect()
+    threads = {f"{thread.name} ({thread.ident})" for thread in threading.enumerate()}
+    return {"file": set(_descriptors()), "thread": threads, "process": set(map(str, _children()))}
+
+
+def _more(before: dict[str, set[str]], folder: str) -> list[str]:
+    now = _open_now()
+    found = [f"{what} {one}" for what in now for one in sorted(now[what] - before[what])]
+    return found + [f"temporary file {path.name}" for path in sorted(Path(folder).iterdir())]
 
 
 def _descriptors() -> Iterator[str]:
@@ -88,7 +84,7 @@ def _descriptors() -> Iterator[str]:
     if folder.is_dir():
         for entry in list(folder.iterdir()):
             with suppress(OSError):
-                target = os.readlink(entry)
+                target = str(entry.readlink())
                 if not target.startswith("/proc/"):
                     yield f"{entry.name} -> {target}"
 
@@ -99,10 +95,3 @@ def _children() -> Iterator[int]:
     for task in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):
             yield from map(int, task.read_text().split())
-
-
-def _temporary() -> Iterator[str]:
-    """Files of this user in the folder for temporary files whose names Python's `tempfile` has made."""
-    prefix = tempfile.gettempprefix()
-    with suppress(OSError):
-        yield from (entry.name for entry in os.scandir(tempfile.gettempdir()) if entry.name.startswith(prefix))
