@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import CodecError, HarnessError
 from harness.media.contract import check_decoded, check_encoded
-from harness.testing.base import broken, promise, skip
 from harness.testing.configured import ConfiguredPromises
-from harness.testing.elsewhere import in_another_process, pickled
-from harness.testing.pictures import black, clip, noise, photograph, photographs
-from harness.testing.watch import watched, written
+from harness.testing.tools.broken import broken, promise, skip
+from harness.testing.tools.elsewhere import in_another_process, pickled
+from harness.testing.tools.pictures import black, clip, noise, photograph, photographs
+from harness.testing.tools.watch import watched, written
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import ContentError, DatasetError, PluginError
 from harness.planning.given import check_outline
-from harness.testing.base import broken, promise, skip
 from harness.testing.configured import ConfiguredPromises
-from harness.testing.elsewhere import in_another_process, pickled
-from harness.testing.likeness import alike
-from harness.testing.opened import opened_files
-from harness.testing.watch import watched, written
+from harness.testing.tools.broken import broken, promise, skip
+from harness.testing.tools.elsewhere import in_another_process, pickled
+from harness.testing.tools.likeness import alike
+from harness.testing.tools.opened import opened_files
+from harness.testing.tools.watch import watched, written
 
 if TYPE_CHECKING:
     from harness.dataset import Dataset, Outline, Sample

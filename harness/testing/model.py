@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import ContentError, HarnessError, WeightsError
-from harness.testing.base import broken, promise, skip
 from harness.testing.configured import ConfiguredPromises
-from harness.testing.elsewhere import pickled
-from harness.testing.likeness import alike
-from harness.testing.pictures import black, photograph
-from harness.testing.watch import written
+from harness.testing.tools.broken import broken, promise, skip
+from harness.testing.tools.elsewhere import pickled
+from harness.testing.tools.likeness import alike
+from harness.testing.tools.pictures import black, photograph
+from harness.testing.tools.watch import written
 
 if TYPE_CHECKING:
     from harness.dataset import Dataset, Outline, Sample

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.discovery.declared import check_metrics
 from harness.errors import ContentError, HarnessError
-from harness.testing.base import broken, promise, skip
 from harness.testing.configured import ConfiguredPromises
-from harness.testing.likeness import alike
+from harness.testing.tools.broken import broken, promise, skip
+from harness.testing.tools.likeness import alike
 
 if TYPE_CHECKING:
     import numpy as np
