@@ -1,4 +1,4 @@
-"""The tables of docs/reference/kit.md, made of the kit and of the seeded faults: `python -m kit.kit_page` writes them."""
+"""The tables of docs/reference/kit.md, from the kit and the seeded faults: `python -m kit.kit_page` writes them."""
 
 from __future__ import annotations
 
