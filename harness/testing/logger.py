@@ -199,14 +199,12 @@ class LoggerPromises(Promises):
             with watched() as left:
                 self.run(2)
             if left:
-                broken(
-                    f"the logger leaves behind {', '.join(left[:3])}: close it when the run has finished."
-                )
+                broken(f"the logger leaves behind {', '.join(left[:3])}: close it when the run has finished.")
 
 
 def info() -> RunInfo:
     """What a run says of itself."""
-    return RunInfo("harness run --codec jpeg", "here", "cpu", {"codec-harness": "0.1"}, None, {"workers": 2})
+    return RunInfo("harness run", "here", "cpu", {"codec-harness": "0.1"}, None, {"workers": 2})
 
 
 def experiments(count: int) -> list[Experiment]:

@@ -302,10 +302,13 @@ class PredictionPromises(ConfiguredPromises):
         for (outline, _), predictions in zip(enlarged, found, strict=True):
             self._check(outline, predictions)
         try:
-            wanted = [[self.task.as_target(self.task.enlarged(p, 2)) for p in ps] for ps in self.predictions]
+            larger = [[self.task.enlarged(p, 2) for p in ps] for ps in self.predictions]
+            wanted = [[self.task.as_target(p) for p in ps] for ps in larger]
             unscaled = [[self.task.as_target(p) for p in ps] for ps in self.predictions]
         except NotImplementedError:
             skip(f"task {self.task.name} has no coordinates (`enlarged`, `as_target`)")
+        if alike(larger, self.predictions):
+            skip(f"predictions of task {self.task.name} have no coordinates")
         right, wrong = (
             self._metric([(p, t) for ps, ts in zip(found, some, strict=True) for p, t in zip(ps, ts, strict=True)])
             if _fits(found, some)
