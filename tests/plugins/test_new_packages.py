@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,8 +38,9 @@ def test_a_new_package_passes_its_own_tests(kind: str, tmp_path: Path, cache: Pa
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-deps"]
     subprocess.run([*pip, "--no-build-isolation", "--target", str(site), str(folder)], check=True)
     assert "harness-first-try" in session.run_process("list", "plugins").stdout
+    env = session.env | {"PYTHONPATH": os.pathsep.join([str(site), *filter(None, [session.env.get("PYTHONPATH")])])}
     pytest_command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(folder)]
-    tests = subprocess.run(pytest_command, cwd=folder, env=session.environment, capture_output=True, text=True)
+    tests = subprocess.run(pytest_command, cwd=folder, env=env, capture_output=True, text=True)
     assert tests.returncode == 0, tests.stdout + tests.stderr
     assert " passed" in tests.stdout
 
