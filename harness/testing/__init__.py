@@ -11,7 +11,6 @@ Each promise that is broken fails with a sentence that says what was found, and 
 tries the same promises without a file of tests, and without pytest.
 """
 
-from harness.testing.base import BrokenPromiseError, Promises
 from harness.testing.codec import CodecPromises
 from harness.testing.configured import ConfiguredPromises
 from harness.testing.dataset import DatasetPromises
@@ -20,6 +19,8 @@ from harness.testing.logger import LoggerPromises
 from harness.testing.runner import Outcome, outcomes
 from harness.testing.store import StorePromises
 from harness.testing.task import TaskPromises
+from harness.testing.tools.base import Promises
+from harness.testing.tools.broken import BrokenPromiseError
 from harness.testing.training import ModelPromises
 
 __all__ = [

@@ -8,13 +8,13 @@ from typing import Any
 from harness.discovery.kinds import KINDS
 from harness.discovery.plugins import installed
 from harness.errors import UnknownNameError, UsageError
-from harness.testing.base import Promises
 from harness.testing.codec import CodecPromises
 from harness.testing.dataset import DatasetPromises
 from harness.testing.executor import ExecutorPromises
 from harness.testing.logger import EVENTS, LoggerPromises
 from harness.testing.store import StorePromises
 from harness.testing.task import TaskPromises
+from harness.testing.tools.base import Promises
 from harness.testing.training import ModelPromises
 
 __all__ = ["KIT", "kinds_of", "promises_for"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import CodecError, HarnessError
 from harness.media.contract import check_decoded, check_encoded
-from harness.testing.base import broken, promise, skip
 from harness.testing.configured import ConfiguredPromises
-from harness.testing.elsewhere import in_another_process, pickled
-from harness.testing.pictures import black, clip, noise, photograph, photographs
-from harness.testing.watch import watched, written
+from harness.testing.tools.broken import broken, promise, skip
+from harness.testing.tools.coding import all_coded, coded
+from harness.testing.tools.elsewhere import in_another_process, pickled
+from harness.testing.tools.pictures import black, clip, noise, photograph, photographs
+from harness.testing.tools.watch import watched, written
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["CodecPromises"]
 
 FPS = 25.0
+_SAME = (
+    "the same frames at the same level give other bytes or pixels again: fix the number of threads, seeds and the "
+    "order of sets, and write no time or name into the stream."
+)
 
 
 class CodecPromises(ConfiguredPromises):
@@ -272,17 +277,17 @@ class CodecPromises(ConfiguredPromises):
     def test_the_same_bytes_again(self) -> None:
         """The same frames at the same level give the same bytes and pixels, from this object and from a new one."""
         frames, fps = self.pictures()[0]
-        first = _coded(self.codec, frames, self.mildest, fps)
+        first = coded(self.codec, frames, self.mildest, fps)
         for codec in (self.codec, self.make()):
-            promise(_coded(codec, frames, self.mildest, fps) == first, _SAME)
+            promise(coded(codec, frames, self.mildest, fps) == first, _SAME)
 
     def test_the_same_bytes_in_another_process(self) -> None:
         """A pickled codec gives the same bytes, pixels and fingerprint in another process."""
         frames, fps = self.pictures()[0]
         pickled(self.codec, "the codec")
-        here = [_coded(self.codec, frames, level, fps) for level in (self.mildest, self.strongest)]
+        here = [coded(self.codec, frames, level, fps) for level in (self.mildest, self.strongest)]
         there, facts = in_another_process(
-            _all_coded, self.codec, frames, (self.mildest, self.strongest), fps, about=(self,)
+            all_coded, self.codec, frames, (self.mildest, self.strongest), fps, about=(self,)
         )
         promise(there == here, _SAME.replace("again", "in another process"))
         promise(
@@ -297,30 +302,15 @@ class CodecPromises(ConfiguredPromises):
         """Nothing is written to the standard streams."""
         frames, fps = self.pictures()[0]
         with written() as texts:
-            _coded(self.codec, frames, self.mildest, fps)
+            coded(self.codec, frames, self.mildest, fps)
         promise(not texts, f"coding writes {texts}: turn the library's messages off.")
 
     def test_it_closes_what_it_opens(self) -> None:
         """No file, thread, process or temporary file is left behind by coding."""
         frames, fps = self.pictures()[0]
-        _coded(self.codec, frames, self.mildest, fps)  # what a library opens once, and keeps, is not counted
+        coded(self.codec, frames, self.mildest, fps)  # what a library opens once, and keeps, is not counted
         with watched() as left:
             for _ in range(3):
-                _coded(self.make(), frames, self.mildest, fps)
+                coded(self.make(), frames, self.mildest, fps)
         if left:
             broken(f"coding leaves behind {', '.join(left[:3])}: use `with`, and wait for threads and processes.")
-
-
-_SAME = (
-    "the same frames at the same level give other bytes or pixels again: fix the number of threads, seeds and the "
-    "order of sets, and write no time or name into the stream."
-)
-
-
-def _coded(codec: Codec, frames: Any, level: Level, fps: float | None) -> tuple[bytes, int, bytes]:
-    encoded = codec.encode(frames, level, fps)
-    return encoded.data, encoded.bits, codec.decode(encoded).tobytes()
-
-
-def _all_coded(codec: Codec, frames: Any, levels: Any, fps: float | None) -> tuple[list[Any], dict[str, Any]]:
-    return [_coded(codec, frames, level, fps) for level in levels], dict(codec.fingerprint())

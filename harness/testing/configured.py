@@ -6,8 +6,9 @@ from typing import Any
 
 from harness.errors import HarnessError, UsageError
 from harness.options import Option, Value
-from harness.testing.base import Promises, broken, promise
-from harness.testing.elsewhere import pickled
+from harness.testing.tools.base import Promises
+from harness.testing.tools.broken import broken, promise
+from harness.testing.tools.elsewhere import pickled
 
 __all__ = ["ConfiguredPromises", "another_value"]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.progress import Silence
-from harness.testing.base import broken, promise
 from harness.testing.configured import ConfiguredPromises
-from harness.testing.likeness import alike
-from harness.testing.small_world import small_unit
-from harness.testing.watch import watched
+from harness.testing.tools.broken import broken, promise
+from harness.testing.tools.likeness import alike
+from harness.testing.tools.small_world import small_unit
+from harness.testing.tools.watch import watched
 from harness.unit import Settings
 
 if TYPE_CHECKING:
@@ -91,8 +91,11 @@ class ExecutorPromises(ConfiguredPromises):
             for index in todo.batch.indices
         }
         promise(not (lost := asked - set(places)), f"{len(lost)} of {len(asked)} rows are lost: wait for all units.")
-        promise(set(places) <= asked, "there are rows that were not asked for.")
-        promise(len(places) == len(set(places)), f"{len(places) - len(set(places))} rows came twice.")
+        promise(set(places) <= asked, "there are rows that were not asked for: hand on rows of these units alone.")
+        promise(
+            len(places) == len(set(places)),
+            f"{len(places) - len(set(places))} rows came twice: hand each batch on once.",
+        )
 
     def test_a_batch_comes_whole(self) -> None:
         """All rows of one planned batch of one cell come together, with the times of their stages."""
@@ -155,7 +158,7 @@ class ExecutorPromises(ConfiguredPromises):
     def test_it_leaves_nothing_open(self) -> None:
         """After `close`, also of a run that was left in the middle, no process or file is left."""
         self._run([small_unit()])
-        with watched(patience=10.0) as left, self.executor() as made:
+        with watched(patience=4.0) as left, self.executor() as made:
             ahead = small_unit(2)
             made.prepare(ahead, self.settings)
             running = made.run([small_unit(0), small_unit(1)], self.settings, Silence())

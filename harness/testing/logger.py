@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.records import RunInfo, Totals
-from harness.testing.base import Promises, broken, promise, skip
-from harness.testing.store_rows import cell, metric
-from harness.testing.watch import watched
+from harness.testing.tools.base import Promises
+from harness.testing.tools.broken import broken, promise, skip
+from harness.testing.tools.store_rows import cell, metric
+from harness.testing.tools.watch import watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +119,7 @@ class LoggerPromises(Promises):
         made = self.make()
         if not hasattr(made, "__file__") or made.__name__ == type(self).__module__:
             skip("the logger is no module of its own")
-        from harness.testing.elsewhere import slow_imports
+        from harness.testing.tools.elsewhere import slow_imports
 
         if slow := slow_imports(made.__name__):
             broken(f"the module imports {', '.join(slow)} when it is imported: move the import into the hooks.")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.errors import HarnessError, plain_text
-from harness.testing.base import BrokenPromiseError, Promises
+from harness.testing.tools.base import Promises
+from harness.testing.tools.broken import BrokenPromiseError
 
 __all__ = ["Outcome", "outcomes"]
 

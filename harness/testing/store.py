@@ -11,15 +11,15 @@ from pathlib import Path
 
 from harness.records import Totals
 from harness.store import Filters
-from harness.testing.base import promise
-from harness.testing.store_records import RecordPromises
-from harness.testing.store_rows import cell, metric, put_results, row, rows_of
-from harness.testing.store_trainings import TrainingViewPromises
-from harness.testing.store_views import ViewPromises
+from harness.testing.stores.records import RecordPromises
+from harness.testing.stores.trainings import TrainingViewPromises
+from harness.testing.stores.views import ViewPromises
+from harness.testing.tools.broken import promise
+from harness.testing.tools.store_rows import cell, metric, put_results, row, rows_of
 
 __all__ = ["StorePromises", "write_until_killed"]
 
-_CHUNK = 4
+_CHUNK, _TOLD = 4, 5
 _WRITING = (
     "import pickle, sys; from harness.testing.store import write_until_killed; "
     "sys.path[:] = pickle.loads(bytes.fromhex(sys.argv[1])); write_until_killed(*sys.argv[2:])"
@@ -94,52 +94,62 @@ class StorePromises(RecordPromises, ViewPromises, TrainingViewPromises):
 
     def test_a_kill_leaves_whole_chunks(self) -> None:
         """A process that is killed while it writes loses no chunk that was written, and leaves no half of one."""
+        self.store.register([cell()], self.run)
+        self._kill(0, _TOLD, idle=True)
+        self._look(exactly=_CHUNK * _TOLD)
+        self._kill(_CHUNK * _TOLD, 3, idle=False)
+        self._look(least=_CHUNK * (_TOLD + 3))
+
+    def _kill(self, start: int, told: int, idle: bool) -> None:
+        """Kill a process that has told of some chunks, and that writes more, or waits."""
         import pickle
 
-        key = cell().key
-        self.store.register([cell()], self.run)
         module = sys.modules[type(self.store).__module__]
         own = str(Path(sys.modules["harness"].__file__ or "").parents[1])
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([own, *sys.path])}
         words = [pickle.dumps(sys.path).hex(), module.__name__, str(module.__file__), type(self.store).__qualname__]
-        command = [sys.executable, "-c", _WRITING, *words, self.url, str(self.run)]
+        words += [self.url, str(self.run), str(start), str(start + _CHUNK * told if idle else 10**6)]
+        command = [sys.executable, "-c", _WRITING, *words]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as process:
             assert process.stdout is not None
-            told = [process.stdout.readline() for _ in range(5)]
-            time.sleep(0.02)
+            lines = [process.stdout.readline() for _ in range(told)]
             process.send_signal(signal.SIGKILL)
             _, problem = process.communicate()
-        promise(told[-1], f"a process could not write to the store: {problem.decode(errors='replace')[-300:]}")
-        done = self.another(self.url)
-        done.open()
+        promise(lines[-1], f"a process could not write to the store: {problem.decode(errors='replace')[-300:]}")
+
+    def _look(self, least: int = 0, exactly: int | None = None) -> None:
+        """Open the store anew, and hold its rows against what was told to be written."""
+        key = cell().key
+        store = self.another(self.url)
+        store.open()
         try:
-            found = sorted(done.done(key))
-            least = _CHUNK * len(told)
+            found = sorted(store.done(key))
+            enough = len(found) == exactly if exactly is not None else len(found) >= least
             promise(
-                found == list(range(len(found))) and len(found) >= least and len(found) % _CHUNK == 0,
-                f"after a kill there are {len(found)} rows of chunks of {_CHUNK}; {least} had been written: write each "
-                "chunk in one transaction, and make it safe before write() returns.",
+                found == list(range(len(found))) and enough and len(found) % _CHUNK == 0,
+                f"after a kill there are {len(found)} rows of chunks of {_CHUNK}; {exactly or least} had been written: "
+                "write each chunk in one transaction, and make it safe before write() returns.",
             )
-            self.same([one.index for one in done.rows(key)], found)
-            self.same([one.index for one in done.statistics(key)], found)
-            self.same(done.states([key])[key].status, "interrupted")
-            self.same(done.claim([key], self.mine), {key})
+            self.same([one.index for one in store.rows(key)], found)
+            self.same([one.index for one in store.statistics(key)], found)
+            self.same(store.states([key])[key].status, "interrupted")
         finally:
-            done.close()
+            store.close()
 
 
-def write_until_killed(module: str, file: str, name: str, url: str, run: str) -> None:
-    """Write chunks of rows until the process is killed, and say so after each."""
+def write_until_killed(module: str, file: str, name: str, url: str, run: str, start: str, stop: str) -> None:
+    """Write chunks of rows, say so after each, and wait in the end to be killed."""
     from functools import reduce
 
     from harness.keep.processes import this_process
     from harness.records import Claim
-    from harness.testing.elsewhere import import_module
+    from harness.testing.tools.elsewhere import import_module
 
     store = reduce(getattr, name.split("."), import_module(module, file))(url)
     store.open()
     mine, key = Claim(this_process(), int(run)), cell().key
     store.claim([key], mine)
-    for start in range(0, 10**6, _CHUNK):
-        store.write([row(key, index) for index in range(start, start + _CHUNK)], mine)
-        print(start, flush=True)  # noqa: T201 - the process that kills this one waits for it
+    for first in range(int(start), int(stop), _CHUNK):
+        store.write([row(key, index) for index in range(first, first + _CHUNK)], mine)
+        print(first, flush=True)  # noqa: T201 - the process that kills this one waits for it
+    time.sleep(60)

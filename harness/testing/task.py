@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.discovery.declared import check_metrics
 from harness.errors import ContentError, HarnessError
-from harness.testing.base import broken, promise, skip
 from harness.testing.configured import ConfiguredPromises
-from harness.testing.likeness import alike
+from harness.testing.tools.broken import broken, promise, skip
+from harness.testing.tools.likeness import alike
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +25,6 @@ __all__ = ["TaskPromises"]
 
 class TaskPromises(ConfiguredPromises):
     """What every task promises. A class of tests of a task derives from it, and gives examples::
-
-        from harness.testing import TaskPromises
 
         class TestCounting(TaskPromises):
             spec = "counting"
@@ -57,7 +55,7 @@ class TaskPromises(ConfiguredPromises):
     @classmethod
     def setup_class(cls) -> None:
         if cls.examples is TaskPromises.examples and cls.dataset and cls.model:
-            from harness.testing.model import examples_of
+            from harness.testing.model_trial import examples_of
 
             cls._examples, cls.classes, cls.size = examples_of(cls.spec, cls.dataset, cls.model)
 
@@ -154,11 +152,8 @@ class TaskPromises(ConfiguredPromises):
             alike(forward, backward),
             "a frame's statistics depend on the frames that were scored before: keep nothing in the task in score().",
         )
-        first, other = self._reduced(forward), self._reduced(forward[::-1])
-        promise(
-            alike(first, other, 1e-9),
-            "the metrics depend on the order of the frames: reduce() sums over them, whatever their order.",
-        )
+        same = alike(self._reduced(forward), self._reduced(forward[::-1]), 1e-9)
+        promise(same, "the metrics depend on the order of the frames: reduce() sums over them, whatever it is.")
 
     def test_shards_change_nothing(self) -> None:
         """Statistics that were scored elsewhere and stored give the same metrics, to the last bit."""
@@ -273,8 +268,9 @@ class TaskPromises(ConfiguredPromises):
         statistics = self._scored(self.pairs)
         values = self._reduced(statistics)
         for name, hits in self.task.hits(statistics):
-            promise(name in values, f"hits() names {name}, which is no metric.")
-            promise(len(hits) == len(statistics), f"hits() of {name} has {len(hits)} values of {len(statistics)}.")
+            promise(
+                name in values and len(hits) == len(statistics), f"hits() of {name}: one value a frame, of a metric."
+            )
             counted = hits[~np.isnan(hits)]
             mean = float(counted.mean()) if len(counted) else float("nan")
             promise(

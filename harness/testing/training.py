@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from harness.testing.base import promise, skip
-from harness.testing.likeness import alike
 from harness.testing.model import PredictionPromises
+from harness.testing.tools.broken import promise, skip
+from harness.testing.tools.likeness import alike
 
 if TYPE_CHECKING:
     from harness.model import Model

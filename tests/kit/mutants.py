@@ -17,6 +17,7 @@ from kit import (
     mutants_store,
     mutants_task,
 )
+from kit.slow_plugin import ImportsTorch
 
 __all__ = ["ALL", "SOUND", "Sound"]
 
@@ -49,12 +50,17 @@ def given(base: type[Promises]) -> Callable[[Any], type[Promises]]:
 
 
 SOUND = {
-    "codec": Sound(mutants_codec.SoundCodec, mutants_codec.MUTANTS, made(CodecPromises)),
+    "codec": Sound(mutants_codec.SoundCodec, [*mutants_codec.MUTANTS, ImportsTorch], made(CodecPromises)),
     "task": Sound(mutants_task.SoundTask, mutants_task.MUTANTS, made(mutants_task.CountingPromises)),
     "dataset": Sound(mutants_dataset.SoundDataset, mutants_dataset.MUTANTS, made(mutants_dataset.CountsPromises)),
     "model": Sound(mutants_model.SoundModel, mutants_model.MUTANTS, made(mutants_model.RectanglesPromises)),
     "executor": Sound(mutants_executor.SoundExecutor, mutants_executor.MUTANTS, made(ExecutorPromises)),
     "store": Sound(SqlStore, mutants_store.MUTANTS, made(mutants_store.SqlitePromises)),
-    "logger": Sound(mutants_logger.SoundLogger, mutants_logger.MUTANTS, given(mutants_logger.LinesPromises)),
+    "logger": Sound(
+        mutants_logger.SoundLogger,
+        mutants_logger.MUTANTS,
+        given(mutants_logger.LinesPromises),
+        frozenset({"it_imports_quickly"}),
+    ),
 }
 ALL = [(kind, mutant) for kind, sound in SOUND.items() for mutant in sound.mutants]

@@ -459,4 +459,4 @@ class NamedOddly(SoundCodec):
     name = "My Codec"
 
 
-MUTANTS = [one for one in SoundCodec.__subclasses__()]
+MUTANTS = list(SoundCodec.__subclasses__())

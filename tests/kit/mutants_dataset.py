@@ -19,7 +19,7 @@ from harness.files import digest_files
 from harness.images import decoders, image_size, read_image
 from harness.task import Metric, Task
 from harness.testing import DatasetPromises
-from harness.testing.pictures import photograph
+from harness.testing.tools.pictures import photograph
 
 
 class TenAtMost(Task):

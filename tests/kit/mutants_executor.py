@@ -160,7 +160,7 @@ class LeavesAProcess(SoundExecutor):
     broken = "it_leaves_nothing_open"
 
     def prepare(self, unit: Any, settings: Any) -> None:
-        Process(target=sleep, args=(25,), daemon=True).start()
+        Process(target=sleep, args=(6,), daemon=True).start()
 
 
 class RunsOnce(SoundExecutor):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from harness.dataset import Dataset, Outline, Sample
 from harness.errors import WeightsError
@@ -39,7 +38,7 @@ class Rectangles(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         frames = np.full((1, 48, 64, 3), 20, np.uint8)
-        boxes = [(4 + 9 * index, 6, 20 + 10 * index, 18 + index), (38 - 15 * index, 24, 60 - 14 * index, 44)]
+        boxes = [(30 + 5 * index, 3, 44 + 6 * index, 13 + index), (2, 26 - 4 * index, 12, 46 - 3 * index)]
         for colour, (left, top, right, bottom) in enumerate(boxes):
             frames[0, top:bottom, left:right, colour] = 230
         return Sample(f"picture {index}", frames, {0: Boxes.of(boxes, [0, 1])})
@@ -65,6 +64,8 @@ class SoundModel(Model):
         return (outline.height, outline.width, 3)
 
     def prepare(self, frames: Any, scored: tuple[int, ...], memo: Any) -> Any:
+        import torch
+
         return torch.from_numpy(frames[0].copy())
 
     def load(self, weights: Weights, classes: tuple[str, ...], device: str, precision: Any = "fp32") -> None:
@@ -84,9 +85,13 @@ class SoundModel(Model):
         return Detections(corners, np.full(len(boxes), 0.9, np.float32), np.array(labels, np.int64))
 
     def build(self, classes: tuple[str, ...], initial: Weights | None = None) -> Any:
+        import torch
+
         return torch.nn.Linear(3, 1)
 
     def prepare_train(self, frames: Any, targets: Mapping[int, Any], rng: Any) -> Any:
+        import torch
+
         image = frames[0].astype(np.float32) / 255 + rng.normal(0, 0.01)
         return torch.from_numpy(image.mean((0, 1)).astype(np.float32))
 
@@ -297,6 +302,8 @@ class BoxesOfTheModelsScale(SoundModel):
         return (48, 64, 3)
 
     def prepare(self, frames: Any, scored: tuple[int, ...], memo: Any) -> Any:
+        import torch
+
         down, right = frames.shape[1] // 48, frames.shape[2] // 64
         return torch.from_numpy(frames[0, ::down, ::right].copy())
 
@@ -307,6 +314,7 @@ class BoxesOfOneToZero(SoundModel):
     broken = "it_recognises_what_the_dataset_shows"
 
     def found(self, image: Any) -> Detections:
+
         found = super().found(image)
         return changed(found, boxes=found.boxes / np.float32(64))
 
@@ -317,6 +325,8 @@ class TensorsOfTorch(SoundModel):
     broken = "predictions_travel"
 
     def found(self, image: Any) -> Detections:
+        import torch
+
         found = super().found(image)
         return changed(found, scores=torch.from_numpy(found.scores))
 

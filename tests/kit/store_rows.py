@@ -1,5 +1,5 @@
 """Experiments, samples and metrics to put into a store: those of the kit for authors of stores."""
 
-from harness.testing.store_rows import INFO, NONE_KEY, cell, failed, metric, put_results, row, rows_of
+from harness.testing.tools.store_rows import INFO, NONE_KEY, cell, failed, metric, put_results, row, rows_of
 
 __all__ = ["INFO", "NONE_KEY", "cell", "failed", "metric", "put_results", "row", "rows_of"]

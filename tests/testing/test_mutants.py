@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.testing import Promises, outcomes
-from kit import mutants
-
-ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").is_file())
-PAGE = ROOT / "docs/reference/kit.md"
+from kit import kit_page, mutants
 
 
 def kit_of(kind: str, mutant: Any) -> type[Promises]:
@@ -40,3 +36,8 @@ def test_a_fault_breaks_its_promise(kind: str, mutant: Any) -> None:
 def test_there_are_many_over_all_kinds() -> None:
     assert len(mutants.ALL) >= 60
     assert {kind for kind, _ in mutants.ALL} == set(mutants.SOUND)
+
+
+def test_the_page_has_the_tables() -> None:
+    text = kit_page.PAGE.read_text("utf-8")
+    assert text == kit_page.page(text), "python -m kit.kit_page, with tests/ on the path, writes them"

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from harness.testing.base import broken
+from harness.testing.tools.broken import broken
 
 __all__ = ["import_module", "in_another_process", "pickled", "slow_imports"]
 
 _SLOW = ("torch", "tensorflow", "jax", "onnxruntime", "torchvision", "transformers", "pandas", "matplotlib")
-_START = "from harness.testing.elsewhere import answer; answer()"
+_START = "from harness.testing.tools.elsewhere import answer; answer()"
 
 
 def pickled(thing: Any, what: str) -> bytes:

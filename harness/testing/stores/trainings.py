@@ -10,8 +10,8 @@ import numpy as np
 from harness.experiment import Training
 from harness.records import Checkpoint, Comparison, Totals
 from harness.store import Filters
-from harness.testing.store_base import Near, StoreTrial
-from harness.testing.store_rows import NONE_KEY, cell, failed, metric, put_results, row, rows_of
+from harness.testing.stores.trial import Near, StoreTrial
+from harness.testing.tools.store_rows import NONE_KEY, cell, failed, metric, put_results, row, rows_of
 
 __all__ = ["TrainingViewPromises"]
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import StoreError
-from harness.testing.base import Promises, broken, promise
-from harness.testing.store_rows import INFO
+from harness.testing.tools.base import Promises
+from harness.testing.tools.broken import broken, promise
+from harness.testing.tools.store_rows import INFO
 
 if TYPE_CHECKING:
     from harness.records import Claim

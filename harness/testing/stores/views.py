@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from harness.records import Comparison, Totals
 from harness.store import Filters
-from harness.testing.store_base import Near, StoreTrial
-from harness.testing.store_rows import cell, metric, put_results, rows_of
+from harness.testing.stores.trial import Near, StoreTrial
+from harness.testing.tools.store_rows import cell, metric, put_results, rows_of
 
 __all__ = ["ViewPromises"]
 

@@ -15,8 +15,8 @@ from harness.dataset import Dataset, Outline, Sample
 from harness.errors import SampleError
 from harness.model import Memo, Model, Precision
 from harness.task import Metric, Statistics, Task
-from harness.testing.pictures import photograph
-from harness.testing.store_rows import cell
+from harness.testing.tools.pictures import photograph
+from harness.testing.tools.store_rows import cell
 from harness.unit import Batch, Cell, Subject, Todo, Unit
 from harness.weights import Weights
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from harness.records import Claim, Comparison, Totals
 from harness.store import KeptResamples
-from harness.testing.store_base import StoreTrial
-from harness.testing.store_rows import cell, failed, metric, put_results, row, rows_of
+from harness.testing.stores.trial import StoreTrial
+from harness.testing.tools.store_rows import cell, failed, metric, put_results, row, rows_of
 
 __all__ = ["RecordPromises"]
 

@@ -6,46 +6,13 @@ A class of the kit is a plain class with a method for each promise. pytest runs 
 
 from __future__ import annotations
 
-import unittest
 from collections.abc import Iterator
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
-__all__ = ["BrokenPromiseError", "Promises", "broken", "promise", "skip"]
+from harness.testing.tools.broken import broken, promise, skip
+from harness.testing.tools.elsewhere import slow_imports
 
-
-class BrokenPromiseError(AssertionError):
-    """A plugin does not keep a promise of its contract; the message says what was found, and what to do."""
-
-
-def broken(sentence: str) -> NoReturn:
-    """Say that a promise is broken.
-
-    Args:
-        sentence: what was found, and what to do.
-
-    Raises:
-        BrokenPromiseError: always.
-    """
-    raise BrokenPromiseError(sentence)
-
-
-def promise(kept: object, sentence: str) -> None:
-    """Hold a promise to be kept.
-
-    Args:
-        kept: whether it is.
-        sentence: what was found otherwise, and what to do.
-
-    Raises:
-        BrokenPromiseError: it is not.
-    """
-    if not kept:
-        broken(sentence)
-
-
-def skip(reason: str) -> NoReturn:
-    """Leave a promise out, because it cannot be tried here. pytest shows it as skipped, with the reason."""
-    raise unittest.SkipTest(reason)
+__all__ = ["Promises"]
 
 
 class Promises:
@@ -127,8 +94,6 @@ class Promises:
 
     def test_it_imports_quickly(self) -> None:
         """Its module imports no deep-learning library, which would make every command seconds slower."""
-        from harness.testing.elsewhere import slow_imports
-
         module = type(self.make()).__module__
         if module == type(self).__module__:
             skip("the plugin stands in the module of its tests")
