@@ -7,7 +7,7 @@ from typing import Any
 from harness.errors import HarnessError, UsageError
 from harness.options import Option, Value
 from harness.testing.tools.base import Promises
-from harness.testing.tools.broken import broken, promise
+from harness.testing.tools.broken import broken, promise, skip
 from harness.testing.tools.elsewhere import pickled
 
 __all__ = ["ConfiguredPromises", "another_value"]
@@ -59,6 +59,8 @@ class ConfiguredPromises(Promises):
             made = self.make()
             if not hasattr(made, name) or (self.kind == "dataset" and name == "fingerprint"):
                 continue
+            if why := getattr(made, "available", lambda: None)():
+                skip(f"the {self.kind} does not work on this machine: {why}")
             facts, again = _facts(made, name), _facts(self.make(), name)
             try:
                 json.dumps(facts, sort_keys=True, allow_nan=False)

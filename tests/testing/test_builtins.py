@@ -18,7 +18,7 @@ FOLDERS: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("camvid", "segmentation"): ("camvid", {}),
     ("cityscapes", "segmentation"): ("cityscapes_mini", {"split": "val"}),
     ("ucf101", "action"): ("ucf101_mini", {}),
-    ("rgbd", "depth"): ("rgbd_open3d", {}),
+    ("rgbd", "depth"): ("rgbd_open3d", {"spec": "rgbd:images=color/*.jpg,depths=depth/*.png"}),
 }
 """Dataset and task -> the folder of real data, and what else is set."""
 SLOW = ("the_loss_is_finite_and_falls", "it_imports_quickly")
