@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from harness.records import Totals
-from harness.store import Filters
+from harness.store import Filters, Store
 from harness.testing.stores.records import RecordPromises
 from harness.testing.stores.trainings import TrainingViewPromises
 from harness.testing.stores.views import ViewPromises
@@ -139,13 +140,14 @@ class StorePromises(RecordPromises, ViewPromises, TrainingViewPromises):
 
 def write_until_killed(module: str, file: str, name: str, url: str, run: str, start: str, stop: str) -> None:
     """Write chunks of rows, say so after each, and wait in the end to be killed."""
-    from functools import reduce
-
     from harness.keep.processes import this_process
     from harness.records import Claim
     from harness.testing.tools.elsewhere import import_module
 
-    store = reduce(getattr, name.split("."), import_module(module, file))(url)
+    found: Any = import_module(module, file)
+    for part in name.split("."):
+        found = getattr(found, part)
+    store: Store = found(url)
     store.open()
     mine, key = Claim(this_process(), int(run)), cell().key
     store.claim([key], mine)

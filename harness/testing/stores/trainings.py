@@ -43,8 +43,7 @@ class TrainingViewPromises(StoreTrial):
         (alone,) = rows_of(store.view("recovery", Filters({"metric": ["AP"]})))
         shown = ("baseline", "pretrained", "retrained", "clean", "recovery")
         self.same([alone[name] for name in shown], [0.5, 0.4, None, None, None])
-        taught = {"checkpoint": "b", "control": "c"}
-        matched = cell(training=Training("retrained", "jpeg", 50.0, "level", **taught))
+        matched = cell(training=Training("retrained", "jpeg", 50.0, "level", checkpoint="b", control="c"))
         clean = cell(training=Training("retrained", None, None, "clean", checkpoint="c", control="c"))
         other = cell(training=Training("retrained", None, None, "clean", checkpoint="d", control="d"))
         unpacked = cell("none", None, training=matched.training, baseline=NONE_KEY)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import StoreError
 from harness.testing.tools.base import Promises
-from harness.testing.tools.broken import broken, promise
+from harness.testing.tools.broken import broken, promise, skip
 from harness.testing.tools.store_rows import INFO
 
 if TYPE_CHECKING:
@@ -92,6 +92,13 @@ class StoreTrial(Promises):
             self.store.close()
         if "folder" in self.__dict__:
             self.folder.cleanup()
+
+    def optional(self, method: str) -> None:
+        """Leave the promise out if the store does not override an optional method."""
+        from harness.store import Store
+
+        if getattr(type(self.store), method) is getattr(Store, method):
+            skip(f"the store does not override {method}(), which is optional")
 
     def same(self, found: Any, expected: Any) -> None:
         """Hold what the store gives against what is expected."""

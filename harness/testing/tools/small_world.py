@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.codec import Frames
+    from harness.experiment import Experiment
 
 __all__ = ["small_unit"]
 
@@ -78,7 +78,7 @@ class Steps(Codec):
             os.kill(os.getpid(), signal.SIGKILL)
         step = int(level or 1)
         data = (frames // step * step).tobytes()
-        return Encoded(data, 8 * len(data) // step, *frames.shape[:3], fps)
+        return Encoded(data, 8 * len(data) // step, len(frames), frames.shape[1], frames.shape[2], fps)
 
     def decode(self, encoded: Encoded) -> Frames:
         import numpy as np
@@ -140,14 +140,15 @@ def small_unit(number: int = 0, batch: int = 3, fatal: Path | None = None) -> Un
         batch: the samples of a batch.
         fatal: see `Steps`.
     """
-    made: Mapping[str, Any] = {"task": "kit-brightness", "samples": Pictures.count, "batch": batch, "seed": number}
-    place = partial(cell, "kit-steps", **{name: made[name] for name in ("task", "samples", "batch")})
+    about: Mapping[str, Any] = {"task": "kit-brightness", "samples": Pictures.count, "batch": batch}
+
+    def planned(level: float) -> Experiment:
+        made = cell("kit-steps", level, **about)
+        return replace(made, key=f"{number:02x}{made.key[2:]}")
+
     source = Pictures("kit-brightness")
     source.open()
-    cells = tuple(
-        Cell(replace(place(level), key=f"{number:02x}{place(level).key[2:]}"), Steps(fatal), level, False)
-        for level in (2.0, 16.0, 64.0)
-    )
+    cells = tuple(Cell(planned(level), Steps(fatal), level, False) for level in (2.0, 16.0, 64.0))
     numbers = tuple(range(Pictures.count))
     batches = [
         Batch(place, numbers[start : start + batch]) for place, start in enumerate(range(0, len(numbers), batch))

@@ -20,7 +20,7 @@ NONE_KEY = key_of({"codec": {"name": "none"}, "task": {"name": "detection"}})
 def cell(codec: str = "jpeg", level: float | None = 50.0, **changes: Any) -> Experiment:
     """An experiment whose baseline is `cell("none", None)`."""
     coded = {"name": codec} | ({} if level is None else {"level": level})
-    identity = {"codec": coded, "task": {"name": changes.get("task", "detection")}}
+    identity: dict[str, Any] = {"codec": coded, "task": {"name": changes.get("task", "detection")}}
     identity |= {name: repr(value) for name, value in changes.items() if name not in ("task", "baseline")}
     made = Experiment(
         key=key_of(identity),
