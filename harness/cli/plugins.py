@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from harness.cli.new_plugin import new
 from harness.cli.once import Command
 
 __all__ = ["plugins"]
@@ -14,7 +15,10 @@ __all__ = ["plugins"]
 
 @click.group()
 def plugins() -> None:
-    """Test a plugin against its contract."""
+    """Begin a plugin, or test one against its contract."""
+
+
+plugins.add_command(new)
 
 
 @plugins.command("test", cls=Command)

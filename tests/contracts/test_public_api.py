@@ -19,7 +19,8 @@ ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.
 LISTED = re.findall(r"^::: (\S+)$", (ROOT / "docs/reference/api.md").read_text("utf-8"), re.MULTILINE)
 PACKAGES = ("harness.files", "harness.images", "harness.video", "harness.weights")
 """Public modules of the root that have a folder for what they are made of."""
-SOURCES = [path for shelf in ("codecs", "tasks", "plugins", "docs") for path in sorted((ROOT / shelf).rglob("*.py"))]
+SHELVES = ("codecs", "tasks", "plugins", "docs", "templates")
+SOURCES = [path for shelf in SHELVES for path in sorted((ROOT / shelf).rglob("*.py"))]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 

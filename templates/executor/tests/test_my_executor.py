@@ -1,0 +1,7 @@
+"""The promises of every executor (`harness.testing`)."""
+
+from harness.testing import ExecutorPromises
+
+
+class TestMyExecutor(ExecutorPromises):
+    spec = "my-executor"
