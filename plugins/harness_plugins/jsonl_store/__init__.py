@@ -1,8 +1,9 @@
 """The results database as a folder of JSON lines: `jsonl:///results` (here) or `jsonl:////data/results` (anywhere).
 
-Nothing that was written is changed: each transaction is one line, which is appended. Each process that writes has a file
-of its own in the folder, and readers merge the files: every line has a number, which orders the lines of all files. The
-file `lock` is held while a line is written or lines are read, so the folder must be on a file system with `flock`.
+Nothing that was written is changed: each transaction is one line, which is appended. Each process that writes has a
+file of its own in the folder, and readers merge the files: every line has a number, which orders the lines of all
+files. The file `lock` is held while a line is written or lines are read, so the folder must be on a file system with
+`flock`.
 
 To answer questions, an open store keeps an index of all lines: a SQLite file in the temporary folder, which is removed
 when the store is closed. It has the tables and views of the store `sql`, so the same code reads and writes them.

@@ -93,8 +93,8 @@ class JsonlDatabase(Database):
         yield from super().check()
         for file, count in (self._lines.torn if self._lines is not None else {}).items():
             yield (
-                f"{file} ends with a line that is cut short ({count} bytes): the process that wrote it was ended. The line "
-                "is ignored, and what it would have written was not lost without a word: that process's work was not done"
+                f"{file} ends with a line that is cut short ({count} bytes), because the process that wrote it was ended. "
+                "The line is ignored; what it was to record counts as not done"
             )
 
     def _refresh(self, lines: Lines) -> None:
@@ -111,6 +111,6 @@ class JsonlDatabase(Database):
         except (ValueError, KeyError, TypeError, sqlite3.Error) as error:
             self._index.execute("ROLLBACK")
             raise StoreError(
-                f"the results database {self.name} is damaged: a line does not fit those before it ({error}). Restore it "
-                "from a copy, or name another."
+                f"the results database {self.name} is damaged: a line does not fit those before it ({error}). Restore "
+                "it from a copy, or name another."
             ) from error

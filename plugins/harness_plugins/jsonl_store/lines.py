@@ -1,7 +1,7 @@
 """The files of a folder: their lines, in the order in which they were written, and the lock that keeps this order.
 
-The first line of a file says what it is. Each further one is a transaction: `{"n": 7, "changes": [...]}`, where `n` goes
-up by one from line to line over all files. A process that is killed may leave a last line that is cut short: that
+The first line of a file says what it is. Each further one is a transaction: `{"n": 7, "changes": [...]}`, where `n`
+goes up by one from line to line over all files. A process that is killed may leave a last line that is cut short: that
 transaction did not happen, so the line is ignored, and `torn` tells of it.
 """
 
@@ -114,7 +114,9 @@ class Lines:
             for line in lines:
                 number, changes = self._parsed(file, line)
                 if number in found:
-                    raise StoreError(self._damaged(f"two lines have the number {number}: its files are of two databases"))
+                    raise StoreError(
+                        self._damaged(f"two lines have the number {number}: its files are of two databases")
+                    )
                 found[number] = changes
             places[file] = place + whole
         if found and sorted(found) != list(range(self.last + 1, self.last + 1 + len(found))):
@@ -168,8 +170,8 @@ class Lines:
             raise StoreError(f"{file} is no file of results: its first line says something else. Move it elsewhere.")
         if schema != REVISION:
             raise StoreError(
-                f"{file} has schema version {schema}, this program reads {REVISION}. Read it with the codec-harness that "
-                "wrote it, or give another with --db."
+                f"{file} has schema version {schema}, this program reads {REVISION}. Read it with the codec-harness "
+                "that wrote it, or give another with --db."
             )
 
     def _parsed(self, file: Path, line: bytes) -> tuple[int, list[Change]]:
