@@ -93,7 +93,7 @@ class JsonlDatabase(Database):
         yield from super().check()
         for file, count in (self._lines.torn if self._lines is not None else {}).items():
             yield (
-                f"{file} ends with a line that is cut short ({count} bytes), because the process that wrote it was ended. "
+                f"{file} ends with a line that is cut short ({count} bytes), because its process was ended. "
                 "The line is ignored; what it was to record counts as not done"
             )
 
