@@ -35,6 +35,7 @@ _COMMANDS = {
     "report": "Write the results as one page, with charts, tables and pictures.",
     "plot": "Draw a metric against rate or level.",
     "train": "Train a model and save a checkpoint.",
+    "plugins": "Test a plugin against its contract.",
     "doctor": "Check this machine: devices, codecs, datasets, plugins.",
 }
 

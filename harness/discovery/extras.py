@@ -17,6 +17,7 @@ EXTRAS = {
     "frames": "results as pandas frames (`harness.load`), Parquet files",
     "browse": "`harness results browse`: the database in Datasette",
     "postgres": "PostgreSQL as the results database",
+    "testing": "files of tests that inherit from `harness.testing`",
 }
 """Name of an extra -> its purpose."""
 

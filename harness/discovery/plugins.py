@@ -196,6 +196,10 @@ class Plugins:
             hints.append(f"Plugin {plugin.origin.entry_point!r} of {plugin.origin} is broken: {plugin.error}.")
         return " ".join(hints)
 
+    def module(self, label: str) -> Any:
+        """Return the module of a plugin by its key in `plugins`; None if it is disabled."""
+        return self._manager.get_plugin(label)
+
     def versions(self) -> dict[str, str]:
         """Return distribution -> version for every plugin that works."""
         return {p.origin.distribution: p.origin.version for p in self.plugins.values() if p.works}

@@ -1,0 +1,1 @@
+"""What the promises of all kinds are tried with."""
