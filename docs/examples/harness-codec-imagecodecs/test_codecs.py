@@ -1,0 +1,14 @@
+"""The promises of codecs, tried on both."""
+
+from harness.testing import CodecPromises
+from harness_codec_imagecodecs import Htj2k, JpegXl
+
+
+class TestJpegXl(CodecPromises):
+    def make(self):
+        return JpegXl()
+
+
+class TestHtj2k(CodecPromises):
+    def make(self):
+        return Htj2k()
