@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 
@@ -14,15 +14,8 @@ from harness.testing import CodecPromises, TaskPromises
 EXAMPLES = Path(harness.__file__).parents[1] / "docs" / "examples"
 TESTS = sorted(EXAMPLES.glob("*/test_*.py"))
 for _file in TESTS:
-    sys.path.insert(0, str(_file.parent))
-    try:
-        _spec = importlib.util.spec_from_file_location(f"example_{_file.stem}", _file)
-        assert _spec is not None
-        assert _spec.loader is not None
-        _module = importlib.util.module_from_spec(_spec)
-        _spec.loader.exec_module(_module)
-    finally:
-        sys.path.remove(str(_file.parent))
+    sys.path.append(str(_file.parent))  # for good: the promises import the modules in other processes too
+    _module = importlib.import_module(_file.stem)
     globals().update({name: thing for name, thing in vars(_module).items() if name.startswith("Test")})
 
 

@@ -1,7 +1,8 @@
 """The promises of codecs, tried on both."""
 
-from harness.testing import CodecPromises
 from harness_codec_imagecodecs import Htj2k, JpegXl
+
+from harness.testing import CodecPromises
 
 
 class TestJpegXl(CodecPromises):

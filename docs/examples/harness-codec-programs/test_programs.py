@@ -1,7 +1,8 @@
 """The promises of codecs, tried on both programs; skipped where they are not installed."""
 
-from harness.testing import CodecPromises
 from harness_codec_programs import X265, SvtAv1
+
+from harness.testing import CodecPromises
 
 
 class TestSvtAv1(CodecPromises):

@@ -1,7 +1,8 @@
 """The promises of tasks."""
 
-from harness.testing import TaskPromises
 from harness_task_counting import Counting
+
+from harness.testing import TaskPromises
 
 
 class TestCounting(TaskPromises):
