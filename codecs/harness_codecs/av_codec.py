@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, ClassVar
 from harness.codec import Codec, Encoded, Level, Scale, check_frames
 from harness.errors import CodecError, UsageError
 from harness.options import Option, Value
+from harness.video.planar import is_equal
+from harness.video.yuv import MATRICES, RANGES, Colour
 from harness_codecs.av_coder import Encoder, decode, encode, nvidia, refusal, versions
-from harness_codecs.av_colour import MATRICES, RANGES, Colour
-from harness_codecs.av_planar import is_equal
 from harness_codecs.av_rate import Promise, keep_rate
 from harness_codecs.av_stream import join, split
 

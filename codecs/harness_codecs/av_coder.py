@@ -19,7 +19,7 @@ from harness.errors import CodecError, UsageError
 if TYPE_CHECKING:
     import av
 
-    from harness_codecs.av_colour import Colour
+    from harness.video.yuv import Colour
 
 __all__ = ["Encoder", "decode", "encode", "nvidia", "refusal", "same_priority", "versions"]
 

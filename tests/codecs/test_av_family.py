@@ -17,10 +17,10 @@ import pytest
 from harness.codec import Encoded
 from harness.errors import CodecError, UsageError
 from harness.media.quality import psnr
+from harness.video.yuv import Colour
 from harness_codecs.av_codec import AvCodec
 from harness_codecs.av_coder import decode as decoded_frames
 from harness_codecs.av_coder import nvidia
-from harness_codecs.av_colour import Colour
 from harness_codecs.av_family import H264, Av1, Hevc, Mpeg2, Vp9
 from harness_codecs.av_stream import join, split, without_banner
 from kit.pictures import data_root, noise, textured

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from harness.video import merge_planes
+from harness.video.planar import PACKED, PLANAR, is_equal
+from harness.video.scaler import Scaler
+from harness.video.yuv import MATRICES, RANGES, Colour
 from harness_codecs.av_coder import decode
-from harness_codecs.av_colour import MATRICES, RANGES, Colour
 from harness_codecs.av_family import H264, Av1, Hevc, Mpeg2, Vp9
-from harness_codecs.av_planar import PACKED, PLANAR, is_equal
-from harness_codecs.av_scaler import Scaler
 from harness_codecs.av_stream import split
 from kit.pictures import noise, textured
 

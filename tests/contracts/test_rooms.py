@@ -16,6 +16,7 @@ CORE = ROOT / "harness"
 ROOMS = (
     "",  # the root: contracts, with `files`, `images`, `video` and `weights`, which are packages for their size alone
     "media",
+    "external",
     "keep",
     "discovery",
     "statistics",

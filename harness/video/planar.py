@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
-from harness_codecs.av_scaler import Picture, Scaler
+from harness.video.scaler import Picture, Scaler
 
 __all__ = ["PACKED", "PLANAR", "is_equal"]
 
@@ -22,6 +22,6 @@ def is_equal(source: Picture) -> bool:
     Args:
         source: what the decoded frames are.
     """
-    from harness.video import same_in_planes
+    from harness.video.planes import same_in_planes
 
     return same_in_planes(source.pix_fmt, Scaler(source, PACKED).convert, Scaler(source, PLANAR).convert)

@@ -1,4 +1,4 @@
-"""Convert between RGB and YUV for the video codecs.
+"""Convert between RGB and YUV for codecs of video.
 
 The matrix and the range are always set explicitly, in both directions. swscale does the conversion with accurate
 rounding and its bit-exact code, so that all machines give the same pixels. Chroma is resampled with a bicubic filter
@@ -10,12 +10,13 @@ column and row, and cropped after decoding.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness_codecs.av_planar import PACKED, PLANAR, is_equal
-from harness_codecs.av_scaler import Picture, Scaler
+from harness.video.planar import PACKED, PLANAR, is_equal
+from harness.video.scaler import Picture, Scaler
 
 if TYPE_CHECKING:
     import av
@@ -49,14 +50,18 @@ SITING = "left"
 effect; with 4:2:2 only its horizontal part has one."""
 
 _CHROMA = {"yuv420p": (2, 2), "yuv422p": (1, 2), "yuv444p": (1, 1)}
+"""By the pixel format's name without its depth: how many rows and columns of luma share a chroma sample."""
+
+_DEPTH = re.compile(r"(yuv4\d\dp)(?:(9|10|12|14|16)le)?")
 
 
 @dataclass(frozen=True)
 class Colour:
-    """How RGB frames are converted to 8-bit YUV.
+    """How RGB frames are converted to YUV.
 
     Args:
-        pix_fmt: libavutil's name of the pixel format: "yuv420p", "yuv422p" or "yuv444p".
+        pix_fmt: libavutil's name of the pixel format: "yuv420p", "yuv422p" or "yuv444p"; for more than 8 bits a sample
+            "yuv420p10le", and so on.
         matrix: a key of `MATRICES`.
         range: a key of `RANGES`.
         smallest: the smallest height and width in pixels that the encoder accepts.
@@ -66,6 +71,22 @@ class Colour:
     matrix: str
     range: str
     smallest: int
+
+    @property
+    def chroma(self) -> tuple[int, int]:
+        """How many rows, and how many columns, of luma share a chroma sample."""
+        return _CHROMA[self._parsed()[1]]
+
+    @property
+    def bits(self) -> int:
+        """Bits of a sample."""
+        return int(self._parsed()[2] or 8)
+
+    def _parsed(self) -> re.Match[str]:
+        parsed = _DEPTH.fullmatch(self.pix_fmt)
+        if parsed is None or parsed[1] not in _CHROMA:
+            raise ValueError(f"{self.pix_fmt!r} is no pixel format of 4:2:0, 4:2:2 or 4:4:4 by libavutil's names.")
+        return parsed
 
     @property
     def tags(self) -> Tags:
@@ -83,12 +104,12 @@ class Colour:
 
         It is empty except for 4:2:0: H.264, HEVC and AV1 have the field for 4:2:0 alone.
         """
-        return {"chroma_sample_location": SITING} if _CHROMA[self.pix_fmt] == (2, 2) else {}
+        return {"chroma_sample_location": SITING} if self.chroma == (2, 2) else {}
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
         """Return the coded height and width: at least the encoder's minimum, and a multiple of the chroma
         subsampling."""
-        rows, columns = _CHROMA[self.pix_fmt]
+        rows, columns = self.chroma
         height, width = max(height, self.smallest), max(width, self.smallest)
         return height + -height % rows, width + -width % columns
 
@@ -121,9 +142,9 @@ class Colour:
         """
         import numpy as np
 
-        from harness.video import merge_planes
+        from harness.video.planes import merge_planes
 
-        planar = is_equal(self.picture)
+        planar = self.bits == 8 and is_equal(self.picture)
         scaler = Scaler(self.picture, PLANAR if planar else PACKED)
         for number, frame in enumerate(frames):
             rgb = scaler.convert(frame)
