@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-__all__ = ["Outcome"]
+__all__ = ["Outcome", "Worked"]
+
+
+@dataclass(frozen=True)
+class Worked:
+    """Where rows were computed.
+
+    Args:
+        place: the place, as the executor names it; "" for the main process.
+        device: the torch device.
+    """
+
+    place: str
+    device: str
 
 
 @dataclass
@@ -17,6 +31,7 @@ class Outcome:
         failed: key of a failed experiment -> reason.
         interrupted: key of an experiment of which samples are still missing -> reason.
         elsewhere: the keys of experiments that another run finished meanwhile.
+        places: experiment key -> how many rows came from where in this run.
     """
 
     found: list[str] = field(default_factory=list)
@@ -24,3 +39,14 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     interrupted: dict[str, str] = field(default_factory=dict)
     elsewhere: list[str] = field(default_factory=list)
+    places: dict[str, dict[Worked, int]] = field(default_factory=dict)
+
+    def done(self) -> set[str]:
+        """Return the keys of all experiments of which nothing more is to be done in this run."""
+        return {*self.found, *self.finished, *self.failed, *self.interrupted, *self.elsewhere}
+
+    def worked(self, where: Worked, keys: Iterable[str]) -> None:
+        """Note where rows were computed, of which the experiments' keys are given."""
+        for key in keys:
+            places = self.places.setdefault(key, {})
+            places[where] = places.get(where, 0) + 1

@@ -101,7 +101,7 @@ class RunLines(_Counts):
         self.lines = PlainLines(console)
         self.begun = time.monotonic()
         self.fresh = 0
-        self.work = ""
+        self.works: set[str] = set()
 
     def __enter__(self) -> RunLines:
         return self
@@ -122,8 +122,8 @@ class RunLines(_Counts):
 
     def status(self, text: str) -> None:
         work = text.partition(":")[0]
-        begun = work != self.work
-        self.work = work
+        begun = work not in self.works  # several can be under way at once
+        self.works.add(work)
         if text.startswith("waiting") or (text.startswith("training") and (begun or self.lines.is_due())):
             self.lines.write(text)
 
