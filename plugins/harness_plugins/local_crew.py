@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from harness.engine.machine import accelerators
 from harness.engine.orders import run_order
 from harness.engine.trace import open_trace
+from harness.errors import HarnessError
 from harness.executor import Order, Ready, Report
 from harness.progress import Silence
 from harness.workers.children import hang_up, how_ended
@@ -173,5 +174,8 @@ def _serve(arguments: tuple[Settings, list[object]], connection: Connection) -> 
             while True:
                 order = language.loads(connection.recv_bytes())
                 for report in run_order(order, settings, progress):
-                    error = portable(report.error) if report.error is not None else None
-                    connection.send(replace(report, error=error))
+                    if report.error is not None:
+                        error = portable(report.error)
+                        named = error if isinstance(error, HarnessError) else HarnessError(str(error))
+                        report = replace(report, error=named)
+                    connection.send(report)
