@@ -257,11 +257,9 @@ class Runner:
 
     def _conclude(self, claimed: Claimed) -> None:
         """Let the results of cells be computed whose rows are complete, and give up the others."""
-        work = claimed.work
-        lost = work.missing()
+        work, lost = claimed.work, claimed.work.missing()
         self._claims.interrupt([cell for cell in work.cells if cell.experiment.key in lost], lost, self.executor.name)
-        whole = [cell for cell in work.cells if cell.experiment.key not in lost]
-        self._finishing.add(work.unit.subject, whole)
+        self._finishing.add(work.unit.subject, [cell for cell in work.cells if cell.experiment.key not in lost])
         self._finish(wait=not self._finishing.apart)
 
     def _end(self, claimed: Claimed, why: str, cells: Sequence[Cell] | None = None) -> None:
