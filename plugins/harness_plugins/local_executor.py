@@ -10,12 +10,12 @@ from harness.executor import Executor
 from harness.options import Option
 
 if TYPE_CHECKING:
+    from harness.engine.crew import Crew
     from harness.executor import Ready, Report
     from harness.progress import Progress
     from harness.records import SampleRow
     from harness.unit import Settings, Unit
     from harness.workers.pool import Pool
-    from harness_plugins.local_crew import Crew
 
 __all__ = ["Local"]
 
@@ -46,7 +46,7 @@ class Local(Executor):
         self._crew: Crew | None = None
 
     def open(self, settings: Settings, known: Sequence[object]) -> None:
-        from harness_plugins.local_crew import Crew, devices
+        from harness.engine.crew import Crew, devices
 
         places = devices(settings.device, int(self.config["processes"] or 0))
         if len(places) > 1:

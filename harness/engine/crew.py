@@ -1,4 +1,4 @@
-"""The processes of the executor `local` that work side by side: each carries out one order after the other.
+"""Processes that carry out orders side by side on this machine, for the executor `local`.
 
 They come from the run's nursery, so they have neither threads nor a device from the start, and each starts CUDA for
 itself. Each has a nursery of its own, from which its workers come. They ignore Ctrl-C: the main process hangs up, and
