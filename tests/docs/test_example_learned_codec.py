@@ -92,5 +92,5 @@ def test_it_runs_beside_the_model(tmp_path: Path, cache: Path) -> None:
         values[workers] = session.values()
         rates = session.select("select bpp from results where metric = 'AP' and codec = 'tiny' order by level desc")
         assert len(rates) == 3
-        assert rates == sorted(set(rates), reverse=True)
+        assert 0 < rates[2][0] < min(rates[0][0], rates[1][0])  # rates 3 and 2 are about the same (README)
     assert values["0"] == values["1"]
