@@ -138,7 +138,9 @@ class Codec(Configured, ABC):
             mark them as superseded.
         option_revisions: the same for results with one value of an option alone, by option and value:
             `{("rate", "cbr"): 2}`. Results with other values stay valid.
-        wants_device: whether the codec needs a call of `to_device` (learned codecs).
+        wants_device: whether the codec computes on the device (learned codecs). It then runs in the process that owns
+            the device, beside the model, and its `fingerprint` has the digest of its weights. Its streams are not kept
+            in the cache folder, because another device may not be able to decode them.
         costly: whether encoding is so slow that encoded streams are kept in the cache folder. The next model,
             retraining or run that codes the same frames in the same way then reads the stream from there.
 
@@ -204,7 +206,11 @@ class Codec(Configured, ABC):
         return None
 
     def to_device(self, device: str) -> None:
-        """Move the codec to a torch device ("cpu", "cuda:0", ...). Called only if `wants_device` is true."""
+        """Move the codec to a torch device ("cpu", "cuda:0", ...). Called only if `wants_device` is true.
+
+        It is called for a deep copy, before the first frames. Without a call the codec works on the CPU: trainings on
+        coded data, and commands that show a sample, do not call it. Whoever forks processes never calls it before.
+        """
 
     def warn(self, level: Level, source_format: str | None, source_quality: int | None) -> str | None:
         """Return a warning if the source file is already compressed so strongly that this level shows little.

@@ -119,6 +119,9 @@ class HungModelError(PluginError):
         super().__init__(message)
         self.cells = tuple(cells)
 
+    def __reduce__(self) -> tuple[type[HungModelError], tuple[str, tuple[int, ...]]]:
+        return HungModelError, (str(self), self.cells)
+
 
 class ContentError(PluginError):
     """A prediction or a target that is not what its task expects.

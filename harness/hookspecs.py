@@ -202,7 +202,7 @@ def harness_stores() -> Iterable[type[Store]]:
 
 @hookspec
 def harness_executors() -> Iterable[type[Executor]]:
-    """Provide executor classes.
+    """Provide executor classes. Those that do several things at once have `work` (`harness.executor`).
 
     Example::
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from harness.experiment import Experiment
-from harness.records import MetricValue, Totals
+from harness.records import MetricValue, Status, Totals
 
 __all__ = ["OnlyWarnings", "Progress", "Silence"]
 
@@ -28,6 +28,12 @@ class Progress(Protocol):
     def advanced(self, key: str, samples: int, failed: int) -> None:
         """`samples` more samples of the experiment `key` are done; `failed` of them failed."""
 
+    def training_started(self, key: str, label: str, begin: int, end: int) -> None:
+        """A training begins or goes on, from iteration `begin` to `end`."""
+
+    def training_ended(self, key: str, label: str, status: Status, weights: str | None) -> None:
+        """A training that had started has ended; `weights` is the path of what it gave."""
+
     def finished(self, experiment: Experiment, totals: Totals, metrics: Sequence[MetricValue]) -> None:
         """An experiment is finished, and its results are in the database."""
 
@@ -46,6 +52,10 @@ class Silence:
     def resumed(self, experiment: Experiment, samples: int) -> None: ...
 
     def advanced(self, key: str, samples: int, failed: int) -> None: ...
+
+    def training_started(self, key: str, label: str, begin: int, end: int) -> None: ...
+
+    def training_ended(self, key: str, label: str, status: Status, weights: str | None) -> None: ...
 
     def finished(self, experiment: Experiment, totals: Totals, metrics: Sequence[MetricValue]) -> None: ...
 

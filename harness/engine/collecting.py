@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.errors import HarnessError, PluginError
 from harness.records import SampleRow
@@ -27,9 +27,11 @@ __all__ = ["Collector", "guarded"]
 CHUNK_ROWS = 1000
 CHUNK_SECONDS = 5.0
 
+Given = TypeVar("Given")
+
 
 class Collector:
-    """Writes an executor's rows, in chunks of whole batches.
+    """Writes the rows that an executor gives for the claimed cells of a pass, in chunks of whole batches.
 
     An executor may give rows in any order. Of a row that comes twice the first counts. Rows that were not asked for are
     left out. The user is told of both.
@@ -40,58 +42,63 @@ class Collector:
         progress: receives progress and warnings.
         finisher: sees every row.
         seconds: receives the times of the stages.
+        work: the claimed cells. In its `done` is noted which rows are there.
+        executor: the executor's name, for warnings.
     """
 
     def __init__(
-        self, store: Store, claim: Claim, progress: Progress, finisher: Finisher, seconds: StageSeconds
+        self,
+        store: Store,
+        claim: Claim,
+        progress: Progress,
+        finisher: Finisher,
+        seconds: StageSeconds,
+        work: Work,
+        executor: str,
     ) -> None:
         self._store = store
         self._claim = claim
         self._progress = progress
         self._finisher = finisher
         self._seconds = seconds
+        self._work = work
+        self._executor = executor
         self._twice = self._foreign = 0
+        self._asked = {key: set(indices) for key, indices in work.missing().items()}
+        self._kept = {key: set(indices) for key, indices in work.done.items()}
+        self._chunk: list[SampleRow] = []
+        self._last = time.monotonic()
 
-    def collect(
-        self, work: Work, results: Iterable[Sequence[SampleRow]], written: Callable[[int], None], executor: str
-    ) -> None:
-        """Write rows to the store, and note in `work.done` that they are there.
+    def add(self, rows: Sequence[SampleRow]) -> None:
+        """Take the rows of one batch of one cell."""
+        if isinstance(rows, RowBatch) and rows.key in self._kept:
+            self._seconds.add(rows.key, {name: rows.seconds[name] for name in STAGES if name in rows.seconds})
+        new = [row for row in rows if self._is_new(row, self._asked, self._kept)]
+        self._chunk += new
+        for row in new:
+            self._work.done[row.key].add(row.index)
+            self._progress.advanced(row.key, 1, int(row.status == "failed"))
+            self._finisher.see(row)
+        if len(self._chunk) >= CHUNK_ROWS or time.monotonic() - self._last > CHUNK_SECONDS:
+            self.flush()
 
-        Args:
-            work: the claimed cells.
-            results: the rows, one batch of one cell at a time.
-            written: called after each batch with the number of rows of whole batches that have come.
-            executor: the executor's name, for warnings.
-        """
-        self._twice = self._foreign = 0
-        asked = {key: set(indices) for key, indices in work.missing().items()}
-        kept = {key: set(indices) for key, indices in work.done.items()}
-        chunk: list[SampleRow] = []
-        last, count = time.monotonic(), 0
-        try:
-            for rows in results:
-                if isinstance(rows, RowBatch) and rows.key in kept:
-                    self._seconds.add(rows.key, {name: rows.seconds[name] for name in STAGES if name in rows.seconds})
-                new = [row for row in rows if self._is_new(row, asked, kept)]
-                chunk += new
-                count += len(rows)
-                for row in new:
-                    work.done[row.key].add(row.index)
-                    self._progress.advanced(row.key, 1, int(row.status == "failed"))
-                    self._finisher.see(row)
-                if chunk and (len(chunk) >= CHUNK_ROWS or time.monotonic() - last > CHUNK_SECONDS):
-                    # The chunk is emptied first, so that an interruption after the transaction cannot write it twice.
-                    full_chunk, chunk = chunk, []
-                    self._write(full_chunk)
-                    last = time.monotonic()
-                written(count)
-        finally:
-            if chunk:
-                self._write(chunk)
+    def flush(self) -> None:
+        """Write the rows that are not written yet."""
+        if self._chunk:
+            # The chunk is emptied first, so that an interruption after the transaction cannot write it twice.
+            chunk, self._chunk = self._chunk, []
+            self._write(chunk)
+            self._last = time.monotonic()
+
+    def end(self) -> None:
+        """Write what is left, and tell the user of rows that came twice or were not asked for."""
+        self.flush()
         if self._twice:
-            self._progress.warning(f"executor {executor} gave {self._twice} rows twice: the first ones count.")
+            self._progress.warning(f"executor {self._executor} gave {self._twice} rows twice: the first ones count.")
         if self._foreign:
-            self._progress.warning(f"executor {executor} gave {self._foreign} rows that were not asked for: left out.")
+            self._progress.warning(
+                f"executor {self._executor} gave {self._foreign} rows that were not asked for: left out."
+            )
 
     def _is_new(self, row: SampleRow, asked: dict[str, set[int]], kept: dict[str, set[int]]) -> bool:
         """Return whether a row was asked for and has not come before.
@@ -118,8 +125,8 @@ class Collector:
             self._seconds.add(key, {"write": count * share})
 
 
-def guarded(results: Iterable[Sequence[SampleRow]], executor: str) -> Generator[Sequence[SampleRow]]:
-    """Yield an executor's rows; turn its errors, or those of plugins that it calls, into a PluginError.
+def guarded(results: Iterable[Given], executor: str) -> Generator[Given]:
+    """Yield what an executor gives; turn its errors, or those of plugins that it calls, into a PluginError.
 
     At the end, and when the run is interrupted, the executor's generator is closed, so that its workers end.
     """

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-__all__ = ["Outcome"]
+__all__ = ["Outcome", "Worked"]
+
+
+@dataclass(frozen=True)
+class Worked:
+    """Where rows were computed.
+
+    Args:
+        place: the place, as the executor names it; "" for the main process.
+        device: the torch device.
+    """
+
+    place: str
+    device: str
 
 
 @dataclass
@@ -18,6 +32,7 @@ class Outcome:
         interrupted: key of an experiment of which samples are still missing -> reason.
         partial: key of an experiment of which this shard of the plan is done -> what is missing.
         elsewhere: the keys of experiments that another run finished meanwhile.
+        places: experiment key -> how many rows came from where in this run.
     """
 
     found: list[str] = field(default_factory=list)
@@ -26,3 +41,14 @@ class Outcome:
     interrupted: dict[str, str] = field(default_factory=dict)
     partial: dict[str, str] = field(default_factory=dict)
     elsewhere: list[str] = field(default_factory=list)
+    places: dict[str, dict[Worked, int]] = field(default_factory=dict)
+
+    def done(self) -> set[str]:
+        """Return the keys of all experiments of which nothing more is to be done in this run."""
+        return {*self.found, *self.finished, *self.failed, *self.interrupted, *self.partial, *self.elsewhere}
+
+    def worked(self, where: Worked, keys: Iterable[str]) -> None:
+        """Note where rows were computed, of which the experiments' keys are given."""
+        for key in keys:
+            places = self.places.setdefault(key, {})
+            places[where] = places.get(where, 0) + 1

@@ -6,6 +6,8 @@ Each of these has a process or a thread of its own, and none waits for another o
 - two threads exchange messages with them (`harness.workers.pool`);
 - the device's thread only moves batches to the device and predicts (`harness.engine.device`);
 - the caller's thread gets the rows, and writes them.
+
+Cells whose codecs want the device come after the others: they are coded, predicted and scored in this process.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from harness.errors import HungModelError
 from harness.records import SampleRow
 from harness.unit import RowBatch, Settings, Unit
 from harness.workers.desk import DESK
+from harness.workers.device_codecs import beside_the_model, in_workers, moved
 from harness.workers.partner import Lost
 from harness.workers.pool import Pool
 from harness.workers.preparing import REFERENCE, prepared_batches
@@ -60,7 +63,7 @@ def run_unit(
         HungModelError: the model does not come back from predicting.
     """
     progress.status(f"loading model {unit.subject.model_name}")
-    rows = _with_workers(unit, settings, progress, pool) if settings.workers else _alone(unit, settings, progress)
+    rows = _both_sides(unit, settings, progress, pool) if settings.workers else _alone(unit, settings, progress)
     _open.add(rows)
     reported: set[str] = set()
     with contextlib.closing(rows):
@@ -77,6 +80,19 @@ def _close_all() -> None:
     """End the units that nobody has ended: Python would end their threads in the middle of torch, which aborts."""
     for rows in list(_open):
         rows.close()
+
+
+def _both_sides(
+    unit: Unit, settings: Settings, progress: Progress, pool: Pool | None
+) -> Generator[tuple[RowBatch, Sequence[str]]]:
+    """Yield the rows of the cells whose codecs run in workers, then of those whose codecs run here, on the device."""
+    others, here = in_workers(unit), beside_the_model(unit)
+    if others.todo:
+        yield from _with_workers(unit, settings, progress, pool)
+    elif pool is not None:
+        pool.close()
+    if here.todo:
+        yield from _alone(here, settings, progress)
 
 
 def _with_workers(
@@ -121,6 +137,7 @@ def _with_workers(
 def _alone(unit: Unit, settings: Settings, progress: Progress) -> Generator[tuple[RowBatch, Sequence[str]]]:
     """Do everything in this process, one thing after the other."""
     device = Device(unit, settings)
+    unit = moved(unit, settings.device)
     for note in device.notes:
         progress.warning(note)
     progress.status("")

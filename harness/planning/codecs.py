@@ -52,9 +52,9 @@ def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice
     codec = with_levers(provided.cls, {**preset, **given})
     if why := why_disabled(codec):
         raise UsageError(f"codec {parsed.name} cannot run here: {why}")
-    if codec.wants_device:
+    if codec.wants_device and not codec.fingerprint():
         raise UsageError(
-            f"codec {parsed.name} asks for the device, and cannot run yet: codecs run in workers, on the CPU."
+            f"codec {parsed.name} wants the device, and its fingerprint is empty: the digest of its weights is missing."
         )
     # The registry's default levels apply only if the options leave the codec's scale unchanged.
     ladders = [(plain.scale, registry.entry("codecs", codec.name))]

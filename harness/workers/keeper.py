@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from harness.keep.kept import Kept, digest_of
 from harness.keep.streams import encode, stream_key
 from harness.media.levers import frames_sent
+from harness.model import NoMemo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.codec import Encoded
+    from harness.model import Memo
     from harness.unit import Cell
     from harness.workers.read_sample import ReadSample
 
@@ -58,8 +60,13 @@ class Keeper:
         self._coding |= dict.fromkeys(cell.codec.problems())
         return coded
 
-    def memo(self, cell: Cell, source: ReadSample) -> Memory:
-        """Return the memo in which a model stores data derived from the decoded frames of a sample in a cell."""
+    def memo(self, cell: Cell, source: ReadSample) -> Memo:
+        """Return the memo in which a model stores data derived from the decoded frames of a sample in a cell.
+
+        Frames that were decoded on the device may have other last bits on another one, so of these nothing is kept.
+        """
+        if cell.codec.wants_device:
+            return NoMemo()
         return Memory(self._derived, cell, source)
 
 

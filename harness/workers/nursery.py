@@ -28,7 +28,7 @@ from harness.workers.children import OwnChild, hang_up
 from harness.workers.start import quiet_signals
 from harness.workers.transport import portable
 
-__all__ = ["Child", "Nursery", "make_nursery", "nursery", "open_nursery", "start_process"]
+__all__ = ["Child", "Known", "Nursery", "make_nursery", "nursery", "open_nursery", "start_process"]
 
 _START, _ENDED = b"start ", b"ended "
 """How the two questions to the nursery begin."""
@@ -206,6 +206,28 @@ class _Reader(pickle.Unpickler):
 
     def persistent_load(self, number: Any) -> object:
         return self._known[number]
+
+
+class Known:
+    """Writes and reads messages in which known objects have only their number. Both sides know the same ones, in order.
+
+    Args:
+        things: the objects.
+    """
+
+    def __init__(self, things: Sequence[object]) -> None:
+        self._things = things
+        self._numbers = {id(thing): number for number, thing in enumerate(things)}
+
+    def dumps(self, message: object) -> bytes:
+        """Return a message as bytes."""
+        text = io.BytesIO()
+        _Writer(text, self._numbers).dump(message)
+        return text.getvalue()
+
+    def loads(self, text: bytes) -> Any:
+        """Return the message of `dumps`."""
+        return _Reader(io.BytesIO(text), self._things).load()
 
 
 def start_process(

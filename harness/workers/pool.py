@@ -20,6 +20,7 @@ from harness.training.transfer import pin
 from harness.workers.children import hang_up
 from harness.workers.clock import Clock
 from harness.workers.desk import Step
+from harness.workers.device_codecs import in_workers
 from harness.workers.ledger import Hand, Ledger
 from harness.workers.messages import Assigned, Began, Broken, Classes, Done, Input, Output, Rows, Started
 from harness.workers.nursery import make_nursery, nursery, start_process
@@ -43,7 +44,7 @@ _LAST_WORDS = 2.0
 
 
 class Pool:
-    """Worker processes that prepare and score the batches of a unit.
+    """Worker processes that prepare and score the batches of a unit, without the cells whose codecs want the device.
 
     One thread reads what they send, another one sends. The first never waits for anybody, so no worker waits for it.
     A worker that dies is replaced (`harness.workers.ledger`).
@@ -62,7 +63,7 @@ class Pool:
         self.inputs: queue.SimpleQueue[Arrived | None] = queue.SimpleQueue()
         self.results: queue.SimpleQueue[Rows | Lost | BaseException | None] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._unit = unit
+        self._unit = unit = in_workers(unit)
         self._pinned = settings.device.startswith("cuda")
         self._device = settings.device
         self._limit = settings.sample_timeout

@@ -22,6 +22,7 @@ from rich.text import Text
 
 from harness.cli.progress.lines import PlainLines
 from harness.experiment import Experiment
+from harness.progress import Silence
 from harness.records import MetricValue, Totals
 from harness.results.tables.text import clean
 
@@ -41,7 +42,7 @@ class _Speed(ProgressColumn):
         return Text("" if speed is None else f"{speed:.1f}/s")
 
 
-class _Counts:
+class _Counts(Silence):
     """The experiments of a run, with the number of finished and failed samples of each."""
 
     def __init__(self, console: Console) -> None:
@@ -101,7 +102,7 @@ class RunLines(_Counts):
         self.lines = PlainLines(console)
         self.begun = time.monotonic()
         self.fresh = 0
-        self.work = ""
+        self.works: set[str] = set()
 
     def __enter__(self) -> RunLines:
         return self
@@ -122,8 +123,8 @@ class RunLines(_Counts):
 
     def status(self, text: str) -> None:
         work = text.partition(":")[0]
-        begun = work != self.work
-        self.work = work
+        begun = work not in self.works  # several can be under way at once
+        self.works.add(work)
         if text.startswith("waiting") or (text.startswith("training") and (begun or self.lines.is_due())):
             self.lines.write(text)
 
