@@ -115,7 +115,7 @@ def _line(name: str, text: str, good: bool | None = None) -> None:
 
 
 def _machine() -> None:
-    from harness.engine import machine
+    from harness.device import machine
 
     click.secho("machine", bold=True)
     _line("harness", f"{__version__} on Python {platform.python_version()}, {platform.platform()}")

@@ -115,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _leave_hung_model(status: int) -> None:
     """Exit at once if a thread still predicts: Python's own exit would wait for it, or take its memory away from it."""
-    device = sys.modules.get("harness.engine.device")
+    device = sys.modules.get("harness.device.device")
     if device is not None and device.left_alone():
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(AttributeError, OSError, ValueError):

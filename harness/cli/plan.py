@@ -37,7 +37,7 @@ def plan(registries: tuple[Any, ...], db: str, shard: Shard | None, as_json: boo
     """
     from harness.cli.planned import in_words, planned_trainings
     from harness.cli.todo import Measured, Todo, database_size
-    from harness.engine import machine
+    from harness.device import machine
     from harness.planning.preflight import prepare
     from harness.planning.shards import asked_of, shard_plan
 

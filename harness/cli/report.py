@@ -87,7 +87,7 @@ def report(
     """
     from harness.decide.cost import Camera
     from harness.decide.limit import Limit
-    from harness.engine import machine
+    from harness.device import machine
     from harness.page.fidelity import unavailable_reason
     from harness.page.page import PageOptions, page
     from harness.show.remake import Environment

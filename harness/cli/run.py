@@ -91,7 +91,7 @@ def run(
     FILE is a TOML file with any of these options as keys. What the database already has is not computed again, and what
     was cut off is continued. With --again it is computed again; the record of before is kept as superseded.
     """
-    from harness.engine import machine
+    from harness.device import machine
     from harness.planning.plan import keeping
     from harness.planning.preflight import prepare
     from harness.planning.shards import shard_plan
@@ -152,7 +152,7 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     from rich.console import Console
 
     from harness.cli.planned import in_words, planned_trainings
-    from harness.engine.allocator import keep_memory
+    from harness.device.allocator import keep_memory
     from harness.finish.found import too_many_failures, unrecovered
 
     console = Console(stderr=True, quiet=run_options.quiet)
@@ -169,9 +169,10 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
         console.print("loading the models to check their weights.", highlight=False)
     keep_memory()  # before torch takes memory
     from harness.cli.progress.runs import make_progress
+    from harness.device.compiling import check_compiler
     from harness.engine.again import Again, begin_again, put_in_place
-    from harness.engine.compiling import check_compiler
-    from harness.engine.session import Resampling, carry_out
+    from harness.engine.resampling import Resampling
+    from harness.engine.session import carry_out
     from harness.keep.predictions import move_predictions
     from harness.planning.preflight import check_samples, check_weights
     from harness.progress import Progress, Silence

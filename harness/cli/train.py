@@ -54,7 +54,7 @@ def train(registries: tuple[Path, ...], output: Path | None, threads: int | None
     """
     from rich.console import Console
 
-    from harness.engine import machine
+    from harness.device import machine
 
     if output is not None and not os.access(_existing(output.absolute().parent), os.W_OK):
         raise UsageError(f"--output {output}: its folder cannot be written.")

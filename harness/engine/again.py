@@ -18,7 +18,7 @@ from harness.planning.plan import Plan
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
-    from harness.engine.session import Resampling
+    from harness.engine.resampling import Resampling
     from harness.experiment import Experiment
     from harness.progress import Progress
     from harness.store import Store

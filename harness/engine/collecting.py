@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from harness.batches.preparing import reason
 from harness.errors import HarnessError, PluginError
 from harness.records import SampleRow
 from harness.store import STAGES
 from harness.unit import RowBatch
-from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
     from harness.engine.stages import StageSeconds

@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.machine import accelerators
+from harness.batches.start import quiet_signals
+from harness.device.machine import accelerators
+from harness.device.trace import open_trace
 from harness.engine.orders import run_order
-from harness.engine.trace import open_trace
 from harness.errors import HarnessError
 from harness.executor import Order, Ready, Report
 from harness.keep.processes import how_ended
 from harness.progress import Silence
 from harness.workers.children import hang_up
 from harness.workers.nursery import Known, make_nursery, nursery, open_nursery, start_process
-from harness.workers.start import quiet_signals
 from harness.workers.transport import portable
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from harness.batches.preparing import reason
 from harness.engine.collecting import guarded
 from harness.engine.predict import run_unit
 from harness.engine.trainer import train_job
 from harness.errors import HarnessError, PluginError, StoreError
 from harness.executor import Report
-from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
     from harness.executor import Executor, Order, Ready

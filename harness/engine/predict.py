@@ -4,7 +4,7 @@ Each of these has a process or a thread of its own, and none waits for another o
 
 - worker processes read, code and prepare, and score what was predicted (`harness.workers.process`);
 - two threads exchange messages with them (`harness.workers.pool`);
-- the device's thread only moves batches to the device and predicts (`harness.engine.device`);
+- the device's thread only moves batches to the device and predicts (`harness.device.device`);
 - the caller's thread gets the rows, and writes them.
 
 Cells whose codecs want the device come after the others: they are coded, predicted and scored in this process.
@@ -21,17 +21,17 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.engine.device import Device, DeviceThread
-from harness.engine.trace import trace
+from harness.batches.desk import DESK
+from harness.batches.device_codecs import beside_the_model, in_workers, moved
+from harness.batches.preparing import REFERENCE, prepared_batches
+from harness.batches.scoring import Scorer
+from harness.device.device import Device, DeviceThread
+from harness.device.trace import trace
 from harness.errors import HungModelError
 from harness.records import SampleRow
 from harness.unit import RowBatch, Settings, Unit
-from harness.workers.desk import DESK
-from harness.workers.device_codecs import beside_the_model, in_workers, moved
 from harness.workers.partner import Lost
 from harness.workers.pool import Pool
-from harness.workers.preparing import REFERENCE, prepared_batches
-from harness.workers.scoring import Scorer
 
 if TYPE_CHECKING:
     from harness.progress import Progress

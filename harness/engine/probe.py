@@ -10,18 +10,18 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
+from harness.batches.desk import Step
+from harness.device.trace import forget
 from harness.engine.predict import run_unit
-from harness.engine.trace import forget
 from harness.engine.work import plan_work
 from harness.keep.processes import how_ended
 from harness.progress import Silence
-from harness.workers.desk import Step
 from harness.workers.nursery import start_process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.engine.trace import Deaths
+    from harness.device.trace import Deaths
     from harness.planning.plan import Pass
     from harness.progress import Progress
     from harness.store import Store

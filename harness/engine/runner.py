@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.batches.preparing import reason
+from harness.device.trace import Deaths, deaths, forget, open_trace
 from harness.engine.again import newly_planned, put_elsewhere
 from harness.engine.claims import Claims
 from harness.engine.collecting import Collector, guarded
@@ -18,7 +20,6 @@ from harness.engine.probe import fatal_cells
 from harness.engine.scheduler import Claimed, Scheduler
 from harness.engine.stages import StageSeconds
 from harness.engine.telling import Telling
-from harness.engine.trace import Deaths, deaths, forget, open_trace
 from harness.engine.trainer import Trainer
 from harness.engine.work import known_parts, plan_work
 from harness.errors import HarnessError, HungModelError, PluginError, StoreError
@@ -29,7 +30,6 @@ from harness.planning.shards import asked_of
 from harness.records import Claim
 from harness.unit import Settings
 from harness.workers.nursery import open_nursery
-from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
     from harness.executor import Executor, Report

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.engine import allocator, machine
+from harness.device import allocator, machine
 from harness.engine.outcome import Outcome
+from harness.engine.resampling import Resampling
 from harness.engine.runner import Runner
 from harness.files import told_damage
 from harness.finish.finisher import Finisher
@@ -23,20 +23,7 @@ if TYPE_CHECKING:
     from harness.progress import Progress
     from harness.unit import Settings
 
-__all__ = ["Resampling", "carry_out"]
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """How the confidence intervals are computed.
-
-    Args:
-        resamples: the number of resamples.
-        seed: the seed of the resampling. Paired comparisons of experiments need equal seeds.
-    """
-
-    resamples: int = 1000
-    seed: int = 0
+__all__ = ["carry_out"]
 
 
 def carry_out(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.engine import machine
+from harness.device import machine
 from harness.errors import BusyError
 from harness.model import Weights
 from harness.records import Checkpoint

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
+from harness.batches.start import plugin_errors, quiet_signals
 from harness.errors import PluginError
 from harness.finish.metrics import Calculated, Calculator, Samples
 from harness.keep.processes import how_ended
 from harness.workers.children import OwnChild
 from harness.workers.nursery import Child, start_process
-from harness.workers.start import plugin_errors, quiet_signals
 from harness.workers.transport import portable
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from harness.batches.preparing import reason
 from harness.errors import StoreError
 from harness.finish.finisher import Finisher
 from harness.finish.refresh import by_task
 from harness.keep.processes import this_process
 from harness.records import Claim
-from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.batches.preparing import reason
 from harness.discovery.events import Events
 from harness.errors import StoreError, UnknownNameError
 from harness.finish.found import missing_recoveries
@@ -21,7 +22,6 @@ from harness.records import Comparison, MetricValue, SampleRow, Totals
 from harness.statistics.intervals import Replicates
 from harness.statistics.judged import judged_in_all
 from harness.statistics.kept import READING_SEED
-from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from harness.batches.preparing import reason
 from harness.finish.chance import chance_warning
 from harness.records import Comparison, MetricValue, SampleStatistics
 from harness.statistics.agreement import Agreement
@@ -14,7 +15,6 @@ from harness.statistics.drops import paired_interval
 from harness.statistics.intervals import Replicates, interval, replicates
 from harness.statistics.judged import judged_in_all
 from harness.statistics.kept import Draft, draft_of
-from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
     from harness.experiment import Experiment

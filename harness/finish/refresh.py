@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.batches.preparing import reason
 from harness.errors import StoreError, UnknownNameError
 from harness.experiment import canonical
 from harness.finish.finisher import Finisher
@@ -16,7 +17,6 @@ from harness.finish.metrics import Calculator
 from harness.planning.recorded_task import made_by, task_of
 from harness.statistics.kept import metrics_to_keep, origin_of, outline_of, restored
 from harness.store import Store
-from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins

@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.device import machine
 from harness.discovery.plugins import installed
 from harness.discovery.stores import open_store
-from harness.engine import machine
 from harness.errors import NoResultsError, UsageError
 from harness.finish.complete import complete
 from harness.finish.refresh import refresh

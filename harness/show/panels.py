@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from math import isclose
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from harness.batches.preparing import unseen_targets
 from harness.errors import SampleError, UsageError
 from harness.results.naming import training_words
 from harness.show.panel import Row, Tile, Zoom, lay_out, zoom_for
 from harness.show.rerun import SampleRunner, frame_to_show
 from harness.statistics.agreement import Agreement
-from harness.workers.preparing import unseen_targets
 
 if TYPE_CHECKING:
     import numpy as np

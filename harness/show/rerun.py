@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.batches.checking import check_batch, check_predictions
+from harness.batches.preparing import WROTE, unseen_targets
+from harness.batches.read_sample import frames_mark
 from harness.dataset import Outline
-from harness.engine.device import set_up_torch
+from harness.device.device import set_up_torch
 from harness.errors import HarnessError
 from harness.media.contract import check_decoded, check_encoded
 from harness.model import NoMemo
@@ -17,9 +20,6 @@ from harness.planning.hints import prepare
 from harness.planning.phases import SamplePhases
 from harness.statistics.agreement import Agreement
 from harness.training.transfer import to_device
-from harness.workers.checking import check_batch, check_predictions
-from harness.workers.preparing import WROTE, unseen_targets
-from harness.workers.read_sample import frames_mark
 
 if TYPE_CHECKING:
     from harness.codec import Frames

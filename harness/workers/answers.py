@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.workers.preparing import PreparedBatch
-    from harness.workers.scoring import Predicted
+    from harness.batches.preparing import PreparedBatch
+    from harness.batches.scoring import Predicted
     from harness.workers.slots import Parcel, Slot
 
 __all__ = ["BURST", "BURST_IN_SLOTS", "Answers"]

@@ -13,9 +13,9 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from harness.batches.desk import ANY, Doing, Faults, Place, Step
+from harness.batches.preparing import REFERENCE
 from harness.errors import PluginError
-from harness.workers.desk import ANY, Doing, Faults, Place, Step
-from harness.workers.preparing import REFERENCE
 
 if TYPE_CHECKING:
     from harness.unit import Unit

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from harness.batches.desk import Place
     from harness.unit import RowBatch
-    from harness.workers.desk import Place
     from harness.workers.slots import Parcel
 
 __all__ = ["Assigned", "Began", "Broken", "Classes", "Done", "Input", "Output", "Rows", "Scored", "Started"]
@@ -29,7 +29,7 @@ class Assigned:
     Args:
         position: the position of the entry of the unit's `todo`; None after the last one.
         cells: the cells that still need it, as positions in the unit's cells.
-        faults: what is not to be tried, with the reasons (`harness.workers.desk`).
+        faults: what is not to be tried, with the reasons (`harness.batches.desk`).
     """
 
     position: int | None

@@ -24,8 +24,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any
 
+from harness.batches.start import quiet_signals
 from harness.workers.children import OwnChild, hang_up
-from harness.workers.start import quiet_signals
 from harness.workers.transport import portable
 
 __all__ = ["Child", "Known", "Nursery", "make_nursery", "nursery", "open_nursery", "start_process"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from harness.workers.desk import Doing, Step, look
-from harness.workers.preparing import REFERENCE
+from harness.batches.desk import Doing, Step, look
+from harness.batches.preparing import REFERENCE
 from harness.workers.process import SLOTS
 from harness.workers.slots import Mapped
 

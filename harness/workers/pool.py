@@ -13,22 +13,22 @@ from collections.abc import Callable, Iterable
 from multiprocessing.reduction import recv_handle
 from typing import TYPE_CHECKING
 
+from harness.batches.desk import Step
+from harness.batches.device_codecs import in_workers
+from harness.batches.preparing import REFERENCE, reason
+from harness.batches.scoring import Predicted
 from harness.errors import PluginError
 from harness.keep.processes import has_ended, how_ended
 from harness.media.opencv import end_threads
 from harness.training.transfer import pin
 from harness.workers.children import hang_up
 from harness.workers.clock import Clock
-from harness.workers.desk import Step
-from harness.workers.device_codecs import in_workers
 from harness.workers.ledger import Hand, Ledger
 from harness.workers.messages import Assigned, Began, Broken, Classes, Done, Input, Output, Rows, Started
 from harness.workers.nursery import make_nursery, nursery, start_process
 from harness.workers.partner import Arrived, Lost, Partner
-from harness.workers.preparing import REFERENCE, reason
 from harness.workers.process import SLOTS, work
 from harness.workers.ready import Ready
-from harness.workers.scoring import Predicted
 
 if TYPE_CHECKING:
     from harness.unit import Settings, Unit

@@ -15,14 +15,14 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from harness.batches.desk import DESK
+from harness.batches.preparing import REFERENCE, PreparedBatch, prepared_batches, reason
+from harness.batches.scoring import Predicted, Scorer
+from harness.batches.start import start_worker
 from harness.workers.answers import Answers
-from harness.workers.desk import DESK
 from harness.workers.messages import Assigned, Began, Broken, Classes, Done, Input, Output, Rows, Scored, Started
-from harness.workers.preparing import REFERENCE, PreparedBatch, prepared_batches, reason
 from harness.workers.ready import Ready
-from harness.workers.scoring import Predicted, Scorer
 from harness.workers.slots import Slot, send_descriptor
-from harness.workers.start import start_worker
 from harness.workers.transport import portable
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from typing import Any
 import torch
 from steps_subjects import HEIGHT, SUBJECTS, WIDTH
 
+from harness.batches.checking import check_predictions, check_sample, check_targets
+from harness.batches.read_sample import frames_mark
 from harness.dataset import Outline, Sample
-from harness.workers.checking import check_predictions, check_sample, check_targets
-from harness.workers.read_sample import frames_mark
 
 
 @dataclass(frozen=True)

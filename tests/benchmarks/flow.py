@@ -28,12 +28,12 @@ from typing import Any
 import cv2
 import torch
 
+from harness.batches.keeper import Keeper
+from harness.batches.read_sample import ReadSample
 from harness.dataset import Outline, Sample
 from harness.keep.kept import size_of
 from harness.model import Memo, NoMemo
 from harness.records import SampleRow
-from harness.workers.keeper import Keeper
-from harness.workers.read_sample import ReadSample
 from harness_codecs.av_family import H264
 from harness_tasks.action.models.demo import DemoTwoStream
 from harness_tasks.action.models.two_stream import TwoStreamModel

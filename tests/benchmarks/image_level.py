@@ -82,7 +82,7 @@ def planned(folder: Path, given: argparse.Namespace) -> tuple[Plan, Plugins]:
     """The plan of the run, and the plugins."""
     from importlib.metadata import EntryPoint, entry_points
 
-    from harness.engine.allocator import keep_memory
+    from harness.device.allocator import keep_memory
 
     keep_memory()  # as `harness run` does, before torch is imported
     import cv2  # noqa: F401 - imports are not what is measured
@@ -117,9 +117,10 @@ def planned(folder: Path, given: argparse.Namespace) -> tuple[Plan, Plugins]:
 def by_harness(folder: Path, given: argparse.Namespace) -> dict[str, float]:
     """CPU and wall seconds of a run into a fresh database."""
     plan, plugins = planned(folder, given)
+    from harness.device import machine
     from harness.discovery.stores import open_store
-    from harness.engine import machine
-    from harness.engine.session import Resampling, carry_out
+    from harness.engine.resampling import Resampling
+    from harness.engine.session import carry_out
     from harness.progress import Silence
 
     settings = machine.choose("cpu", "fp32", given.workers, 1)

@@ -57,14 +57,15 @@ def evaluate(folder: Path, samples: int, batch: int, workers: int) -> dict[str, 
     """Run the evaluation in this process; gives the peak resident sizes in MB, CPU seconds, and page faults."""
     from importlib.metadata import EntryPoint, entry_points
 
-    from harness.engine.allocator import keep_memory
+    from harness.device.allocator import keep_memory
 
     keep_memory()  # as `harness run` does, before torch is imported
+    from harness.device import machine
     from harness.discovery.plugins import Plugins
     from harness.discovery.registry import load_registry
     from harness.discovery.stores import open_store
-    from harness.engine import machine
-    from harness.engine.session import Resampling, carry_out
+    from harness.engine.resampling import Resampling
+    from harness.engine.session import carry_out
     from harness.planning.plan import make_plan
     from harness.planning.request import Request
     from harness.planning.resolve import resolve

@@ -37,9 +37,9 @@ from typing import Any
 import torch
 
 from harness.dataset import Dataset, Outline, Sample
+from harness.device import machine
 from harness.discovery.plugins import installed
 from harness.discovery.registry import load_registry
-from harness.engine import machine
 from harness.planning.codecs import choose_codec
 from harness.planning.identity import codec_identity
 from harness.planning.request import Request

@@ -22,8 +22,10 @@ ROOMS = (
     "statistics",
     "training",
     "planning",
+    "batches",
     "workers",
     "finish",
+    "device",
     "engine",
     "results",
     "results/tables",
@@ -48,7 +50,7 @@ PUBLIC_PACKAGES = ("files", "images", "video", "weights")
 DOORS = ("harness", "harness.__main__")
 """What users open the package by: `harness.load` and `python -m harness` reach for everything."""
 MOST_IN_ROOT = 18
-MOST_IN_FOLDER = 22
+MOST_IN_FOLDER = 18
 VERBS = ("run", "plan", "recommend", "compare", "report", "plot", "search")
 """Names that are kept free for the Python interface: no room and no module of the root has one."""
 

@@ -89,7 +89,7 @@ def test_a_plan_imports_neither_torch_nor_a_codec(task: str, folder: Path) -> No
 
 def test_a_device_that_is_not_there_is_told_before_anything_heavy_is_imported() -> None:
     code = (
-        "import sys\nimport harness.engine.machine as machine\nmachine._may_have_accelerator = lambda: False\n"
+        "import sys\nimport harness.device.machine as machine\nmachine._may_have_accelerator = lambda: False\n"
         "from harness.cli import main\n"
         "try:\n    main(['run', '--codec', 'jpeg', '--task', 'detection', '--device', 'cuda'])\n"
         "except SystemExit as stop:\n    assert stop.code == 2\n"

@@ -101,8 +101,8 @@ def test_a_pass_that_cannot_be_begun_ahead_is_run_when_it_is_its_turn(store: Sql
 
 
 def test_a_slow_store_is_named(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.engine.device.UNWRITTEN", 4)
-    monkeypatch.setattr("harness.engine.device.HELD_ROWS", 1)
+    monkeypatch.setattr("harness.device.device.UNWRITTEN", 4)
+    monkeypatch.setattr("harness.device.device.HELD_ROWS", 1)
     monkeypatch.setattr("harness.workers.process.HELD_ROWS", 1)
     monkeypatch.setattr("harness.engine.collecting.CHUNK_ROWS", 1)
     write = store.write

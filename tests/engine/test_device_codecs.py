@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.batches.device_codecs import beside_the_model, in_workers, moved
 from harness.codec import ImageCodec, Scale
 from harness.engine.predict import run_unit
 from harness.errors import PluginError, UsageError
@@ -22,7 +23,6 @@ from harness.progress import Silence
 from harness.records import SampleRow
 from harness.statistics.packing import Packed
 from harness.unit import Cell, Unit
-from harness.workers.device_codecs import beside_the_model, in_workers, moved
 from kit.store_rows import cell
 from kit.units import SETTINGS, unit
 

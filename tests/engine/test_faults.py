@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.workers.desk import Step, look
+from harness.batches.desk import Step, look
 from harness_plugins.demo_world.dataset import DemoWorld
 from kit.command import Session
 from kit.plugins import write_distribution

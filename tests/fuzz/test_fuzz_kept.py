@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.engine.batch_size import BatchChoice, _keep, _kept
+from harness.batches.keeper import Keeper
+from harness.device.batch_size import BatchChoice, _keep, _kept
 from harness.errors import TrainingError, WeightsError
 from harness.files import sha256_file
 from harness.keep.kept import Kept
 from harness.training.loop import Runtime, train
 from harness.training.state import Place
 from harness.weights import from_file, load_state
-from harness.workers.keeper import Keeper
 from harness_codecs import jpeg_self_test
 from harness_codecs.jpeg_opencv import JpegVariant
 from harness_codecs.pillow_family import Jpeg

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.batches.keeper import Keeper
+from harness.batches.read_sample import ReadSample
 from harness.codec import Encoded
 from harness.errors import UsageError
 from harness.files import cache_dir
 from harness.keep.kept import Kept, frames_digest
-from harness.workers.keeper import Keeper
-from harness.workers.read_sample import ReadSample
 from harness_codecs.pillow_family import Jpeg
 from kit.command import Session
 from kit.units import coded_cell, read_sample
@@ -107,14 +107,14 @@ def test_a_memo_keeps_what_was_slow_under_frames_codec_level_and_name(monkeypatc
     def memo(level: float, frames: Any = FRAMES) -> Any:
         return Keeper().memo(coded_cell(Jpeg(), level), source(frames))
 
-    monkeypatch.setattr("harness.workers.keeper.WORTH", 1e12)
+    monkeypatch.setattr("harness.batches.keeper.WORTH", 1e12)
     for level in (50, 50, 40):
         found = memo(level)("flow", lambda: slow("flow"))
         np.testing.assert_array_equal(found, np.arange(6.0).reshape(2, 3))
     memo(50, FRAMES[:1])("flow", lambda: slow("flow"))
     memo(50)("edges", lambda: slow("edges"))
     assert computed == ["flow", "flow", "flow", "edges"]
-    monkeypatch.setattr("harness.workers.keeper.WORTH", 0.0)
+    monkeypatch.setattr("harness.batches.keeper.WORTH", 0.0)
     memo(10)("flow", lambda: slow("quick"))
     memo(10)("flow", lambda: slow("quick"))
     assert computed[-2:] == ["quick", "quick"]

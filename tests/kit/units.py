@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.batches.read_sample import ReadSample
 from harness.codec import Codec
 from harness.dataset import Dataset, Outline, Sample
 from harness.model import Model, Weights
 from harness.records import SampleRow
 from harness.task import Metric, Task
 from harness.unit import Batch, Cell, Settings, Subject, Todo, Unit
-from harness.workers.read_sample import ReadSample
 from harness_codecs.none import Uncompressed
 from harness_codecs.pillow_family import Jpeg
 from kit.pictures import textured

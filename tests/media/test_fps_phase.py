@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.batches.keeper import Keeper
+from harness.batches.preparing import unseen_targets
+from harness.batches.read_sample import ReadSample
 from harness.dataset import Outline, Sample
 from harness.errors import SampleError
 from harness.keep.kept import digest_of
@@ -23,9 +26,6 @@ from harness.statistics.agreement import Agreement
 from harness.statistics.judged import judged_in_all
 from harness.training.coded import codec_coding
 from harness.training.examples import Examples, Slot
-from harness.workers.keeper import Keeper
-from harness.workers.preparing import unseen_targets
-from harness.workers.read_sample import ReadSample
 from harness_codecs.none import Uncompressed
 from harness_codecs.pillow_family import Jpeg
 from harness_tasks.action.task import Action

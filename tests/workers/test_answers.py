@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from harness.batches.preparing import REFERENCE, PreparedBatch
+from harness.batches.scoring import Predicted
 from harness.workers.answers import BURST, BURST_IN_SLOTS, Answers
-from harness.workers.preparing import REFERENCE, PreparedBatch
-from harness.workers.scoring import Predicted
 from harness.workers.slots import Mapped, Parcel, Slot
 from harness.workers.transport import flattened
 

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
+from harness.batches.desk import Doing, Step
+from harness.batches.preparing import reason
 from harness.engine.predict import run_unit
 from harness.errors import PluginError
 from harness.progress import Silence
 from harness.records import SampleRow
 from harness.unit import Settings, Unit
-from harness.workers.desk import Doing, Step
 from harness.workers.ledger import Hand, Ledger
-from harness.workers.preparing import reason
 from kit.faults import LEVEL, STEPS, WAYS, Faulty, disturbed_unit, hang
 from kit.units import SETTINGS
 

@@ -217,7 +217,7 @@ def batch_sizes(settings: Settings, measure: bool = True, quiet: bool = False) -
     """
 
     def sizes(grid: Grid) -> Grid:
-        from harness.engine.batch_size import sized  # imports torch, so it waits until it is called
+        from harness.device.batch_size import sized  # imports torch, so it waits until it is called
 
         return sized(grid, settings, lambda text: None if quiet else click.echo(clean(text), err=True), measure)
 

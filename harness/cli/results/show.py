@@ -72,7 +72,7 @@ def show(default: str, /, output: Path, db: str | None, registries: tuple[Path, 
     where that is not here any more (another version of a library, other weights), the command says so and draws
     nothing. Rates and scores are the samples' own.
     """
-    from harness.engine import machine
+    from harness.device import machine
     from harness.show.panels import PanelOptions, draw_panel, find_samples, read_rows, worst_samples
     from harness.show.recorded import PanelQuery, find
     from harness.show.remake import Environment, remake

@@ -7,6 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from harness.batches.checking import check_sample, check_targets
+from harness.batches.desk import Step, WorkerFaultError, enter
+from harness.batches.keeper import Keeper
+from harness.batches.read_sample import ReadSample, frames_mark
+from harness.batches.start import plugin_errors
 from harness.dataset import Outline
 from harness.errors import ContentError, HarnessError
 from harness.files import told_damage
@@ -18,11 +23,6 @@ from harness.model import NoMemo
 from harness.planning.given import check_outline, difference, named
 from harness.planning.hints import prepare
 from harness.records import SampleRow
-from harness.workers.checking import check_sample, check_targets
-from harness.workers.desk import Step, WorkerFaultError, enter
-from harness.workers.keeper import Keeper
-from harness.workers.read_sample import ReadSample, frames_mark
-from harness.workers.start import plugin_errors
 
 if TYPE_CHECKING:
     import numpy as np

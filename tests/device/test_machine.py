@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from harness.engine import machine
-from harness.engine.machine import Accelerators, device_words, find_device
+from harness.device import machine
+from harness.device.machine import Accelerators, device_words, find_device
 from harness.errors import HarnessError, UsageError
 
 
@@ -22,7 +22,7 @@ def test_the_devices_are_torchs_own() -> None:
 
 def test_asking_imports_no_torch_here() -> None:
     code = (
-        "import sys, harness.engine.machine as m; m._may_have_accelerator = lambda: True; m.find_device(None); "
+        "import sys, harness.device.machine as m; m._may_have_accelerator = lambda: True; m.find_device(None); "
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,6 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.batches.checking import check_predictions, check_statistics, sample_score
+from harness.batches.desk import Step, enter
+from harness.batches.preparing import PreparedBatch, reason
+from harness.batches.references import References
+from harness.batches.start import plugin_errors
 from harness.dataset import KeptFrame
 from harness.errors import ContentError
 from harness.keep.predictions import arrays_of, keep_predictions
@@ -15,11 +20,6 @@ from harness.planning.given import named
 from harness.records import SampleRow
 from harness.statistics.packing import Packed
 from harness.unit import RowBatch
-from harness.workers.checking import check_predictions, check_statistics, sample_score
-from harness.workers.desk import Step, enter
-from harness.workers.preparing import PreparedBatch, reason
-from harness.workers.references import References
-from harness.workers.start import plugin_errors
 
 if TYPE_CHECKING:
     from harness.unit import Unit

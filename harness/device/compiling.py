@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.engine.apart import in_own_process
+from harness.device.apart import in_own_process
 from harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:

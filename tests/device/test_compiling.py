@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engine.compiling import check_compiler, compile_network
+from harness.device.compiling import check_compiler, compile_network
 from harness.errors import HarnessError, UsageError
 from harness.model import Memo, Model, Precision, Weights
 from kit.command import Session

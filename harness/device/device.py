@@ -8,18 +8,18 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness.engine import machine
-from harness.engine.compiling import compile_network
-from harness.engine.trace import trace
+from harness.batches.checking import check_batch
+from harness.batches.preparing import REFERENCE, reason
+from harness.batches.scoring import Predicted
+from harness.batches.start import plugin_errors
+from harness.device import machine
+from harness.device.compiling import compile_network
+from harness.device.trace import trace
 from harness.errors import ContentError, HungModelError, PluginError
 from harness.planning.given import check_classes, named, order_note
 from harness.training.transfer import to_device
-from harness.workers.checking import check_batch
 from harness.workers.clock import Clock
-from harness.workers.preparing import REFERENCE, reason
 from harness.workers.process import HELD_ROWS
-from harness.workers.scoring import Predicted
-from harness.workers.start import plugin_errors
 
 if TYPE_CHECKING:
     from harness.unit import Settings, Unit

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from harness.engine.apart import in_own_process
+from harness.device.apart import in_own_process
 from harness.errors import HarnessError, UsageError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
+from harness.device import batch_size, machine
+from harness.device.batch_size import BatchChoice, choose_size, sized
 from harness.discovery.plugins import installed
 from harness.discovery.registry import load_registry
-from harness.engine import batch_size, machine
-from harness.engine.batch_size import BatchChoice, choose_size, sized
 from harness.errors import HarnessError, UsageError
 from harness.files import read_sealed, write_sealed
 from harness.planning.grid import Grid

@@ -10,8 +10,8 @@ import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.batches.preparing import reason
 from harness.errors import HarnessError, PluginError
-from harness.workers.preparing import reason
 
 if TYPE_CHECKING:
     from harness.codec import Codec

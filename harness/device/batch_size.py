@@ -17,10 +17,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.dataset import Outline
-from harness.engine import machine
-from harness.engine.apart import in_own_process
-from harness.engine.compiling import compile_network
-from harness.engine.device import set_up_torch
+from harness.device import machine
+from harness.device.apart import in_own_process
+from harness.device.compiling import compile_network
+from harness.device.device import set_up_torch
 from harness.errors import HarnessError, UsageError
 from harness.experiment import canonical, key_of
 from harness.files import cache_dir, note_damage, read_sealed, write_sealed

@@ -16,10 +16,10 @@ from harness.model import NoMemo
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from harness.batches.read_sample import ReadSample
     from harness.codec import Encoded
     from harness.model import Memo
     from harness.unit import Cell
-    from harness.workers.read_sample import ReadSample
 
 __all__ = ["Keeper"]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.batches.keeper import Keeper
+from harness.batches.read_sample import ReadSample
 from harness.experiment import Experiment
 from harness.unit import Cell
-from harness.workers.keeper import Keeper
-from harness.workers.read_sample import ReadSample
 from harness_codecs.pillow_family import Jpeg
 from kit.store_rows import cell
 from kit.units import read_sample

@@ -24,10 +24,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from harness.batches.desk import DESK, FORM, Doing, Step, look
+from harness.batches.preparing import REFERENCE
 from harness.files import cache_dir
 from harness.keep.processes import boot
-from harness.workers.desk import DESK, FORM, Doing, Step, look
-from harness.workers.preparing import REFERENCE
 
 if TYPE_CHECKING:
     from harness.unit import Unit

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.engine.trace import deaths, forget, open_trace, trace
-from harness.workers.desk import Step, enter
+from harness.batches.desk import Step, enter
+from harness.device.trace import deaths, forget, open_trace, trace
 from kit.units import unit
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="files are locked by POSIX locks")

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
+from harness.device import machine
+from harness.device.device import set_up_torch
 from harness.discovery.plugins import installed
 from harness.discovery.registry import load_registry
-from harness.engine import machine
-from harness.engine.device import set_up_torch
 from harness.engine.trainer import Trainer
 from harness.errors import UsageError
 from harness.model import PRECISIONS, Precision

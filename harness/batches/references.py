@@ -6,16 +6,16 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.batches.checking import check_predictions
+from harness.batches.desk import Step, enter
+from harness.batches.preparing import REFERENCE, reason
+from harness.batches.start import plugin_errors
 from harness.errors import ContentError
 from harness.keep.texts import storable_message
-from harness.workers.checking import check_predictions
-from harness.workers.desk import Step, enter
-from harness.workers.preparing import REFERENCE, reason
-from harness.workers.start import plugin_errors
 
 if TYPE_CHECKING:
+    from harness.batches.preparing import PreparedBatch
     from harness.unit import Subject
-    from harness.workers.preparing import PreparedBatch
 
 __all__ = ["References"]
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from harness.engine.allocator import KEPT, LARGEST
+from harness.device.allocator import KEPT, LARGEST
 
 BLOCK, COUNT, ROUNDS = 3 << 20, 70, 5
 """NumPy asks for huge pages, which give few faults, from 4 MiB on."""
@@ -21,7 +21,7 @@ for _ in range({{rounds}}):
     del blocks
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 """
-KEEP = "from harness.engine.allocator import keep_memory\nassert keep_memory() is {changed}\n"
+KEEP = "from harness.device.allocator import keep_memory\nassert keep_memory() is {changed}\n"
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
 
