@@ -12,6 +12,7 @@ import pytest
 
 from harness.discovery.events import Events
 from harness.discovery.plugins import Plugins
+from harness.engine.telling import Telling
 from harness.engine.trainer import Trainer
 from harness.errors import TrainingError
 from harness.progress import Silence
@@ -145,7 +146,8 @@ def test_trainings_are_told_when_they_begin_and_end(tmp_path: Path, monkeypatch:
     store.open()
     run = store.begin_run(RunInfo("", "", "", {}, None))
     plugins = Recorded()
-    trainer = Trainer(store, Settings("cpu", "fp32", 0, 1), Silence(), run, Events(plugins, Silence(), run))
+    telling = Telling(Silence(), Events(plugins, Silence(), run))
+    trainer = Trainer(store, Settings("cpu", "fp32", 0, 1), telling, run)
     one = job()
     weights = trainer.weights(one, "slope")
     facts = {"run": run, "key": one.key(), "label": "slope"}
