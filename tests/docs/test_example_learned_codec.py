@@ -1,7 +1,8 @@
-"""The example of a learned codec: its coder gives back what it was given, and its bytes are what its prior says."""
+"""The example of a learned codec: its coder gives back what it was given, and its rates are in order."""
 
 from __future__ import annotations
 
+import random
 import shutil
 import sys
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import harness
+from harness.discovery.plugins import installed
 from kit.command import Session
 from kit.pictures import textured
 
@@ -25,7 +28,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     import harness_codec_tiny
 
     yield harness_codec_tiny
-    for name in [name for name in sys.modules if name.startswith("harness_codec_tiny")]:
+    for name in [name for name in sys.modules if name.startswith("harness_codec_tiny") or name == "train"]:
         del sys.modules[name]
 
 
@@ -65,6 +68,43 @@ def test_every_size_comes_back_and_rates_fall(example: Any, shape: tuple[int, in
         assert sizes == sorted(set(sizes), reverse=True)
 
 
+def test_a_higher_rate_takes_more_bits_and_is_nearer_on_every_test_image(example: Any) -> None:
+    codec = example.Tiny()
+    assert codec.scale.ladder == (3, 2, 1)
+    assert codec.scale.higher_is_better
+    dataset = installed().get("dataset", "demo-world")("detection", "test")
+    dataset.open()
+    for index in range(0, len(dataset), len(dataset) // 8):
+        frames = dataset[index].frames[:1]
+        bits, errors = [], []
+        for level in (1.0, 2.0, 3.0):
+            encoded = codec.encode(frames, level)
+            bits.append(encoded.bits)
+            errors.append(np.square(codec.decode(encoded) - frames.astype(np.float64)).mean())
+        assert bits == sorted(set(bits)), index
+        assert errors == sorted(set(errors), reverse=True), index
+
+
+def test_the_training_learns_and_is_the_same_each_time(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import train  # the example's
+    from harness_codec_tiny.network import TinyAutoencoder
+
+    monkeypatch.setattr(train, "IMAGES", 4)
+    monkeypatch.setattr(train, "HELD_OUT", 2)
+    images = train.frames()
+    assert len(images) == 6
+    weights = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        network = TinyAutoencoder()
+        before = train.measure(network.state_dict(), images[4:])
+        weights.append(train.train(network, 3, 20, images, random.Random(0)))
+        assert network.state_dict().keys() == weights[-1].keys()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    after = train.measure(weights[0], images[4:])
+    assert after[0] + train.WEIGHT[3] * after[1] < before[0] + train.WEIGHT[3] * before[1]
+
+
 def test_the_weights_are_part_of_the_key(example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = example.Tiny().fingerprint()["weights"]
     for file in (EXAMPLE / "harness_codec_tiny").glob("*.safetensors"):
@@ -90,7 +130,9 @@ def test_it_runs_beside_the_model(tmp_path: Path, cache: Path) -> None:
         session = Session(tmp_path / workers, cache, path=site)
         session.run_process(*RUN, "--workers", workers)
         values[workers] = session.values()
-        rates = session.select("select bpp from results where metric = 'AP' and codec = 'tiny' order by level desc")
-        assert len(rates) == 3
-        assert 0 < rates[2][0] < min(rates[0][0], rates[1][0])  # rates 3 and 2 are about the same (README)
+        chosen = "from results where metric = 'AP' and codec = 'tiny' order by level desc"
+        for measured in ("bpp", "psnr"):
+            falling = session.select(f"select {measured} {chosen}")
+            assert len(falling) == 3
+            assert falling == sorted(set(falling), reverse=True)
     assert values["0"] == values["1"]
