@@ -231,7 +231,8 @@ class Plugins:
         hints = []
         if self._hint and (package := self._hint(kind, name)):
             hints.append(f"It comes with the package {package}: pip install {package}")
-        if self.recall and (file := self.recall(kind, name)):
+        # What an earlier run had stands in the database, which an unknown store cannot open.
+        if kind != "store" and self.recall and (file := self.recall(kind, name)):
             hints.append(f"An earlier run had it from a file: add --plugin {file}.")
         left_out = [plugin.origin.entry_point for plugin in self.plugins.values() if plugin.left_out]
         if left_out:
