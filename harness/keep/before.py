@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 LIMIT = 600.0
 """How many seconds a call may take, where the command has no limit of its own."""
+LEAST = 60.0
+"""How many seconds a call may take, however short the command's limit is."""
 _TICK = 1.0
 """How often the clock is looked at, in seconds. Time in which the whole process was stopped does not count."""
 _SIZE = 4096
@@ -119,9 +121,12 @@ def asking(limit: float = LIMIT) -> Iterator[None]:
 
 
 def limited_to(limit: float) -> None:
-    """Set how many seconds each call of this command may take from now on; 0 for as long as it likes."""
+    """Set how many seconds each call of this command may take from now on; 0 for as long as it likes.
+
+    A call may always take `LEAST` seconds: to load a model takes longer than a step of a sample.
+    """
     if (asked := _asking()) is not None:
-        asked.limit = limit
+        asked.limit = max(limit, LEAST) if limit else 0.0
 
 
 def still_there() -> None:

@@ -13,6 +13,8 @@ from kit.silent import SOURCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks a process that tries a call")
 
+SHORT = "import harness.keep.before as before; before.LEAST = 1.0"
+"""Lets a command wait for a second before the run, and not for a minute."""
 RUN = ("run", "--task", "detection", "--model", "weak", "--dataset", "silent", "--codec", "mute@50")
 CALLS = {
     "open": "dataset 'silent' (plugin dist-silent 3.1): open()",
@@ -44,7 +46,7 @@ def before(session: Session) -> list[str]:
 @pytest.mark.parametrize("place", CALLS)
 def test_what_hangs_before_the_run_is_given_up_by_name(session: Session, place: str) -> None:
     fault(session, f"{place} hang")
-    err = session.run_process(*RUN, "--sample-timeout", "1", status=2).stderr
+    err = session.run_process(*RUN, "--sample-timeout", "1", status=2, before=SHORT).stderr
     assert f"error: {CALLS[place]} took longer than 1 s, and was given up. Nothing was begun." in err
     assert "Traceback" not in err
     assert before(session) == []
