@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from harness.cli.new_plugin import new
-from harness.cli.once import Command
+from harness.cli.once import Command, Group
 
 __all__ = ["plugins"]
 
 
-@click.group()
+@click.group(cls=Group)
 def plugins() -> None:
     """Begin a plugin, or test one against its contract."""
 
