@@ -91,6 +91,9 @@ class Database:
     def _transact(
         self, write: bool, work: Callable[Concatenate[sa.Connection, P], Item], *args: P.args, **options: P.kwargs
     ) -> Item:
+        if self.file:
+            with self.writing() if write else self.reading() as connection:
+                return work(connection, *args, **options)
         until = time.monotonic() + self.wait
         with self._readable_errors():
             while True:
@@ -103,7 +106,7 @@ class Database:
                         transaction.commit()
                     return result
                 except DBAPIError as error:
-                    if self.file or committing or not _went_away(error) or time.monotonic() > until:
+                    if committing or not _went_away(error) or time.monotonic() > until:
                         raise
                 time.sleep(_PAUSE)
 

@@ -59,6 +59,8 @@ def line_of(process: subprocess.Popen[str]) -> str:
 
 WRITER = """
 import kit
+from harness.keep.processes import this_process
+from harness.records import Claim
 from kit.store_rows import *
 from harness.errors import StoreError
 from harness_plugins.sql_store import SqlStore
@@ -104,6 +106,8 @@ def test_kill_9_loses_no_chunk_and_leaves_no_half_of_one(file: Path) -> None:
 CLAIMER = """
 import json, time
 import kit
+from harness.keep.processes import this_process
+from harness.records import Claim
 from kit.store_rows import *
 from harness.errors import StoreError
 from harness_plugins.sql_store import SqlStore
@@ -185,6 +189,7 @@ def test_sigkill_while_the_file_is_made_leaves_nothing_half_made(tmp_path: Path)
 
 def test_many_processes_make_the_same_file_at_once(tmp_path: Path) -> None:
     code = (
+        "from harness.keep.processes import this_process\nfrom harness.records import Claim\n"
         "from kit.store_rows import *\nfrom harness_plugins.sql_store import SqlStore\n"
         "store = SqlStore(sys.argv[1]); store.open(); store.begin_run(INFO); store.close()\n"
     )
