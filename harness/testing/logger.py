@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LoggerPromises"]
 
-EVENTS = ("harness_run_started", "harness_experiment_finished", "harness_run_finished")
+EVENTS = (
+    *("harness_run_started", "harness_experiment_found", "harness_experiment_finished", "harness_training_started"),
+    *("harness_training_finished", "harness_run_finished"),
+)
 
 
 class LoggerPromises(Promises):
@@ -93,6 +96,12 @@ class LoggerPromises(Promises):
     def run(self, number: int, status: Status = "finished", metrics: Any = None, count: int = 2) -> None:
         """Tell of a whole run."""
         self.tell("harness_run_started", run=number, info=info(), experiments=count)
+        training = {"run": number, "key": "0" * 64, "label": "detection, demo-detector, clean"}
+        self.tell("harness_training_started", **training, begin=0, end=100)
+        self.tell(
+            "harness_training_finished", **training, status="finished", weights="/cache/training/last.safetensors"
+        )
+        self.tell("harness_experiment_found", run=number, experiment=experiments(1)[0])
         for experiment in experiments(count):
             self.tell(
                 "harness_experiment_finished",
@@ -101,6 +110,7 @@ class LoggerPromises(Promises):
                 status=status if status in ("finished", "failed") else "finished",
                 totals=totals(),
                 metrics=values() if metrics is None else metrics,
+                drops=[],
             )
         self.tell("harness_run_finished", run=number, status=status)
 
@@ -189,6 +199,7 @@ class LoggerPromises(Promises):
                 status="finished",
                 totals=totals(),
                 metrics=found,
+                drops=[],
             )
             self.tell("harness_run_finished", run=1, status="finished")
         promise(before == (facts.versions, facts.settings, found), "a hook changes what it is told: work on a copy.")
