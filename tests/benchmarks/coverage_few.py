@@ -1,6 +1,7 @@
 """How often 95% intervals of means hold the true value where few groups deviate: a simulation, without any task.
 
     python tests/benchmarks/coverage_few.py
+    python tests/benchmarks/coverage_few.py --unlimited --population lognormal   # as a metric in metres, or an error
 
 Each group has a number: the drop of a metric that is no count, such as mIoU of an image. Printed for each number of
 groups are the coverage, the mean width, and how often the one-sided 95% bound is below the true value; after the stroke
@@ -43,7 +44,7 @@ POPULATIONS: dict[str, tuple[Draw, float]] = {
 }
 
 
-def simulate(name: str, groups: int, simulations: int) -> Floats:
+def simulate(name: str, groups: int, simulations: int, unlimited: bool) -> Floats:
     """Coverage, mean width, and how often the bound is too low: float64[3, 2], by the harness and by version 0.1.0."""
     draw, truth = POPULATIONS[name]
     rng = np.random.default_rng([groups, len(name)])
@@ -53,7 +54,7 @@ def simulate(name: str, groups: int, simulations: int) -> Floats:
         numbers = draw(rng, groups)
         value, resampled = numbers.mean(), chosen @ numbers / chosen.sum(axis=1)
         error = standard_error(resampled, groups)
-        spread = Spread.of(error, influences({"": resampled}, groups, 0)[""], groups, bounded=True)
+        spread = Spread.of(error, influences({"": resampled}, groups, 0)[""], groups, not unlimited, unlimited)
         both = []
         for (below, above), bound in (
             (spread.reach(), spread.reach(0.9, bound=True)[1]),
@@ -68,11 +69,15 @@ def simulate(name: str, groups: int, simulations: int) -> Floats:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--simulations", type=int, default=1000)
-    simulations = parser.parse_args().simulations
+    parser.add_argument("--population", choices=list(POPULATIONS), action="append", help="default: all; repeatable")
+    parser.add_argument("--groups", type=int, action="append", help="default: 13, 66, 200 and 1000; repeatable")
+    parser.add_argument("--unlimited", action="store_true", help="a metric without limits, such as an error in metres")
+    arguments = parser.parse_args()
+    simulations = arguments.simulations
     print("| | groups | coverage (width) | bound too low |\n|---|---:|---:|---:|")
-    for name in POPULATIONS:
-        for groups in GROUPS:
-            held, width, low = simulate(name, groups, simulations)
+    for name in arguments.population or POPULATIONS:
+        for groups in arguments.groups or GROUPS:
+            held, width, low = simulate(name, groups, simulations, arguments.unlimited)
             cells = " / ".join(f"{h:.1%} ({w:.4f})" for h, w in zip(held, width, strict=True))
             print(f"| {name} | {groups} | {cells} | {' / '.join(f'{share:.1%}' for share in low)} |", flush=True)
     print(f"\n{simulations} simulations a case; one standard error of 95%: {math.sqrt(0.05 * 0.95 / simulations):.1%}")
