@@ -144,6 +144,11 @@ def _run(arguments: Sequence[str] | None) -> int:
         click.echo("\n".join(map(clean, without_passwords(f"error: {error}").split("\n"))), err=True)
         return 2
     except OSError as error:
+        if error is getattr(sys.stdout, "failed", None):
+            what = (error.strerror or str(error)).lower()
+            click.echo(f"error: the output could not be written: {what}.", err=True)
+            lead_nowhere()
+            return 2
         if error.errno != errno.EPIPE:
             click.echo(without_passwords(f"error: {error}"), err=True)
             return 2

@@ -12,6 +12,9 @@ from harness.errors import RegistryError, UsageError, did_you_mean
 
 __all__ = ["Recipe"]
 
+_MOST = 1_000_000_000
+"""More iterations, or examples at once, than any training has."""
+
 _CHOICES = {
     "optimizer": ("adamw", "adam", "sgd"),
     "schedule": ("cosine", "constant", "step"),
@@ -108,6 +111,8 @@ class Recipe:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise UsageError(f"{name} is {short(value)}: a whole number of at least 1 is expected.")
+            if value > _MOST:
+                raise UsageError(f"{name} is {short(value)}: at most {_MOST:,} are possible.")
         for name in ("lr", "weight_decay", "momentum", "warmup", "clip", "average"):
             value = getattr(self, name)
             if not _is_rate(value):
