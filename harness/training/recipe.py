@@ -15,6 +15,9 @@ __all__ = ["Recipe"]
 _MOST = 1_000_000_000
 """More iterations, or examples at once, than any training has."""
 
+_LARGEST = 3e38
+"""Larger numbers do not fit into the 32 bits of a weight."""
+
 _CHOICES = {
     "optimizer": ("adamw", "adam", "sgd"),
     "schedule": ("cosine", "constant", "step"),
@@ -117,6 +120,8 @@ class Recipe:
             value = getattr(self, name)
             if not _is_rate(value):
                 raise UsageError(f"{name} is {short(value)}: a number of at least 0 is expected.")
+            if value > _LARGEST:
+                raise UsageError(f"{name} is {short(value)}: at most {_LARGEST:g} is possible.")
         if self.average >= 1:
             raise UsageError(f"average is {self.average}: it has to be below 1.")
         if not isinstance(self.milestones, tuple) or not all(map(_is_rate, self.milestones)):
