@@ -100,7 +100,8 @@ class Ready(Protocol):
         Reports can make more ready: ask again after each one that is `done`.
 
         Args:
-            parts: into how many shards of whole batches a pass is cut that nobody has taken a part of yet.
+            parts: into how many shards of whole batches a pass is cut that nobody has taken a part of yet. With more
+                than one, trainings come first, so that others predict while they go on.
 
         Raises:
             StoreError: the database cannot be used any more. Let it pass: the run ends.

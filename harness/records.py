@@ -15,6 +15,7 @@ __all__ = [
     "Comparison",
     "Merged",
     "MetricValue",
+    "Placed",
     "RecordedRun",
     "RunInfo",
     "SampleRow",
@@ -295,6 +296,25 @@ class Comparison:
     ci_high: float | None
     n: int
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Placed:
+    """How many rows of an experiment a run computed at one place.
+
+    Args:
+        experiment: the experiment's key.
+        run: the run's id.
+        place: the place, as the executor names it ("process 2"); "" for the run's own process.
+        device: the torch device ("cuda:1").
+        rows: the number of rows.
+    """
+
+    experiment: str
+    run: int
+    place: str
+    device: str
+    rows: int
 
 
 @dataclass(frozen=True)

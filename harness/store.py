@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Claim,
         Comparison,
         MetricValue,
+        Placed,
         RecordedRun,
         RunInfo,
         SampleRow,
@@ -280,6 +281,20 @@ class Store(ABC):
             seconds: stage -> seconds; the stages are `STAGES`. `workers`, the number of worker processes, is kept too:
                 it replaces an earlier number of that run.
         """
+
+    # Where rows were computed. A store that does not override these keeps none of it.
+
+    def add_places(self, placed: Sequence[Placed]) -> None:  # noqa: B027 - optional
+        """Add numbers of rows to those that are stored for an experiment, a run, a place and a device, in one
+        transaction. The default keeps nothing.
+        """
+
+    def places(self, keys: Sequence[str]) -> list[Placed]:
+        """Return where the rows of experiments were computed, sorted by experiment, run, place and device.
+
+        The default returns nothing.
+        """
+        return []
 
     # Resampled metrics. A store that does not override these keeps none: they are computed whenever they are asked for.
 

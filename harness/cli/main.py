@@ -144,8 +144,14 @@ def _run(arguments: Sequence[str] | None) -> int:
         click.echo("\n".join(map(clean, without_passwords(f"error: {error}").split("\n"))), err=True)
         return 2
     except OSError as error:
+        if error is getattr(sys.stdout, "failed", None):
+            what = (error.strerror or str(error)).lower()
+            click.echo(f"error: the output could not be written: {what}.", err=True)
+            lead_nowhere()
+            return 2
         if error.errno != errno.EPIPE:
-            click.echo(without_passwords(f"error: {error}"), err=True)
+            told = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
+            click.echo(clean(without_passwords(f"error: {told}")), err=True)
             return 2
         # The reader of the output has closed the pipe (`harness results | head`), so nothing more is written.
         lead_nowhere()

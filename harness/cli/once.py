@@ -1,6 +1,6 @@
-"""What every command does: it takes `--plugin`, and refuses an option given twice if it takes a single value.
+"""What every command does: it takes `--plugin`, and refuses numbers that are too large and options given twice.
 
-Click would silently use the last value.
+Of an option with a single value that is given twice, click would silently use the last one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from harness.errors import UsageError, plain_text
 
 __all__ = ["Command", "Group", "plugin_files", "taking_plugins"]
 
+_LARGEST = 2**63 - 1
+"""Larger integers fit neither into a database nor into an array."""
 _HELP = "A plugin that is a file (my_codec.py), or a folder with __init__.py; repeatable."
 
 
@@ -51,7 +53,7 @@ def _use(_: click.Context, __: click.Parameter, files: tuple[str, ...]) -> None:
 
 
 class _SingleOptions(click.Command):
-    """Takes `--plugin`, and checks that options with a single value are given at most once."""
+    """Takes `--plugin`; refuses an option with a single value that is given twice, and integers beyond 64 bits."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -63,7 +65,14 @@ class _SingleOptions(click.Command):
             single = isinstance(option, click.Option) and not (option.multiple or option.is_flag or option.count)
             if single and given.count(option) > 1:
                 raise UsageError(f"{option.opts[0]} was given {given.count(option)} times, and takes one value.")
-        return super().parse_args(ctx, args)
+        left = super().parse_args(ctx, args)
+        for parameter in self.params:
+            value = ctx.params.get(parameter.name or "")
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, int) and abs(number) > _LARGEST:
+                    name = parameter.opts[0]
+                    raise UsageError(f"{name}: a number of {len(str(abs(number)))} digits is too large.")
+        return left
 
 
 class Command(_SingleOptions):

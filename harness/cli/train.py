@@ -6,13 +6,14 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.once import Command
-from harness.cli.options.common import data_root_option, make_registry, registry_option
+from harness.cli.options.common import DATABASE, data_root_option, make_registry, registry_option
 from harness.errors import DatasetError, UsageError
 from harness.files import whole_file
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from harness.training.job import Job
 
 __all__ = ["train"]
+
+_MOST = 1024
+"""No machine has more workers or threads of use."""
 
 
 @click.command(cls=Command)
@@ -38,8 +42,10 @@ __all__ = ["train"]
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides all that is random.")
 @click.option("--device", help="cpu, cuda, cuda:N or mps; default: the best there is.")
 @click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="How many of them.")
-@click.option("--workers", type=click.IntRange(0), help="Processes that read and augment; default: from the cores.")
-@click.option("--threads", type=click.IntRange(1), help="Threads on the CPU; default: the cores.")
+@click.option(
+    "--workers", type=click.IntRange(0, _MOST), help="Processes that read and augment; default: by the cores."
+)
+@click.option("--threads", type=click.IntRange(1, _MOST), help="Threads on the CPU; default: the cores.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where the weights go, besides the cache.")
 @registry_option
 def train(registries: tuple[Path, ...], output: Path | None, threads: int | None, **options: Any) -> None:
@@ -95,11 +101,14 @@ def train(registries: tuple[Path, ...], output: Path | None, threads: int | None
 
 def _job(options: Mapping[str, Any], registries: tuple[Path, ...]) -> Job:
     from harness.discovery.plugins import installed
+    from harness.discovery.stores import recorded_file
     from harness.planning.names import Names
     from harness.training.job import Job
     from harness.training.recipe import Recipe
 
     registry, plugins, task = make_registry(registries), installed(), options["task"]
+    # A training has no database; that of runs may know which file had a name.
+    plugins.recall = partial(recorded_file, os.environ.get("HARNESS_DB") or DATABASE, plugins)
     plugins.get("task", task)
     defaults = registry.entry("tasks", task)
     selection: dict[str, str] = {}

@@ -15,7 +15,7 @@ from harness.store import STAGES
 from harness.unit import RowBatch
 
 if TYPE_CHECKING:
-    from harness.engine.stages import StageSeconds
+    from harness.engine.noted import StageSeconds
     from harness.engine.work import Work
     from harness.finish.finisher import Finisher
     from harness.progress import Progress

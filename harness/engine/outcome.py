@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 __all__ = ["Outcome", "Worked"]
@@ -47,8 +46,7 @@ class Outcome:
         """Return the keys of all experiments of which nothing more is to be done in this run."""
         return {*self.found, *self.finished, *self.failed, *self.interrupted, *self.partial, *self.elsewhere}
 
-    def worked(self, where: Worked, keys: Iterable[str]) -> None:
-        """Note where rows were computed, of which the experiments' keys are given."""
-        for key in keys:
-            places = self.places.setdefault(key, {})
-            places[where] = places.get(where, 0) + 1
+    def worked(self, where: Worked, key: str) -> None:
+        """Note where a row of an experiment was computed."""
+        places = self.places.setdefault(key, {})
+        places[where] = places.get(where, 0) + 1

@@ -9,16 +9,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.batches.preparing import reason
-from harness.device.trace import Deaths, deaths, forget, open_trace
+from harness.device.trace import Deaths, deaths, open_trace
 from harness.engine.again import newly_planned, put_elsewhere
 from harness.engine.claims import Claims
 from harness.engine.collecting import Collector, guarded
+from harness.engine.concluding import Concluding
 from harness.engine.heartbeat import Heartbeat
+from harness.engine.noted import Noted
 from harness.engine.orders import one_at_a_time
 from harness.engine.outcome import Outcome, Worked
 from harness.engine.probe import fatal_cells
 from harness.engine.scheduler import Claimed, Scheduler
-from harness.engine.stages import StageSeconds
 from harness.engine.telling import Telling
 from harness.engine.trainer import Trainer
 from harness.engine.work import known_parts, plan_work
@@ -77,7 +78,7 @@ class Runner:
         self.trainer = Trainer(store, settings, progress, claim.run)
         self.outcome = Outcome()
         self._claims = Claims(store, claim, progress, self.outcome, finisher.events)
-        self._seconds = StageSeconds()
+        self._noted = Noted(store, claim.run, settings.workers, self.outcome)
         self._scheduler = Scheduler((), self._claim)
         self._deaths: Mapping[str, Deaths] = {}
 
@@ -109,13 +110,17 @@ class Runner:
                 self.executor.open(self.settings, known_parts(plan))
                 stack.enter_context(open_trace())
                 self._finishing = stack.enter_context(contextlib.closing(Finishing(plan, self.finisher, apart)))
+                self._concluding = Concluding(
+                    *(self._finishing, self.finisher, self.claim, self._claims, self._noted, self.outcome),
+                    *(self.progress, self._deaths, self.max_failures),
+                )
                 stack.enter_context(Heartbeat(self.store, self.claim, self.progress))
                 self._round()
                 while not all(self._claims.are_settled(self._open(a_pass)) for a_pass in plan.passes):
-                    self._finish(wait=True)
+                    self._concluding.write(wait=True)
                     time.sleep(POLL_SECONDS)
                     self._round()
-                self._finish(wait=True)
+                self._concluding.write(wait=True)
                 for a_pass in plan.passes:
                     self.finisher.compare(a_pass.subject.task, [cell.experiment for cell in a_pass.cells])
                 for a_pass in plan.passes:
@@ -126,11 +131,11 @@ class Runner:
         except BaseException as error:
             try:
                 self._claims.release()
-                self._store_seconds(*self._seconds.keys())
+                self._noted.store_all()
             except StoreError as second:
                 error.add_note(f"The claims could not be given up either, and will lapse: {second}")
             raise
-        self._store_seconds(*self._seconds.keys())
+        self._noted.store_all()
         self.outcome.failed.update(too_many_failures(states, self.max_failures))
         return self.outcome
 
@@ -185,8 +190,8 @@ class Runner:
         elif report.rows is not None and claimed.collector is not None and not claimed.ended:
             claimed.collector.add(report.rows)
             where = Worked(report.place, report.device or self.settings.device)
-            self.outcome.worked(where, (row.key for row in report.rows if row.key in claimed.work.done))
-            self._finish()
+            self._noted.worked(where, (row.key for row in report.rows if row.key in claimed.work.done))
+            self._concluding.write()
         elif report.trained is not None and not claimed.ended:
             self._trained(claimed, self.trainer.keep(order.job, order.label, report.trained))
         if report.done or report.error is not None:
@@ -231,7 +236,7 @@ class Runner:
     def _ask(self, claimed: Claimed) -> None:
         """Ask for the rows that are missing."""
         claimed.collector = Collector(
-            self.store, self.claim, self.progress, self.finisher, self._seconds, claimed.work, self.executor.name
+            self.store, self.claim, self.progress, self.finisher, self._noted.seconds, claimed.work, self.executor.name
         )
         claimed.ask(claimed.work.remaining() if claimed.tries else claimed.work.unit)
 
@@ -273,9 +278,9 @@ class Runner:
         for cell in complete:
             if not work.is_whole(cell):
                 self._claims.leave(cell, len(work.done[cell.experiment.key]))
-                self._store_seconds(cell.experiment.key)
+                self._noted.store(cell.experiment.key)
         self._finishing.add(work.unit.subject, [cell for cell in complete if work.is_whole(cell)])
-        self._finish(wait=not self._finishing.apart)
+        self._concluding.write(wait=not self._finishing.apart)
 
     def _end(self, claimed: Claimed, why: str, cells: Sequence[Cell] | None = None) -> None:
         """Fail claimed cells, all of them or some; nothing more of their pass is wanted."""
@@ -291,45 +296,3 @@ class Runner:
             if cell.experiment.key in fatal:
                 self._claims.fail([cell], fatal[cell.experiment.key])
         return [cell for cell in cells if cell.experiment.key not in fatal]
-
-    def _finish(self, wait: bool = False) -> None:
-        """Write the results of experiments whose rows are complete and whose metrics are computed.
-
-        Args:
-            wait: whether to wait until all are computed.
-        """
-        if wait and (keys := self._finishing.keys):
-            self.progress.status(f"computing intervals of {len(keys)} experiments")
-        for ready in self._finishing.ready(wait):
-            cell, key = ready.cell, ready.cell.experiment.key
-            if isinstance(ready.calculated, StoreError):
-                raise ready.calculated
-            if isinstance(ready.calculated, Exception):
-                self._claims.fail([cell], reason(f"task {ready.subject.task.name}", ready.calculated))
-                continue
-            started = time.perf_counter()
-            try:
-                result = self.finisher.write(cell, self.claim, self.max_failures, ready.calculated)
-            except StoreError:
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with this experiment costs no other one
-                self._claims.fail([cell], reason("writing the results", error))
-                continue
-            self._seconds.add(key, {"finish": ready.seconds + time.perf_counter() - started})
-            self._store_seconds(key)
-            self._claims.held.discard(key)
-            if key in self._deaths:
-                forget(key)
-            if result.failed:
-                self.outcome.failed[key] = result.failed
-            else:
-                self.outcome.finished.append(key)
-            self.progress.finished(cell.experiment, result.totals, result.metrics)
-        if wait:
-            self.progress.status("")
-
-    def _store_seconds(self, *keys: str) -> None:
-        """Store what the stages of experiments took in this run."""
-        for key in keys:
-            if seconds := self._seconds.take(key):
-                self.store.add_stages(key, self.claim.run, {**seconds, "workers": float(self.settings.workers)})

@@ -1,8 +1,9 @@
 """Knows what of a plan waits for what, and gives executors what is ready.
 
 Passes are handed out in the order of the plan. A pass with a training is first the order of the training; when its
-weights are there, its unit is ready, and comes before all passes after it. A pass that many can work on is cut into
-shards of whole planned batches. Cells are claimed when their pass is asked for, and not before, so that other runs on
+weights are there, its unit is ready, and comes before all passes after it. An executor that works on several things at
+once gets all trainings first, so that others predict while they go on. A pass that many can work on is cut into shards
+of whole planned batches. Cells are claimed when their pass is asked for, and not before, so that other runs on
 the same database can take what nobody works on here. Drops and recoveries wait for the baseline; the finisher computes
 them when both sides are there.
 """
@@ -10,7 +11,7 @@ them when both sides are there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -100,17 +101,11 @@ class Scheduler:
 
     def take(self, parts: int = 1) -> Order | None:
         """Return the next order (`harness.executor.Ready.take`)."""
-        for number, a_pass in enumerate(self._passes):
-            for claimed in self._begun.get(number, ()):
-                if (order := self._order(claimed, parts)) is not None:
-                    return order
-            if number not in self._tried:
-                self._tried.add(number)
-                claimed_now = self._claim(a_pass)
-                if claimed_now is not None:
-                    self._begun.setdefault(number, []).append(claimed_now)
-                    if (order := self._order(claimed_now, parts)) is not None:
-                        return order
+        numbers = range(len(self._passes))
+        if parts > 1 and (order := self._first(filter(self._waits_for_training, numbers), parts)) is not None:
+            return order
+        if (order := self._first(numbers, parts)) is not None:
+            return order
         self.exhausted = True
         return None
 
@@ -134,6 +129,32 @@ class Scheduler:
         for several in self._begun.values():
             if claimed in several:
                 several.remove(claimed)
+
+    def _first(self, numbers: Iterable[int], parts: int) -> Order | None:
+        """Hand out what is ready of the first of some passes; None if nothing is."""
+        for number in numbers:
+            for claimed in self._begun.get(number, ()):
+                if (order := self._order(claimed, parts)) is not None:
+                    return order
+            if number not in self._tried:
+                self._tried.add(number)
+                claimed_now = self._claim(self._passes[number])
+                if claimed_now is not None:
+                    self._begun.setdefault(number, []).append(claimed_now)
+                    if (order := self._order(claimed_now, parts)) is not None:
+                        return order
+        return None
+
+    def _waits_for_training(self, number: int) -> bool:
+        """Return whether the training of a pass may be handed out: nobody has it, nor the same one of another pass."""
+        a_pass = self._passes[number]
+        if a_pass.job is None:
+            return False
+        begun = self._begun.get(number, ())
+        if not any(claimed.job is not None for claimed in begun) and (begun or number in self._tried):
+            return False
+        out = {order.job.key() for claimed in self.claimed() for order in claimed.out.values() if order.job is not None}
+        return a_pass.job.key() not in out
 
     def _order(self, claimed: Claimed, parts: int) -> Order | None:
         """Hand out what is left of some cells; None if nothing is."""

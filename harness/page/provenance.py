@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
 from harness.page.private import without_paths
+from harness.results.tables.places import places_table
 from harness.results.tables.profile import profile_table
 from harness.results.tables.text import Table
 from harness.store import Filters
@@ -34,6 +35,7 @@ class Provenance:
         datasets: the datasets with their fingerprints.
         troubles: the experiments that did not finish, and the first failed predictions.
         failed: the total number of failed predictions, which may be more than are listed.
+        places: where rows were computed; without rows if the store keeps none of it.
         times: where the time of the experiments went; without rows if no stages were measured.
     """
 
@@ -43,6 +45,7 @@ class Provenance:
     datasets: Table
     troubles: Table
     failed: int
+    places: Table
     times: Table
 
 
@@ -57,7 +60,8 @@ def provenance(store: Store, cells: Sequence[ResultCell], full: bool = False) ->
     shown: Callable[[str], str] = str if full else without_paths
     used = {cell.facts["run"] for cell in cells}
     runs = [run for run in store.runs() if run.id in used]
-    identities = store.identities([cell.facts["experiment"] for cell in cells])
+    keys = [cell.facts["experiment"] for cell in cells]
+    identities = store.identities(keys)
     failed = sum(cell.facts["failed_samples"] or 0 for cell in cells)
     return Provenance(
         tuple(dict.fromkeys(shown(text) for run in runs for text in run.info.settings.get("warnings", ()))),
@@ -66,6 +70,7 @@ def provenance(store: Store, cells: Sequence[ResultCell], full: bool = False) ->
         _datasets(cells, identities),
         _with_texts(_troubles(store, cells), shown),
         failed,
+        places_table(store.places(keys), full),
         _times(store, cells),
     )
 
@@ -73,7 +78,7 @@ def provenance(store: Store, cells: Sequence[ResultCell], full: bool = False) ->
 def _times(store: Store, cells: Sequence[ResultCell]) -> Table:
     """Return where the time of the experiments went. A store that keeps no seconds gives a table without rows."""
     try:
-        found = profile_table(store, cells)
+        found = profile_table(store, cells, places=False)
     except StoreError:
         return Table((), (), "Where the time went")
     title = f"Where the time went ({found.title})" if found.title else "Where the time went"

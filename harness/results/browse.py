@@ -37,7 +37,7 @@ _SORTED = {
 }
 _HIDDEN = (
     *("statistics", "samples", "metrics", "comparisons", "experiments", "checkpoints", "stages", "resamples"),
-    "alembic_version",
+    *("places", "alembic_version"),
 )
 _QUERY_LIMIT_MS = 20_000
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.records import Totals
+from harness.records import Placed, Totals
 from harness.store import Filters, Store
 from harness.testing.stores.records import RecordPromises
 from harness.testing.stores.trainings import TrainingViewPromises
@@ -48,6 +48,19 @@ class StorePromises(RecordPromises, ViewPromises, TrainingViewPromises):
         found = rows_of(store.view("profile"))
         kept = [(one["encode_seconds"], one["predict_seconds"], one["wall_seconds"], one["workers"]) for one in found]
         promise(kept in ([], [(2.0, 2.0, 5.0, 2)]), f"profile has {kept}: add seconds up, and replace `workers`.")
+
+    def test_rows_are_counted_by_place(self) -> None:
+        """Numbers of rows are added up by run, place and device, or none are kept."""
+        self.optional("add_places")
+        store, key, other, run = self.store, cell().key, cell("none", None).key, self.run
+        store.register([cell(), cell("none", None)], run)
+        store.claim([key, other], self.mine)
+        store.add_places([Placed(key, run, "process 2", "cuda:1", 4), Placed(key, run, "", "cpu", 1)])
+        store.add_places([Placed(key, run, "process 2", "cuda:1", 2), Placed(other, run, "", "cpu", 3)])
+        whole = [Placed(key, run, "", "cpu", 1), Placed(key, run, "process 2", "cuda:1", 6)]
+        self.same(store.places([key]), whole)
+        self.same(store.places([other, "unknown"]), [Placed(other, run, "", "cpu", 3)])
+        self.same(store.places([]), [])
 
     def test_queries_cannot_write(self) -> None:
         """`select` refuses what would write, and what is no query, and changes nothing."""

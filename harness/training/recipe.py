@@ -12,6 +12,12 @@ from harness.errors import RegistryError, UsageError, did_you_mean
 
 __all__ = ["Recipe"]
 
+_MOST = 1_000_000_000
+"""More iterations, or examples at once, than any training has."""
+
+_LARGEST = 3e38
+"""Larger numbers do not fit into the 32 bits of a weight."""
+
 _CHOICES = {
     "optimizer": ("adamw", "adam", "sgd"),
     "schedule": ("cosine", "constant", "step"),
@@ -108,10 +114,14 @@ class Recipe:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise UsageError(f"{name} is {short(value)}: a whole number of at least 1 is expected.")
+            if value > _MOST:
+                raise UsageError(f"{name} is {short(value)}: at most {_MOST:,} are possible.")
         for name in ("lr", "weight_decay", "momentum", "warmup", "clip", "average"):
             value = getattr(self, name)
             if not _is_rate(value):
                 raise UsageError(f"{name} is {short(value)}: a number of at least 0 is expected.")
+            if value > _LARGEST:
+                raise UsageError(f"{name} is {short(value)}: at most {_LARGEST:g} is possible.")
         if self.average >= 1:
             raise UsageError(f"average is {self.average}: it has to be below 1.")
         if not isinstance(self.milestones, tuple) or not all(map(_is_rate, self.milestones)):

@@ -206,6 +206,9 @@ def test_a_run_with_a_file_and_commands_without_it(tmp_path: Path, cache: Path) 
     again = session.run(*run, status=2)
     assert f"unknown codec 'coarse'. An earlier run had it from a file: add --plugin {file}." in again.stderr
     assert f"unknown task 'counting'. An earlier run had it from a file: add --plugin {file}." in again.stderr
+    for words in (("--task", "counting"), ("--task", "detection", "--model", "counter")):
+        told = session.run("train", *words, status=2).stderr
+        assert f"unknown {words[-2][2:]} {words[-1]!r}. An earlier run had it from a file: add --plugin {file}." in told
     planned = session.run("plan", *run[1:5], "--plugin", str(file)).stdout
     assert planned.count("finished") == 3
     assert "+ counting.py" in session.run("doctor", "--plugin", str(file)).stdout

@@ -98,6 +98,15 @@ def test_two_processes_give_the_rows_of_one(store: SqlStore, undisturbed: tuple[
     for places in outcome.places.values():
         assert {where.device for where in places} == {"cpu"}
         assert sum(places.values()) == 20
+    stored = store.places(list(outcome.places))
+    assert {(one.run, one.device) for one in stored} == {(1, "cpu")}
+    kept = {key: {where.place: rows for where, rows in places.items()} for key, places in outcome.places.items()}
+    assert {key: {one.place: one.rows for one in stored if one.experiment == key} for key in kept} == kept
+
+
+def test_one_process_is_the_place_of_all_its_rows(store: SqlStore) -> None:
+    outcome = run(plan(4), store, Local())
+    assert [(one.place, one.device, one.rows) for one in store.places(outcome.finished)] == [("", "cpu", 4)] * 6
 
 
 def test_a_process_that_is_killed_costs_nothing(store: SqlStore, undisturbed: tuple[Any, ...], tmp_path: Path) -> None:

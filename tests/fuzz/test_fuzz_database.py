@@ -128,7 +128,7 @@ def test_rows_without_digests_are_computed_again(session: Session, sql: str, tol
     """A database of an earlier version has no digests."""
     put(session, (session.folder / "whole.db").read_bytes())
     with closing(sqlite3.connect(session.database)) as connection, connection:
-        for table in ("experiments", "comparisons", "runs", "stages", "checkpoints"):
+        for table in ("experiments", "comparisons", "runs", "stages", "places", "checkpoints"):
             connection.execute(f"update {table} set digest = null")
     assert "Nothing differs." in session.run("doctor", "--database").stdout
     with closing(sqlite3.connect(session.database)) as connection, connection:

@@ -53,9 +53,15 @@ class Session:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("HARNESS_")}
         self.env |= {"HARNESS_CACHE": str(cache), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
 
-    def run(self, *arguments: str, status: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """A finished command, carried out in this process, whose exit status is checked."""
-        return _checked(in_process(arguments, self.folder, self.env, self.path), status)
+    def run(self, *arguments: str, status: int | None = 0, full: bool = False) -> subprocess.CompletedProcess[str]:
+        """A finished command, carried out in this process, whose exit status is checked.
+
+        Args:
+            arguments: the words behind `harness`.
+            status: the exit status; None for any.
+            full: whether standard output leads to a full disk.
+        """
+        return _checked(in_process(arguments, self.folder, self.env, self.path, full), status)
 
     def run_process(
         self, *arguments: str, status: int | None = 0, before: str = ""

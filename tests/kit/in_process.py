@@ -30,7 +30,7 @@ __all__ = ["in_process"]
 
 
 def in_process(
-    arguments: Sequence[str], folder: Path, env: Mapping[str, str], path: Path | None = None
+    arguments: Sequence[str], folder: Path, env: Mapping[str, str], path: Path | None = None, full: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run `harness` with arguments, as a process would in a folder with an environment.
 
@@ -39,11 +39,16 @@ def in_process(
         folder: the working directory.
         env: the whole environment.
         path: a folder of modules and distributions that only this command sees.
+        full: whether nothing can be written to standard output, as if it was a file on a full disk.
     """
     told_damage()  # of what this process has read before
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with (
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+        open("/dev/full" if full else os.devnull, "wb") as disk,  # noqa: PTH123
+    ):
         with ExitStack() as stack:
-            stack.enter_context(_writing_to(out.fileno(), err.fileno()))
+            stack.enter_context(_writing_to((disk if full else out).fileno(), err.fileno()))
             for surroundings in (_place(folder, env), _words(arguments), _default_warnings(), _signals(), _threads()):
                 stack.enter_context(surroundings)
             stack.enter_context(_modules(path))

@@ -11,7 +11,7 @@ import pytest
 from harness.errors import StoreError
 from harness.experiment import Training
 from harness.keep.processes import this_process
-from harness.records import Checkpoint, Claim, Comparison, Totals
+from harness.records import Checkpoint, Claim, Comparison, Placed, Totals
 from harness.results.profile import profile_of
 from harness.store import STAGES, Filters, KeptResamples
 from harness_plugins.sql_store import SqlStore
@@ -597,14 +597,16 @@ class StoreCases:
         store.write([row(one.key, 0), row(one.key, 1)], mine)
         store.release([one.key], mine, "interrupted")
         store.add_stages(one.key, mine.run, {"read": 1.5})
+        store.add_places([Placed(one.key, mine.run, "process 1", "cpu", 2)])
         assert list(store.check()) == []
         for sql in (
             "UPDATE metrics SET is_primary = NOT is_primary WHERE metric = 'AP50'",
             "UPDATE samples SET score = 0.25",
             "UPDATE stages SET seconds = 2",
+            "UPDATE places SET device = 'cuda:0'",
         ):
             with store._database.writing() as connection:
                 connection.exec_driver_sql(sql)
         found = list(store.check())
-        assert len(found) == 4  # two experiments with this metric, one with samples, and a row of stages
+        assert len(found) == 5  # two experiments with this metric, one with samples, a row of stages and one of places
         assert sum("its metrics or its samples are not as they were written" in text for text in found) == 3

@@ -17,6 +17,7 @@ from harness.discovery.plugins import installed
 from harness.discovery.stores import open_store
 from harness.page.private import without_paths
 from harness.page.provenance import provenance
+from harness.records import Placed
 from harness.results.cells import read_cells
 from harness.store import Filters
 from kit.command import Session
@@ -136,6 +137,21 @@ def test_provenance_shows_where_the_time_went(session: Session, tmp_path: Path) 
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "Where the time went (segmentation: demo-segnet on demo/test)" in page
     assert "device-bound" in page
+
+
+def test_provenance_names_devices_and_only_in_full_places(session: Session, tmp_path: Path) -> None:
+    other = Session(tmp_path, Path(session.env["HARNESS_CACHE"]))
+    shutil.copy(session.database, other.database)
+    with closing(open_store(str(other.database), installed(), write=True)) as store:
+        key = next(one.key for one in store.experiments() if one.task == "segmentation")
+        store.add_places([Placed(key, 1, f"gpu-box-{number}", "cuda:7", 4) for number in (10, 9)])
+    for name, words in (("short", ()), ("full", ("--provenance", "full"))):
+        other.run("report", "-o", f"{name}.html", "--samples", "0", "--task", "segmentation", *words)
+    short, full = ((tmp_path / f"{name}.html").read_text("utf-8") for name in ("short", "full"))
+    assert "Where rows were computed" in short
+    assert "cuda:7" in short
+    assert "gpu-box" not in short
+    assert 0 < full.index("gpu-box-9") < full.index("gpu-box-10")
 
 
 def test_ms_ssim_is_on_the_page_and_falls_with_the_level(data: list[dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from harness.errors import StoreError
 from harness.finish.finisher import METHOD
 from harness.keep.processes import this_process
-from harness.records import Claim, Totals
+from harness.records import Claim, Placed, Totals
 from harness_plugins.sql_store import SqlStore
 from kit.command import EACH_BATCH, Session, kill_after_rows
 from kit.store_rows import INFO, cell, metric, row
@@ -178,6 +178,34 @@ def test_seconds_of_stages_come_with_their_experiments(tmp_path: Path) -> None:
         )[1]
     encoding = [("jpeg", f"b{n}", *fact) for n in range(3) for fact in (("encode", n + 1.0), ("workers", 2.0))]
     assert found == [*encoding, ("none", "a0", "wall", 1.0)]
+
+
+def test_what_runs_noted_of_a_joined_experiment_comes_from_both(tmp_path: Path) -> None:
+    """Two databases have each a part of one experiment: the seconds and places of both, once, however often merged."""
+    parted = cell(baseline=None)
+    for part, name in enumerate(("a", "b")):
+        with closing(SqlStore(str(tmp_path / f"{name}.db"))) as store:
+            store.open()
+            run = store.begin_run(replace(INFO, command=name, host=f"host {name}"))
+            mine = Claim(this_process(), run)
+            store.register([parted], run)
+            store.claim([parted.key], mine)
+            store.write([row(parted.key, 2 * part), row(parted.key, 2 * part + 1)], mine)
+            store.add_stages(parted.key, run, {"wall": part + 1.0})
+            store.add_places([Placed(parted.key, run, f"process {part + 1}", "cpu", 2)])
+            store.release([parted.key], mine, "partial")
+    a, b, whole = f"{tmp_path}/a.db", f"{tmp_path}/b.db", f"{tmp_path}/whole.db"
+    SqlStore.merge([a, b], whole, False, nothing_more)
+    SqlStore.merge([b, a], whole, True, nothing_more)
+    with closing(SqlStore(whole)) as store:
+        store.open()
+        assert store.done(parted.key) == {0, 1, 2, 3}
+        commands = {one.id: one.info.command for one in store.runs()}
+        found = [(commands[one.run], one.place, one.device, one.rows) for one in store.places([parted.key])]
+        assert sorted(found) == [("a", "process 1", "cpu", 2), ("b", "process 2", "cpu", 2)]
+        seconds = "SELECT r.command, s.seconds FROM stages s JOIN runs r ON r.id = s.run ORDER BY r.command"
+        assert store.select(seconds)[1] == [("a", 1.0), ("b", 2.0)]
+        assert list(store.check()) == []
 
 
 def nothing_more(store: SqlStore) -> None:

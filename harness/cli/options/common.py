@@ -15,6 +15,7 @@ from harness.discovery.registry import Registry, load_registry
 from harness.errors import UsageError
 
 __all__ = [
+    "DATABASE",
     "FiniteRange",
     "data_root_option",
     "database_option",
@@ -28,6 +29,7 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 DATABASE = "sqlite:///harness.db"
+"""The database of a command that is given none."""
 MOST_RESAMPLES = 1_000_000
 """More than these fill the memory, and change no digit that is shown."""
 

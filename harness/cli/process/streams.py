@@ -12,7 +12,7 @@ __all__ = ["lead_nowhere", "read_or_not", "sound_streams"]
 
 
 class _Watched:
-    """A text stream that remembers whether its reader has left.
+    """A text stream that remembers whether its reader has left, or why it could not be written.
 
     Args:
         stream: the stream.
@@ -21,6 +21,7 @@ class _Watched:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.left = False
+        self.failed: OSError | None = None
 
     def write(self, text: str) -> int:
         """Write to the stream."""
@@ -38,6 +39,9 @@ class _Watched:
             yield
         except BrokenPipeError:
             self.left = True
+            raise
+        except OSError as error:
+            self.failed = error
             raise
 
     def __getattr__(self, name: str) -> Any:

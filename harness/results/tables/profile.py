@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.results.profile import StageProfile, advice, profile_of, together
 from harness.results.tables.columns import identifying_columns
+from harness.results.tables.places import places_note, places_text
 from harness.results.tables.text import Table
 from harness.store import STAGES
 
 if TYPE_CHECKING:
+    from harness.records import Placed
     from harness.results.cells import ResultCell
     from harness.store import Store
 
@@ -25,7 +27,7 @@ _NUMBERS = ("image_levels_per_second", "busy_share", "bottleneck")
 _TITLES = {"hand_over": "hand-over"}
 
 
-def profile_table(store: Store, cells: Sequence[ResultCell], long: bool = False) -> Table:
+def profile_table(store: Store, cells: Sequence[ResultCell], long: bool = False, places: bool = True) -> Table:
     """Return where the time of experiments went.
 
     Experiments whose stages were not measured are left out.
@@ -34,6 +36,7 @@ def profile_table(store: Store, cells: Sequence[ResultCell], long: bool = False)
         store: an open store, which has the experiments.
         cells: the experiments, sorted for display.
         long: whether the table is for programs: every column of the view, and the advice for each experiment.
+        places: whether the places are named at which rows were computed; they may be names of hosts.
 
     Raises:
         StoreError: the store has no view `profile`.
@@ -42,18 +45,27 @@ def profile_table(store: Store, cells: Sequence[ResultCell], long: bool = False)
     known = {row["experiment"]: row for row in (dict(zip(columns, values, strict=True)) for values in rows)}
     measured = [cell for cell in cells if cell.facts["experiment"] in known]
     found = [known[cell.facts["experiment"]] for cell in measured]
-    return _for_programs(found) if long else _for_people(measured, found)
+    placed = store.places([row["experiment"] for row in found]) if places else []
+    return _for_programs(found, placed) if long else _for_people(measured, found, placed)
 
 
-def _for_programs(rows: Sequence[Mapping[str, Any]]) -> Table:
+def _for_programs(rows: Sequence[Mapping[str, Any]], placed: Sequence[Placed]) -> Table:
     columns = (*_FACTS, *(f"{stage}_seconds" for stage in STAGES), *_NUMBERS)
+    by_key: dict[str, list[Placed]] = {}
+    for one in placed:
+        by_key.setdefault(one.experiment, []).append(one)
     values = [
-        (*(row[name] for name in columns), profile_of(row).cores_lacking, advice(profile_of(row))) for row in rows
+        (
+            *(row[name] for name in columns),
+            *(profile_of(row).cores_lacking, advice(profile_of(row))),
+            places_text(by_key.get(row["experiment"], ())) or None,
+        )
+        for row in rows
     ]
-    return Table((*columns, "cores_lacking", "advice"), tuple(values))
+    return Table((*columns, "cores_lacking", "advice", "places"), tuple(values))
 
 
-def _for_people(cells: Sequence[ResultCell], rows: Sequence[Mapping[str, Any]]) -> Table:
+def _for_people(cells: Sequence[ResultCell], rows: Sequence[Mapping[str, Any]], placed: Sequence[Placed]) -> Table:
     """Return a table with a row for each experiment, the seconds of its stages, and advice for all of them together."""
     if not cells:
         return Table(("codec", "level"), ())
@@ -74,6 +86,7 @@ def _for_people(cells: Sequence[ResultCell], rows: Sequence[Mapping[str, Any]]) 
     title = ": ".join(filter(None, [tasks[0] if len(set(tasks)) == 1 else "", " ".join(same)]))
     notes = (
         *_notes(rows, profiles),
+        *filter(None, [places_note(placed)]),
         "Stages in seconds; read to prepare, and score, are of all workers together, who work at once.",
     )
     titles, texts = zip(*columns, strict=True)

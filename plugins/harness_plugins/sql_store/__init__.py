@@ -4,8 +4,8 @@ SQLAlchemy is imported when a store is opened, so that listing the stores is fas
 
 - `schema`: the tables; `views`: the public views; `migrations` and `upgrade`: the schema versions;
 - `database`: the connection; `location` and `locks`: checks of the SQLite file and its locks;
-- `runs`, `claims`, `records`, `outcomes`, `stages`, `resamples`, `trainings`: reading and writing the rows; `again`:
-  experiments that are computed again; `viewed`: reading the views;
+- `runs`, `claims`, `records`, `outcomes`, `stages`, `places`, `resamples`, `trainings`: reading and writing the
+  rows; `again`: experiments that are computed again; `viewed`: reading the views;
 - `digests` and `check`: digests of the rows, and what was altered;
 - `read_only`: the user's own queries; `merge` with `absorb` and `copies`: joining several databases.
 """
@@ -24,6 +24,7 @@ from harness.records import (
     Comparison,
     Merged,
     MetricValue,
+    Placed,
     RecordedRun,
     RunInfo,
     SampleRow,
@@ -201,6 +202,16 @@ class SqlStore(Store):
         from harness_plugins.sql_store import stages
 
         self._database.write(stages.add, key, run, seconds)
+
+    def add_places(self, placed: Sequence[Placed]) -> None:
+        from harness_plugins.sql_store import places
+
+        self._database.write(places.add, placed)
+
+    def places(self, keys: Sequence[str]) -> list[Placed]:
+        from harness_plugins.sql_store import places
+
+        return self._database.read(places.read, keys)
 
     def keep_resamples(self, kept: KeptResamples) -> None:
         from harness_plugins.sql_store import resamples

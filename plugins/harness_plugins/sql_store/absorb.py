@@ -19,6 +19,7 @@ from harness_plugins.sql_store.schema import (
     comparisons,
     experiments,
     metrics,
+    places,
     resamples,
     runs,
     samples,
@@ -59,7 +60,7 @@ def absorb(here: sa.Connection, other: sa.Connection) -> Merged:
                 differing += _differing_metrics(here, other, key)
             continue
         if mine_row is not None and _may_join(mine_row) and _may_join(theirs_row):
-            _join(here, other, key, theirs_row["id"], mine_row["id"])
+            _join(here, other, key, theirs_row["id"], mine_row["id"], run_of)
             continue
         if mine_row is not None and (
             theirs_row["status"] is None or _completeness(theirs_row) <= _completeness(mine_row)
@@ -102,8 +103,10 @@ def _may_join(row: Mapping[str, Any]) -> bool:
     return row["status"] in ("running", "interrupted", "partial") and row["held"] > 0
 
 
-def _join(here: sa.Connection, other: sa.Connection, key: str, theirs: int, mine: int) -> None:
-    """Add the samples that only the other database has of an experiment, and which runs spent how long on it.
+def _join(
+    here: sa.Connection, other: sa.Connection, key: str, theirs: int, mine: int, run_of: Mapping[int, int]
+) -> None:
+    """Add the samples that only the other database has of an experiment, which runs spent how long on it, and where.
 
     Where both have a sample, one that did not fail counts; otherwise this database's.
     """
@@ -119,6 +122,7 @@ def _join(here: sa.Connection, other: sa.Connection, key: str, theirs: int, mine
         here.execute(sa.delete(samples).where(s.experiment_id == mine, s.sample_index.in_(part)))
     new = (found.keys() - known.keys()) | better
     _copy_samples(here, other, theirs, mine, new)
+    _copy_by_run(here, other, key, run_of)
     values = {"status": "partial", "reason": None, "owner": None, "lease": None, "lease_until": None}
     here.execute(sa.update(experiments).where(experiments.c.id == mine).values(values))
     if whole and None in digests:
@@ -182,7 +186,7 @@ def _copy_experiment(
     if mine is not None:
         for table in (statistics, samples):
             here.execute(sa.delete(table).where(table.c.experiment_id == mine))
-        for table in (metrics, comparisons, stages, resamples):
+        for table in (metrics, comparisons, stages, places, resamples):
             here.execute(sa.delete(table).where(table.c.experiment == key))
         here.execute(sa.delete(comparisons).where(comparisons.c.other == key))
         here.execute(sa.delete(experiments).where(experiments.c.id == mine))
@@ -197,8 +201,20 @@ def _copy_experiment(
     for table in (metrics, comparisons, resamples):
         if found := _rows(other, table, table.c.experiment == key):
             here.execute(sa.insert(table), found)
-    if found := _rows(other, stages, stages.c.experiment == key):
-        here.execute(sa.insert(stages), [{**stage, "run": run_of[stage["run"]]} for stage in found])
+    _copy_by_run(here, other, key, run_of)
+
+
+def _copy_by_run(here: sa.Connection, other: sa.Connection, key: str, run_of: Mapping[int, int]) -> None:
+    """Copy what runs have noted of an experiment: the seconds of its stages, and where its rows were computed.
+
+    What is here of the same run stays.
+    """
+    for table in (stages, places):
+        names = [column.name for column in table.primary_key.columns]
+        known = {tuple(row[name] for name in names) for row in _rows(here, table, table.c.experiment == key)}
+        found = [{**row, "run": run_of[row["run"]]} for row in _rows(other, table, table.c.experiment == key)]
+        if new := [row for row in found if tuple(row[name] for name in names) not in known]:
+            here.execute(sa.insert(table), new)
 
 
 def _copy_samples(

@@ -1,8 +1,8 @@
 """Digests of rows, which tell rows that were altered by anything but this program.
 
 The digest of an experiment is over its row, its metrics and its samples; it is written when the experiment finishes or
-is given up, and removed when it is claimed. The digests of runs, comparisons, stages and checkpoints are over their own
-row. Statistics have a checksum of their own (`harness.statistics.packing`).
+is given up, and removed when it is claimed. The digests of runs, comparisons, stages, places and checkpoints are over
+their own row. Statistics have a checksum of their own (`harness.statistics.packing`).
 
 A column that this program fills in later, or that a merge changes, is in no digest: ids, claims, the run, the baseline
 (whose absence shows) and the classes (by which the metrics are named).
@@ -17,7 +17,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from harness.errors import StoreError
-from harness_plugins.sql_store.schema import checkpoints, comparisons, experiments, metrics, runs, samples, stages
+from harness_plugins.sql_store.schema import (
+    checkpoints,
+    comparisons,
+    experiments,
+    metrics,
+    places,
+    runs,
+    samples,
+    stages,
+)
 
 __all__ = [
     *(
@@ -55,13 +64,19 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "comparisons": ("experiment", "other", "metric", "kind", "value", "ci_low", "ci_high", "n", "reason"),
     "stages": ("experiment", "stage", "seconds"),
+    "places": ("experiment", "place", "device", "rows"),
     "checkpoints": (
         *("key", "identity", "status", "reason", "finished_at", "path", "sha256", "bytes", "steps", "seconds"),
         "loss_curve",
     ),
 }
 """The columns in a digest. They are listed, so that a column that a later schema adds does not change digests."""
-_NAMES = {"comparisons": ("experiment", "metric"), "stages": ("experiment", "stage"), "runs": ("id",)}
+_NAMES = {
+    "comparisons": ("experiment", "metric"),
+    "stages": ("experiment", "stage"),
+    "places": ("experiment", "place"),
+    "runs": ("id",),
+}
 
 
 _ALTERED = (
@@ -162,7 +177,7 @@ def altered(connection: sa.Connection) -> Iterator[str]:
                 f"experiment {str(row['key'])[:12]} ({row['task']}, {row['codec']}, level {row['level']}): its row, "
                 "its metrics or its samples are not as they were written"
             )
-    for table in (runs, comparisons, stages, checkpoints):
+    for table in (runs, comparisons, stages, places, checkpoints):
         for row in connection.execute(sa.select(table).where(table.c.digest.is_not(None))).mappings():
             if with_digest(table, row)["digest"] != row["digest"]:
                 names = ", ".join(str(row[name])[:12] for name in _NAMES.get(table.name, ("key",)))

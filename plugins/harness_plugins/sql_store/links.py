@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from harness.experiment import subject_key
 from harness_plugins.sql_store.record_keys import provisional_key, record_key
-from harness_plugins.sql_store.schema import checkpoints, comparisons, experiments, runs, stages
+from harness_plugins.sql_store.schema import checkpoints, comparisons, experiments, places, runs, stages
 
 __all__ = ["contradictions", "not_covered"]
 
@@ -60,7 +60,7 @@ def not_covered(connection: sa.Connection) -> Iterator[str]:
     over = e.status.in_(["finished", "failed"])
     for table, where in (
         (experiments, over),
-        *((table, sa.true()) for table in (comparisons, stages, checkpoints)),
+        *((table, sa.true()) for table in (comparisons, stages, places, checkpoints)),
         (runs, runs.c.status != "running"),
     ):
         rows = sa.select(sa.func.count()).select_from(table).where(table.c.digest.is_(None), where)

@@ -32,6 +32,7 @@ __all__ = [
     "experiments",
     "metadata",
     "metrics",
+    "places",
     "resamples",
     "runs",
     "samples",
@@ -39,7 +40,7 @@ __all__ = [
     "statistics",
 ]
 
-REVISION = "0010"
+REVISION = "0011"
 """The newest revision in `migrations/versions`. Revisions are numbers, so that they can be compared."""
 
 metadata = MetaData()
@@ -240,6 +241,20 @@ stages = Table(
     Column("seconds", Float, nullable=False),
     Column("digest", Text),
     PrimaryKeyConstraint("experiment", "run", "stage", name="pk_stages"),
+    sqlite_with_rowid=False,
+)
+
+# How many rows of an experiment were computed where, as the executor names its places.
+places = Table(
+    "places",
+    metadata,
+    Column("experiment", Text, ForeignKey("experiments.key", ondelete="CASCADE"), nullable=False),
+    Column("run", Integer, ForeignKey("runs.id"), nullable=False),
+    Column("place", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("digest", Text),
+    PrimaryKeyConstraint("experiment", "run", "place", "device", name="pk_places"),
     sqlite_with_rowid=False,
 )
 

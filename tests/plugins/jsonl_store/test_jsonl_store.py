@@ -16,8 +16,9 @@ import pytest
 import kit
 from harness.errors import NoResultsError, StoreError
 from harness.keep.processes import this_process
-from harness.records import Claim, Totals
+from harness.records import Claim, Placed, Totals
 from harness_plugins.jsonl_store import JsonlStore
+from harness_plugins.sql_store.schema import REVISION
 from kit.store_cases import StoreCases
 from kit.store_rows import INFO, cell, metric, put_results, row, rows_of
 
@@ -210,6 +211,23 @@ def test_damage_is_told_and_nothing_is_written(store: JsonlStore, folder: Path) 
         assert file.read_bytes() == b"".join(spoilt)
     file.write_bytes(sound)
     opened(folder).close()
+
+
+def test_files_of_the_schema_before_are_read_and_continued(store: JsonlStore, folder: Path) -> None:
+    none, jpeg = put_results(store)
+    before = store.view("results")
+    store.close()
+    (file,) = folder.glob("*.jsonl")
+    file.write_text(file.read_text().replace(f'"schema": "{REVISION}"', '"schema": "0010"', 1))
+    again = opened(folder, write=True)
+    assert again.view("results") == before
+    placed = [Placed(jpeg.key, 1, "process 1", "cpu", 4)]
+    again.add_places(placed)
+    again.close()
+    reader = opened(folder)
+    assert reader.places([none.key, jpeg.key]) == placed
+    assert list(reader.check()) == []
+    reader.close()
 
 
 def test_an_altered_number_is_found(store: JsonlStore, folder: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import NoResultsError, StoreError
 from harness.keep.processes import this_process
-from harness.records import Checkpoint, Claim, Totals
+from harness.records import Checkpoint, Claim, Placed, Totals
 from harness_plugins.sql_store import SqlStore, digests, schema, views
 from kit.store_rows import INFO, cell, failed, metric, put_results, row
 
@@ -34,6 +34,7 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
     made.release([third.key], claim, "interrupted")
     made.add_stages(third.key, run, {"read": 1.5, "workers": 2})
     made.add_stages(third.key, run, {"read": 1.5})
+    made.add_places([Placed(third.key, run, "process 2", "cpu", 2), Placed(third.key, run, "process 1", "cpu", 1)])
     made.keep_checkpoint(TRAINING, run)
     made.end_run(run, "interrupted")
     yield made
@@ -58,7 +59,7 @@ def test_what_this_program_writes_is_not_altered(store: SqlStore, tmp_path: Path
     assert list(store.check()) == []
     assert list(store.not_covered()) == []
     sealed = "SELECT count(*) FROM {} WHERE digest IS NULL"
-    for table in ("experiments", "runs", "comparisons", "stages", "checkpoints"):
+    for table in ("experiments", "runs", "comparisons", "stages", "places", "checkpoints"):
         assert store.select(sealed.format(table))[1] == [(0,)], table
     claim = Claim(this_process(), store.begin_run(INFO))
     key = cell(level=10.0).key
@@ -195,7 +196,7 @@ def test_a_row_without_a_digest_that_contradicts_its_identity_is_found(
 def test_rows_of_earlier_versions_have_no_digest_and_are_passed_over(store: SqlStore, tmp_path: Path) -> None:
     store.close()
     file = tmp_path / "harness.db"
-    for table in ("experiments", "runs", "comparisons", "stages", "checkpoints"):
+    for table in ("experiments", "runs", "comparisons", "stages", "places", "checkpoints"):
         change(file, f"UPDATE {table} SET digest = NULL")
     assert problems(file) == []
     reader = SqlStore(str(file))
@@ -206,6 +207,7 @@ def test_rows_of_earlier_versions_have_no_digest_and_are_passed_over(store: SqlS
         "not covered: 2 rows have no digest in table experiments",
         "not covered: 1 row has no digest in table comparisons",
         "not covered: 2 rows have no digest in table stages",
+        "not covered: 2 rows have no digest in table places",
         "not covered: 1 row has no digest in table checkpoints",
         "not covered: 2 rows have no digest in table runs",
     ]

@@ -14,7 +14,7 @@ import pytest
 from harness.cli import main
 from harness.errors import StoreError
 from harness.keep.processes import this_process
-from harness.records import Claim, Totals
+from harness.records import Claim, Placed, Totals
 from harness.results.cells import read_cells
 from harness.results.tables.profile import profile_table
 from harness.store import STAGES, Filters, Store
@@ -55,6 +55,19 @@ def test_the_table_for_people(database: Path, capsys: pytest.CaptureFixture[str]
         "workers; the workers are fast enough on average: it waited for first or slow batches."
     )
     assert len(lines) == 6
+
+
+def test_places_are_named_if_there_are_several(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = cell().key
+    with closing(SqlStore(str(database))) as store:
+        store.open()
+        store.add_places([Placed(key, 1, "", "cpu", 1)])
+        assert "Rows by place" not in run(capsys, "results", "--db", database, "--profile")
+        store.add_places([Placed(key, 1, "process 2", "cpu", 3), Placed(cell("none", None).key, 1, "", "cpu", 4)])
+    text = run(capsys, "results", "--db", database, "--profile")
+    assert "Rows by place (device): main process (cpu): 5; process 2 (cpu): 3." in text.splitlines()
+    rows = json.loads(run(capsys, "results", "--db", database, "--profile", "--format", "json"))
+    assert [one["places"] for one in rows] == ["main process (cpu): 4", "main process (cpu): 1; process 2 (cpu): 3"]
 
 
 def test_filters_choose_experiments(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
