@@ -1,4 +1,4 @@
-"""Options of plugins: a plugin class declares them, and the user sets them with `name:key=value,...`."""
+"""Options of plugins, which the user sets with `name:key=value,...`, and the scales of codecs' levels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from harness.errors import UsageError, did_you_mean
 
-__all__ = ["Configured", "Option", "Phase", "Value"]
+__all__ = ["Configured", "Option", "Phase", "Scale", "Value"]
 
 Value = bool | int | float | str | None
 """The type of an option's value. JSON and a command line can both express it."""
@@ -95,6 +95,52 @@ def _range(low: float | None, high: float | None) -> str:
     if low is None:
         return f"numbers up to {high:g}"
     return f"numbers from {low:g}" + ("" if high is None else f" to {high:g}")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The compression control of a codec, in the codec's own unit, and the levels that are tested by default.
+
+    Args:
+        name: the codec's name for the control: "quality", "crf", ...
+        ladder: the levels that are tested by default, from the mildest to the strongest compression.
+        minimum: the smallest level allowed.
+        maximum: the largest level allowed.
+        higher_is_better: whether a larger level gives better image quality.
+        integer: whether only whole numbers are allowed.
+        unit: the unit, where the control has one ("kbit/s").
+    """
+
+    name: str
+    ladder: tuple[float, ...]
+    minimum: float
+    maximum: float
+    higher_is_better: bool
+    integer: bool = True
+    unit: str = ""
+
+    def check(self, level: float, codec: str) -> float:
+        """Return the level unchanged if it is valid on this scale.
+
+        Args:
+            level: the level to check.
+            codec: the codec's name, for the error message.
+
+        Raises:
+            UsageError: the level is out of range, or it is not a whole number and the scale has whole numbers only.
+        """
+        invalid = self.integer and level != int(level) if abs(level) < 1e15 else True
+        if not self.minimum <= level <= self.maximum or invalid:
+            kind = "a whole number" if self.integer else "a number"
+            raise UsageError(
+                f"codec {codec} has no level {level:g}: {self.name} is {kind} "
+                f"from {self.minimum:g} to {self.maximum:g}."
+            )
+        return level
+
+    def mildest_first(self, levels: tuple[float, ...]) -> tuple[float, ...]:
+        """Return the levels without duplicates, from the mildest to the strongest compression."""
+        return tuple(sorted(set(levels), reverse=self.higher_is_better))
 
 
 class Configured:

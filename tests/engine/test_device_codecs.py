@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from harness.batches.coding import codes_batches
 from harness.batches.device_codecs import beside_the_model, in_workers, moved
 from harness.codec import ImageCodec, Scale
+from harness.dataset import Outline, Sample
 from harness.engine.predict import run_unit
-from harness.errors import PluginError, UsageError
+from harness.errors import CodecError, PluginError, UsageError
 from harness.keep.kept import Kept
 from harness.keep.streams import encode
 from harness.media.levers import ReducedCodec
@@ -23,8 +26,9 @@ from harness.progress import Silence
 from harness.records import SampleRow
 from harness.statistics.packing import Packed
 from harness.unit import Cell, Unit
+from kit.pictures import textured
 from kit.store_rows import cell
-from kit.units import SETTINGS, unit
+from kit.units import SETTINGS, Numbered, unit
 
 
 class Halved(ImageCodec):
@@ -63,9 +67,50 @@ class Halved(ImageCodec):
             file.write(f"{os.getpid()} {what}\n")
 
 
-def with_halved(codec: ImageCodec | ReducedCodec) -> Unit:
+class HalvedAtOnce(Halved):
+    """The same, several images at once. It notes how many. A batch with a bright image, or alone, may be refused."""
+
+    def __init__(self, notes: Path, faults: tuple[str, ...] = ()) -> None:
+        super().__init__(notes)
+        self.faults = faults
+
+    def encode_images(self, images: Sequence[np.ndarray], level: float | None) -> list[bytes]:
+        if "batch" in self.faults:
+            raise MemoryError("too many")
+        if "writes" in self.faults:
+            _write(images[1])
+        self._note(f"encodes {len(images)}")
+        return [self.encode_image(image, level) for image in images]
+
+    def encode_image(self, image: np.ndarray, level: float | None) -> bytes:
+        if "sample" in self.faults and image.tobytes() == textured(24, 32, 3).tobytes():
+            raise CodecError("image 3 is refused")
+        return super().encode_image(image, level)
+
+    def decode_images(self, streams: Sequence[bytes]) -> list[np.ndarray]:
+        self._note(f"decodes {len(streams)}")
+        return [self.decode_image(stream) for stream in streams][: -1 if "short" in self.faults else None]
+
+
+def _write(image: np.ndarray) -> None:
+    """Write to an image that is read-only, as C code can."""
+    address = image.__array_interface__["data"][0]
+    (ctypes.c_uint8 * image.nbytes).from_address(address)[:3] = b"\1\2\3"
+
+
+class Told(Silence):
+    """Keeps the warnings."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def warning(self, message: str) -> None:
+        self.told.append(message)
+
+
+def with_halved(codec: ImageCodec | ReducedCodec, plain: Unit | None = None) -> Unit:
     """Three cells for workers, and two for the device, over twelve images."""
-    plain = unit(12)
+    plain = plain or unit(12)
     added = [
         Cell(cell("halved", level, task="brightness", baseline=plain.cells[0].experiment.key), codec, level, False)
         for level in (4.0, 2.0)
@@ -75,15 +120,18 @@ def with_halved(codec: ImageCodec | ReducedCodec) -> Unit:
     return replace(plain, cells=cells, todo=todo)
 
 
-def rows_of(asked: Unit, workers: int) -> dict[tuple[str, int], tuple[SampleRow, bytes]]:
+def rows_of(
+    asked: Unit, workers: int, progress: Silence | None = None
+) -> dict[tuple[str, int], tuple[SampleRow, bytes]]:
     """Each row without times, and its statistics as bytes."""
-    found = [row for batch in run_unit(asked, replace(SETTINGS, workers=workers), Silence()) for row in batch]
+    found = [
+        row for batch in run_unit(asked, replace(SETTINGS, workers=workers), progress or Silence()) for row in batch
+    ]
     assert len(found) == asked.size
     rows = {}
     for row in found:
-        assert isinstance(row.statistics, Packed)
         bare = replace(row, encode_ms=None, decode_ms=None, seconds=None, statistics=())
-        rows[row.key, row.index] = bare, row.statistics.data
+        rows[row.key, row.index] = bare, row.statistics.data if isinstance(row.statistics, Packed) else b""
     return rows
 
 
@@ -98,6 +146,66 @@ def test_they_run_here_and_the_others_in_workers(tmp_path: Path, levers: bool) -
     notes = (tmp_path / "notes").read_text().splitlines()
     assert notes == [f"{os.getpid()} moved", *[f"{os.getpid()} encoded"] * 24]
     assert plain.device == ""  # workers that are forked later get what was never moved
+
+
+@pytest.mark.parametrize("levers", [False, True])
+def test_a_planned_batch_is_coded_at_once(tmp_path: Path, levers: bool) -> None:
+    alone, at_once = Halved(tmp_path / "alone"), HalvedAtOnce(tmp_path / "at once")
+    found = rows_of(with_halved(ReducedCodec(at_once, scale=0.5) if levers else at_once), 0)
+    assert found == rows_of(with_halved(ReducedCodec(alone, scale=0.5) if levers else alone), 0)
+    notes = (tmp_path / "at once").read_text()
+    assert notes.count("encodes 2") == notes.count("decodes 2") == 12
+
+
+def test_only_samples_of_one_size_are_coded_at_once(tmp_path: Path) -> None:
+    class Mixed(Numbered):
+        """Images of two widths; the model takes both."""
+
+        def __getitem__(self, index: int) -> Sample:
+            return Sample(f"image {index}", textured(24, 32 + 8 * (index % 3 == 0), index)[None], {0: index})
+
+        def outline(self, index: int) -> Outline:
+            return Outline(f"image {index}", 24, 32 + 8 * (index % 3 == 0))
+
+    rows = {}
+    for codec in (HalvedAtOnce(tmp_path / "at once"), Halved(tmp_path / "alone")):
+        asked = with_halved(codec, unit(12, dataset=Mixed(12), batch=4))
+        rows[type(codec)] = rows_of(asked, 0)
+    assert rows[HalvedAtOnce] == rows[Halved]
+    notes = (tmp_path / "at once").read_text()
+    assert {"encodes 2", "encodes 3"} >= {line.split(" ", 1)[1] for line in notes.splitlines() if "encodes" in line}
+    assert "encodes 3" in notes
+
+
+def test_a_batch_that_fails_costs_only_who_fails_alone(tmp_path: Path) -> None:
+    right = rows_of(with_halved(Halved(tmp_path / "notes")), 0)
+    for fault in ("batch", "short"):
+        told = Told()
+        assert rows_of(with_halved(HalvedAtOnce(tmp_path / "notes", (fault,))), 0, told) == right
+        assert any("2 samples at once" in one and one.endswith("Each of them was coded alone.") for one in told.told)
+    found = rows_of(with_halved(HalvedAtOnce(tmp_path / "notes", ("sample",))), 0)
+    failed = {place: row.error for place, (row, _) in found.items() if row.status == "failed"}
+    assert {index for _, index in failed} == {3}
+    assert set(failed.values()) == {"codec halved: image 3 is refused"}
+    assert {place: one for place, one in found.items() if place not in failed}.items() <= right.items()
+
+
+def test_a_batch_that_writes_to_a_sample_costs_that_sample(tmp_path: Path) -> None:
+    right = rows_of(with_halved(Halved(tmp_path / "notes")), 0)
+    found = rows_of(with_halved(HalvedAtOnce(tmp_path / "notes", ("writes",))), 0)
+    failed = {place for place, (row, _) in found.items() if row.status == "failed"}
+    assert {index for _, index in failed} == {1, 3, 5, 7, 9, 11}
+    assert all("wrote to the frames" in str(found[place][0].error) for place in failed)
+    assert {place: one for place, one in found.items() if place not in failed}.items() <= right.items()
+
+
+def test_codecs_in_workers_code_one_by_one(tmp_path: Path) -> None:
+    codec = HalvedAtOnce(tmp_path / "notes")
+    assert codes_batches(codec)
+    assert codes_batches(ReducedCodec(codec, scale=0.5))
+    assert not codes_batches(Halved(tmp_path / "notes"))
+    codec.wants_device = False  # type: ignore[misc]
+    assert not codes_batches(codec)
 
 
 def test_references_come_to_both_sides(tmp_path: Path) -> None:
