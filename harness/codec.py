@@ -179,8 +179,9 @@ class Codec(Configured, ABC):
     def to_device(self, device: str) -> None:
         """Move the codec to a torch device ("cpu", "cuda:0", ...). Called only if `wants_device` is true.
 
-        It is called for a deep copy, before the first frames. Without a call the codec works on the CPU: trainings on
-        coded data, and commands that show a sample, do not call it. Whoever forks processes never calls it before.
+        If it raises, the codec's experiments fail. It is called for a deep copy, before the first frames. Without a
+        call the codec works on the CPU: trainings on coded data, and commands that show a sample, do not call it.
+        Whoever forks processes never calls it before.
         """
 
     def warn(self, level: Level, source_format: str | None, source_quality: int | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,9 @@ from harness.batches.coding import codes_batches
 from harness.batches.device_codecs import beside_the_model, in_workers, moved
 from harness.codec import ImageCodec, Scale
 from harness.dataset import Outline, Sample
+from harness.device.device import left_alone
 from harness.engine.predict import run_unit
-from harness.errors import CodecError, PluginError, UsageError
+from harness.errors import CodecError, HungModelError, UsageError
 from harness.keep.kept import Kept
 from harness.keep.streams import encode
 from harness.media.levers import ReducedCodec
@@ -96,6 +98,25 @@ def _write(image: np.ndarray) -> None:
     """Write to an image that is read-only, as C code can."""
     address = image.__array_interface__["data"][0]
     (ctypes.c_uint8 * image.nbytes).from_address(address)[:3] = b"\1\2\3"
+
+
+class Hanging(Halved):
+    """Takes two seconds for the fifth image."""
+
+    def __init__(self, notes: Path, step: str) -> None:
+        super().__init__(notes)
+        self.step = step
+        self.fifth = textured(24, 32, 4) >> 4
+
+    def encode_image(self, image: np.ndarray, level: float | None) -> bytes:
+        if self.step == "encode" and (image >> 4 == self.fifth).all():
+            time.sleep(2)
+        return super().encode_image(image, level)
+
+    def decode_image(self, data: bytes) -> np.ndarray:
+        if self.step == "decode" and data[3:] == self.fifth.tobytes():
+            time.sleep(2)
+        return super().decode_image(data)
 
 
 class Told(Silence):
@@ -222,15 +243,50 @@ def test_a_unit_of_nothing_else_needs_no_worker(tmp_path: Path) -> None:
 
 def test_cells_share_a_copy_on_the_device(tmp_path: Path) -> None:
     asked = with_halved(Halved(tmp_path / "notes"))
-    first, second = (one.codec for one in moved(asked, "cpu").cells[3:])
+    on_device, refused = moved(asked, "cpu")
+    first, second = (one.codec for one in on_device.cells[3:])
     assert first is second
     assert first is not asked.cells[3].codec
-    assert moved(asked, "cpu").cells[:3] == asked.cells[:3]
+    assert on_device.cells[:3] == asked.cells[:3]
+    assert not refused
 
 
-def test_one_that_cannot_be_moved_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match=r"codec halved: to_device\('cpu'\): RuntimeError: out of memory"):
-        rows_of(with_halved(Halved(tmp_path / "notes", refuses=True)), 0)
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("levers", [False, True])
+def test_one_that_cannot_be_moved_costs_its_cells(tmp_path: Path, workers: int, levers: bool) -> None:
+    right = rows_of(with_halved(Halved(tmp_path / "notes")), 0)
+    codec, told = Halved(tmp_path / "notes", refuses=True), Told()
+    asked = with_halved(ReducedCodec(codec, scale=0.5) if levers else codec)
+    found = rows_of(asked, workers, told)
+    why = "codec halved: to_device('cpu'): RuntimeError: out of memory"
+    lost = {cell.experiment.key for cell in asked.cells[3:]}
+    assert {row.error for (key, _), (row, _) in found.items() if key in lost} == {why}
+    assert {place: one for place, one in found.items() if place[0] not in lost}.items() <= right.items()
+    assert told.told == [f"{why}. Its experiments fail."]
+
+
+@pytest.mark.parametrize("step", ["encode", "decode"])
+def test_one_that_hangs_costs_its_cell_and_ends_the_run(tmp_path: Path, step: str) -> None:
+    asked = with_halved(Hanging(tmp_path / "notes", step))
+    settings = replace(SETTINGS, workers=1, sample_timeout=0.5)
+    rows: list[SampleRow] = []
+    told = rf"codec halved took longer than 0.5 s to {step} sample 4 of .*halved@4.* \(--sample-timeout\)"
+    with pytest.raises(HungModelError, match=told) as raised:
+        rows.extend(row for batch in run_unit(asked, settings, Silence()) for row in batch)
+    assert raised.value.cells == (3,)
+    assert len(rows) == 3 * 12 + 2 * 4  # all of the workers' cells, and two batches of both cells on the device
+    assert left_alone()
+
+
+def test_who_stops_in_the_middle_leaves_no_thread(tmp_path: Path) -> None:
+    rows = run_unit(beside_the_model(with_halved(Halved(tmp_path / "notes"))), replace(SETTINGS, workers=1), Silence())
+    next(iter(rows))
+    rows.close()  # type: ignore[attr-defined]
+    assert (tmp_path / "notes").read_text().count("encoded") < 24
+    deadline = time.monotonic() + 5  # threads of the tests before may still sleep
+    while left_alone() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left_alone()
 
 
 def test_its_streams_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
