@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from harness.errors import UsageError, did_you_mean
@@ -38,6 +39,9 @@ class Option:
             option that affects only training is not part of an experiment's identity, because the weights identify
             the result of the training. An option that affects only prediction is not part of a training's identity.
         required: whether the user has to set the option; its `default` is None then.
+        file: whether the value is the path of a file, of a codec's weights. What decides is the file's content: the
+            identity has the file's name without its folder, and the codec's `fingerprint` has to have its SHA-256
+            (`harness.weights.for_codec`).
     """
 
     name: str
@@ -49,6 +53,7 @@ class Option:
     maximum: float | None = None
     only: Phase | Literal["speed"] | None = None
     required: bool = False
+    file: bool = False
 
     def parse(self, value: object) -> Value:
         """Convert a text to the option's type, check the value, and return it.
@@ -188,9 +193,11 @@ class Configured:
         return tuple(option for option in cls.options if option.required)
 
     def lasting_config(self) -> dict[str, Value]:
-        """Return the options without those that change no byte of any result (`Option.only`)."""
+        """Return the options, files by their names, without those that change no byte of any result (`Option.only`)."""
         idle = {option.name for option in self.options if option.only == "speed"}
-        return {name: value for name, value in self.config.items() if name not in idle}
+        files = {option.name for option in self.options if option.file}
+        lasting = {name: value for name, value in self.config.items() if name not in idle}
+        return {name: Path(str(value)).name if name in files and value else value for name, value in lasting.items()}
 
     def __repr__(self) -> str:
         inner = ", ".join(f"{key}={value!r}" for key, value in self.config.items())
