@@ -52,8 +52,9 @@ class CompressAi(codec.ImageCodec):
     def decode_image(self, data):
         return self.decode_images([data])[0]
 
-    # The convolutions run over each image alone (over many they round otherwise), the entropy coder over all.
-    def encode_images(self, images, level):
+    def encode_images(
+        self, images, level
+    ):  # convolutions alone, which over many round otherwise; entropy coder at once
         import torch
 
         height, width, _ = images[0].shape
