@@ -52,9 +52,7 @@ class CompressAi(codec.ImageCodec):
     def decode_image(self, data):
         return self.decode_images([data])[0]
 
-    def encode_images(
-        self, images, level
-    ):  # convolutions alone, which over many round otherwise; entropy coder at once
+    def encode_images(self, images, level):  # each image alone, the entropy coder over all of them
         import torch
 
         height, width, _ = images[0].shape
