@@ -24,14 +24,14 @@ complete image codec::
 
 from __future__ import annotations
 
-import struct
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
-from harness.errors import CodecError, UsageError, found
-from harness.options import Configured, Value
+from harness.errors import CodecError, UsageError
+from harness.images.framing import as_many, check_image, check_stream, joined, only_stream, separated
+from harness.options import Configured, Scale, Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,57 +52,8 @@ def __getattr__(name: str) -> object:
     return NDArray[uint8]
 
 
-_LENGTH = struct.Struct("<Q")
-"""The length that stands before each stream of an `ImageCodec`."""
-
 Level = float | None
 """A position on a codec's scale; None for a codec without one (`none`)."""
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The compression control of a codec, in the codec's own unit, and the levels that are tested by default.
-
-    Args:
-        name: the codec's name for the control: "quality", "crf", ...
-        ladder: the levels that are tested by default, from the mildest to the strongest compression.
-        minimum: the smallest level allowed.
-        maximum: the largest level allowed.
-        higher_is_better: whether a larger level gives better image quality.
-        integer: whether only whole numbers are allowed.
-        unit: the unit, where the control has one ("kbit/s").
-    """
-
-    name: str
-    ladder: tuple[float, ...]
-    minimum: float
-    maximum: float
-    higher_is_better: bool
-    integer: bool = True
-    unit: str = ""
-
-    def check(self, level: float, codec: str) -> float:
-        """Return the level unchanged if it is valid on this scale.
-
-        Args:
-            level: the level to check.
-            codec: the codec's name, for the error message.
-
-        Raises:
-            UsageError: the level is out of range, or it is not a whole number and the scale has whole numbers only.
-        """
-        invalid = self.integer and level != int(level) if abs(level) < 1e15 else True
-        if not self.minimum <= level <= self.maximum or invalid:
-            kind = "a whole number" if self.integer else "a number"
-            raise UsageError(
-                f"codec {codec} has no level {level:g}: {self.name} is {kind} "
-                f"from {self.minimum:g} to {self.maximum:g}."
-            )
-        return level
-
-    def mildest_first(self, levels: tuple[float, ...]) -> tuple[float, ...]:
-        """Return the levels without duplicates, from the mildest to the strongest compression."""
-        return tuple(sorted(set(levels), reverse=self.higher_is_better))
 
 
 @dataclass(frozen=True)
@@ -176,6 +127,26 @@ class Codec(Configured, ABC):
         The next decoded sample has an array of its own.
         """
 
+    def encode_batch(self, batch: Sequence[Frames], level: Level, fps: float | None = None) -> Sequence[Encoded]:
+        """Encode several samples at once; return what `encode` gives for each of them alone, bit for bit. Optional.
+
+        It is called for a codec that `wants_device`, with samples of one planned batch whose frames have one shape and
+        one rate. If it raises, each of them is encoded alone.
+
+        Args:
+            batch: the frames of each sample, uint8[T, H, W, 3].
+            level: as of `encode`.
+            fps: as of `encode`.
+        """
+        return [self.encode(frames, level, fps) for frames in batch]
+
+    def decode_batch(self, batch: Sequence[Encoded]) -> Sequence[Frames]:
+        """Decode several samples at once; return what `decode` gives for each of them alone. Optional.
+
+        The arrays may be parts of one that do not overlap.
+        """
+        return [self.decode(encoded) for encoded in batch]
+
     def fingerprint(self) -> Mapping[str, Value]:
         """Return what else, apart from the options, can change pixels or bytes.
 
@@ -208,8 +179,9 @@ class Codec(Configured, ABC):
     def to_device(self, device: str) -> None:
         """Move the codec to a torch device ("cpu", "cuda:0", ...). Called only if `wants_device` is true.
 
-        It is called for a deep copy, before the first frames. Without a call the codec works on the CPU: trainings on
-        coded data, and commands that show a sample, do not call it. Whoever forks processes never calls it before.
+        If it raises, the codec's experiments fail. It is called for a deep copy, before the first frames. Without a
+        call the codec works on the CPU: trainings on coded data, and commands that show a sample, do not call it.
+        Whoever forks processes never calls it before.
         """
 
     def warn(self, level: Level, source_format: str | None, source_quality: int | None) -> str | None:
@@ -247,43 +219,74 @@ class ImageCodec(Codec):
         """Return the rate, in bits, of one stream: all its bytes, unless a codec leaves its container out."""
         return 8 * len(data)
 
+    def encode_images(self, images: Sequence[NDArray[np.uint8]], level: float) -> Sequence[bytes]:
+        """Encode images of one size, of different samples: what `encode_image` gives for each. Optional."""
+        return [self.encode_image(image, level) for image in images]
+
+    def decode_images(self, streams: Sequence[bytes]) -> Sequence[NDArray[np.uint8]]:
+        """Decode streams of images of one size: what `decode_image` gives for each. Optional."""
+        return [self.decode_image(stream) for stream in streams]
+
     def encode(self, frames: Frames, level: Level, fps: float | None = None) -> Encoded:
-        check_frames(frames, self.name)
-        if level is None or self.scale is None:
-            raise UsageError(f"codec {self.name} needs a level.")
-        self.scale.check(level, self.name)
-        streams = [_stream(self.encode_image(frame, level), self.name) for frame in frames]
-        data = b"".join(_LENGTH.pack(len(stream)) + stream for stream in streams)
-        rates = [self.stream_bits(stream) for stream in streams]
-        if any(isinstance(rate, bool) for rate in rates):
-            raise CodecError(f"{self.name}: stream_bits gave a bool; a whole number of bits is expected.")
-        bits = sum(rates)
-        count, height, width, _ = frames.shape
-        return Encoded(data, bits, count, height, width, fps)
+        level = self._level(frames, level)
+        return self._encoded([self.encode_image(frame, level) for frame in frames], frames, fps)
+
+    def encode_batch(self, batch: Sequence[Frames], level: Level, fps: float | None = None) -> Sequence[Encoded]:
+        checked = [self._level(frames, level) for frames in batch]
+        what = f"{self.name}: encode_images"
+        streams = [
+            as_many(self.encode_images(list(images), checked[0]), len(batch), what)
+            for images in zip(*batch, strict=True)
+        ]
+        return [self._encoded(own, frames, fps) for frames, own in zip(batch, zip(*streams, strict=True), strict=True)]
 
     def decode(self, encoded: Encoded) -> Frames:
         import numpy as np
 
         shape = (encoded.height, encoded.width, 3)
-        if encoded.frames == 1 and (stream := _only_stream(encoded.data)) is not None:
+        if encoded.frames == 1 and (stream := only_stream(encoded.data)) is not None:
             image = self.decode_image(stream)
-            _check_decoded(image, shape, self.name)
+            check_image(image, shape, self.name)
             # An array over `bytes` is read-only; the frames can be written to, as with every other codec.
             return np.require(image, requirements=("C", "W"))[None]
         frames = np.empty((encoded.frames, *shape), np.uint8)
-        position, count = 0, 0
-        while position < len(encoded.data):
-            (length,) = _LENGTH.unpack_from(encoded.data, position)
-            position += _LENGTH.size
-            image = self.decode_image(encoded.data[position : position + length])
-            position += length
+        count = 0
+        for stream in separated(encoded.data):
+            image = self.decode_image(stream)
             if count < encoded.frames:
-                _check_decoded(image, shape, self.name)
+                check_image(image, shape, self.name)
                 frames[count] = image
             count += 1
         if count != encoded.frames:
             raise CodecError(f"{self.name}: {encoded.frames} frames were coded, {count} came back.")
         return frames
+
+    def decode_batch(self, batch: Sequence[Encoded]) -> Sequence[Frames]:
+        import numpy as np
+
+        streams = [as_many(separated(one.data), one.frames, f"{self.name}: the streams of a clip") for one in batch]
+        frames = [np.empty((one.frames, one.height, one.width, 3), np.uint8) for one in batch]
+        for place, images in enumerate(zip(*streams, strict=True)):
+            decoded = as_many(self.decode_images(images), len(batch), f"{self.name}: decode_images")
+            for target, image in zip(frames, decoded, strict=True):
+                check_image(image, target.shape[1:], self.name)
+                target[place] = image
+        return frames
+
+    def _level(self, frames: Frames, level: Level) -> float:
+        """Return the level, if the frames and the level can be coded."""
+        check_frames(frames, self.name)
+        if level is None or self.scale is None:
+            raise UsageError(f"codec {self.name} needs a level.")
+        return self.scale.check(level, self.name)
+
+    def _encoded(self, streams: Sequence[bytes], frames: Frames, fps: float | None) -> Encoded:
+        data = joined(check_stream(stream, self.name) for stream in streams)
+        rates = [self.stream_bits(stream) for stream in streams]
+        if any(isinstance(rate, bool) for rate in rates):
+            raise CodecError(f"{self.name}: stream_bits gave a bool; a whole number of bits is expected.")
+        count, height, width, _ = frames.shape
+        return Encoded(data, sum(rates), count, height, width, fps)
 
 
 def check_frames(frames: Frames, codec: str) -> None:
@@ -301,24 +304,3 @@ def check_frames(frames: Frames, codec: str) -> None:
         raise CodecError(f"{codec} codes arrays uint8[T, H, W, 3], not {type(frames).__name__}.")
     if dtype != "uint8" or len(shape) != 4 or shape[3] != 3 or 0 in shape:
         raise CodecError(f"{codec} codes RGB frames uint8[T, H, W, 3]; given: {dtype}{list(shape)}.")
-
-
-def _stream(stream: bytes, codec: str) -> bytes:
-    """Return what `encode_image` gave, if it is bytes."""
-    if not isinstance(stream, bytes):
-        raise CodecError(f"{codec}: encode_image gave {found(stream)}; bytes are expected.")
-    return stream
-
-
-def _only_stream(data: bytes) -> bytes | None:
-    """Return the stream of `ImageCodec.encode` if the data hold one alone, else None."""
-    if len(data) < _LENGTH.size or len(data) != _LENGTH.size + _LENGTH.unpack_from(data)[0]:
-        return None
-    return data[_LENGTH.size :]
-
-
-def _check_decoded(image: NDArray[np.uint8], shape: tuple[int, ...], codec: str) -> None:
-    if not hasattr(image, "shape") or not hasattr(image, "dtype"):
-        raise CodecError(f"{codec}: decode_image gave {found(image)}; a NumPy array is expected.")
-    if image.shape != shape or image.dtype != "uint8":
-        raise CodecError(f"{codec}: an image uint8{list(shape)} was coded, {image.dtype}{list(image.shape)} came back.")

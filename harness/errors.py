@@ -108,7 +108,9 @@ class CollisionError(PluginError):
 
 
 class HungModelError(PluginError):
-    """A model does not come back from predicting. Its thread cannot be ended, so this process can predict no more.
+    """A model does not come back from predicting, or a codec that wants the device from coding.
+
+    Its thread cannot be ended, so this process can predict no more.
 
     Args:
         message: what it did, and for how long.

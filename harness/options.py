@@ -1,15 +1,16 @@
-"""Options of plugins: a plugin class declares them, and the user sets them with `name:key=value,...`."""
+"""Options of plugins, which the user sets with `name:key=value,...`, and the scales of codecs' levels."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from harness.errors import UsageError, did_you_mean
 
-__all__ = ["Configured", "Option", "Phase", "Value"]
+__all__ = ["Configured", "Option", "Phase", "Scale", "Value"]
 
 Value = bool | int | float | str | None
 """The type of an option's value. JSON and a command line can both express it."""
@@ -38,6 +39,9 @@ class Option:
             option that affects only training is not part of an experiment's identity, because the weights identify
             the result of the training. An option that affects only prediction is not part of a training's identity.
         required: whether the user has to set the option; its `default` is None then.
+        file: whether the value is the path of a file, of a codec's weights. What decides is the file's content: the
+            identity has the file's name without its folder, and the codec's `fingerprint` has to have its SHA-256
+            (`harness.weights.for_codec`).
     """
 
     name: str
@@ -49,6 +53,7 @@ class Option:
     maximum: float | None = None
     only: Phase | Literal["speed"] | None = None
     required: bool = False
+    file: bool = False
 
     def parse(self, value: object) -> Value:
         """Convert a text to the option's type, check the value, and return it.
@@ -97,6 +102,52 @@ def _range(low: float | None, high: float | None) -> str:
     return f"numbers from {low:g}" + ("" if high is None else f" to {high:g}")
 
 
+@dataclass(frozen=True)
+class Scale:
+    """The compression control of a codec, in the codec's own unit, and the levels that are tested by default.
+
+    Args:
+        name: the codec's name for the control: "quality", "crf", ...
+        ladder: the levels that are tested by default, from the mildest to the strongest compression.
+        minimum: the smallest level allowed.
+        maximum: the largest level allowed.
+        higher_is_better: whether a larger level gives better image quality.
+        integer: whether only whole numbers are allowed.
+        unit: the unit, where the control has one ("kbit/s").
+    """
+
+    name: str
+    ladder: tuple[float, ...]
+    minimum: float
+    maximum: float
+    higher_is_better: bool
+    integer: bool = True
+    unit: str = ""
+
+    def check(self, level: float, codec: str) -> float:
+        """Return the level unchanged if it is valid on this scale.
+
+        Args:
+            level: the level to check.
+            codec: the codec's name, for the error message.
+
+        Raises:
+            UsageError: the level is out of range, or it is not a whole number and the scale has whole numbers only.
+        """
+        invalid = self.integer and level != int(level) if abs(level) < 1e15 else True
+        if not self.minimum <= level <= self.maximum or invalid:
+            kind = "a whole number" if self.integer else "a number"
+            raise UsageError(
+                f"codec {codec} has no level {level:g}: {self.name} is {kind} "
+                f"from {self.minimum:g} to {self.maximum:g}."
+            )
+        return level
+
+    def mildest_first(self, levels: tuple[float, ...]) -> tuple[float, ...]:
+        """Return the levels without duplicates, from the mildest to the strongest compression."""
+        return tuple(sorted(set(levels), reverse=self.higher_is_better))
+
+
 class Configured:
     """Base class of the objects that plugins provide (codecs, tasks, models, ...): they have a name and options.
 
@@ -142,9 +193,11 @@ class Configured:
         return tuple(option for option in cls.options if option.required)
 
     def lasting_config(self) -> dict[str, Value]:
-        """Return the options without those that change no byte of any result (`Option.only`)."""
+        """Return the options, files by their names, without those that change no byte of any result (`Option.only`)."""
         idle = {option.name for option in self.options if option.only == "speed"}
-        return {name: value for name, value in self.config.items() if name not in idle}
+        files = {option.name for option in self.options if option.file}
+        lasting = {name: value for name, value in self.config.items() if name not in idle}
+        return {name: Path(str(value)).name if name in files and value else value for name, value in lasting.items()}
 
     def __repr__(self) -> str:
         inner = ", ".join(f"{key}={value!r}" for key, value in self.config.items())

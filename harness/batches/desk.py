@@ -61,7 +61,7 @@ class Doing:
     Args:
         step: the step; `NOTHING` while it waits.
         cell: the cell, as its position in the unit's cells; `REFERENCE` for what belongs to no cell.
-        index: the sample's index; of a batch the first one's.
+        index: the sample's index; of a batch the first one's. Of `PREDICT` it is the number of the planned batch.
         since: when it began, in seconds of `time.monotonic`, which all processes of a machine share.
     """
 
@@ -119,12 +119,16 @@ class Desk:
         """Note that this process waits."""
         FORM.pack_into(self._memory, 0, 0.0, 0, 0, 0)
 
+    def doing(self) -> Doing:
+        """Return what this process does right now, as another of its threads sees it."""
+        return look(self._memory)
+
     def write_to(self, memory: mmap.mmap | bytearray) -> None:
         """Write into this memory from now on."""
         self._memory = memory
 
 
-def look(memory: mmap.mmap | bytes) -> Doing:
+def look(memory: mmap.mmap | bytes | bytearray) -> Doing:
     """Read what a process does, or what it did when it died."""
     since, step, cell, index = FORM.unpack_from(memory, 0)
     return Doing(Step(step), cell, index, since)

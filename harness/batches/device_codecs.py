@@ -11,13 +11,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.batches.preparing import reason
-from harness.errors import HarnessError, PluginError
+from harness.batches.start import plugin_errors
+from harness.codec import Codec
+from harness.errors import CodecError
 
 if TYPE_CHECKING:
-    from harness.codec import Codec
+    from harness.codec import Encoded, Frames, Level
     from harness.unit import Unit
 
-__all__ = ["beside_the_model", "in_workers", "moved"]
+__all__ = ["UnmovedCodec", "beside_the_model", "in_workers", "moved"]
 
 
 def in_workers(unit: Unit) -> Unit:
@@ -30,7 +32,7 @@ def beside_the_model(unit: Unit) -> Unit:
     return _side(unit, wants_device=True)
 
 
-def moved(unit: Unit, device: str) -> Unit:
+def moved(unit: Unit, device: str) -> tuple[Unit, list[str]]:
     """Return a unit whose codecs are on the device, if they want it. Cells that share a codec share its copy.
 
     The unit's own codecs stay as they are: workers may be forked later, and must not get what lies on a GPU.
@@ -39,8 +41,9 @@ def moved(unit: Unit, device: str) -> Unit:
         unit: the unit of work.
         device: the torch device.
 
-    Raises:
-        PluginError: a codec cannot be moved; the message names it.
+    Returns:
+        The unit, and a sentence for each codec that could not be moved. Its cells have a codec that refuses all frames
+        for that reason, so that they fail, and no other.
     """
     copies: dict[int, Codec] = {}
     cells = []
@@ -50,17 +53,38 @@ def moved(unit: Unit, device: str) -> Unit:
                 copies[id(cell.codec)] = _moved(cell.codec, device)
             cell = replace(cell, codec=copies[id(cell.codec)])
         cells.append(cell)
-    return replace(unit, cells=tuple(cells))
+    refused = [codec.why for codec in copies.values() if isinstance(codec, UnmovedCodec)]
+    return replace(unit, cells=tuple(cells)), [f"{why.rstrip('.')}. Its experiments fail." for why in refused]
+
+
+class UnmovedCodec(Codec):
+    """Stands for a codec that cannot be moved to the device: it refuses all frames.
+
+    Args:
+        codec: the codec.
+        why: why it cannot be moved.
+    """
+
+    wants_device = True
+
+    def __init__(self, codec: Codec, why: str) -> None:
+        super().__init__()
+        self.why, self.scale = why, codec.scale
+        vars(self).update(name=codec.name, coding=codec.coding)
+
+    def encode(self, frames: Frames, level: Level, fps: float | None = None) -> Encoded:
+        raise CodecError(self.why)
+
+    def decode(self, encoded: Encoded) -> Frames:
+        raise CodecError(self.why)
 
 
 def _moved(codec: Codec, device: str) -> Codec:
     try:
         copied = copy.deepcopy(codec)
         copied.to_device(device)
-    except HarnessError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise PluginError(reason(f"codec {codec.name}: to_device({device!r})", error)) from error
+    except plugin_errors() as error:  # an error of a codec fails its cells, and is recorded
+        return UnmovedCodec(codec, reason(f"codec {codec.name}: to_device({device!r})", error))
     return copied
 
 

@@ -46,6 +46,10 @@ class Keeper:
         """Return why streams or derived data could not be stored, and what codecs have to say; usually nothing."""
         return [*(kept.problem for kept in (self._streams, self._derived) if kept.problem), *self._coding]
 
+    def tell(self, note: str) -> None:
+        """Add what a codec's user should know to `problems`."""
+        self._coding[note] = None
+
     def encode(self, cell: Cell, source: ReadSample) -> tuple[Encoded, float]:
         """Encode a sample for a cell, or read its stream from the cache.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.batches.checking import check_sample, check_targets
+from harness.batches.coding import code_at_once, encode_decode
 from harness.batches.desk import Step, WorkerFaultError, enter
 from harness.batches.keeper import Keeper
 from harness.batches.read_sample import ReadSample, frames_mark
@@ -16,9 +17,7 @@ from harness.dataset import Outline
 from harness.errors import ContentError, HarnessError
 from harness.files import told_damage
 from harness.keep.texts import storable, storable_message
-from harness.media.contract import check_decoded
 from harness.media.levers import at_phase, unseen_frames
-from harness.media.quality import squared_error
 from harness.model import NoMemo
 from harness.planning.given import check_outline, difference, named
 from harness.planning.hints import prepare
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from harness.codec import Codec
     from harness.dataset import Sample
     from harness.task import Task
-    from harness.unit import Cell, Todo, Unit
+    from harness.unit import Todo, Unit
 
 __all__ = [
     "REFERENCE",
@@ -185,6 +184,12 @@ def _code(
     outlines = {source.row.index: source.outline for source in sources}
     seconds = dict.fromkeys(STAGES, 0.0) | {"read": read}
     unseen: dict[int, int] = {}
+
+    def tell(count: int, error: BaseException) -> None:
+        why = reason(f"codec {chosen.codec.name}: {count} samples at once", error)
+        keeper.tell(f"{why.rstrip('.')}. Each of them was coded alone.")
+
+    coded = code_at_once(cell, chosen, sources, unit.phases, seconds, tell)
     for place, source in enumerate(sources):
         facts: dict[str, Any] = {"key": chosen.experiment.key}
         active, index = f"codec {chosen.codec.name}", source.row.index
@@ -194,7 +199,7 @@ def _code(
             phase = unit.phases.get(index, 0.0)
             phased = replace(chosen, codec=at_phase(chosen.codec, phase)) if unit.phases else chosen
             try:
-                frames = _encode_decode(cell, phased, source, facts, keeper, seconds)
+                frames = encode_decode(cell, phased, source, facts, keeper, seconds, coded.pop(place, None))
             finally:
                 if source.is_changed:
                     sources[place] = _read_again(unit, source)
@@ -285,30 +290,6 @@ def unseen_targets(task: Task, codec: Codec, sample: Sample) -> int:
         return 0
     unseen = unseen_frames(codec, len(sample.frames), sample.fps)
     return sum(frame < unseen for frame in sample.targets)
-
-
-def _encode_decode(
-    number: int, cell: Cell, source: ReadSample, facts: dict[str, Any], keeper: Keeper, seconds: dict[str, float]
-) -> NDArray[np.uint8]:
-    """Encode and decode a sample; return the decoded frames.
-
-    Bits, squared error and times are put into `facts`, the fields of the sample's row. The times are added to `seconds`
-    too. There a stream that was kept costs only its reading.
-    """
-    frames = source.sample.frames
-    enter(Step.ENCODE, number, source.row.index)
-    begun = time.perf_counter()
-    encoded, encode_ms = keeper.encode(cell, source)
-    started = time.perf_counter()
-    enter(Step.DECODE, number, source.row.index)
-    decoded = check_decoded(cell.codec.decode(encoded), frames, cell.codec.name)
-    ended = time.perf_counter()
-    facts["squared_error"] = None if cell.exact else squared_error(frames, decoded)[0]
-    facts |= {"bits": encoded.bits, "encode_ms": encode_ms, "decode_ms": 1000 * (ended - started)}
-    seconds["encode"] += started - begun
-    seconds["decode"] += ended - started
-    seconds["score"] += time.perf_counter() - ended
-    return decoded
 
 
 def _taken_again(frames: NDArray[np.uint8], shapes: _Shapes) -> list[SampleRow]:

@@ -26,14 +26,15 @@ if TYPE_CHECKING:
     from harness.workers.partner import Arrived
     from harness.workers.pool import Pool
 
-__all__ = ["Device", "DeviceThread", "left_alone", "set_up_torch"]
+__all__ = ["DEVICE_THREAD", "Device", "DeviceThread", "left_alone", "set_up_torch"]
 
 UNWRITTEN = 256
 """With this many batches of rows that are not written yet, the device waits, so that rows do not fill the memory.
 
 With many workers it is twice the number that they may hold back."""
 
-_NAME = "device"
+DEVICE_THREAD = "device"
+"""The name of the thread that predicts."""
 
 
 def set_up_torch(settings: Settings) -> None:
@@ -51,7 +52,7 @@ def set_up_torch(settings: Settings) -> None:
 
 def left_alone() -> bool:
     """Whether a model is still predicting for a unit that has ended. Python then cannot exit in order."""
-    return any(thread.name == _NAME for thread in threading.enumerate())
+    return any(thread.name == DEVICE_THREAD for thread in threading.enumerate())
 
 
 class Device:
@@ -126,7 +127,7 @@ class DeviceThread:
         # torch compiles when it predicts first, and that takes as long as it takes.
         self._clock = Clock(0.0 if settings.compiled else settings.sample_timeout)
         self.tick = self._clock.tick
-        self._thread = threading.Thread(target=self._run, name=_NAME, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=DEVICE_THREAD, daemon=True)
 
     def start(self) -> None:
         """Start to load the network."""

@@ -7,7 +7,8 @@ Each of these has a process or a thread of its own, and none waits for another o
 - the device's thread only moves batches to the device and predicts (`harness.device.device`);
 - the caller's thread gets the rows, and writes them.
 
-Cells whose codecs want the device come after the others: they are coded, predicted and scored in this process.
+Cells whose codecs want the device come after the others: they are coded, predicted and scored in this process, by a
+thread that another one watches.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ import time
 import weakref
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from harness.batches.desk import DESK
+from harness.batches.desk import DESK, Step, enter
 from harness.batches.device_codecs import beside_the_model, in_workers, moved
 from harness.batches.preparing import REFERENCE, prepared_batches
 from harness.batches.scoring import Scorer
 from harness.device.device import Device, DeviceThread
 from harness.device.trace import trace
+from harness.engine.watched import watched
 from harness.errors import HungModelError
 from harness.records import SampleRow
 from harness.unit import RowBatch, Settings, Unit
@@ -40,7 +42,9 @@ __all__ = ["run_unit"]
 
 _LAST_WORDS = 10.0
 """How many seconds the batch on the device has, if the run is interrupted."""
-_open: weakref.WeakSet[Generator[tuple[RowBatch, Sequence[str]]]] = weakref.WeakSet()
+_Yielded: TypeAlias = "tuple[RowBatch | None, Sequence[str]]"
+"""The rows of a batch, None when the network is loaded, and warnings for the user."""
+_open: weakref.WeakSet[Generator[_Yielded]] = weakref.WeakSet()
 
 
 def run_unit(
@@ -63,7 +67,7 @@ def run_unit(
         HungModelError: the model does not come back from predicting.
     """
     progress.status(f"loading model {unit.subject.model_name}")
-    rows = _both_sides(unit, settings, progress, pool) if settings.workers else _alone(unit, settings, progress)
+    rows = _both_sides(unit, settings, progress, pool) if settings.workers else _alone(unit, settings)
     _open.add(rows)
     reported: set[str] = set()
     with contextlib.closing(rows):
@@ -72,7 +76,10 @@ def run_unit(
                 if note not in reported:
                     reported.add(note)
                     progress.warning(note)
-            yield batch
+            if batch is None:
+                progress.status("")
+            else:
+                yield batch
 
 
 @atexit.register
@@ -82,9 +89,7 @@ def _close_all() -> None:
         rows.close()
 
 
-def _both_sides(
-    unit: Unit, settings: Settings, progress: Progress, pool: Pool | None
-) -> Generator[tuple[RowBatch, Sequence[str]]]:
+def _both_sides(unit: Unit, settings: Settings, progress: Progress, pool: Pool | None) -> Generator[_Yielded]:
     """Yield the rows of the cells whose codecs run in workers, then of those whose codecs run here, on the device."""
     others, here = in_workers(unit), beside_the_model(unit)
     if others.todo:
@@ -92,12 +97,12 @@ def _both_sides(
     elif pool is not None:
         pool.close()
     if here.todo:
-        yield from _alone(here, settings, progress)
+        # torch compiles when it predicts first, and that takes as long as it takes.
+        limit = 0.0 if settings.compiled else settings.sample_timeout
+        yield from watched(lambda: _alone(here, settings), here, limit, _LAST_WORDS)
 
 
-def _with_workers(
-    unit: Unit, settings: Settings, progress: Progress, pool: Pool | None
-) -> Generator[tuple[RowBatch, Sequence[str]]]:
+def _with_workers(unit: Unit, settings: Settings, progress: Progress, pool: Pool | None) -> Generator[_Yielded]:
     """Yield the rows of each batch, with warnings for the user."""
     # Workers start before the network is loaded: they work meanwhile, and do not get a copy of the network.
     with contextlib.closing(pool or Pool(unit, settings)) as started:
@@ -134,13 +139,12 @@ def _with_workers(
         thread.stop()
 
 
-def _alone(unit: Unit, settings: Settings, progress: Progress) -> Generator[tuple[RowBatch, Sequence[str]]]:
-    """Do everything in this process, one thing after the other."""
+def _alone(unit: Unit, settings: Settings) -> Generator[_Yielded]:
+    """Do everything in this thread, one thing after the other. Yield what `_with_workers` yields."""
+    DESK.rest()
     device = Device(unit, settings)
-    unit = moved(unit, settings.device)
-    for note in device.notes:
-        progress.warning(note)
-    progress.status("")
+    unit, refused = moved(unit, settings.device)
+    yield None, [*device.notes, *refused]
     if (traced := trace()) is not None:
         traced.begin(unit, alone=True)
     scorer = Scorer(unit, unit.subject.model.classes)
@@ -150,8 +154,7 @@ def _alone(unit: Unit, settings: Settings, progress: Progress) -> Generator[tupl
         if number is not None and number != coded.batch:
             scorer.references.forget(number)
         number = coded.batch
-        if traced is not None:
-            traced.predicts(coded.cell, coded.batch)
+        enter(Step.PREDICT, coded.cell, coded.batch)
         predicted = scorer.known(coded) or device.predict(coded.inputs, len(coded.rows))
         if coded.cell == REFERENCE:
             scorer.keep(coded, predicted)

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.codec import Codec, Encoded, Level, check_frames
 from harness.errors import CodecError, PluginError
+from harness.images.framing import as_many
 from harness.media.contract import check_encoded, check_frames_back
 from harness.options import Option, Value
 
@@ -203,19 +204,56 @@ class ReducedCodec(Codec):
         return hash((self.codec, self.phase, tuple(self.levers.items())))
 
     def encode(self, frames: Frames, level: Level, fps: float | None = None) -> Encoded:
+        reduced, reduced_fps = self._reduced(frames, fps)
+        return self._source_sized(self.codec.encode(reduced, level, reduced_fps), reduced, reduced_fps, frames, fps)
+
+    def decode(self, encoded: Encoded) -> Frames:
+        reduced, kept = self._stream(encoded)
+        return self._restored(self.codec.decode(reduced), encoded, kept)
+
+    def encode_batch(self, batch: Sequence[Frames], level: Level, fps: float | None = None) -> Sequence[Encoded]:
+        several = [self._reduced(frames, fps) for frames in batch]
+        reduced_fps = several[0][1]
+        reduced = [frames for frames, _ in several]
+        coded = as_many(self.codec.encode_batch(reduced, level, reduced_fps), len(batch), f"{self.name}: encode_batch")
+        return [
+            self._source_sized(one, small, reduced_fps, frames, fps)
+            for one, small, frames in zip(coded, reduced, batch, strict=True)
+        ]
+
+    def decode_batch(self, batch: Sequence[Encoded]) -> Sequence[Frames]:
+        streams = [self._stream(encoded) for encoded in batch]
+        given = self.codec.decode_batch([reduced for reduced, _ in streams])
+        decoded = as_many(given, len(batch), f"{self.name}: decode_batch")
+        return [
+            self._restored(one, encoded, kept) for one, encoded, (_, kept) in zip(decoded, batch, streams, strict=True)
+        ]
+
+    def _reduced(self, frames: Frames, fps: float | None) -> tuple[Frames, float | None]:
+        """Return the frames that are encoded, and their rate."""
         check_frames(frames, self.name)
         count, height, width, _ = frames.shape
         kept, reduced_fps = self.sent(count, fps)
-        reduced = frames if len(kept) == count else frames[kept]
-        resized = _resize(reduced, *self._reduced_size(height, width))
-        coded = check_encoded(self.codec.encode(resized, level, reduced_fps), resized, reduced_fps, self.name)
+        return _resize(frames if len(kept) == count else frames[kept], *self._reduced_size(height, width)), reduced_fps
+
+    def _source_sized(
+        self, coded: Encoded, reduced: Frames, reduced_fps: float | None, frames: Frames, fps: float | None
+    ) -> Encoded:
+        """Return a stream of reduced frames as one of the source's frames."""
+        coded = check_encoded(coded, reduced, reduced_fps, self.name)
+        count, height, width, _ = frames.shape
         return Encoded(coded.data, coded.bits, count, height, width, fps)
 
-    def decode(self, encoded: Encoded) -> Frames:
+    def _stream(self, encoded: Encoded) -> tuple[Encoded, list[int]]:
+        """Return the stream as that of the reduced frames, and which frames of the source those are."""
         kept, fps = self.sent(encoded.frames, encoded.fps)
         height, width = self._reduced_size(encoded.height, encoded.width)
-        decoded = self.codec.decode(Encoded(encoded.data, encoded.bits, len(kept), height, width, fps))
-        check_frames_back(decoded, (len(kept), height, width, 3), self.name)
+        return Encoded(encoded.data, encoded.bits, len(kept), height, width, fps), kept
+
+    def _restored(self, decoded: Frames, encoded: Encoded, kept: list[int]) -> Frames:
+        """Return decoded frames at the source's size and number."""
+        size = self._reduced_size(encoded.height, encoded.width)
+        check_frames_back(decoded, (len(kept), *size, 3), self.name)
         frames = _resize(decoded, encoded.height, encoded.width)
         if len(kept) == encoded.frames:
             return frames

@@ -17,6 +17,7 @@ from harness.media.levers import ReducedCodec, is_baseline, with_levers
 from harness.planning.batches import outlines
 from harness.planning.grammar import ParsedName, parse
 from harness.planning.grid import CodecChoice
+from harness.weights import for_codec
 
 if TYPE_CHECKING:
     from harness.dataset import Outline
@@ -56,6 +57,7 @@ def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice
         raise UsageError(
             f"codec {parsed.name} wants the device, and its fingerprint is empty: the digest of its weights is missing."
         )
+    _check_files(provided.cls, codec)
     # The registry's default levels apply only if the options leave the codec's scale unchanged.
     ladders = [(plain.scale, registry.entry("codecs", codec.name))]
     if "ladder" in profile:
@@ -63,6 +65,22 @@ def choose_codec(text: str, plugins: Plugins, registry: Registry) -> CodecChoice
     fitting = [entry["ladder"] for scale, entry in ladders if scale == codec.scale and "ladder" in entry]
     levels = _levels(codec, parsed, fitting)
     return CodecChoice(codec, levels, str(provided.origin), is_baseline(codec), provided.source)
+
+
+def _check_files(cls: type[Codec], codec: Codec) -> None:
+    """See that the content of each file that an option names is a part of the key.
+
+    Raises:
+        WeightsError: there is no such file.
+        UsageError: the codec's fingerprint lacks its digest.
+    """
+    for option in cls.options:
+        asked = codec.config[option.name] if option.file else None
+        if asked is not None and for_codec(codec.name, str(asked)).digest not in codec.fingerprint().values():
+            raise UsageError(
+                f"codec {codec.name}: its fingerprint lacks the SHA-256 of the file in {option.name}={asked}, so that "
+                "results of other weights would be taken for its own (harness.weights.for_codec)."
+            )
 
 
 _BIT_RATE = re.compile(r"\d[\d.]*\s*([kmg]i?b?(it)?|bps)(ps|/s)?", re.IGNORECASE)

@@ -9,7 +9,7 @@ from harness.errors import CodecError, HarnessError
 from harness.media.contract import check_decoded, check_encoded
 from harness.testing.configured import ConfiguredPromises
 from harness.testing.tools.broken import broken, promise, skip
-from harness.testing.tools.coding import all_coded, coded
+from harness.testing.tools.coding import all_coded, coded, coded_at_once
 from harness.testing.tools.elsewhere import in_another_process, pickled
 from harness.testing.tools.pictures import black, clip, noise, photograph, photographs
 from harness.testing.tools.watch import watched, written
@@ -280,6 +280,22 @@ class CodecPromises(ConfiguredPromises):
         first = coded(self.codec, frames, self.mildest, fps)
         for codec in (self.codec, self.make()):
             promise(coded(codec, frames, self.mildest, fps) == first, _SAME)
+
+    def test_a_batch_is_coded_as_each_alone(self) -> None:
+        """Samples that are coded at once give the same bytes and pixels as each of them alone."""
+        frames, fps = self.pictures()[0]
+        batch = [frames, frames[:, ::-1].copy(), frames[:, :, ::-1].copy()]
+        try:
+            together = coded_at_once(self.codec, batch, self.mildest, fps)
+        except (CodecError, ValueError) as error:
+            broken(f"three samples of one size are not coded at once: {error}")
+        promise(len(together) == len(batch), f"{len(together)} samples come back of three that are coded at once.")
+        for number, one in enumerate(batch):
+            promise(
+                together[number] == coded(self.codec, one, self.mildest, fps),
+                f"sample {number} of three that are coded at once has other bytes, bits or pixels than alone: keep the "
+                "order, let no sample depend on the others, and do alone what a library rounds otherwise in a batch.",
+            )
 
     def test_the_same_bytes_in_another_process(self) -> None:
         """A pickled codec gives the same bytes, pixels and fingerprint in another process."""

@@ -19,6 +19,7 @@ from harness.weights.identity import Weights, split_key
 from harness.weights.loading import (
     check_sha256,
     count_parameters,
+    for_codec,
     from_file,
     load_into,
     load_state,
@@ -31,6 +32,7 @@ __all__ = [
     "Weights",
     "check_sha256",
     "count_parameters",
+    "for_codec",
     "from_file",
     "load_into",
     "load_state",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_sha256",
     "count_parameters",
+    "for_codec",
     "from_file",
     "load_into",
     "load_state",
@@ -50,15 +51,33 @@ def from_file(model_name: str, asked: str | None) -> Weights:
             f"model {model_name} has no weights of its own: give it a file by --weights. `harness train` makes one; "
             "the models whose names begin with demo bring theirs (harness list models)."
         )
+    return _identified(asked, f"model {model_name}")
+
+
+def for_codec(codec_name: str, asked: str | None) -> Weights:
+    """Return the identity of the weights in a file that an option of a codec names (`Option.file`).
+
+    `Weights.digest` belongs into the codec's `fingerprint`; `load_state` reads the tensors.
+
+    Args:
+        codec_name: the name of the codec, for error messages.
+        asked: as of `from_file`, which raises the same errors.
+    """
+    if asked is None:
+        raise WeightsError(f"codec {codec_name} has no weights of its own: give it a file by an option.")
+    return _identified(asked, f"codec {codec_name}")
+
+
+def _identified(asked: str, whose: str) -> Weights:
     path, key = split_key(asked)
     if not path.is_file():
         problem = "is a folder" if path.is_dir() else "does not exist"
-        raise WeightsError(f"weights {asked} for model {model_name}: the file {problem}.{_form_hint(path)}")
+        raise WeightsError(f"weights {asked} for {whose}: the file {problem}.{_form_hint(path)}")
     name = path.name if key is None else f"{path.name}:key={key}"
     try:
         return Weights(name, path, sha256_file(path), read_classes(path), key)
     except OSError as error:
-        raise WeightsError(f"weights {asked} for model {model_name} cannot be read: {error}.") from error
+        raise WeightsError(f"weights {asked} for {whose} cannot be read: {error}.") from error
 
 
 def check_sha256(weights: Weights, expected: str) -> None:

@@ -333,6 +333,34 @@ class StreamHasTheTime(SoundCodec):
         return super().decode(Encoded(zlib.compress(data), 8, encoded.frames, encoded.height, encoded.width))
 
 
+class BatchIsTurned(SoundCodec):
+    """Gives what it has coded at once in the reverse order."""
+
+    broken = "a_batch_is_coded_as_each_alone"
+
+    def encode_batch(self, batch: Any, level: Level, fps: float | None = None) -> Any:
+        return super().encode_batch(batch, level, fps)[::-1]
+
+
+class BatchIsMixed(SoundCodec):
+    """Mixes the samples that it decodes at once, as a norm over the batch does."""
+
+    broken = "a_batch_is_coded_as_each_alone"
+
+    def decode_batch(self, batch: Any) -> Any:
+        frames = np.stack(super().decode_batch(batch))
+        return list(frames // 2 + frames.mean(0).astype(np.uint8) // 2)
+
+
+class BatchIsPadded(SoundCodec):
+    """Fills a batch to a number that it was made for, and gives what it has filled in too."""
+
+    broken = "a_batch_is_coded_as_each_alone"
+
+    def encode_batch(self, batch: Any, level: Level, fps: float | None = None) -> Any:
+        return super().encode_batch([*batch, batch[-1]], level, fps)
+
+
 class OrderOfASet(SoundCodec):
     """Depends on the order of a set of texts, which is another one in each process."""
 
