@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.records import SampleRow
     from harness.task import Task
 
-__all__ = ["SAMPLE_TIMEOUT", "Batch", "Cell", "RowBatch", "Settings", "Subject", "Todo", "Unit"]
+__all__ = ["SAMPLE_TIMEOUT", "Batch", "Cell", "Resampling", "RowBatch", "Settings", "Subject", "Todo", "Unit"]
 
 SAMPLE_TIMEOUT = 600.0
 """How many seconds a step of one sample may take, if the user does not say."""
@@ -179,3 +179,16 @@ class Settings:
     training_threads: int = 1
     compiled: bool = False
     sample_timeout: float = SAMPLE_TIMEOUT
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How the confidence intervals are computed.
+
+    Args:
+        resamples: the number of resamples.
+        seed: the seed of the resampling. Paired comparisons of experiments need equal seeds.
+    """
+
+    resamples: int = 1000
+    seed: int = 0

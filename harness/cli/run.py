@@ -171,11 +171,11 @@ def _carry_out(plan: Plan, store: Store, plugins: Plugins, run_options: _RunOpti
     from harness.cli.progress.runs import make_progress
     from harness.device.compiling import check_compiler
     from harness.engine.again import Again, begin_again, put_in_place
-    from harness.engine.resampling import Resampling
     from harness.engine.session import carry_out
     from harness.keep.predictions import move_predictions
     from harness.planning.preflight import check_samples, check_weights
     from harness.progress import Progress, Silence
+    from harness.unit import Resampling
 
     with collected_rarely():
         check_samples(plan, finished)

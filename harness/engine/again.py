@@ -18,11 +18,10 @@ from harness.planning.plan import Plan
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins
-    from harness.engine.resampling import Resampling
     from harness.experiment import Experiment
     from harness.progress import Progress
     from harness.store import Store
-    from harness.unit import Cell
+    from harness.unit import Cell, Resampling
 
 __all__ = ["Again", "begin_again", "newly_planned", "put_elsewhere", "put_in_place"]
 

@@ -28,7 +28,7 @@ from harness.batches.preparing import REFERENCE, prepared_batches
 from harness.batches.scoring import Scorer
 from harness.device.device import Device, DeviceThread
 from harness.device.trace import trace
-from harness.engine.watched import watched
+from harness.device.watched import watched
 from harness.errors import HungModelError
 from harness.records import SampleRow
 from harness.unit import RowBatch, Settings, Unit

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from harness.device import allocator, machine
 from harness.engine.outcome import Outcome
-from harness.engine.resampling import Resampling
 from harness.engine.runner import Runner
 from harness.files import told_damage
 from harness.finish.finisher import Finisher
@@ -17,6 +16,7 @@ from harness.planning.grammar import parse
 from harness.planning.plan import Plan
 from harness.records import Claim, RunInfo, Status
 from harness.store import Store
+from harness.unit import Resampling
 
 if TYPE_CHECKING:
     from harness.discovery.plugins import Plugins

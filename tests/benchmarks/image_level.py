@@ -119,9 +119,9 @@ def by_harness(folder: Path, given: argparse.Namespace) -> dict[str, float]:
     plan, plugins = planned(folder, given)
     from harness.device import machine
     from harness.discovery.stores import open_store
-    from harness.engine.resampling import Resampling
     from harness.engine.session import carry_out
     from harness.progress import Silence
+    from harness.unit import Resampling
 
     settings = machine.choose("cpu", "fp32", given.workers, 1)
     with tempfile.TemporaryDirectory() as place:

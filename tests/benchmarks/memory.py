@@ -64,12 +64,12 @@ def evaluate(folder: Path, samples: int, batch: int, workers: int) -> dict[str, 
     from harness.discovery.plugins import Plugins
     from harness.discovery.registry import load_registry
     from harness.discovery.stores import open_store
-    from harness.engine.resampling import Resampling
     from harness.engine.session import carry_out
     from harness.planning.plan import make_plan
     from harness.planning.request import Request
     from harness.planning.resolve import resolve
     from harness.progress import Silence
+    from harness.unit import Resampling
 
     plugins = Plugins([*entry_points(group="harness"), EntryPoint("stub", "stub_networks", "harness")])
     chosen = {"models": (f"stub-detector:arch={ARCH}",), "datasets": ("coco",), "data_roots": (("", str(folder)),)}
