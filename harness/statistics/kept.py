@@ -158,7 +158,8 @@ def draft_of(
 ) -> Draft | None:
     """Return the resampled metrics of an experiment that are to be kept; None if there are none.
 
-    Shares of right frames are not kept: their intervals need the frames, and to resample them takes little.
+    Shares of right frames are not kept: their intervals need the frames, and to resample them takes little. Neither
+    are metrics that are infinite, so that the reason is found again.
 
     Args:
         found: the experiment's metrics, on all its samples and on the resamples.
@@ -171,7 +172,7 @@ def draft_of(
     values = {
         name: np.array([found.values[name], *found.resampled[name]], np.float64)
         for name in metrics_to_keep(task, outline.size, resamples)
-        if name in found.resampled and name not in found.hits
+        if name in found.resampled and name not in found.hits and name not in found.infinite
     }
     if not values:
         return None

@@ -154,7 +154,12 @@ def test_neighbours_do_not_have_neighbouring_phases() -> None:
 
 def test_samples_outside_a_run_get_the_phase_of_the_run() -> None:
     outlines = {n: Outline(f"clip-{n}", 4, 4, 30) for n in range(0, 20, 2)}
-    subject: Any = SimpleNamespace(dataset=SimpleNamespace(outline=outlines.__getitem__), indices=tuple(outlines))
+
+    class Clips:
+        def outline(self, index: int) -> Outline:
+            return outlines[index]
+
+    subject: Any = SimpleNamespace(dataset=Clips(), indices=tuple(outlines))
     cell: Any = SimpleNamespace(codec=with_levers(Jpeg, {"fps": 5}))
     plain: Any = SimpleNamespace(codec=Jpeg())
     phases = SamplePhases(subject)

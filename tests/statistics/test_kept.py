@@ -94,13 +94,19 @@ def test_all_that_replicates_have_is_kept() -> None:
     """What is added to `Replicates` must be kept too (`draft_of`, `restored`), or be left out here for a reason."""
     kept = {"values", "resampled", "groups", "ratios", "source", "seed"}
     # A metric with hits is not kept; a class's own groups are of metrics that are not kept; whether a value is certain
-    # is known from the experiment (`Resampler`).
-    assert {field.name for field in fields(Replicates)} == kept | {"hits", "own", "certain"}
+    # is known from the experiment (`Resampler`); a metric that is infinite is not kept.
+    assert {field.name for field in fields(Replicates)} == kept | {"hits", "own", "certain", "infinite"}
 
 
 def test_a_share_of_right_frames_is_not_kept() -> None:
     hits = Hits(np.arange(2), np.array([True, False]), np.arange(2))
     draft = draft_of(replace(resampled(SAMPLES), hits={"mean": hits}), SAMPLES, Means(("car",)), R)
+    assert draft is not None
+    assert list(read(draft.of_experiment("k", *FACTS), SAMPLES).replicates.values) == ["positive"]
+
+
+def test_an_infinite_metric_is_not_kept() -> None:
+    draft = draft_of(replace(resampled(SAMPLES), infinite={"mean": float("inf")}), SAMPLES, Means(("car",)), R)
     assert draft is not None
     assert list(read(draft.of_experiment("k", *FACTS), SAMPLES).replicates.values) == ["positive"]
 
