@@ -156,6 +156,8 @@ def test_samples_outside_a_run_get_the_phase_of_the_run() -> None:
     outlines = {n: Outline(f"clip-{n}", 4, 4, 30) for n in range(0, 20, 2)}
 
     class Clips:
+        name = "clips"
+
         def outline(self, index: int) -> Outline:
             return outlines[index]
 
