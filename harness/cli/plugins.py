@@ -52,7 +52,7 @@ def test(
     from harness.testing.chosen import promises_for
     from harness.testing.runner import outcomes
 
-    promises = promises_for(name, kind, dataset, model, weights, data_root)
+    promises = promises_for(name, kind, dataset, model, weights, data_root and data_root.absolute())
     known = list(promises.names())
     for asked in only:
         if asked not in known:

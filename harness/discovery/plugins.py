@@ -30,6 +30,7 @@ from harness.discovery.reading import (
     check_version,
     has_hooks,
     hooks_of_classes,
+    misnamed,
     registry_beside,
 )
 from harness.discovery.registry import package_hint, read_registry
@@ -110,7 +111,7 @@ class Plugins:
             if origin.distribution != OWN:
                 self.plugins[label].registry = registry_beside(point.module)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an error of a plugin disables only that plugin
-            self._disable(label, error)
+            self._disable(label, misnamed(point, error) or error)
 
     def _load_file(self, file: PluginFile) -> None:
         """Load a plugin that is a file: its hooks, or else its classes."""

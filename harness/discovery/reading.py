@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from importlib.metadata import Distribution
+from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -15,10 +15,11 @@ from typing import Any
 from harness import __version__, hookimpl, hookspecs
 from harness.discovery.kinds import KINDS, base_of
 from harness.errors import PluginError, did_you_mean
+from harness.options import Option
 
 __all__ = [
     *("REQUIRES", "check_class", "check_commands", "check_hooks"),
-    *("check_version", "has_hooks", "hooks_of_classes", "registry_beside"),
+    *("check_version", "has_hooks", "hooks_of_classes", "misnamed", "registry_beside"),
 ]
 
 REQUIRES = "requires_harness"
@@ -96,7 +97,39 @@ def check_class(kind: str, cls: Any) -> str:
         raise PluginError(f"{cls.__name__}.name must be lower-case letters, digits, '.', '_', '-'")
     if missing := sorted(getattr(cls, "__abstractmethods__", ())):
         raise PluginError(f"{kind} {name} does not implement {', '.join(missing)}")
+    _check_options(f"{kind} {name}", getattr(cls, "options", ()))
     return name
+
+
+def _check_options(who: str, options: Any) -> None:
+    """Check the options that a class declares.
+
+    Raises:
+        PluginError: they are no tuple of options, or the default of one is not of its type.
+    """
+    if not isinstance(options, tuple) or not all(isinstance(option, Option) for option in options):
+        raise PluginError(f"{who}: options is {options!r}; a tuple of harness.options.Option is expected")
+    for option in options:
+        if option.type not in (bool, int, float, str):
+            raise PluginError(f"{who}: option {option.name!r} has the type {option.type!r}: bool, int, float or str")
+        right = (int, float) if option.type is float else option.type
+        is_number = isinstance(option.default, bool) and option.type is not bool
+        if option.default is not None and (not isinstance(option.default, right) or is_number):
+            kind = option.type.__name__
+            raise PluginError(f"{who}: the default of option {option.name!r} is {option.default!r}: {kind} is expected")
+
+
+def misnamed(point: EntryPoint, error: BaseException) -> PluginError | None:
+    """Return an error that says what to do if it is the entry point that is wrong; None if it is something else."""
+    whole = f"{point.name} = {point.value!r}"
+    if isinstance(error, ModuleNotFoundError) and error.name and f"{point.module}.".startswith(f"{error.name}."):
+        return PluginError(
+            f"there is no module {error.name}: correct {whole} under [project.entry-points.harness], and install the "
+            "package again"
+        )
+    if isinstance(error, AttributeError) and point.attr:
+        return PluginError(f"{whole} under [project.entry-points.harness] must name a module, without ':{point.attr}'")
+    return None
 
 
 def check_commands(commands: Mapping[str, Any], others: Mapping[str, Any]) -> None:

@@ -43,7 +43,9 @@ def kinds_of(name: str) -> list[str]:
         found = ["logger"]
     if not found:
         known = {*loggers(), *(one for kind in KINDS for one in plugins.names(kind))}
-        raise UnknownNameError("plugin", name, known, plugins.why_unknown("plugin", name))
+        hint = "Install its package first (pip install -e .), or give its file with --plugin."
+        hints = filter(None, [plugins.why_unknown("plugin", name), hint])
+        raise UnknownNameError("plugin", name, known, " ".join(hints))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,21 @@ def test_a_plugin_is_found_with_its_origin(folder: Path) -> None:
             "class Bad(Codec):\n    name = 'Bad Name'\n@hookimpl\ndef harness_codecs(): return [Bad]",
             "Bad.name must be",
         ),
+        *(
+            (
+                "from harness import hookimpl\nfrom harness.codec import Codec\nfrom harness.options import Option\n"
+                f"class Wrong(Codec):\n    name = 'wrong'\n    coding = 'image'\n    options = {options}\n"
+                "    def encode(self, frames, level): ...\n    def decode(self, encoded): ...\n"
+                "@hookimpl\ndef harness_codecs(): return [Wrong]",
+                said,
+            )
+            for options, said in (
+                ("(Option('effort', int, 'six', 'x'),)", "the default of option 'effort' is 'six': int is expected"),
+                ("(Option('effort', int, True, 'x'),)", "the default of option 'effort' is True: int is expected"),
+                ("(Option('effort', list, [], 'x'),)", "option 'effort' has the type <class 'list'>"),
+                ("[Option('effort', int, 6, 'x')]", "a tuple of harness.options.Option is expected"),
+            )
+        ),
     ],
 )
 def test_a_broken_plugin_disables_itself_alone(folder: Path, source: str, message: str) -> None:
@@ -83,6 +99,20 @@ def test_a_broken_plugin_disables_itself_alone(folder: Path, source: str, messag
     assert message in str(broken.error)
     with pytest.raises(UnknownNameError, match=r"Plugin .plugged_broken. of a-broken 1\.0 is broken"):
         plugins.get("codec", "missing")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("no_such_module_at_all", "there is no module no_such_module_at_all: correct p = 'no_such_module_at_all'"),
+        ("json:plugin", "p = 'json:plugin' under [project.entry-points.harness] must name a module, without ':plugin'"),
+    ],
+)
+def test_an_entry_point_that_is_wrong_is_told_to_be_corrected(folder: Path, value: str, said: str) -> None:
+    write_distribution(folder, "third-party", "plugged_deflate", CODEC.format(name="deflate"))
+    (point,) = entry_points_in(folder)
+    (broken,) = Plugins([EntryPoint("p", value, "harness")._for(point.dist)]).broken
+    assert said in str(broken.error)
 
 
 def test_two_distributions_with_one_name_are_an_error_that_names_both(folder: Path) -> None:
