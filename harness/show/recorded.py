@@ -92,7 +92,7 @@ def find(store: Store, wanted: PanelQuery) -> PanelExperiments:
     """Find the finished experiments that fit a query.
 
     If experiments of several models, datasets or subsets fit, those with the most of the requested codecs are chosen;
-    of equal ones, those that finished last.
+    of equal ones, those that finished last. Of experiments before and after an edit of a plugin, those after it count.
 
     Raises:
         UsageError: nothing fits; the message lists what the database has.
@@ -111,11 +111,12 @@ def find(store: Store, wanted: PanelQuery) -> PanelExperiments:
     codecs = [_with_levels(text, wanted.levels) for text in wanted.codecs]
     groups: dict[tuple[Any, ...], list[ResultCell]] = {}
     for cell in cells:
-        groups.setdefault(tuple(cell.facts[name] for name in _SUBJECT), []).append(cell)
+        groups.setdefault((*(cell.facts[name] for name in _SUBJECT), cell.subject), []).append(cell)
     fitting = [group for group in groups.values() if any(_has_codec(cell, codec) for cell in group for codec in codecs)]
     if not fitting:
         raise _not_found(cells, wanted.codecs)
     chosen, *rest = sorted(fitting, key=lambda group: _rank(group, codecs), reverse=True)
+    chosen = _current(chosen)
     _check_codecs(chosen, codecs)
     ladders = [ladder for codec in codecs for ladder in _ladders(chosen, codec)]
     others = tuple(_description(group[0]) for group in rest)
@@ -129,6 +130,16 @@ def _rank(group: Sequence[ResultCell], codecs: Sequence[ParsedName]) -> tuple[in
     """Return how many of the requested codecs a group has, and when its last experiment finished."""
     count = sum(any(_fits(cell, codec) for cell in group) for codec in codecs)
     return count, max(cell.facts["finished_at"] or "" for cell in group)
+
+
+def _current(group: Sequence[ResultCell]) -> list[ResultCell]:
+    """Return a group without the experiments of an older codec that it has of the present one, too."""
+
+    def what(cell: ResultCell) -> tuple[Any, ...]:
+        return tuple(cell.facts[name] for name in ("codec", "codec_options", "level"))
+
+    present = {what(cell) for cell in group if not cell.superseded}
+    return [cell for cell in group if not cell.superseded or what(cell) not in present]
 
 
 def _filter_by_name(cells: Sequence[ResultCell], column: str, name: str) -> list[ResultCell]:
