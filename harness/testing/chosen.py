@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.discovery.kinds import KINDS
 from harness.discovery.plugins import installed
+from harness.discovery.registry import load_registry
 from harness.errors import UnknownNameError, UsageError
 from harness.testing.codec import CodecPromises
 from harness.testing.dataset import DatasetPromises
@@ -90,15 +91,25 @@ def promises_for(
     chosen = kind or kinds[0]
     about: dict[str, Any] = {"spec": spec}
     plugins = installed()
+    dataset = _kind_of(dataset) if dataset else None
     if chosen == "model":
         task = plugins.get("model", name).task
         about |= {"dataset": dataset or _dataset(task), "weights": weights, "root": root}
     elif chosen == "dataset":
+        if root is None and plugins.get("dataset", name).needs_root:
+            raise UsageError(f"dataset {name} reads files: give a folder with some by --data-root.")
         about["root"] = root
     elif chosen == "task":
         found = model or _model(name)
         about |= {"dataset": dataset or _dataset(name), "model": found}
     return type(f"Test{chosen.capitalize()}", (KIT[chosen],), about)
+
+
+def _kind_of(dataset: str) -> str:
+    """Return the dataset that a name of the registry stands for ("demo"), with the options that are written."""
+    name, separator, options = dataset.partition(":")
+    entry = load_registry(None, installed().registries()).entry("datasets", name)
+    return f"{entry.get('kind', name)}{separator}{options}"
 
 
 def _dataset(task: str) -> str:
