@@ -7,6 +7,8 @@ from harness import hookimpl
 
 @hookimpl
 def harness_experiment_finished(run, experiment, status, totals, metrics):
+    # MLflow asks for this before it writes to a folder. A server, or sqlite:///mlflow.db, does not need it.
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     import mlflow  # here, because it is slow to import
 
     client = mlflow.tracking.MlflowClient(os.environ.get("MLFLOW_TRACKING_URI", "file:./mlruns"))
