@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import signal
 import sqlite3
 from collections.abc import Iterable
@@ -15,9 +13,8 @@ import pytest
 from harness.errors import UsageError
 from harness.planning.shards import Shard, parse_shard
 from kit.command import EACH_BATCH, Session, kill_after_rows
+from kit.views import views
 
-VIEWS = ("results", "curves", "recovery", "seeds", "per_sample")
-TIMES = {"run", "encode_ms", "decode_ms", "seconds", "finished_at"}
 SHORT = ("--set", "iterations=2", "--set", "batch=2", "--set", "checkpoint=2", "--set", "warmup=1")
 FEW = ("--resamples", "100", "--threads", "1", "--workers", "1")
 JOB = (
@@ -42,15 +39,6 @@ def session(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Session:
             process.communicate(timeout=60)
         session.run(*part)
     return session
-
-
-def views(session: Session, url: str) -> dict[str, list[list[tuple[str, str]]]]:
-    found = {}
-    for view in VIEWS:
-        text = session.run("results", "sql", f"select * from {view}", "--format", "csv", "--db", url).stdout
-        rows = csv.DictReader(io.StringIO(text))
-        found[view] = sorted([(name, value) for name, value in row.items() if name not in TIMES] for row in rows)
-    return found
 
 
 def rows_of(session: Session, names: Iterable[str]) -> list[tuple[str, int]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import signal
 import subprocess
@@ -15,11 +13,10 @@ import pytest
 
 from kit.command import EACH_BATCH, Session
 from kit.postgres import Server, skip_without_server
+from kit.views import VIEWS, views
 
 skip_without_server()
 
-VIEWS = ("results", "curves", "recovery", "seeds", "per_sample")
-TIMES = {"run", "encode_ms", "decode_ms", "seconds", "finished_at"}
 SHORT = ("--set", "iterations=2", "--set", "batch=2", "--set", "checkpoint=2", "--set", "warmup=1")
 FEW = ("--quiet", "--resamples", "100", "--threads", "1", "--workers", "1")
 JOB = ("run", "--task", "detection", "--codec", "jpeg@60,5", "--limit", "12", *FEW)
@@ -52,16 +49,6 @@ def whole(session: Session, server: Server) -> str:
     for job in (JOB, RETRAINED, TASKS):
         session.run(*job, "--db", server.url("whole", PASSWORD))
     return url
-
-
-def views(session: Session, url: str) -> dict[str, list[list[tuple[str, str]]]]:
-    """All that the public views give as CSV, but for times and the numbers of runs."""
-    found = {}
-    for view in VIEWS:
-        text = session.run("results", "sql", f"select * from {view}", "--format", "csv", "--db", url).stdout
-        rows = csv.DictReader(io.StringIO(text))
-        found[view] = sorted([(name, value) for name, value in row.items() if name not in TIMES] for row in rows)
-    return found
 
 
 def test_all_views_are_equal_to_those_of_sqlite(session: Session, whole: str) -> None:

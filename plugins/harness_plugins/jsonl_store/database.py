@@ -5,10 +5,9 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
@@ -18,9 +17,6 @@ from harness_plugins.jsonl_store.lines import Lines
 from harness_plugins.sql_store.database import Database
 
 __all__ = ["JsonlDatabase"]
-
-P = ParamSpec("P")
-Item = TypeVar("Item")
 
 
 class JsonlDatabase(Database):
@@ -92,14 +88,6 @@ class JsonlDatabase(Database):
                         self._lines.append(changed)
             finally:
                 self._inside = False
-
-    def read(self, work: Callable[Concatenate[sa.Connection, P], Item], *args: P.args, **options: P.kwargs) -> Item:
-        with self.reading() as connection:
-            return work(connection, *args, **options)
-
-    def write(self, work: Callable[Concatenate[sa.Connection, P], Item], *args: P.args, **options: P.kwargs) -> Item:
-        with self.writing() as connection:
-            return work(connection, *args, **options)
 
     def check(self) -> Iterator[str]:
         yield from super().check()

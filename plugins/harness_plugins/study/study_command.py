@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 
@@ -14,6 +13,7 @@ from harness.cli.once import Command
 from harness.cli.options.results import open_for_reading, warn
 from harness.errors import UsageError
 from harness.files import write_whole
+from harness.keep.texts import without_passwords
 
 __all__ = ["study"]
 
@@ -66,8 +66,7 @@ def _command(urls: Sequence[str], resamples: int, output: Path | None) -> str:
     """Return the command line that makes the same page in the same folder, with passwords of databases hidden."""
     words = ["harness", "results", "study"]
     for url in urls:
-        password = urlsplit(url).password if "://" in url else None
-        words += ["--db", url.replace(f":{password}@", ":***@", 1) if password else url]
+        words += ["--db", without_passwords(url)]
     words += [] if resamples == _RESAMPLES else ["--resamples", str(resamples)]
     words += ["-o", str(output)] if output else []
     return shlex.join(words)
